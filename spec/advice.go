@@ -1,0 +1,275 @@
+package spec
+
+import (
+	"cmp"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+)
+
+// Advice is what a user is glad to be told although Supervisor takes it in
+// silence.
+//
+// Source: contract/differences.md rows 38, 42, 43; reconciler.md, --check.
+
+// adviseSections looks at everything that is no part of a group: sections that
+// nobody reads, values that replace each other, comments that cut.
+func (b *builder) adviseSections() {
+	for _, s := range b.sections {
+		r := b.reader(s)
+		if !hasAnyPrefix(s.name, programPrefix, listenerPrefix, fastCGIPrefix) {
+			b.adviseSection(r)
+		}
+		if wrong, hint := strangeSection(s.name); wrong != "" {
+			r.advise("", wrong, hint)
+		}
+		b.add(notes{advice: r.advice})
+	}
+	main := b.load.sources[0]
+	for _, from := range b.load.sources {
+		if !from.main && from.sameFile(main) {
+			b.selfIncluded(main)
+		} else {
+			b.adviseFile(from)
+		}
+	}
+}
+
+func hasAnyPrefix(name string, prefixes ...string) bool {
+	return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) })
+}
+
+// selfIncluded says that the main file is among the files that it includes.
+// Supervisor reads it once more then, over what came before.
+func (b *builder) selfIncluded(main *source) {
+	for _, s := range merge([]*source{main}, nil) {
+		if e := s.find("files"); s.name == "include" && e != nil {
+			b.advice = append(b.advice, &Error{
+				File: main.shown, Line: e.line, Section: s.name, Key: e.name,
+				Text: "the file includes itself", Hint: "its values win over those of files that come before it; leave it out",
+			})
+		}
+	}
+}
+
+// adviseFile looks at the lines of one file.
+func (b *builder) adviseFile(from *source) {
+	if from.builtin {
+		return
+	}
+	for _, c := range from.doc.cuts {
+		if isSecret(c.key) {
+			c.comment = c.comment[:1] + "…"
+		}
+		b.advice = append(b.advice, &Error{
+			File: from.shown, Line: c.line, Section: c.section, Key: c.key,
+			Text: "the value ends before " + PyRepr(c.comment) + ", which is taken for a comment",
+			Hint: "a ; or # after a space begins a comment, even in quotes; remove the space before it",
+		})
+	}
+	for _, c := range from.doc.swallowed {
+		b.advice = append(b.advice, &Error{
+			File: from.shown, Line: c.line, Section: c.section, Key: c.key,
+			Text: "the line " + PyRepr(c.text) + " is indented and so goes on with the value",
+			Hint: "remove the space before it",
+		})
+	}
+	for _, u := range from.doc.unclosed {
+		if strings.HasPrefix(u.section, rpcPrefix) {
+			continue // said as of any option there
+		}
+		b.advice = append(b.advice, &Error{
+			File: from.shown, Line: u.line, Section: u.section,
+			Text: "the line " + PyRepr(u.text) + " is taken for an option of this section", Hint: unclosedHint,
+		})
+	}
+	for _, s := range from.doc.sections {
+		if s.after != "" && s.after[0] != ';' && s.after[0] != '#' {
+			b.advice = append(b.advice, &Error{
+				File: from.shown, Line: s.line, Section: s.name,
+				Text: "the text " + PyRepr(s.after) + " after the header has no meaning",
+				Hint: "begin a new line after ]",
+			})
+		}
+		if !from.main && s.name == "include" {
+			b.advice = append(b.advice, &Error{
+				File: from.shown, Line: s.line, Section: s.name,
+				Text: "[include] in an included file has no meaning", Hint: "include the files from the main file",
+			})
+		}
+	}
+}
+
+// unclosedHint is about an option whose line begins with a bracket.
+const unclosedHint = "looks like a section header without its ]"
+
+// headerHint recognises an option that was to be a header.
+func (e *entry) headerHint() string {
+	switch {
+	case strings.HasPrefix(e.name, "["):
+		return unclosedHint
+	case strings.HasSuffix(e.text, "]") && (keysFor(e.name+":") != nil || e.name+":" == rpcPrefix):
+		return "looks like a section header without its ["
+	}
+	return ""
+}
+
+// adviseSection looks at the keys of one section.
+func (b *builder) adviseSection(r *reader) {
+	for _, o := range r.section.overrides {
+		if r.section.name == "include" {
+			break // only the main file's counts, which is said of the other
+		}
+		r.advice = append(r.advice, &Error{
+			File: o.new.from.shown, Line: o.new.line, Section: r.section.name, Key: o.new.name,
+			Text: fmt.Sprintf("replaces the value from %s:%d", o.old.from.shown, o.old.line),
+			Hint: "the later value wins",
+		})
+	}
+	if second := r.section.second(); second != nil && hasAnyPrefix(r.section.name, programPrefix, listenerPrefix, fastCGIPrefix, groupPrefix) {
+		r.advice = append(r.advice, &Error{
+			File: second.from.shown, Line: second.doc.line, Section: r.section.name,
+			Text: fmt.Sprintf("the section is also in %s:%d", r.section.from.shown, r.section.origin.Line),
+			Hint: "the two are taken together key by key",
+		})
+	}
+	known := keysFor(r.section.name)
+	if known == nil {
+		return
+	}
+	for _, e := range r.section.entries {
+		if slices.Contains(known, e.name) || e.isDefault(r.section) || strings.HasPrefix(e.name, "[") {
+			continue
+		}
+		hint := e.headerHint()
+		if near := nearest(e.name, known); near != "" && hint == "" {
+			hint = "did you mean " + near + "?"
+		}
+		r.advise(e.name, "the key is unknown and has no effect", hint)
+	}
+}
+
+// isDefault reports whether an entry comes from [DEFAULT].
+func (e *entry) isDefault(s *section) bool {
+	return !slices.ContainsFunc(s.parts[:s.own], func(p part) bool {
+		return p.from == e.from && slices.ContainsFunc(p.doc.keys, func(k docKey) bool { return k.name == e.name })
+	})
+}
+
+// second is where a section stands again, or nil.
+func (s *section) second() *part {
+	for i := range s.parts[:s.own] {
+		if p := &s.parts[i]; p.doc.line != s.origin.Line || !p.from.sameFile(s.from) {
+			return p
+		}
+	}
+	return nil
+}
+
+// strangeSection says of a header that nobody reads what it may have been meant
+// to be. Both are empty for sections that somebody reads, Supervisor or another
+// program.
+func strangeSection(name string) (wrong, hint string) {
+	switch {
+	case strings.HasPrefix(name, ctlPrefix):
+		return "the section has no meaning", "supervisorctl has its own commands alone; Python objects cannot be loaded"
+	case keysFor(name) != nil || strings.HasPrefix(name, rpcPrefix):
+		return "", ""
+	}
+	kinds := []string{"program", "eventlistener", "fcgi-program", "group", "rpcinterface", "ctlplugin"}
+	i := strings.IndexAny(name, ":=. /-_")
+	word := strings.ToLower(strip(name))
+	rest := ""
+	if i > 0 {
+		word, rest = strings.ToLower(strip(name[:i])), strip(name[i+1:])
+	}
+	if near := nearest(word, kinds); near != "" && rest != "" {
+		return "the section has no meaning", "did you mean [" + near + ":" + rest + "]?"
+	}
+	if near := nearest(strings.ToLower(strip(name)), slices.Concat(singleSections, kinds)); near != "" {
+		if slices.Contains(kinds, near) {
+			near += ":NAME"
+		}
+		return "the section has no meaning", "did you mean [" + near + "]?"
+	}
+	return "", ""
+}
+
+// adviseEnvironment says where an environment value means something else than
+// it seems to.
+func (b *builder) adviseEnvironment(r *reader, text string) {
+	for _, advice := range EnvAdvice(text) {
+		r.advise("environment", advice, `put the value in double quotes: KEY="value"`)
+	}
+}
+
+// adviseProgram looks at numbers that Supervisor takes although they make no
+// sense.
+func (b *builder) adviseProgram(r *reader, p *program) {
+	for _, n := range []struct {
+		key   string
+		value int
+	}{
+		{"startsecs", p.StartSecs}, {"startretries", p.StartRetries}, {"stopwaitsecs", p.StopWaitSecs},
+		{"numprocs", p.numprocs},
+	} {
+		if n.value < 0 {
+			r.advise(n.key, "the number is negative and counts as 0", "")
+		}
+	}
+	if p.numprocs > maxProcs {
+		r.report("numprocs", fmt.Sprintf("numprocs is above %d", maxProcs), "a smaller number")
+	}
+	if p.numprocs == 0 {
+		r.advise("numprocs", "no process is made of this section", "remove numprocs, or the section")
+	}
+}
+
+// adviseCommand says when there is no file to execute for a command. It looks
+// where the daemon will.
+func (b *builder) adviseCommand(r *reader, p *Process) {
+	words, err := Split(p.Command)
+	if err != nil {
+		r.advise("command", fmt.Sprintf("can't parse command %s: %v", PyRepr(p.Command), err), "close the quotes")
+		return
+	}
+	if len(words) == 0 {
+		r.advise("command", "command is empty", "")
+		return
+	}
+	if !slices.ContainsFunc(b.candidates(r, p, words[0]), func(name string) bool { return isExecutable(r.host, name) }) {
+		r.advise("command", "there is no executable "+words[0], executableHint(words[0]))
+	}
+}
+
+// candidates are the files that the first word of a command may mean.
+func (b *builder) candidates(r *reader, p *Process, word string) []string {
+	cwd := r.host.Getwd()
+	switch {
+	case path.IsAbs(word):
+		return []string{word}
+	case strings.Contains(word, "/"):
+		return []string{joinPath(joinPath(cwd, p.Directory), word), joinPath(cwd, word)}
+	}
+	var list []string
+	for _, dir := range strings.Split(cmp.Or(b.around.env["PATH"], "/bin:/usr/bin"), ":") {
+		list = append(list, joinPath(joinPath(cwd, dir), word))
+	}
+	return list
+}
+
+func executableHint(word string) string {
+	if strings.Contains(word, "=") {
+		return "variables belong into environment="
+	}
+	if word == "cd" || word == "export" || word == "source" || word == "ulimit" {
+		return "no shell runs the command; use directory= or environment=, or bash -c"
+	}
+	return "check the path and its permissions"
+}
+
+func isExecutable(h Host, name string) bool {
+	info, err := h.Stat(name)
+	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
+}

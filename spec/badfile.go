@@ -1,0 +1,94 @@
+package spec
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// hides reports whether whole sections may be in the file that were not read, so
+// that nothing is known to be missing from it.
+func (d *document) hides() bool {
+	return d.notUTF8 != nil ||
+		d.headless != nil && strings.HasPrefix(strip(d.headless.text), "[") ||
+		slices.ContainsFunc(d.bad, func(b badLine) bool { return strings.HasPrefix(strip(b.text), "[") })
+}
+
+// errors are the mistakes that kept a document from being read, the one at which
+// Supervisor stops first. file is its name as messages give it.
+//
+// Source: contract/config.md section 2.
+func (d *document) errors(file string) []*Error {
+	var errs []*Error
+	if h := d.headless; h != nil {
+		errs = append(errs, &Error{
+			File: file, Line: h.line, Hint: headlessHint(strip(h.text)),
+			Plain: "the line " + PyRepr(strip(h.text)) + " stands before any section header",
+			Text:  fmt.Sprintf("File contains no section headers.\nfile: %s, line: %d\n%s", PyRepr(file), h.line, PyRepr(h.text)),
+		})
+	}
+	if b := d.notUTF8; b != nil {
+		bad := &Error{File: file, Line: b.line, Text: b.text, Hint: "save the file as UTF-8"}
+		if len(errs) > 0 && d.headless.end <= b.chunk {
+			errs = append(errs, bad)
+		} else {
+			errs = append([]*Error{bad}, errs...)
+		}
+	}
+	return append(errs, d.badLines(file)...)
+}
+
+// badLines gives one error for each line that is neither a header nor an option.
+// Each carries Supervisor's message, which lists them all.
+func (d *document) badLines(file string) []*Error {
+	if len(d.bad) == 0 {
+		return nil
+	}
+	var all strings.Builder
+	fmt.Fprintf(&all, "Source contains parsing errors: %s", PyRepr(file))
+	for _, b := range d.bad {
+		fmt.Fprintf(&all, "\n\t[line %2d]: %s", b.line, PyRepr(b.text))
+	}
+	errs := make([]*Error, len(d.bad))
+	for i, b := range d.bad {
+		line := strip(b.text)
+		errs[i] = &Error{
+			File: file, Line: b.line, Section: b.section, Text: all.String(),
+			Plain: "the line " + PyRepr(line) + " is neither a header nor an option",
+			Hint:  badLineHint(line),
+		}
+	}
+	return errs
+}
+
+func headlessHint(line string) string {
+	switch {
+	case strings.HasPrefix(line, byteOrderMark):
+		return "save the file as UTF-8 without a byte-order mark"
+	case isTemplate(line):
+		return "the file looks like a template that was not rendered"
+	case strings.HasPrefix(line, "[") || strings.HasSuffix(line, "]"):
+		return "a header is [name], with both brackets on one line"
+	}
+	return "begin the file with a section such as [program:name]"
+}
+
+func badLineHint(line string) string {
+	switch {
+	case isTemplate(line):
+		return "the file looks like a template that was not rendered"
+	case strings.HasPrefix(line, "[") || strings.HasSuffix(line, "]"):
+		return "a header is [name], with both brackets on one line"
+	case strings.HasPrefix(line, "=") || strings.HasPrefix(line, ":"):
+		return "put the name of the key before the sign"
+	case strings.HasPrefix(line, "//") || strings.HasPrefix(line, "--"):
+		return "a comment begins with ; or #"
+	}
+	return "write key=value; a line that continues a value must be indented"
+}
+
+// isTemplate recognises lines of Jinja and its relatives.
+func isTemplate(line string) bool {
+	return strings.HasPrefix(line, "{%") || strings.HasPrefix(line, "{{") ||
+		strings.HasPrefix(line, "{#") || strings.HasPrefix(line, "<%")
+}

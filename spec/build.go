@@ -1,0 +1,382 @@
+package spec
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// builder makes a Config of the sections of all files.
+type builder struct {
+	notes
+	load     *load
+	options  *Options
+	cfg      *Config
+	host     *witness
+	sections []*section // in the order of their first appearance
+	byName   map[string]*section
+	around   surroundings
+	hostname string
+	textual  bool
+
+	envNames *Names // ENV_x
+	names    *Names // here and ENV_x
+
+	daemonEnv  Env
+	daemonUser string // user of [supervisord], expanded
+	hasUser    bool
+	built      map[blueprint]*built
+	late       []*Error // mistakes of which Supervisor says nothing
+}
+
+func newBuilder(l *load) *builder {
+	b := &builder{
+		notes: l.notes, load: l, options: &l.options, cfg: &l.cfg,
+		host:     &witness{asked: newAsked(l.host)},
+		hostname: l.host.Hostname(),
+	}
+	b.sections = merge(l.sources, l.cache.sections)
+	b.byName = make(map[string]*section, len(b.sections))
+	for _, s := range b.sections {
+		b.byName[s.name] = s
+	}
+	b.textual = b.byName["include"] != nil || l.options.Watch != nil
+	env := environ(l.host)
+	b.envNames = (*Names)(nil).WithEnv(env)
+	b.names = b.envNames.With(TextVar("here", b.cfg.Here))
+	b.around = surroundings{
+		textual: b.textual, here: b.cfg.Here, hostname: b.hostname, cwd: b.host.cwd, uid: l.host.UID(), env: env,
+	}
+	return b
+}
+
+// environ is the environment at start. Of a variable that stands twice the first
+// counts.
+func environ(h Host) Env {
+	list := h.Environ()
+	env := make(Env, len(list))
+	for _, text := range list {
+		key, value, ok := strings.Cut(text, "=")
+		if _, known := env[key]; ok && !known {
+			env[key] = value
+		}
+	}
+	return env
+}
+
+// build judges everything, in the order in which Supervisor does.
+//
+// Source: contract/config.md section 5.
+func (b *builder) build() {
+	b.unread()
+	b.cfg.Daemon = Daemon{Environment: Env{}}
+	supervisord := b.supervisord()
+	b.interfaces()
+	servers := b.servers() // noted after the groups, but their processes name one
+	b.groups()
+	b.add(servers)
+	if supervisord != nil {
+		b.cfg.Daemon.User = b.user(supervisord)
+	}
+	b.interfaceOptions()
+	b.cfg.Reconcile = defaultReconcile()
+	if s := b.byName["reconcile"]; s != nil {
+		r := b.reader(s)
+		b.cfg.Reconcile = b.reconcile(r)
+		b.add(r.notes)
+	}
+	b.errs = append(b.errs, b.late...)
+	b.unique()
+	b.owners()
+	b.adviseSections()
+}
+
+// reader begins to read a section, with here and ENV_x for names.
+func (b *builder) reader(s *section) *reader {
+	return &reader{section: s, host: b.host, names: b.names, textual: b.textual}
+}
+
+// unread notes the lines that could not be read: the main file's before all else,
+// those of included files after what is wrong with including.
+func (b *builder) unread() {
+	including := b.errs
+	b.errs = nil
+	for i, from := range b.load.sources {
+		if i == 1 {
+			b.errs = append(b.errs, including...)
+		}
+		b.errs = append(b.errs, from.doc.errors(from.shown)...)
+	}
+	if len(b.load.sources) < 2 {
+		b.errs = append(b.errs, including...)
+	}
+}
+
+// supervisord reads the daemon's own section, without which there is no
+// configuration.
+func (b *builder) supervisord() *reader {
+	s := b.byName["supervisord"]
+	if s == nil {
+		if !b.hidden() {
+			b.errs = append(b.errs, &Error{
+				File: b.cfg.Path, Text: ".ini file does not include supervisord section", Hint: "add a line [supervisord]",
+			})
+		}
+		return nil
+	}
+	r := b.reader(s)
+	b.cfg.Daemon = b.daemon(r)
+	b.add(r.notes)
+	b.overrides(&b.cfg.Daemon)
+	b.daemonEnv = b.cfg.Daemon.Environment
+	b.around.daemon = b.daemonEnv
+	b.names = b.names.WithEnv(b.daemonEnv)
+	b.envNames = b.envNames.WithEnv(b.daemonEnv)
+	return r
+}
+
+// interfaces reads the [rpcinterface:x] sections.
+func (b *builder) interfaces() {
+	for _, s := range b.sections {
+		if strings.HasPrefix(s.name, rpcPrefix) {
+			r := b.reader(s)
+			r.names = b.envNames
+			b.cfg.RPC = append(b.cfg.RPC, b.rpcInterface(r))
+			b.add(r.notes)
+		}
+	}
+}
+
+// servers reads the HTTP servers: all inet ones, then all unix ones.
+func (b *builder) servers() (n notes) {
+	for _, s := range b.sections {
+		if strings.HasPrefix(s.name, inetPrefix) {
+			r := b.reader(s)
+			r.names = b.envNames
+			b.cfg.Servers = append(b.cfg.Servers, b.inetServer(r))
+			n.add(r.notes)
+		}
+	}
+	for _, s := range b.sections {
+		if strings.HasPrefix(s.name, unixPrefix) {
+			r := b.reader(s)
+			r.names = b.envNames
+			b.cfg.Servers = append(b.cfg.Servers, b.unixServer(r))
+			n.add(r.notes)
+		}
+	}
+	b.cfg.Daemon.ServerURL = serverAddress(b.cfg.Servers)
+	b.around.serverURL = b.cfg.Daemon.ServerURL
+	return n
+}
+
+// job is one group, or one member of one, to be built.
+type job struct {
+	blueprint
+	make  func(r *reader) Group
+	built *built
+}
+
+// groups builds all groups, many at a time, and lines them up.
+//
+// Source: contract/config.md section 8.
+func (b *builder) groups() {
+	heads, jobs := b.plan()
+	b.reuse()
+	b.built = make(map[blueprint]*built, len(jobs))
+	b.cfg.Groups = make([]Group, 0, len(heads)+len(jobs))
+	inParallel(len(jobs), func(i int) { b.run(&jobs[i]) })
+	next := 0
+	for _, h := range heads {
+		b.add(h.notes)
+		for _, m := range h.members {
+			if m.section == nil {
+				b.add(m.notes)
+				continue
+			}
+			j := jobs[next]
+			next++
+			b.add(j.built.notes)
+			h.group.Processes = append(h.group.Processes, j.built.group.Processes...)
+		}
+		b.cfg.Groups = append(b.cfg.Groups, h.group)
+	}
+	for _, j := range jobs[next:] {
+		b.add(j.built.notes)
+		b.cfg.Groups = append(b.cfg.Groups, j.built.group)
+	}
+	for _, j := range jobs {
+		b.built[j.blueprint] = j.built
+	}
+	slices.SortStableFunc(b.cfg.Groups, func(g, h Group) int {
+		return cmp.Or(cmp.Compare(g.Priority, h.Priority), cmp.Compare(g.Name, h.Name))
+	})
+}
+
+// head is a [group:x] section, read but for its members.
+type head struct {
+	notes
+	group   Group
+	members []member
+}
+
+// plan lists what is to be built, in Supervisor's order: the members of each
+// group, then programs, listeners and fcgi-programs that are in none.
+func (b *builder) plan() (heads []head, jobs []job) {
+	grouped := map[*section]bool{}
+	jobs = make([]job, 0, len(b.sections))
+	for _, s := range b.sections {
+		if !strings.HasPrefix(s.name, groupPrefix) {
+			continue
+		}
+		h := b.groupHead(b.reader(s))
+		heads = append(heads, h)
+		for _, m := range h.members {
+			if m.section == nil {
+				continue
+			}
+			grouped[m.section] = true
+			name := h.group.Name
+			jobs = append(jobs, job{blueprint{m.section, name, true}, func(r *reader) Group { return b.processesIn(r, name, m.fastCGI) }, nil})
+		}
+	}
+	for _, kind := range []struct {
+		prefix string
+		make   func(*reader) Group
+	}{
+		{programPrefix, b.programGroup},
+		{listenerPrefix, b.listenerGroup},
+		{fastCGIPrefix, b.fastCGIGroup},
+	} {
+		for _, s := range b.sections {
+			if strings.HasPrefix(s.name, kind.prefix) && !grouped[s] {
+				jobs = append(jobs, job{blueprint{section: s}, kind.make, nil})
+			}
+		}
+	}
+	return heads, jobs
+}
+
+// processesIn builds the processes of one member of a group. An fcgi-program
+// keeps its socket there (differences.md row 19).
+func (b *builder) processesIn(r *reader, group string, fastCGI bool) Group {
+	if !fastCGI {
+		return Group{Processes: b.processes(r, group, nil)}
+	}
+	programs := reader{section: r.section, host: r.host, names: r.names, textual: r.textual}
+	socket := b.socket(&programs)
+	g := Group{Processes: b.processes(r, group, socket)}
+	r.add(programs.notes)
+	return g
+}
+
+// run builds one job, unless the cache has it.
+func (b *builder) run(j *job) {
+	if old := b.load.cache.built[j.blueprint]; old != nil && b.host.still(old.noted) {
+		j.built = old
+		return
+	}
+	r := b.reader(j.section)
+	r.host = &witness{asked: b.host.asked}
+	group := j.make(r)
+	b.adviseSection(r)
+	j.built = &built{notes: r.notes, group: group, noted: r.host.noted}
+}
+
+// reuse lets the cache's groups stand only while all around them is the same.
+func (b *builder) reuse() {
+	cache := b.load.cache
+	if !cache.around.equal(&b.around) {
+		cache.built = nil
+		around := b.around
+		cache.around = &around
+	}
+}
+
+// owners notes which groups each file defines or adds to.
+func (b *builder) owners() {
+	index := make(map[string]int, len(b.cfg.Files))
+	for i, f := range b.cfg.Files {
+		index[f.Path] = i
+	}
+	note := func(s *section, group string) {
+		for _, p := range s.parts[:s.own] {
+			i, ok := index[p.from.path]
+			if !ok {
+				continue
+			}
+			// One group after the other is noted, so only the last can be this one.
+			if noted := b.cfg.Files[i].Groups; len(noted) == 0 || noted[len(noted)-1] != group {
+				b.cfg.Files[i].Groups = append(noted, group)
+			}
+		}
+	}
+	for _, g := range b.cfg.Groups {
+		note(b.byName[g.Origin.Section], g.Name)
+		for _, p := range g.Processes {
+			note(b.byName[p.Origin.Section], g.Name)
+		}
+	}
+}
+
+// unique refuses two groups of one name, and two processes of one name in a
+// group: only one of them would ever run. The later in the files is to blame.
+//
+// Differs: Supervisor says nothing (differences.md row 45).
+func (b *builder) unique() {
+	place := make(map[string]int, len(b.sections))
+	for i, s := range b.sections {
+		place[s.name] = i
+	}
+	groups := make([]*Group, len(b.cfg.Groups))
+	for i := range b.cfg.Groups {
+		groups[i] = &b.cfg.Groups[i]
+	}
+	slices.SortFunc(groups, func(g, h *Group) int { return place[g.Origin.Section] - place[h.Origin.Section] })
+	wrong := make(map[string]bool, len(b.errs))
+	for _, e := range b.errs {
+		wrong[e.Section] = true
+	}
+	names := make(map[string]*Group, len(groups))
+	for _, g := range groups {
+		if first := names[g.Name]; first != nil {
+			b.twice(first.Origin, g.Origin, fmt.Sprintf("the group name %s is taken by [%s]", PyRepr(g.Name), first.Origin.Section))
+			continue
+		}
+		names[g.Name] = g
+		b.uniqueProcesses(g, wrong)
+	}
+}
+
+// uniqueProcesses looks at one group. wrong are the sections with a mistake: of
+// the names of their processes nothing is known.
+func (b *builder) uniqueProcesses(g *Group, wrong map[string]bool) {
+	if len(g.Processes) < 2 {
+		return
+	}
+	names := make(map[string]*Process, len(g.Processes))
+	for i := range g.Processes {
+		p := &g.Processes[i]
+		if wrong[p.Origin.Section] {
+			continue
+		}
+		if first := names[p.Name]; first != nil {
+			b.twice(first.Origin, p.Origin, fmt.Sprintf("the process name %s is taken in group %s by [%s]",
+				PyRepr(p.Name), g.Name, first.Origin.Section))
+			continue
+		}
+		names[p.Name] = p
+	}
+}
+
+// twice notes that two places define one name.
+func (b *builder) twice(first, second Origin, text string) {
+	hint := fmt.Sprintf("rename one; the other is at %s:%d", first.File, first.Line)
+	if first == second {
+		hint = "put %(process_num)d into process_name, so that each process has its own"
+	}
+	b.errs = append(b.errs, &Error{
+		File: b.byName[second.Section].from.shown, Line: second.Line, Section: second.Section, Text: text, Hint: hint,
+	})
+}

@@ -1,0 +1,281 @@
+package spec
+
+import "time"
+
+// Config is one whole desired state: what the main file and everything it
+// includes say. It is built by Load, never changed afterwards, and so may be
+// shared between goroutines without a lock.
+//
+// Source: contract/config.md sections 6 to 8.
+type Config struct {
+	// Path is the main file as it was named; Here is its absolute directory,
+	// symbolic links not resolved. Both are empty without a main file.
+	Path, Here string
+
+	Daemon    Daemon
+	Servers   []Server       // inet servers in file order, then unix servers
+	RPC       []RPCInterface // [rpcinterface:x] sections in file order
+	Groups    []Group        // by ascending (priority, name)
+	Reconcile Reconcile
+
+	// Files are the main file and every included file, in the order they were
+	// read; a file that two patterns match stands once.
+	Files []File
+
+	// Includes are the absolute patterns of [include] files, expanded, in order.
+	Includes []string
+
+	// Warnings and Infos are the messages about the parse which Supervisor
+	// writes to its log at start, each in Supervisor's words.
+	Warnings, Infos []string
+
+	// Ignored are files that an include pattern matches but whose names are never
+	// read as configuration; Unreadable are those that could not be read, which
+	// Supervisor passes over. Both in the order of the patterns.
+	Ignored    []string
+	Unreadable []string
+
+	// LeftOut are the files that LoadIsolated left out because neither their
+	// content nor an earlier one can be used. What they defined is unknown, not
+	// removed.
+	LeftOut []string
+
+	// Advice are our own warnings, each with its place in the files: unknown
+	// keys, sections that look like a mistake, values cut by a comment. They are
+	// sorted by file and line.
+	Advice []*Error
+}
+
+// File is one configuration file that was read.
+type File struct {
+	Path string
+	Hash [32]byte // SHA-256 of the content
+	// Groups are the names of the groups that the file defines or adds to.
+	Groups []string
+}
+
+// Daemon is [supervisord] after defaults, before the command line.
+//
+// Source: contract/config.md section 6.
+type Daemon struct {
+	LogFile         string // absolute; "syslog" for syslog; "" means the working directory
+	LogFileMaxBytes int64  // bytes; 0 or less never rotates
+	LogFileBackups  int
+	LogLevel        string // critical error warn info debug trace blather
+	PidFile         string // absolute
+	Umask           int
+	NoDaemon        bool
+	Silent          bool
+	MinFDs          int
+	MinProcs        int
+	NoCleanup       bool
+	ChildLogDir     string // absolute
+	// ChildLogDirText is the value of childlogdir with ~ expanded, which may be
+	// relative to the working directory.
+	ChildLogDirText string
+	User            *Account
+	Directory       string // "" for none
+	StripANSI       bool
+	Environment     Env
+	Identifier      string
+	Survivors       string // stop, adopt or ignore; reconciler.md
+	// ServerURL is what children get when their own serverurl is AUTO; "" when
+	// there is no server.
+	ServerURL string
+}
+
+// Account is a user that the host's password database knows.
+type Account struct {
+	Name     string // as written in the file: a name or a number
+	UID, GID int    // GID is the primary group
+	Groups   []int  // supplementary groups, without GID
+}
+
+// Owner is the user:group of a socket. -1 leaves that half unchanged.
+type Owner struct{ UID, GID int }
+
+// Server is one [inet_http_server*] or [unix_http_server*] section.
+type Server struct {
+	Section  string // as written in the header
+	Network  string // "tcp" or "unix"
+	Host     string // tcp only; "" is every address
+	Port     int    // tcp only
+	Path     string // unix only, absolute
+	Mode     int    // unix only; default 0700
+	Owner    Owner  // unix only
+	Chown    string // unix only: the chown value as written, "" if absent
+	Username string // "" asks for no authentication
+	Password string // clear text, or {SHA} and 40 hex digits
+	HasAuth  bool   // username and password are given, even if empty
+
+	CertFile, KeyFile, ClientCA string // tcp only; ours beyond Supervisor
+}
+
+// RPCInterface is one [rpcinterface:x] section.
+type RPCInterface struct {
+	Name    string
+	Factory string
+	Extra   map[string]string // other keys of the section
+}
+
+// GroupKind says which kind of section made a group.
+type GroupKind int
+
+// The kinds of group.
+const (
+	KindProgram  GroupKind = iota // [program:x] that no group names
+	KindGroup                     // [group:x]
+	KindListener                  // [eventlistener:x]
+	KindFastCGI                   // [fcgi-program:x] that no group names
+)
+
+// Group is a process group, the unit that Supervisor adds and removes.
+// Identity is Name.
+type Group struct {
+	Name      string
+	Kind      GroupKind
+	Priority  int
+	Processes []Process
+	Listener  *Listener // KindListener only
+	// Origin is where the group's own section begins.
+	Origin Origin
+}
+
+// Listener is what an [eventlistener:x] has beyond a program.
+type Listener struct {
+	Events        []string // upper case, sorted, without duplicates
+	BufferSize    int      // events, at least 1
+	ResultHandler string
+	// StallTimeout restarts a listener that has not answered an event for so
+	// long; 0 never does. Ours beyond Supervisor.
+	StallTimeout time.Duration
+}
+
+// Socket is the listening socket of an [fcgi-program:x]. The processes of one
+// section share it; it is held by each of their Process values so that a
+// member of a [group:x] keeps its own.
+type Socket struct {
+	URL     string // unix:///path or tcp://host:port, normalised
+	Network string // "unix" or "tcp"
+	Path    string // unix
+	Host    string // tcp
+	Port    int    // tcp
+	Mode    int    // unix; default 0700
+	Owner   Owner  // unix; -1, -1 leaves it to the daemon's own
+	Backlog int    // 0 asks for SOMAXCONN
+	// OwnerName is socket_owner as written, or the name of the program's user
+	// where that is the owner; "" for none.
+	OwnerName string
+}
+
+// Autorestart says what becomes of a process that left RUNNING by itself.
+type Autorestart int
+
+// The values of autorestart.
+const (
+	RestartUnexpected Autorestart = iota // the default
+	RestartNever
+	RestartAlways
+)
+
+// KillMode says how far a stop reaches. Ours beyond Supervisor.
+type KillMode int
+
+// The values of killmode.
+const (
+	KillProcess KillMode = iota // Supervisor's way: stopasgroup and killasgroup decide
+	KillGroup                   // the process group
+	KillCgroup                  // everything in the process's own cgroup
+)
+
+// Process is one process of a program: its section after defaults, expansion
+// and numprocs. Identity is (group name, Name).
+//
+// Durations are whole seconds, as in the file; 0 and negative values are
+// accepted where Supervisor accepts them.
+type Process struct {
+	Name     string
+	Priority int
+
+	Command     string // expanded, not yet split into words
+	Directory   string
+	HasDir      bool // directory= was given, even if empty
+	Umask       int  // -1 when not given
+	User        *Account
+	Environment Env // [supervisord] environment merged with the section's own
+	ServerURL   string
+	// ServerURLAuto is set when serverurl is AUTO; ServerURL then holds the
+	// daemon's own URL.
+	ServerURLAuto bool
+
+	Autostart    bool
+	Autorestart  Autorestart
+	StartSecs    int
+	StartRetries int
+	ExitCodes    []int
+
+	StopSignal   int
+	StopWaitSecs int
+	StopAsGroup  bool
+	KillAsGroup  bool
+	KillMode     KillMode
+
+	RedirectStderr bool
+	Stdout, Stderr Output
+
+	Socket *Socket // FastCGI programs only
+
+	Origin Origin
+}
+
+// OutputKind says where a child's output stream goes.
+type OutputKind int
+
+// The kinds of output.
+const (
+	OutputAuto OutputKind = iota // a file that the daemon names, in childlogdir
+	OutputNone                   // discarded
+	OutputFile                   // File
+)
+
+// Output is one captured stream of a process.
+type Output struct {
+	Kind     OutputKind
+	File     string // OutputFile: as written after expansion of ~ ; relative to the daemon's working directory
+	MaxBytes int64  // rotate at this size; 0 or less never
+	Backups  int
+	// Empty tells a *_logfile without a value from NONE; both are OutputNone.
+	Empty           bool
+	CaptureMaxBytes int64 // more than 0 turns capture mode on
+	EventsEnabled   bool
+	Syslog          bool
+}
+
+// Env is a set of environment variables. Keys are unique.
+type Env map[string]string
+
+// Origin is a place in a configuration file.
+type Origin struct {
+	File    string // the file in which the section first appeared
+	Section string // the header's text, without brackets
+	Line    int    // of the header, from 1
+}
+
+// Reconcile is [reconcile], ours beyond Supervisor.
+//
+// Source: reconciler.md, Configuration.
+type Reconcile struct {
+	Autoupdate  bool          // default true
+	Settle      time.Duration // default 300ms
+	Rescan      time.Duration // default 10s; 0 trusts notices alone
+	Strict      bool          // on_invalid=strict; default isolate
+	MaxRemovals Removals      // default 50%
+	Permissions string        // warn, enforce or ignore; default warn
+	StateDir    string        // "" is the default place
+}
+
+// Removals is the value of max_removals: a count, or a share in percent.
+type Removals struct {
+	N       int
+	Percent bool
+}

@@ -1,0 +1,297 @@
+package spec
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// reading is what one side reads in a file: sections of keys and values, or the
+// text of the error.
+type reading struct {
+	Sections map[string]map[string]string `json:"sections,omitempty"`
+	Error    string                       `json:"error,omitempty"`
+}
+
+// dialectRow is a file and what is read in it, by us and by Supervisor.
+type dialectRow struct {
+	name, file string
+	want       reading
+	// differs says why Supervisor reads something else.
+	differs string
+}
+
+// one is a reading of a section s.
+func one(pairs ...string) reading {
+	s := map[string]string{}
+	for i := 0; i < len(pairs); i += 2 {
+		s[pairs[i]] = pairs[i+1]
+	}
+	return reading{Sections: map[string]map[string]string{"s": s}}
+}
+
+func dialectRows() []dialectRow {
+	return []dialectRow{
+		{"inline comment after a space", "[s]\nk=v ;c\nl=v #c\n", one("k", "v", "l", "v"), ""},
+		{"inline comment after a tab", "[s]\nk=v\t;c\n", one("k", "v"), ""},
+		{"inline comment after a no-break space", "[s]\nk=v\u00a0;c\n", one("k", "v"), ""},
+		{"no comment without a space", "[s]\nk=v;c\nl=v#c\nm=;c\n", one("k", "v;c", "l", "v#c", "m", ";c"), ""},
+		{"comment where the value would be", "[s]\nk= ;c\n", one("k", ""), ""},
+		{"quotes do not protect", "[s]\ncommand=bash -c \"foo ; bar\"\n", one("command", `bash -c "foo`), ""},
+		{"the leftmost comment wins", "[s]\nk=a;b ;c #d\n", one("k", "a;b"), "Supervisor searches by rounds and keeps a;b ;c"},
+		{"comment at the beginning of a line", "[s]\n;k=v\n#k=v\n  ; x\n", one(), ""},
+		{"rem is no comment", "[s]\nrem=1\n", one("rem", "1"), ""},
+		{"both delimiters, the first counts", "[s]\na=b:c\nm:a=b\nurl=http://x:1\nn : o\n", one("a", "b:c", "m", "a=b", "url", "http://x:1", "n", "o"), ""},
+		{"quotes stay", "[s]\nk=\"v\"\nl='v'\nm=`v`\nn=\"\"\"v\"\"\"\n", one("k", `"v"`, "l", "'v'", "m", "`v`", "n", `"""v"""`), ""},
+		{"quoted keys", "[s]\n\"k\"=v\n`l`=w\n\"\"\"m\"\"\"=x\n", one(`"k"`, "v", "`l`", "w", `"""m"""`, "x"), ""},
+		{"a dash is a key", "[s]\n-=v\n- = w\n", one("-", "w"), ""},
+		{"backslash joins nothing", "[s]\nk=a\\\nl=b\\\\\n", one("k", `a\`, "l", `b\\`), ""},
+		{"continuation", "[s]\nk=v\n w\n\tx\n", one("k", "v\nw\nx"), ""},
+		{"continuation of an empty value", "[s]\nk=\n w\n", one("k", "\nw"), ""},
+		{"continuation that looks like more", "[s]\nk=v\n [t]\n l=w\n", one("k", "v\n[t]\nl=w"), ""},
+		{"continuation across a comment", "[s]\nk=v\n w\n# full\n x\n", one("k", "v\nw\nx"), ""},
+		{"continuation with a comment", "[s]\nk=v ; one\n w ; two\n", one("k", "v\nw"), ""},
+		{"blank line in a value", "[s]\nk=v\n\n w\n", one("k", "v\n\nw"), ""},
+		{"blank lines at the end of a value", "[s]\nk=v\n\n\n", one("k", "v"), ""},
+		{"blank lines and nothing else", "[s]\nk=\n\n\n", one("k", ""), ""},
+		{"equal indent is no continuation", "[s]\n  k=v\n  l=w\n", one("k", "v", "l", "w"), ""},
+		{"less indent is no continuation", "[s]\n    k=v\n  l=w\n", one("k", "v", "l", "w"), ""},
+		{"indent grows step by step", "[s]\nk=v\n  w\n    x\n y\n", one("k", "v\nw\nx\ny"), ""},
+		{"a tab counts as one", "[s]\n\tk=v\n  w\n", one("k", "v\nw"), ""},
+		{"indented header", "  [s]\nk=v\n", one("k", "v"), ""},
+		{"later value wins", "[s]\nk=1\nk=2\n", one("k", "2"), ""},
+		{"keys in lower case", "[s]\nKey=1\nKEY=2\n", one("key", "2"), ""},
+		{"spaces in keys", "[s]\na b = c\n", one("a b", "c"), ""},
+		{"section twice", "[s]\na=1\n[t]\n[s]\nb=2\na=3\n", reading{Sections: map[string]map[string]string{"s": {"a": "3", "b": "2"}, "t": {}}}, ""},
+		{"text after a header", "[s]xyz\nk=v\n", one("k", "v"), ""},
+		{"comment after a header", "[s] ; x\nk=v\n", one("k", "v"), ""},
+		{"greedy header", "[a]b]\nk=v\n", reading{Sections: map[string]map[string]string{"a]b": {"k": "v"}}}, ""},
+		{"bracket as a name", "[]]\nk=v\n", reading{Sections: map[string]map[string]string{"]": {"k": "v"}}}, ""},
+		{"spaces in a header stay", "[ s ]\nk=v\n", reading{Sections: map[string]map[string]string{" s ": {"k": "v"}}}, ""},
+		{"dots in a header mean nothing", "[a]\nk=v\n[a.b]\n", reading{Sections: map[string]map[string]string{"a": {"k": "v"}, "a.b": {}}}, ""},
+		{"DEFAULT", "[DEFAULT]\nk=v\nl=w\n[s]\nl=x\n", one("k", "v", "l", "x"), ""},
+		{"DEFAULT after the section", "[s]\nl=x\n[DEFAULT]\nk=v\nl=w\n", one("k", "v", "l", "x"), ""},
+		{"DEFAULT twice", "[DEFAULT]\nk=1\n[s]\n[DEFAULT]\nk=2\n", one("k", "2"), ""},
+		{"default is not DEFAULT", "[default]\nk=v\n[s]\n", reading{Sections: map[string]map[string]string{"default": {"k": "v"}, "s": {}}}, ""},
+		{"carriage returns", "[s]\r\nk=v\r\n w\r\n\r\n", one("k", "v\nw"), ""},
+		{"carriage returns here and there", "[s]\nk=v\r\nl=w\n\r\nm=x\r\n", one("k", "v", "l", "w", "m", "x"), ""},
+		{"carriage returns alone", "[s]\rk=v\rl=w", one("k", "v", "l", "w"), ""},
+		{"no line end at the end", "[s]\nk=v", one("k", "v"), ""},
+		{"nothing", "", reading{Sections: map[string]map[string]string{}}, ""},
+		{"comments only", "; a\n# b\n\n", reading{Sections: map[string]map[string]string{}}, ""},
+		{"vertical tabs and form feeds", "[s]\nk=a\x0bb\x0c;c\n", one("k", "a\x0bb"), ""},
+		{"separators are white space", "[s]\nk=v\x1f;c\n\x1c w\n", one("k", "v\nw"), ""},
+		{"other scripts", "[s]\nключ=значение\n", one("ключ", "значение"), ""},
+		{"NUL", "[s]\nk=a\x00b\n", one("k", "a\x00b"), ""},
+		{"empty value", "[s]\nk=\nl:\n", one("k", "", "l", ""), ""},
+		{"value of delimiters", "[s]\nk===\nl=:\n", one("k", "==", "l", ":"), ""},
+		{"percent signs mean nothing yet", "[s]\nk=%(a)s %% %\n", one("k", "%(a)s %% %"), ""},
+
+		{"no delimiter", "[s]\nk\n", reading{Error: "Source contains parsing errors: 'conf'\n\t[line  2]: 'k\\n'"}, ""},
+		{"no delimiter at the end", "[s]\na=b\nk", reading{Error: "Source contains parsing errors: 'conf'\n\t[line  3]: 'k'"}, ""},
+		{"no key", "[s]\n=v\n", reading{Error: "Source contains parsing errors: 'conf'\n\t[line  2]: '=v\\n'"}, ""},
+		{"no key ends the option before it", "[s]\na=b\n=v\n w\n", reading{Error: "Source contains parsing errors: 'conf'\n\t[line  3]: '=v\\n'\n\t[line  4]: ' w\\n'"}, ""},
+		{"several bad lines", "[s]\nit's\n\ta\n\"b\"\n'\"\nc=d\n", reading{Error: "Source contains parsing errors: 'conf'\n\t[line  2]: \"it's\\n\"\n\t[line  3]: '\\ta\\n'\n\t[line  4]: '\"b\"\\n'\n\t[line  5]: '\\'\"\\n'"}, ""},
+		{"a bad line leaves the option open", "[s]\na=b\nc\n d\n", reading{Error: "Source contains parsing errors: 'conf'\n\t[line  3]: 'c\\n'"}, ""},
+		{"line 100", "[s]\n" + strings.Repeat("a=b\n", 98) + "k\n", reading{Error: "Source contains parsing errors: 'conf'\n\t[line 100]: 'k\\n'"}, ""},
+		{"open bracket later", "[s]\n[t\n", reading{Error: "Source contains parsing errors: 'conf'\n\t[line  2]: '[t\\n'"}, ""},
+		{"key before any header", "k=v\n[s]\n", reading{Error: "File contains no section headers.\nfile: 'conf', line: 1\n'k=v\\n'"}, ""},
+		{"text after comments before any header", "; c\n\n  k=v ; x\n", reading{Error: "File contains no section headers.\nfile: 'conf', line: 3\n'  k=v ; x\\n'"}, ""},
+		{"open bracket first", "[a\n", reading{Error: "File contains no section headers.\nfile: 'conf', line: 1\n'[a\\n'"}, ""},
+		{"empty bracket first", "[]\n", reading{Error: "File contains no section headers.\nfile: 'conf', line: 1\n'[]\\n'"}, ""},
+		{"byte-order mark", "\ufeff[s]\nk=v\n", reading{Error: "File contains no section headers.\nfile: 'conf', line: 1\n'\\ufeff[s]\\n'"}, ""},
+
+		{"byte-order mark and nothing", "\ufeff", reading{Error: "File contains no section headers.\nfile: 'conf', line: 1\n'\\ufeff'"}, ""},
+
+		{"not UTF-8", "[s]\n\xff\n", reading{Error: "'utf-8' codec can't decode byte 0xff in position 4: invalid start byte"}, ""},
+		{"Latin-1", "[s]\nk=caf\xe9\n", reading{Error: "'utf-8' codec can't decode byte 0xe9 in position 9: invalid continuation byte"}, ""},
+		{"cut at the end", "[s]\nk=\xe2\x82", reading{Error: "'utf-8' codec can't decode bytes in position 0-1: unexpected end of data"}, ""},
+		{"cut inside", "[s]\nk=\xf0\x90\x80x", reading{Error: "'utf-8' codec can't decode bytes in position 6-8: invalid continuation byte"}, ""},
+		{"surrogate", "[s]\nk=\xed\xa0\x80", reading{Error: "'utf-8' codec can't decode byte 0xed in position 6: invalid continuation byte"}, ""},
+		{"overlong", "[s]\nk=\xc0\x80", reading{Error: "'utf-8' codec can't decode byte 0xc0 in position 6: invalid start byte"}, ""},
+		{"far down", "[s]\n" + strings.Repeat(";", 9000) + "\xff", reading{Error: "'utf-8' codec can't decode byte 0xff in position 812: invalid start byte"}, ""},
+		{"after a character that a chunk cuts", "[s]\n;" + strings.Repeat("é", 4100) + "\xff", reading{Error: "'utf-8' codec can't decode byte 0xff in position 14: invalid start byte"}, ""},
+		{"no header, then not UTF-8", "k\n" + strings.Repeat(";", 9000) + "\xff", reading{Error: "File contains no section headers.\nfile: 'conf', line: 1\n'k\\n'"}, ""},
+		{"not UTF-8 soon after no header", "k\n\xff", reading{Error: "'utf-8' codec can't decode byte 0xff in position 2: invalid start byte"}, ""},
+	}
+}
+
+// ourReading reads a file as Load does.
+func ourReading(file string) reading {
+	doc := parse([]byte(file))
+	if errs := doc.errors("conf"); len(errs) > 0 {
+		return reading{Error: errs[0].Text}
+	}
+	r := reading{Sections: map[string]map[string]string{}}
+	for _, s := range merge([]*source{{doc: doc}}, nil) {
+		r.Sections[s.name] = map[string]string{}
+		for _, e := range s.entries {
+			r.Sections[s.name][e.name] = e.text
+		}
+	}
+	return r
+}
+
+func TestDialect(t *testing.T) {
+	for _, row := range dialectRows() {
+		t.Run(row.name, func(t *testing.T) {
+			if diff := cmp.Diff(row.want, ourReading(row.file)); diff != "" {
+				t.Errorf("%q (-want +got):\n%s", row.file, diff)
+			}
+		})
+	}
+}
+
+// TestDialectDebian holds Debian's Supervisor against the same rows.
+func TestDialectDebian(t *testing.T) {
+	requireSupervisor(t)
+	rows := dialectRows()
+	var files []string
+	for _, row := range rows {
+		files = append(files, row.file)
+	}
+	for i, theirs := range readBySupervisor(t, files) {
+		same := cmp.Equal(rows[i].want, theirs)
+		if rows[i].differs == "" && !same {
+			t.Errorf("%s: %q (-ours +Supervisor's):\n%s", rows[i].name, rows[i].file, cmp.Diff(rows[i].want, theirs))
+		}
+		if rows[i].differs != "" && same {
+			t.Errorf("%s: the row says that %s, but it agrees", rows[i].name, rows[i].differs)
+		}
+	}
+}
+
+// readBySupervisor asks Debian's Supervisor to read files.
+func readBySupervisor(t testing.TB, files []string) []reading {
+	t.Helper()
+	var encoded []string
+	for _, file := range files {
+		encoded = append(encoded, base64.StdEncoding.EncodeToString([]byte(file)))
+	}
+	input, err := json.Marshal(encoded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	script, err := filepath.Abs(filepath.Join("testdata", "dialect.py"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(python, "-X", "utf8", script)
+	var stderr bytes.Buffer
+	cmd.Stdin, cmd.Stderr = bytes.NewReader(input), &stderr
+	output, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("testdata/dialect.py: %v\n%s", err, &stderr)
+	}
+	var readings []reading
+	if err := json.Unmarshal(output, &readings); err != nil {
+		t.Fatal(err)
+	}
+	for i := range readings {
+		if readings[i].Error == "" && readings[i].Sections == nil {
+			readings[i].Sections = map[string]map[string]string{}
+		}
+	}
+	return readings
+}
+
+// TestLines checks that every header and every key is told with its own line.
+func TestLines(t *testing.T) {
+	doc := parse([]byte("; one\n[s]\r\na=1\n\n\tb=2\n [x\nc=3\n[t]\na=\n\n more\n\n[s]\na=2\na=3\n"))
+	var got []string
+	for _, s := range doc.sections {
+		got = append(got, fmt.Sprintf("[%s]:%d", s.name, s.line))
+		for _, k := range s.keys {
+			got = append(got, fmt.Sprintf("%s=%q:%d", k.name, k.value, k.line))
+		}
+	}
+	want := []string{"[s]:2", `a="1\n\nb=2\n[x":3`, `c="3":7`, "[t]:8", `a="\n\nmore":9`, "[s]:13", `a="3":15`}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// written is a document as a file that says the same.
+func written(doc *document) string {
+	var b strings.Builder
+	for _, s := range doc.sections {
+		fmt.Fprintf(&b, "[%s]\n", s.name)
+		for _, k := range s.keys {
+			fmt.Fprintf(&b, "%s=%s\n", k.name, strings.ReplaceAll(k.value, "\n", "\n\x1f"))
+		}
+	}
+	return b.String()
+}
+
+// FuzzParse reads anything: it never fails otherwise than by an error, and what it
+// reads, written down plainly, is read the same.
+func FuzzParse(f *testing.F) {
+	for _, row := range dialectRows() {
+		f.Add([]byte(row.file))
+	}
+	f.Fuzz(func(t *testing.T, content []byte) {
+		doc := parse(content)
+		lines := bytes.Count(content, []byte("\n")) + bytes.Count(content, []byte("\r")) + 1
+		last := 0
+		for _, s := range doc.sections {
+			if s.name == "" || s.line <= last || s.line > lines {
+				t.Fatalf("section %q in line %d after line %d of %d", s.name, s.line, last, lines)
+			}
+			last = s.line
+			for _, k := range s.keys {
+				if k.name == "" || k.line <= s.line || k.line > lines {
+					t.Fatalf("key %q in line %d of [%s] in line %d of %d", k.name, k.line, s.name, s.line, lines)
+				}
+			}
+		}
+		for _, e := range doc.errors("conf") {
+			if e.Line < 1 || e.Line > lines || e.Text == "" || strings.Contains(e.Report(), "\n") && e.Plain != "" {
+				t.Fatalf("error %+v of a file of %d lines", e, lines)
+			}
+		}
+		again := parse([]byte(written(doc)))
+		if len(again.errors("conf")) > 0 || len(again.sections) != len(doc.sections) {
+			t.Fatalf("written down as %q, it is read as %+v", written(doc), again)
+		}
+		for i, s := range doc.sections {
+			if !slices.EqualFunc(s.keys, again.sections[i].keys, func(a, b docKey) bool { return a.name == b.name && a.value == b.value }) {
+				t.Fatalf("[%s] has %v, and written down %v", s.name, s.keys, again.sections[i].keys)
+			}
+		}
+	})
+}
+
+// TestSharedDocument checks that equal files of different places do not mix up
+// their places.
+func TestSharedDocument(t *testing.T) {
+	h := &memHost{cwd: "/", strict: true, files: map[string]string{
+		"/etc/sv.conf":    "[supervisord]\n[include]\nfiles=a/*.conf\n",
+		"/etc/a/one.conf": "[program:x]\ncommand=%(here)s\n",
+		"/etc/a/two.conf": "[program:x]\ncommand=%(here)s\n",
+	}}
+	cfg, err := Load(h, "/etc/sv.conf", Options{Cache: &Cache{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var files []string
+	for _, f := range cfg.Files {
+		files = append(files, f.Path)
+	}
+	want := slices.Sorted(maps.Keys(h.files))
+	slices.Sort(files)
+	if diff := cmp.Diff(want, files); diff != "" {
+		t.Errorf("files (-want +got):\n%s", diff)
+	}
+	if got := cfg.Groups[0].Origin.File; got != "/etc/a/one.conf" {
+		t.Errorf("the group begins in %s", got)
+	}
+}

@@ -1,0 +1,293 @@
+package spec
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// change is one field of a process made different, and what Compare says of it.
+type change struct {
+	field string // of Process; of Output, Account and Socket after a dot
+	apply func(p *Process)
+	want  []Field // nil where the field makes no difference
+}
+
+func processChanges() []change {
+	in := func(key, old, new string) []Field { return []Field{{key, old, new, false}} }
+	exec := func(key, old, new string) []Field { return []Field{{key, old, new, true}} }
+	return []change{
+		{"Priority", func(p *Process) { p.Priority = 5 }, in("priority", "999", "5")},
+		{"Command", func(p *Process) { p.Command = "y" }, exec("command", "x", "y")},
+		{"Directory", func(p *Process) { p.Directory = "/b" }, exec("directory", "/a", "/b")},
+		{"HasDir", func(p *Process) { p.HasDir, p.Directory = true, "" }, exec("directory", "/a", "(empty)")},
+		{"Umask", func(p *Process) { p.Umask = 0o77 }, exec("umask", "", "077")},
+		{"User", func(p *Process) { p.User = nil }, exec("user", "me (uid 1, gid 2)", "")},
+		{"User.UID", func(p *Process) { p.User = &Account{Name: "me", UID: 3, GID: 2} }, exec("user", "me (uid 1, gid 2)", "me (uid 3, gid 2)")},
+		{"User.GID", func(p *Process) { p.User = &Account{Name: "me", UID: 1, GID: 3} }, exec("user", "me (uid 1, gid 2)", "me (uid 1, gid 3)")},
+		{"User.Name", func(p *Process) { p.User = &Account{Name: "1", UID: 1, GID: 2} }, nil},
+		{"User.Groups", func(p *Process) { p.User = &Account{Name: "me", UID: 1, GID: 2, Groups: []int{9}} }, nil},
+		{"Environment", func(p *Process) { p.Environment = Env{"A": "secret", "C": "secret"} }, []Field{
+			{"environment A", "set", "changed", true}, {"environment B", "set", "", true}, {"environment C", "", "set", true}}},
+		{"ServerURL", func(p *Process) { p.ServerURL = "http://other" }, exec("serverurl", "http://x", "http://other")},
+		{"ServerURLAuto", func(p *Process) { p.ServerURLAuto = true }, exec("serverurl", "http://x", "AUTO")},
+		{"Autostart", func(p *Process) { p.Autostart = true }, in("autostart", "false", "true")},
+		{"Autorestart", func(p *Process) { p.Autorestart = RestartAlways }, in("autorestart", "unexpected", "true")},
+		{"StartSecs", func(p *Process) { p.StartSecs = 2 }, in("startsecs", "1", "2")},
+		{"StartRetries", func(p *Process) { p.StartRetries = 4 }, in("startretries", "3", "4")},
+		{"ExitCodes", func(p *Process) { p.ExitCodes = []int{0, 0} }, in("exitcodes", "0", "0,0")},
+		{"StopSignal", func(p *Process) { p.StopSignal = 2 }, in("stopsignal", "SIGTERM", "SIGINT")},
+		{"StopWaitSecs", func(p *Process) { p.StopWaitSecs = 20 }, in("stopwaitsecs", "10", "20")},
+		{"StopAsGroup", func(p *Process) { p.StopAsGroup = true }, in("stopasgroup", "false", "true")},
+		{"KillAsGroup", func(p *Process) { p.KillAsGroup = true }, in("killasgroup", "false", "true")},
+		{"KillMode", func(p *Process) { p.KillMode = KillCgroup }, in("killmode", "process", "cgroup")},
+		{"RedirectStderr", func(p *Process) { p.RedirectStderr = true }, exec("redirect_stderr", "false", "true")},
+		{"Stdout", func(p *Process) { p.Stdout = Output{} }, in("stdout_logfile", "/log", "AUTO")},
+		{"Stdout.Kind", func(p *Process) { p.Stdout.Kind, p.Stdout.File = OutputNone, "" }, in("stdout_logfile", "/log", "NONE")},
+		{"Stdout.File", func(p *Process) { p.Stdout.File = "/b" }, in("stdout_logfile", "/log", "/b")},
+		{"Stdout.MaxBytes", func(p *Process) { p.Stdout.MaxBytes = 1 }, in("stdout_logfile_maxbytes", "0", "1")},
+		{"Stdout.Backups", func(p *Process) { p.Stdout.Backups = 1 }, in("stdout_logfile_backups", "0", "1")},
+		{"Stdout.Empty", func(p *Process) { p.Stdout = Output{Kind: OutputNone, Empty: true} }, in("stdout_logfile", "/log", "")},
+		{"Stdout.CaptureMaxBytes", func(p *Process) { p.Stdout.CaptureMaxBytes = 1 }, in("stdout_capture_maxbytes", "0", "1")},
+		{"Stdout.EventsEnabled", func(p *Process) { p.Stdout.EventsEnabled = true }, in("stdout_events_enabled", "false", "true")},
+		{"Stdout.Syslog", func(p *Process) { p.Stdout.Syslog = true }, in("stdout_syslog", "false", "true")},
+		{"Stderr", func(p *Process) { p.Stderr.Backups = 7 }, in("stderr_logfile_backups", "0", "7")},
+		{"Socket", func(p *Process) { p.Socket = nil }, []Field{
+			{"socket", "unix:///s", "", true}, {"socket_mode", "700", "", true}}},
+		{"Socket.URL", func(p *Process) { p.Socket = &Socket{URL: "tcp://h:1", Mode: 0o700, Owner: Owner{-1, -1}} }, exec("socket", "unix:///s", "tcp://h:1")},
+		{"Socket.Mode", func(p *Process) { p.Socket = &Socket{URL: "unix:///s", Mode: 0o777, Owner: Owner{-1, -1}} }, exec("socket_mode", "700", "777")},
+		{"Socket.Owner", func(p *Process) { p.Socket = &Socket{URL: "unix:///s", Mode: 0o700, Owner: Owner{0, 1}} }, exec("socket_owner", "", "0:1")},
+		{"Socket.Backlog", func(p *Process) { p.Socket = &Socket{URL: "unix:///s", Mode: 0o700, Owner: Owner{-1, -1}, Backlog: 5} }, exec("socket_backlog", "0", "5")},
+		{"Socket.OwnerName", func(p *Process) {
+			p.Socket = &Socket{URL: "unix:///s", Mode: 0o700, Owner: Owner{-1, -1}, OwnerName: "me"}
+		}, nil},
+		{"Origin", func(p *Process) { p.Origin = Origin{"other", "program:p", 9} }, nil},
+	}
+}
+
+// impliedFields follow from others, and so are not compared by themselves.
+var impliedFields = []string{"Name", "Socket.Network", "Socket.Path", "Socket.Host", "Socket.Port"}
+
+func plainProcess() Process {
+	return Process{
+		Name: "p", Priority: 999, Command: "x", Directory: "/a", HasDir: true, Umask: -1,
+		User: &Account{Name: "me", UID: 1, GID: 2}, Environment: Env{"A": "1", "B": "2"}, ServerURL: "http://x",
+		StartSecs: 1, StartRetries: 3, ExitCodes: []int{0}, StopSignal: 15, StopWaitSecs: 10,
+		Stdout: Output{Kind: OutputFile, File: "/log"},
+		Socket: &Socket{URL: "unix:///s", Mode: 0o700, Owner: Owner{-1, -1}},
+	}
+}
+
+func TestCompare(t *testing.T) {
+	for _, c := range processChanges() {
+		t.Run(c.field, func(t *testing.T) {
+			old, new := plainProcess(), plainProcess()
+			c.apply(&new)
+			if diff := cmp.Diff(c.want, Compare(old, new)); diff != "" {
+				t.Errorf("Compare (-want +got):\n%s", diff)
+			}
+			same := len(c.want) == 0
+			if old.Equal(&new) != same || new.Equal(&old) != same {
+				t.Errorf("Equal is %v, but %d keys differ", old.Equal(&new), len(c.want))
+			}
+			if (old.Hash() == new.Hash()) != same {
+				t.Errorf("the hashes are equal: %v, but %d keys differ", old.Hash() == new.Hash(), len(c.want))
+			}
+			if fields := Compare(new, new); len(fields) > 0 {
+				t.Errorf("a process differs from itself in %v", fields)
+			}
+		})
+	}
+}
+
+// TestCensus fails when a field is added to what is compared without a row that
+// says what a change of it does.
+func TestCensus(t *testing.T) {
+	known := slices.Clone(impliedFields)
+	for _, c := range processChanges() {
+		known = append(known, c.field)
+	}
+	check := func(prefix string, value any) {
+		typ := reflect.TypeOf(value)
+		for i := range typ.NumField() {
+			if name := prefix + typ.Field(i).Name; !slices.Contains(known, name) {
+				t.Errorf("no row says what a change of Process.%s does", name)
+			}
+		}
+	}
+	check("", Process{})
+	check("User.", Account{})
+	check("Stdout.", Output{})
+	check("Socket.", Socket{})
+	for _, test := range []struct {
+		value any
+		want  []string
+	}{
+		{Group{}, []string{"Name", "Kind", "Priority", "Processes", "Listener", "Origin"}},
+		{Listener{}, []string{"Events", "BufferSize", "ResultHandler", "StallTimeout"}},
+		{Daemon{}, []string{"LogFile", "LogFileMaxBytes", "LogFileBackups", "LogLevel", "PidFile", "Umask", "NoDaemon", "Silent",
+			"MinFDs", "MinProcs", "NoCleanup", "ChildLogDir", "ChildLogDirText", "User", "Directory", "StripANSI", "Environment",
+			"Identifier", "Survivors", "ServerURL"}},
+		{Server{}, []string{"Section", "Network", "Host", "Port", "Path", "Mode", "Owner", "Chown", "Username", "Password", "HasAuth",
+			"CertFile", "KeyFile", "ClientCA"}},
+	} {
+		var got []string
+		typ := reflect.TypeOf(test.value)
+		for i := range typ.NumField() {
+			got = append(got, typ.Field(i).Name)
+		}
+		if diff := cmp.Diff(test.want, got); diff != "" {
+			t.Errorf("%s: teach Equal, Hash and Normal the new field, then add it here (-want +got):\n%s", typ, diff)
+		}
+	}
+}
+
+func TestCompareGroups(t *testing.T) {
+	plain := func() Group {
+		return Group{Name: "g", Kind: KindListener, Priority: -1, Processes: []Process{plainProcess()},
+			Listener: &Listener{Events: []string{"TICK"}, BufferSize: 10, ResultHandler: "h"}}
+	}
+	tests := []struct {
+		name  string
+		apply func(g *Group)
+		want  []Field
+		same  bool
+	}{
+		{"nothing", func(*Group) {}, nil, true},
+		{"place", func(g *Group) { g.Origin.Line = 3 }, nil, true},
+		{"kind", func(g *Group) { g.Kind = KindProgram }, []Field{{"type", "eventlistener", "program", true}}, false},
+		{"priority", func(g *Group) { g.Priority = 1 }, []Field{{"priority", "-1", "1", false}}, false},
+		{"events", func(g *Group) { g.Listener.Events = []string{"EVENT", "TICK"} }, []Field{{"events", "TICK", "EVENT,TICK", false}}, false},
+		{"buffer", func(g *Group) { g.Listener.BufferSize = 1 }, []Field{{"buffer_size", "10", "1", false}}, false},
+		{"handler", func(g *Group) { g.Listener.ResultHandler = "i" }, []Field{{"result_handler", "h", "i", false}}, false},
+		{"stall", func(g *Group) { g.Listener.StallTimeout = time.Second }, []Field{{"stall_timeout", "0s", "1s", false}}, false},
+		{"process", func(g *Group) { g.Processes[0].Command = "z" }, nil, false},
+		{"processes", func(g *Group) { g.Processes = nil }, nil, false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			old, new := plain(), plain()
+			test.apply(&new)
+			if diff := cmp.Diff(test.want, CompareGroups(old, new)); diff != "" {
+				t.Errorf("CompareGroups (-want +got):\n%s", diff)
+			}
+			if old.Equal(&new) != test.same || (old.Hash() == new.Hash()) != test.same {
+				t.Errorf("Equal is %v, equal hashes are %v, want %v", old.Equal(&new), old.Hash() == new.Hash(), test.same)
+			}
+		})
+	}
+	a := Group{Kind: KindGroup, Processes: []Process{{Name: "a"}, {Name: "b"}}}
+	b := Group{Kind: KindGroup, Processes: []Process{{Name: "b"}, {Name: "a"}}}
+	if diff := cmp.Diff([]Field{{"programs", "a,b", "b,a", false}}, CompareGroups(a, b)); diff != "" {
+		t.Errorf("order of members (-want +got):\n%s", diff)
+	}
+}
+
+func TestDiff(t *testing.T) {
+	list := func(texts ...string) []Group {
+		var groups []Group
+		for _, text := range texts {
+			g := Group{Name: text[:1]}
+			fmt.Sscan(text[1:], &g.Priority)
+			groups = append(groups, g)
+		}
+		return groups
+	}
+	tests := []struct {
+		active, desired []Group
+		want            Changes
+	}{
+		{nil, nil, Changes{}},
+		{list("a1", "b1"), list("a1", "b1"), Changes{}},
+		{list("a1", "b1"), list("b1", "a1"), Changes{}},
+		{nil, list("z1", "a2"), Changes{Added: []string{"z", "a"}}},
+		{list("z1", "a2"), nil, Changes{Removed: []string{"z", "a"}}},
+		{list("a1", "b1", "c1"), list("c9", "d1", "a2"), Changes{Added: []string{"d"}, Changed: []string{"c", "a"}, Removed: []string{"b"}}},
+	}
+	for _, test := range tests {
+		got := Diff(test.active, test.desired)
+		if diff := cmp.Diff(test.want, got); diff != "" {
+			t.Errorf("Diff(%v, %v) (-want +got):\n%s", test.active, test.desired, diff)
+		}
+		if got.Empty() != cmp.Equal(test.want, Changes{}) {
+			t.Errorf("Empty is %v for %+v", got.Empty(), got)
+		}
+	}
+}
+
+// TestEdits are the edits of contract/reconcile.md section 4 and what comes of
+// them.
+func TestEdits(t *testing.T) {
+	const plain = "[supervisord]\n[program:a]\ncommand=x\n[program:b]\ncommand=y\n"
+	tests := []struct {
+		name, old, new string
+		changed        []string
+	}{
+		{"the same", plain, plain, nil},
+		{"comments, spaces, order of keys", plain, "; c\n[supervisord]\n[program:b]\ncommand = y ; c\n[program:a]\ncommand:x\n", nil},
+		{"unknown keys", plain, plain + "zzz=1\n", nil},
+		{"defaults written out", plain, plain + "stopsignal=15\nserverurl=AUTO\nnumprocs=1\nstdout_logfile=AUTO\nexitcodes=0\n", nil},
+		{"exit codes twice", plain, plain + "exitcodes=0,0\n", []string{"b"}},
+		{"path to AUTO", plain + "stdout_logfile=/tmp/x\n", plain, []string{"b"}},
+		{"NONE to AUTO", plain + "stdout_logfile=NONE\n", plain, []string{"b"}},
+		{"AUTO to path", plain, plain + "stdout_logfile=/tmp/x\n", []string{"b"}},
+		{"the daemon's environment", plain, "[supervisord]\nenvironment=A=1\n" + plain, []string{"a", "b"}},
+		{"other keys of the daemon", plain, "[supervisord]\nloglevel=debug\numask=077\n" + plain, nil},
+		{"a server", plain, plain + "[unix_http_server]\nfile=/tmp/s\n", nil},
+		{"numprocs", plain + "process_name=b%(process_num)d\n", plain + "process_name=b%(process_num)d\nnumprocs=2\n", []string{"b"}},
+		{"order of members", plain + "[group:g]\nprograms=a,b\n", plain + "[group:g]\nprograms=b,a\n", []string{"g"}},
+		{"priority of a group", plain + "[group:g]\nprograms=a,b\n", plain + "[group:g]\nprograms=a,b\npriority=1\n", []string{"g"}},
+		{"another kind", plain, "[supervisord]\n[program:a]\ncommand=x\n[eventlistener:b]\ncommand=y\nevents=TICK\n", []string{"b"}},
+		{"events spelt otherwise", "[supervisord]\n[eventlistener:b]\ncommand=y\nevents=TICK,EVENT\n",
+			"[supervisord]\n[eventlistener:b]\ncommand=y\nevents=event, tick,TICK\n", nil},
+		{"mode of a socket", "[supervisord]\n[fcgi-program:f]\ncommand=y\nsocket=unix:///s\n",
+			"[supervisord]\n[fcgi-program:f]\ncommand=y\nsocket=unix:///s\nsocket_mode=0777\n", []string{"f"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			got := Diff(groupsOf(t, test.old), groupsOf(t, test.new))
+			if diff := cmp.Diff(Changes{Changed: test.changed}, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func groupsOf(t *testing.T, text string) []Group {
+	t.Helper()
+	cfg, err := Load(&memHost{cwd: "/", files: map[string]string{"/c": text}}, "/c", Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg.Groups
+}
+
+func TestConfigHash(t *testing.T) {
+	hash := func(text string) [32]byte {
+		cfg, err := Load(&memHost{cwd: "/", files: map[string]string{"/c": text}}, "/c", Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return cfg.Hash()
+	}
+	const plain = "[supervisord]\n[program:a]\ncommand=x\n[unix_http_server]\nfile=/s\n"
+	if hash(plain) != hash("; moved\n[unix_http_server]\nfile = /s\n[program:a]\ncommand: x\n\n[supervisord]\n") {
+		t.Error("the hash depends on how the files are written")
+	}
+	seen := map[[32]byte]string{hash(plain): plain}
+	for _, text := range []string{
+		plain + "chmod=0770\n", plain + "username=a\npassword=b\n", plain + "[program:b]\ncommand=x\n",
+		plain + "[supervisord]\nloglevel=debug\n", plain + "[supervisord]\nenvironment=A=1\n",
+		plain + "[rpcinterface:supervisor]\nsupervisor.rpcinterface_factory=" + standardRPC + "\n",
+		plain + "[program:a]\ndirectory=\n",
+	} {
+		if other, ok := seen[hash(text)]; ok {
+			t.Errorf("one hash for %q and %q", other, text)
+		}
+		seen[hash(text)] = text
+	}
+}

@@ -1,0 +1,39 @@
+// Package spec is what a configuration says: text, then data, then judgement,
+// then difference. It is pure: what it needs of the machine it asks of a Host, and
+// the same answers give the same Config. It starts nothing, watches nothing and
+// logs nothing.
+//
+// # From bytes to a Config
+//
+// A file goes through these layers, from the bottom up:
+//
+//   - decode.go and lines.go read Supervisor's dialect of INI, ini.go stores it.
+//     The line pass writes down what it understood in a form that ini.v1 cannot
+//     misunderstand, with the number of each line. The result, a document, depends
+//     on the bytes alone, and equal files share it.
+//   - load.go gathers the main file and what it includes, glob.go finds the files,
+//     merge.go puts the sections of all files together. Every value keeps the file
+//     and the line it comes from.
+//   - value.go, expand.go, shlex.go, envlist.go and their neighbours turn the text
+//     of one value into the value. Their errors are Supervisor's words.
+//   - reader.go takes typed values out of one section; build*.go say which keys
+//     there are and in which order Supervisor looks at them, and make a Config.
+//   - advice.go adds what Supervisor takes in silence and a user is glad to know.
+//
+// Supervisor stops at its first mistake. We go on, so that the error of Load holds
+// every mistake, each with its place; its text is still that of the mistake which
+// Supervisor would have met first.
+//
+// # From two Configs to a difference
+//
+// Diff compares groups, Compare the keys of one process; Equal is written out for
+// each type, and a test lists the fields so that none is forgotten. Hash is the
+// fingerprint that goes with Equal.
+//
+// # Names
+//
+// The vocabulary is Supervisor's: a group holds processes, which a program section
+// defines; a namespec names one or all of a group.
+//
+// Other packages may use a Config from any goroutine and must never change one.
+package spec

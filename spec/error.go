@@ -1,0 +1,76 @@
+package spec
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+	"unicode"
+)
+
+// Error is one mistake in the configuration.
+type Error struct {
+	File    string // "" when the mistake is not in a file
+	Line    int    // from 1; 0 when no line can be named
+	Section string
+	Key     string
+	// Text says what is wrong in Supervisor's own words, byte for byte, where
+	// Supervisor reports it: it is what its clients and users see.
+	Text string
+	// Plain says the same in one line and without the place, where Text does
+	// not; Report prefers it. May be empty.
+	Plain string
+	// Hint says what would be right, in ours. May be empty.
+	Hint string
+}
+
+// Error gives Supervisor's text alone, as a fault or the first line on standard
+// error carries it.
+func (e *Error) Error() string { return e.Text }
+
+// Report is the long form: FILE:LINE: [section] key: what is wrong (what would
+// be right). Parts that are not known are left out. It is one line, whatever is
+// in the files: characters that control a terminal are escaped.
+func (e *Error) Report() string {
+	var b strings.Builder
+	if e.File != "" {
+		b.WriteString(e.Place() + " ")
+	}
+	if e.Section != "" {
+		fmt.Fprintf(&b, "[%s] ", e.Section)
+	}
+	if e.Key != "" {
+		b.WriteString(e.Key + ": ")
+	}
+	b.WriteString(cmp.Or(e.Plain, e.Text))
+	if e.Hint != "" {
+		fmt.Fprintf(&b, " (%s)", e.Hint)
+	}
+	return printable(b.String())
+}
+
+// Place is what a report begins with, FILE:LINE: as far as they are known.
+func (e *Error) Place() string {
+	switch {
+	case e.File == "":
+		return ""
+	case e.Line == 0:
+		return printable(e.File) + ":"
+	}
+	return fmt.Sprintf("%s:%d:", printable(e.File), e.Line)
+}
+
+// printable escapes control characters as PyRepr does.
+func printable(s string) string {
+	if strings.IndexFunc(s, unicode.IsControl) < 0 {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if unicode.IsControl(r) {
+			b.WriteString(strings.Trim(PyRepr(string(r)), "'"))
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}

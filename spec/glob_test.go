@@ -1,0 +1,131 @@
+package spec
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestMatch(t *testing.T) {
+	tests := []struct {
+		pattern, name string
+		want          bool
+	}{
+		{"*.conf", "a.conf", true},
+		{"*.conf", ".conf", false},
+		{"*.conf", ".a.conf", false},
+		{".*.conf", ".a.conf", true},
+		{"*.conf", "a.conf~", false},
+		{"*", "anything", true},
+		{"*", ".hidden", false},
+		{"**", "anything", true},
+		{"?.ini", "a.ini", true},
+		{"?.ini", "é.ini", true},
+		{"?.ini", "ab.ini", false},
+		{"[a-c].ini", "b.ini", true},
+		{"[a-c].ini", "d.ini", false},
+		{"[!a-c].ini", "d.ini", true},
+		{"[!a-c].ini", "a.ini", false},
+		{"[]]", "]", true},
+		{"[!]]", "]", false},
+		{"[a", "[a", true},
+		{"[]", "[]", true},
+		{"[a-]", "-", true},
+		{"a*b*c", "aXbXbXc", true},
+		{"a*b*c", "aXbXbX", false},
+		{"*a*a*a*a*b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", false},
+		{"", "", true},
+		{"a", "", false},
+		{"", "a", false},
+	}
+	for _, test := range tests {
+		if got := Match(test.pattern, test.name); got != test.want {
+			t.Errorf("Match(%q, %q) = %v", test.pattern, test.name, got)
+		}
+	}
+}
+
+func TestGlob(t *testing.T) {
+	h := &memHost{cwd: "/", strict: true, files: map[string]string{
+		"/etc/10.conf": "", "/etc/2.conf": "", "/etc/1.conf": "", "/etc/.x.conf": "",
+		"/etc/a/z.ini": "", "/etc/b/y.ini": "", "/etc/b/.h/z.ini": "", "/etc/file": "",
+	}}
+	tests := []struct {
+		pattern string
+		want    []string
+	}{
+		{"/etc/*.conf", []string{"/etc/1.conf", "/etc/10.conf", "/etc/2.conf"}},
+		{"/etc/*/*.ini", []string{"/etc/a/z.ini", "/etc/b/y.ini"}},
+		{"/etc/**/*.ini", []string{"/etc/a/z.ini", "/etc/b/y.ini"}},
+		{"/etc/?/z.ini", []string{"/etc/a/z.ini"}},
+		{"/*/b/.*/z.ini", []string{"/etc/b/.h/z.ini"}},
+		{"/etc/file", []string{"/etc/file"}},
+		{"/etc/./file", []string{"/etc/./file"}},
+		{"/etc/b/../f*", []string{"/etc/b/../file"}},
+		{"/etc/nothing", nil},
+		{"/nowhere/*.conf", nil},
+		{"/etc/file/*", nil},
+		{"/etc/[ab]", []string{"/etc/a", "/etc/b"}},
+	}
+	for _, test := range tests {
+		if diff := cmp.Diff(test.want, Glob(h, test.pattern)); diff != "" {
+			t.Errorf("Glob(%q) (-want +got):\n%s", test.pattern, diff)
+		}
+	}
+}
+
+func TestIgnored(t *testing.T) {
+	for _, name := range []string{
+		".x", "..data", "..data_tmp", "a~", "#a#", ".a.swp", "a.swp", "a.swx", "a.tmp", "a.dpkg-old", "a.conf.dpkg-new",
+		"a.rpmsave", "a.rpmnew", "a.rpmorig", "a.conf.SAVE", "a.orig", ".nfs0001",
+	} {
+		if !Ignored("/etc/conf.d/*", "/etc/conf.d/"+name) {
+			t.Errorf("%s is taken for configuration", name)
+		}
+		if Ignored("/etc/conf.d/"+name, "/etc/conf.d/"+name) {
+			t.Errorf("%s is left out although it is named", name)
+		}
+	}
+	for _, name := range []string{"a", "a.conf", "a#", "#", "a.tmp.conf", "swp", "a.save", "a.conf.d"} {
+		if Ignored("/etc/conf.d/*", "/etc/conf.d/"+name) {
+			t.Errorf("%s is left out", name)
+		}
+	}
+	for name, want := range map[string]bool{".a": false, ".a.swp": true, ".nfs1": true, "..data": true} {
+		if got := Ignored("/etc/.*", "/etc/"+name); got != want {
+			t.Errorf("with a pattern that asks for dotfiles, %s is left out: %v", name, got)
+		}
+	}
+}
+
+func TestNamespec(t *testing.T) {
+	tests := []struct {
+		text string
+		want Namespec
+		back string
+	}{
+		{"a", Namespec{"a", "a"}, "a"},
+		{"g:p", Namespec{"g", "p"}, "g:p"},
+		{"g:g", Namespec{"g", "g"}, "g"},
+		{"g:*", Namespec{"g", ""}, "g:*"},
+		{"g:", Namespec{"g", ""}, "g:*"},
+		{"g:p:q", Namespec{"g", "p:q"}, "g:p:q"},
+	}
+	for _, test := range tests {
+		got := ParseNamespec(test.text)
+		if got != test.want || got.String() != test.back || got.WholeGroup() != (got.Process == "") {
+			t.Errorf("ParseNamespec(%q) = %+v, which is written %q", test.text, got, got)
+		}
+	}
+}
+
+func TestNearest(t *testing.T) {
+	for word, want := range map[string]string{
+		"stopsignl": "stopsignal", "stopsingal": "stopsignal", "comand": "command", "auto_start": "autostart",
+		"stdoutlogfile": "stdout_logfile", "zzz": "", "": "", "umaks": "umask", "envrionment": "environment",
+	} {
+		if got := nearest(word, programKeys); got != want {
+			t.Errorf("nearest(%q) = %q, want %q", word, got, want)
+		}
+	}
+}

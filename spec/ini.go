@@ -1,0 +1,131 @@
+package spec
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"gopkg.in/ini.v1"
+)
+
+// document is one configuration file, read but not judged. It is never changed
+// once made, so equal files share one.
+type document struct {
+	sections []docSection // in file order; a header that stands twice is there twice
+
+	bad      []badLine // neither a header nor an option
+	headless *badLine  // the first line that stands before any header
+	notUTF8  *badUTF8  // where reading ended
+
+	cuts      []cut
+	swallowed []swallowed
+	unclosed  []unclosed
+}
+
+// docSection is what follows one header.
+type docSection struct {
+	name    string
+	line    int
+	after   string // what follows the bracket on the header's line
+	keys    []docKey
+	damaged bool // a line of it is bad
+}
+
+// docKey is one option. Of a key that stands twice under one header there is
+// only the last value, in the place of the first.
+type docKey struct {
+	name, value string
+	line        int
+}
+
+// badLine is a line that could not be read.
+type badLine struct {
+	line    int
+	section string
+	text    string // with its line end
+	end     int    // bytes of the file up to its end; headless only
+}
+
+// cut is a comment that seems to cut a value by accident.
+type cut struct {
+	section, key string
+	line         int
+	comment      string
+}
+
+// swallowed is an indented line that goes on with a value although it looks like
+// an option or a header of its own.
+type swallowed struct {
+	section, key string // the option that it goes on with
+	line         int
+	text         string
+}
+
+// unclosed is an option whose line begins with a bracket that nothing closes.
+type unclosed struct {
+	section string
+	line    int
+	text    string
+}
+
+// asWritten makes ini.v1 take each line as it stands.
+var asWritten = ini.LoadOptions{
+	IgnoreContinuation:      true,
+	IgnoreInlineComment:     true,
+	PreserveSurroundedQuote: true,
+	KeyValueDelimiters:      "=",
+	// Sections are told apart by their place, so that a header that stands
+	// again keeps its own line and what damages it.
+	AllowNonUniqueSections: true,
+	ChildSectionDelimiter:  "\n",
+}
+
+// parse reads the bytes of one file in Supervisor's dialect. It never fails:
+// what cannot be read is in the document.
+func parse(content []byte) *document {
+	doc := &document{}
+	text, bad := decode(content)
+	doc.notUTF8 = bad
+	if bad != nil {
+		// The unfinished line is not one that the author wrote.
+		text = text[:strings.LastIndexByte(text, '\n')+1]
+	}
+	pass := linePass{doc: doc, out: make([]byte, 0, len(text)+64)}
+	pass.run(text)
+	if len(doc.sections) == 0 {
+		return doc
+	}
+	if bad != nil {
+		doc.sections[len(doc.sections)-1].damaged = true
+	}
+	file, err := ini.LoadSources(asWritten, pass.out)
+	if err != nil {
+		panic(fmt.Sprintf("spec: ini.v1 cannot read what the line pass wrote: %v", err))
+	}
+	// The first section of ini.v1 is the one before any header.
+	for i, section := range file.Sections()[1:] {
+		doc.sections[i].keys = keysOf(section)
+	}
+	return doc
+}
+
+// keysOf undoes the line pass for the options of one section.
+func keysOf(section *ini.Section) []docKey {
+	keys := section.Keys()
+	if len(keys) == 0 {
+		return nil
+	}
+	list := make([]docKey, len(keys))
+	for i, key := range keys {
+		number, value, _ := strings.Cut(key.Value(), " ")
+		line, err := strconv.Atoi(number)
+		if err != nil {
+			panic(fmt.Sprintf("spec: ini.v1 changed an option's line number: %v", err))
+		}
+		if strings.IndexByte(value, lineBreak) >= 0 {
+			value = strings.ReplaceAll(value, string(lineBreak), "\n")
+		}
+		list[i] = docKey{name: key.Name()[1:], value: value, line: line}
+	}
+	return list
+}

@@ -1,0 +1,171 @@
+package spec
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const isolatedMain = "[supervisord]\n[include]\nfiles=conf.d/*\n"
+
+func TestLoadIsolated(t *testing.T) {
+	good := map[string]string{"/etc/conf.d/b": "[program:b]\ncommand=old\n"}
+	tests := []struct {
+		name     string
+		files    map[string]string
+		lastGood map[string]string
+		groups   []string // "" where the load fails
+		bad      []string
+		leftOut  []string
+		err      string
+	}{
+		{
+			name:   "nothing is wrong",
+			files:  map[string]string{"/etc/conf.d/a": "[program:a]\ncommand=a\n"},
+			groups: []string{"a a"},
+		},
+		{
+			name:     "the last good content stands in",
+			files:    map[string]string{"/etc/conf.d/a": "[program:a]\ncommand=a\n", "/etc/conf.d/b": "[program:b]\ncommand=new\nautostart=x\n"},
+			lastGood: good,
+			groups:   []string{"a a", "b old"},
+			bad:      []string{"/etc/conf.d/b:3: [program:b] autostart: not a valid boolean value: 'x' (true or false)"},
+		},
+		{
+			name: "so it does for a file that two patterns match",
+			files: map[string]string{"/etc/sv.conf": isolatedMain + " conf.d/b\n",
+				"/etc/conf.d/b": "[program:b]\ncommand=new\nautostart=x\n"},
+			lastGood: good,
+			groups:   []string{"b old"},
+			bad:      []string{"/etc/conf.d/b:3: [program:b] autostart: not a valid boolean value: 'x' (true or false)"},
+		},
+		{
+			name:    "without one the file alone is left out",
+			files:   map[string]string{"/etc/conf.d/a": "[program:a]\ncommand=a\n", "/etc/conf.d/b": "[program:b]\ncommand\n"},
+			groups:  []string{"a a"},
+			bad:     []string{"/etc/conf.d/b:2: [program:b] the line 'command' is neither a header nor an option (write key=value; a line that continues a value must be indented)"},
+			leftOut: []string{"/etc/conf.d/b"},
+		},
+		{
+			name:     "the last good content may be wrong by now",
+			files:    map[string]string{"/etc/conf.d/a": "[program:a]\ncommand=a\n", "/etc/conf.d/b": "[program:b]\n"},
+			lastGood: map[string]string{"/etc/conf.d/b": "[program:b]\ncommand=x\nuser=gone\n"},
+			groups:   []string{"a a"},
+			bad:      []string{"/etc/conf.d/b:1: [program:b] command: program section program:b does not specify a command (add command=/path/to/program arguments)"},
+			leftOut:  []string{"/etc/conf.d/b"},
+		},
+		{
+			name:    "a name that is taken is the later file's mistake",
+			files:   map[string]string{"/etc/conf.d/a": "[program:x]\ncommand=a\n", "/etc/conf.d/b": "[eventlistener:x]\ncommand=b\nevents=TICK\n"},
+			groups:  []string{"x a"},
+			bad:     []string{"/etc/conf.d/b:1: [eventlistener:x] the group name 'x' is taken by [program:x] (rename one; the other is at /etc/conf.d/a:1)"},
+			leftOut: []string{"/etc/conf.d/b"},
+		},
+		{
+			name:    "a key that breaks another file's program",
+			files:   map[string]string{"/etc/conf.d/a": "[program:x]\ncommand=a\n", "/etc/conf.d/b": "[program:x]\nstartsecs=x\n"},
+			groups:  []string{"x a"},
+			bad:     []string{"/etc/conf.d/b:2: [program:x] startsecs: invalid literal for int() with base 10: 'x' (a whole number, such as 10)"},
+			leftOut: []string{"/etc/conf.d/b"},
+		},
+		{
+			name: "a group keeps its members when one is left out",
+			files: map[string]string{"/etc/conf.d/a": "[program:x]\ncommand=a\n", "/etc/conf.d/b": "[program:y]\nstartsecs=x\n",
+				"/etc/conf.d/g": "[group:g]\nprograms=x,y\n"},
+			groups: []string{"g a"},
+			bad: []string{
+				"/etc/conf.d/b:1: [program:y] command: program section program:y does not specify a command (add command=/path/to/program arguments)",
+				"/etc/conf.d/b:2: [program:y] startsecs: invalid literal for int() with base 10: 'x' (a whole number, such as 10)",
+			},
+			leftOut: []string{"/etc/conf.d/b"},
+		},
+		{
+			name: "the main file must be right",
+			files: map[string]string{"/etc/sv.conf": "[supervisord]\nnodaemon=x\n[include]\nfiles=conf.d/*\n",
+				"/etc/conf.d/a": "[program:a]\n"},
+			bad: []string{"/etc/conf.d/a:1: [program:a] command: program section program:a does not specify a command (add command=/path/to/program arguments)"},
+			err: "not a valid boolean value: 'x'",
+		},
+		{
+			name:     "the main file must be right although it includes itself",
+			files:    map[string]string{"/etc/sv.conf": "[supervisord]\nnodaemon=x\n[include]\nfiles=*.conf\n"},
+			lastGood: map[string]string{"/etc/sv.conf": "[supervisord]\n"},
+			err:      "not a valid boolean value: 'x'",
+		},
+		{
+			name:  "the main file must be there",
+			files: map[string]string{"/etc/sv.conf": unreadable},
+			err:   "could not read config file /etc/sv.conf",
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			h := &memHost{cwd: "/", strict: true, files: map[string]string{"/etc/sv.conf": isolatedMain}}
+			for name, text := range test.files {
+				h.files[name] = text
+			}
+			cfg, bad, err := LoadIsolated(h, "/etc/sv.conf", Options{Cache: &Cache{}}, func(file string) ([]byte, bool) {
+				text, ok := test.lastGood[file]
+				return []byte(text), ok
+			})
+			if text := messageOf(err); text != test.err {
+				t.Fatalf("error %q, want %q", text, test.err)
+			}
+			var groups, mistakes, leftOut []string
+			if cfg != nil {
+				leftOut = cfg.LeftOut
+				for _, g := range cfg.Groups {
+					groups = append(groups, g.Name+" "+g.Processes[0].Command)
+				}
+			}
+			for _, e := range bad {
+				mistakes = append(mistakes, e.Report())
+			}
+			if diff := cmp.Diff([][]string{test.groups, test.bad, test.leftOut}, [][]string{groups, mistakes, leftOut}); diff != "" {
+				t.Errorf("groups, mistakes, files left out (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func messageOf(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+// TestContent checks that Options.Content stands before what the host has.
+func TestContent(t *testing.T) {
+	h := &memHost{cwd: "/", files: map[string]string{
+		"/etc/sv.conf": isolatedMain, "/etc/conf.d/a": "[program:a]\ncommand=host\n", "/etc/conf.d/b": "bad",
+	}}
+	cfg, err := Load(h, "/etc/sv.conf", Options{Content: map[string][]byte{
+		"/etc/conf.d/a": []byte("[program:a]\ncommand=given\n"), "/etc/conf.d/b": nil,
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(cfg.Groups) != 1 || cfg.Groups[0].Processes[0].Command != "given" || len(cfg.Files) != 2 {
+		t.Errorf("groups %+v of files %+v", cfg.Groups, cfg.Files)
+	}
+}
+
+func TestLoadErrors(t *testing.T) {
+	h := &memHost{cwd: "/cwd", strict: true, files: map[string]string{"/cwd/closed": unreadable, "/cwd/bad": "[supervisord]\nminfds=x\n[program:p]\n"}}
+	for file, want := range map[string]string{
+		"nowhere.conf": "could not find config file nowhere.conf",
+		"closed":       "could not read config file closed",
+		"bad":          "invalid literal for int() with base 10: 'x'",
+	} {
+		_, err := Load(h, file, Options{})
+		if messageOf(err) != want {
+			t.Errorf("%s: error %v, want %s", file, err, want)
+		}
+		var one *Error
+		if !errors.As(err, &one) || one.File != file {
+			t.Errorf("%s: no mistake in that file can be found in the error", file)
+		}
+	}
+}

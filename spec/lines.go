@@ -1,0 +1,218 @@
+package spec
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// The line pass reads Supervisor's dialect and writes it down again so that
+// ini.v1 reads exactly what Supervisor does. In what it writes
+//
+//   - a section is [name], and stands as often as its header stood;
+//   - an option is .key=LINE value: the dot keeps quotes and dashes in a key
+//     from meaning anything, and the number of the option's line keeps them from
+//     it in a value, and is wanted anyway;
+//   - the line breaks of a value are carriage returns, of which none is left
+//     when a file has been decoded;
+//   - comments, continued lines and blank lines are gone.
+//
+// Source: contract/config.md section 2.
+type linePass struct {
+	doc *document
+	out []byte // what ini.v1 is to read
+
+	line    int    // number of the line at hand, from 1
+	end     int    // bytes of text up to its end
+	indent  int    // characters before the last header or option
+	section int    // index in doc.sections of the open one, -1 before the first
+	option  string // the open option's key, "" for none
+	at      int    // its line
+	value   []byte // its value so far, \r for line breaks
+}
+
+// lineBreak stands for the line breaks of a value on the way through ini.v1.
+const lineBreak = '\r'
+
+// run goes through a whole text. Errors are collected in the document.
+func (p *linePass) run(text string) {
+	p.section = -1
+	for text != "" {
+		line, rest, _ := strings.Cut(text, "\n")
+		p.line++
+		p.end += len(text) - len(rest)
+		p.read(line, text[:len(text)-len(rest)])
+		text = rest
+	}
+	p.close()
+}
+
+// read takes one line; whole is the same with its end, as messages show it.
+func (p *linePass) read(line, whole string) {
+	comment := commentStart(line)
+	kept := line
+	if comment >= 0 {
+		kept = line[:comment]
+	}
+	text := strip(kept)
+	if text == "" {
+		if comment < 0 && p.option != "" {
+			p.value = append(p.value, lineBreak)
+		}
+		return
+	}
+	indent := indentOf(line)
+	if p.option != "" && indent > p.indent {
+		p.value = append(append(p.value, lineBreak), text...)
+		p.noteCut(line, comment, text)
+		p.noteSwallowed(text)
+		return
+	}
+	p.indent = indent
+	if name, after, ok := header(text); ok {
+		p.open(name, after)
+		return
+	}
+	if p.section < 0 {
+		p.headless(whole)
+		return
+	}
+	key, value, ok := splitOption(text)
+	if !ok {
+		p.bad(whole)
+		return
+	}
+	p.close()
+	if key == "" {
+		p.bad(whole)
+		return
+	}
+	if text[0] == '[' { // with a ] it would be a header
+		p.doc.unclosed = append(p.doc.unclosed, unclosed{section: p.doc.sections[p.section].name, line: p.line, text: text})
+	}
+	p.option, p.at = key, p.line
+	p.value = append(p.value[:0], value...)
+	p.noteCut(line, comment, text)
+}
+
+// open begins a section, or goes on with one that was begun before.
+func (p *linePass) open(name, after string) {
+	p.close()
+	p.section = len(p.doc.sections)
+	p.doc.sections = append(p.doc.sections, docSection{name: name, line: p.line, after: strip(after)})
+	p.out = append(append(append(p.out, '['), name...), "]\n"...)
+}
+
+// close ends the open option and writes it down.
+func (p *linePass) close() {
+	if p.option == "" {
+		return
+	}
+	p.out = append(append(append(p.out, '.'), p.option...), '=')
+	p.out = append(strconv.AppendInt(p.out, int64(p.at), 10), ' ')
+	p.out = append(append(p.out, strings.TrimRight(string(p.value), "\r")...), '\n')
+	p.option = ""
+}
+
+// bad notes a line that is neither a header nor an option.
+func (p *linePass) bad(whole string) {
+	p.doc.sections[p.section].damaged = true
+	p.doc.bad = append(p.doc.bad, badLine{line: p.line, section: p.doc.sections[p.section].name, text: whole})
+}
+
+// headless notes the first line that stands before any header. Supervisor reads
+// no further; we do, for the mistakes that follow.
+func (p *linePass) headless(whole string) {
+	if p.doc.headless == nil {
+		p.doc.headless = &badLine{line: p.line, text: whole, end: p.end}
+	}
+	if text, ok := strings.CutPrefix(whole, byteOrderMark); ok {
+		if name, after, ok := header(strip(text)); ok {
+			p.open(name, after)
+		}
+	}
+}
+
+const byteOrderMark = "\ufeff"
+
+// noteCut remembers a comment that seems to cut a value by accident: inside
+// quotes, or in a password.
+func (p *linePass) noteCut(line string, comment int, text string) {
+	if comment < 0 {
+		return
+	}
+	inQuotes := strings.Count(text, `"`)%2 == 1 || strings.Count(text, `'`)%2 == 1
+	if !inQuotes && !strings.Contains(p.option, "password") {
+		return
+	}
+	p.doc.cuts = append(p.doc.cuts, cut{
+		section: p.doc.sections[p.section].name, key: p.option, line: p.line, comment: line[comment:]})
+}
+
+// noteSwallowed remembers a continued line that seems to be meant as an option of
+// the section, or as a header. In environment= any name may stand before a sign.
+func (p *linePass) noteSwallowed(text string) {
+	section := p.doc.sections[p.section].name
+	name, _, isHeader := header(text)
+	key, _, _ := splitOption(text)
+	meant := isHeader && keysFor(name) != nil ||
+		p.option != "environment" && strings.HasPrefix(text, key) && slices.Contains(keysFor(section), key)
+	if meant {
+		if !isHeader {
+			text = key + "=…" // its value may be secret
+		}
+		p.doc.swallowed = append(p.doc.swallowed, swallowed{section: section, key: p.option, line: p.line, text: text})
+	}
+}
+
+// commentStart is where the comment of a line begins: at the first ; or # that
+// is at its beginning or follows white space. -1 if there is none.
+//
+// Differs: Supervisor searches by rounds, so that one ; inside a word hides
+// another that begins a comment (contract/differences.md row 50).
+func commentStart(line string) int {
+	for i := 0; i < len(line); i++ {
+		if c := line[i]; c != ';' && c != '#' {
+			continue
+		}
+		if i == 0 {
+			return 0
+		}
+		if r, _ := utf8.DecodeLastRuneInString(line[:i]); isSpace(r) {
+			return i
+		}
+	}
+	return -1
+}
+
+// indentOf counts the characters before the first that is not white space.
+func indentOf(line string) int {
+	n := 0
+	for _, r := range line {
+		if !isSpace(r) {
+			break
+		}
+		n++
+	}
+	return n
+}
+
+// header reads [name]: the name reaches to the last bracket of the line, and what
+// follows it has no meaning.
+func header(text string) (name, after string, ok bool) {
+	end := strings.LastIndexByte(text, ']')
+	if end < 2 || text[0] != '[' {
+		return "", "", false
+	}
+	return text[1:end], text[end+1:], true
+}
+
+// splitOption reads key=value or key:value, whichever sign comes first.
+func splitOption(text string) (key, value string, ok bool) {
+	i := strings.IndexAny(text, "=:")
+	if i < 0 {
+		return "", "", false
+	}
+	return strings.ToLower(strip(text[:i])), strip(text[i+1:]), true
+}

@@ -1,0 +1,376 @@
+package spec
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+)
+
+// Options are what Load may be told beside the main file. The zero value is
+// right for reading a file as it stands.
+type Options struct {
+	// Cache makes loading again cheap: only what changed is read, parsed and
+	// built. nil remembers nothing.
+	Cache *Cache
+	// Content is used in place of what the host has for an absolute path. A nil
+	// value leaves the file out although an include pattern matches it.
+	Content map[string][]byte
+	// Watch are directories whose *.ini and *.conf files are the whole
+	// configuration; then there is no main file.
+	Watch []string
+	// WatchSocket is the path of the unix server's socket under Watch.
+	WatchSocket string
+	// Override holds what the command line says for keys of [supervisord]: raw
+	// values, which win over the files'.
+	Override map[string]string
+	// Resolve reports whether a Python reference other than the standard one may
+	// be the value of a key, which is result_handler or
+	// supervisor.rpcinterface_factory. nil allows none.
+	Resolve func(key, reference string) bool
+}
+
+// Stamper is a Host that can tell without reading it whether a file may have
+// changed. Load reads every file of a Host that is none.
+type Stamper interface {
+	// Stamp identifies the present content of a file: as long as it is the same,
+	// so is the content. ok is false where that cannot be promised, as for a
+	// file that changed so lately that another change would not show.
+	Stamp(path string) (stamp Stamp, ok bool)
+}
+
+// Stamp is the identity of a file's content at a time.
+type Stamp struct {
+	Dev, Ino     uint64
+	Size         int64
+	MTime, CTime int64 // nanoseconds
+}
+
+// Load reads the main file and everything it includes. The error is a
+// *LoadError, which holds every mistake.
+//
+// Load is a pure function of what the host answers. A Config that it returns is
+// never changed.
+//
+// Source: contract/config.md.
+func Load(h Host, path string, o Options) (*Config, error) {
+	return newLoad(h, path, o).run()
+}
+
+// SearchPaths are the places where a configuration file is looked for when none
+// is named, for a program that was called as argv0.
+//
+// Source: contract/config.md section 1.
+func SearchPaths(argv0 string) []string {
+	prefix := dirName(dirName(argv0))
+	return []string{
+		joinPath(prefix, "etc/supervisord.conf"),
+		joinPath(prefix, "supervisord.conf"),
+		"supervisord.conf",
+		"etc/supervisord.conf",
+		"/etc/supervisord.conf",
+		"/etc/supervisor/supervisord.conf",
+	}
+}
+
+// joinPath puts a directory before a path, unless that is absolute. Nothing is
+// cleaned: the name appears in messages.
+func joinPath(dir, name string) string {
+	if dir == "" || strings.HasPrefix(name, "/") {
+		return name
+	}
+	return strings.TrimSuffix(dir, "/") + "/" + name
+}
+
+// load is one run of Load.
+type load struct {
+	host    Host
+	options Options
+	main    string
+	cache   *Cache
+	// absent are names of programs in files that were left out.
+	absent map[string]bool
+
+	cfg     Config
+	sources []*source   // in the order in which they are read
+	taken   []knownFile // the same, each file once
+	wanted  []wanted    // what the include patterns match
+	notes
+}
+
+func newLoad(h Host, path string, o Options) *load {
+	l := &load{host: h, options: o, main: path, cache: o.Cache}
+	if l.cache == nil {
+		l.cache = &Cache{}
+	}
+	return l
+}
+
+func (l *load) run() (*Config, error) {
+	l.cache.mu.Lock()
+	defer l.cache.mu.Unlock()
+	if err := l.gather(); err != nil {
+		return nil, newLoadError([]*Error{err})
+	}
+	b := newBuilder(l)
+	b.build()
+	l.cache.keep(l, b)
+	if len(b.errs) > 0 {
+		failed := newLoadError(distinct(b.errs))
+		failed.advice = byPlace(distinct(b.advice))
+		return nil, failed
+	}
+	cfg := l.cfg
+	cfg.Warnings, cfg.Advice = b.warnings, byPlace(distinct(b.advice))
+	cfg.Ignored = l.ignored()
+	return &cfg, nil
+}
+
+// gather reads all files. The error is about the main file; of the others what
+// is wrong is in their documents.
+func (l *load) gather() *Error {
+	if l.options.Watch != nil {
+		l.watch()
+		return nil
+	}
+	main, err := l.gatherMain()
+	if err != nil {
+		return err
+	}
+	l.include(main)
+	l.readWanted()
+	return nil
+}
+
+// gatherMain reads the main file alone.
+func (l *load) gatherMain() (*source, *Error) {
+	l.cfg.Path = l.main
+	name := cleanPath(joinPath(l.host.Getwd(), l.main))
+	l.cfg.Here = path.Dir(name)
+	main := &wanted{from: &source{path: name, shown: l.main, here: l.cfg.Here, main: true}}
+	l.read(main)
+	switch {
+	case errors.Is(main.err, fs.ErrNotExist):
+		return nil, &Error{File: l.main, Text: "could not find config file " + l.main, Hint: "name an existing file with -c"}
+	case main.err != nil:
+		return nil, &Error{
+			File: l.main, Text: "could not read config file " + l.main,
+			Plain: "could not read config file: " + main.err.Error(), Hint: "name a readable file with -c",
+		}
+	}
+	l.take(main)
+	return main.from, nil
+}
+
+// watch takes the place of a main file: what the daemon brings itself, then the
+// files of the watched directories.
+//
+// Source: reconciler.md, Configuration.
+func (l *load) watch() {
+	socket := strings.ReplaceAll(l.options.WatchSocket, "%", "%%")
+	text := "[supervisord]\nnodaemon=true\nlogfile=/dev/stdout\nlogfile_maxbytes=0\n" +
+		"pidfile=" + joinPath(dirName(socket), "supervisord.pid") + "\n" +
+		"[unix_http_server]\nfile=" + socket + "\n" +
+		"[rpcinterface:supervisor]\nsupervisor.rpcinterface_factory=" + standardRPC + "\n"
+	l.sources = append(l.sources, &source{builtin: true, main: true, doc: parse([]byte(text))})
+	defer l.readWanted()
+	for _, dir := range l.options.Watch {
+		dir = cleanPath(joinPath(l.host.Getwd(), dir))
+		if l.cfg.Here == "" {
+			l.cfg.Here = dir
+		}
+		for _, base := range []string{"*.ini", "*.conf"} {
+			l.pattern(joinPath(escapeGlob(dir), base), nil)
+		}
+	}
+}
+
+// escapeGlob makes a path that is no pattern match only itself.
+func escapeGlob(name string) string {
+	return strings.NewReplacer("*", "[*]", "?", "[?]", "[", "[[]").Replace(name)
+}
+
+// include reads what the [include] section of the main file asks for. Included
+// files include nothing.
+//
+// Source: contract/config.md section 7.
+func (l *load) include(main *source) {
+	sections := merge([]*source{main}, nil)
+	i := slices.IndexFunc(sections, func(s *section) bool { return s.name == "include" })
+	if i < 0 {
+		return
+	}
+	r := l.includeReader(sections[i])
+	defer func() { l.add(r.notes) }()
+	e := r.section.find("files")
+	if e == nil {
+		r.missing("files", ".ini file has [include] section, but no files setting", "add files = conf.d/*.conf")
+		return
+	}
+	files, ok := r.text("files")
+	if !ok {
+		return
+	}
+	if strings.IndexByte(files, 0) >= 0 {
+		r.wrong(e, "embedded null byte", "no file name has a NUL character")
+		return
+	}
+	for _, word := range strings.FieldsFunc(files, isSpace) {
+		l.pattern(joinPath(l.cfg.Here, word), e)
+	}
+}
+
+// includeReader reads the [include] section, with the names that are known
+// there.
+func (l *load) includeReader(s *section) *reader {
+	names := (*Names)(nil).With(TextVar("here", l.cfg.Here), TextVar("host_node_name", l.host.Hostname())).
+		WithEnv(environ(l.host))
+	return &reader{section: s, host: &witness{asked: newAsked(l.host)}, names: names, textual: true}
+}
+
+// wanted is a file that is to be read.
+type wanted struct {
+	from    *source
+	stamp   Stamp // of the content that was read
+	stamped bool
+	err     error
+}
+
+// pattern notes every file that one pattern matches. e is where the pattern
+// stands, nil for one that the command line gave.
+func (l *load) pattern(pattern string, e *entry) {
+	l.cfg.Includes = append(l.cfg.Includes, pattern)
+	matched := false
+	found := Glob(l.host, pattern)
+	l.wanted = slices.Grow(l.wanted, len(found))
+	l.cfg.Infos = slices.Grow(l.cfg.Infos, len(found))
+	for _, name := range found {
+		if Ignored(pattern, name) {
+			l.cfg.Ignored = append(l.cfg.Ignored, name)
+			continue
+		}
+		if content, ok := l.options.Content[name]; ok && content == nil {
+			continue
+		}
+		matched = true
+		l.cfg.Infos = append(l.cfg.Infos, `Included extra file "`+name+`" during parsing`)
+		l.wanted = append(l.wanted, wanted{from: &source{path: name, shown: name, here: dirName(name)}})
+	}
+	if !matched {
+		l.noMatch(pattern, e)
+	}
+}
+
+// noMatch says that a pattern matches nothing. Of a watched directory's two
+// patterns one may well match nothing.
+func (l *load) noMatch(pattern string, e *entry) {
+	dir, _ := splitPath(pattern)
+	missing := !hasMagic(dir) && !isDir(l.host, dir)
+	advice := &Error{Text: "no file matches " + pattern}
+	if missing {
+		advice.Hint = "the directory " + dirName(pattern) + " does not exist"
+	}
+	if e == nil {
+		if missing {
+			l.advice = append(l.advice, advice)
+		}
+		return
+	}
+	l.warnings = append(l.warnings, fmt.Sprintf(`No file matches via include "%s"`, pattern))
+	advice.File, advice.Line, advice.Section, advice.Key = e.from.shown, e.line, "include", "files"
+	l.advice = append(l.advice, advice)
+}
+
+// readWanted reads the included files, many at a time. A file that cannot be
+// read is passed over; one that is wanted twice is read once and counts twice.
+func (l *load) readWanted() {
+	first := make(map[string]int, len(l.wanted))
+	for i, w := range l.wanted {
+		if _, ok := first[w.from.path]; !ok {
+			first[w.from.path] = i
+		}
+	}
+	inParallel(len(l.wanted), func(i int) {
+		if w := &l.wanted[i]; first[w.from.path] == i {
+			l.read(w)
+		}
+	})
+	l.sources = slices.Grow(l.sources, len(l.wanted))
+	l.taken = slices.Grow(l.taken, len(l.wanted))
+	l.cfg.Files = slices.Grow(l.cfg.Files, len(l.wanted))
+	for i := range l.wanted {
+		w := &l.wanted[first[l.wanted[i].from.path]]
+		again := w != &l.wanted[i]
+		switch {
+		case w.err != nil && !again:
+			l.unreadable(w.from.path, w.err)
+		case w.err != nil:
+		case again:
+			l.sources = append(l.sources, w.from)
+		default:
+			l.take(w)
+		}
+	}
+}
+
+// ignored are the files that were matched and not read, each once.
+func (l *load) ignored() []string {
+	wanted := make(map[string]bool, len(l.wanted))
+	for _, w := range l.wanted {
+		wanted[w.from.path] = true
+	}
+	var list []string
+	for _, name := range l.cfg.Ignored {
+		if !wanted[name] {
+			wanted[name] = true
+			list = append(list, name)
+		}
+	}
+	return list
+}
+
+// unreadable says that a file is passed over.
+func (l *load) unreadable(name string, err error) {
+	l.cfg.Unreadable = append(l.cfg.Unreadable, name)
+	l.warnings = append(l.warnings, fmt.Sprintf(`Could not read included file "%s": %v`, name, err))
+	l.advice = append(l.advice, &Error{File: name, Text: fmt.Sprintf("the file cannot be read and is left out: %v", err)})
+}
+
+// take adds a file to the load.
+func (l *load) take(w *wanted) {
+	l.sources = append(l.sources, w.from)
+	l.taken = append(l.taken, knownFile{w.from, w.stamp, w.stamped})
+	if !w.from.main && w.from.sameFile(l.sources[0]) {
+		return // it includes itself, and counts once
+	}
+	l.cfg.Files = append(l.cfg.Files, File{Path: w.from.path, Hash: w.from.hash})
+}
+
+// read gives a file its content: the source that the cache has if that is of the
+// same content. It is called from many goroutines.
+func (l *load) read(w *wanted) {
+	name := w.from.path
+	known := l.cache.files[name]
+	content, given := l.options.Content[name]
+	if !given {
+		if stamper, ok := l.host.(Stamper); ok {
+			w.stamp, w.stamped = stamper.Stamp(name)
+		}
+		if known.stamped && w.stamped && known.stamp == w.stamp && known.is(w.from) {
+			w.from = known.source
+			return
+		}
+		if content, w.err = l.host.ReadFile(name); w.err != nil {
+			return
+		}
+	}
+	w.from.hash = sha256.Sum256(content)
+	if known.is(w.from) && known.hash == w.from.hash {
+		w.from = known.source
+		return
+	}
+	w.from.doc = parse(content)
+}

@@ -1,0 +1,73 @@
+package spec
+
+import (
+	"fmt"
+	"path"
+	"strings"
+)
+
+// ExistingDir expands ~ in s and demands that it names a directory.
+//
+// Source: contract/config.md section 4.
+func ExistingDir(h Host, s string) (string, error) {
+	dir := expandUser(h, s)
+	if !isDir(h, dir) {
+		return "", fmt.Errorf("%s is not an existing directory", s)
+	}
+	return dir, nil
+}
+
+// ExistingDirPath expands ~ in s and demands that the directory part of the
+// path, if there is one, names a directory.
+//
+// Source: contract/config.md section 4.
+func ExistingDirPath(h Host, s string) (string, error) {
+	file := expandUser(h, s)
+	if dir := dirName(file); dir != "" && !isDir(h, dir) {
+		return "", fmt.Errorf("The directory named as part of the path %s does not exist", s)
+	}
+	return file, nil
+}
+
+// expandUser replaces a leading ~ or ~name by that user's home directory. A path
+// whose user is unknown stays as it is.
+func expandUser(h Host, s string) string {
+	if !strings.HasPrefix(s, "~") {
+		return s
+	}
+	name, rest := s[1:], ""
+	if i := strings.IndexByte(name, '/'); i >= 0 {
+		name, rest = name[:i], name[i:]
+	}
+	home, ok := h.Home(name)
+	if !ok {
+		return s
+	}
+	if full := strings.TrimRight(home, "/") + rest; full != "" {
+		return full
+	}
+	return "/"
+}
+
+// dirName is the directory part of a path: what stands before the last slash,
+// without slashes at its end unless it is nothing else; "" without a slash.
+func dirName(s string) string {
+	head := s[:strings.LastIndexByte(s, '/')+1]
+	if trimmed := strings.TrimRight(head, "/"); trimmed != "" {
+		return trimmed
+	}
+	return head
+}
+
+// isDir reports whether a path, which may stand against the working directory,
+// names a directory.
+func isDir(h Host, dir string) bool {
+	if dir == "" {
+		return false
+	}
+	if !path.IsAbs(dir) {
+		dir = h.Getwd() + "/" + dir // not cleaned: .. may follow a symbolic link
+	}
+	info, err := h.Stat(dir)
+	return err == nil && info.IsDir()
+}

@@ -1,0 +1,221 @@
+package spec
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// reader takes typed values out of one section. A value that is wrong is noted,
+// and the default is given in its place, so that one reading finds every mistake.
+type reader struct {
+	notes
+	section *section
+	host    *witness
+	names   *Names
+	// textual is set when the main file has an [include] section: %(here)s then
+	// is replaced by the directory of the file that the value stands in.
+	textual bool
+	// inside is set for values of processes: their errors name section and file.
+	inside  bool
+	badName bool // the name in the header has been found wrong
+}
+
+// kind is a type of value: how it is read, and what would be right.
+type kind[T any] struct {
+	parse func(h Host, s string) (T, error)
+	hint  string
+}
+
+// pure is a kind that needs nothing of the host.
+func pure[T any](parse func(string) (T, error), hint string) kind[T] {
+	return kind[T]{func(_ Host, s string) (T, error) { return parse(s) }, hint}
+}
+
+// The kinds of value.
+//
+// Source: contract/config.md section 4.
+var (
+	asText      = pure(func(s string) (string, error) { return s, nil }, "")
+	asInt       = pure(parseInt, "a whole number, such as 10")
+	asBytes     = pure(ParseBytes, "a number of bytes, such as 1048576, 512KB, 50MB or 1GB")
+	asBool      = pure(ParseBool, "true or false")
+	asOctal     = pure(ParseOctal, "an octal number, such as 022")
+	asExitCodes = pure(ParseExitCodes, "numbers from 0 to 255 with commas, such as 0,2")
+	asRestart   = pure(ParseAutorestart, "true, false or unexpected")
+	asSignal    = pure(ParseSignal, "a signal such as TERM, INT, QUIT, HUP, USR1 or KILL")
+	asLevel     = pure(ParseLogLevel, "critical, error, warn, info, debug, trace or blather")
+	asEnv       = pure(ParseEnv, `KEY="value" pairs with commas between them, such as A="1",B="two words"`)
+	asName      = pure(ParseName, "a name has no space, colon or slash")
+	asDuration  = pure(ParseDuration, "a time such as 300ms, 10s or 2m; a bare number is seconds")
+	asRemovals  = pure(ParseRemovals, "a number of groups, or a percentage such as 50%")
+	asUser      = kind[*Account]{ParseUser, "the name or number of a user on this machine"}
+	asOwner     = kind[Owner]{ParseOwner, "user or user:group, by name or number, on this machine"}
+	asDir       = kind[string]{ExistingDir, "create the directory, or name one that exists"}
+	asDirPath   = kind[string]{ExistingDirPath, "create the directory that the file is to be in"}
+)
+
+func parseInt(s string) (int, error) {
+	n, err := ParseInt(s)
+	return int(n), err
+}
+
+// get reads a key as a kind, or gives def where the section has no such key.
+func get[T any](r *reader, key string, def T, as kind[T]) T {
+	e := r.section.find(key)
+	if e == nil {
+		return def
+	}
+	text, ok := r.expand(e, r.section.name+"."+key)
+	if !ok {
+		return def
+	}
+	return convert(r, e, text, def, as)
+}
+
+// convert reads the expanded text of an entry as a kind.
+func convert[T any](r *reader, e *entry, text string, def T, as kind[T]) T {
+	value, err := as.parse(r.host, text)
+	if err != nil {
+		wrong := &Error{File: e.from.shown, Line: e.line, Section: r.section.name, Key: e.name, Text: err.Error(), Hint: as.hint}
+		if plain, ok := err.(interface{ Plain() string }); ok {
+			wrong.Plain = plain.Plain()
+		}
+		r.note(wrong)
+		return def
+	}
+	return value
+}
+
+// text reads a key that any text is right for. ok is false without it, and where
+// it cannot be expanded, which has been noted.
+func (r *reader) text(key string) (value string, ok bool) {
+	e := r.section.find(key)
+	if e == nil {
+		return "", false
+	}
+	return r.expand(e, r.section.name+"."+key)
+}
+
+// expand replaces the %(name)s of an entry. subject is what an error calls it.
+func (r *reader) expand(e *entry, subject string) (text string, ok bool) {
+	text = r.unexpanded(e)
+	expanded, err := Expand(text, r.names, subject)
+	if failed := (*ExpandError)(nil); errors.As(err, &failed) {
+		r.note(&Error{
+			File: e.from.shown, Line: e.line, Section: r.section.name, Key: e.name,
+			Text: failed.Error(), Plain: failed.Plain(isSecret(e.name)), Hint: failed.Hint(),
+		})
+		return "", false
+	}
+	return expanded, true
+}
+
+// isSecret reports whether the values of a key are not to be shown.
+func isSecret(key string) bool { return key == "environment" || strings.Contains(key, "password") }
+
+// unexpanded is the text of an entry as far as it counts before expansion.
+func (r *reader) unexpanded(e *entry) string {
+	if r.textual {
+		return replaceHere(e.text, e.from.here)
+	}
+	return e.text
+}
+
+// replaceHere replaces %(here)s by a directory, in a text that is still to be
+// expanded.
+//
+// Source: contract/config.md section 3. Differs: %%(here)s stays what it is
+// everywhere else, a percent sign and a word (differences.md row 40).
+func replaceHere(text, dir string) string {
+	const here = "%(here)s"
+	if !strings.Contains(text, here) {
+		return text
+	}
+	dir = strings.ReplaceAll(dir, "%", "%%")
+	var b strings.Builder
+	for text != "" {
+		i := strings.IndexByte(text, '%')
+		if i < 0 {
+			break
+		}
+		b.WriteString(text[:i])
+		text = text[i:]
+		switch {
+		case strings.HasPrefix(text, here):
+			b.WriteString(dir)
+			text = text[len(here):]
+		case strings.HasPrefix(text, "%%"):
+			b.WriteString("%%")
+			text = text[2:]
+		default:
+			b.WriteByte('%')
+			text = text[1:]
+		}
+	}
+	return b.String() + text
+}
+
+// wrong notes a mistake in the value of an entry. text is Supervisor's.
+func (r *reader) wrong(e *entry, text, hint string) {
+	r.note(&Error{File: e.from.shown, Line: e.line, Section: r.section.name, Key: e.name, Text: text, Hint: hint})
+}
+
+// missing notes that a key is not there, unless a line of the section could not
+// be read: then it is probably that one.
+func (r *reader) missing(key, text, hint string) {
+	if !r.section.damaged {
+		r.note(&Error{
+			File: r.section.from.shown, Line: r.section.origin.Line, Section: r.section.name,
+			Key: key, Text: text, Hint: hint,
+		})
+	}
+}
+
+// header notes a mistake in the header of the section.
+func (r *reader) header(text, hint string) {
+	r.note(&Error{File: r.section.from.shown, Line: r.section.origin.Line, Section: r.section.name, Text: text, Hint: hint})
+}
+
+func (r *reader) note(e *Error) {
+	if r.inside {
+		e.Plain = cmp.Or(e.Plain, e.Text)
+		e.Text = fmt.Sprintf("%s in section %s (file: %s)", e.Text, PyRepr(r.section.name), PyRepr(r.section.from.shown))
+	}
+	r.errs = append(r.errs, e)
+}
+
+// at is where the entry of a key stands, or the header without one.
+func (r *reader) at(key string) (file string, line int) {
+	if e := r.section.find(key); e != nil {
+		return e.from.shown, e.line
+	}
+	return r.section.from.shown, r.section.origin.Line
+}
+
+// name is the name in the header. A wrong one is noted once.
+func (r *reader) name() string {
+	name, err := ParseName(r.section.id())
+	if err == nil {
+		return name
+	}
+	if !r.badName {
+		r.badName = true
+		r.header(err.Error(), asName.hint)
+	}
+	return strip(r.section.id())
+}
+
+// report notes a mistake that a value has only together with others; it stands
+// at the key, or at the header where the key is not given.
+func (r *reader) report(key, text, hint string) {
+	file, line := r.at(key)
+	r.note(&Error{File: file, Line: line, Section: r.section.name, Key: key, Text: text, Hint: hint})
+}
+
+// advise notes something that is no mistake to Supervisor.
+func (r *reader) advise(key, text, hint string) {
+	file, line := r.at(key)
+	r.advice = append(r.advice, &Error{File: file, Line: line, Section: r.section.name, Key: key, Text: text, Hint: hint})
+}
