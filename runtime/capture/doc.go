@@ -1,0 +1,27 @@
+// Package capture reads what children write and writes what they read.
+//
+// A Stream is one captured pipe and one goroutine: it reads, recognises capture
+// tokens, strips terminal sequences, writes the channel's log and posts facts to
+// the supervisor's loop. Log bytes never pass through the loop, and a slow log
+// slows its own child alone. A Stdin is one child's standard input and has a
+// goroutine only while something waits to be read.
+//
+// It knows nothing of processes, events or configuration.
+//
+// # Goroutines
+//
+//   - one per Stream, from Start until everything is read after Finish;
+//   - one per Stream from Finish until then, which says "done" in its place if
+//     its log hangs;
+//   - one per Stdin while its queue is not empty.
+//
+// # The end of a child
+//
+// A child is dead before its output is read. Finish wakes the reader, which then
+// takes exactly what lay in the pipe when it was told, and posts FactDone. It
+// does not wait for the end of the pipe, which a grandchild may hold open for
+// ever.
+//
+// Source: contract/events.md section 6, contract/config.md section 12,
+// contract/process.md sections 5 and 10.
+package capture

@@ -1,0 +1,343 @@
+package capture
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"supervisord/runtime/logfile"
+)
+
+// Channel is one of a child's two output streams.
+type Channel int
+
+// The channels.
+const (
+	Stdout Channel = iota
+	Stderr
+)
+
+// String is the channel's name in logs and events.
+func (c Channel) String() string {
+	if c == Stderr {
+		return "stderr"
+	}
+	return "stdout"
+}
+
+// Settings say what to do with a channel's output. The zero value discards it.
+type Settings struct {
+	// Log takes the output, nil for none. The Stream flushes it, and gives it a
+	// deadline when the child is dead, but neither opens nor closes it.
+	Log *logfile.Writer
+	// CaptureMax turns capture mode on if it is more than 0: how many bytes to
+	// capture between two tags.
+	CaptureMax int64
+	// Strip removes terminal sequences, from everything but FactOutput.
+	Strip bool
+	// Events posts a FactLog for what goes to the log and for what is captured.
+	Events bool
+	// Protocol is for the standard output of event listeners: everything is posted
+	// as FactOutput, as it was read; CaptureMax and Events are ignored.
+	Protocol bool
+	// Echo gets the output for the activity log, nil for nobody. The data is valid
+	// during the call only.
+	Echo func(ch Channel, data []byte)
+}
+
+// FactKind says what a Fact is.
+type FactKind int
+
+// The kinds of fact.
+const (
+	FactLog    FactKind = iota // Data of a PROCESS_LOG event
+	FactComm                   // Data of a PROCESS_COMMUNICATION event
+	FactOutput                 // a listener's protocol bytes
+	FactClosed                 // the channel was closed; the child may live on
+	FactFailed                 // our own fault: Data says what; from here on output is discarded
+	FactDone                   // everything is read; always the last
+)
+
+// Fact is what the loop must know of a channel.
+type Fact struct {
+	Kind    FactKind
+	Channel Channel
+	Data    []byte // owned by the receiver
+}
+
+// How long the end of a child waits for its log.
+const (
+	logGrace  = time.Second     // for a log that takes nothing; then the rest is dropped
+	doneGrace = 3 * time.Second // for a log that hangs in the kernel; then it is left to itself
+)
+
+// chunkSize is how much is read at a time: one record of the log.
+const chunkSize = 128 << 10
+
+// chunks has buffers for streams that have something to read.
+var chunks = sync.Pool{New: func() any { return new([chunkSize]byte) }}
+
+// Stream reads one channel of one child.
+type Stream struct {
+	r        *os.File
+	channel  Channel
+	post     func(Fact)
+	settings atomic.Pointer[Settings]
+
+	finish   sync.Once
+	finished chan struct{} // closed by Finish
+	ended    chan struct{} // closed when the goroutine has ended
+
+	posting sync.Mutex // held while a fact is posted
+	over    bool       // FactDone is posted
+
+	logGrace, doneGrace time.Duration
+
+	// Owned by the goroutine.
+	applied *Settings
+	scan    scanner
+	emit    func(piece, []byte)
+}
+
+// Start begins to read r, a pipe in non-blocking mode such as os.Pipe makes,
+// which the Stream owns from now on. post is called by the Stream's goroutine, may
+// block, which makes the child wait, and is never called after FactDone.
+func Start(r *os.File, ch Channel, set Settings, post func(Fact)) *Stream {
+	s := &Stream{
+		r: r, channel: ch, post: post,
+		finished: make(chan struct{}), ended: make(chan struct{}),
+		logGrace: logGrace, doneGrace: doneGrace,
+	}
+	s.emit = s.take
+	if set.Log != nil {
+		set.Log.SetDeadline(time.Time{}) // the one of an earlier child
+	}
+	s.settings.Store(&set)
+	go s.run()
+	return s
+}
+
+// Set changes what is done with the output, from the next chunk on. It never
+// blocks.
+func (s *Stream) Set(set Settings) { s.settings.Store(&set) }
+
+// Finish says that the child is dead: what is in the pipe is read, held-back
+// output is let go, the pipe is closed and FactDone posted. It never blocks. A log
+// that takes nothing delays FactDone by a few seconds at most.
+func (s *Stream) Finish() {
+	s.finish.Do(func() {
+		if log := s.settings.Load().Log; log != nil {
+			log.SetDeadline(time.Now().Add(s.logGrace))
+		}
+		close(s.finished)
+		// It fails when the pipe is closed already, and then nobody reads.
+		_ = s.r.SetReadDeadline(time.Unix(1, 0))
+		go s.expire()
+	})
+}
+
+// Ended is closed when the Stream writes no more to its log. That is with FactDone,
+// or later if the log was stuck.
+func (s *Stream) Ended() <-chan struct{} { return s.ended }
+
+// expire posts FactDone if the goroutine does not come back from its log.
+func (s *Stream) expire() {
+	select {
+	case <-s.ended:
+	case <-time.After(s.doneGrace):
+		s.tell(Fact{Kind: FactDone})
+	}
+}
+
+// tell posts a fact unless it is too late for it.
+func (s *Stream) tell(f Fact) {
+	f.Channel = s.channel
+	s.posting.Lock()
+	defer s.posting.Unlock()
+	if s.over {
+		return
+	}
+	s.over = f.Kind == FactDone
+	s.post(f)
+}
+
+func (s *Stream) run() {
+	defer close(s.ended)
+	if s.guard(s.readAll) {
+		s.guard(s.discardAll)
+	}
+	s.r.Close()
+	s.tell(Fact{Kind: FactDone})
+}
+
+// guard keeps a fault of ours from ending more than this stream.
+func (s *Stream) guard(work func()) (failed bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			failed = true
+			s.tell(Fact{Kind: FactFailed, Data: fmt.Appendf(nil, "%v\n%s", p, debug.Stack())})
+		}
+	}()
+	work()
+	return false
+}
+
+// readAll reads until the child is dead and its output read.
+func (s *Stream) readAll() {
+	if s.follow(s.chunk) {
+		s.end()
+		s.tell(Fact{Kind: FactClosed})
+		s.r.Close()
+		<-s.finished
+		return
+	}
+	s.drain()
+	s.end()
+}
+
+// discardAll reads so that the child does not wait for a reader.
+func (s *Stream) discardAll() {
+	s.follow(func([]byte) {})
+	<-s.finished
+}
+
+// follow gives each chunk to use until the end of the pipe, which it reports, or
+// until Finish is called.
+func (s *Stream) follow(use func([]byte)) (eof bool) {
+	raw, err := s.r.SyscallConn()
+	if err != nil {
+		return true
+	}
+	r := &reader{}
+	for {
+		// The buffer is taken once there is something to read, and not before.
+		if raw.Read(r.read) != nil {
+			return false
+		}
+		if r.n <= 0 {
+			r.release()
+			return true
+		}
+		use(r.buf[:r.n])
+		r.release()
+	}
+}
+
+// drain reads what is in the pipe now. A child's last bytes are there when it is
+// reaped; later ones are a grandchild's, who may go on for ever. The read deadline
+// that woke us would keep the bytes from us, so it is not asked.
+func (s *Stream) drain() {
+	raw, err := s.r.SyscallConn()
+	if err != nil {
+		return
+	}
+	left, r := 0, &reader{}
+	if raw.Control(func(fd uintptr) { left = pending(int(fd)) }) != nil {
+		return
+	}
+	for left > 0 {
+		if raw.Control(func(fd uintptr) { r.read(fd) }) != nil || r.n <= 0 {
+			break
+		}
+		s.chunk(r.buf[:r.n])
+		left -= r.n
+		r.release()
+	}
+	r.release()
+}
+
+// reader reads one chunk into a buffer of the pool.
+type reader struct {
+	buf *[chunkSize]byte
+	n   int // 0 or less at the end
+}
+
+// read reports false, without a buffer, if there is nothing to read yet.
+func (r *reader) read(fd uintptr) bool {
+	r.buf = chunks.Get().(*[chunkSize]byte)
+	for {
+		n, err := unix.Read(int(fd), r.buf[:])
+		switch {
+		case errors.Is(err, syscall.EINTR):
+			continue
+		case errors.Is(err, syscall.EAGAIN):
+			r.n = 0
+			r.release()
+			return false
+		}
+		r.n = n
+		return true
+	}
+}
+
+func (r *reader) release() {
+	if r.buf != nil {
+		chunks.Put(r.buf)
+		r.buf = nil
+	}
+}
+
+// chunk does everything with one chunk of output.
+func (s *Stream) chunk(p []byte) {
+	if set := s.settings.Load(); set != s.applied {
+		s.apply(set)
+	}
+	if s.applied.Protocol {
+		s.tell(Fact{Kind: FactOutput, Data: bytes.Clone(p)})
+	}
+	s.scan.feed(p, s.emit)
+}
+
+// apply changes over to new settings. What the old ones held back or captured
+// ends as at the end of the child if they do not go on.
+func (s *Stream) apply(set *Settings) {
+	max := set.CaptureMax
+	if set.Protocol {
+		max = 0
+	}
+	if s.applied != nil && (max <= 0 || set.Strip != s.scan.strip) {
+		s.scan.finish(s.emit)
+	}
+	if s.applied != nil && s.applied.Log != nil && s.applied.Log != set.Log {
+		s.applied.Log.Flush()
+	}
+	s.applied = set
+	s.scan.captureMax, s.scan.strip = max, set.Strip
+}
+
+// end lets go what is held back.
+func (s *Stream) end() {
+	if s.applied == nil {
+		return
+	}
+	s.scan.finish(s.emit)
+	if s.applied.Log != nil {
+		s.applied.Log.Flush()
+	}
+}
+
+// take does with one piece of output what the settings say.
+func (s *Stream) take(kind piece, p []byte) {
+	set := s.applied
+	if kind == complete {
+		s.tell(Fact{Kind: FactComm, Data: p})
+		return
+	}
+	if kind == plain && set.Log != nil {
+		set.Log.Write(p)
+	}
+	if set.Echo != nil {
+		set.Echo(s.channel, p)
+	}
+	if set.Events && !set.Protocol {
+		s.tell(Fact{Kind: FactLog, Data: bytes.Clone(p)})
+	}
+}

@@ -1,0 +1,55 @@
+package event
+
+import "time"
+
+// item is an event in one pool: on its way, in the buffer or with a listener.
+type item struct {
+	event      *Event
+	serial     int64 // the pool's own
+	rejections int
+	notBefore  time.Time // zero: may be sent at once
+}
+
+// queue is a ring of items that grows as needed and takes items at both ends.
+type queue struct {
+	ring []item // its length is zero or a power of two
+	head int
+	n    int
+}
+
+func (q *queue) len() int { return q.n }
+
+// front is the oldest item. The queue must not be empty.
+func (q *queue) front() *item { return &q.ring[q.head] }
+
+func (q *queue) pushBack(it item) {
+	q.grow()
+	q.ring[(q.head+q.n)&(len(q.ring)-1)] = it
+	q.n++
+}
+
+func (q *queue) pushFront(it item) {
+	q.grow()
+	q.head = (q.head - 1) & (len(q.ring) - 1)
+	q.ring[q.head] = it
+	q.n++
+}
+
+func (q *queue) popFront() item {
+	it := q.ring[q.head]
+	q.ring[q.head] = item{} // lets go of the event
+	q.head = (q.head + 1) & (len(q.ring) - 1)
+	q.n--
+	return it
+}
+
+func (q *queue) grow() {
+	if q.n < len(q.ring) {
+		return
+	}
+	ring := make([]item, max(4, 2*len(q.ring)))
+	for i := range q.n {
+		ring[i] = q.ring[(q.head+i)&(len(q.ring)-1)]
+	}
+	q.ring, q.head = ring, 0
+}

@@ -1,0 +1,53 @@
+// Package launch starts, signals and reaps processes. It is the only package
+// that does.
+//
+// # Starting
+//
+// A Launcher's Start makes the pipes, forks, and returns once the program has
+// been executed or has failed to be. It blocks, so callers run it off the
+// loop, each start on a goroutine of its own. There is no helper process
+// between fork and exec.
+//
+// On Linux the forking is done by a few operating system threads that belong
+// to the Launcher alone: each has an umask of its own and no signal blocked,
+// so that what one child is given is never seen by another, nor by the
+// daemon. The fork itself suspends the thread until the child has executed
+// its program (vfork), and Go's scheduler does not know: a chdir or exec that
+// hangs would in time stop the whole daemon. Start therefore touches the
+// directory and the program first, where a hang costs one goroutine.
+//
+// # Reaping
+//
+// Reap collects every child that has ended; the loop calls it on SIGCHLD.
+// Nothing else in the daemon may wait for a process. The rules between Start
+// and Reap:
+//
+//   - A child may end, and Reap may report it, before Start has returned its
+//     pid. Whoever calls Reap keeps the statuses of pids it does not know while
+//     a Start is under way, and looks there when Start returns. Once no Start
+//     is under way, what is left there is a stranger's: an orphan that was
+//     given to us as process 1 or subreaper.
+//   - When Start fails, the child that failed is reaped before Start returns
+//     and, on Linux, never seen by Reap. This holds by two means. A child is
+//     cloned with a termination signal other than SIGCHLD, which the kernel
+//     sets back to SIGCHLD in execve: until then it is a "clone child", which
+//     plain wait4 passes over, and the thread that made it collects it with
+//     __WCLONE|__WNOTHREAD, learning its pid. So is one that somebody killed
+//     before it came to its program. Where clone3 is needed (a
+//     cgroup), which takes no termination signal from us, Reap and the fork
+//     exclude each other.
+//   - On other systems a failed child's pid is not known (Error.PID is 0), and
+//     Reap may in rare cases report it as a stranger with exit status 253.
+//
+// Statuses are never stolen: nobody waits for a pid that Reap might return.
+//
+// # Failing
+//
+// An *Error says how far a start got. Failures up to the fork (StagePipes,
+// StageFork) are the daemon's: SpawnErr gives Supervisor's text. Later ones
+// (StageUser, StageDir, StageExec) happened in the child. Supervisor's users
+// see such a child as spawned, with a message on its standard error and exit
+// status 127, whatever the kernel saw; ChildMessage is that message.
+//
+// Imports nothing of ours.
+package launch

@@ -1,0 +1,242 @@
+package launch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// SocketOptions describe the listening socket of a FastCGI program.
+//
+// Source: contract/config.md section 6, contract/process.md section 9.
+type SocketOptions struct {
+	URL     string // unix:///path or tcp://host:port, for the log and errors
+	Network string // "unix" or "tcp"
+	Path    string // unix, absolute
+	Host    string // tcp
+	Port    int    // tcp
+	Mode    int    // unix: permission bits
+	// UID and GID own a unix socket; -1 leaves that half unchanged.
+	UID, GID int
+	Backlog  int // 0 asks for the system's greatest
+}
+
+// maxBacklog is what Supervisor passes for SOMAXCONN. The kernel lowers it to
+// its own limit.
+const maxBacklog = 4096
+
+// resolveTimeout bounds the look-up of a tcp socket's host.
+const resolveTimeout = 10 * time.Second
+
+// Socket is a listening socket that processes share. It exists while anybody
+// holds it: who means to keep it over a restart of all its processes does not
+// release it in between. Its methods may be called from any goroutine; as they
+// touch the disk and may ask a name server, the loop calls none but Release.
+//
+// Source: contract/process.md section 9. Differs: a unix socket's path is
+// removed at the end (differences.md section 3, row 18).
+type Socket struct {
+	log func(text string)
+
+	mu      sync.Mutex
+	options SocketOptions
+	holders int
+	file    *os.File    // nil without holders
+	bound   os.FileInfo // what Path was when we bound it
+}
+
+// NewSocket returns a socket that does not exist yet. log gets "Creating socket
+// URL" and "Closing socket URL".
+func NewSocket(o SocketOptions, log func(text string)) *Socket {
+	return &Socket{options: o, log: log}
+}
+
+// SocketError says that a socket could not be made.
+type SocketError struct {
+	URL string
+	Err error
+}
+
+// Error is Supervisor's text.
+//
+// Source: contract/process.md section 9.
+func (e *SocketError) Error() string {
+	text := e.Err.Error()
+	var errno syscall.Errno
+	var dns *net.DNSError
+	switch {
+	case errors.As(e.Err, &errno):
+		text = errno.Error()
+		text = fmt.Sprintf("[Errno %d] %s", int(errno), strings.ToUpper(text[:1])+text[1:])
+	case errors.As(e.Err, &dns) && dns.IsNotFound:
+		text = "[Errno -2] Name or service not known"
+	}
+	return fmt.Sprintf("Could not create FastCGI socket %s: %s", e.URL, text)
+}
+
+// errPathTooLong says that a path does not fit into a socket's address.
+var errPathTooLong = errors.New("AF_UNIX path too long")
+
+// Unwrap gives the system's error.
+func (e *SocketError) Unwrap() error { return e.Err }
+
+// Check makes the socket and closes it again, to find out whether it can be
+// made. With holders there is nothing to find out. The error is a *SocketError.
+func (s *Socket) Check() error {
+	if _, err := s.Acquire(); err != nil {
+		return err
+	}
+	s.Release()
+	return nil
+}
+
+// Acquire makes the caller a holder, and the socket if it is the first. The file
+// is for a Command; it is not the caller's to close. The error is a
+// *SocketError.
+func (s *Socket) Acquire() (*os.File, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.file == nil {
+		s.log("Creating socket " + s.options.URL)
+		if err := s.create(); err != nil {
+			return nil, &SocketError{s.options.URL, err}
+		}
+	}
+	s.holders++
+	return s.file, nil
+}
+
+// Release ends one Acquire. With the last, the socket is closed and its path
+// removed, if it is still the same file.
+func (s *Socket) Release() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.holders == 0 {
+		panic("launch: Socket released more often than acquired")
+	}
+	if s.holders--; s.holders > 0 {
+		return
+	}
+	s.log("Closing socket " + s.options.URL)
+	_ = s.file.Close()
+	s.file = nil
+	if s.bound != nil {
+		if now, err := os.Lstat(s.options.Path); err == nil && os.SameFile(now, s.bound) {
+			_ = os.Remove(s.options.Path)
+		}
+		s.bound = nil
+	}
+}
+
+// Configure changes mode and owner of a unix socket to those of o, at once if
+// it exists. What else o says is not looked at: another address or backlog is
+// another socket.
+func (s *Socket) Configure(o SocketOptions) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.options.Mode, s.options.UID, s.options.GID = o.Mode, o.UID, o.GID
+	if s.bound == nil {
+		return nil
+	}
+	if err := s.setAccess(); err != nil {
+		return &SocketError{s.options.URL, err}
+	}
+	return nil
+}
+
+func (s *Socket) create() error {
+	o := &s.options
+	family, addr, err := o.address()
+	if err != nil {
+		return err
+	}
+	fd, err := streamSocket(family)
+	if err != nil {
+		return err
+	}
+	file := os.NewFile(uintptr(fd), o.URL) // blocking, as the children expect
+	fail := func(err error) error {
+		_ = file.Close()
+		if s.bound != nil {
+			_ = os.Remove(o.Path)
+			s.bound = nil
+		}
+		return err
+	}
+	if o.Network == "unix" {
+		if err := syscall.Unlink(o.Path); err != nil && err != syscall.ENOENT {
+			return fail(err)
+		}
+	} else if err := syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1); err != nil {
+		return fail(err)
+	}
+	if err := syscall.Bind(fd, addr); err != nil {
+		return fail(err)
+	}
+	if o.Network == "unix" {
+		if s.bound, err = os.Lstat(o.Path); err != nil {
+			return fail(err)
+		}
+		// Nobody can connect before listen, so the mode comes in time.
+		if err := s.setAccess(); err != nil {
+			return fail(err)
+		}
+	}
+	backlog := o.Backlog
+	if backlog == 0 {
+		backlog = maxBacklog
+	}
+	if err := syscall.Listen(fd, backlog); err != nil {
+		return fail(err)
+	}
+	s.file = file
+	return nil
+}
+
+func (s *Socket) setAccess() error {
+	o := &s.options
+	if o.UID >= 0 || o.GID >= 0 {
+		if err := syscall.Chown(o.Path, o.UID, o.GID); err != nil {
+			return err
+		}
+	}
+	return syscall.Chmod(o.Path, uint32(o.Mode))
+}
+
+func (o *SocketOptions) address() (family int, addr syscall.Sockaddr, err error) {
+	if o.Network == "unix" {
+		if len(o.Path) >= len(syscall.RawSockaddrUnix{}.Path) {
+			return 0, nil, errPathTooLong
+		}
+		return syscall.AF_UNIX, &syscall.SockaddrUnix{Name: o.Path}, nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), resolveTimeout)
+	defer cancel()
+	ips, err := net.DefaultResolver.LookupIPAddr(ctx, o.Host)
+	if err != nil {
+		return 0, nil, err
+	}
+	for _, ip := range ips {
+		if ip4 := ip.IP.To4(); ip4 != nil {
+			return syscall.AF_INET, &syscall.SockaddrInet4{Port: o.Port, Addr: [4]byte(ip4)}, nil
+		}
+	}
+	return syscall.AF_INET6, &syscall.SockaddrInet6{Port: o.Port, Addr: [16]byte(ips[0].IP.To16())}, nil
+}
+
+// streamSocket makes a socket that is closed on exec.
+func streamSocket(family int) (int, error) {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	fd, err := syscall.Socket(family, syscall.SOCK_STREAM, 0)
+	if err == nil {
+		syscall.CloseOnExec(fd)
+	}
+	return fd, err
+}

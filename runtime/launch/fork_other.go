@@ -1,0 +1,34 @@
+//go:build unix && !linux
+
+package launch
+
+import "syscall"
+
+// forker does the forks, on whatever thread the caller has.
+type forker struct{ umask umaskLock }
+
+func (f *forker) init()  {}
+func (f *forker) close() {}
+
+// start starts c.
+func (f *forker) start(c *Command, p *pipes) (child *Child, err error) {
+	if c.Cgroup != "" {
+		p.close()
+		return nil, &Error{Stage: StageFork, Err: syscall.ENOTSUP, Name: c.Name}
+	}
+	f.umask.with(c.Umask, func() { child, err = begin(c, p, try, nil) })
+	return child, err
+}
+
+func try(path string, argv []string, attr *syscall.ProcAttr) attempt {
+	pid, err := syscall.ForkExec(path, argv, attr)
+	if err != nil {
+		return attempt{err: err}
+	}
+	return attempt{pid: pid, born: yes}
+}
+
+func leaveCgroup(*syscall.SysProcAttr) {}
+
+func reapLock()   {}
+func reapUnlock() {}

@@ -1,0 +1,127 @@
+package launch
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Identify returns the identity of the process pid, which must be known to be
+// the one that is meant: an unreaped child of ours, say.
+func Identify(pid int) (Identity, error) {
+	start, err := StartTime(pid)
+	if err != nil {
+		return Identity{}, err
+	}
+	boot, err := BootID()
+	return Identity{pid, start, boot}, err
+}
+
+// StartTime is when the process pid started, in clock ticks after boot.
+func StartTime(pid int) (uint64, error) {
+	s, err := readStat(pid)
+	return s.startTime, err
+}
+
+// BootID is a word that is never the same in another boot.
+func BootID() (string, error) {
+	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	return strings.TrimSpace(string(id)), err
+}
+
+// Alive tells whether the very process id still lives; a zombie does not.
+func Alive(id Identity) bool {
+	boot, err := BootID()
+	if err != nil || boot != id.BootID {
+		return false
+	}
+	s, err := readStat(id.PID)
+	return err == nil && s.startTime == id.StartTime && s.living()
+}
+
+// PidFD is a hold on one process that is not our child. It stays that process's
+// when the process has gone and its pid is another's.
+type PidFD struct{ file *os.File }
+
+// Recognise takes hold of the very process id. The error is ESRCH if it no
+// longer lives.
+func Recognise(id Identity) (*PidFD, error) {
+	p, err := hold(id.PID)
+	if err != nil {
+		return nil, err
+	}
+	// Looked at after it was taken hold of: what we now read of the pid is of
+	// the process that we hold, or that one has ended.
+	if !Alive(id) {
+		_ = p.Close()
+		return nil, syscall.ESRCH
+	}
+	return p, nil
+}
+
+// hold takes hold of whatever process pid is.
+func hold(pid int) (*PidFD, error) {
+	fd, err := unix.PidfdOpen(pid, unix.PIDFD_NONBLOCK)
+	if errors.Is(err, unix.EINVAL) { // before 5.10, or not a pid at all
+		fd, err = unix.PidfdOpen(pid, 0)
+		if err == nil {
+			err = unix.SetNonblock(fd, true)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &PidFD{os.NewFile(uintptr(fd), "pidfd")}, nil
+}
+
+// Signal sends sig to the process. ESRCH means that it has ended.
+func (p *PidFD) Signal(sig syscall.Signal) error {
+	return p.with(func(fd int) error { return unix.PidfdSendSignal(fd, sig, nil, 0) })
+}
+
+// Wait returns nil once the process has ended. It is ended early, with
+// os.ErrClosed, by Close. It occupies a goroutine but no thread. Only the
+// process's parent ever learns how it ended.
+func (p *PidFD) Wait() error {
+	conn, err := p.file.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var failed error
+	err = conn.Read(func(fd uintptr) bool {
+		ended, err := readable(int(fd))
+		failed = err
+		return ended || err != nil
+	})
+	if err != nil {
+		return os.ErrClosed // nothing else ends it without a deadline
+	}
+	return failed
+}
+
+// Close lets go of the process.
+func (p *PidFD) Close() error { return p.file.Close() }
+
+func (p *PidFD) with(f func(fd int) error) error {
+	conn, err := p.file.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var failed error
+	if conn.Control(func(fd uintptr) { failed = f(int(fd)) }) != nil {
+		return os.ErrClosed
+	}
+	return failed
+}
+
+func readable(fd int) (bool, error) {
+	for {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+		if !errors.Is(err, unix.EINTR) {
+			return n > 0, err
+		}
+	}
+}

@@ -1,0 +1,42 @@
+//go:build unix && !linux
+
+package launch
+
+import (
+	"errors"
+	"os"
+	"syscall"
+)
+
+// Identify cannot tell a process from a later one of the same pid here.
+func Identify(int) (Identity, error) { return Identity{}, errors.ErrUnsupported }
+
+// StartTime is not to be had here.
+func StartTime(int) (uint64, error) { return 0, errors.ErrUnsupported }
+
+// BootID is not to be had here.
+func BootID() (string, error) { return "", errors.ErrUnsupported }
+
+// Find finds nobody here.
+func Find([]Pipes) []Identity { return nil }
+
+// Reopen opens nothing here.
+func Reopen(int, Pipes) (stdout, stderr *os.File) { return nil, nil }
+
+// Alive cannot be sure here, and so says no.
+func Alive(Identity) bool { return false }
+
+// PidFD is a hold on one process. There is none here.
+type PidFD struct{}
+
+// Recognise recognises nobody here.
+func Recognise(Identity) (*PidFD, error) { return nil, errors.ErrUnsupported }
+
+// Signal does nothing.
+func (*PidFD) Signal(syscall.Signal) error { return errors.ErrUnsupported }
+
+// Wait does not wait.
+func (*PidFD) Wait() error { return errors.ErrUnsupported }
+
+// Close does nothing.
+func (*PidFD) Close() error { return nil }

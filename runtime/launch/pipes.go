@@ -1,0 +1,86 @@
+package launch
+
+import (
+	"os"
+	"syscall"
+)
+
+// pipes are the descriptors of one start, -1 where there is none. The child's
+// ends block, as programs expect; ours do not.
+type pipes struct {
+	ours, child [3]int
+	borrowed    bool // child[0] is a socket that is not ours to close
+}
+
+func openPipes(c *Command) (*pipes, error) {
+	p := &pipes{ours: [3]int{-1, -1, -1}, child: [3]int{-1, -1, -1}}
+	if c.Socket != nil {
+		p.child[0], p.borrowed = int(c.Socket.Fd()), true
+	}
+	for fd := range 3 {
+		if fd == 0 && p.borrowed {
+			continue
+		}
+		if fd == 2 && c.RedirectStderr {
+			p.child[2] = p.child[1]
+			continue
+		}
+		r, w, err := pipe()
+		if err != nil {
+			p.close()
+			return nil, err
+		}
+		if fd == 0 {
+			p.child[0], p.ours[0] = r, w
+		} else {
+			p.child[fd], p.ours[fd] = w, r
+		}
+		// This cannot fail on a pipe; were it to, os.NewFile would notice and
+		// its reads would only cost a thread.
+		_ = syscall.SetNonblock(p.ours[fd], true)
+	}
+	return p, nil
+}
+
+// numbers are the pipes' inodes.
+func (p *pipes) numbers() (n Pipes) {
+	for i, fd := range p.ours {
+		var st syscall.Stat_t
+		if fd >= 0 && syscall.Fstat(fd, &st) == nil {
+			n[i] = uint64(st.Ino)
+		}
+	}
+	return n
+}
+
+func (p *pipes) close() {
+	p.closeChildEnds()
+	p.closeOurEnds()
+}
+
+func (p *pipes) closeChildEnds() {
+	for fd, n := range p.child {
+		if n < 0 || fd == 0 && p.borrowed || fd == 2 && n == p.child[1] {
+			continue
+		}
+		_ = syscall.Close(n)
+	}
+}
+
+func (p *pipes) closeOurEnds() {
+	for _, n := range p.ours {
+		if n >= 0 {
+			_ = syscall.Close(n)
+		}
+	}
+}
+
+func (p *pipes) handOver(pid int, name string) *Child {
+	c := &Child{PID: pid}
+	for fd, to := range []**os.File{&c.Stdin, &c.Stdout, &c.Stderr} {
+		if p.ours[fd] >= 0 {
+			*to = os.NewFile(uintptr(p.ours[fd]), fileName(name, fd))
+		}
+	}
+	return c
+}

@@ -1,0 +1,49 @@
+// Package logfile is where output ends up: files that rotate, descriptors that
+// the daemon was started with, pipes, devices and syslog.
+//
+// It owns the open files and nothing else. It starts no goroutine, sets no timer
+// and calls nobody while it holds a lock. Everything that may wait for a disk or
+// a reader waits in the goroutine of the caller, so callers stay off the
+// supervisor's loop for all but Path, Dropped, SetDeadline.
+//
+// # Kinds of target
+//
+//   - A regular file is appended to (O_APPEND) and rotated by size.
+//   - /dev/stdout, /dev/stderr, /dev/fd/N, /proc/self/fd/N and symbolic links to
+//     them mean the descriptor the daemon was started with. It is never opened by
+//     its path, never rotated, cleared or closed. Whole lines are written at once,
+//     so that programs that share it do not mix within a line.
+//   - Anything else (a FIFO, a terminal, /dev/null) is opened and appended to,
+//     never rotated, cleared or unlinked.
+//
+// # Other programs that move the file
+//
+// A Writer holds an open file and looks at its name only in Open, Reopen, Clear,
+// Configure and when the file has grown to its limit:
+//
+//   - Renamed or unlinked: writes go on into the same file under its new name,
+//     or none, until one of those. Then the name is opened anew. Nothing is lost
+//     and nothing is written twice. A rotation that finds another file under the
+//     name moves to that file and does not rename it.
+//   - Truncated (logrotate's copytruncate): since each write appends, the next
+//     one begins at the new end and no hole appears. What is written between the
+//     copy and the truncation is lost to whoever truncates; no writer can help
+//     that. The true size is what rotates a file, so a truncated one does not
+//     rotate early.
+//   - Shared by two Writers: both append, and the size is that of what both wrote.
+//     When one rotates, what the other writes next still goes to the old file, now
+//     a backup, whose size makes it follow; one with a larger MaxBytes follows at
+//     that or at the next reopen. Neither truncates what the other wrote, and
+//     within one daemon they rotate in turn. Two daemons that rotate the same file
+//     at the same moment may lose a backup.
+//
+// # Faults
+//
+// What a target does not take is dropped and counted, never reported as an error
+// of Write: a full disk must not stop a child. Options.Report hears of the start,
+// of the count once per interval, and of the recovery. A target that takes
+// nothing for now (a FIFO nobody reads) makes Write wait, which delays that
+// program's output alone; SetDeadline bounds the wait.
+//
+// Source: contract/config.md section 12, contract/rpc.md section 6.
+package logfile

@@ -1,0 +1,101 @@
+package logfile
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"syscall"
+)
+
+// ErrBadArguments: the offset and length do not go together.
+var ErrBadArguments = errors.New("bad arguments")
+
+// Read returns a part of a log: from offset on, length bytes or, with length 0,
+// all that follows; a negative offset with length 0 counts from the end. Other
+// negative numbers are ErrBadArguments. Beyond the end there is nothing.
+//
+// Source: contract/rpc.md section 6, read*.
+func Read(path string, offset, length int64) ([]byte, error) {
+	if length < 0 || offset < 0 && length != 0 {
+		return nil, ErrBadArguments
+	}
+	f, size, err := openToRead(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if offset < 0 {
+		offset = max(size+offset, 0)
+	}
+	if length == 0 || length > size-offset {
+		length = size - offset
+	}
+	return readAt(f, offset, length)
+}
+
+// Tail returns the last length bytes up to the end of the log for a reader who
+// has read up to offset, the offset to ask from next, and whether that reader
+// missed bytes. On an error the offset is returned as it was.
+//
+// Source: contract/rpc.md section 6, tail*.
+func Tail(path string, offset, length int64) (data []byte, newOffset int64, overflow bool, err error) {
+	f, size, err := openToRead(path)
+	if err != nil {
+		return nil, offset, false, err
+	}
+	defer f.Close()
+	asked := offset
+	// Numbers this far away mean the same, and their sums stay in range.
+	const far = 1 << 61
+	offset, length = min(max(offset, -far), far), min(max(length, -far), far)
+	if overflow = size > offset+length; overflow {
+		offset = size - 1
+	}
+	if offset+length > size {
+		if offset > size-1 {
+			length = 0
+		}
+		offset = size - length
+	}
+	if data, err = readAt(f, max(offset, 0), min(length, size)); err != nil { // a client may ask for any length
+		return nil, asked, false, err
+	}
+	return data, size, overflow, nil
+}
+
+// openToRead opens a log for reading and says how long it is. Devices such as
+// /dev/null are empty logs; nothing else that is not a regular file is opened,
+// since reading it would wait or take away what others are to read.
+func openToRead(path string) (*os.File, int64, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
+	if err != nil {
+		return nil, 0, err
+	}
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+	case info.Mode().IsRegular():
+		return f, info.Size(), nil
+	case info.Mode()&fs.ModeCharDevice != 0:
+		return f, 0, nil
+	default:
+		err = fmt.Errorf("cannot read %s: %w", path, ErrNotRegular)
+	}
+	f.Close()
+	return nil, 0, err
+}
+
+// readAt reads length bytes, or up to the end of a file that shrinks meanwhile.
+func readAt(f *os.File, offset, length int64) ([]byte, error) {
+	if length <= 0 {
+		return []byte{}, nil
+	}
+	data := make([]byte, length)
+	n, err := f.ReadAt(data, offset)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	return data[:n], nil
+}

@@ -1,0 +1,99 @@
+package logfile
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"sync"
+	"time"
+)
+
+// rotate starts a new file if the last write made this one as large as
+// MaxBytes. Whatever fails, the file that is open stays in use.
+func (w *Writer) rotate() {
+	t, ok := w.target.(*fileTarget)
+	if !ok || !t.regular || w.opts.MaxBytes <= 0 {
+		return
+	}
+	// Where an append has ended is the size, whoever else appends or truncates.
+	size, err := t.file.Seek(0, io.SeekCurrent)
+	if err != nil || size < w.opts.MaxBytes || time.Now().Before(w.reopenAt) {
+		return // the last of these: it has just failed
+	}
+	if err := w.rotateNow(t); err != nil {
+		w.reopenAt = time.Now().Add(w.reopenEvery)
+		w.lose(&w.rotation, 0, err)
+		return
+	}
+	w.recovered(&w.rotation)
+}
+
+func (w *Writer) rotateNow(t *fileTarget) error {
+	path := w.opts.Path
+	defer alone(path)()
+	if t.named(path) {
+		if w.opts.Backups <= 0 {
+			return t.truncate()
+		}
+		if err := shift(path, w.opts.Backups); err != nil {
+			return err
+		}
+	}
+	// Without O_TRUNC or O_EXCL: another program may have made the file just now.
+	next, err := w.openTarget(path)
+	if err != nil {
+		return err
+	}
+	w.swap(next)
+	return nil
+}
+
+// rotations are the paths that somebody rotates at this moment, each with a
+// channel that is closed when it is done. Two Writers of one file would otherwise
+// rename each other's backups away. Other paths do not wait: their disk may be a
+// better one.
+var rotations = struct {
+	sync.Mutex
+	under map[string]chan struct{}
+}{under: map[string]chan struct{}{}}
+
+// alone waits until nobody else rotates path, and returns what lets others do so.
+func alone(path string) func() {
+	rotations.Lock()
+	defer rotations.Unlock()
+	for {
+		other, busy := rotations.under[path]
+		if !busy {
+			break
+		}
+		rotations.Unlock()
+		<-other
+		rotations.Lock()
+	}
+	done := make(chan struct{})
+	rotations.under[path] = done
+	return func() {
+		rotations.Lock()
+		defer rotations.Unlock()
+		delete(rotations.under, path)
+		close(done)
+	}
+}
+
+// shift renames path.N-1 to path.N, over the oldest, and so on down to path,
+// which becomes path.1. It stops at the first failure, with every file intact.
+func shift(path string, backups int) error {
+	for i := backups - 1; i >= 0; i-- {
+		from := path
+		if i > 0 {
+			from = fmt.Sprintf("%s.%d", path, i)
+		}
+		err := os.Rename(from, fmt.Sprintf("%s.%d", path, i+1))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}

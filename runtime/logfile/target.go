@@ -1,0 +1,148 @@
+package logfile
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// target is an open place to write to. Its methods are called by the holder of
+// the Writer's turn.
+type target interface {
+	// write appends p and waits for the target until then, if it waits at all; it
+	// returns os.ErrDeadlineExceeded then, or earlier when it is to look up.
+	write(p []byte, until time.Time) (int, error)
+	// waits reports whether a write may wait for somebody to read.
+	waits() bool
+	// taken is how many bytes the target has taken, from anyone; it only counts up.
+	taken() int64
+	// named reports whether path names this target at this moment.
+	named(path string) bool
+	close() error
+}
+
+// file is what is asked of an open file; *os.File is the real one.
+type file interface {
+	Write(p []byte) (int, error)
+	Seek(offset int64, whence int) (int64, error)
+	Stat() (fs.FileInfo, error)
+	Truncate(size int64) error
+	SetWriteDeadline(t time.Time) error
+	Close() error
+}
+
+func openOS(path string, flag int, mode fs.FileMode) (file, error) {
+	f, err := os.OpenFile(path, flag, mode)
+	if err != nil {
+		return nil, err // not f, which would be a file that is not nil
+	}
+	return f, nil
+}
+
+// fileTarget is a file that was opened by its path.
+type fileTarget struct {
+	file    file
+	regular bool
+	patient bool // it has deadlines, so writes wait
+	written int64
+	info    fs.FileInfo
+	wanted  func() bool // see Writer.wanted
+}
+
+// openTarget opens what path names; nil for no path.
+func (w *Writer) openTarget(path string) (target, error) {
+	if path == "" {
+		return nil, nil
+	}
+	if fd, ok := inheritedFD(path); ok {
+		return newShared(fd, w.wanted)
+	}
+	// Creating files does not make one the controlling terminal by accident.
+	flag := os.O_WRONLY | os.O_CREATE | os.O_APPEND | syscall.O_NOCTTY
+	if info, err := os.Stat(path); err == nil && info.Mode().Type() == fs.ModeNamedPipe {
+		// Both ends, so that opening waits for no reader and readers may come and go.
+		flag = os.O_RDWR | os.O_APPEND
+	}
+	f, err := w.openFile(path, flag, w.opts.Mode)
+	if err != nil && flag&os.O_RDWR != 0 && errors.Is(err, fs.ErrPermission) {
+		f, err = w.openFile(path, os.O_WRONLY|os.O_APPEND|syscall.O_NONBLOCK, w.opts.Mode)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot open log: %w", err)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("cannot open log: %w", err)
+	}
+	t := &fileTarget{file: f, info: info, regular: info.Mode().IsRegular(), wanted: w.wanted}
+	if !t.regular {
+		t.patient = f.SetWriteDeadline(time.Time{}) == nil
+	}
+	return t, nil
+}
+
+func (t *fileTarget) write(p []byte, until time.Time) (int, error) {
+	if t.patient {
+		if err := t.file.SetWriteDeadline(until); err != nil {
+			return 0, err
+		}
+		// Who asked before the deadline was set did not wake this write.
+		if t.wanted() {
+			return 0, os.ErrDeadlineExceeded
+		}
+	}
+	n, err := t.file.Write(p)
+	t.written += int64(n)
+	return n, err
+}
+
+func (t *fileTarget) waits() bool  { return t.patient }
+func (t *fileTarget) taken() int64 { return t.written }
+func (t *fileTarget) close() error { return t.file.Close() }
+
+func (t *fileTarget) named(path string) bool {
+	if _, ok := inheritedFD(path); ok {
+		return false
+	}
+	info, err := os.Stat(path)
+	return err == nil && os.SameFile(info, t.info)
+}
+
+// truncate empties the file. What is appended next begins at its start.
+func (t *fileTarget) truncate() error {
+	if err := t.file.Truncate(0); err != nil {
+		return fmt.Errorf("cannot clear log: %w", err)
+	}
+	return nil
+}
+
+// clearPath empties a file that no Writer has open.
+func clearPath(path string) error {
+	if _, ok := inheritedFD(path); ok {
+		return fmt.Errorf("cannot clear %s: %w", path, ErrNotRegular)
+	}
+	// Not to wait for the reader of a FIFO.
+	f, err := os.OpenFile(filepath.Clean(path), os.O_WRONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case errors.Is(err, syscall.ENXIO), errors.Is(err, syscall.EISDIR):
+		return fmt.Errorf("cannot clear %s: %w", path, ErrNotRegular)
+	case err != nil:
+		return fmt.Errorf("cannot clear log: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return fmt.Errorf("cannot clear log: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("cannot clear %s: %w", path, ErrNotRegular)
+	}
+	return (&fileTarget{file: f}).truncate()
+}

@@ -1,0 +1,119 @@
+package mainlog
+
+import (
+	"errors"
+	"log/slog"
+	"time"
+
+	"supervisord/runtime/logfile"
+)
+
+// Options say where the activity log goes. The zero value goes nowhere.
+type Options struct {
+	// Path is the file, "syslog" for syslog, "" for none.
+	Path string
+	// MaxBytes and Backups are for rotation, as in logfile.Options.
+	MaxBytes int64
+	Backups  int
+	// Level is the least severe level that is written; the zero value is info.
+	Level slog.Level
+	// Stdout also writes to standard output: the daemon is in the foreground and
+	// not silent. Nothing is written twice if Path is standard output as well.
+	Stdout bool
+	// SyslogSocket is as in logfile.Options.
+	SyslogSocket string
+}
+
+// patience is how long Close, Reopen and Clear wait for an output that takes
+// nothing.
+const patience = time.Second
+
+// Log is the activity log. Its methods may be called from any goroutine; Reopen,
+// Clear and Close may wait for the disk.
+type Log struct {
+	level slog.Level
+	file  *output // nil for none
+	echo  *output // standard output; nil for none
+	path  string
+}
+
+// Open opens the log. The error says that the file cannot be written.
+func Open(o Options) (*Log, error) {
+	l := &Log{path: o.Path, level: o.Level}
+	w := logfile.Options{
+		Path: o.Path, MaxBytes: o.MaxBytes, Backups: o.Backups,
+		SyslogSocket: o.SyslogSocket, Report: l.report,
+	}
+	if o.Path == "syslog" {
+		l.path, w.Path, w.Syslog = "", "", true
+	}
+	if o.Path != "" {
+		file := logfile.New(w)
+		if err := file.Open(); err != nil {
+			return nil, err
+		}
+		l.file = newOutput(file, w.Syslog)
+	}
+	if o.Stdout && (l.path == "" || !logfile.SameAsStdout(l.path)) {
+		stdout := logfile.New(logfile.Options{Path: "/dev/stdout"})
+		// A closed standard output is no reason not to start.
+		if stdout.Open() == nil {
+			l.echo = newOutput(stdout, false)
+		}
+	}
+	return l, nil
+}
+
+// Logger is a logger that writes to the log.
+func (l *Log) Logger() *slog.Logger { return slog.New(&handler{level: l.level, put: l.put}) }
+
+// Path is the file that is written to, "" for none. It never waits.
+func (l *Log) Path() string { return l.path }
+
+// Reopen writes what is queued and opens the file by its name again.
+func (l *Log) Reopen() error {
+	if l.file == nil {
+		return nil
+	}
+	l.file.flush(patience)
+	return l.file.log.Reopen()
+}
+
+// Clear empties the file, and says so in its first line as Supervisor does. It
+// refuses anything but a regular file with logfile.ErrNotRegular.
+func (l *Log) Clear() error {
+	if l.file == nil {
+		return nil
+	}
+	l.file.flush(patience)
+	if err := l.file.log.Clear(); err != nil {
+		return err
+	}
+	l.Logger().Info("reopening log file")
+	return nil
+}
+
+// Close writes what is queued and closes the log. What is logged later is lost.
+func (l *Log) Close() error {
+	var errs []error
+	for _, o := range []*output{l.file, l.echo} {
+		if o != nil {
+			errs = append(errs, o.close(patience))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (l *Log) put(r record) {
+	// In this order what the file has to report of a record comes after it.
+	for _, o := range []*output{l.echo, l.file} {
+		if o != nil {
+			o.put(r)
+		}
+	}
+}
+
+// report says in the log, where it can be read, that the log has trouble.
+func (l *Log) report(t logfile.Trouble) {
+	l.put(newRecord(time.Now(), LevelWarn, t.String()))
+}

@@ -1,0 +1,25 @@
+// Package proc is the state machine of one process: what Supervisor calls
+// STOPPED, STARTING, RUNNING, BACKOFF, STOPPING, EXITED, FATAL and UNKNOWN, and
+// every way from one to another.
+//
+// It is pure. It has no clock, starts nothing and signals nothing: an Input and
+// the present time go in, Effects come out as values, in the order in which
+// they are to be carried out, and whatever comes of an effect is the next
+// input. The same history gives the same effects, so the whole of it is tested
+// with tables, transcripts and random walks.
+//
+// The duties of the caller, who alone may touch a Machine:
+//
+//  1. Carry out the effects of a Step in order before the next Step.
+//  2. Answer each Launch with exactly one Launched or LaunchFailed.
+//  3. Answer each Launched and each Adopted, in the end, with exactly one Exited,
+//     after the last output of the process has been read.
+//  4. Answer a Kill that failed with anything but "no such process" with
+//     KillFailed; a process that has gone needs no answer but its Exited.
+//  5. Give a Tick at or after the time that Deadline names, as soon as may be.
+//
+// It may import spec and runtime/state, and must not import os or a clock.
+//
+// Source: contract/process.md sections 1, 3, 5, 6, 8. Time is monotonic, so
+// section 11's repairs of clock jumps are not needed.
+package proc

@@ -1,0 +1,53 @@
+package proc
+
+import (
+	"log/slog"
+
+	"supervisord/runtime/state"
+)
+
+// Effect is one thing to do for a process.
+type Effect struct {
+	Kind EffectKind
+
+	// Launch: Sweep asks that what is left of the process's former run be ended
+	// first; Former is the number of the group that it led.
+	Sweep  bool
+	Former int
+
+	// Kill: send Signal to PID, or to its process group.
+	Signal int
+	Group  bool
+
+	// Emit: a PROCESS_STATE event. Tries belongs to STARTING and BACKOFF, PID to
+	// RUNNING, STOPPING, STOPPED and EXITED, Expected to EXITED.
+	From, To state.Process
+	Tries    int
+	PID      int
+	Expected bool
+
+	// Log: one line of the activity log.
+	Level slog.Level
+	Text  string
+}
+
+// EffectKind says which effect it is.
+type EffectKind int
+
+// The effects.
+const (
+	Launch EffectKind = iota + 1
+	Kill
+	Emit
+	Log
+	// Refused means that the input means nothing in this state; nothing changed.
+	Refused
+)
+
+// The levels of the activity log that a machine writes at, as slog levels.
+const (
+	critical = slog.Level(12)
+	warn     = slog.LevelWarn
+	info     = slog.LevelInfo
+	debug    = slog.LevelDebug
+)

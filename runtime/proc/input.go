@@ -1,0 +1,62 @@
+package proc
+
+import "time"
+
+// Input is one thing that happened to a process or is asked of it.
+type Input struct {
+	Kind InputKind
+	// PID is the process's number (Launched, Adopted).
+	PID int
+	// Began is when the process began (Adopted).
+	Began time.Time
+	// Exit is how the process ended, and Ended when (Exited); the zero time stands
+	// for now.
+	Exit  Exit
+	Ended time.Time
+	// Survivors is how many processes of its group outlived it (Exited); Cgroup
+	// says that they were looked for in its cgroup instead.
+	Survivors int
+	Cgroup    bool
+	// Signal is the signal's number (SendSignal).
+	Signal int
+	// Text says what went wrong (LaunchFailed, KillFailed).
+	Text string
+}
+
+// InputKind says which input it is.
+type InputKind int
+
+// The inputs.
+const (
+	Start        InputKind = iota + 1 // a person, or autostart, asks for a start
+	Stop                              // a stop is asked for
+	SendSignal                        // a signal is to be sent
+	Launched                          // the launch succeeded: there is a process
+	LaunchFailed                      // the launch failed before there was a process
+	Exited                            // the process has ended and its output is read
+	Swept                             // no process of the ended leader's group is left
+	KillFailed                        // kill(2) failed, and not for want of the process
+	Tick                              // the deadline has come
+	Adopted                           // a process of an earlier daemon is ours from now on
+	Shutdown                          // the daemon shuts down: try nothing again
+)
+
+var inputNames = map[InputKind]string{
+	Start: "start", Stop: "stop", SendSignal: "signal", Launched: "launched",
+	LaunchFailed: "launch-failed", Exited: "exited", Swept: "swept", KillFailed: "kill-failed",
+	Tick: "tick", Adopted: "adopted", Shutdown: "shutdown",
+}
+
+// String is the word that transcripts use.
+func (k InputKind) String() string { return inputNames[k] }
+
+// Exit is how a process ended.
+type Exit struct {
+	Code int // exit status 0 to 255, or -1 for death by signal and where it is not known
+	// How is the log's wording: "exit status 3", "terminated by SIGKILL".
+	How string
+}
+
+// Untold is the end of a process whose parent we are not: only that one learns
+// how it ended.
+var Untold = Exit{Code: -1, How: "exit status not known"}

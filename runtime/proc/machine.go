@@ -1,0 +1,445 @@
+package proc
+
+import (
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"supervisord/runtime/state"
+	"supervisord/spec"
+)
+
+// Rules are the keys of a program that decide its transitions. They may be
+// replaced at any time; the new ones are in force from the next Step, also for
+// a deadline that is already running.
+type Rules struct {
+	Autorestart  spec.Autorestart
+	StartSecs    int // seconds
+	StartRetries int
+	ExitCodes    []int
+	StopSignal   int
+	StopWaitSecs int // seconds
+	StopAsGroup  bool
+	KillAsGroup  bool
+}
+
+// RulesOf takes the rules from a process's definition.
+func RulesOf(p *spec.Process) Rules {
+	group := p.KillMode != spec.KillProcess
+	return Rules{
+		Autorestart:  p.Autorestart,
+		StartSecs:    p.StartSecs,
+		StartRetries: p.StartRetries,
+		ExitCodes:    p.ExitCodes,
+		StopSignal:   p.StopSignal,
+		StopWaitSecs: p.StopWaitSecs,
+		StopAsGroup:  p.StopAsGroup || group,
+		KillAsGroup:  p.KillAsGroup || group,
+	}
+}
+
+// Whole reports whether a stop is over only when nobody of the process's group
+// or cgroup is left.
+func (r *Rules) Whole() bool { return r.StopAsGroup || r.KillAsGroup }
+
+// Machine is one process as the supervisor sees it. The zero value with a Name
+// is a process that was never started. All fields are plain data; only Step and
+// the caller's changes to Rules may alter them.
+type Machine struct {
+	Name  string
+	Rules Rules
+
+	State state.Process
+	// PID is the live process, 0 for none. While Sweeping it is the number of the
+	// process group whose leader has gone.
+	PID int
+	// Launching is set between a Launch and its answer. The state is STARTING.
+	Launching bool
+	// Sweeping is set while STOPPING when the leader has gone and others of its
+	// group or cgroup have not.
+	Sweeping bool
+	// Left is the number of the former process, if others of its group or cgroup
+	// outlived it and are to be ended before there is a new one; 0 for none.
+	Left int
+	// Frozen is set by Shutdown: nothing is started any more.
+	Frozen bool
+
+	Tries      int       // how often in a row starting has failed
+	Started    time.Time // last attempt to spawn; zero for never
+	Stopped    time.Time // last exit; zero for never
+	SpawnErr   string    // why the last start failed, "Bad exit code N" or Untold
+	ExitStatus int       // of the last exit; -1 for death by signal; 0 for none
+
+	since     time.Time // when the deadline of this state began to run
+	stopAsked bool      // a stop came while launching
+	exit      Exit      // while Sweeping: how the leader ended
+	out       []Effect
+}
+
+// tooQuick is the spawn error of a process that did not outlive startsecs.
+const tooQuick = "Exited too quickly (process log may have details)"
+
+// Deadline is when the machine wants its next Tick; ok is false when it is not
+// waiting for anything.
+func (m *Machine) Deadline() (at time.Time, ok bool) {
+	switch m.State {
+	case state.Starting:
+		if !m.Launching {
+			return m.since.Add(Seconds(m.Rules.StartSecs)), true
+		}
+	case state.Backoff:
+		return m.since.Add(Seconds(m.Tries)), true
+	case state.Stopping:
+		return m.since.Add(Seconds(max(m.Rules.StopWaitSecs, 0))), true
+	}
+	return time.Time{}, false
+}
+
+// Step gives one input to the machine and returns what must be done, in order.
+// It never blocks and never fails: an input that means nothing in this state is
+// answered with the single effect Refused. The slice is reused by the next Step.
+//
+// Source: contract/process.md sections 3, 5, 6.
+func (m *Machine) Step(now time.Time, in Input) []Effect {
+	m.out = m.out[:0]
+	switch in.Kind {
+	case Start:
+		m.start(now)
+	case Stop:
+		m.stop(now)
+	case SendSignal:
+		m.signal(in.Signal)
+	case Launched:
+		m.launched(now, in.PID)
+	case LaunchFailed:
+		m.launchFailed(now, in.Text)
+	case Exited:
+		m.exited(now, in)
+	case Swept:
+		m.swept(now)
+	case KillFailed:
+		m.killFailed(now, in.Text)
+	case Tick:
+		m.tick(now)
+	case Adopted:
+		m.adopted(in.PID, in.Began)
+	case Shutdown:
+		m.shutdown()
+	default:
+		m.refuse()
+	}
+	return m.out
+}
+
+func (m *Machine) start(now time.Time) {
+	switch m.State {
+	case state.Stopped, state.Exited, state.Fatal:
+		if m.Frozen {
+			m.refuse()
+			return
+		}
+		m.Tries = 0
+		m.launch(now)
+	default:
+		m.refuse()
+	}
+}
+
+// launch begins one attempt. The event comes before the attempt is made.
+func (m *Machine) launch(now time.Time) {
+	m.SpawnErr, m.ExitStatus = "", 0
+	m.Started, m.since = now, now
+	m.Launching, m.stopAsked = true, false
+	m.to(state.Starting)
+	m.do(Effect{Kind: Launch, Sweep: m.Left != 0, Former: m.Left})
+	m.Left = 0
+}
+
+func (m *Machine) launched(now time.Time, pid int) {
+	if !m.Launching {
+		m.refuse()
+		return
+	}
+	m.Launching = false
+	m.PID = pid
+	m.Started, m.since = now, now
+	m.log(info, "spawned: '%s' with pid %d", m.Name, pid)
+	switch {
+	case m.stopAsked:
+		m.stop(now)
+	case m.Rules.StartSecs <= 0:
+		m.succeed()
+	}
+}
+
+// adopted makes an earlier daemon's process this one's: it runs, and has done so
+// since it began.
+func (m *Machine) adopted(pid int, began time.Time) {
+	if m.State != state.Stopped || m.Frozen {
+		m.refuse()
+		return
+	}
+	m.SpawnErr, m.ExitStatus = "", 0
+	m.PID, m.Tries, m.Started = pid, 0, began
+	m.log(info, "adopted: '%s' with pid %d, which an earlier supervisord started", m.Name, pid)
+	m.to(state.Running)
+}
+
+func (m *Machine) launchFailed(now time.Time, text string) {
+	if !m.Launching {
+		m.refuse()
+		return
+	}
+	m.Launching = false
+	m.SpawnErr = text
+	m.log(info, "spawnerr: %s", text)
+	m.backoff(now)
+}
+
+// backoff is entered after a failed attempt; it gives up at once when the
+// attempts are used up.
+func (m *Machine) backoff(now time.Time) {
+	m.Tries++
+	m.since = now
+	m.to(state.Backoff)
+	switch {
+	case m.stopAsked:
+		m.stop(now)
+	case m.Frozen:
+		m.fail()
+	case m.Tries > m.Rules.StartRetries:
+		m.log(info, "gave up: %s entered FATAL state, too many start retries too quickly", m.Name)
+		m.fail()
+	}
+}
+
+func (m *Machine) fail() {
+	m.Tries = 0
+	m.to(state.Fatal)
+}
+
+func (m *Machine) succeed() {
+	m.Tries = 0
+	m.to(state.Running)
+	m.log(info, "success: %s entered RUNNING state, process has stayed up for > than %d seconds (startsecs)",
+		m.Name, m.Rules.StartSecs)
+}
+
+func (m *Machine) stop(now time.Time) {
+	switch m.State {
+	case state.Starting, state.Running:
+		if m.Launching {
+			m.stopAsked = true
+			return
+		}
+		m.since = now
+		m.kill(m.Rules.StopSignal, m.Rules.StopAsGroup, func() { m.to(state.Stopping) })
+	case state.Backoff:
+		m.log(debug, "Attempted to kill %s, which is in BACKOFF state.", m.Name)
+		if m.Stopped.IsZero() {
+			m.Stopped = now // so that no client shows the epoch
+		}
+		m.to(state.Stopped)
+	default:
+		m.refuse()
+	}
+}
+
+// kill logs, lets before change the state, and sends.
+func (m *Machine) kill(sig int, group bool, before func()) {
+	target := ""
+	if group {
+		target = "process group "
+	}
+	m.log(debug, "killing %s (pid %d) %swith signal %s", m.Name, m.PID, target, spec.SignalName(sig))
+	if before != nil {
+		before()
+	}
+	m.do(Effect{Kind: Kill, PID: m.PID, Signal: sig, Group: group})
+}
+
+func (m *Machine) signal(sig int) {
+	if m.PID == 0 || m.Sweeping || !m.State.Signallable() {
+		m.refuse()
+		return
+	}
+	m.log(debug, "sending %s (pid %d) sig %s", m.Name, m.PID, spec.SignalName(sig))
+	m.do(Effect{Kind: Kill, PID: m.PID, Signal: sig})
+}
+
+func (m *Machine) killFailed(now time.Time, text string) {
+	if !m.State.Signallable() || m.PID == 0 {
+		m.refuse()
+		return
+	}
+	verb := "sending sig"
+	if m.State == state.Stopping {
+		verb = "killing"
+	}
+	m.log(critical, "unknown problem %s %s (%d):%s", verb, m.Name, m.PID, text)
+	if m.Sweeping { // the process itself has ended; its group is out of reach
+		m.swept(now)
+		return
+	}
+	m.to(state.Unknown)
+}
+
+func (m *Machine) exited(now time.Time, in Input) {
+	if m.PID == 0 || m.Sweeping {
+		m.refuse()
+		return
+	}
+	m.Stopped = now
+	if !in.Ended.IsZero() {
+		m.Stopped = in.Ended
+	}
+	whole := m.Rules.Whole()
+	if in.Survivors > 0 {
+		m.reportSurvivors(in)
+		if whole && m.State == state.Stopping {
+			m.Sweeping, m.exit = true, in.Exit
+			return
+		}
+		if whole {
+			m.Left = m.PID
+		}
+	}
+	m.ended(now, in.Exit)
+}
+
+func (m *Machine) reportSurvivors(in Input) {
+	processes, group, what := "processes", "group", "the exit of its leader"
+	if in.Survivors == 1 {
+		processes = "process"
+	}
+	if in.Cgroup {
+		group = "cgroup"
+	}
+	if m.State == state.Stopping {
+		what = "the stop"
+	}
+	m.log(warn, "%s: %d %s of its %s survived %s", m.Name, in.Survivors, processes, group, what)
+}
+
+func (m *Machine) swept(now time.Time) {
+	if !m.Sweeping {
+		m.refuse()
+		return
+	}
+	m.Sweeping = false
+	m.ended(now, m.exit)
+}
+
+// ended classifies an exit and does what follows from it.
+func (m *Machine) ended(now time.Time, e Exit) {
+	pid := m.PID
+	listed := e.Code >= 0 && slices.Contains(m.Rules.ExitCodes, e.Code)
+	m.ExitStatus = e.Code
+	switch m.State {
+	case state.Stopping:
+		level := warn
+		if listed {
+			level = info
+		}
+		m.log(level, "stopped: %s (%s)", m.Name, e.How)
+		m.to(state.Stopped)
+		m.PID = 0
+	case state.Starting:
+		if m.Stopped.Sub(m.Started) < Seconds(m.Rules.StartSecs) {
+			m.SpawnErr, m.ExitStatus = tooQuick, 0
+			m.log(warn, "exited: %s (%s; not expected)", m.Name, e.How)
+			m.PID = 0
+			m.backoff(now)
+			return
+		}
+		m.to(state.Running) // it was up long enough; nobody had looked yet
+		m.left(now, e, listed)
+	case state.Running:
+		m.left(now, e, listed)
+	default: // UNKNOWN: it could not be signalled, but it has ended
+		m.log(warn, "exited: %s (%s; not expected)", m.Name, e.How)
+		m.do(Effect{Kind: Emit, From: m.State, To: state.Exited, PID: pid})
+		m.State, m.PID = state.Exited, 0
+	}
+}
+
+// left is a process that went from RUNNING by itself.
+func (m *Machine) left(now time.Time, e Exit, expected bool) {
+	if expected {
+		m.log(info, "exited: %s (%s; expected)", m.Name, e.How)
+	} else {
+		m.SpawnErr = fmt.Sprintf("Bad exit code %d", e.Code)
+		if e == Untold {
+			m.SpawnErr = e.How
+		}
+		m.log(warn, "exited: %s (%s; not expected)", m.Name, e.How)
+	}
+	m.Tries = 0
+	m.do(Effect{Kind: Emit, From: m.State, To: state.Exited, PID: m.PID, Expected: expected})
+	m.State, m.PID = state.Exited, 0
+
+	again := m.Rules.Autorestart == spec.RestartAlways ||
+		m.Rules.Autorestart == spec.RestartUnexpected && !expected
+	if again && !m.Frozen {
+		m.launch(now)
+	}
+}
+
+func (m *Machine) tick(now time.Time) {
+	at, ok := m.Deadline()
+	if !ok || now.Before(at) {
+		return // early ticks are harmless
+	}
+	switch m.State {
+	case state.Starting:
+		m.succeed()
+	case state.Backoff:
+		if m.Frozen {
+			m.fail()
+			return
+		}
+		m.launch(now)
+	case state.Stopping:
+		m.log(warn, "killing '%s' (%d) with SIGKILL", m.Name, m.PID)
+		m.since = now
+		if m.Rules.StopWaitSecs < 1 {
+			m.since = now.Add(time.Second) // a wait of nothing must not spin
+		}
+		m.kill(sigKill, m.Rules.KillAsGroup || m.Sweeping, nil)
+	}
+}
+
+func (m *Machine) shutdown() {
+	m.Frozen = true
+	if m.State == state.Backoff {
+		m.fail()
+	}
+}
+
+// to changes the state and emits the event. PID is cleared by the caller, after
+// the event that carries it.
+func (m *Machine) to(s state.Process) {
+	m.do(Effect{Kind: Emit, From: m.State, To: s, Tries: m.Tries, PID: m.PID})
+	m.State = s
+}
+
+func (m *Machine) do(e Effect) { m.out = append(m.out, e) }
+
+func (m *Machine) log(l slog.Level, format string, args ...any) {
+	m.do(Effect{Kind: Log, Level: l, Text: fmt.Sprintf(format, args...)})
+}
+
+func (m *Machine) refuse() { m.do(Effect{Kind: Refused}) }
+
+// sigKill is SIGKILL's number on every Unix.
+const sigKill = 9
+
+// longest is what stands for any number of seconds beyond it.
+const longest = 100 * 365 * 24 * time.Hour
+
+// Seconds is n seconds, at most a hundred years: what people write for "never"
+// may be more than a Duration holds.
+func Seconds(n int) time.Duration {
+	return min(time.Duration(n), longest/time.Second) * time.Second
+}

@@ -1,0 +1,450 @@
+package proc
+
+import (
+	"bufio"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"supervisord/runtime/state"
+	"supervisord/spec"
+)
+
+var (
+	update = flag.Bool("update", false, "rewrite the golden files")
+	steps  = flag.Int("steps", 100_000, "steps of the random walk")
+)
+
+// epoch is when every transcript begins.
+var epoch = time.Date(2026, 11, 22, 6, 0, 0, 0, time.UTC)
+
+// describe words one effect as the transcripts do.
+func describe(e Effect) string {
+	switch e.Kind {
+	case Launch:
+		if e.Sweep {
+			return fmt.Sprintf("launch after sweeping %d", e.Former)
+		}
+		return "launch"
+	case Kill:
+		who := strconv.Itoa(e.PID)
+		if e.Group {
+			who = "group " + who
+		}
+		return fmt.Sprintf("kill %s %s", who, spec.SignalName(e.Signal))
+	case Emit:
+		s := fmt.Sprintf("emit %s from %s", e.To, e.From)
+		switch e.To {
+		case state.Starting, state.Backoff:
+			s += fmt.Sprintf(" tries:%d", e.Tries)
+		case state.Running, state.Stopping, state.Stopped:
+			s += fmt.Sprintf(" pid:%d", e.PID)
+		case state.Exited:
+			s += fmt.Sprintf(" expected:%t pid:%d", e.Expected, e.PID)
+		}
+		return s
+	case Log:
+		return fmt.Sprintf("%s %q", e.Level, e.Text)
+	case Refused:
+		return "refused"
+	}
+	return fmt.Sprintf("effect %d", e.Kind)
+}
+
+// program is the state machine's whole definition of a fresh process; words
+// such as startsecs=0 change it.
+func program(t *testing.T, words []string) *Machine {
+	t.Helper()
+	m := &Machine{Name: "cat", Rules: Rules{
+		Autorestart: spec.RestartUnexpected, StartSecs: 1, StartRetries: 3,
+		ExitCodes: []int{0}, StopSignal: 15, StopWaitSecs: 10,
+	}}
+	rules(t, m, words)
+	return m
+}
+
+func rules(t *testing.T, m *Machine, words []string) {
+	t.Helper()
+	for _, w := range words {
+		key, value, _ := strings.Cut(w, "=")
+		n, _ := strconv.Atoi(value)
+		switch key {
+		case "startsecs":
+			m.Rules.StartSecs = n
+		case "startretries":
+			m.Rules.StartRetries = n
+		case "stopwaitsecs":
+			m.Rules.StopWaitSecs = n
+		case "stopsignal":
+			m.Rules.StopSignal = n
+		case "exitcodes":
+			m.Rules.ExitCodes = nil
+			for _, c := range strings.Split(value, ",") {
+				if c != "" {
+					n, _ := strconv.Atoi(c)
+					m.Rules.ExitCodes = append(m.Rules.ExitCodes, n)
+				}
+			}
+		case "autorestart":
+			m.Rules.Autorestart = map[string]spec.Autorestart{
+				"true": spec.RestartAlways, "false": spec.RestartNever, "unexpected": spec.RestartUnexpected}[value]
+		case "stopasgroup":
+			m.Rules.StopAsGroup, m.Rules.KillAsGroup = true, true
+		case "killasgroup":
+			m.Rules.KillAsGroup = true
+		default:
+			t.Fatalf("unknown word %q", w)
+		}
+	}
+}
+
+// parseInput reads one command of a transcript, such as "exited 3" or
+// "launched 7"; ok is false when it is none.
+func parseInput(words []string) (in Input, ok bool) {
+	for kind, name := range inputNames {
+		if name == words[0] {
+			in.Kind = kind
+		}
+	}
+	arg := 0
+	if len(words) > 1 {
+		arg, _ = strconv.Atoi(words[1])
+	}
+	switch in.Kind {
+	case 0:
+		return in, false
+	case Launched:
+		in.PID = arg
+	case Adopted:
+		in.PID, in.Began = arg, epoch.Add(-time.Hour)
+	case SendSignal:
+		in.Signal = arg
+	case Exited:
+		in.Exit = Exit{Code: arg, How: fmt.Sprintf("exit status %d", arg)}
+		if arg < 0 {
+			in.Exit = Exit{Code: -1, How: "terminated by " + spec.SignalName(-arg)}
+		}
+		if words[1] == "untold" {
+			in.Exit = Untold
+		}
+		if len(words) > 2 {
+			in.Survivors, _ = strconv.Atoi(words[2])
+			in.Cgroup = words[len(words)-1] == "cgroup"
+		}
+	case LaunchFailed, KillFailed:
+		in.Text = strings.Join(words[1:], " ")
+	}
+	return in, true
+}
+
+// TestTranscripts replays testdata/*.txt. A line is a command; what the machine
+// answered stands below it, indented. "after 1.5" lets seconds pass first.
+func TestTranscripts(t *testing.T) {
+	files, err := filepath.Glob("testdata/transcript/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no transcripts: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := replay(t, string(want))
+			if *update {
+				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if diff := cmp.Diff(string(want), got); diff != "" {
+				t.Errorf("transcript differs (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func replay(t *testing.T, text string) string {
+	t.Helper()
+	var out strings.Builder
+	var m *Machine
+	now := epoch
+	sc := bufio.NewScanner(strings.NewReader(text))
+	for sc.Scan() {
+		line := sc.Text()
+		if strings.HasPrefix(line, "    ") {
+			continue // an answer: it is made anew
+		}
+		out.WriteString(line + "\n")
+		words := strings.Fields(line)
+		if len(words) == 0 || strings.HasPrefix(line, "#") {
+			continue
+		}
+		switch words[0] {
+		case "program":
+			m = program(t, words[1:])
+			continue
+		case "rules":
+			rules(t, m, words[1:])
+			continue
+		case "after":
+			d, err := time.ParseDuration(words[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			now = now.Add(d)
+			words = words[2:]
+		}
+		in, ok := parseInput(words)
+		if !ok {
+			t.Fatalf("no such input: %q", line)
+		}
+		for _, e := range m.Step(now, in) {
+			out.WriteString("    " + describe(e) + "\n")
+		}
+		fmt.Fprintf(&out, "    = %s\n", summary(m, now))
+	}
+	return out.String()
+}
+
+// summary is a machine's state in a few words.
+func summary(m *Machine, now time.Time) string {
+	s := m.State.String()
+	if m.Launching {
+		s += " launching"
+	}
+	if m.Sweeping {
+		s += " sweeping"
+	}
+	if m.PID != 0 {
+		s += fmt.Sprintf(" pid %d", m.PID)
+	}
+	if m.Tries != 0 {
+		s += fmt.Sprintf(" tries %d", m.Tries)
+	}
+	if m.ExitStatus != 0 {
+		s += fmt.Sprintf(" status %d", m.ExitStatus)
+	}
+	if m.SpawnErr != "" {
+		s += fmt.Sprintf(" %q", m.SpawnErr)
+	}
+	if at, ok := m.Deadline(); ok {
+		s += fmt.Sprintf(" deadline %s", at.Sub(now))
+	}
+	return s
+}
+
+// reach is one way into each state that the grid starts from.
+var reach = []struct {
+	name   string
+	inputs string
+}{
+	{"STOPPED fresh", ""},
+	{"STARTING launching", "start"},
+	{"STARTING launching, stop asked", "start;stop"},
+	{"STARTING", "start;launched 7"},
+	{"RUNNING", "start;launched 7;after 1s tick"},
+	{"BACKOFF", "start;launch-failed no"},
+	{"STOPPING", "start;launched 7;after 1s tick;stop"},
+	{"STOPPING sweeping", "start;launched 7;after 1s tick;stop;exited 0 2"},
+	{"STOPPED", "start;launched 7;after 1s tick;stop;exited -15"},
+	{"EXITED", "start;launched 7;after 1s tick;exited 0"},
+	{"RUNNING adopted", "adopted 7"},
+	{"STOPPING adopted", "adopted 7;stop"},
+	{"FATAL", "start;shutdown;launch-failed no"},
+	{"UNKNOWN", "start;launched 7;after 1s tick;stop;kill-failed EPERM"},
+}
+
+// TestGrid is every state with every input, so that each empty cell is a
+// decision somebody made.
+func TestGrid(t *testing.T) {
+	var out strings.Builder
+	inputs := []string{"start", "stop", "signal 1", "launched 9", "launch-failed no", "exited 0",
+		"exited 3", "exited -9", "exited 0 2", "swept", "kill-failed EPERM", "after 1s tick", "after 10s tick", "adopted 8", "shutdown"}
+	for _, r := range reach {
+		fmt.Fprintf(&out, "%s\n", r.name)
+		for _, in := range inputs {
+			m := program(t, []string{"stopasgroup"})
+			now := epoch
+			var effects []Effect
+			for _, cmd := range append(strings.Split(r.inputs, ";"), in) {
+				words := strings.Fields(cmd)
+				if len(words) == 0 {
+					continue
+				}
+				if words[0] == "after" {
+					d, _ := time.ParseDuration(words[1])
+					now, words = now.Add(d), words[2:]
+				}
+				i, ok := parseInput(words)
+				if !ok {
+					t.Fatalf("no such input %q", cmd)
+				}
+				effects = m.Step(now, i)
+			}
+			said := make([]string, 0, len(effects))
+			for _, e := range effects {
+				if e.Kind != Log {
+					said = append(said, describe(e))
+				}
+			}
+			fmt.Fprintf(&out, "    %-18s %-60s = %s\n", in, strings.Join(said, ", "), summary(m, now))
+		}
+	}
+	const file = "testdata/grid.txt"
+	if *update {
+		if err := os.WriteFile(file, []byte(out.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), out.String()); diff != "" {
+		t.Errorf("grid differs (-want +got):\n%s", diff)
+	}
+}
+
+// TestRandomWalk keeps the caller's duties (doc.go) and otherwise does anything
+// at any time. After each step the invariants hold.
+func TestRandomWalk(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	rng := rand.New(rand.NewPCG(seed, 1))
+	t.Logf("seed %d, %d steps", seed, *steps)
+	var m *Machine
+	var now time.Time
+	var history []string
+	live, nextPID := 0, 100
+	for i := range *steps {
+		if i%500 == 0 {
+			m = program(t, nil)
+			m.Rules.StartSecs = rng.IntN(3)
+			m.Rules.StartRetries = rng.IntN(4) - 1
+			m.Rules.StopWaitSecs = rng.IntN(4) - 1
+			m.Rules.Autorestart = spec.Autorestart(rng.IntN(3))
+			m.Rules.StopAsGroup = rng.IntN(2) == 0
+			now, history, live = epoch, history[:0], 0
+		}
+		now = now.Add(time.Duration(rng.IntN(1500)) * time.Millisecond)
+		in := Input{Kind: InputKind(1 + rng.IntN(int(Shutdown)))}
+		switch in.Kind {
+		case Launched, LaunchFailed: // only the answer to a launch
+			if !m.Launching {
+				continue
+			}
+			if in.Kind == Launched {
+				nextPID++
+				in.PID, live = nextPID, nextPID
+			}
+		case Adopted: // only where there is none
+			if live != 0 || m.Launching {
+				continue
+			}
+			nextPID++
+			in.PID, in.Began = nextPID, now
+			if m.State == state.Stopped && !m.Frozen {
+				live = nextPID
+			}
+		case Exited: // only of a live process
+			if live == 0 || m.Sweeping {
+				continue
+			}
+			in.Exit = Exit{Code: rng.IntN(4) - 1, How: "somehow"}
+			in.Survivors = rng.IntN(3)
+			live = 0
+		case Shutdown:
+			if rng.IntN(50) != 0 {
+				continue
+			}
+		case SendSignal:
+			in.Signal = 1
+		}
+		before := *m
+		effects := m.Step(now, in)
+		history = append(history, fmt.Sprintf("%s %+v -> %s", now.Sub(epoch), in, summary(m, now)))
+		if msg := broken(m, &before, in, effects, live); msg != "" {
+			tail := history[max(0, len(history)-12):]
+			t.Fatalf("step %d: %s\n%s", i, msg, strings.Join(tail, "\n"))
+		}
+	}
+}
+
+// broken names the invariant that does not hold, or is empty.
+func broken(m, before *Machine, in Input, effects []Effect, live int) string {
+	launches := 0
+	from := before.State
+	for _, e := range effects {
+		switch e.Kind {
+		case Launch:
+			launches++
+		case Emit:
+			if e.From != from {
+				return fmt.Sprintf("event from %s, but the state was %s", e.From, from)
+			}
+			if e.From == e.To {
+				return "an event that changes nothing"
+			}
+			from = e.To
+		case Kill:
+			if e.PID == 0 || e.PID != m.PID {
+				return fmt.Sprintf("kill of %d while the pid is %d", e.PID, m.PID)
+			}
+		case Refused:
+			after := *m
+			after.out, before.out = nil, nil
+			if len(effects) != 1 || !cmp.Equal(after, *before, cmp.AllowUnexported(Machine{})) {
+				return "a refusal changed something"
+			}
+		}
+	}
+	switch {
+	case from != m.State:
+		return fmt.Sprintf("state %s was entered without an event", m.State)
+	case launches > 1:
+		return "two launches in one step"
+	case launches == 1 && (before.Launching || live != 0):
+		return "a launch while there is a process already"
+	case m.Launching && (m.PID != 0 || m.State != state.Starting):
+		return "launching, with a pid or not STARTING"
+	case m.Sweeping && m.State != state.Stopping:
+		return "sweeping, but not STOPPING"
+	case !m.Sweeping && m.PID != live:
+		return fmt.Sprintf("pid %d, but %d lives", m.PID, live)
+	case (m.PID != 0) != (m.State == state.Running || m.State == state.Stopping || m.State == state.Unknown ||
+		m.State == state.Starting && !m.Launching):
+		return fmt.Sprintf("pid %d in %s", m.PID, m.State)
+	case m.State == state.Backoff && (m.Tries < 1 || m.Tries > max(m.Rules.StartRetries, 0)):
+		return fmt.Sprintf("in BACKOFF with %d tries of %d", m.Tries, m.Rules.StartRetries)
+	case before.Frozen && launches > 0:
+		return "a launch after shutdown"
+	case in.Kind == Stop && m.State.InRunning() && !m.Launching:
+		return "a stop left the process in " + m.State.String()
+	}
+	if _, ok := m.Deadline(); !ok && (m.State == state.Stopping || m.State == state.Backoff) {
+		return "no deadline: a stop or a retry that never ends"
+	}
+	return ""
+}
+
+func BenchmarkStep(b *testing.B) {
+	m := &Machine{Name: "cat", Rules: Rules{StartSecs: 1, ExitCodes: []int{0}, StopSignal: 15, StopWaitSecs: 10}}
+	now := epoch
+	b.ReportAllocs()
+	for b.Loop() {
+		m.Step(now, Input{Kind: Start})
+		m.Step(now, Input{Kind: Launched, PID: 7})
+		now = now.Add(time.Second)
+		m.Step(now, Input{Kind: Tick})
+		m.Step(now, Input{Kind: Stop})
+		m.Step(now, Input{Kind: Exited, Exit: Exit{Code: -1, How: "terminated by SIGTERM"}})
+	}
+}
