@@ -1,0 +1,356 @@
+package runtime
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+
+	"supervisord/runtime/capture"
+	"supervisord/runtime/event"
+	"supervisord/runtime/logfile"
+	"supervisord/runtime/proc"
+	"supervisord/runtime/state"
+	"supervisord/spec"
+)
+
+// Start starts what sel names. For one process the outcome is the error; for a
+// group or all it is one result for each process that was not started already.
+// With wait it returns when each process is RUNNING or has failed to become so.
+//
+// Refusals: BadName, NoFile, NotExecutable, AlreadyStarted, InUnknownState,
+// SpawnFailed, Abnormal, ShuttingDown.
+//
+// Source: contract/process.md section 7, contract/rpc.md section 4.
+func (s *Supervisor) Start(ctx context.Context, sel Select, wait bool) ([]Result, error) {
+	// The commands are looked up before anything is asked of a process, and
+	// outside the loop since that may take a while.
+	var defs []*spec.Process
+	var groups []string
+	err := s.choose(ctx, sel, ascending, notStarted, func(procs []*process) {
+		for _, p := range procs {
+			defs, groups = append(defs, p.def), append(groups, p.group.def.Name)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	refused := make(map[*spec.Process]error)
+	for i, def := range defs {
+		if _, err := commandOf(def, groups[i], s.opt.Environ); err != nil {
+			var r *refusal
+			errors.As(err, &r)
+			refused[def] = &Error{Kind: r.kind, Name: def.Name, Detail: r.text}
+		}
+	}
+	return s.operate(ctx, sel, ascending, notStarted, func(p *process, c *call) {
+		c.answered(p, s.startWith(p, refused[p.def], wait, c))
+	})
+}
+
+// startWith starts p and registers a waiter; an outcome that is known at once
+// is returned, errWaiting otherwise.
+func (s *Supervisor) startWith(p *process, refused error, wait bool, c *call) error {
+	if refused != nil {
+		return refused
+	}
+	switch p.machine.State {
+	case state.Starting, state.Running, state.Backoff:
+		return p.refuse(AlreadyStarted)
+	case state.Unknown:
+		return p.refuse(InUnknownState)
+	case state.Stopping:
+		if wait {
+			return p.refuse(Abnormal)
+		}
+		return p.refuse(AlreadyStarted)
+	}
+	s.start(p)
+	return c.await(p, func() (bool, error) { return p.hasStarted(wait) })
+}
+
+// hasStarted is whether a start has come to an end, and to which. Without wait
+// it is enough that there is a process.
+func (p *process) hasStarted(wait bool) (bool, error) {
+	m := &p.machine
+	switch {
+	case p.removed:
+		return true, p.refuse(Abnormal)
+	case m.State == state.Running:
+		return true, nil
+	case m.State == state.Starting:
+		return !wait && !m.Launching, nil
+	case m.SpawnErr != "" && (m.State == state.Backoff || m.State == state.Fatal):
+		return true, p.refuse(SpawnFailed)
+	}
+	return !wait || m.State != state.Starting, p.refuse(Abnormal)
+}
+
+// Stop stops what sel names: of a group or all, each process that is started.
+// With wait it returns when each has stopped.
+//
+// Refusals: BadName, NotRunning, Failed (the signal could not be sent),
+// ShuttingDown.
+func (s *Supervisor) Stop(ctx context.Context, sel Select, wait bool) ([]Result, error) {
+	return s.operate(ctx, sel, descending, isStarted, func(p *process, c *call) {
+		c.answered(p, s.stopWith(p, wait, c))
+	})
+}
+
+func (s *Supervisor) stopWith(p *process, wait bool, c *call) error {
+	p.again = false
+	if !p.machine.State.InRunning() {
+		return p.refuse(NotRunning)
+	}
+	p.userStopped = true
+	s.step(p, proc.Input{Kind: proc.Stop})
+	switch {
+	case p.machine.State == state.Unknown:
+		return p.refuse(Failed)
+	case !wait:
+		return nil
+	}
+	s.reportLater(p)
+	return c.await(p, p.hasStopped)
+}
+
+func (p *process) hasStopped() (bool, error) {
+	return p.removed || p.down(), nil
+}
+
+// StopProcesses stops the named processes of a group together, for an update,
+// and returns when they are down. What does not run, or is not there, is no
+// error.
+func (s *Supervisor) StopProcesses(ctx context.Context, group string, names []string) error {
+	c := newCall(false)
+	err := s.ask(ctx, func() {
+		var procs []*process
+		for _, name := range names {
+			if p, err := s.find(group, name); err == nil && (!p.idle() || p.machine.Left != 0) {
+				procs = append(procs, p)
+			}
+		}
+		c.expect(procs)
+		for _, p := range procs {
+			p.again = false
+			if p.machine.State.InRunning() {
+				s.step(p, proc.Input{Kind: proc.Stop})
+			} else {
+				s.endFormer(p)
+			}
+			c.answered(p, c.await(p, p.hasStopped))
+		}
+	})
+	if err != nil {
+		return err
+	}
+	_, err = s.wait(ctx, c)
+	return err
+}
+
+// Signal sends a signal to what sel names: to each process itself, not to its
+// group. The signal 0 only asks whether it could be sent.
+//
+// Refusals: BadName, NotRunning, Failed, ShuttingDown.
+func (s *Supervisor) Signal(ctx context.Context, sel Select, sig int) ([]Result, error) {
+	return s.operate(ctx, sel, ascending, isSignallable, func(p *process, c *call) {
+		c.answered(p, s.signal(p, sig))
+	})
+}
+
+func (s *Supervisor) signal(p *process, sig int) error {
+	if !p.machine.State.Signallable() || p.machine.PID == 0 {
+		return p.refuse(NotRunning)
+	}
+	s.step(p, proc.Input{Kind: proc.SendSignal, Signal: sig})
+	if p.machine.State == state.Unknown {
+		return p.refuse(Failed)
+	}
+	return nil
+}
+
+// WriteStdin queues data for a process's standard input.
+//
+// Refusals: BadName, NotRunning (also when a stop is under way), NoStdin (it has
+// none, or has closed it), StdinFull.
+func (s *Supervisor) WriteStdin(ctx context.Context, group, process string, data []byte) error {
+	var refused error
+	err := s.ask(ctx, func() {
+		p, err := s.find(group, process)
+		switch {
+		case err != nil:
+			refused = err
+		case p.machine.PID == 0 || p.machine.State == state.Stopping:
+			refused = p.refuse(NotRunning)
+		case p.stdin == nil:
+			refused = p.refuse(NoStdin)
+		default:
+			switch err := p.stdin.Write(data); {
+			case errors.Is(err, capture.ErrFull):
+				refused = p.refuse(StdinFull)
+			case err != nil:
+				refused = p.refuse(NoStdin)
+			}
+		}
+	})
+	return first(err, refused)
+}
+
+// ClearLogs empties both logs of what sel names, in start order. Refusals:
+// BadName, Failed.
+func (s *Supervisor) ClearLogs(ctx context.Context, sel Select) ([]Result, error) {
+	var logs [][2]*logfile.Writer
+	var results []Result
+	err := s.choose(ctx, sel, ascending, everyone, func(procs []*process) {
+		for _, p := range procs {
+			logs = append(logs, [2]*logfile.Writer{p.out[0].log, p.out[1].log})
+			results = append(results, Result{Group: p.group.def.Name, Name: p.def.Name})
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i, pair := range logs {
+		for _, log := range pair {
+			// What is no regular file, such as /dev/stdout, has nothing to clear.
+			if err := log.Clear(); err != nil && !errors.Is(err, logfile.ErrNotRegular) {
+				results[i].Err = &Error{Kind: Failed, Name: results[i].Name, Detail: err.Error()}
+			}
+		}
+	}
+	if sel.Process != "" {
+		return nil, results[0].Err
+	}
+	return results, nil
+}
+
+// ReopenLogs opens every child's log anew by its name, for logrotate. It
+// returns when all are open; the first error is returned, the rest are logged.
+func (s *Supervisor) ReopenLogs(ctx context.Context) error {
+	var logs []*logfile.Writer
+	err := s.choose(ctx, Select{}, ascending, everyone, func(procs []*process) {
+		for _, p := range procs {
+			logs = append(logs, p.out[0].log, p.out[1].log)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	for _, log := range logs {
+		if failed := log.Reopen(); failed != nil {
+			s.log.Warn("cannot reopen log: " + failed.Error())
+			err = first(err, failed)
+		}
+	}
+	return err
+}
+
+// Emit sends a REMOTE_COMMUNICATION event. It works during shutdown too.
+func (s *Supervisor) Emit(ctx context.Context, typ, data string) error {
+	return s.ask(ctx, func() { s.emit(event.RemoteCommunicated(typ, data)) })
+}
+
+// Publish offers an event that was made elsewhere to the listeners.
+func (s *Supervisor) Publish(ev *event.Event) { s.post(func() { s.emit(ev) }) }
+
+// Shutdown begins the orderly end. It returns at once.
+func (s *Supervisor) Shutdown(ctx context.Context) error {
+	return s.ask(ctx, func() { s.begin(state.MoodShutdown) })
+}
+
+// Restart begins an orderly end after which Run returns ErrRestart. It returns
+// at once.
+func (s *Supervisor) Restart(ctx context.Context) error {
+	return s.ask(ctx, func() { s.begin(state.MoodRestarting) })
+}
+
+// refuse is a refusal about this process.
+func (p *process) refuse(k Kind) error { return &Error{Kind: k, Name: p.name()} }
+
+// find is one process.
+func (s *Supervisor) find(group, process string) (*process, error) {
+	if g := s.byName[group]; g != nil {
+		if p := g.process(process); p != nil {
+			return p, nil
+		}
+	}
+	return nil, &Error{Kind: BadName, Name: spec.Namespec{Group: group, Process: process}.String()}
+}
+
+// direction is the order of priorities in which processes are asked.
+type direction bool
+
+const (
+	ascending  direction = false // starts
+	descending direction = true  // stops
+)
+
+// The processes to which a request for several applies.
+func everyone(*process) bool        { return true }
+func isStarted(p *process) bool     { return p.machine.State.InRunning() }
+func notStarted(p *process) bool    { return !p.machine.State.InRunning() }
+func isSignallable(p *process) bool { return p.machine.State.Signallable() }
+
+// chosen are the processes that sel names, in the order in which they are to
+// be asked. A filter applies to requests for several only.
+func (s *Supervisor) chosen(sel Select, d direction, applies func(*process) bool) ([]*process, error) {
+	if sel.Process != "" {
+		p, err := s.find(sel.Group, sel.Process)
+		if err != nil {
+			return nil, err
+		}
+		return []*process{p}, nil
+	}
+	groups := s.ordered()
+	if sel.Group != "" {
+		g := s.byName[sel.Group]
+		if g == nil {
+			return nil, &Error{Kind: BadName, Name: sel.Group}
+		}
+		groups = []*group{g}
+	}
+	if d == descending {
+		slices.SortStableFunc(groups, func(a, b *group) int { return cmp.Compare(b.def.Priority, a.def.Priority) })
+	}
+	var procs []*process
+	for _, g := range groups {
+		members := g.byPriority()
+		if d == descending {
+			slices.SortStableFunc(members, func(a, b *process) int { return cmp.Compare(b.def.Priority, a.def.Priority) })
+		}
+		for _, p := range members {
+			if applies(p) {
+				procs = append(procs, p)
+			}
+		}
+	}
+	return procs, nil
+}
+
+// choose has the loop call use with what sel names.
+func (s *Supervisor) choose(ctx context.Context, sel Select, d direction, applies func(*process) bool, use func([]*process)) error {
+	var refused error
+	err := s.ask(ctx, func() {
+		var procs []*process
+		if procs, refused = s.chosen(sel, d, applies); refused == nil {
+			use(procs)
+		}
+	})
+	return first(err, refused)
+}
+
+// operate has the loop do something to each process that sel names, and waits
+// for what was begun.
+func (s *Supervisor) operate(ctx context.Context, sel Select, d direction, applies func(*process) bool, do func(*process, *call)) ([]Result, error) {
+	c := newCall(sel.Process != "")
+	err := s.choose(ctx, sel, d, applies, func(procs []*process) {
+		c.expect(procs)
+		for _, p := range procs {
+			do(p, c)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.wait(ctx, c)
+}

@@ -1,0 +1,201 @@
+package runtime
+
+import (
+	"context"
+	"time"
+
+	"supervisord/runtime/capture"
+	"supervisord/runtime/event"
+	"supervisord/runtime/proc"
+	"supervisord/runtime/state"
+	"supervisord/spec"
+)
+
+// poolOptions are what a listener group's pool is made of.
+func (s *Supervisor) poolOptions(def *spec.Group) event.Options {
+	l := def.Listener
+	wanted, err := event.Subscribe(l.Events)
+	if err != nil {
+		s.log.Error("eventlistener " + def.Name + ": " + err.Error()) // spec refuses it before
+	}
+	handler, _ := event.LookupHandler(l.ResultHandler)
+	names := make([]string, len(def.Processes))
+	for i := range def.Processes {
+		names[i] = def.Processes[i].Name
+	}
+	return event.Options{
+		Name: def.Name, Server: s.opt.Identifier, Serials: s.opt.Serials,
+		Subscription: wanted, BufferSize: l.BufferSize, Listeners: names,
+		Handler: handler, StallTimeout: l.StallTimeout,
+	}
+}
+
+// emit offers an event to every pool, in the order of the groups' activation.
+func (s *Supervisor) emit(ev *event.Event) {
+	for _, g := range s.pools {
+		if g.pool.Wants(ev.Type) {
+			s.perform(g, g.pool.Offer(ev))
+			s.snapshot.Store(nil)
+		}
+	}
+}
+
+// wanted reports whether any pool is subscribed to t.
+func (s *Supervisor) wanted(t event.Type) bool {
+	for _, g := range s.pools {
+		if g.pool.Wants(t) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Supervisor) emitState(p *process, e proc.Effect) {
+	s.emit(event.StateChanged(event.Change{
+		Group: p.group.def.Name, Name: p.def.Name, From: e.From, To: e.To,
+		Tries: e.Tries, PID: e.PID, Expected: e.Expected,
+	}))
+}
+
+func (s *Supervisor) emitLog(p *process, ch capture.Channel, data []byte) {
+	t := event.ProcessLogStdout
+	if ch == capture.Stderr {
+		t = event.ProcessLogStderr
+	}
+	if s.wanted(t) {
+		s.emit(event.Logged(p.group.def.Name, p.def.Name, p.machine.PID, event.Channel(ch), data))
+	}
+}
+
+func (s *Supervisor) emitComm(p *process, ch capture.Channel, data []byte) {
+	s.log.Debug("'" + p.def.Name + "' " + ch.String() + " emitted a comm event")
+	s.emit(event.Communicated(p.group.def.Name, p.def.Name, p.machine.PID, event.Channel(ch), data))
+}
+
+// deliver sends the pools' events to listeners that are ready.
+func (s *Supervisor) deliver(now time.Time) {
+	for _, g := range s.pools {
+		s.perform(g, g.pool.Dispatch(now, func(i int) bool {
+			return g.procs[i].machine.State == state.Running
+		}))
+	}
+}
+
+// perform does what a pool asks for. What makes the pool speak again waits until
+// all of it is read: the effects are the pool's memory.
+func (s *Supervisor) perform(g *group, effects []event.Effect) {
+	var later []event.Effect
+	for _, e := range effects {
+		switch e.Kind {
+		case event.Log:
+			if s.log.Enabled(context.Background(), e.Line.Level) {
+				s.log.Log(context.Background(), e.Line.Level, e.Line.String())
+			}
+		case event.Print:
+			s.opt.Print(e.Data)
+		default:
+			later = append(later, e)
+		}
+	}
+	for _, e := range later {
+		switch p := g.procs[e.Listener]; e.Kind {
+		case event.Send:
+			s.send(g, p, e.Data)
+		case event.Restart:
+			s.restartListener(p)
+		}
+	}
+}
+
+// send writes an event to a listener's standard input. The pool hears when it
+// is written, so that a listener that does not read is never sent a second one.
+func (s *Supervisor) send(g *group, p *process, data []byte) {
+	if p.stdin == nil {
+		s.perform(g, g.pool.Written(p.rank, false, time.Now()))
+		return
+	}
+	if whole, err := p.stdin.Send(data); whole || err != nil {
+		s.perform(g, g.pool.Written(p.rank, whole, time.Now()))
+	} // else the pool hears when the rest is written
+}
+
+// listenerCame tells the pool of a listener that was started.
+func (s *Supervisor) listenerCame(p *process) {
+	g, run := p.group, p.run
+	g.pool.Spawned(p.rank, time.Now())
+	if p.stdin == nil {
+		return
+	}
+	p.stdin.OnDrained(func(whole bool) {
+		s.post(func() {
+			if p.run == run && p.stdin != nil && p.group == g {
+				s.perform(g, g.pool.Written(p.rank, whole, time.Now()))
+			}
+		})
+	})
+}
+
+// listenerGone tells the pool of a listener that has ended.
+func (s *Supervisor) listenerGone(p *process) {
+	s.perform(p.group, p.group.pool.Exited(p.rank, time.Now()))
+}
+
+// listen hands a listener's output to its pool.
+func (s *Supervisor) listen(p *process, data []byte) {
+	if p.group.pool != nil {
+		s.snapshot.Store(nil)
+		s.perform(p.group, p.group.pool.Output(p.rank, data, time.Now()))
+	}
+}
+
+// restartListener stops a listener that does not answer and starts it again,
+// unless somebody else wants it stopped meanwhile.
+func (s *Supervisor) restartListener(p *process) {
+	if !p.machine.State.InRunning() {
+		return
+	}
+	s.step(p, proc.Input{Kind: proc.Stop})
+	p.again = true
+}
+
+// tickTypes are the events that need a clock.
+var tickTypes = []event.Type{event.Tick5, event.Tick60, event.Tick3600}
+
+// tick emits the ticks that are due.
+func (s *Supervisor) tick(now time.Time) {
+	for _, ev := range event.Ticks(s.ticked, now) {
+		s.emit(ev)
+	}
+	s.ticked = now
+}
+
+// nextTick is when to look at the ticks again: never while nobody wants any, so
+// that an idle daemon sleeps.
+func (s *Supervisor) nextTick() time.Time {
+	for _, t := range tickTypes {
+		if s.wanted(t) {
+			return event.NextTick(time.Now())
+		}
+	}
+	return time.Time{}
+}
+
+// nextPool is the earliest time at which a pool wants to be looked at.
+func (s *Supervisor) nextPool() time.Time {
+	var next time.Time
+	for _, g := range s.pools {
+		if at := g.pool.Deadline(); !at.IsZero() && (next.IsZero() || at.Before(next)) {
+			next = at
+		}
+	}
+	return next
+}
+
+// listener is how a listener is doing.
+func (g *group) listener(rank int) *ListenerInfo {
+	status := g.pool.Listener(rank)
+	return &ListenerInfo{
+		State: status.State, Since: status.Since,
+		Waiting: g.pool.Waiting(), Dropped: g.pool.Dropped(),
+	}
+}

@@ -1,0 +1,331 @@
+package runtime
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"supervisord/runtime/launch"
+	"supervisord/runtime/state"
+	"supervisord/spec"
+)
+
+// fakeKernel is an operating system without processes: it hands out pids, and
+// what "runs" under them ends when a test, or a signal, says so.
+type fakeKernel struct {
+	mu      sync.Mutex
+	pids    int
+	names   map[int]string
+	started []string
+	exits   []launch.Exit
+	signals []string
+	members map[int]int  // by process group
+	cgroups *fakeCgroups // nil where there are none
+	others  map[int]bool // groups whose number has gone to somebody else
+	notices chan os.Signal
+	hold    chan struct{} // what "stuck" waits for
+	holds   []*fakeHold   // on processes that are no children of ours
+
+	// fails is asked before each start, by the process's name.
+	fails func(name string) error
+	// ignores says which signals a process does not die of.
+	ignores func(name string, sig syscall.Signal) bool
+}
+
+func newFakeKernel() *fakeKernel {
+	return &fakeKernel{pids: 100, names: make(map[int]string), members: make(map[int]int), notices: make(chan os.Signal, 1), hold: make(chan struct{})}
+}
+
+func (k *fakeKernel) Start(c launch.Command) (*launch.Child, error) {
+	if c.Name == "stuck" {
+		<-k.hold
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.fails != nil {
+		if err := k.fails(c.Name); err != nil {
+			return nil, err
+		}
+	}
+	k.pids++
+	k.names[k.pids] = c.Name
+	k.started = append(k.started, c.Name)
+	return &launch.Child{PID: k.pids}, nil
+}
+
+func (k *fakeKernel) Reap(int) []launch.Exit {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	exits := k.exits
+	k.exits = nil
+	return exits
+}
+
+func (k *fakeKernel) Signal(pid int, sig syscall.Signal) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	name, lives := k.names[pid]
+	if !lives {
+		return syscall.ESRCH
+	}
+	k.signals = append(k.signals, name+" "+sig.String())
+	if sig != 0 && (k.ignores == nil || !k.ignores(name, sig)) {
+		k.end(pid, syscall.WaitStatus(sig))
+	}
+	return nil
+}
+
+func (k *fakeKernel) SignalGroup(pgid int, sig syscall.Signal) error {
+	if sig == 0 {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		if k.members[pgid] == 0 {
+			return syscall.ESRCH
+		}
+		return nil
+	}
+	return k.Signal(pgid, sig)
+}
+
+func (k *fakeKernel) GroupMembers(pgid int) []int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.others[pgid] {
+		return []int{pgid}
+	}
+	return make([]int, k.members[pgid])
+}
+
+// StartTime is a process's number, so that each has another.
+func (k *fakeKernel) StartTime(pid int) (uint64, error) {
+	if k.others[pid] {
+		return uint64(pid) + 1, nil
+	}
+	return uint64(pid), nil
+}
+
+func (k *fakeKernel) Cgroups() (cgroups, error) {
+	if k.cgroups == nil {
+		return nil, errors.New("read-only file system")
+	}
+	return k.cgroups, nil
+}
+
+// Recognise takes hold of a process that runs, and is no child of ours.
+func (k *fakeKernel) Recognise(id launch.Identity) (hold, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if _, lives := k.names[id.PID]; !lives || id.StartTime != uint64(id.PID) {
+		return nil, syscall.ESRCH
+	}
+	h := &fakeHold{k, id.PID, make(chan struct{}), make(chan struct{})}
+	k.holds = append(k.holds, h)
+	return h, nil
+}
+
+// Reopen opens nothing, as where the pipes are gone.
+func (k *fakeKernel) Reopen(int, launch.Pipes) (stdout, stderr *os.File) { return nil, nil }
+
+// fakeHold is a hold on what runs under a number.
+type fakeHold struct {
+	k             *fakeKernel
+	pid           int
+	ended, closed chan struct{}
+}
+
+func (h *fakeHold) Signal(sig syscall.Signal) error { return h.k.Signal(h.pid, sig) }
+func (h *fakeHold) Close() error                    { close(h.closed); return nil }
+func (h *fakeHold) Wait() error {
+	select {
+	case <-h.ended:
+		return nil
+	case <-h.closed:
+		return os.ErrClosed
+	}
+}
+
+// end has a process end; k.mu is held.
+func (k *fakeKernel) end(pid int, status syscall.WaitStatus) {
+	delete(k.names, pid)
+	for i, h := range k.holds {
+		if h.pid == pid {
+			close(h.ended)
+			k.holds = slices.Delete(k.holds, i, i+1)
+			return // it was not ours to reap
+		}
+	}
+	k.exits = append(k.exits, launch.Exit{PID: pid, Status: status})
+	select {
+	case k.notices <- syscall.SIGCHLD:
+	default:
+	}
+}
+
+// begun lists the names of the processes that were started.
+func (k *fakeKernel) begun() []string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Clone(k.started)
+}
+
+// sent lists the signals that were sent.
+func (k *fakeKernel) sent() []string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Clone(k.signals)
+}
+
+// deafTo makes processes live through a signal; no name means all of them.
+func (k *fakeKernel) deafTo(sig syscall.Signal, names ...string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.ignores = func(name string, s syscall.Signal) bool {
+		return s == sig && (len(names) == 0 || slices.Contains(names, name))
+	}
+}
+
+// leave sets how many processes a group has besides its leader.
+func (k *fakeKernel) leave(pgid, n int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.members[pgid] = n
+}
+
+// exit has the process of that name exit with a status.
+func (k *fakeKernel) exit(name string, code int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for pid, n := range k.names {
+		if n == name {
+			k.end(pid, syscall.WaitStatus(code<<8))
+		}
+	}
+}
+
+// bench is a supervisor on a fake kernel in a bubble of fake time.
+type bench struct {
+	t      *testing.T
+	kernel *fakeKernel
+	sup    *Supervisor
+	log    *bytes.Buffer
+	ended  chan error
+	epoch  time.Time
+	mu     sync.Mutex
+}
+
+// Write takes the activity log, which two goroutines write.
+func (b *bench) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.log.Write(p)
+}
+
+func (b *bench) lines() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.log.String()
+}
+
+// What a test changes of the kernel and the options before there is a supervisor.
+var (
+	prepareKernel  func(*fakeKernel)
+	prepareOptions func(*Options)
+)
+
+// inBubble runs f against a supervisor with the given groups.
+func inBubble(t *testing.T, f func(*bench), groups ...*spec.Group) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		b := &bench{t: t, kernel: newFakeKernel(), log: new(bytes.Buffer), ended: make(chan error, 1), epoch: time.Now()}
+		plain := func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return a
+		}
+		options := Options{
+			Logger: slog.New(slog.NewTextHandler(b, &slog.HandlerOptions{ReplaceAttr: plain})),
+			kernel: b.kernel, children: b.kernel.notices,
+		}
+		if prepareKernel != nil {
+			prepareKernel(b.kernel)
+		}
+		if prepareOptions != nil {
+			prepareOptions(&options)
+		}
+		b.sup = New(options)
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		go func() { b.ended <- b.sup.Run(ctx) }()
+		for _, g := range groups {
+			if err := b.sup.SetGroup(ctx, nil, g, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := b.sup.Begin(ctx); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		f(b)
+		cancel()
+		b.kernel.deafTo(0)
+		if err := <-b.ended; err != nil && err != ErrRestart {
+			t.Errorf("Run ended with %v", err)
+		}
+		if left := b.kernel.names; len(left) != 0 {
+			t.Errorf("left running: %v", left)
+		}
+	})
+}
+
+// after lets time pass and everything happen that it brings.
+func (b *bench) after(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+func (b *bench) info(name string) Info {
+	b.t.Helper()
+	group, process, both := strings.Cut(name, ":")
+	if !both {
+		process = group
+	}
+	i, err := b.sup.Info(context.Background(), group, process)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return i
+}
+
+// expect checks the state of a process.
+func (b *bench) expect(name string, want state.Process) {
+	b.t.Helper()
+	if got := b.info(name).State; got != want {
+		b.t.Errorf("after %v: %s is %v, want %v", time.Since(b.epoch), name, got, want)
+	}
+}
+
+// one names a single process of a group that has its name.
+func one(name string) Select { return Select{Group: name, Process: name} }
+
+// program is a group of one process with Supervisor's defaults, changed by edit.
+func program(name string, edit func(*spec.Process)) *spec.Group {
+	p := spec.Process{
+		Name: name, Priority: 999, Command: "/bin/true", Umask: -1, Autostart: true,
+		StartSecs: 1, StartRetries: 3, ExitCodes: []int{0}, StopSignal: int(syscall.SIGTERM), StopWaitSecs: 10,
+		Stdout: spec.Output{Kind: spec.OutputNone}, Stderr: spec.Output{Kind: spec.OutputNone},
+	}
+	if edit != nil {
+		edit(&p)
+	}
+	return &spec.Group{Name: name, Priority: p.Priority, Processes: []spec.Process{p}}
+}

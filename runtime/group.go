@@ -1,0 +1,351 @@
+package runtime
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"supervisord/runtime/capture"
+	"supervisord/runtime/event"
+	"supervisord/runtime/launch"
+	"supervisord/runtime/proc"
+	"supervisord/runtime/state"
+	"supervisord/spec"
+)
+
+// group is an active process group. It belongs to the loop.
+type group struct {
+	def     *spec.Group
+	procs   []*process // in the order of the definition
+	names   map[string]*process
+	pool    *event.Pool
+	sockets map[string]*launch.Socket // by URL
+}
+
+// process finds a member by name, nil when there is none.
+func (g *group) process(name string) *process { return g.names[name] }
+
+// byPriority lists the members by ascending priority, in the order of the
+// definition where that is equal.
+func (g *group) byPriority() []*process {
+	procs := slices.Clone(g.procs)
+	slices.SortStableFunc(procs, func(a, b *process) int { return cmp.Compare(a.def.Priority, b.def.Priority) })
+	return procs
+}
+
+// ordered lists the groups by ascending priority, in the order of activation
+// where that is equal.
+func (s *Supervisor) ordered() []*group {
+	groups := slices.Clone(s.groups)
+	slices.SortStableFunc(groups, func(a, b *group) int { return cmp.Compare(a.def.Priority, b.def.Priority) })
+	return groups
+}
+
+// Begin announces that the daemon is up and starts every autostart process of
+// the groups that are there, by ascending priority of the groups and, inside a
+// group, of the processes. Groups that come later are started as they come.
+func (s *Supervisor) Begin(ctx context.Context) error {
+	return s.ask(ctx, func() {
+		if s.begun {
+			return
+		}
+		s.begun = true
+		s.emit(event.SupervisorRunning())
+		for _, g := range s.ordered() {
+			s.autostart(g)
+		}
+	})
+}
+
+func (s *Supervisor) autostart(g *group) {
+	for _, p := range g.byPriority() {
+		if p.def.Autostart {
+			s.start(p)
+		}
+	}
+}
+
+func (s *Supervisor) start(p *process) {
+	p.userStopped = false
+	s.step(p, proc.Input{Kind: proc.Start})
+}
+
+// GroupState is an active group at one moment.
+type GroupState struct {
+	// Group is the very definition that SetGroup was given; it is never changed.
+	Group     *spec.Group
+	Processes []ProcessState // in the order of the definition
+}
+
+// ProcessState is what planning an update needs to know of a process.
+type ProcessState struct {
+	Name  string
+	State state.Process
+	// UserStopped: the last that was asked of the process was a stop, by a
+	// client and not by an update.
+	UserStopped bool
+}
+
+// Groups lists the active groups in the order of their activation, all of one
+// moment.
+func (s *Supervisor) Groups(ctx context.Context) ([]GroupState, error) {
+	var groups []GroupState
+	err := s.ask(ctx, func() {
+		for _, g := range s.groups {
+			state := GroupState{Group: g.def}
+			for _, p := range g.procs {
+				state.Processes = append(state.Processes, ProcessState{p.def.Name, p.machine.State, p.userStopped})
+			}
+			groups = append(groups, state)
+		}
+	})
+	return groups, err
+}
+
+// SetGroup puts a definition of one group in force, whole or not at all.
+//
+// With old nil, new is added: its logs and sockets are made ready first, and it
+// becomes active; a nil start then starts its autostart processes. With new
+// nil, old is removed. Otherwise the definitions are exchanged in place:
+// processes of both keep their pid, their state and their history, those only
+// in old go, those only in new come, stopped; then start is started in its
+// order. New rules and log settings are in force at once; what a process is
+// given at exec is used at its next start.
+//
+// old is the pointer that Groups gave. Refusals: AlreadyAdded, BadName,
+// Conflict when the active definition is not old, StillRunning when a process
+// that would go is not stopped, Failed when a socket cannot be made.
+func (s *Supervisor) SetGroup(ctx context.Context, old, new *spec.Group, start []string) error {
+	name := groupName(old, new)
+	var g *group
+	var now inForce
+	look := func() error {
+		g, now = s.byName[name], inForce{}
+		switch {
+		case old == nil && g != nil:
+			return &Error{Kind: AlreadyAdded, Name: name}
+		case old != nil && g == nil:
+			return &Error{Kind: BadName, Name: name}
+		case old != nil && g.def != old:
+			return &Error{Kind: Conflict, Name: name}
+		case s.Mood() != state.MoodRunning:
+			return &Error{Kind: ShuttingDown, Name: name}
+		}
+		if g != nil {
+			now.sockets, now.slots = g.sockets, make(map[string]slot, len(g.procs))
+			for _, p := range g.procs {
+				now.slots[p.def.Name] = slot{p.def, [2]string{p.out[0].auto, p.out[1].auto}}
+			}
+		}
+		return nil
+	}
+	var refused error
+	if err := s.ask(ctx, func() { refused = look() }); err != nil || refused != nil {
+		return first(err, refused)
+	}
+	var made *parts
+	if new != nil {
+		var err error
+		if made, err = s.prepare(new, now); err != nil {
+			return err
+		}
+		s.warnFallback(new, now)
+	}
+	err := s.ask(ctx, func() {
+		if refused = look(); refused != nil {
+			return
+		}
+		switch {
+		case new == nil:
+			refused = s.remove(g)
+		case g == nil:
+			s.add(new, made, start)
+		default:
+			refused = s.exchange(g, new, made, start)
+		}
+	})
+	if err := first(err, refused); err != nil {
+		made.discard()
+		return err
+	}
+	return nil
+}
+
+func groupName(old, new *spec.Group) string {
+	if old != nil {
+		return old.Name
+	}
+	return new.Name
+}
+
+func first(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// idle reports whether a process may be taken away: nothing runs, and nothing
+// is about to.
+func (p *process) idle() bool { return p.machine.State.InStopped() && p.machine.PID == 0 }
+
+func (s *Supervisor) remove(g *group) error {
+	for _, p := range g.procs {
+		if !p.idle() {
+			return &Error{Kind: StillRunning, Name: g.def.Name}
+		}
+	}
+	s.groups = slices.DeleteFunc(s.groups, func(o *group) bool { return o == g })
+	s.pools = slices.DeleteFunc(s.pools, func(o *group) bool { return o == g })
+	delete(s.byName, g.def.Name)
+	for _, p := range g.procs {
+		s.retire(p)
+	}
+	s.emit(event.GroupRemoved(g.def.Name))
+	s.snapshot.Store(nil)
+	return nil
+}
+
+// retire ends a slot that has no process.
+func (s *Supervisor) retire(p *process) {
+	p.removed = true
+	p.abandon, p.nextReport, p.sweep = time.Time{}, time.Time{}, time.Time{}
+	s.schedule(p)
+	s.endFormer(p)
+	s.touch(p) // whoever waits for it is answered
+	outs := p.out
+	go func() { // the disk may be stuck
+		for _, o := range outs {
+			removeAuto(o.auto)
+		}
+	}()
+}
+
+func (s *Supervisor) add(def *spec.Group, made *parts, start []string) {
+	g := &group{def: def, names: make(map[string]*process), sockets: made.sockets}
+	if l := def.Listener; l != nil {
+		s.tick(time.Now()) // what is due is for the others: its first is at the next boundary
+		g.pool = event.New(s.poolOptions(def))
+		s.pools = append(s.pools, g)
+	}
+	for i := range def.Processes {
+		p := made.fresh[def.Processes[i].Name]
+		s.place(g, p, i)
+	}
+	s.groups = append(s.groups, g)
+	s.byName[def.Name] = g
+	s.snapshot.Store(nil)
+	s.emit(event.GroupAdded(def.Name))
+	if !s.begun {
+		return
+	}
+	if start == nil {
+		s.autostart(g)
+		return
+	}
+	s.startNamed(g, start)
+}
+
+func (s *Supervisor) startNamed(g *group, names []string) {
+	for _, name := range names {
+		if p := g.process(name); p != nil {
+			s.start(p)
+		}
+	}
+}
+
+// place makes p the rank'th process of g under the definition there.
+func (s *Supervisor) place(g *group, p *process, rank int) {
+	def := &g.def.Processes[rank]
+	p.group, p.def, p.rank = g, def, rank
+	p.machine.Name, p.machine.Rules = def.Name, proc.RulesOf(def)
+	if def.Socket != nil {
+		p.socket = g.sockets[def.Socket.URL]
+	}
+	g.procs = append(g.procs, p)
+	g.names[def.Name] = p
+}
+
+// exchange swaps a group's definition.
+func (s *Supervisor) exchange(g *group, def *spec.Group, made *parts, start []string) error {
+	stays := make(map[string]bool, len(def.Processes))
+	for i := range def.Processes {
+		stays[def.Processes[i].Name] = true
+	}
+	for _, p := range g.procs {
+		if !stays[p.def.Name] && !p.idle() {
+			return &Error{Kind: StillRunning, Name: p.name()}
+		}
+	}
+	before, names := g.procs, g.names
+	g.def, g.procs, g.names, g.sockets = def, nil, make(map[string]*process), made.sockets
+	for i := range def.Processes {
+		name := def.Processes[i].Name
+		p := names[name]
+		if p == nil {
+			p = made.fresh[name]
+		}
+		s.place(g, p, i)
+	}
+	for _, p := range before {
+		if !stays[p.def.Name] {
+			s.retire(p)
+		}
+	}
+	if g.pool != nil {
+		s.perform(g, g.pool.Change(s.poolOptions(def), time.Now()))
+	}
+	for _, p := range g.procs {
+		s.reconfigure(p, made.logs[p.def.Name])
+		if p.kin.group != 0 {
+			s.tellRuns(p) // under its new definition
+		}
+	}
+	s.snapshot.Store(nil)
+	s.startNamed(g, start)
+	return nil
+}
+
+// reconfigure puts a kept process's new log settings and rules in force.
+func (s *Supervisor) reconfigure(p *process, logs *[2]logChange) {
+	if logs != nil {
+		var apply []func()
+		for ch := range p.out {
+			out, change := &p.out[ch], logs[ch]
+			if !change.wanted {
+				continue
+			}
+			log, former := out.log, ""
+			out.path = change.options.Path
+			if out.auto != change.auto {
+				former, out.auto = out.auto, change.auto
+			}
+			apply = append(apply, func() {
+				if err := log.Configure(change.options); err != nil {
+					s.log.Warn("cannot change the log of " + p.machine.Name + ": " + err.Error())
+				}
+				removeAuto(former)
+			})
+		}
+		before, done := p.changed, make(chan struct{})
+		p.changed = done
+		go func() { // opening may wait for a stuck disk
+			defer close(done)
+			if before != nil {
+				<-before // so that the last change is the one that stands
+			}
+			for _, f := range apply {
+				f()
+			}
+		}()
+	}
+	for ch := range p.out {
+		if stream := p.out[ch].stream; stream != nil {
+			stream.Set(s.settings(p, capture.Channel(ch)))
+		}
+	}
+	s.schedule(p) // its rules may have moved a deadline
+}

@@ -1,0 +1,306 @@
+package runtime
+
+import (
+	"errors"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"supervisord/runtime/capture"
+	"supervisord/runtime/launch"
+	"supervisord/runtime/logfile"
+	"supervisord/runtime/proc"
+	"supervisord/spec"
+)
+
+// turnLimit is how long a launch may hold up the ones behind it.
+const turnLimit = 100 * time.Millisecond
+
+// job is everything a launch needs, so that it asks nobody while it runs.
+type job struct {
+	p       *process
+	run     uint64
+	def     *spec.Process
+	group   string
+	environ []string
+	logs    [2]*logfile.Writer
+	socket  *launch.Socket
+	kernel  kernel
+	former  *kin   // who is left of the run before and must end first, nil for nobody
+	runName string // like that of no other run
+	warn    func(text string)
+	begins  func(Change) // nil for nobody
+	change  Change       // what begins is told
+	forks   *atomic.Int32
+	forked  bool // it is counted in forks
+}
+
+// launched is what came of a job.
+type launched struct {
+	job    job
+	child  *launch.Child // nil when there is none
+	cgroup string        // the child's own, "" for none
+	pipes  launch.Pipes
+	// failure is the spawn error when there never was a process.
+	failure string
+	// stillborn is set when the process could not become what it should: it is
+	// treated as one that exited with status 127. PID may be 0.
+	stillborn *launch.Error
+}
+
+// enqueue puts a process in the line of launches.
+func (s *Supervisor) enqueue(p *process, e proc.Effect) {
+	p.run++
+	p.sweepFirst = e.Sweep
+	s.line = append(s.line, p)
+	s.advance()
+}
+
+// advance begins the next launch when the line is free.
+func (s *Supervisor) advance() {
+	for s.turn == nil && len(s.line) > 0 {
+		p := s.line[0]
+		s.line[0] = nil
+		s.line = s.line[1:]
+		if !p.machine.Launching {
+			continue // given up meanwhile
+		}
+		s.turn, s.turnEnd = p, time.Now().Add(turnLimit)
+		s.launches++
+		j := job{p: p, run: p.run, def: p.def, group: p.group.def.Name, environ: s.opt.Environ,
+			logs: [2]*logfile.Writer{p.out[0].log, p.out[1].log}, socket: p.socket, kernel: s.opt.kernel,
+			runName: s.cgroupName + "." + itoa(s.launches), warn: func(text string) { s.log.Warn(text) }, begins: s.opt.Begins,
+			forks:  &s.forks,
+			change: Change{Group: p.group.def.Name, Name: p.def.Name, Def: p.def, GroupPriority: p.group.def.Priority}}
+		if p.sweepFirst {
+			former := p.former
+			j.former = &former
+		}
+		s.flights.Go(func() { // the loop waits for its result until it ends itself
+			r := j.launch()
+			select {
+			case s.results <- r:
+			case <-s.done:
+				r.discard()
+			}
+		})
+	}
+}
+
+// launch makes one process. It may block for as long as the disk does.
+func (j job) launch() launched {
+	if j.former != nil {
+		j.former.endOf(j.kernel, j.def)
+	}
+	command, err := commandOf(j.def, j.group, j.environ)
+	if err != nil {
+		return launched{job: j, failure: err.Error()}
+	}
+	if err := j.openLogs(); err != nil {
+		// A log that cannot be had and a pipe that cannot be had read alike.
+		failed := &launch.Error{Stage: launch.StagePipes, Err: err, Name: j.def.Name}
+		return launched{job: j, failure: failed.SpawnErr()}
+	}
+	if j.socket != nil {
+		if command.Socket, err = j.socket.Acquire(); err != nil {
+			closeLogs(j.logs[:])
+			return launched{job: j, failure: "cannot create socket for '" + j.def.Name + "': " + err.Error()}
+		}
+	}
+	command.Cgroup = j.cgroupFor()
+	var pipes launch.Pipes
+	command.Announce = func(p launch.Pipes) {
+		pipes = p
+		if j.begins != nil {
+			j.change.Started, j.change.Cgroup, j.change.Pipes = time.Now(), command.Cgroup, p
+			j.begins(j.change)
+		}
+	}
+	j.forks.Add(1)
+	j.forked = true
+	child, err := j.kernel.Start(command)
+	if err == nil {
+		return launched{job: j, child: child, cgroup: command.Cgroup, pipes: pipes}
+	}
+	j.removeCgroup(command.Cgroup)
+	defer closeLogs(j.logs[:])
+	if j.socket != nil {
+		j.socket.Release()
+	}
+	var failed *launch.Error
+	if !errors.As(err, &failed) {
+		return launched{job: j, failure: err.Error()}
+	}
+	if text := failed.SpawnErr(); text != "" {
+		return launched{job: j, failure: text}
+	}
+	j.stderr().Write(failed.ChildMessage())
+	return launched{job: j, stillborn: failed}
+}
+
+// openLogs opens both logs or none.
+func (j job) openLogs() error {
+	for i, log := range j.logs {
+		if err := log.Open(); err != nil {
+			closeLogs(j.logs[:i])
+			return err
+		}
+	}
+	return nil
+}
+
+// stderr is the log that the child's standard error would have gone to.
+func (j job) stderr() *logfile.Writer {
+	if j.def.RedirectStderr {
+		return j.logs[capture.Stdout]
+	}
+	return j.logs[capture.Stderr]
+}
+
+// closeLogs ends the use of logs; it may block for as long as the disk does.
+func closeLogs(logs []*logfile.Writer) {
+	for _, log := range logs {
+		log.Close()
+	}
+}
+
+// discard ends a child that nobody waits for any more.
+func (r launched) discard() {
+	if r.child == nil {
+		return
+	}
+	r.job.kernel.Signal(r.child.PID, syscall.SIGKILL)
+	if r.cgroup != "" {
+		all := kin{group: r.child.PID, cgroup: r.cgroup}
+		go all.end(r.job.kernel, syscall.SIGKILL, time.Now()) // ends when nobody is left
+	}
+	for _, f := range []*os.File{r.child.Stdin, r.child.Stdout, r.child.Stderr} {
+		if f != nil {
+			f.Close()
+		}
+	}
+	if r.job.socket != nil {
+		r.job.socket.Release()
+	}
+	go closeLogs(r.job.logs[:]) // ends with its work
+}
+
+// landed is the result of a launch.
+func (s *Supervisor) landed(r launched) {
+	p := r.job.p
+	if r.job.forked {
+		s.forks.Add(-1)
+	}
+	if s.turn == p {
+		s.turn, s.turnEnd = nil, time.Time{}
+	}
+	defer s.settleStrays()
+	defer s.advance()
+	if r.job.run != p.run || !p.machine.Launching {
+		r.discard()
+		return
+	}
+	if r.job.former != nil {
+		s.tellEnded(p, r.job.former.group)
+	}
+	switch {
+	case r.child != nil:
+		s.started(p, r)
+	case r.stillborn != nil:
+		s.stillborn(p, r.stillborn)
+	default:
+		s.step(p, proc.Input{Kind: proc.LaunchFailed, Text: r.failure})
+	}
+	s.schedule(p)
+}
+
+// started connects a process that has begun.
+func (s *Supervisor) started(p *process, r launched) {
+	c := r.child
+	s.byPID[c.PID] = p
+	p.starts++
+	p.kin, p.pipes = kin{group: c.PID, cgroup: r.cgroup}, r.pipes
+	p.out[0].opened, p.out[1].opened = true, true
+	e, dead := s.strays[c.PID]
+	delete(s.strays, c.PID)
+	p.began = 0
+	if !dead { // not reaped, so the number is its own; a look at the kernel's tables, not at a disk
+		p.began, _ = s.opt.kernel.StartTime(c.PID)
+	}
+	p.keep(r.job.socket)
+	if c.Stdin != nil {
+		p.stdin = capture.NewStdin(c.Stdin)
+	}
+	if p.group.pool != nil {
+		s.listenerCame(p)
+	}
+	s.listenTo(p, c.Stdout, c.Stderr)
+	s.step(p, proc.Input{Kind: proc.Launched, PID: c.PID})
+	s.tellRuns(p)
+	if dead {
+		s.died(p, e)
+	}
+}
+
+// listenTo begins to read a process's output; a pipe that is not there is nil.
+func (s *Supervisor) listenTo(p *process, stdout, stderr *os.File) {
+	run := p.run
+	for ch, pipe := range []*os.File{stdout, stderr} {
+		if pipe == nil {
+			continue
+		}
+		p.streams++
+		p.out[ch].stream = capture.Start(pipe, capture.Channel(ch), s.settings(p, capture.Channel(ch)), func(f capture.Fact) {
+			select {
+			case s.facts <- fact{p, run, f}:
+			case <-s.done:
+			}
+		})
+	}
+}
+
+// stillborn is a process that could not exec: Supervisor's users see a process
+// that exited with status 127, its reason in its stderr log.
+func (s *Supervisor) stillborn(p *process, e *launch.Error) {
+	delete(s.strays, e.PID)
+	p.kin = kin{} // nobody to signal, should a stop have been asked for meanwhile
+	s.step(p, proc.Input{Kind: proc.Launched, PID: e.PID})
+	s.step(p, proc.Input{Kind: proc.Exited, Exit: proc.Exit{Code: 127, How: "exit status 127"}})
+}
+
+// settleStrays reports the dead that turned out to be nobody's, once no fork is
+// under way that might claim them.
+func (s *Supervisor) settleStrays() {
+	if s.forks.Load() > 0 {
+		return
+	}
+	for pid, e := range s.strays {
+		delete(s.strays, pid)
+		s.reapedUnknown(e)
+	}
+}
+
+// settings is how a process's stream is handled now.
+func (s *Supervisor) settings(p *process, ch capture.Channel) capture.Settings {
+	out := &p.def.Stdout
+	if ch == capture.Stderr {
+		out = &p.def.Stderr
+	}
+	set := capture.Settings{
+		Log:        p.out[ch].log,
+		CaptureMax: out.CaptureMaxBytes,
+		Strip:      s.opt.StripANSI,
+		Events:     out.EventsEnabled,
+	}
+	if p.group.pool != nil && ch == capture.Stdout {
+		set.Protocol, set.CaptureMax, set.Events = true, 0, false
+	}
+	if s.opt.EchoOutput {
+		name := p.def.Name
+		set.Echo = func(ch capture.Channel, data []byte) {
+			s.log.Debug("'" + name + "' " + ch.String() + " output:\n" + string(data))
+		}
+	}
+	return set
+}

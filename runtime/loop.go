@@ -1,0 +1,123 @@
+package runtime
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"supervisord/runtime/launch"
+	"supervisord/runtime/state"
+)
+
+// reapAtOnce bounds how many dead children one turn looks at.
+const reapAtOnce = 100
+
+// Run is the loop. It returns nil after Shutdown, or when ctx has ended and
+// everything has been stopped in order; ErrRestart after Restart.
+func (s *Supervisor) Run(ctx context.Context) error {
+	defer close(s.done)
+	children := s.opt.children
+	if children == nil {
+		notices := make(chan os.Signal, 1) // one is enough: a turn reaps all there is
+		signal.Notify(notices, syscall.SIGCHLD)
+		defer signal.Stop(notices)
+		children = notices
+	}
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	over := ctx.Done()
+
+	s.reap() // a child may have died before anybody listened
+	for !s.halt.over {
+		s.settle(timer)
+		select {
+		case question := <-s.asks:
+			question()
+		case f := <-s.facts:
+			s.heard(f)
+		case r := <-s.results:
+			s.landed(r)
+		case <-children:
+			s.reap()
+		case <-timer.C:
+		case <-over:
+			over = nil // once
+			s.begin(state.MoodShutdown)
+		}
+		s.expire(time.Now())
+		s.halting()
+	}
+	s.answer()
+	s.publish()
+	go func() { // ends with the last launch
+		s.flights.Wait()
+		s.opt.kernel.Close()
+	}()
+	if s.Mood() == state.MoodRestarting {
+		return ErrRestart
+	}
+	return nil
+}
+
+// settle ends a turn: it answers requests, feeds listeners and arms the timer.
+func (s *Supervisor) settle(timer *time.Timer) {
+	now := time.Now()
+	s.deliver(now)
+	s.answer()
+	next := now.Add(time.Hour)
+	for _, at := range []time.Time{s.nextProcess(), s.turnEnd, s.nextTick(), s.halt.nextReport, s.halt.hear, s.nextPool()} {
+		if !at.IsZero() && at.Before(next) {
+			next = at
+		}
+	}
+	timer.Reset(max(0, next.Sub(now)))
+}
+
+func (s *Supervisor) nextProcess() time.Time {
+	if len(s.queue) == 0 {
+		return time.Time{}
+	}
+	return s.queue[0].due
+}
+
+// expire does what is due.
+func (s *Supervisor) expire(now time.Time) {
+	for len(s.queue) > 0 && !s.queue[0].due.After(now) {
+		p := s.queue[0]
+		s.overdue(p, now)
+		s.schedule(p)
+		if len(s.queue) > 0 && s.queue[0] == p && !p.due.After(now) {
+			break // it wants another look; let others have theirs first
+		}
+	}
+	if s.turn != nil && !now.Before(s.turnEnd) {
+		s.turn, s.turnEnd = nil, time.Time{} // stuck: let the next one go
+		s.advance()
+	}
+	s.tick(now)
+}
+
+// reap collects the children that have died.
+func (s *Supervisor) reap() {
+	for {
+		exits := s.opt.kernel.Reap(reapAtOnce)
+		for _, e := range exits {
+			if p := s.byPID[e.PID]; p != nil {
+				s.died(p, e)
+			} else if s.forks.Load() > 0 {
+				s.strays[e.PID] = e // perhaps a child that we have not heard of yet
+			} else {
+				s.reapedUnknown(e)
+			}
+		}
+		if len(exits) < reapAtOnce {
+			return
+		}
+	}
+}
+
+func (s *Supervisor) reapedUnknown(e launch.Exit) {
+	s.log.Info("reaped unknown pid " + itoa(e.PID) + " (" + launch.Describe(e.Status) + ")")
+}

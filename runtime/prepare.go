@@ -1,0 +1,189 @@
+package runtime
+
+import (
+	"fmt"
+	"os"
+
+	"supervisord/runtime/capture"
+	"supervisord/runtime/launch"
+	"supervisord/runtime/logfile"
+	"supervisord/spec"
+)
+
+// parts are what a definition needs on disk and in the kernel before it can be
+// put in force. They are made outside the loop.
+type parts struct {
+	fresh   map[string]*process      // processes that are new, by name
+	logs    map[string]*[2]logChange // of processes that stay
+	sockets map[string]*launch.Socket
+	// What is taken back if it comes to nothing.
+	autos   []string                                // AUTO logs that were made
+	changed map[*launch.Socket]launch.SocketOptions // sockets in force that were given other options, with theirs
+}
+
+// logChange is a new setting for a log that is in use.
+type logChange struct {
+	wanted  bool
+	options logfile.Options
+	auto    string
+}
+
+// inForce is what a new definition takes over from the active group: a copy,
+// since it is read outside the loop. It is empty for a group that is new.
+type inForce struct {
+	slots   map[string]slot
+	sockets map[string]*launch.Socket // never changed, only replaced
+}
+
+// slot is a process of the active group.
+type slot struct {
+	def  *spec.Process // never changed, only replaced
+	auto [2]string     // its AUTO logs
+}
+
+// prepare makes the parts of def.
+func (s *Supervisor) prepare(def *spec.Group, now inForce) (*parts, error) {
+	made := &parts{
+		fresh:   make(map[string]*process),
+		logs:    make(map[string]*[2]logChange),
+		sockets: make(map[string]*launch.Socket),
+		changed: make(map[*launch.Socket]launch.SocketOptions),
+	}
+	for i := range def.Processes {
+		d := &def.Processes[i]
+		if err := made.socket(s, d, now); err != nil {
+			made.discard()
+			return nil, err
+		}
+		if old, stays := now.slots[d.Name]; stays {
+			made.logs[d.Name] = made.changes(s, old, d)
+			continue
+		}
+		p := &process{place: -1}
+		for ch := range p.out {
+			options, auto := made.options(s, d, capture.Channel(ch))
+			p.out[ch] = output{log: logfile.New(options), path: options.Path, auto: auto}
+		}
+		made.fresh[d.Name] = p
+	}
+	return made, nil
+}
+
+// changes are the log settings of a process that stays, where they differ from
+// those it has.
+func (m *parts) changes(s *Supervisor, has slot, d *spec.Process) *[2]logChange {
+	var c [2]logChange
+	for ch := range c {
+		old, new := outputOf(has.def, capture.Channel(ch)), outputOf(d, capture.Channel(ch))
+		if old == new {
+			continue
+		}
+		c[ch].wanted = true
+		if old.Kind == spec.OutputAuto && new.Kind == spec.OutputAuto {
+			c[ch].auto = has.auto[ch]
+			c[ch].options = s.logOptions(d.Name, new, has.auto[ch])
+			c[ch].options.Mode = 0o600
+			continue
+		}
+		c[ch].options, c[ch].auto = m.options(s, d, capture.Channel(ch))
+	}
+	return &c
+}
+
+// outputOf is where a stream goes. The error stream of a process that redirects
+// it has no log of its own.
+func outputOf(d *spec.Process, ch capture.Channel) spec.Output {
+	if ch == capture.Stdout {
+		return d.Stdout
+	}
+	if d.RedirectStderr {
+		return spec.Output{Kind: spec.OutputNone}
+	}
+	return d.Stderr
+}
+
+// options are the log options of a stream; an AUTO log is made.
+func (m *parts) options(s *Supervisor, d *spec.Process, ch capture.Channel) (logfile.Options, string) {
+	out := outputOf(d, ch)
+	path, auto := out.File, ""
+	switch out.Kind {
+	case spec.OutputNone:
+		path = ""
+	case spec.OutputAuto:
+		var err error
+		auto, err = logfile.CreateAuto(s.opt.ChildLogDir, d.Name, ch.String(), s.opt.Identifier)
+		if err != nil {
+			s.log.Warn(fmt.Sprintf("cannot create the %s log of %s, it is not kept: %v", ch, d.Name, err))
+		}
+		path = auto
+		m.autos = append(m.autos, auto)
+	}
+	options := s.logOptions(d.Name, out, path)
+	if auto != "" {
+		options.Mode = 0o600
+	}
+	return options, auto
+}
+
+func (s *Supervisor) logOptions(name string, out spec.Output, path string) logfile.Options {
+	return logfile.Options{
+		Path: path, MaxBytes: out.MaxBytes, Backups: out.Backups, Syslog: out.Syslog, Tag: name,
+		Report: func(t logfile.Trouble) { s.log.Warn(name + ": " + t.String()) },
+	}
+}
+
+// socket makes a FastCGI socket ready, or takes over the one that is in use.
+func (m *parts) socket(s *Supervisor, d *spec.Process, now inForce) error {
+	want := d.Socket
+	if want == nil || m.sockets[want.URL] != nil {
+		return nil
+	}
+	options := socketOptions(want)
+	if socket := now.sockets[want.URL]; socket != nil {
+		m.sockets[want.URL] = socket
+		for _, old := range now.slots {
+			if has := old.def.Socket; has != nil && has.URL == want.URL {
+				m.changed[socket] = socketOptions(has)
+				break
+			}
+		}
+		return socket.Configure(options)
+	}
+	socket := launch.NewSocket(options, func(text string) { s.log.Info(text) })
+	if err := socket.Check(); err != nil {
+		return &Error{Kind: Failed, Name: d.Name, Detail: err.Error()}
+	}
+	m.sockets[want.URL] = socket
+	return nil
+}
+
+func socketOptions(s *spec.Socket) launch.SocketOptions {
+	return launch.SocketOptions{
+		URL: s.URL, Network: s.Network, Path: s.Path, Host: s.Host, Port: s.Port,
+		Mode: s.Mode, UID: s.Owner.UID, GID: s.Owner.GID, Backlog: s.Backlog,
+	}
+}
+
+// discard takes back what was made on disk. It is safe on nil.
+func (m *parts) discard() {
+	if m == nil {
+		return
+	}
+	for _, path := range m.autos {
+		removeAuto(path)
+	}
+	for socket, options := range m.changed {
+		_ = socket.Configure(options) // they could be had before
+	}
+}
+
+// removeAuto removes an AUTO log and its backups, so that updates do not pile
+// them up.
+func removeAuto(path string) {
+	if path == "" {
+		return
+	}
+	os.Remove(path)
+	for i := 1; os.Remove(fmt.Sprintf("%s.%d", path, i)) == nil; i++ {
+	}
+}

@@ -1,0 +1,130 @@
+package runtime
+
+import (
+	"syscall"
+	"time"
+
+	"supervisord/runtime/launch"
+	"supervisord/runtime/proc"
+	"supervisord/spec"
+)
+
+// Change is one process that began, ended, or is under another definition, for
+// a table of what runs.
+type Change struct {
+	Group, Name string
+	PID         int
+	// Runs is false for one that has ended, and all that belonged to it; the
+	// fields below are then empty.
+	Runs bool
+
+	StartTime     uint64    // in clock ticks after boot; 0 where that is not to be had
+	Started       time.Time // the same for people
+	Cgroup        string    // directory of its own cgroup, "" for none
+	Pipes         launch.Pipes
+	GroupPriority int
+	Def           *spec.Process // never changed
+}
+
+// tellRuns reports a process that runs.
+func (s *Supervisor) tellRuns(p *process) {
+	if s.opt.Running != nil {
+		s.opt.Running(Change{
+			Group: p.group.def.Name, Name: p.def.Name, PID: p.kin.group, Runs: true,
+			StartTime: p.began, Started: p.machine.Started, Cgroup: p.kin.cgroup, Pipes: p.pipes,
+			GroupPriority: p.group.def.Priority, Def: p.def,
+		})
+	}
+}
+
+// tellEnded reports one that has ended, and all that belonged to it.
+func (s *Supervisor) tellEnded(p *process, pid int) {
+	if s.opt.Running != nil {
+		s.opt.Running(Change{Group: p.group.def.Name, Name: p.def.Name, PID: pid})
+	}
+}
+
+// Survivor is what a table of what runs remembers of a process: enough for a
+// later daemon to recognise it and to end it as its definition asks.
+//
+// Source: reconciler.md, After the daemon itself was killed.
+type Survivor struct {
+	Group   string    `json:"group"`
+	Name    string    `json:"name"`
+	PID     int       `json:"pid"`
+	Start   uint64    `json:"start"` // clock ticks after boot
+	Boot    string    `json:"boot"`
+	Started time.Time `json:"started"`
+	// Hash is of what the process was given at its start.
+	Hash   string `json:"hash"`
+	Cgroup string `json:"cgroup,omitempty"`
+	// Pipes are those it was given. Without a PID they are all that is known.
+	Pipes launch.Pipes `json:"pipes"`
+
+	GroupPriority int  `json:"groupPriority"`
+	Priority      int  `json:"priority"`
+	StopSignal    int  `json:"stopSignal"`
+	StopWaitSecs  int  `json:"stopWaitSecs"` // seconds
+	StopAsGroup   bool `json:"stopAsGroup,omitempty"`
+	KillAsGroup   bool `json:"killAsGroup,omitempty"`
+}
+
+// Remember makes what is remembered of a process that runs during the given
+// boot.
+func (c Change) Remember(boot string) Survivor {
+	rules := proc.RulesOf(c.Def)
+	return Survivor{
+		Group: c.Group, Name: c.Name, PID: c.PID, Start: c.StartTime, Boot: boot, Started: c.Started,
+		Hash: execHash(c.Def), Cgroup: c.Cgroup, Pipes: c.Pipes,
+		GroupPriority: c.GroupPriority, Priority: c.Def.Priority,
+		StopSignal: rules.StopSignal, StopWaitSecs: rules.StopWaitSecs,
+		StopAsGroup: rules.StopAsGroup, KillAsGroup: rules.KillAsGroup,
+	}
+}
+
+// FindAnnounced finds the processes that were about to begin when their daemon
+// was killed, by their pipes. Those that are not to be found are left out.
+func FindAnnounced(list []Survivor) []Survivor {
+	pipes := make([]launch.Pipes, len(list))
+	for i := range list {
+		pipes[i] = list[i].Pipes
+	}
+	var found []Survivor
+	for i, id := range launch.Find(pipes) {
+		if v := list[i]; id.PID != 0 {
+			v.PID, v.Start, v.Boot = id.PID, id.StartTime, id.BootID
+			found = append(found, v)
+		}
+	}
+	return found
+}
+
+// identity is which process is meant.
+func (v *Survivor) identity() launch.Identity {
+	return launch.Identity{PID: v.PID, StartTime: v.Start, BootID: v.Boot}
+}
+
+// name is the namespec.
+func (v *Survivor) name() string {
+	return spec.Namespec{Group: v.Group, Process: v.Name}.String()
+}
+
+// hold is a hold on one process that may not be our child: *launch.PidFD.
+type hold interface {
+	Signal(syscall.Signal) error
+	Wait() error
+	Close() error
+}
+
+// signalHeld sends to the process that h holds, or to the group that it leads.
+// A group has no hold of its own: as long as its leader is there, its number is
+// nobody else's.
+func signalHeld(o kernel, h hold, group int, sig syscall.Signal, whole bool) error {
+	if !whole {
+		return h.Signal(sig)
+	}
+	if err := h.Signal(0); err != nil {
+		return err
+	}
+	return o.SignalGroup(group, sig)
+}

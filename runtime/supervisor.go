@@ -1,0 +1,244 @@
+package runtime
+
+import (
+	"container/heap"
+	"context"
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"supervisord/runtime/capture"
+	"supervisord/runtime/event"
+	"supervisord/runtime/launch"
+	"supervisord/runtime/state"
+)
+
+// ErrRestart is what Run returns when the stop was asked for by Restart: the
+// caller is to begin again with a new Supervisor.
+var ErrRestart = errors.New("restart was asked for")
+
+// Options is what a Supervisor needs to know. The zero value of each field is
+// usable.
+type Options struct {
+	// Identifier stands in events and in the names of AUTO logs; "supervisor".
+	Identifier string
+	// ChildLogDir is where AUTO logs are made; the system's temporary directory.
+	ChildLogDir string
+	// Environ is the environment that children start from, as KEY=value.
+	Environ []string
+	// StripANSI removes escape sequences from all captured output.
+	StripANSI bool
+	// EchoOutput writes captured output to the activity log at its debug level.
+	EchoOutput bool
+	// Logger takes the activity log; nil discards it.
+	Logger *slog.Logger
+	// Serials continue the numbers of events over a restart; nil begins at 0.
+	Serials *event.Serials
+	// Print writes to the daemon's own standard output, for listeners whose
+	// results go there. It is called from the loop and must not block; the data is
+	// valid during the call. nil discards.
+	Print func(data []byte)
+	// Running is told of each process that begins or ends, and of each that is
+	// under another definition, from the loop; it must not block. It may be nil.
+	Running func(Change)
+	// Begins is told of each process that is about to begin, from a goroutine that
+	// may wait: the fork does. A daemon that is killed between the two can find it
+	// by its pipes. It may be nil.
+	Begins func(Change)
+
+	// kernel and children are replaced by tests; nil is the real machine.
+	kernel   kernel
+	children <-chan os.Signal
+}
+
+// kernel is what the supervisor asks of the operating system.
+type kernel interface {
+	Start(launch.Command) (*launch.Child, error)
+	Reap(max int) []launch.Exit
+	Signal(pid int, sig syscall.Signal) error
+	SignalGroup(pgid int, sig syscall.Signal) error
+	GroupMembers(pgid int) []int
+	StartTime(pid int) (uint64, error)
+	Cgroups() (cgroups, error)
+	Recognise(launch.Identity) (hold, error)
+	Reopen(pid int, pipes launch.Pipes) (stdout, stderr *os.File)
+	Close() // when the last Start has ended
+}
+
+// Supervisor is the process table. Its methods may be called from any
+// goroutine while Run runs, and refuse with ShuttingDown once it has ended.
+type Supervisor struct {
+	// Fixed after New.
+	opt     Options
+	log     *slog.Logger
+	asks    chan func()
+	facts   chan fact
+	results chan launched
+	done    chan struct{} // closed when the loop has ended
+	halts   chan struct{} // closed when an orderly end begins
+
+	cgroupName string // what the names of our cgroups begin with: no other daemon has it
+
+	mood     atomic.Int32
+	forks    atomic.Int32             // that have begun and that the loop has not heard of
+	snapshot atomic.Pointer[snapshot] // nil when it would be out of date
+
+	// Everything below is owned by the loop.
+	groups   []*group // in activation order
+	pools    []*group // those of them that are pools of listeners
+	byName   map[string]*group
+	byPID    map[int]*process
+	queue    deadlines
+	line     []*process     // launches that wait for their turn
+	flights  sync.WaitGroup // launches under way
+	launches int            // launches ever begun
+	turn     *process       // whose launch holds the line; nil when it is free
+	turnEnd  time.Time      // when it may be overtaken
+	strays   map[int]launch.Exit
+	ticked   time.Time // when the ticks were last looked at
+	begun    bool      // Begin was called: groups that come now are started
+	halt     halt
+	touched  []*process // processes that changed in this turn
+}
+
+// fact is one thing that a stream found out.
+type fact struct {
+	p   *process
+	run uint64
+	capture.Fact
+}
+
+// New makes a supervisor without groups. Call Run before anything else.
+func New(o Options) *Supervisor {
+	if o.Identifier == "" {
+		o.Identifier = "supervisor"
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Print == nil {
+		o.Print = func([]byte) {}
+	}
+	if o.Serials == nil {
+		o.Serials = new(event.Serials)
+	}
+	if o.kernel == nil {
+		o.kernel = machineKernel{launch.New(), sync.OnceValues(machineCgroups)}
+	}
+	s := &Supervisor{
+		opt:     o,
+		log:     o.Logger,
+		asks:    make(chan func()),
+		facts:   make(chan fact, 64), // so that a stream seldom waits for its turn
+		results: make(chan launched),
+		done:    make(chan struct{}),
+		halts:   make(chan struct{}),
+
+		cgroupName: strings.ToLower(rand.Text()[:10]),
+
+		byName: make(map[string]*group),
+		byPID:  make(map[int]*process),
+		strays: make(map[int]launch.Exit),
+	}
+	s.mood.Store(int32(state.MoodRunning))
+	return s
+}
+
+// Stopping is closed when a shutdown or a restart begins: from then on nothing
+// is added or started any more.
+func (s *Supervisor) Stopping() <-chan struct{} { return s.halts }
+
+// Mood is the daemon's state. It never blocks.
+func (s *Supervisor) Mood() state.Mood { return state.Mood(s.mood.Load()) }
+
+// machineKernel is the real operating system.
+type machineKernel struct {
+	*launch.Launcher
+	cgroups func() (cgroups, error)
+}
+
+func (machineKernel) Reap(max int) []launch.Exit                 { return launch.Reap(max) }
+func (machineKernel) Signal(pid int, sig syscall.Signal) error   { return launch.Signal(pid, sig) }
+func (machineKernel) SignalGroup(pg int, s syscall.Signal) error { return launch.SignalGroup(pg, s) }
+func (machineKernel) GroupMembers(pgid int) []int                { return launch.GroupMembers(pgid) }
+func (machineKernel) StartTime(pid int) (uint64, error)          { return launch.StartTime(pid) }
+func (k machineKernel) Cgroups() (cgroups, error)                { return k.cgroups() }
+
+func (machineKernel) Reopen(pid int, pipes launch.Pipes) (stdout, stderr *os.File) {
+	return launch.Reopen(pid, pipes)
+}
+
+func (machineKernel) Recognise(id launch.Identity) (hold, error) {
+	p, err := launch.Recognise(id)
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// ask has the loop run f in one of its turns and waits for that.
+func (s *Supervisor) ask(ctx context.Context, f func()) error {
+	ran := make(chan struct{})
+	select {
+	case s.asks <- func() { f(); close(ran) }:
+	case <-s.done:
+		return &Error{Kind: ShuttingDown}
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	<-ran // the loop runs what it took, also in its last turn
+	return nil
+}
+
+// post has the loop run f without waiting for it. It is for goroutines that the
+// loop started; it gives up when the loop has ended.
+func (s *Supervisor) post(f func()) {
+	select {
+	case s.asks <- f:
+	case <-s.done:
+	}
+}
+
+// deadlines is a heap of processes by the time each wants to be looked at.
+type deadlines []*process
+
+func (d deadlines) Len() int           { return len(d) }
+func (d deadlines) Less(i, j int) bool { return d[i].due.Before(d[j].due) }
+func (d deadlines) Swap(i, j int) {
+	d[i], d[j] = d[j], d[i]
+	d[i].place, d[j].place = i, j
+}
+func (d *deadlines) Push(x any) {
+	p := x.(*process)
+	p.place = len(*d)
+	*d = append(*d, p)
+}
+func (d *deadlines) Pop() any {
+	last := len(*d) - 1
+	p := (*d)[last]
+	(*d)[last] = nil
+	*d = (*d)[:last]
+	p.place = -1
+	return p
+}
+
+// schedule puts p where its next deadline belongs.
+func (s *Supervisor) schedule(p *process) {
+	due, ok := p.deadline()
+	switch {
+	case !ok && p.place >= 0:
+		heap.Remove(&s.queue, p.place)
+	case ok && p.place < 0:
+		p.due = due
+		heap.Push(&s.queue, p)
+	case ok && !p.due.Equal(due):
+		p.due = due
+		heap.Fix(&s.queue, p.place)
+	}
+}

@@ -1,0 +1,136 @@
+package runtime
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"supervisord/runtime/proc"
+)
+
+// killPatience is how long a process may take to go after SIGKILL. One that
+// takes longer hangs in the kernel, and must not keep all others from starting.
+const killPatience = 10 * time.Second
+
+// EndSurvivors ends what an earlier daemon left running, in the order of a
+// shutdown: by descending priority of the groups, all of one priority together,
+// each with its own stop signal, stopwaitsecs and then SIGKILL. It returns when
+// that is done. gone is told of each that is no more, from several goroutines;
+// those that cannot be recognised are among them, and are never signalled.
+//
+// It may be called from any goroutine but the loop, and is meant for the time
+// before Begin, so that nothing runs twice.
+//
+// Source: reconciler.md, After the daemon itself was killed.
+func (s *Supervisor) EndSurvivors(list []Survivor, gone func(Survivor)) {
+	// All are held before the first is signalled.
+	var all []*ending
+	for _, v := range list {
+		e := &ending{Survivor: v, s: s}
+		e.all = kin{group: v.PID, cgroup: v.Cgroup}
+		if held, err := s.opt.kernel.Recognise(v.identity()); err == nil {
+			e.held = held
+			defer held.Close()
+		} else if v.Cgroup == "" {
+			gone(v) // and its group cannot be told from another's
+			continue
+		}
+		all = append(all, e)
+	}
+	slices.SortStableFunc(all, func(a, b *ending) int {
+		return cmp.Or(cmp.Compare(b.GroupPriority, a.GroupPriority), cmp.Compare(b.Priority, a.Priority))
+	})
+	for len(all) > 0 {
+		n := 1
+		for n < len(all) && all[n].GroupPriority == all[0].GroupPriority {
+			n++
+		}
+		var batch sync.WaitGroup
+		for _, e := range all[:n] {
+			e.begin()
+			batch.Go(func() {
+				if e.finish() {
+					gone(e.Survivor)
+				}
+			})
+		}
+		batch.Wait()
+		all = all[n:]
+	}
+}
+
+// ending is the end of one survivor.
+type ending struct {
+	Survivor
+	s     *Supervisor
+	held  hold // nil when its leader has gone
+	all   kin
+	limit time.Time
+}
+
+// begin sends the stop signal.
+func (e *ending) begin() {
+	e.limit = time.Now().Add(proc.Seconds(e.StopWaitSecs))
+	if e.held == nil {
+		return
+	}
+	e.s.log.Info(fmt.Sprintf("stopping %s (pid %d), which an earlier supervisord left running", e.name(), e.PID))
+	e.send(syscall.Signal(e.StopSignal), e.StopAsGroup)
+}
+
+func (e *ending) send(sig syscall.Signal, whole bool) {
+	o := e.s.opt.kernel
+	err := signalHeld(o, e.held, e.PID, sig, whole)
+	if whole && e.Cgroup != "" {
+		err = first(err, e.all.beyond(o, sig))
+	}
+	if err != nil && !errors.Is(err, syscall.ESRCH) {
+		e.s.log.Warn(fmt.Sprintf("cannot signal %s (pid %d): %v", e.name(), e.PID, err))
+	}
+}
+
+// finish waits for the end and reports whether it came. It is as patient as the
+// definition says.
+func (e *ending) finish() bool {
+	if e.held != nil && !e.leaderEnds() {
+		e.s.log.Error(fmt.Sprintf("%s (pid %d) of an earlier supervisord does not end, and is left alone", e.name(), e.PID))
+		return false
+	}
+	if !e.StopAsGroup && !e.KillAsGroup {
+		return true
+	}
+	if n := e.all.look(e.s.opt.kernel); n > 0 {
+		sig := syscall.Signal(0)
+		if e.held == nil {
+			sig = syscall.Signal(e.StopSignal) // they have not been told yet
+		}
+		e.s.log.Warn(fmt.Sprintf("%s: ending %d more that an earlier supervisord left running", e.name(), n))
+		e.all.end(e.s.opt.kernel, sig, e.limit)
+	}
+	return true
+}
+
+func (e *ending) leaderEnds() bool {
+	ended := make(chan struct{})
+	go func() { // ends with the process, or when it is let go
+		_ = e.held.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+		return true
+	case <-time.After(time.Until(e.limit)):
+	}
+	e.s.log.Warn(fmt.Sprintf("killing '%s' (%d) with SIGKILL", e.name(), e.PID))
+	e.send(syscall.SIGKILL, e.KillAsGroup)
+	select {
+	case <-ended:
+		return true
+	case <-time.After(killPatience):
+		return false
+	}
+}
