@@ -1,0 +1,88 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"syscall"
+)
+
+// Kind is the class of a failure to get an answer, what a caller branches on.
+type Kind int
+
+// The kinds of failure.
+const (
+	Other        Kind = iota // see the wrapped error
+	Refused                  // nobody listens there
+	NoFile                   // the socket's file does not exist
+	Permission               // the socket may not be used by this user
+	NoHost                   // the host's name is not known
+	Timeout                  // it took longer than Options.Timeout
+	Unauthorized             // HTTP 401
+	Status                   // another HTTP status than 200
+)
+
+// Error is a call that got no answer, or an answer that is not XML-RPC.
+type Error struct {
+	Kind   Kind
+	URL    string // of the server, as given
+	Status int    // of the reply, for Unauthorized and Status
+	Reason string // of the reply's status line: "Not Found"
+	Err    error  // nil for Unauthorized and Status
+}
+
+// Error says what happened.
+func (e *Error) Error() string {
+	if e.Err != nil {
+		return fmt.Sprintf("cannot call %s: %v", e.URL, e.Err)
+	}
+	return fmt.Sprintf("cannot call %s: %d %s", e.URL, e.Status, e.Reason)
+}
+
+// Unwrap gives what lies below, nil where the server itself refused.
+func (e *Error) Unwrap() error { return e.Err }
+
+// IsKind reports whether err is an *Error of that kind.
+func IsKind(err error, kind Kind) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Kind == kind
+}
+
+// failure wraps an error of the transport.
+func (c *Client) failure(err error) *Error {
+	var u *url.Error
+	if errors.As(err, &u) { // its text repeats the address that we made up
+		err = u.Err
+	}
+	e := &Error{Kind: Other, URL: c.url, Err: err}
+	var dns *net.DNSError
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		e.Kind = Refused
+	case errors.Is(err, fs.ErrNotExist):
+		e.Kind = NoFile
+	case errors.Is(err, fs.ErrPermission):
+		e.Kind = Permission
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
+		e.Kind = Timeout
+	case errors.As(err, &dns):
+		e.Kind = NoHost
+	}
+	return e
+}
+
+// refusal is the error for a reply that is not 200.
+func (c *Client) refusal(resp *http.Response) *Error {
+	e := &Error{Kind: Status, URL: c.url, Status: resp.StatusCode}
+	_, e.Reason, _ = strings.Cut(resp.Status, " ")
+	if resp.StatusCode == http.StatusUnauthorized {
+		e.Kind = Unauthorized
+	}
+	return e
+}

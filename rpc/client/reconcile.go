@@ -1,0 +1,168 @@
+package client
+
+import "context"
+
+// Directory is a watched directory and what it is after symbolic links.
+type Directory struct {
+	Path string `json:"path"`
+	Real string `json:"real"`
+}
+
+// ReconcileState is how far the processes agree with the files.
+//
+// Source: reconciler.md, Seeing it.
+type ReconcileState struct {
+	Phase       string      `json:"phase"` // synced, pending, applying, held or invalid
+	Generation  int         `json:"generation"`
+	Desired     string      `json:"desired"` // SHA-256 in hex
+	Applied     string      `json:"applied"`
+	Reason      string      `json:"reason"`
+	Since       int         `json:"since"` // seconds since the epoch
+	Autoupdate  bool        `json:"autoupdate"`
+	Directories []Directory `json:"directories"`
+}
+
+// KeyChange is one key that differs. Both values are empty where they are
+// nobody's business, as in environments.
+type KeyChange struct {
+	Key string `json:"key"`
+	Old string `json:"old"`
+	New string `json:"new"`
+}
+
+// Action is one thing that an update would do, or did, and why.
+type Action struct {
+	Action  string      `json:"action"` // add, remove, restart, inplace or numprocs
+	Group   string      `json:"group"`
+	Process string      `json:"process"` // "" where the whole group is meant
+	Changes []KeyChange `json:"changes"`
+	Reason  string      `json:"reason"`
+	File    string      `json:"file"` // that says so, "" where none does
+}
+
+// Update is the outcome of an update.
+type Update struct {
+	OK         bool     `json:"ok"`
+	Generation int      `json:"generation"`
+	Result     string   `json:"result"`
+	Actions    []Action `json:"actions"`
+	Lines      []string `json:"lines"` // what Supervisor's client would print
+}
+
+// File is a watched file or directory.
+type File struct {
+	Path     string   `json:"path"`
+	State    string   `json:"state"` // applied, invalid, pending, held or ignored
+	Programs []string `json:"programs"`
+	Changed  int      `json:"changed"` // seconds since the epoch
+	Reason   string   `json:"reason"`
+}
+
+// Past is one update of the history.
+type Past struct {
+	Generation int      `json:"generation"`
+	Time       int      `json:"time"`    // seconds since the epoch
+	Trigger    string   `json:"trigger"` // start, watch, rescan, update or reload
+	Caller     string   `json:"caller"`  // a uid or an address, "" for none
+	Actions    []string `json:"actions"`
+	Result     string   `json:"result"`
+	DurationMS int      `json:"duration_ms"`
+}
+
+// ReconcileState asks how far the processes agree with the files.
+func (c *Client) ReconcileState(ctx context.Context) (ReconcileState, error) {
+	return typed(ctx, c, reconcileState, "reconcile.getState")
+}
+
+func reconcileState(v any) (ReconcileState, error) {
+	f := structOf(v)
+	s := ReconcileState{
+		Phase: f.string("phase"), Generation: f.int("generation"),
+		Desired: f.string("desired"), Applied: f.string("applied"),
+		Reason: f.string("reason"), Since: f.int("since"), Autoupdate: f.bool("autoupdate"),
+		Directories: list(f, "directories", func(v any) (Directory, error) {
+			f := structOf(v)
+			d := Directory{Path: f.string("path"), Real: f.string("real")}
+			return d, f.err
+		}),
+	}
+	return s, f.err
+}
+
+// Diff asks what an update of these groups, or of all for none, would do.
+func (c *Client) Diff(ctx context.Context, names []string) ([]Action, error) {
+	return typed(ctx, c, func(v any) ([]Action, error) { return listOf(v, action) },
+		"reconcile.diff", array(names))
+}
+
+func action(v any) (Action, error) {
+	f := structOf(v)
+	a := Action{
+		Action: f.string("action"), Group: f.string("group"), Process: f.string("process"),
+		Reason: f.string("reason"), File: f.string("file"),
+		Changes: list(f, "changes", func(v any) (KeyChange, error) {
+			f := structOf(v)
+			k := KeyChange{Key: f.string("key"), Old: f.string("old"), New: f.string("new")}
+			return k, f.err
+		}),
+	}
+	return a, f.err
+}
+
+// Apply updates these groups, or all for none, as one transaction of the
+// server. Fault FaultUnknownMethod from a server that is not this supervisord.
+func (c *Client) Apply(ctx context.Context, names []string) (Update, error) {
+	return typed(ctx, c, update, "reconcile.apply", array(names))
+}
+
+func update(v any) (Update, error) {
+	f := structOf(v)
+	u := Update{
+		OK: f.bool("ok"), Generation: f.int("generation"), Result: f.string("result"),
+		Lines: list(f, "lines", asString), Actions: list(f, "actions", action),
+	}
+	return u, f.err
+}
+
+// Files asks for every watched file and directory.
+func (c *Client) Files(ctx context.Context) ([]File, error) {
+	return typed(ctx, c, func(v any) ([]File, error) { return listOf(v, file) }, "reconcile.getFiles")
+}
+
+func file(v any) (File, error) {
+	f := structOf(v)
+	info := File{
+		Path: f.string("path"), State: f.string("state"), Programs: list(f, "programs", asString),
+		Changed: f.int("changed"), Reason: f.string("reason"),
+	}
+	return info, f.err
+}
+
+// History asks for the last updates, at most limit.
+func (c *Client) History(ctx context.Context, limit int) ([]Past, error) {
+	return typed(ctx, c, func(v any) ([]Past, error) { return listOf(v, past) }, "reconcile.getHistory", limit)
+}
+
+func past(v any) (Past, error) {
+	f := structOf(v)
+	p := Past{
+		Generation: f.int("generation"), Time: f.int("time"), Trigger: f.string("trigger"),
+		Caller: f.string("caller"), Actions: list(f, "actions", asString),
+		Result: f.string("result"), DurationMS: f.int("duration_ms"),
+	}
+	return p, f.err
+}
+
+// SetAutoupdate turns automatic updates on or off for as long as the daemon
+// runs.
+func (c *Client) SetAutoupdate(ctx context.Context, on bool) error {
+	return c.done(ctx, "reconcile.setAutoupdate", on)
+}
+
+// array is names as a parameter, an empty array for none.
+func array(names []string) []string {
+	if names == nil {
+		return []string{}
+	}
+	return names
+}

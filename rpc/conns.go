@@ -1,0 +1,144 @@
+package rpc
+
+import (
+	"crypto/tls"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// conns are the connections of one site. A limit keeps strangers from using up
+// the daemon's file descriptors: a connection beyond it displaces the one that
+// has waited longest without being answered, whether it is idle or still
+// sending its request; connections that are being answered are never displaced.
+type conns struct {
+	limit int
+
+	mu      sync.Mutex // guards everything below
+	all     map[net.Conn]*conn
+	serving int
+	idle    chan struct{} // closed when serving falls to 0; nil when nobody waits
+}
+
+// conn is one connection's place.
+type conn struct {
+	net     net.Conn
+	serving bool
+	refused bool      // all others were being answered
+	gone    bool      // displaced
+	since   time.Time // when it was accepted or last answered
+}
+
+type connKey struct{}
+
+func newConns(limit int) *conns { return &conns{limit: limit, all: make(map[net.Conn]*conn)} }
+
+// add gives a new connection its place. Where all others are being answered it
+// is one too many, which is told so, unless the next one displaces it first.
+func (cs *conns) add(nc net.Conn) *conn {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	c := &conn{net: nc, since: time.Now()}
+	if len(cs.all) >= cs.limit {
+		if oldest := cs.oldest(); oldest != nil {
+			oldest.gone = true
+			delete(cs.all, oldest.net)
+			cut(oldest.net)
+		}
+		c.refused = len(cs.all) >= cs.limit
+	}
+	cs.all[nc] = c
+	return c
+}
+
+// cut closes a connection without a word: TLS would say goodbye, and wait up to
+// five seconds for a client that does not read.
+func cut(nc net.Conn) {
+	if t, ok := nc.(*tls.Conn); ok {
+		nc = t.NetConn()
+	}
+	nc.Close()
+}
+
+// oldest is the connection that can best be spared, or nil.
+func (cs *conns) oldest() *conn {
+	var found *conn
+	for _, c := range cs.all {
+		if !c.serving && (found == nil || c.since.Before(found.since)) {
+			found = c
+		}
+	}
+	return found
+}
+
+// changed is told by http.Server what becomes of a connection.
+func (cs *conns) changed(nc net.Conn, state http.ConnState) {
+	if state != http.StateClosed && state != http.StateHijacked {
+		return
+	}
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	delete(cs.all, nc)
+}
+
+// begin marks a connection as being answered until end is called. ok is false
+// for one that has no place.
+func (cs *conns) begin(c *conn) (end func(), ok bool) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	cs.set(c, true)
+	return func() {
+		cs.mu.Lock()
+		defer cs.mu.Unlock()
+		cs.set(c, false)
+		c.since = time.Now()
+	}, !c.refused
+}
+
+// receiving runs read, which waits for the rest of the request. Meanwhile the
+// connection is not being answered; if it was displaced, that is net.ErrClosed.
+func (cs *conns) receiving(c *conn, read func() error) error {
+	cs.mu.Lock()
+	cs.set(c, false)
+	cs.mu.Unlock()
+	err := read()
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	cs.set(c, true)
+	if c.gone {
+		return net.ErrClosed
+	}
+	return err
+}
+
+// set notes whether a connection is being answered. The caller holds the mutex.
+func (cs *conns) set(c *conn, serving bool) {
+	c.serving = serving
+	if serving {
+		cs.serving++
+		return
+	}
+	if cs.serving--; cs.serving == 0 && cs.idle != nil {
+		close(cs.idle)
+		cs.idle = nil
+	}
+}
+
+// drain waits until nothing is being answered, or for the time given.
+func (cs *conns) drain(patience time.Duration) {
+	cs.mu.Lock()
+	if cs.serving == 0 {
+		cs.mu.Unlock()
+		return
+	}
+	if cs.idle == nil {
+		cs.idle = make(chan struct{})
+	}
+	idle := cs.idle
+	cs.mu.Unlock()
+	select {
+	case <-idle:
+	case <-time.After(patience):
+	}
+}

@@ -1,0 +1,69 @@
+// Package rpc is everything on a socket: the HTTP servers of the configuration
+// with the XML-RPC interface, the log streams, the status page and the metrics.
+//
+// # What happens to a request
+//
+// Each [inet_http_server] and [unix_http_server] section is a site with its own
+// listener, connections and credentials. A request passes, in this order: a place
+// among the connections, the password, the Host check of loopback listeners, the
+// cross-origin check of everything that may change something, the checks of its
+// body; then it is routed as Supervisor routes, by the beginning of its path.
+//
+// An XML-RPC call is decoded, looked up by its full name in one table of methods,
+// and run in the goroutine of its request. A method asks the process table (iface.go)
+// and waits with the request's context. A client that hangs up ends its wait, never
+// the operation. Refusals come back as *runtime.Error; fault.go is the one table
+// that makes fault codes of them.
+//
+// # Who may ask
+//
+// A server without username asks for no password, as in Supervisor. On a listener
+// that only this machine can reach such a server answers only to an address or to
+// localhost in the Host header, so that a web page cannot reach it under a name of
+// its own. Behind a password a browser that was lured so has none to send, and a
+// reverse proxy may pass its own Host on.
+//
+// POST requests that a browser sends for a page of another origin are refused.
+// Programs send neither Origin nor Sec-Fetch-Site and pass. The Content-Type of
+// calls is not looked at, as Supervisor does not, except that a type which HTML
+// forms can send is refused together with any mark of a browser. What clients send:
+// Python's xmlrpc.client, Supervisor's own client, Go's kolo/xmlrpc and Node's
+// xmlrpc say text/xml; curl --data says application/x-www-form-urlencoded; all pass.
+//
+// # The status page
+//
+// Only POST changes anything, and the answer is 303 to the page with its message.
+// Supervisor acts on GET too and answers 301 (contract/differences.md row 58, left
+// to us). A GET of one of its action links, from a bookmark or another page, shows
+// a question and a button; nothing happens before that is pressed.
+//
+// # Limits
+//
+// Header 64 KiB and 30 seconds, body 16 MiB and 2 minutes, 2 minutes for the client
+// to take a reply, XML 100 elements deep, 1024 connections for each server or, where
+// that is less, a quarter of the descriptors for all of them; a connection beyond that displaces the one that has gone longest without being
+// answered, so idle ones and those in the middle of a header or a body cannot
+// keep others out. A wait and a stream last as long as they do, however long their
+// reader pauses, and an idle connection is kept: Supervisor's interactive shell
+// holds one for hours. When file descriptors run out, accepting pauses and goes on
+// by itself.
+//
+// # Differences from Supervisor
+//
+// Replies of requests that Supervisor answers with HTTP 500, with silence or by
+// dropping the connection: parameters of a wrong type are fault 2, malformed
+// requests and empty bodies are 400, requests of HTTP/1.1 without Host too (this is
+// net/http's rule). Streams begin and go on at once in HTTP/1.0 too, survive
+// rotation and truncation. Logs that are no UTF-8 are sent with U+FFFD.
+//
+// # Goroutines
+//
+// One for each listener, waited for by Run, and those of net/http, one or two for
+// each connection, which end when Run closes the connections. There are no others:
+// a stream polls its file in the goroutine of its request.
+//
+// The package imports spec, runtime (values, errors, levels, logfile, state) and
+// rpc/xmlrpc; never reconcile.
+//
+// Source: contract/rpc.md, contract/config.md section 10.
+package rpc

@@ -1,0 +1,67 @@
+package rpc
+
+import (
+	"context"
+
+	"supervisord/runtime"
+	"supervisord/runtime/state"
+	"supervisord/spec"
+)
+
+// Processes is what rpc asks of the process table. *runtime.Supervisor is the
+// real one. Every method may be called from any goroutine; each answers from
+// one turn of the supervisor's loop. A context that ends ends the wait, never
+// the operation. Refusals are *runtime.Error.
+type Processes interface {
+	// Mood is the daemon's state; it never blocks.
+	Mood() state.Mood
+	// Info is one process. BadName when there is none.
+	Info(ctx context.Context, group, process string) (runtime.Info, error)
+	// Snapshot is every active process, by group name, then process name; it is
+	// read from the newest published state and never waits for an operation.
+	Snapshot(ctx context.Context) ([]runtime.Info, error)
+
+	// Start, Stop and Signal act on what sel names. For a single process the
+	// outcome is the error and the results are nil; for a group or all it is one
+	// result per process that the request applied to, in the order in which they
+	// finished. With wait the call returns when each process has settled
+	// (contract/rpc.md section 4).
+	Start(ctx context.Context, sel runtime.Select, wait bool) ([]runtime.Result, error)
+	Stop(ctx context.Context, sel runtime.Select, wait bool) ([]runtime.Result, error)
+	Signal(ctx context.Context, sel runtime.Select, sig int) ([]runtime.Result, error)
+	// ClearLogs empties both logs of what sel names; for all, in start order.
+	ClearLogs(ctx context.Context, sel runtime.Select) ([]runtime.Result, error)
+	// WriteStdin queues data for the process's standard input.
+	WriteStdin(ctx context.Context, group, process string, data []byte) error
+	// Emit sends a REMOTE_COMMUNICATION event. It works during shutdown too.
+	Emit(ctx context.Context, typ, data string) error
+
+	// Shutdown and Restart ask for an orderly stop; they return at once.
+	Shutdown(ctx context.Context) error
+	Restart(ctx context.Context) error
+}
+
+// Config is what rpc asks of the desired state. The reconciler is the real one.
+type Config interface {
+	// Reread reads every file again and says how the groups differ from the
+	// active ones, by name, each list in the order of contract/reconcile.md
+	// section 3. It starts and stops nothing. The error is the first mistake in
+	// Supervisor's words (fault CANT_REREAD).
+	Reread(ctx context.Context) (added, changed, removed []string, err error)
+	// AddGroup activates a group of the desired state; RemoveGroup takes away an
+	// active group none of whose processes runs. Refusals are *runtime.Error.
+	AddGroup(ctx context.Context, name string) error
+	RemoveGroup(ctx context.Context, name string) error
+	// Desired is the configuration as last read without a mistake.
+	Desired() *spec.Config
+	// Active reports whether a group of that name is active.
+	Active(name string) bool
+}
+
+// MainLog is what rpc asks of the daemon's own log.
+type MainLog interface {
+	// Path is the file that is written to now, "" when there is none (syslog).
+	Path() string
+	// Clear empties the log.
+	Clear() error
+}

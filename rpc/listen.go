@@ -1,0 +1,209 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+	"os/user"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"supervisord/spec"
+)
+
+// errInUse is what Supervisor says when another server has the address.
+var errInUse = errors.New("Another program is already listening on a port that one of our HTTP servers is " +
+	"configured to use.  Shut this program down first before starting supervisord.")
+
+// listenTCP listens on an address of the machine, IPv4 unless the host is an
+// IPv6 address.
+func listenTCP(sv spec.Server) (net.Listener, error) {
+	network, host := "tcp4", strings.Trim(sv.Host, "[]")
+	if ip, err := netip.ParseAddr(host); err == nil && ip.Is6() {
+		network = "tcp6"
+	}
+	l, err := net.Listen(network, net.JoinHostPort(host, strconv.Itoa(sv.Port)))
+	if err != nil {
+		return nil, openError(err)
+	}
+	return l, nil
+}
+
+// listenUnix makes the socket under a name of its own, sets its mode, and only
+// then gives it its real name, so that nobody meets a socket of a wrong mode.
+// The info is that of the socket's file, by which it is known again at the end.
+//
+// Source: contract/config.md section 10, unix socket.
+func (s *Server) listenUnix(sv spec.Server) (net.Listener, os.FileInfo, error) {
+	temp := fmt.Sprintf("%s.%d", sv.Path, s.opt.PID)
+	if len(temp) >= len(syscall.RawSockaddrUnix{}.Path) {
+		return nil, nil, errors.New("Cannot open an HTTP server: socket.error reported AF_UNIX path too long")
+	}
+	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, openError(err)
+	}
+	l, err := listenClosed(temp)
+	if err != nil {
+		return nil, nil, openError(err)
+	}
+	info, err := s.publish(sv, temp)
+	if removed := os.Remove(temp); err == nil {
+		err = removed
+	}
+	if err == nil {
+		err = chown(sv)
+	}
+	if err != nil {
+		l.Close()
+		if info != nil {
+			err = errors.Join(err, unlinkOurs(sv.Path, info))
+		}
+		return nil, nil, err
+	}
+	return l, info, nil
+}
+
+// listenClosed listens on a socket that nobody but its owner can connect to,
+// whatever the umask is: Linux makes the file with the mode that the socket has.
+// Other systems go by the umask alone.
+func listenClosed(path string) (net.Listener, error) {
+	closed := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		return c.Control(func(fd uintptr) { unix.Fchmod(int(fd), 0o600) })
+	}}
+	l, err := closed.Listen(context.Background(), "unix", path)
+	if err != nil {
+		return nil, err
+	}
+	l.(*net.UnixListener).SetUnlinkOnClose(false)
+	return l, nil
+}
+
+// publish links the socket to its real name. A name that is taken by a socket
+// on which nobody answers is freed first.
+func (s *Server) publish(sv spec.Server, temp string) (os.FileInfo, error) {
+	if err := os.Chmod(temp, fs.FileMode(sv.Mode).Perm()|setBits(sv.Mode)); err != nil {
+		return nil, openError(err)
+	}
+	info, err := os.Lstat(temp)
+	if err != nil {
+		return nil, openError(err)
+	}
+	err = os.Link(temp, sv.Path)
+	if errors.Is(err, fs.ErrExist) {
+		if answers(sv.Path) {
+			return nil, errInUse
+		}
+		fmt.Fprintf(s.opt.Stderr, "Unlinking stale socket %s\n", sv.Path)
+		if err := os.Remove(sv.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, openError(err)
+		}
+		err = os.Link(temp, sv.Path)
+	}
+	switch {
+	case errors.Is(err, fs.ErrExist): // someone else was faster
+		return nil, errInUse
+	case err != nil:
+		return nil, openError(err)
+	}
+	return info, nil
+}
+
+// answers reports whether someone listens on the socket. Only a refusal proves
+// that nobody does: a server that is slow, or that we may not connect to, is in
+// use. Supervisor takes silence for absence, and a second daemon then starts
+// every program again.
+func answers(path string) bool {
+	conn, err := net.DialTimeout("unix", path, 5*time.Second)
+	if err == nil {
+		conn.Close()
+		return true
+	}
+	return !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, fs.ErrNotExist) &&
+		!errors.Is(err, syscall.ENOTSOCK) && !errors.Is(err, syscall.EPROTOTYPE)
+}
+
+// setBits are the bits above the permissions that a mode may have.
+func setBits(mode int) (m fs.FileMode) {
+	if mode&0o4000 != 0 {
+		m |= fs.ModeSetuid
+	}
+	if mode&0o2000 != 0 {
+		m |= fs.ModeSetgid
+	}
+	if mode&0o1000 != 0 {
+		m |= fs.ModeSticky
+	}
+	return m
+}
+
+// chown gives the socket to its owner.
+func chown(sv spec.Server) error {
+	if sv.Owner.UID == -1 && sv.Owner.GID == -1 {
+		return nil
+	}
+	err := os.Lchown(sv.Path, sv.Owner.UID, sv.Owner.GID)
+	if errors.Is(err, fs.ErrPermission) {
+		name := strconv.Itoa(os.Getuid())
+		if u, err := user.Current(); err == nil {
+			name = u.Username
+		}
+		return fmt.Errorf(`Not permitted to chown %s to uid/gid (%d, %d); adjust "sockchown" value in config file `+
+			"or on command line to values that the current user (%s) can successfully chown",
+			sv.Path, sv.Owner.UID, sv.Owner.GID, name)
+	}
+	if err != nil {
+		return openError(err)
+	}
+	return nil
+}
+
+// unlinkOurs removes the socket file unless another has taken its name.
+func unlinkOurs(path string, ours os.FileInfo) error {
+	now, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(now, ours) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return os.Remove(path)
+}
+
+// openError is what Supervisor says when a socket cannot be opened. Python
+// names the error and gives its number; a host that cannot be resolved has a
+// number of the resolver's.
+func openError(err error) error {
+	const text = "Cannot open an HTTP server: socket.error reported "
+	var dns *net.DNSError
+	if errors.As(err, &dns) {
+		number := -2 // EAI_NONAME
+		if dns.IsTemporary {
+			number = -3 // EAI_AGAIN
+		}
+		return fmt.Errorf("%s%d", text, number)
+	}
+	var errno syscall.Errno
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return errInUse
+	case errors.As(err, &errno) && unix.ErrnoName(errno) != "":
+		return fmt.Errorf("%serrno.%s (%d)", text, unix.ErrnoName(errno), int(errno))
+	}
+	return fmt.Errorf("%s%v", text, err)
+}
+
+// connected is the context of a connection: who is at its other end, and its
+// place among the connections.
+func (st *site) connected(ctx context.Context, c net.Conn) context.Context {
+	ctx = context.WithValue(ctx, siteKey{}, st)
+	ctx = context.WithValue(ctx, callerKey{}, peer(c))
+	return context.WithValue(ctx, connKey{}, st.conns.add(c))
+}

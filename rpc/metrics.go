@@ -1,0 +1,135 @@
+package rpc
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	goruntime "runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"supervisord/runtime"
+	"supervisord/runtime/state"
+)
+
+// Collector appends lines of the text exposition format to /metrics. It is
+// called once for each scrape, from any goroutine.
+type Collector func(b *bytes.Buffer)
+
+// serveMetrics answers in Prometheus' text exposition format. Everything is
+// read from one snapshot at the time of the scrape.
+func (s *Server) serveMetrics(w http.ResponseWriter, r *http.Request) {
+	all, err := s.opt.Processes.Snapshot(r.Context())
+	if err != nil {
+		refuse(w, http.StatusServiceUnavailable)
+		return
+	}
+	var b bytes.Buffer
+	s.daemonMetrics(&b, all)
+	processMetrics(&b, all)
+	listenerMetrics(&b, all)
+	for _, collect := range s.opt.Collectors {
+		collect(&b)
+	}
+	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+	w.Header().Set("Content-Length", strconv.Itoa(b.Len()))
+	w.Write(b.Bytes())
+}
+
+func (s *Server) daemonMetrics(b *bytes.Buffer, all []runtime.Info) {
+	family(b, "supervisord_build_info", "gauge", "The version that runs; always 1.")
+	fmt.Fprintf(b, "supervisord_build_info{version=%s,goversion=%s} 1\n",
+		label(s.opt.Version), label(goruntime.Version()))
+	family(b, "supervisord_state", "gauge", "State of the daemon: 1 running, 0 restarting, -1 shutting down.")
+	fmt.Fprintf(b, "supervisord_state %d\n", s.opt.Processes.Mood())
+
+	byState := make(map[state.Process]int)
+	for _, p := range all {
+		byState[p.State]++
+	}
+	family(b, "supervisord_processes", "gauge", "Number of processes in each state.")
+	for _, p := range state.Processes {
+		fmt.Fprintf(b, "supervisord_processes{state=%s} %d\n", label(strings.ToLower(p.String())), byState[p])
+	}
+}
+
+// metric is one family with a sample for each process.
+type metric struct {
+	name, kind, help string
+	value            func(runtime.Info) float64
+}
+
+var perProcess = []metric{
+	{"supervisord_process_up", "gauge", "Whether the process is RUNNING.", func(p runtime.Info) float64 {
+		if p.State == state.Running {
+			return 1
+		}
+		return 0
+	}},
+	{"supervisord_process_state", "gauge", "State of the process, by Supervisor's number.", func(p runtime.Info) float64 {
+		return float64(p.State)
+	}},
+	{"supervisord_process_start_time_seconds", "gauge", "When the process was last started; 0 for never.", func(p runtime.Info) float64 {
+		return float64(epoch(p.Start))
+	}},
+	{"supervisord_process_exit_status", "gauge", "Exit status of the last run; -1 for death by signal.", func(p runtime.Info) float64 {
+		return float64(p.ExitStatus)
+	}},
+	{"supervisord_process_restarts_total", "counter", "How often the process was started again.", func(p runtime.Info) float64 {
+		return float64(max(p.Starts-1, 0))
+	}},
+	{"supervisord_process_log_dropped_bytes_total", "counter", "Output that no log could take.", func(p runtime.Info) float64 {
+		return float64(p.Dropped)
+	}},
+}
+
+var perListener = []metric{
+	{"supervisord_listener_waiting_events", "gauge", "Events that wait in the listener's pool.", func(p runtime.Info) float64 {
+		return float64(p.Listener.Waiting)
+	}},
+	{"supervisord_listener_dropped_events_total", "counter", "Events that the listener's pool discarded.", func(p runtime.Info) float64 {
+		return float64(p.Listener.Dropped)
+	}},
+	{"supervisord_listener_busy_seconds", "gauge", "How long the listener has been at its event; 0 when it has none.", func(p runtime.Info) float64 {
+		if p.Listener.Since.IsZero() {
+			return 0
+		}
+		return max(p.Now.Sub(p.Listener.Since), 0).Round(time.Millisecond).Seconds()
+	}},
+}
+
+func processMetrics(b *bytes.Buffer, all []runtime.Info) {
+	for _, m := range perProcess {
+		m.write(b, all)
+	}
+}
+
+func listenerMetrics(b *bytes.Buffer, all []runtime.Info) {
+	var listeners []runtime.Info
+	for _, p := range all {
+		if p.Listener != nil {
+			listeners = append(listeners, p)
+		}
+	}
+	for _, m := range perListener {
+		m.write(b, listeners)
+	}
+}
+
+func (m metric) write(b *bytes.Buffer, all []runtime.Info) {
+	family(b, m.name, m.kind, m.help)
+	for _, p := range all {
+		fmt.Fprintf(b, "%s{group=%s,name=%s} %s\n", m.name, label(p.Group), label(p.Name),
+			strconv.FormatFloat(m.value(p), 'f', -1, 64))
+	}
+}
+
+func family(b *bytes.Buffer, name, kind, help string) {
+	fmt.Fprintf(b, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind)
+}
+
+// label quotes a label's value.
+func label(value string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(strings.ToValidUTF8(value, "\uFFFD")) + `"`
+}

@@ -1,0 +1,28 @@
+package rpc
+
+import (
+	"context"
+	"fmt"
+	"net"
+)
+
+type callerKey struct{}
+
+// Caller says who asked, for the activity log and the history: "uid 1000 via
+// unix socket", or the address of a TCP client. It is "" outside a request.
+func Caller(ctx context.Context) string {
+	caller, _ := ctx.Value(callerKey{}).(string)
+	return caller
+}
+
+// peer describes the other end of a connection.
+func peer(c net.Conn) string {
+	u, ok := c.(*net.UnixConn)
+	if !ok {
+		return c.RemoteAddr().String()
+	}
+	if uid, ok := peerUID(u); ok {
+		return fmt.Sprintf("uid %d via unix socket", uid)
+	}
+	return "unix socket"
+}

@@ -1,0 +1,204 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"supervisord/runtime/mainlog"
+	"supervisord/spec"
+)
+
+// Options is what a Server needs to know.
+type Options struct {
+	// Servers are the sections to serve, in the order they are opened.
+	Servers []spec.Server
+
+	// Processes, Config and MainLog are what is served. None may be nil.
+	Processes Processes
+	Config    Config
+	MainLog   MainLog
+
+	// Identification is what getIdentification gives.
+	Identification string
+	// PID is what getPID gives and what stands in the temporary names of unix
+	// sockets; 0 is this process.
+	PID int
+	// Version is what getSupervisorVersion and the status page give.
+	Version string
+
+	// HasSupervisorNamespace is whether there is a section
+	// [rpcinterface:supervisor], without which supervisor.* does not exist.
+	HasSupervisorNamespace bool
+	// Extra are further namespaces.
+	Extra []Namespace
+	// Collectors append further lines to /metrics.
+	Collectors []Collector
+
+	// Logger takes the activity log; nil discards it.
+	Logger *slog.Logger
+	// Stderr is told of a stale socket that was unlinked; nil is standard error.
+	Stderr io.Writer
+
+	// MaxConns is how many connections each server holds at once; 0 is 1024, and
+	// for all servers together a quarter of the files that may be open. A
+	// connection beyond it displaces one that is not being answered.
+	MaxConns int
+	// MaxBody is how many bytes a request may have; 0 is 16 MiB.
+	MaxBody int64
+	// HeaderTimeout is how long a request's header may take, BodyTimeout how
+	// long its body or a reply may; 0 is 30 seconds, and 2 minutes. How long a
+	// method waits and how long a stream lasts is not bounded.
+	HeaderTimeout, BodyTimeout time.Duration
+	// Poll is how often a followed log is looked at; 0 is 100 milliseconds.
+	Poll time.Duration
+}
+
+// Server answers on all the sockets of the configuration. New, Listen and Run
+// are called once each, in this order; Check may be called while Run runs.
+type Server struct {
+	opt     Options
+	log     *slog.Logger
+	methods *table // what clients may call
+	own     *table // supervisor.*, which the status page uses in any case
+	sites   []*site
+	started time.Time // what Last-Modified of our own files says
+
+	mu     sync.Mutex // guards closed
+	closed bool
+}
+
+// New makes a server that does not listen yet.
+func New(o Options) *Server {
+	if o.PID == 0 {
+		o.PID = os.Getpid()
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Stderr == nil {
+		o.Stderr = os.Stderr
+	}
+	if o.MaxConns == 0 {
+		o.MaxConns = maxConns(len(o.Servers))
+	}
+	if o.MaxBody == 0 {
+		o.MaxBody = 16 << 20
+	}
+	if o.HeaderTimeout == 0 {
+		o.HeaderTimeout = 30 * time.Second
+	}
+	if o.BodyTimeout == 0 {
+		o.BodyTimeout = 2 * time.Minute
+	}
+	if o.Poll == 0 {
+		o.Poll = 100 * time.Millisecond
+	}
+	s := &Server{opt: o, log: o.Logger, started: time.Now()}
+	supervisor := s.supervisorNamespace()
+	s.own = newTable([]Namespace{supervisor})
+	namespaces := []Namespace{s.systemNamespace()}
+	if o.HasSupervisorNamespace {
+		namespaces = append(namespaces, supervisor)
+	}
+	s.methods = newTable(append(namespaces, o.Extra...))
+	return s
+}
+
+// maxConns leaves most descriptors to the programs: a start needs seven, whatever
+// strangers do at the same time.
+func maxConns(servers int) int {
+	const most, least = 1024, 16
+	var files unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &files) != nil || servers == 0 {
+		return most
+	}
+	share := uint64(files.Cur) / 4 / uint64(servers)
+	return int(min(max(share, least), most))
+}
+
+// Listen opens every socket. If one cannot be opened, those before it are
+// closed again and the error is what Supervisor says after "Error: ".
+//
+// Source: contract/config.md section 10.
+func (s *Server) Listen() error {
+	for _, sv := range s.opt.Servers {
+		st, err := s.open(sv)
+		if err != nil {
+			return errors.Join(err, s.Close())
+		}
+		s.sites = append(s.sites, st)
+		if s.opt.HasSupervisorNamespace {
+			s.log.Info("RPC interface 'supervisor' initialized")
+		}
+		if sv.Username == "" {
+			s.log.Log(context.Background(), mainlog.LevelCritical,
+				fmt.Sprintf("Server '%s' running without any HTTP authentication checking", sv.Section))
+		}
+	}
+	return nil
+}
+
+// Run answers requests until ctx ends, then lets the answers under way go out
+// and closes everything. Log streams and waiting calls end with ctx.
+func (s *Server) Run(ctx context.Context) error {
+	var serving sync.WaitGroup
+	for _, st := range s.sites {
+		st.run(ctx, &serving)
+	}
+	<-ctx.Done()
+	s.drain()
+	err := s.Close()
+	serving.Wait()
+	return err
+}
+
+// drain waits for requests that are being answered. Their context has ended,
+// so none lasts long but one whose client does not read.
+func (s *Server) drain() {
+	const patience = time.Second
+	deadline := time.Now().Add(patience)
+	for _, st := range s.sites {
+		st.conns.drain(time.Until(deadline))
+	}
+}
+
+// Close closes every socket and connection, and removes the socket files that
+// are still ours. Run does it by itself; Close is for a server that does not
+// run. A second call does nothing.
+func (s *Server) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	var errs []error
+	for _, st := range s.sites {
+		errs = append(errs, st.close())
+	}
+	return errors.Join(errs...)
+}
+
+// Check makes the file of a unix socket anew if someone took it away, so that
+// clients can connect again. It looks at one file for each unix server, and is
+// meant to be called every few seconds.
+func (s *Server) Check() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
+	var errs []error
+	for _, st := range s.sites {
+		errs = append(errs, st.check())
+	}
+	return errors.Join(errs...)
+}

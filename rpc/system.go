@@ -1,0 +1,120 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+
+	"supervisord/rpc/xmlrpc"
+)
+
+// systemNamespace is every method of system.*. They answer in every mood, and
+// without [rpcinterface:supervisor] too.
+//
+// Source: contract/rpc.md section 7.
+func (s *Server) systemNamespace() Namespace {
+	name := []Param{{Type: "string", Name: "name", Text: "full name of the method"}}
+	return Namespace{Name: "system", Methods: []Method{
+		{
+			Name:          "listMethods",
+			Help:          "The names of all methods that can be called.",
+			Returns:       Param{Type: "array", Name: "result", Text: "names, sorted"},
+			WhileStopping: true,
+			Func:          func(context.Context, Args) (any, error) { return s.methods.names, nil },
+		},
+		{
+			Name:          "methodHelp",
+			Help:          "What a method does, and what its parameters and its result are.",
+			Params:        name,
+			Returns:       Param{Type: "string", Name: "result", Text: "text; its last lines begin with @param and @return"},
+			WhileStopping: true,
+			Func: func(_ context.Context, args Args) (any, error) {
+				m, err := s.described(args)
+				if err != nil {
+					return nil, err
+				}
+				return m.help(), nil
+			},
+		},
+		{
+			Name:          "methodSignature",
+			Help:          "The types of a method's result and parameters.",
+			Params:        name,
+			Returns:       Param{Type: "array", Name: "result", Text: "type of the result, then those of the parameters"},
+			WhileStopping: true,
+			Func: func(_ context.Context, args Args) (any, error) {
+				m, err := s.described(args)
+				if err != nil {
+					return nil, err
+				}
+				return m.signature(), nil
+			},
+		},
+		{
+			Name: "multicall",
+			Help: "Run several calls, one after another, and answer with all their results. A call is\n" +
+				"a struct of string methodName and array params. A result is the value itself,\n" +
+				"not an array around it, or a struct of int faultCode and string faultString.",
+			Params:        []Param{{Type: "array", Name: "calls", Text: "the calls"}},
+			Returns:       Param{Type: "array", Name: "result", Text: "a result for each call"},
+			WhileStopping: true,
+			Func:          s.multicall,
+		},
+	}}
+}
+
+func (s *Server) described(args Args) (row, error) {
+	m, ok := s.methods.rows[args.Text(0)]
+	if !ok {
+		return row{}, xmlrpc.NewFault(xmlrpc.SignatureUnsupported, "")
+	}
+	return m, nil
+}
+
+// multicall gives bare values, as Supervisor does and its clients expect,
+// where the convention wants each in an array of one
+// (contract/differences.md row 55).
+func (s *Server) multicall(ctx context.Context, args Args) (any, error) {
+	calls, ok := args[0].([]any)
+	if !ok {
+		return nil, badParameters
+	}
+	for _, c := range calls {
+		if _, ok := c.(map[string]any); !ok {
+			return nil, badParameters
+		}
+	}
+	values := make([]any, 0, len(calls))
+	for _, c := range calls {
+		v, err := s.callOf(ctx, c.(map[string]any))
+		var fault *xmlrpc.Fault
+		switch {
+		case err == nil:
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case errors.As(err, &fault):
+			v = fault
+		default:
+			v = about(xmlrpc.Failed, err.Error())
+		}
+		values = append(values, v)
+	}
+	return values, nil
+}
+
+// callOf runs one call of a multicall.
+func (s *Server) callOf(ctx context.Context, call map[string]any) (any, error) {
+	method, ok := call["methodName"]
+	if !ok || method == nil {
+		return nil, about(xmlrpc.IncorrectParameters, "No methodName")
+	}
+	if method == "system.multicall" {
+		return nil, about(xmlrpc.IncorrectParameters, "Recursive system.multicall forbidden")
+	}
+	name, isName := method.(string)
+	params, given := call["params"]
+	list, isList := params.([]any)
+	if !isName || given && !isList {
+		return nil, badParameters
+	}
+	return s.call(ctx, name, list)
+}

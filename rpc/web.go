@@ -1,0 +1,356 @@
+package rpc
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"supervisord/rpc/xmlrpc"
+	"supervisord/runtime/logfile"
+	"supervisord/runtime/state"
+	"supervisord/spec"
+)
+
+//go:embed ui
+var embedded embed.FS
+
+var (
+	ui    = mustSub(embedded, "ui")
+	pages = template.Must(template.ParseFS(ui, "*.html"))
+)
+
+func mustSub(f fs.FS, dir string) fs.FS {
+	sub, err := fs.Sub(f, dir)
+	if err != nil {
+		panic(err)
+	}
+	return sub
+}
+
+// statusRow is one process on the status page.
+type statusRow struct {
+	Shade, Class, State, Description, Name, Tail string
+	Actions                                      []action
+}
+
+// action is one entry of a row's action list: a link where it only shows
+// something, a button of a form where it changes something, and an invisible
+// place where the state of the process has none.
+type action struct{ Name, Href, Post string }
+
+// serveStatus shows the status page, and runs the action that a form asks for.
+//
+// Source: contract/rpc.md section 8.
+// Differs: only a POST changes anything. Supervisor acts on GET too, so that a
+// link on any web page, a crawler or a prefetching browser can stop a program;
+// here such a link leads to a page that asks, and an old bookmark still works.
+func (s *Server) serveStatus(w http.ResponseWriter, r *http.Request) {
+	if err := r.ParseForm(); err != nil {
+		refuse(w, http.StatusBadRequest)
+		return
+	}
+	act, name := r.Form.Get("action"), r.Form.Get("processname")
+	switch {
+	case act == "":
+		s.showStatus(w, r)
+	case !knownAction(act, name):
+		s.log.Error(fmt.Sprintf("Web interface error:unknown action %s", spec.PyRepr(act)))
+		refuse(w, http.StatusInternalServerError)
+	case act != "refresh" && r.Method != http.MethodPost:
+		s.render(w, "confirm.html", map[string]string{
+			"Question": question(act, name), "Action": act, "Process": name,
+		})
+	default:
+		message, err := s.act(r.Context(), act, name)
+		if err != nil {
+			s.log.Error(fmt.Sprintf("Web interface error:%v", err))
+			refuse(w, http.StatusInternalServerError)
+			return
+		}
+		s.redirect(w, r, message)
+	}
+}
+
+func knownAction(act, name string) bool {
+	switch act {
+	case "refresh", "stopall", "restartall":
+		return true
+	case "start", "stop", "restart", "clearlog":
+		return name != ""
+	}
+	return false
+}
+
+// question is what the page asks that an old link leads to.
+func question(act, name string) string {
+	switch act {
+	case "stopall":
+		return "Stop all processes?"
+	case "restartall":
+		return "Restart all processes?"
+	case "clearlog":
+		return "Clear the logs of " + name + "?"
+	}
+	return strings.ToUpper(act[:1]) + act[1:] + " " + name + "?"
+}
+
+// redirect leads back to the status page with a message.
+func (s *Server) redirect(w http.ResponseWriter, r *http.Request, message string) {
+	site := r.Context().Value(siteKey{}).(*site)
+	w.Header().Set("Location", site.baseURL(r)+"/?message="+pyQuote(message))
+	noCache(w)
+	refuse(w, http.StatusSeeOther)
+}
+
+// act runs an action to its end and says what came of it. The error is one that
+// the page has no words for. A browser that goes away, as on an impatient reload,
+// ends no action: a restart would stop half-way.
+func (s *Server) act(ctx context.Context, act, name string) (message string, err error) {
+	ctx = context.WithoutCancel(ctx)
+	do := func(method string, args ...any) error {
+		_, err := s.invoke(ctx, s.own, "supervisor."+method, args)
+		return err
+	}
+	switch act {
+	case "refresh":
+		return "Page refreshed at " + time.Now().Format(time.ANSIC), nil
+	case "stopall":
+		return worded("All stopped at "+time.Now().Format(time.ANSIC), do("stopAllProcesses"))
+	case "restartall":
+		err := do("stopAllProcesses")
+		if err == nil {
+			err = do("startAllProcesses")
+		}
+		return worded("All restarted at "+time.Now().Format(time.ANSIC), err)
+	}
+	n := spec.ParseNamespec(name)
+	if _, err := s.opt.Processes.Info(ctx, n.Group, n.Process); err != nil || n.WholeGroup() {
+		return "No such process named " + name, nil
+	}
+	switch act {
+	case "stop":
+		return worded("Process "+name+" stopped", do("stopProcess", name))
+	case "clearlog":
+		return worded("Log for "+name+" cleared", do("clearProcessLogs", name))
+	case "restart":
+		var fault *xmlrpc.Fault
+		if err := do("stopProcess", name); err != nil && !(errors.As(err, &fault) && fault.Code == xmlrpc.NotRunning) {
+			return worded("", err)
+		}
+		return startWorded(name, "restarted", do("startProcess", name))
+	}
+	return startWorded(name, "started", do("startProcess", name))
+}
+
+// worded is the message of an action, or of the fault that it met.
+func worded(message string, err error) (string, error) {
+	var fault *xmlrpc.Fault
+	switch {
+	case err == nil:
+		return message, nil
+	case errors.As(err, &fault):
+		return fmt.Sprintf("unexpected rpc fault [%d] %s", fault.Code, fault.Text), nil
+	}
+	return "", err
+}
+
+// startWorded is the message of a start.
+func startWorded(name, done string, err error) (string, error) {
+	var fault *xmlrpc.Fault
+	if errors.As(err, &fault) {
+		if text, ok := startFaults[fault.Code]; ok {
+			return fmt.Sprintf("ERROR: Process %s: %s", name, text), nil
+		}
+	}
+	message, err := worded("Process "+name+" "+done, err)
+	if fault != nil {
+		message = fmt.Sprintf("ERROR: Process %s: %s", name, message)
+	}
+	return message, err
+}
+
+var startFaults = map[xmlrpc.Code]string{
+	xmlrpc.NoFile:              "no such file",
+	xmlrpc.NotExecutable:       "file not executable",
+	xmlrpc.AlreadyStarted:      "already started",
+	xmlrpc.SpawnError:          "spawn error",
+	xmlrpc.AbnormalTermination: "abnormal termination",
+}
+
+// showStatus lists every process.
+func (s *Server) showStatus(w http.ResponseWriter, r *http.Request) {
+	all, err := s.opt.Processes.Snapshot(r.Context())
+	if err != nil {
+		s.log.Error(fmt.Sprintf("Web interface error:%v", err))
+		refuse(w, http.StatusInternalServerError)
+		return
+	}
+	rows := make([]statusRow, len(all))
+	for i, p := range all {
+		name := namespec(p.Group, p.Name)
+		rows[i] = statusRow{
+			Class: statusClass(p.State), State: strings.ToLower(p.State.String()),
+			Description: describe(p), Name: name, Tail: "tail.html?processname=" + pyQuote(name), Actions: actions(p.State, pyQuote(name)),
+		}
+		if i%2 == 1 {
+			rows[i].Shade = "shade"
+		}
+	}
+	s.render(w, "status.html", map[string]any{
+		"Message": r.Form.Get("message"), "Rows": rows, "Version": s.opt.Version, "Year": time.Now().Year(),
+	})
+}
+
+func statusClass(p state.Process) string {
+	switch p {
+	case state.Running:
+		return "statusrunning"
+	case state.Fatal, state.Backoff:
+		return "statuserror"
+	}
+	return "statusnominal"
+}
+
+// actions are what a process in a state offers; name is quoted for a URL.
+func actions(p state.Process, name string) []action {
+	post := func(label, act string) action {
+		return action{Name: label, Post: "index.html?processname=" + name + "&action=" + act}
+	}
+	first, second := action{}, action{}
+	switch p {
+	case state.Running:
+		first, second = post("Restart", "restart"), post("Stop", "stop")
+	case state.Stopped, state.Exited, state.Fatal:
+		first = post("Start", "start")
+	}
+	return []action{
+		first, second, post("Clear Log", "clearlog"),
+		{Name: "Tail -f Stdout", Href: "logtail/" + name},
+		{Name: "Tail -f Stderr", Href: "logtail/" + name + "/stderr"},
+	}
+}
+
+// serveTail shows the end of a process's standard output.
+func (s *Server) serveTail(w http.ResponseWriter, r *http.Request) {
+	if err := r.ParseForm(); err != nil {
+		refuse(w, http.StatusBadRequest)
+		return
+	}
+	name := r.Form.Get("processname")
+	limit, err := strconv.ParseInt(r.Form.Get("limit"), 10, 64)
+	if err != nil || limit < backlog {
+		limit = backlog
+	}
+	const most = 16 << 20 // bytes; a page is no download
+	limit = min(limit, most)
+	page := map[string]any{"Name": name, "Text": "No process name found", "Limit": limit}
+	if name == "" {
+		page["Name"] = "None"
+	} else {
+		page["Text"] = s.tailText(r.Context(), name, limit)
+		page["Refresh"] = "tail.html?processname=" + pyQuote(name) + "&limit=" + strconv.FormatInt(limit, 10)
+	}
+	s.render(w, "tail.html", page)
+}
+
+func (s *Server) tailText(ctx context.Context, name string, limit int64) string {
+	info, err := s.one(ctx, Args{name})
+	if err != nil {
+		message, err := worded("", toFault(err, name))
+		if err != nil {
+			message = err.Error()
+		}
+		return "ERROR: " + message
+	}
+	if info.StdoutLog == "" {
+		return "No file for " + name
+	}
+	data, err := logfile.Read(info.StdoutLog, -limit, 0)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "No file for " + name
+	case err != nil:
+		return "ERROR: unexpected rpc fault [30] FAILED"
+	}
+	return strings.ToValidUTF8(string(data), "\uFFFD")
+}
+
+// render writes a page.
+func (s *Server) render(w http.ResponseWriter, name string, data any) {
+	var page strings.Builder
+	if err := pages.ExecuteTemplate(&page, name, data); err != nil {
+		s.log.Error(fmt.Sprintf("Web interface error:%v", err))
+		refuse(w, http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html;charset=utf-8")
+	w.Header().Set("Content-Length", strconv.Itoa(page.Len()))
+	noCache(w)
+	protect(w)
+	fmt.Fprint(w, page.String())
+}
+
+func noCache(w http.ResponseWriter) {
+	w.Header().Set("Pragma", "no-cache")
+	w.Header().Set("Cache-Control", "no-cache")
+	w.Header().Set("Expires", "Thu, 01 Jan 1970 00:00:00 GMT")
+}
+
+// protect keeps a page from being framed, and from running anything: our pages
+// have no script.
+func protect(w http.ResponseWriter) {
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; frame-ancestors 'none'")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+}
+
+// pyQuote is a text as Python quotes it for a URL: everything but ASCII letters,
+// digits and "_.-~/" becomes %XX.
+func pyQuote(s string) string {
+	const plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-~/"
+	var b strings.Builder
+	for i := range len(s) {
+		if strings.IndexByte(plain, s[i]) >= 0 {
+			b.WriteByte(s[i])
+		} else {
+			fmt.Fprintf(&b, "%%%02X", s[i])
+		}
+	}
+	return b.String()
+}
+
+// types are the content types of our own files, whatever the machine says.
+var types = map[string]string{".css": "text/css", ".png": "image/png", ".gif": "image/gif", ".html": "text/html"}
+
+// serveFile serves our own files.
+func (st *site) serveFile(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		refuse(w, http.StatusBadRequest)
+		return
+	}
+	name := strings.TrimPrefix(path.Clean("/"+r.URL.Path), "/")
+	info, err := fs.Stat(ui, name)
+	switch {
+	case err != nil || strings.HasSuffix(r.URL.Path, "/"):
+		refuse(w, http.StatusNotFound)
+		return
+	case info.IsDir():
+		w.Header().Set("Location", st.baseURL(r)+"/"+name+"/")
+		refuse(w, http.StatusMovedPermanently)
+		return
+	}
+	data, err := fs.ReadFile(ui, name)
+	if err != nil {
+		refuse(w, http.StatusNotFound)
+		return
+	}
+	w.Header().Set("Content-Type", types[path.Ext(name)])
+	http.ServeContent(w, r, name, st.server.started, strings.NewReader(string(data)))
+}
