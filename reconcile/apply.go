@@ -1,0 +1,376 @@
+package reconcile
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"supervisord/spec"
+)
+
+// Outcome is what became of one step.
+type Outcome struct {
+	Step *Step
+	// Begun is false for a step that newer content overtook before its turn.
+	Begun bool
+	Err   error // nil when the step was carried out whole
+}
+
+// debts are the processes that were stopped to be restarted, and not started
+// yet. They are what an update that fails or is cut short leaves to the next.
+type debts struct {
+	mu   sync.Mutex
+	owed map[ProcessKey]bool
+}
+
+func newDebts() *debts { return &debts{owed: make(map[ProcessKey]bool)} }
+
+func (d *debts) add(group string, names []string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, n := range names {
+		d.owed[ProcessKey{group, n}] = true
+	}
+}
+
+func (d *debts) pay(group string, names []string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, n := range names {
+		delete(d.owed, ProcessKey{group, n})
+	}
+}
+
+// settle forgets what is no longer owed: the process runs, a person stopped it,
+// or it is gone. It returns the rest.
+func (d *debts) settle(active []Active) map[ProcessKey]bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	still := make(map[ProcessKey]bool, len(d.owed))
+	if len(d.owed) == 0 {
+		return still
+	}
+	for _, a := range active {
+		for _, p := range a.Processes {
+			key := ProcessKey{a.Group.Name, p.Name}
+			if d.owed[key] && !p.Running && !p.UserStopped {
+				still[key] = true
+			}
+		}
+	}
+	d.owed = still
+	return maps.Clone(still)
+}
+
+// execution carries out one plan.
+type execution struct {
+	target    Target
+	overtaken func() bool // asked between the steps in hand
+	debts     *debts
+	outcomes  []Outcome // one per step, each written by the one goroutine that has the step
+}
+
+// carryOut executes a plan and returns when everything it began is done. Steps
+// are taken as update takes them: removed, then changed, then added groups;
+// stops by descending, starts by ascending priority; what has the same priority
+// in parallel, so that no stop waits for its peer's. Between priorities it asks
+// overtaken and leaves off if so; the changed groups are one piece, so that
+// nothing stays down while something else is thought about.
+//
+// A step that fails concerns its own group alone. Where a new definition cannot
+// be put in force, the old one is started again.
+func carryOut(ctx context.Context, t Target, steps []Step, overtaken func() bool, d *debts) []Outcome {
+	e := &execution{target: t, overtaken: overtaken, debts: d, outcomes: make([]Outcome, len(steps))}
+	var removed, changed, added []*Outcome
+	for i := range steps {
+		o := &e.outcomes[i]
+		o.Step = &steps[i]
+		switch {
+		case o.Step.New == nil:
+			removed = append(removed, o)
+		case o.Step.Old == nil:
+			added = append(added, o)
+		default:
+			changed = append(changed, o)
+		}
+	}
+	whole := func(o *Outcome) { e.whole(ctx, o) }
+	if !e.each(batches(removed, oldPriority, true), parallel(whole)) || len(changed) > 0 && overtaken() {
+		return e.outcomes
+	}
+	e.change(ctx, changed)
+	e.each(batches(added, newPriority, false), inOrder(whole))
+	return e.outcomes
+}
+
+// each takes batch after batch, and reports whether it came to the end.
+func (e *execution) each(list [][]*Outcome, do func([]*Outcome)) bool {
+	for _, b := range list {
+		if e.overtaken() {
+			return false
+		}
+		do(b)
+	}
+	return true
+}
+
+// change carries out the steps that change a group. What stops nothing and
+// starts nothing comes first, then what starts something of a lower priority
+// than anything that stops. Then everything that must stop is stopped, by
+// descending priority, and everything is put in force and started, by ascending
+// priority. Where the last to stop are the first to start, as in the usual case
+// of only one priority, each of these groups goes through on its own.
+func (e *execution) change(ctx context.Context, changed []*Outcome) {
+	var still, below, through, rest []*Outcome
+	order := sortChanged(changed)
+	for _, o := range changed {
+		switch order.place(o.Step) {
+		case placeStill:
+			still = append(still, o)
+		case placeBelow:
+			below = append(below, o)
+		case placeThrough:
+			through = append(through, o)
+		default:
+			rest = append(rest, o)
+		}
+	}
+	whole := inOrder(func(o *Outcome) { e.whole(ctx, o) })
+	whole(still)
+	for _, b := range batches(below, newPriority, false) {
+		whole(b)
+	}
+	for _, b := range batches(rest, oldPriority, true) {
+		parallel(func(o *Outcome) { o.Begun = true; o.Err = e.stop(ctx, o.Step) })(b)
+	}
+	parallel(func(o *Outcome) { e.whole(ctx, o) })(through)
+	for _, b := range batches(rest, newPriority, false) {
+		inOrder(func(o *Outcome) {
+			if o.Err == nil {
+				o.Err = e.put(ctx, o.Step)
+			}
+		})(b)
+	}
+}
+
+// The places of a step in the order of changed groups.
+const (
+	placeStill   = iota // stops nothing and starts nothing
+	placeBelow          // starts before anything stops
+	placeThrough        // the last to stop and the first to start
+	placeRest
+)
+
+// changedOrder is what decides about the place of a step.
+type changedOrder struct {
+	stops   bool // something stops
+	first   int  // the lowest new priority of what stops: nothing above may start earlier
+	last    int  // the lowest old priority of what stops
+	through bool // what stops last, starts first, and all at one priority
+}
+
+func sortChanged(changed []*Outcome) changedOrder {
+	var c changedOrder
+	for _, o := range changed {
+		s := o.Step
+		if len(s.Stop) == 0 {
+			continue
+		}
+		if !c.stops || s.New.Priority < c.first {
+			c.first = s.New.Priority
+		}
+		if !c.stops || s.Old.Priority < c.last {
+			c.last = s.Old.Priority
+		}
+		c.stops = true
+	}
+	c.through = true
+	for _, o := range changed {
+		if s := o.Step; len(s.Stop) > 0 && s.Old.Priority == c.last && s.New.Priority != c.first {
+			c.through = false
+		}
+	}
+	return c
+}
+
+func (c *changedOrder) place(s *Step) int {
+	switch {
+	case len(s.Stop) == 0 && len(s.Start) == 0:
+		return placeStill
+	case len(s.Stop) == 0 && (!c.stops || s.New.Priority < c.first):
+		return placeBelow
+	case len(s.Stop) > 0 && c.through && s.Old.Priority == c.last:
+		return placeThrough
+	}
+	return placeRest
+}
+
+// whole carries out one step: stop, then put in force. A process that somebody
+// starts in between is stopped once more.
+func (e *execution) whole(ctx context.Context, o *Outcome) {
+	o.Begun = true
+	for range 3 {
+		if o.Err = e.stop(ctx, o.Step); o.Err != nil {
+			return
+		}
+		if o.Err = e.put(ctx, o.Step); !errors.Is(o.Err, ErrStillRunning) {
+			return
+		}
+	}
+}
+
+// stop takes down what the step says, one priority after the other.
+func (e *execution) stop(ctx context.Context, s *Step) error {
+	for i := 0; i < len(s.Stop); {
+		j := i + 1
+		for j < len(s.Stop) && find(s.Old, s.Stop[j]).Priority == find(s.Old, s.Stop[i]).Priority {
+			j++
+		}
+		names := s.Stop[i:j]
+		e.debts.add(s.Group, intersect(names, s.Start))
+		if err := e.target.StopProcesses(ctx, s.Group, names); err != nil {
+			return fmt.Errorf("cannot stop group %s: %w", s.Group, err)
+		}
+		i = j
+	}
+	return nil
+}
+
+// put brings the new definition into force. Where that fails for good the old
+// one goes on as it was.
+func (e *execution) put(ctx context.Context, s *Step) error {
+	var err error
+	if s.Replace {
+		if err = e.target.SetGroup(ctx, s.Old, nil, nil); err != nil {
+			return fmt.Errorf("cannot remove group %s: %w", s.Group, err)
+		}
+		err = e.target.SetGroup(ctx, nil, s.New, s.Start)
+	} else {
+		err = e.target.SetGroup(ctx, s.Old, s.New, s.Start)
+	}
+	if err == nil {
+		e.debts.pay(s.Group, s.Start)
+		return nil
+	}
+	verb := "change"
+	switch {
+	case s.New == nil:
+		verb = "remove"
+	case s.Old == nil:
+		verb = "add"
+	}
+	err = fmt.Errorf("cannot %s group %s: %w", verb, s.Group, err)
+	if errors.Is(err, ErrConflict) || errors.Is(err, ErrStillRunning) || s.Old == nil || s.New == nil {
+		return err
+	}
+	back := s.Old
+	start := slices.DeleteFunc(slices.Clone(s.Start), func(name string) bool { return find(back, name) == nil })
+	var undo error
+	if s.Replace {
+		undo = e.target.SetGroup(ctx, nil, back, start)
+	} else if len(s.Stop) > 0 {
+		undo = e.target.SetGroup(ctx, back, back, intersect(start, s.Stop))
+	}
+	if undo != nil {
+		return fmt.Errorf("%w; the old definition cannot be started again: %v", err, undo)
+	}
+	e.debts.pay(s.Group, start)
+	return err
+}
+
+// batches sorts steps by priority and cuts where it changes. The order among
+// equals stays.
+func batches(list []*Outcome, priority func(*Step) int, descending bool) [][]*Outcome {
+	sorted := slices.Clone(list)
+	slices.SortStableFunc(sorted, func(a, b *Outcome) int {
+		if descending {
+			a, b = b, a
+		}
+		return cmp.Compare(priority(a.Step), priority(b.Step))
+	})
+	var cut [][]*Outcome
+	for i, o := range sorted {
+		if i == 0 || priority(o.Step) != priority(sorted[i-1].Step) {
+			cut = append(cut, nil)
+		}
+		cut[len(cut)-1] = append(cut[len(cut)-1], o)
+	}
+	return cut
+}
+
+func oldPriority(s *Step) int { return s.Old.Priority }
+func newPriority(s *Step) int { return s.New.Priority }
+
+// parallel does all of a batch at once and waits for the last.
+func parallel(do func(*Outcome)) func([]*Outcome) {
+	return func(batch []*Outcome) {
+		var all sync.WaitGroup
+		for _, o := range batch {
+			all.Go(func() { do(o) })
+		}
+		all.Wait()
+	}
+}
+
+func inOrder(do func(*Outcome)) func([]*Outcome) {
+	return func(batch []*Outcome) {
+		for _, o := range batch {
+			do(o)
+		}
+	}
+}
+
+// intersect lists what of a is in b too, in a's order.
+func intersect(a, b []string) []string {
+	both := make([]string, 0, len(a))
+	for _, x := range a {
+		if slices.Contains(b, x) {
+			both = append(both, x)
+		}
+	}
+	return both
+}
+
+// lines are Supervisor's output for an update that came out so.
+//
+// Source: contract/reconcile.md section 5.
+func lines(outcomes []Outcome) []string {
+	var out []string
+	say := func(s *Step, text string) { out = append(out, s.Group+": "+text) }
+	for i := range outcomes {
+		o := &outcomes[i]
+		switch {
+		case !o.Begun:
+		case o.Step.New == nil:
+			say(o.Step, "stopped")
+			if o.Err != nil {
+				say(o.Step, "has problems; not removing")
+			} else {
+				say(o.Step, "removed process group")
+			}
+		case o.Err != nil:
+			out = append(out, "ERROR: "+o.Err.Error())
+		case o.Step.Old == nil:
+			say(o.Step, "added process group")
+		default:
+			if o.Step.Stopped {
+				say(o.Step, "stopped")
+			}
+			say(o.Step, "updated process group")
+		}
+	}
+	return out
+}
+
+// active lists the definitions in force.
+func definitions(active []Active) []*spec.Group {
+	list := make([]*spec.Group, len(active))
+	for i, a := range active {
+		list[i] = a.Group
+	}
+	return list
+}

@@ -1,0 +1,113 @@
+package reconcile
+
+import (
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"supervisord/spec"
+)
+
+// list is what there is to say about each file and directory of a configuration
+// after this look at it: cfg is the view's own, or where that cannot be used the
+// one in force. A State that is empty is that of the groups from there.
+func (v *view) list(h spec.Host, cfg *spec.Config) []FileState {
+	var files []FileState
+	known := make(map[string]bool)
+	put := func(f FileState) {
+		if known[f.Path] {
+			return
+		}
+		known[f.Path] = true
+		if state, reason := v.special(f.Path); state != "" {
+			f.State, f.Reason = state, reason
+		}
+		if info, err := h.Stat(f.Path); err == nil {
+			f.Changed = info.ModTime()
+		}
+		files = append(files, f)
+	}
+	for _, f := range cfg.Files {
+		put(FileState{Path: f.Path, Programs: f.Groups})
+	}
+	for _, e := range v.bad {
+		if e.File != "" {
+			put(FileState{Path: e.File})
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(v.doubts)) {
+		put(FileState{Path: name})
+	}
+	for _, name := range cfg.Unreadable {
+		put(FileState{Path: name, State: FileIgnored, Reason: "it cannot be read"})
+	}
+	for _, name := range cfg.Ignored {
+		put(FileState{Path: name, State: FileIgnored, Reason: "a name like this is never read as configuration"})
+	}
+	for _, dir := range includeDirs(cfg) {
+		f := FileState{Path: dir}
+		for _, file := range cfg.Files {
+			if path.Dir(file.Path) == dir {
+				f.Programs = append(f.Programs, file.Groups...)
+			}
+		}
+		if _, err := h.Stat(dir); err != nil {
+			f.State, f.Reason = FilePending, "it does not exist yet"
+		}
+		put(f)
+	}
+	for _, h := range v.holds { // of a new file that is not finished nothing else tells
+		put(FileState{Path: h.Path})
+	}
+	return files
+}
+
+// special is the state of a file or directory that is not simply in force.
+func (v *view) special(name string) (state, reason string) {
+	if problem := v.doubts[name]; problem != "" && v.settings.Permissions == "enforce" {
+		return FileIgnored, problem
+	}
+	for _, e := range v.bad {
+		if e.File == name {
+			return FileInvalid, e.Report()
+		}
+	}
+	for _, h := range v.holds {
+		if h.Path == name {
+			return FileHeld, h.Reason
+		}
+	}
+	if d := v.held[path.Dir(name)]; d != nil {
+		if _, _, known := d.content(path.Base(name)); known {
+			return FileHeld, "its directory is held"
+		}
+	}
+	return "", ""
+}
+
+// includeDirs are the directories that files are taken from: those of the
+// patterns without wildcards in them, and those of the files.
+func includeDirs(cfg *spec.Config) []string {
+	var dirs []string
+	add := func(dir string) {
+		if !slices.Contains(dirs, dir) {
+			dirs = append(dirs, dir)
+		}
+	}
+	for _, p := range cfg.Includes {
+		if dir := path.Dir(p); !hasWildcard(dir) {
+			add(dir)
+		}
+	}
+	for i, f := range cfg.Files {
+		if i > 0 || cfg.Path == "" {
+			add(path.Dir(f.Path))
+		}
+	}
+	return dirs
+}
+
+func hasWildcard(s string) bool {
+	return strings.ContainsAny(s, "*?[")
+}

@@ -1,0 +1,295 @@
+package reconcile
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"supervisord/spec"
+)
+
+// The limits of automatic updates.
+//
+// Source: reconciler.md, When it does not act.
+const (
+	minRemovals   = 5           // a share of fewer groups than this is never held
+	removalWindow = time.Minute // in which removals count together
+	updateEvery   = time.Second // between two automatic updates of one group
+	flapLimit     = 5           // automatic updates of one group within flapWindow
+	flapWindow    = time.Minute // and how long it must then be quiet
+	retryFirst    = time.Second // after a failed step; doubled each time
+	retryAtMost   = time.Minute
+	gracePeriod   = time.Minute // in which add and remove of what is done already succeed
+	historyLimit  = 200         // entries kept
+)
+
+// Hold is something that is not done, and why.
+type Hold struct {
+	Group  string    `json:"group,omitempty"` // the group it is about, or
+	Path   string    `json:"path,omitempty"`  // the file or directory; both empty: the whole update
+	Reason string    `json:"reason"`
+	Since  time.Time `json:"since"`
+}
+
+// guard remembers what automatic updates did, and decides what the next may do.
+// It is pure but for its memory: the time is given to it. One goroutine at a
+// time may use it.
+type guard struct {
+	recent   map[string][]time.Time // automatic updates of a group, oldest first
+	flapping map[string]bool        // groups over the limit
+	seen     map[string]*spec.Group // desired definitions as last seen
+	changed  map[string]time.Time   // when they were last seen to differ
+	failed   map[string]failure     // steps that went wrong
+	removed  map[string]*spec.Group // taken away by a person although the files have it
+	since    map[string]time.Time   // when a hold with that reason began
+	gone     map[string]time.Time   // groups that automatic updates removed, and when
+	halted   bool                   // too many removals are held: gone stays as it is
+}
+
+// failure is a step to be tried again.
+type failure struct {
+	times int
+	next  time.Time
+}
+
+func newGuard() *guard {
+	return &guard{
+		recent: make(map[string][]time.Time), flapping: make(map[string]bool),
+		seen: make(map[string]*spec.Group), changed: make(map[string]time.Time),
+		failed: make(map[string]failure), removed: make(map[string]*spec.Group),
+		since: make(map[string]time.Time), gone: make(map[string]time.Time),
+	}
+}
+
+// observe takes the newest desired groups. A definition that differs from the
+// last one ends what was decided about it: a failure is tried again, a person's
+// remove is over.
+func (g *guard) observe(now time.Time, desired []spec.Group) {
+	there := make(map[string]bool, len(desired))
+	for i := range desired {
+		d := &desired[i]
+		there[d.Name] = true
+		old := g.seen[d.Name]
+		g.seen[d.Name] = d
+		if old == nil || !old.Equal(d) {
+			g.touch(now, d.Name)
+		}
+		if r := g.removed[d.Name]; r != nil && !r.Equal(d) {
+			delete(g.removed, d.Name)
+		}
+	}
+	for name := range g.seen {
+		if !there[name] {
+			delete(g.seen, name)
+			delete(g.removed, name)
+			g.touch(now, name)
+		}
+	}
+}
+
+func (g *guard) touch(now time.Time, name string) {
+	g.changed[name] = now
+	delete(g.failed, name)
+}
+
+// verdict is what of a plan may be done now.
+type verdict struct {
+	steps []Step
+	holds []Hold
+	// again is when the answer may be another although nothing changed; zero for
+	// never.
+	again time.Time
+}
+
+func (v *verdict) retry(at time.Time) {
+	if v.again.IsZero() || at.Before(v.again) {
+		v.again = at
+	}
+}
+
+// judge decides about the plan of an automatic update. active is the number of
+// active groups.
+func (g *guard) judge(now time.Time, steps []Step, active int, limit spec.Removals) (v verdict) {
+	held := make(map[string]time.Time)
+	hold := func(group, reason string) {
+		key := group + "\x00" + reason
+		since, ok := g.since[key]
+		if !ok {
+			since = now
+		}
+		held[key] = since
+		v.holds = append(v.holds, Hold{Group: group, Reason: reason, Since: since})
+	}
+	defer func() { g.since = held }()
+	if reason := g.tooMany(now, steps, active, limit); reason != "" {
+		hold("", reason)
+		return v
+	}
+	for i := range steps {
+		s := &steps[i]
+		switch f, failed := g.failed[s.Group]; {
+		case s.Old == nil && g.removed[s.Group] != nil:
+			hold(s.Group, "a person removed it: run update or add")
+		case g.flaps(now, s.Group):
+			// Below, with those that just now happen to be as they should.
+		case failed && now.Before(f.next):
+			v.retry(f.next)
+		case now.Before(g.rested(s.Group)):
+			v.retry(g.rested(s.Group))
+		default:
+			v.steps = append(v.steps, *s)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(g.flapping)) {
+		if g.flaps(now, name) {
+			hold(name, fmt.Sprintf("it was updated %d times within a minute: held until its definition has been the same for a minute", flapLimit))
+			v.retry(g.changed[name].Add(flapWindow))
+		}
+	}
+	return v
+}
+
+// rested is when a group may be updated again. What others do is no reason to
+// wait: an edit of one file is in force at once though another was just edited.
+func (g *guard) rested(group string) time.Time {
+	times := g.recent[group]
+	if len(times) == 0 {
+		return time.Time{}
+	}
+	return times[len(times)-1].Add(updateEvery)
+}
+
+// flaps reports whether a group is held because it changes too often.
+func (g *guard) flaps(now time.Time, group string) bool {
+	if g.flapping[group] {
+		if now.Sub(g.changed[group]) < flapWindow {
+			return true
+		}
+		delete(g.flapping, group)
+		delete(g.recent, group)
+		return false
+	}
+	times := g.recent[group]
+	for len(times) > 0 && now.Sub(times[0]) >= flapWindow {
+		times = times[1:]
+	}
+	g.recent[group] = times
+	if len(times) == 0 {
+		delete(g.recent, group)
+	}
+	if len(times) >= flapLimit {
+		g.flapping[group] = true
+		return true
+	}
+	return false
+}
+
+// began notes that an automatic update carries these steps out from now.
+func (g *guard) began(now time.Time, steps []Step) {
+	for i := range steps {
+		name := steps[i].Group
+		g.recent[name] = append(g.recent[name], now)
+		if steps[i].New == nil {
+			g.gone[name] = now
+		}
+	}
+}
+
+// ended notes how a step came out.
+func (g *guard) ended(now time.Time, group string, ok bool) {
+	if ok {
+		delete(g.failed, group)
+		return
+	}
+	f := g.failed[group]
+	wait := retryAtMost
+	if f.times < 6 {
+		wait = retryFirst << f.times
+	}
+	g.failed[group] = failure{f.times + 1, now.Add(wait)}
+}
+
+// taken notes that a person removed a group that the files still have.
+func (g *guard) taken(d *spec.Group) { g.removed[d.Name] = d }
+
+// wanted notes that a person asked for groups: what was held against them is
+// over. Without names it is all.
+func (g *guard) wanted(names []string) {
+	if len(names) == 0 {
+		clear(g.removed)
+		clear(g.failed)
+		clear(g.flapping)
+		clear(g.recent)
+		clear(g.gone)
+		return
+	}
+	for _, n := range names {
+		delete(g.removed, n)
+		delete(g.failed, n)
+		delete(g.flapping, n)
+		delete(g.recent, n)
+		delete(g.gone, n)
+	}
+}
+
+func removals(steps []Step) int {
+	n := 0
+	for i := range steps {
+		if steps[i].New == nil {
+			n++
+		}
+	}
+	return n
+}
+
+// tooMany says why the removals among these steps need a person, "" if they do
+// not. Those of the last minute count too, since files may be deleted slowly; and
+// a minute without any is no permission to go on.
+func (g *guard) tooMany(now time.Time, steps []Step, active int, limit spec.Removals) string {
+	for i := range steps {
+		if steps[i].Old == nil {
+			delete(g.gone, steps[i].Group) // it comes back
+		}
+	}
+	for name, at := range g.gone {
+		if !g.halted && now.Sub(at) >= removalWindow {
+			delete(g.gone, name)
+		}
+	}
+	n, before := removals(steps), len(g.gone)
+	g.halted = n > 0 && exceeds(n+before, active+before, limit)
+	if !g.halted {
+		return ""
+	}
+	text := fmt.Sprintf("it would remove %d of %s", n, plural(active, "active group"))
+	if before > 0 {
+		text += fmt.Sprintf(", after %d within a minute", before)
+	}
+	return text + fmt.Sprintf(", more than max_removals=%s allows: put the files back, or run update", removalsText(limit))
+}
+
+// exceeds reports whether so many removals need a person. A share counts only
+// from minRemovals on: of three groups, two may go.
+func exceeds(n, active int, limit spec.Removals) bool {
+	if limit.Percent {
+		return n >= minRemovals && n*100 > limit.N*active
+	}
+	return n > limit.N
+}
+
+func removalsText(limit spec.Removals) string {
+	if limit.Percent {
+		return fmt.Sprintf("%d%%", limit.N)
+	}
+	return fmt.Sprint(limit.N)
+}
+
+// holdFor finds the hold about a group, or about everything.
+func holdFor(holds []Hold, group string) (Hold, bool) {
+	i := slices.IndexFunc(holds, func(h Hold) bool { return h.Group == group || h.Group == "" && h.Path == "" })
+	if i < 0 {
+		return Hold{}, false
+	}
+	return holds[i], true
+}

@@ -1,0 +1,540 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"supervisord/reconcile/watch"
+)
+
+// TestBadFile: a file that cannot be used keeps its own last good content in
+// force, every other one goes ahead, the mistake is told once with its place,
+// and the file is tried again when it changes.
+func TestBadFile(t *testing.T) {
+	t.Parallel()
+	for name, bad := range map[string]string{
+		"no syntax":     "[program:a\ncommand=/bin/a\n",
+		"wrong content": "[program:a]\ncommand=/bin/a\npriority=high\n",
+		"no command":    "[program:a]\nautostart=true\n",
+		"not text":      "[program:a]\ncommand=\xff\xfe\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, "", map[string]string{"conf.d/a.ini": ini("a"), "conf.d/b.ini": ini("b")}).start()
+			w.becomes("a, b")
+			w.write("conf.d/a.ini", bad)
+			if reason := w.phase(Invalid); !strings.Contains(reason, "conf.d/a.ini") {
+				t.Errorf("reason %q does not name the file", reason)
+			}
+			w.write("conf.d/c.ini", ini("c"))
+			w.write("conf.d/b.ini", ini("b", "command=/bin/n"))
+			w.becomes("a, b=n, c")
+			if f := w.file("conf.d/a.ini"); f.State != FileInvalid || f.Reason == "" {
+				t.Errorf("the file is %+v", f)
+			}
+			w.log.once(t, "level=ERROR")
+			w.write("conf.d/a.ini", ini("a", "command=/bin/good"))
+			w.becomes("a=good, b=n, c")
+			w.phase(Synced)
+			if f := w.file("conf.d/a.ini"); f.State != FileApplied || f.Reason != "" {
+				t.Errorf("the file is %+v", f)
+			}
+		})
+	}
+}
+
+// TestBadNewFile: a file that never was good is left out, and says so.
+func TestBadNewFile(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "", map[string]string{"conf.d/a.ini": ini("a")}).start()
+	w.write("conf.d/b.ini", "[program:b]\ncommand=%(nope)s\n")
+	w.phase(Invalid)
+	w.becomes("a")
+	w.write("conf.d/b.ini", ini("b"))
+	w.becomes("a, b")
+	w.phase(Synced)
+}
+
+// TestBadFileGoes: a bad file that is deleted is a removal like any other.
+func TestBadFileGoes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "", map[string]string{"conf.d/a.ini": ini("a"), "conf.d/b.ini": ini("b")}).start()
+	w.write("conf.d/a.ini", "[")
+	w.phase(Invalid)
+	w.sh("rm conf.d/a.ini")
+	w.becomes("b")
+	w.phase(Synced)
+}
+
+// TestStrict: with on_invalid=strict any bad file holds the whole update.
+func TestStrict(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, quick+"on_invalid=strict\n", map[string]string{"conf.d/a.ini": ini("a"), "conf.d/b.ini": ini("b")}).start()
+	w.write("conf.d/a.ini", "[program:a]\n")
+	w.phase(Invalid)
+	w.write("conf.d/b.ini", ini("b", "command=/bin/n"))
+	w.write("conf.d/c.ini", ini("c"))
+	w.still("one file is bad")
+	if _, err := w.rec.Apply(context.Background(), nil, ""); err == nil {
+		t.Error("an update was accepted with a bad file")
+	}
+	w.write("conf.d/a.ini", ini("a"))
+	w.becomes("a, b=n, c")
+}
+
+// TestBadMain: a main file that cannot be used changes nothing, and says so.
+func TestBadMain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "", map[string]string{"conf.d/a.ini": ini("a")}).start()
+	w.write("main.conf", "[supervisord]\nloglevel=loud\n[include]\nfiles=conf.d/*.ini\n")
+	w.phase(Invalid)
+	w.write("conf.d/b.ini", ini("b"))
+	w.still("the main file is bad")
+	w.main(quick)
+	w.becomes("a, b")
+	w.phase(Synced)
+}
+
+// TestOutOfSight: a directory or a link on the path that is gone or cannot be
+// read is no removal.
+func TestOutOfSight(t *testing.T) {
+	t.Parallel()
+	rows := []struct {
+		name     string
+		include  string
+		setup    string // makes two files, a and b
+		lose     string
+		back     string
+		deny     string // path that cannot be seen instead of lose
+		elsewise string // a change elsewhere that must go ahead meanwhile
+	}{
+		{name: "the directory is renamed away", include: "d/*.ini", setup: "mkdir d; mv a.ini b.ini d", lose: "mv d e", back: "mv e d"},
+		{name: "the directory is removed whole", include: "d/*.ini", setup: "mkdir d; mv a.ini b.ini d", lose: "mv d e; rm -r e; ", back: "mkdir e; for p in a b; do printf '[program:%s]\ncommand=/bin/%s\n' $p $p >e/$p.ini; done; mv e d"},
+		{name: "a parent is renamed away", include: "p/q/d/*.ini", setup: "mkdir -p p/q/d; mv a.ini b.ini p/q/d", lose: "mv p/q x", back: "mv x p/q"},
+		{name: "a link dangles", include: "l/*.ini", setup: "mkdir d; mv a.ini b.ini d; ln -s d l", lose: "ln -sfT nowhere l", back: "ln -sfT d l"},
+		{name: "a link loops", include: "l/*.ini", setup: "mkdir d; mv a.ini b.ini d; ln -s d l", lose: "ln -sfT l l", back: "ln -sfT d l"},
+		{name: "links to files dangle", include: "d/*.ini", setup: "mkdir d r; mv a.ini b.ini r; ln -s ../r/a.ini ../r/b.ini d", lose: "mv r x", back: "mv x r"},
+		{name: "one of several directories", include: "apps/*/*.ini", setup: "mkdir -p apps/1 apps/2; mv a.ini apps/1; mv b.ini apps/2", lose: "mv apps x", back: "mv x apps"},
+		{name: "the directory may not be read", include: "d/*.ini", setup: "mkdir d; mv a.ini b.ini d", deny: "d"},
+		{name: "a parent may not be entered", include: "p/d/*.ini", setup: "mkdir -p p/d; mv a.ini b.ini p/d", deny: "p"},
+		{name: "the files may not be read", include: "d/*.ini", setup: "mkdir d; mv a.ini b.ini d", deny: "d/a.ini"},
+		{name: "a file stands in the place of the directory", include: "d/*.ini", setup: "mkdir d; mv a.ini b.ini d", lose: "mv d e; touch d", back: "rm d; mv e d"},
+	}
+	for _, r := range rows {
+		t.Run(r.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, "", map[string]string{"a.ini": ini("a"), "b.ini": ini("b"), "other/c.ini": ini("c")})
+			w.write("main.conf", "[supervisord]\n[include]\nfiles = "+r.include+" other/*.ini\n[reconcile]\nstatedir="+w.root+"/state\n"+quick)
+			w.sh(r.setup)
+			w.start()
+			w.becomes("a, b, c")
+			a, b := w.table.pidOf("a", "a"), w.table.pidOf("b", "b")
+			if r.deny != "" {
+				w.host.denied.Store(filepath.Join(w.root, r.deny), true)
+				w.sh("chmod 700 " + r.deny + "; chmod 711 " + r.deny)
+			} else {
+				w.sh(r.lose)
+			}
+			if reason := w.phase(Held); !strings.Contains(reason, "stay as they are") {
+				t.Errorf("reason: %q", reason)
+			}
+			w.write("other/c.ini", ini("c", "command=/bin/n"))
+			w.becomes("a, b, c=n")
+			if r.deny != "" {
+				w.host.denied.Clear()
+				w.sh("chmod 755 " + r.deny)
+			} else {
+				w.sh(r.back)
+			}
+			w.phase(Synced)
+			w.becomes("a, b, c=n")
+			if w.table.pidOf("a", "a") != a || w.table.pidOf("b", "b") != b {
+				t.Error("what was out of sight was restarted")
+			}
+			w.eventually("the end of the hold is in the log", func() bool { return w.log.count("no longer held") > 0 })
+		})
+	}
+}
+
+// TestComesBackWithLess: a directory that was out of sight and comes back with
+// some of its files is given a minute for the others; what is in it counts at
+// once.
+func TestComesBackWithLess(t *testing.T) {
+	files := map[string]string{"conf.d/a.ini": ini("a"), "conf.d/b.ini": ini("b"), "conf.d/c.ini": ini("c")}
+	inBubble(t, "", files, func(w *world, hint *told) {
+		look := func(sh string) {
+			w.sh(sh)
+			hint.hints <- watch.Hint{Trigger: TriggerWatch}
+			synctest.Wait()
+		}
+		look("mv conf.d x")
+		if w.rec.State().Phase != Held {
+			t.Fatalf("state: %+v", w.rec.State())
+		}
+		look("mkdir conf.d")
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if got := w.groups(); got != "a, b, c" || w.rec.State().Phase != Held {
+			t.Errorf("an empty directory: %s, %+v", got, w.rec.State())
+		}
+		look("cp x/a.ini conf.d; printf '[program:b]\ncommand=/bin/n\n' >conf.d/b.ini")
+		if got := w.groups(); got != "a, b=n, c" || w.rec.State().Phase != Held {
+			t.Errorf("two of three: %s, %+v", got, w.rec.State())
+		}
+		if f := w.file("conf.d/c.ini"); f.State != FileHeld {
+			t.Errorf("the missing file is %+v", f)
+		}
+		if f := w.file("conf.d/a.ini"); f.State != FileApplied {
+			t.Errorf("the file that is back is %+v", f)
+		}
+		time.Sleep(returnTime / 2)
+		hint.hints <- watch.Hint{Trigger: TriggerRescan}
+		time.Sleep(returnTime/2 - time.Second)
+		synctest.Wait()
+		if got := w.groups(); got != "a, b=n, c" {
+			t.Errorf("within the minute: %s", got)
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if got := w.groups(); got != "a, b=n" || w.rec.State().Phase != Synced {
+			t.Errorf("after the minute: %s, %+v", got, w.rec.State())
+		}
+	})
+}
+
+// TestOutOfSightAccepted: a person who runs update is believed.
+func TestOutOfSightAccepted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "", map[string]string{"conf.d/a.ini": ini("a"), "conf.d/b.ini": ini("b")}).start()
+	w.becomes("a, b")
+	w.sh("rm -r conf.d; true")
+	w.eventually("nothing is there, or it is held", func() bool { return w.groups() == "" || w.rec.State().Phase == Held })
+	w.sh("mkdir -p conf.d; mv conf.d x")
+	report, err := w.rec.Apply(context.Background(), nil, "")
+	if err != nil || !report.OK {
+		t.Fatalf("%+v, %v", report, err)
+	}
+	w.becomes("")
+	w.phase(Synced)
+	w.sh("mkdir conf.d")
+	w.write("conf.d/a.ini", ini("a"))
+	w.becomes("a")
+}
+
+// TestDeletedOneByOne: deleting files from a directory that stands is a removal.
+func TestDeletedOneByOne(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "", programs(4)).start()
+	w.sh("rm conf.d/p00.ini; rm conf.d/p01.ini; rm conf.d/p02.ini; rm conf.d/p03.ini")
+	w.becomes("")
+	w.phase(Synced)
+}
+
+// TestMissingAtStart: an include directory that comes later, and its parent.
+func TestMissingAtStart(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "", nil)
+	w.sh("rmdir conf.d")
+	w.start()
+	w.becomes("")
+	w.sh("mkdir conf.d")
+	w.write("conf.d/a.ini", ini("a"))
+	w.becomes("a")
+}
+
+// TestMaxRemovals: an update that would remove too much is held for a person.
+func TestMaxRemovals(t *testing.T) {
+	t.Parallel()
+	rows := []struct {
+		setting string
+		n, gone int
+		held    bool
+	}{
+		{"", 8, 5, true},
+		{"", 8, 4, false},  // not more than half
+		{"", 4, 4, false},  // fewer than five
+		{"", 12, 6, false}, // half, not more
+		{"max_removals=100%\n", 8, 8, false},
+		{"max_removals=10%\n", 20, 4, false},
+		{"max_removals=10%\n", 20, 5, true},
+		{"max_removals=2\n", 8, 3, true},
+		{"max_removals=2\n", 8, 2, false},
+		{"max_removals=0\n", 2, 1, true},
+	}
+	for _, r := range rows {
+		t.Run(fmt.Sprintf("%s %d of %d", strings.Trim(r.setting, "%\n"), r.gone, r.n), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, "rescan=0\n"+r.setting, programs(r.n)).start()
+			all := w.groups()
+			w.sh(fmt.Sprintf("mv $(ls conf.d/*.ini | head -n %d) .", r.gone))
+			if !r.held {
+				w.eventually("the groups are gone", func() bool { return len(w.table.Groups()) == r.n-r.gone })
+				w.phase(Synced)
+				return
+			}
+			if reason := w.phase(Held); !strings.Contains(reason, "max_removals") {
+				t.Errorf("reason: %q", reason)
+			}
+			w.write("conf.d/x.ini", ini("x"))
+			w.eventually("the new file is held", func() bool { return w.file("conf.d/x.ini").State == FileHeld })
+			equal(t, "groups", w.groups(), all)
+			w.sh("rm conf.d/x.ini; mv p*.ini conf.d")
+			w.phase(Synced)
+			equal(t, "groups", w.groups(), all)
+			w.sh("mv conf.d/*.ini .")
+			w.phase(Held)
+			if report, err := w.rec.Apply(context.Background(), nil, ""); err != nil || !report.OK {
+				t.Fatalf("%+v, %v", report, err)
+			}
+			w.becomes("")
+			w.phase(Synced)
+		})
+	}
+}
+
+// TestSlowRemovals: files that are deleted one after the other count together, for
+// a minute; what is held stays so however long it takes.
+func TestSlowRemovals(t *testing.T) {
+	const n = 8
+	inBubble(t, "rescan=0\n", programs(n), func(w *world, hint *told) {
+		look := func(sh string) {
+			w.sh(sh)
+			hint.hints <- watch.Hint{Trigger: TriggerWatch}
+			synctest.Wait()
+		}
+		left := func(want int) {
+			t.Helper()
+			if got := len(w.table.Groups()); got != want {
+				t.Fatalf("%d groups, want %d: %+v", got, want, w.rec.State())
+			}
+		}
+		for i := range 4 {
+			look(fmt.Sprintf("mv conf.d/p%02d.ini .", i))
+			left(n - 1 - i)
+			time.Sleep(5 * time.Second)
+		}
+		look("mv conf.d/p04.ini .")
+		left(n - 4)
+		if s := w.rec.State(); s.Phase != Held || !strings.Contains(s.Reason, "would remove 1 of 4 active groups, after 4 within a minute") {
+			t.Errorf("%+v", s)
+		}
+		time.Sleep(10 * time.Minute)
+		look("touch conf.d/p07.ini")
+		left(n - 4)
+		look("mv p00.ini p01.ini conf.d") // of eight, three are gone now
+		left(n - 3)
+		if s := w.rec.State(); s.Phase != Synced {
+			t.Errorf("%+v", s)
+		}
+		time.Sleep(2 * time.Minute)
+		look("mv conf.d/p05.ini .")
+		left(n - 4)
+	})
+}
+
+// TestRestlessTree: a file that is written without a pause keeps what it said in
+// force, or is nothing yet, while the others go ahead. Nothing is removed from a
+// tree that is not quiet.
+func TestRestlessTree(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "rescan=0\nsettle=40ms\n", map[string]string{
+		"real/a.ini": ini("a"), "real/b.ini": ini("b"), "real/c.ini": ini("c"),
+	})
+	w.sh("rmdir conf.d; ln -s real conf.d")
+	w.start()
+	stop := make(chan struct{})
+	var writer sync.WaitGroup
+	writer.Go(func() {
+		for i := 0; ; i++ {
+			for _, name := range []string{"a", "new"} {
+				os.WriteFile(w.root+"/real/"+name+".ini", []byte(ini(name, fmt.Sprintf("command=/bin/%d", i))), 0o644)
+			}
+			select {
+			case <-stop:
+				os.WriteFile(w.root+"/real/a.ini", []byte(ini("a", "command=/bin/last")), 0o644)
+				return
+			case <-time.After(4 * time.Millisecond):
+			}
+		}
+	})
+	w.write("real/b.ini", ini("b", "command=/bin/n"))
+	w.write("real/d.ini", ini("d"))
+	w.sh("rm real/c.ini")
+	w.becomes("a, b=n, c, d")
+	w.eventually("the files are held", func() bool {
+		return w.file("conf.d/a.ini").State == FileHeld && w.file("conf.d/new.ini").State == FileHeld && w.rec.State().Phase == Held
+	})
+	if holds := fmt.Sprint(w.rec.Holds()); !strings.Contains(holds, "a.ini is still being written to: what it said") || !strings.Contains(holds, "still changing") {
+		t.Errorf("holds: %v", holds)
+	}
+	close(stop)
+	writer.Wait()
+	w.eventually("all is as it was written last", func() bool { return strings.HasPrefix(w.groups(), "a=last, b=n, d, new=") })
+	w.phase(Synced)
+}
+
+// TestAtStart: what a daemon does that starts with a bad file.
+func TestAtStart(t *testing.T) {
+	t.Parallel()
+	rows := []struct {
+		name     string
+		settings string
+		before   map[string]string // an earlier life, if any
+		files    map[string]string
+		main     string
+		want     string // groups, or
+		refused  string // the error
+	}{
+		{
+			name:   "its last good content",
+			before: map[string]string{"conf.d/a.ini": ini("a"), "conf.d/b.ini": ini("b")},
+			files:  map[string]string{"conf.d/a.ini": "[program:a]\n", "conf.d/b.ini": ini("b", "command=/bin/n")},
+			want:   "a, b=n",
+		},
+		{
+			name:  "left out if there is none",
+			files: map[string]string{"conf.d/a.ini": "[program:a]\n", "conf.d/b.ini": ini("b")},
+			want:  "b",
+		},
+		{
+			name: "strict", settings: "on_invalid=strict\n",
+			files:   map[string]string{"conf.d/a.ini": "[program:a]\n", "conf.d/b.ini": ini("b")},
+			refused: "program section program:a does not specify a command",
+		},
+		{
+			name: "autoupdate off", settings: "autoupdate=false\n",
+			files:   map[string]string{"conf.d/a.ini": "[program:a]\n", "conf.d/b.ini": ini("b")},
+			refused: "program section program:a does not specify a command",
+		},
+		{
+			name: "a bad main file", main: "[supervisord]\nminfds=many\n",
+			refused: "many",
+		},
+	}
+	for _, r := range rows {
+		t.Run(r.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, quick+r.settings, r.before)
+			if r.before != nil {
+				w.start()
+				w.stop()
+				w.table = newModel()
+			}
+			for name, text := range r.files {
+				w.write(name, text)
+			}
+			if r.main != "" {
+				w.write("main.conf", r.main)
+			}
+			err := w.tryStart(Options{})
+			if r.refused != "" {
+				if err == nil || !strings.Contains(err.Error(), r.refused) {
+					t.Fatalf("error %v, want %q", err, r.refused)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.becomes(r.want)
+			w.phase(Invalid)
+			w.log.once(t, "level=ERROR", "conf.d/a.ini")
+		})
+	}
+}
+
+// TestCheck: what a reload asks before it stops anything.
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "", map[string]string{"conf.d/a.ini": ini("a")}).start()
+	if err := w.rec.Check(); err != nil {
+		t.Errorf("good files: %v", err)
+	}
+	w.write("conf.d/b.ini", "[program:b]\n")
+	if err := w.rec.Check(); err == nil || !strings.Contains(err.Error(), "program:b") {
+		t.Errorf("a bad file: %v", err)
+	}
+}
+
+// TestNeverRead: files that editors and packages leave behind are no
+// configuration, and files says why.
+func TestNeverRead(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "", map[string]string{"conf.d/a.ini": ini("a")})
+	w.write("main.conf", "[supervisord]\n[include]\nfiles = conf.d/*\n[reconcile]\nstatedir="+w.root+"/state\n"+quick)
+	w.start()
+	w.becomes("a")
+	for _, name := range []string{
+		".hidden.ini", "..data_tmp", "a.ini~", "#a.ini#", ".a.ini.swp", "a.ini.swx", "a.tmp",
+		"a.ini.dpkg-new", "a.ini.dpkg-dist", "a.ini.rpmsave", "a.ini.rpmnew", "a.ini.rpmorig", "a.ini.SAVE", "a.ini.orig", ".nfs0001",
+	} {
+		if err := os.WriteFile(filepath.Join(w.root, "conf.d", name), []byte(ini("zzz")), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.still("no configuration")
+	w.write("conf.d/b.ini", ini("b"))
+	w.becomes("a, b")
+	if f := w.file("conf.d/a.ini.dpkg-new"); f.State != FileIgnored || f.Reason == "" {
+		t.Errorf("the package's file is %+v", f)
+	}
+}
+
+// TestDotPattern: a pattern that itself begins with a dot reads dotfiles.
+func TestDotPattern(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "", map[string]string{"conf.d/a.ini": ini("a")})
+	w.write("main.conf", "[supervisord]\n[include]\nfiles = conf.d/.*.ini\n[reconcile]\nstatedir="+w.root+"/state\n"+quick)
+	w.start()
+	w.becomes("")
+	if err := os.WriteFile(w.root+"/conf.d/.d.ini", []byte(ini("d")), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	w.becomes("d")
+}
+
+// TestHalfWritten: a file that is written slowly is not read before it is left
+// alone, even if the first part of it is a whole program.
+func TestHalfWritten(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "settle=150ms\nrescan=0\n", nil).start()
+	w.sh("printf '[program:a]\ncommand=/bin/sle' >conf.d/a.ini; sleep 0.05; printf 'ep 100\n' >>conf.d/a.ini; sleep 0.05; echo autorestart=true >>conf.d/a.ini")
+	w.eventually("it runs", func() bool { return len(w.table.Groups()) == 1 })
+	if got := w.table.Groups()[0].Group.Processes[0].Command; got != "/bin/sleep 100" {
+		t.Errorf("command %q", got)
+	}
+	w.phase(Synced)
+	if got := w.rec.History(0); len(got) != 2 {
+		t.Errorf("not one update: %+v", got)
+	}
+}
+
+// TestUnknownNames: an update of a name that does not exist says so and does
+// the rest.
+func TestUnknownNames(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, quick+"autoupdate=false\n", map[string]string{"conf.d/a.ini": ini("a"), "conf.d/b.ini": ini("b")}).start()
+	w.write("conf.d/a.ini", ini("a", "command=/bin/n"))
+	w.write("conf.d/b.ini", ini("b", "command=/bin/n"))
+	report, err := w.rec.Apply(context.Background(), []string{"nope", "a"}, "")
+	if err != nil || report.OK {
+		t.Errorf("%+v, %v", report, err)
+	}
+	equal(t, "lines", report.Lines, []string{"ERROR: no such group: nope", "a: stopped", "a: updated process group"})
+	w.becomes("a=n, b")
+	if _, err := w.rec.Diff([]string{"nope"}); !errors.Is(err, ErrBadName) {
+		t.Errorf("diff of an unknown name: %v", err)
+	}
+	if report, err := w.rec.Apply(context.Background(), []string{"x", "all"}, ""); err != nil || !report.OK {
+		t.Errorf("all among the names: %+v, %v", report, err)
+	}
+	w.becomes("a=n, b=n")
+}

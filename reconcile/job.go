@@ -1,0 +1,253 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"supervisord/spec"
+)
+
+// maxRounds bounds how often an update is planned again because the groups
+// changed under it.
+const maxRounds = 10
+
+// job is one update: one entry in the history, however many rounds of planning
+// it takes.
+type job struct {
+	trigger, caller string
+	explicit        bool // a person asked
+	names           []string
+	config          *spec.Config // what it makes so
+	gen             int
+
+	began   time.Time
+	rounds  int
+	actions []Action // carried out
+	lines   []string
+	failed  []string
+	left    bool // overtaken
+
+	reply chan Report   // capacity one; nil for an automatic update
+	fault chan error    // capacity one: nothing could be made of the files
+	done  chan struct{} // closed when it is over
+}
+
+// Apply makes groups what the files say, all or those named, and returns when it
+// is done. It is one transaction of the daemon's: ctx ends the wait, never the
+// update. caller is who asks, for the history. The error is that of spec.Load
+// when nothing could be done, or ErrNotRunning.
+//
+// A bad file does not keep the others from being applied unless on_invalid or
+// autoupdate say so; the report then is not OK and says what is wrong.
+//
+// Source: contract/reconcile.md section 5; reconciler.md, Seeing it.
+func (r *Reconciler) Apply(ctx context.Context, names []string, caller string) (Report, error) {
+	j := &job{
+		trigger: TriggerUpdate, caller: caller, explicit: true, names: everything(names),
+		reply: make(chan Report, 1), fault: make(chan error, 1), done: make(chan struct{}),
+	}
+	select {
+	case r.requests <- j:
+	case <-r.ended:
+		return Report{}, ErrNotRunning
+	case <-ctx.Done():
+		return Report{}, ctx.Err()
+	}
+	select {
+	case report := <-j.reply:
+		return report, nil
+	case err := <-j.fault:
+		return Report{}, err
+	case <-r.ended:
+		return Report{}, ErrNotRunning
+	case <-ctx.Done():
+		return Report{}, ctx.Err()
+	}
+}
+
+// begin starts an update that somebody asked for.
+func (l *loop) begin(ctx context.Context, j *job) {
+	how := accepting
+	if len(j.names) > 0 {
+		how = plainly
+	}
+	v := l.source.load(how)
+	if v.config == nil {
+		l.complain(v)
+		j.fault <- v.err
+		close(j.done)
+		return
+	}
+	j.config = v.config
+	active := l.target.Groups()
+	for _, n := range unknownNames(active, v.config.Groups, j.names) {
+		text := "ERROR: no such group: " + n
+		j.lines, j.failed = append(j.lines, text), append(j.failed, text)
+	}
+	for _, e := range v.bad {
+		j.lines, j.failed = append(j.lines, "ERROR: "+e.Report()), append(j.failed, e.Report())
+	}
+	l.mu.Lock()
+	l.guard.wanted(j.names)
+	l.candidate, l.candidateSeq = v.config, v.seq
+	if how == accepting {
+		l.adopt(v)
+	} else {
+		l.touched()
+	}
+	l.mu.Unlock()
+	if how == accepting {
+		l.complain(v)
+	}
+	l.round(ctx, j)
+}
+
+// round plans for a job and begins to carry the plan out, or ends the job.
+func (l *loop) round(ctx context.Context, j *job) {
+	if j.began.IsZero() {
+		j.began = time.Now()
+	}
+	j.rounds++
+	active := l.target.Groups()
+	steps := Plan(active, j.config.Groups, Policy{Only: j.names, Explicit: j.explicit, Owed: l.debts.settle(active)})
+	l.run(ctx, j, steps)
+}
+
+// run carries steps out on a goroutine of its own; the loop waits for it before
+// it begins another, and before it ends.
+func (l *loop) run(ctx context.Context, j *job, steps []Step) {
+	if len(steps) == 0 {
+		l.finish(j)
+		return
+	}
+	l.mu.Lock()
+	l.running, l.steps = j, steps
+	j.gen = l.gen + 1
+	l.setPhase()
+	l.mu.Unlock()
+	l.overtaken.Store(false)
+	go func() {
+		l.outcomes <- carryOut(ctx, l.target, steps, l.overtaken.Load, l.debts)
+	}()
+}
+
+// ran takes the outcomes of a round.
+func (l *loop) ran(ctx context.Context, outcomes []Outcome) {
+	now := time.Now()
+	l.mu.Lock()
+	j := l.running
+	l.running, l.steps = nil, nil
+	again := false
+	for i := range outcomes {
+		o := &outcomes[i]
+		switch {
+		case !o.Begun:
+			j.left = true
+		case o.Err == nil:
+			j.actions = append(j.actions, o.Step.Actions...)
+			l.settled(now, j, o.Step)
+		case errors.Is(o.Err, ErrConflict) || errors.Is(o.Err, ErrStillRunning) && o.Step.New != nil:
+			again = true
+		case ctx.Err() == nil:
+			j.failed = append(j.failed, o.Err.Error())
+			l.guard.ended(now, o.Step.Group, false)
+		}
+	}
+	l.mu.Unlock()
+	j.lines = append(j.lines, lines(outcomes)...)
+	l.tell(j, outcomes)
+	switch {
+	case ctx.Err() != nil:
+		l.finish(j)
+	case j.explicit && (j.left || again) && j.rounds < maxRounds:
+		if j.left {
+			j.left = false
+			if v := l.source.load(plainly); v.config != nil {
+				j.config = v.config
+			}
+		}
+		l.round(ctx, j)
+	default:
+		l.finish(j)
+	}
+}
+
+// settled notes that a step was carried out. mu is held.
+func (l *loop) settled(now time.Time, j *job, s *Step) {
+	l.guard.ended(now, s.Group, true)
+	delete(l.added, s.Group)
+	delete(l.removed, s.Group)
+	switch {
+	case j.explicit:
+	case s.Old == nil:
+		l.added[s.Group] = now
+	case s.New == nil:
+		l.removed[s.Group] = now
+	}
+}
+
+// tell logs what was done, one line for each action.
+func (l *loop) tell(j *job, outcomes []Outcome) {
+	for i := range outcomes {
+		o := &outcomes[i]
+		if !o.Begun || o.Err != nil {
+			continue
+		}
+		for k := range o.Step.Actions {
+			a := &o.Step.Actions[k]
+			where := fmt.Sprintf("generation %d", j.gen)
+			if a.File != "" {
+				where += ", " + a.File
+			}
+			l.log.Info(fmt.Sprintf("reconcile: %s (%s): %s", a, where, a.Reason), "group", a.Group, "process", a.Process)
+		}
+	}
+}
+
+// finish ends a job: history, log, events, answer.
+func (l *loop) finish(j *job) {
+	defer close(j.done)
+	result := Applied
+	switch {
+	case len(j.failed) > 0:
+		result = Failed + ": " + strings.Join(j.failed, "; ")
+	case j.left:
+		result = Overtaken
+	}
+	l.mu.Lock()
+	if len(j.actions) > 0 {
+		l.gen++
+	}
+	gen := l.gen
+	// What is tried again and fails in the same way is no news.
+	repeated := !j.explicit && len(j.actions) == 0 && len(l.history) > 0 && l.history[len(l.history)-1].Result == result
+	news := len(j.actions)+len(j.failed) > 0 && !repeated
+	if news || j.trigger == TriggerStart || j.trigger == TriggerReload {
+		l.history = append(l.history, Entry{
+			Generation: gen, Time: j.began, Trigger: j.trigger, Caller: j.caller, Actions: j.actions,
+			Result: result, DurationMS: time.Since(j.began).Milliseconds(),
+		})
+		if n := len(l.history) - historyLimit; n > 0 {
+			l.history = slices.Delete(l.history, 0, n)
+		}
+	}
+	l.mu.Unlock()
+	l.soil()
+	if news {
+		e := Event{Type: EventApplied, Generation: gen, Trigger: j.trigger, Actions: j.actions}
+		if len(j.failed) > 0 {
+			e.Type, e.Reason = EventFailed, strings.Join(j.failed, "; ")
+		}
+		for _, f := range j.failed {
+			l.log.Warn("reconcile: " + f)
+		}
+		l.emit(e)
+	}
+	if j.reply != nil {
+		j.reply <- Report{Generation: gen, Result: result, OK: len(j.failed) == 0, Actions: j.actions, Lines: j.lines}
+	}
+}

@@ -1,0 +1,69 @@
+package reconcile
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"syscall"
+	"testing"
+)
+
+// TestMount runs TestInNamespace as a child in user, mount and network
+// namespaces of its own, where it may mount.
+func TestMount(t *testing.T) {
+	t.Parallel()
+	cmd := exec.Command(os.Args[0], "-test.run=^TestInNamespace$", "-test.v")
+	cmd.Env = append(os.Environ(), "RECONCILE_NAMESPACE=1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS | syscall.CLONE_NEWNET,
+		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
+		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
+	}
+	out, err := cmd.CombinedOutput()
+	if errors.Is(err, syscall.EPERM) && os.Getenv("REQUIRE_SUPERVISOR") != "1" {
+		t.Logf("not tried: this machine allows no namespaces: %v", err)
+		return
+	}
+	if err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// TestInNamespace: a file system that is mounted over the include directory and
+// goes again. What stood there before stays as it is while something else hides
+// it, and so does what was mounted once it is lost.
+func TestInNamespace(t *testing.T) {
+	if os.Getenv("RECONCILE_NAMESPACE") != "1" {
+		return // only as TestMount's child
+	}
+	w := newWorld(t, "settle=20ms\nrescan=50ms\n", map[string]string{"other.ini": ini("o")})
+	w.write("main.conf", "[supervisord]\n[include]\nfiles = conf.d/*.ini *.ini\n[reconcile]\nstatedir="+w.root+"/state\nsettle=20ms\nrescan=50ms\n")
+	w.sh("mount -t tmpfs none conf.d; printf '[program:a]\ncommand=/bin/a\n' >conf.d/a.ini")
+	t.Cleanup(func() { w.sh("umount conf.d") })
+	w.start()
+	w.becomes("a, o")
+	a := w.table.pidOf("a", "a")
+
+	w.sh("umount conf.d")
+	w.phase(Held)
+	w.write("other.ini", ini("o", "command=/bin/n"))
+	w.becomes("a, o=n")
+
+	w.sh("mount -t tmpfs none conf.d")
+	w.still("an empty file system in the place of the lost one")
+	w.sh("printf '[program:a]\ncommand=/bin/a\n' >conf.d/a.ini")
+	w.phase(Synced)
+	if w.table.pidOf("a", "a") != a {
+		t.Error("what was out of sight was restarted")
+	}
+
+	// A mount over a directory that never had anything is nothing to wait for.
+	w.sh("umount conf.d; rmdir conf.d; mkdir empty; mv empty conf.d")
+	w.phase(Held)
+	if _, err := w.rec.Apply(t.Context(), nil, ""); err != nil {
+		t.Fatal(err)
+	}
+	w.becomes("o=n")
+	w.sh("mount -t tmpfs none conf.d; printf '[program:b]\ncommand=/bin/b\n' >conf.d/b.ini")
+	w.becomes("b, o=n")
+}

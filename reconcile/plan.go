@@ -1,0 +1,207 @@
+package reconcile
+
+import (
+	"cmp"
+	"slices"
+
+	"supervisord/spec"
+)
+
+// Step is all that an update does to one group. It is one of three kinds: New
+// nil takes the group away, Old nil makes it, both change it.
+type Step struct {
+	Group string
+	Old   *spec.Group // the definition in force, as Target.Groups gave it
+	New   *spec.Group // the definition wanted; the same as Old when only processes are to be started
+	// Replace: the group must be taken away and made anew.
+	Replace bool
+	// Stop are the processes that must be down before the definitions change, by
+	// descending priority; Start those to be started afterwards, by ascending
+	// priority. A nil Start of a new group is the autostart rule.
+	Stop, Start []string
+	// Stopped: Supervisor's update prints "NAME: stopped" for such a step.
+	Stopped bool
+	Actions []Action
+}
+
+// Policy is what else a plan depends on.
+type Policy struct {
+	// Only names the groups that the update is for; empty is all.
+	Only []string
+	// Explicit: a person asked. Then what a person stopped is started again if
+	// its definition differs, as Supervisor does.
+	Explicit bool
+	// Owed are processes that an earlier update stopped and did not start again.
+	Owed map[ProcessKey]bool
+}
+
+// ProcessKey is the identity of a process.
+type ProcessKey struct{ Group, Process string }
+
+// Plan is what must be done to make the active groups the desired ones: one
+// step for each group that differs, and none for any other. Removed groups come
+// first, in the order of their activation, then changed, then added ones, in the
+// order of desired. It starts and stops nothing.
+//
+// Source: reconciler.md, What counts as a change; contract/reconcile.md sections
+// 3 and 5.
+func Plan(active []Active, desired []spec.Group, p Policy) []Step {
+	wanted := make(map[string]*spec.Group, len(desired))
+	for i := range desired {
+		wanted[desired[i].Name] = &desired[i]
+	}
+	only := make(map[string]bool, len(p.Only))
+	for _, name := range p.Only {
+		only[name] = true
+	}
+	var removed, changed, added []Step
+	standing := make(map[string]*Active, len(active))
+	for i := range active {
+		a := &active[i]
+		standing[a.Group.Name] = a
+		if wanted[a.Group.Name] == nil && (len(only) == 0 || only[a.Group.Name]) {
+			removed = append(removed, removal(a.Group))
+		}
+	}
+	for i := range desired {
+		g := &desired[i]
+		if len(only) > 0 && !only[g.Name] {
+			continue
+		}
+		a := standing[g.Name]
+		if a == nil {
+			added = append(added, addition(g))
+			continue
+		}
+		if s, ok := change(a, g, p); ok {
+			changed = append(changed, s)
+		}
+	}
+	return slices.Concat(removed, changed, added)
+}
+
+func removal(g *spec.Group) Step {
+	return Step{
+		Group: g.Name, Old: g, Stop: byPriority(g, nil, true), Stopped: true,
+		Actions: []Action{{Action: Remove, Group: g.Name, File: origin(g), Reason: "it is gone from the files"}},
+	}
+}
+
+func addition(g *spec.Group) Step {
+	return Step{
+		Group: g.Name, New: g,
+		Actions: []Action{{Action: Add, Group: g.Name, File: origin(g), Reason: "it is new in the files"}},
+	}
+}
+
+// change compares a group with its definition in force. ok is false when there
+// is nothing to do.
+func change(a *Active, new *spec.Group, p Policy) (s Step, ok bool) {
+	old := a.Group
+	s = Step{Group: new.Name, Old: old, New: new}
+	same := old == new || old.Equal(new)
+	if same {
+		if len(p.Owed) == 0 {
+			return s, false
+		}
+		s.New, new = old, old
+	}
+	fields, replace := groupFields(old, new)
+	if len(fields) > 0 {
+		s.Actions = append(s.Actions, Action{
+			Action: Inplace, Group: new.Name, Changes: changes(fields), File: origin(new),
+			Reason: because(fields, "in force at once"),
+		})
+	}
+	live := make(map[string]Process, len(a.Processes))
+	for _, l := range a.Processes {
+		live[l.Name] = l
+	}
+	stop, start := make(map[string]bool), make(map[string]bool)
+	for i := range old.Processes {
+		name := old.Processes[i].Name
+		if find(new, name) != nil {
+			continue
+		}
+		stop[name], s.Stopped = true, true
+		s.Actions = append(s.Actions, Action{
+			Action: Numprocs, Group: new.Name, Process: name, File: origin(new),
+			Reason: "the process is gone from the group",
+		})
+	}
+	for i := range new.Processes {
+		q := &new.Processes[i]
+		before := find(old, q.Name)
+		if before == nil {
+			start[q.Name] = q.Autostart
+			s.Actions = append(s.Actions, Action{
+				Action: Numprocs, Group: new.Name, Process: q.Name, File: q.Origin.File,
+				Reason: "the process is new in the group",
+			})
+			continue
+		}
+		f := keep(new.Name, before, q, live[q.Name], p.Owed[ProcessKey{new.Name, q.Name}], p.Explicit)
+		if f.action != nil {
+			s.Actions = append(s.Actions, *f.action)
+		}
+		stop[q.Name], start[q.Name] = f.stop, f.start
+		s.Stopped = s.Stopped || f.counted
+	}
+	if same && len(s.Actions) == 0 {
+		return s, false
+	}
+	if replace {
+		remake(&s, a, live, p)
+		return s, true
+	}
+	s.Stop = byPriority(old, stop, true)
+	s.Start = byPriority(new, start, false)
+	return s, true
+}
+
+// remake turns a change of kind into a step that takes the group away and makes
+// it anew. What ran, runs again.
+func remake(s *Step, a *Active, live map[string]Process, p Policy) {
+	s.Replace, s.Stopped = true, true
+	s.Stop = byPriority(a.Group, nil, true)
+	start := make(map[string]bool)
+	for i := range s.New.Processes {
+		q := &s.New.Processes[i]
+		l, was := live[q.Name]
+		switch {
+		case l.UserStopped:
+			start[q.Name] = p.Explicit && q.Autostart
+		case was && l.Running:
+			start[q.Name] = true
+		default:
+			start[q.Name] = q.Autostart
+		}
+	}
+	s.Start = byPriority(s.New, start, false)
+	s.Actions = s.Actions[:1]
+	s.Actions[0].Action = Restart
+	s.Actions[0].Reason = "the type differs: it is another kind of group, taken away and made anew"
+}
+
+// byPriority lists processes of a group in ascending or descending order of
+// their own priority, in that of the file among equals. A nil set is all. The
+// result is never nil: an empty list starts nothing, nil would mean a rule.
+func byPriority(g *spec.Group, set map[string]bool, descending bool) []string {
+	list := make([]*spec.Process, 0, len(g.Processes))
+	for i := range g.Processes {
+		if set == nil || set[g.Processes[i].Name] {
+			list = append(list, &g.Processes[i])
+		}
+	}
+	slices.SortStableFunc(list, func(a, b *spec.Process) int {
+		if descending {
+			a, b = b, a
+		}
+		return cmp.Compare(a.Priority, b.Priority)
+	})
+	names := make([]string, len(list))
+	for i, p := range list {
+		names[i] = p.Name
+	}
+	return names
+}

@@ -1,0 +1,99 @@
+package reconcile
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"supervisord/spec"
+)
+
+// Start is what the daemon starts with: the configuration, and the memory of
+// the files it came from, which New takes over.
+type Start struct {
+	// Config is the first desired state.
+	Config *spec.Config
+	// Bad are the mistakes in included files that were set aside: their last
+	// good content from the state directory is in force, or they are left out.
+	Bad []*spec.Error
+
+	source *source
+	view   *view
+}
+
+// Startup reads the configuration for a daemon that starts. path is the main
+// file, empty with o.Watch. It fails as Supervisor refuses to start: for a bad
+// main file, and for any bad file if on_invalid=strict or autoupdate=false; the
+// error then is that of spec.Load. It writes nothing.
+//
+// Source: reconciler.md, When it does not act.
+func Startup(h spec.Host, path string, o spec.Options) (*Start, error) {
+	s := newSource(h, path, o)
+	v := s.load(carefully)
+	if v.config != nil && len(v.bad) > 0 {
+		var good map[string][]byte
+		if dir := s.stateDir(v.settings); dir != "" && OpenExisting(dir).Load(goodItem, &good) {
+			s.recall(good)
+			v = s.load(carefully)
+		}
+	}
+	if v.config == nil {
+		return nil, v.err
+	}
+	return &Start{Config: v.config, Bad: v.bad, source: s, view: v}, nil
+}
+
+// StateDir is the directory in which this daemon keeps its state, "" for none.
+// Daemons with different main files have different ones.
+func (s *Start) StateDir() string { return s.source.stateDir(s.Config.Reconcile) }
+
+// PrepareStateDir makes the directory and gives it to the account that the
+// daemon will run as; for use before privileges are dropped.
+func (s *Start) PrepareStateDir(uid, gid int) error {
+	dir := s.StateDir()
+	if dir == "" {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(dir), 0o711); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return os.Chown(dir, uid, gid)
+}
+
+// stateDir is the place that the settings or the user's environment name, and
+// in it one directory for each main file.
+func (s *source) stateDir(settings spec.Reconcile) string {
+	dir := settings.StateDir
+	if dir == "" {
+		dir = DefaultStateDir(s.host.UID(), func(key string) string {
+			for _, kv := range s.host.Environ() {
+				if name, value, ok := strings.Cut(kv, "="); ok && name == key {
+					return value
+				}
+			}
+			return ""
+		})
+	}
+	if dir == "" {
+		return ""
+	}
+	id := append([]string{s.path}, s.options.Watch...)
+	for i, p := range id {
+		if p != "" && !filepath.IsAbs(p) {
+			id[i] = filepath.Join(s.host.Getwd(), p)
+		}
+	}
+	sum := sha256.Sum256([]byte(strings.Join(id, "\x00")))
+	return filepath.Join(dir, hex.EncodeToString(sum[:8]))
+}
+
+// OpenExisting is a store to read from; it makes no directory.
+func OpenExisting(dir string) *Store {
+	return &Store{dir: dir, log: slog.New(slog.DiscardHandler)}
+}

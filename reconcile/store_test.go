@@ -1,0 +1,135 @@
+package reconcile
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestStore(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "state", "one")
+	s := OpenStore(dir, nil)
+	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("directory: %v, %v", info, err)
+	}
+	for _, sync := range []bool{true, false} {
+		want := map[string]int{"a": 1}
+		if err := s.Save("item", want, sync); err != nil {
+			t.Fatal(err)
+		}
+		var got map[string]int
+		if !s.Load("item", &got) {
+			t.Fatal("not there")
+		}
+		equal(t, "item", got, want)
+	}
+	if list, err := filepath.Glob(dir + "/*"); err != nil || len(list) != 1 {
+		t.Errorf("left behind: %v, %v", list, err)
+	}
+	var none []string
+	if s.Load("nothing", &none) {
+		t.Error("an item that was never saved is there")
+	}
+	for name, text := range map[string]string{"empty": "", "cut": `{"a":`, "other": `"text"`, "noise": "\x00\xff"} {
+		if err := os.WriteFile(filepath.Join(dir, name+".json"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if s.Load(name, &none) {
+			t.Errorf("%s: garbage was read", name)
+		}
+	}
+}
+
+// TestStoreUnwritable: one warning, and the state says so.
+func TestStoreUnwritable(t *testing.T) {
+	t.Parallel()
+	log := new(journal)
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := OpenStore(filepath.Join(file, "below"), slog.New(slog.NewTextHandler(log, nil)))
+	for range 3 {
+		if err := s.Save("item", 1, true); err == nil {
+			t.Error("saved below a file")
+		}
+	}
+	if s.Err() == nil || log.count("level=WARN") != 1 {
+		t.Errorf("error %v, log:\n%s", s.Err(), log)
+	}
+
+	w := newWorld(t, "", map[string]string{"conf.d/a.ini": ini("a")})
+	w.sh("touch state")
+	w.start()
+	w.becomes("a")
+	w.write("conf.d/a.ini", ini("a", "command=/bin/n"))
+	w.becomes("a=n")
+	if w.rec.State().StateDirError == "" {
+		t.Error("the state does not say that the directory cannot be written")
+	}
+	if n := w.log.count("level=WARN", "state directory"); n != 1 {
+		t.Errorf("%d warnings:\n%s", n, w.log)
+	}
+}
+
+// TestHistoryOutlives: generation and history go on where an earlier life ended.
+func TestHistoryOutlives(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "", map[string]string{"conf.d/a.ini": ini("a")}).start()
+	w.write("conf.d/b.ini", ini("b"))
+	w.becomes("a, b")
+	w.stop()
+	w.table = newModel()
+	w.start()
+	w.eventually("a second start is in the history", func() bool { return len(w.rec.History(0)) == 3 })
+	var got []string
+	for _, e := range w.rec.History(0) {
+		got = append(got, e.Trigger)
+	}
+	equal(t, "triggers, newest first", got, []string{TriggerStart, TriggerWatch, TriggerStart})
+	if s := w.rec.State(); s.Generation != 3 {
+		t.Errorf("generation %d", s.Generation)
+	}
+}
+
+func TestDefaultStateDir(t *testing.T) {
+	rows := []struct {
+		uid  int
+		env  string
+		want string
+	}{
+		{0, "HOME=/root", "/var/lib/supervisord"},
+		{7, "XDG_STATE_HOME=/x HOME=/h", "/x/supervisord"},
+		{7, "XDG_STATE_HOME=relative HOME=/h", "/h/.local/state/supervisord"},
+		{7, "HOME=/h", "/h/.local/state/supervisord"},
+		{7, "", ""},
+	}
+	for _, r := range rows {
+		getenv := func(key string) string {
+			for _, kv := range strings.Fields(r.env) {
+				if name, value, _ := strings.Cut(kv, "="); name == key {
+					return value
+				}
+			}
+			return ""
+		}
+		if got := DefaultStateDir(r.uid, getenv); got != r.want {
+			t.Errorf("uid %d, %s: %q, want %q", r.uid, r.env, got, r.want)
+		}
+	}
+}
+
+// TestStateDirsDiffer: daemons of two main files do not share their memory.
+func TestStateDirsDiffer(t *testing.T) {
+	t.Parallel()
+	a, b := newWorld(t, "", nil), newWorld(t, "", nil)
+	for _, w := range []*world{a, b} {
+		w.write("main.conf", "[supervisord]\n[reconcile]\nstatedir="+a.root+"/shared\n")
+		w.start()
+	}
+	if a.rec.Store().Dir() == b.rec.Store().Dir() {
+		t.Error("the same directory")
+	}
+}

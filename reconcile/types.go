@@ -1,0 +1,119 @@
+package reconcile
+
+import (
+	"strings"
+	"time"
+)
+
+// The phases of getState.
+const (
+	Synced   = "synced"   // files and groups agree
+	Pending  = "pending"  // they differ, and nothing is being done yet
+	Applying = "applying" // an update runs
+	Held     = "held"     // something is kept from being done; Reason says what
+	Invalid  = "invalid"  // a file is wrong; its last good content, if any, is in force
+)
+
+// State is how files and groups stand to each other.
+type State struct {
+	Phase      string `json:"phase"`
+	Generation int    `json:"generation"` // of the last update that did something
+	// Desired and Applied are ConfigHash of what the files say and of what is
+	// active; equal exactly if there is nothing to do.
+	Desired     string      `json:"desired"`
+	Applied     string      `json:"applied"`
+	Reason      string      `json:"reason"` // empty when synced
+	Since       time.Time   `json:"since"`  // when the phase began
+	Autoupdate  bool        `json:"autoupdate"`
+	Directories []Directory `json:"directories"`
+	// StateDirError is why the state directory cannot be written, "" if it can.
+	StateDirError string `json:"statedir_error,omitempty"`
+}
+
+// Directory is a directory that configuration files are taken from.
+type Directory struct {
+	Path string `json:"path"` // as the include pattern has it
+	Real string `json:"real"` // without symbolic links; "" when it is not there
+}
+
+// The states of a file or directory in getFiles.
+const (
+	FileApplied = "applied"
+	FileInvalid = "invalid"
+	FilePending = "pending"
+	FileHeld    = "held"
+	FileIgnored = "ignored"
+)
+
+// FileState is one watched file or directory.
+type FileState struct {
+	Path     string    `json:"path"`
+	State    string    `json:"state"`
+	Programs []string  `json:"programs"` // names of the groups from it
+	Changed  time.Time `json:"changed"`  // its modification time; zero when it is not there
+	Reason   string    `json:"reason"`
+}
+
+// What began an update.
+const (
+	TriggerStart  = "start"
+	TriggerWatch  = "watch"
+	TriggerRescan = "rescan"
+	TriggerUpdate = "update"
+	TriggerReload = "reload"
+)
+
+// The results of an update.
+const (
+	Applied   = "applied"
+	Failed    = "failed"
+	Overtaken = "overtaken" // newer content came; the next entry goes on from there
+)
+
+// Entry is one update in the history.
+type Entry struct {
+	Generation int       `json:"generation"`
+	Time       time.Time `json:"time"` // when it began
+	Trigger    string    `json:"trigger"`
+	Caller     string    `json:"caller"` // uid or address of who asked; "" for an automatic one
+	Actions    []Action  `json:"actions"`
+	Result     string    `json:"result"` // applied, overtaken, held: why, or failed: what
+	DurationMS int64     `json:"duration_ms"`
+}
+
+// Report is the answer to an update that somebody asked for.
+type Report struct {
+	Generation int      `json:"generation"`
+	Result     string   `json:"result"`
+	OK         bool     `json:"ok"`
+	Actions    []Action `json:"actions"`
+	Lines      []string `json:"lines"` // what Supervisor's update prints
+}
+
+// The types of event.
+const (
+	EventApplied = "RECONCILE_APPLIED"
+	EventFailed  = "RECONCILE_FAILED"
+	EventHeld    = "RECONCILE_HELD"
+)
+
+// Event tells that an update was applied, failed or is held.
+type Event struct {
+	Type       string
+	Generation int
+	Trigger    string
+	Reason     string // why it failed or is held
+	Actions    []Action
+}
+
+// Details are the lines of the event's body below its first: why, and each action.
+func (e *Event) Details() string {
+	var lines []string
+	if e.Reason != "" {
+		lines = append(lines, "reason:"+e.Reason)
+	}
+	for i := range e.Actions {
+		lines = append(lines, e.Actions[i].String())
+	}
+	return strings.Join(lines, "\n")
+}

@@ -1,0 +1,23 @@
+// Package watch says when files may have changed. It is given absolute paths
+// and glob patterns, keeps an eye on every directory, symbolic link and parent
+// on their way, existing or not yet, and says "look again" once all has been
+// quiet for a moment. It never says what changed: its hints are hints, the
+// content of the files is the truth, and reading them is the caller's business.
+//
+// It knows nothing of Supervisor, imports nothing of ours, and is the only
+// package that imports fsnotify.
+//
+// How a change cannot be missed: a watch is set before the look that counts
+// (after arming anything new the tree is surveyed again), the survey is
+// fingerprinted, and the fingerprint is compared again every Rescan. So a lost
+// notice, a full queue, a file system without notices or a watch limit cost at
+// most one Rescan.
+//
+// Half of Settle is spent in surveying. Then there is a hint that a lull has
+// begun, so that the files can be read while the other half passes.
+//
+// Goroutines: Run is one loop that owns everything; fsnotify has one reader,
+// which Run waits for.
+//
+// Source: reconciler.md (settle, rescan, what it must withstand).
+package watch

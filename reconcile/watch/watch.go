@@ -1,0 +1,381 @@
+package watch
+
+import (
+	"context"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+// What made the watcher look.
+const (
+	Notice = "watch"  // the kernel said so
+	Rescan = "rescan" // a periodic look found a difference
+)
+
+// FallbackRescan is how often everything is looked at where no notices can be
+// had and the Scope asks for none.
+const FallbackRescan = 10 * time.Second
+
+// Patience is how many times Settle a tree that never gets quiet is waited for.
+const Patience = 10
+
+// Hint says that the files should be read.
+type Hint struct {
+	Trigger string // Notice or Rescan
+	// Lull: only half of Settle has passed. What is read now is as good as what
+	// could be read at the hint to come, if that has the same number of Changes.
+	Lull    bool
+	Changes int // seen since the watcher began
+	// Busy are files that were written to within the last Settle, by their real
+	// paths: of a tree that did not get quiet. Another hint comes when it has.
+	Busy []string
+}
+
+// Scope is what to watch, and how patiently.
+type Scope struct {
+	// Paths are absolute; any component may hold *, ? and [].
+	Paths []string
+	// Settle is how long all must have been quiet before a hint; 0 does not wait.
+	// What never gets quiet is hinted at every Patience times Settle.
+	Settle time.Duration
+	// Rescan is how often to look without a notice; 0 trusts notices alone,
+	// except where there are none.
+	Rescan time.Duration
+}
+
+func (s *Scope) equal(o *Scope) bool {
+	return s.Settle == o.Settle && s.Rescan == o.Rescan && slices.Equal(s.Paths, o.Paths)
+}
+
+// Options are what New needs. The zero value watches nothing until Set.
+type Options struct {
+	Scope
+	// Ignore reports file names that never matter even if a pattern matches
+	// them, such as editors' temporary files; nil ignores none.
+	Ignore func(name string) bool
+	// Logger gets the one message about every reason to fall back; nil is silence.
+	Logger *slog.Logger
+}
+
+// Watcher watches one Scope. Its methods may be called from any goroutine.
+type Watcher struct {
+	ignore func(string) bool
+	log    *slog.Logger
+	hints  chan Hint // capacity one: the last hint, if it has not been taken
+	scope  atomic.Pointer[Scope]
+	reset  chan struct{} // capacity one: scope was replaced
+
+	// How notices are asked for; tests replace them to meet the system's limits.
+	open func() (*fsnotify.Watcher, error)
+	add  func(*fsnotify.Watcher, string) error
+
+	// -- owned by Run: everything below --
+
+	now     *Scope
+	fsn     *fsnotify.Watcher   // nil while the system has none left for us
+	armed   map[string]identity // the directories that have a watch
+	remote  map[string]bool     // those of them that may change without notice
+	alias   map[string][]string // armed path → the other paths of the same directory
+	layout  layout
+	deaf    bool            // some directory gives no notices
+	said    map[string]bool // reasons to fall back that were logged
+	phase   phase
+	began   time.Time            // when the tree began to change, or was last hinted at since
+	quiet   time.Time            // when the tree was last seen to change
+	written map[string]time.Time // files by when they were last noticed to change, since began
+	changes int
+	trigger string
+	settle  *time.Timer
+	rescan  *time.Timer
+}
+
+// phase is how far a change has settled.
+type phase int
+
+const (
+	calm     phase = iota
+	stirred        // changed; half of Settle must pass before the survey
+	surveyed       // surveyed after half of Settle; the other half must pass
+)
+
+// New makes a watcher. Nothing is watched before Run.
+func New(o Options) *Watcher {
+	w := &Watcher{
+		ignore: o.Ignore, log: o.Logger,
+		hints:   make(chan Hint, 1),
+		reset:   make(chan struct{}, 1),
+		armed:   make(map[string]identity),
+		remote:  make(map[string]bool),
+		said:    make(map[string]bool),
+		written: make(map[string]time.Time),
+		open:    fsnotify.NewWatcher,
+		add:     (*fsnotify.Watcher).Add,
+	}
+	if w.ignore == nil {
+		w.ignore = func(string) bool { return false }
+	}
+	if w.log == nil {
+		w.log = slog.New(slog.DiscardHandler)
+	}
+	w.Set(o.Scope)
+	return w
+}
+
+// Hints gives one each time the files should be read. After every Set that
+// changes the paths, and at the beginning, there is one hint when all is in
+// place, since what happened before could not be noticed.
+func (w *Watcher) Hints() <-chan Hint { return w.hints }
+
+// Set replaces what is watched. It takes effect at once if Run is running.
+func (w *Watcher) Set(s Scope) {
+	s.Paths = slices.Clone(s.Paths)
+	w.scope.Store(&s)
+	select {
+	case w.reset <- struct{}{}:
+	default:
+	}
+}
+
+// Run watches until ctx ends, and returns when all it started has ended. It
+// fails never: what cannot be watched is looked at every Rescan instead.
+func (w *Watcher) Run(ctx context.Context) {
+	w.now = new(Scope)
+	w.settle, w.rescan = idleTimer(), idleTimer()
+	defer w.settle.Stop()
+	defer w.rescan.Stop()
+	defer func() {
+		if w.fsn != nil {
+			w.fsn.Close()
+		}
+	}()
+	for {
+		var events <-chan fsnotify.Event
+		var errs <-chan error
+		if w.fsn != nil {
+			events, errs = w.fsn.Events, w.fsn.Errors
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-w.reset:
+			w.adopt(w.scope.Load())
+		case e := <-events:
+			w.event(e, events)
+		case err := <-errs:
+			// A full queue has lost notices of anything; whatever else it is,
+			// looking again cannot hurt.
+			w.log.Debug("file system notices were lost", "err", err)
+			w.survey()
+			w.stir(Notice)
+		case <-w.settle.C:
+			w.settled()
+		case <-w.rescan.C:
+			w.look()
+		}
+	}
+}
+
+// adopt puts a new scope in force.
+func (w *Watcher) adopt(s *Scope) {
+	old := w.now
+	if s.equal(old) {
+		return
+	}
+	w.now = s
+	if !slices.Equal(s.Paths, old.Paths) {
+		w.survey()
+		w.stir(Notice)
+	}
+	w.rearmRescan()
+}
+
+// event takes one notice and all that wait behind it, so that a burst of
+// structural changes is surveyed once.
+func (w *Watcher) event(e fsnotify.Event, more <-chan fsnotify.Event) {
+	r := w.note(e)
+	for range 4096 {
+		select {
+		case e, ok := <-more:
+			if ok {
+				r |= w.note(e)
+				continue
+			}
+		default:
+		}
+		break
+	}
+	if r == 0 {
+		return
+	}
+	if r&through != 0 {
+		// At once: what happens inside a new directory must be noticed.
+		before := w.layout.sum
+		if armed := w.survey(); !armed && r&last == 0 && w.layout.sum == before {
+			return // a name on the way that leads nowhere
+		}
+	}
+	w.stir(Notice)
+}
+
+// note takes one notice, and says what it is to us.
+func (w *Watcher) note(e fsnotify.Event) role {
+	if e.Name == "" {
+		return 0
+	}
+	path := filepath.Clean(e.Name)
+	if e.Op&(fsnotify.Create|fsnotify.Remove|fsnotify.Rename) != 0 {
+		// Even if a directory stands there again with the same inode number,
+		// the watch went with the old one, and so did those below it.
+		for dir := range w.armed {
+			if dir == path || strings.HasPrefix(dir, path+"/") {
+				w.disarm(dir)
+			}
+		}
+	}
+	r := w.role(path)
+	if r&last != 0 {
+		w.written[path] = time.Now()
+	}
+	return r
+}
+
+// role is what a path is to us: through when it may change which directories
+// there are to watch, 0 when it does not matter.
+func (w *Watcher) role(path string) role {
+	if _, ok := w.layout.dirs[path]; ok {
+		return through // a watched directory itself: moved, removed, its permissions
+	}
+	dir, name := filepath.Split(path)
+	dir = filepath.Clean(dir)
+	var r role
+	if in, ok := w.layout.dirs[dir]; ok {
+		r = in.role(name, w.ignore)
+	}
+	for _, other := range w.alias[dir] {
+		r |= w.layout.dirs[other].role(name, w.ignore)
+	}
+	return r
+}
+
+// stir notes that the tree changed now and starts to wait for quiet, but not for
+// ever.
+func (w *Watcher) stir(trigger string) {
+	w.changes++
+	w.quiet = time.Now()
+	if w.phase == calm {
+		w.began = w.quiet
+	}
+	if w.phase == calm || trigger == Notice {
+		w.trigger = trigger
+	}
+	w.phase = stirred
+	w.settle.Reset(w.now.Settle / 2)
+	if w.now.Settle > 0 && w.quiet.Sub(w.began) >= Patience*w.now.Settle {
+		w.survey()
+		w.hint(Hint{Trigger: w.trigger, Busy: w.busy()})
+		w.began = w.quiet
+	}
+}
+
+// busy are the files that are being written to.
+func (w *Watcher) busy() []string {
+	var list []string
+	for path, at := range w.written {
+		if w.quiet.Sub(at) < w.now.Settle {
+			list = append(list, path)
+			continue
+		}
+		delete(w.written, path)
+	}
+	slices.Sort(list)
+	return list
+}
+
+// hint gives a hint, in the place of one that nobody has taken.
+func (w *Watcher) hint(h Hint) {
+	h.Changes = w.changes
+	select {
+	case <-w.hints:
+	default:
+	}
+	w.hints <- h
+}
+
+// lull gives a hint that the other half of Settle is there to be used. It is
+// nothing to one that nobody has taken.
+func (w *Watcher) lull() {
+	select {
+	case w.hints <- Hint{Trigger: w.trigger, Lull: true, Changes: w.changes}:
+	default:
+	}
+}
+
+// settled goes on once part of Settle has passed without a change. The survey
+// falls into the quiet time, so that it delays nothing, and before the hint, so
+// that whatever it misses is different at the next one.
+func (w *Watcher) settled() {
+	switch w.phase {
+	case stirred:
+		before := w.layout.sum
+		if armed := w.survey(); armed || w.trigger == Rescan && w.layout.sum != before {
+			w.stir(w.trigger)
+			return
+		}
+		w.phase = surveyed
+		if w.now.Settle > 0 {
+			w.lull()
+		}
+		w.settle.Reset(max(0, w.now.Settle-time.Since(w.quiet)))
+	case surveyed:
+		if w.trigger == Rescan {
+			// No notice told of this change, so none would tell of the next:
+			// only a second look shows that it is over.
+			before := w.layout.sum
+			if w.survey(); w.layout.sum != before {
+				w.stir(w.trigger)
+				return
+			}
+		}
+		w.phase = calm
+		clear(w.written)
+		w.hint(Hint{Trigger: w.trigger})
+	}
+}
+
+// look is the periodic survey. While a change settles there is nothing to add.
+func (w *Watcher) look() {
+	defer w.rearmRescan()
+	if w.phase != calm {
+		return
+	}
+	before := w.layout.sum
+	if armed := w.survey(); armed || w.layout.sum != before {
+		w.stir(Rescan)
+	}
+}
+
+// rearmRescan sets the time of the next periodic survey.
+func (w *Watcher) rearmRescan() {
+	every := w.now.Rescan
+	if every <= 0 && w.deaf {
+		every = FallbackRescan
+	}
+	if every <= 0 || len(w.now.Paths) == 0 {
+		w.rescan.Stop()
+		return
+	}
+	w.rescan.Reset(every)
+}
+
+// idleTimer is a timer that does not run yet.
+func idleTimer() *time.Timer {
+	t := time.NewTimer(time.Hour)
+	t.Stop()
+	return t
+}

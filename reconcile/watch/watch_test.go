@@ -1,0 +1,472 @@
+package watch
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+const settle = 30 * time.Millisecond
+
+// start runs a watcher on patterns below root, without a rescan, and returns
+// when it is in place.
+func start(t testing.TB, root string, change func(*Watcher), patterns ...string) *Watcher {
+	t.Helper()
+	for i, p := range patterns {
+		patterns[i] = root + "/" + p
+	}
+	w := New(Options{
+		Scope:  Scope{Paths: patterns, Settle: settle},
+		Ignore: func(name string) bool { return strings.HasSuffix(name, "~") || strings.HasPrefix(name, "..") },
+	})
+	if change != nil {
+		change(w)
+	}
+	run(t, w)
+	expect(t, w, "once all is in place")
+	return w
+}
+
+// run runs w until the test ends.
+func run(t testing.TB, w *Watcher) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	var done sync.WaitGroup
+	done.Go(func() { w.Run(ctx) })
+	t.Cleanup(func() { cancel(); done.Wait() })
+}
+
+// expect waits for a hint.
+func expect(t testing.TB, w *Watcher, why string) string {
+	t.Helper()
+	over := time.After(5 * time.Second)
+	for {
+		select {
+		case h := <-w.Hints():
+			if !h.Lull {
+				return h.Trigger
+			}
+		case <-over:
+			t.Fatalf("no hint: %s", why)
+			return ""
+		}
+	}
+}
+
+// quiet fails if a hint comes although nothing happened that matters.
+func quiet(t testing.TB, w *Watcher, why string) {
+	t.Helper()
+	select {
+	case h := <-w.Hints():
+		t.Fatalf("hint %+v: %s", h, why)
+	case <-time.After(4 * settle):
+	}
+}
+
+// TestHints: after each action one hint, or none, with notices alone.
+func TestHints(t *testing.T) {
+	type step struct {
+		sh   string // run in the root; a leading - means no hint may follow
+		note string
+	}
+	rows := []struct {
+		name     string
+		setup    string
+		patterns []string
+		steps    []step
+	}{
+		{"a file comes, changes, goes", "mkdir d", []string{"d/*.ini"}, []step{
+			{"echo 1 >d/a.ini", ""}, {"echo 2 >>d/a.ini", ""}, {"touch d/a.ini", "a hint is only a hint"},
+			{"- echo 1 >d/a.txt", "no pattern matches"}, {"- echo 1 >d/a.ini~", "an editor's backup"},
+			{"mv d/a.ini d/b.ini", ""}, {"rm d/b.ini", ""},
+		}},
+		{"a rename into place", "mkdir d", []string{"d/*.ini"}, []step{
+			{"- echo 1 >d/.a.ini.XyZ", ""}, {"mv d/.a.ini.XyZ d/a.ini", ""},
+		}},
+		{"the directory comes later", "true", []string{"x/y/z/*.ini"}, []step{
+			{"mkdir x", ""}, {"mkdir -p x/y/z", ""}, {"echo 1 >x/y/z/a.ini", ""},
+			{"rm -r x", ""}, {"mkdir -p x/y/z && echo 1 >x/y/z/a.ini", ""}, {"echo 2 >x/y/z/a.ini", ""},
+		}},
+		{"removed and made again at once", "mkdir d && echo 1 >d/a.ini", []string{"d/*.ini"}, []step{
+			{"rm -r d && mkdir d", ""}, {"echo 1 >d/a.ini", "the new directory is watched"},
+			{"rm -r d && mkdir d", ""}, {"echo 1 >d/b.ini", ""},
+		}},
+		{"a parent is renamed away and back", "mkdir -p p/q/d && echo 1 >p/q/d/a.ini", []string{"p/q/d/*.ini"}, []step{
+			{"mv p/q p/away", ""}, {"- echo 2 >p/away/d/a.ini", "no longer on the path"},
+			{"mv p/away p/q", ""}, {"echo 3 >p/q/d/a.ini", "watched again"},
+		}},
+		{"one tree is put in the place of another", "mkdir -p p/d n/d && echo 1 >n/d/a.ini", []string{"p/d/*.ini"}, []step{
+			{"mv p old && mv n p", ""}, {"echo 2 >p/d/a.ini", ""}, {"- echo 2 >old/d/a.ini", ""},
+		}},
+		{"a mounted volume is flipped", "mkdir -p c/..1 && echo 1 >c/..1/a.ini && ln -s ..1 c/..data && ln -s ..data/a.ini c/a.ini", []string{"c/*.ini"}, []step{
+			{"mkdir c/..2 && echo 2 >c/..2/a.ini && ln -s ..2 c/..data_tmp && mv -T c/..data_tmp c/..data && rm -r c/..1", ""},
+			{"echo 3 >c/..2/a.ini", "the new target is watched"},
+		}},
+		{"a worktree link of a parent is flipped", "mkdir -p w/1/conf w/2/conf && echo 1 >w/1/conf/a.ini && echo 2 >w/2/conf/a.ini && ln -s w/1 current", []string{"current/conf/*.ini"}, []step{
+			{"ln -s w/2 tmp && mv -T tmp current", ""}, {"echo 3 >w/2/conf/a.ini", ""}, {"- echo 3 >w/1/conf/a.ini", "the old one is nothing any more"},
+		}},
+		{"a link that dangles, then does not", "ln -s t/d l", []string{"l/*.ini"}, []step{
+			{"mkdir t", ""}, {"mkdir t/d", ""}, {"echo 1 >t/d/a.ini", ""},
+		}},
+		{"links that loop, then do not", "ln -s b a && ln -s a b", []string{"a/*.ini"}, []step{
+			{"rm b && mkdir b", ""}, {"echo 1 >b/x.ini", ""},
+		}},
+		{"wildcards in the middle", "mkdir -p apps/one/conf", []string{"apps/*/conf/*.ini"}, []step{
+			{"echo 1 >apps/one/conf/a.ini", ""}, {"mkdir -p apps/two/conf", ""}, {"echo 1 >apps/two/conf/a.ini", ""},
+			{"- echo 1 >apps/README", "files that are on no way"},
+		}},
+		{"** and several globs", "mkdir -p d/e/f", []string{"d/**/*.ini", "d/*.ini", "d/*/*.conf"}, []step{
+			{"echo 1 >d/a.ini", ""}, {"echo 1 >d/e/a.ini", ""}, {"echo 1 >d/e/a.conf", ""}, {"- echo 1 >d/e/f/a.ini", ""},
+		}},
+		{"a file moves between two watched directories", "mkdir a b && echo 1 >a/x.ini", []string{"a/*.ini", "b/*.ini"}, []step{
+			{"mv a/x.ini b/x.ini", ""},
+		}},
+		{"permissions", "mkdir d && echo 1 >d/a.ini", []string{"d/*.ini"}, []step{
+			{"chmod 000 d", ""}, {"chmod 755 d", ""}, {"chmod 000 d/a.ini", ""},
+		}},
+		{"a plain path", "true", []string{"main.conf"}, []step{
+			{"echo 1 >main.conf", ""}, {"- echo 1 >other.conf", ""}, {"mv main.conf m && mv m main.conf", ""},
+		}},
+		{"a linked file, its target written in place", "echo 1 >real.conf && ln -s real.conf main.conf", []string{"main.conf"}, []step{
+			{"echo 2 >real.conf", ""}, {"ln -sfT other.conf main.conf", ""}, {"echo 1 >other.conf", ""},
+		}},
+	}
+	for _, r := range rows {
+		t.Run(r.name, func(t *testing.T) {
+			t.Parallel()
+			root := realTempDir(t)
+			shell(t, root, r.setup)
+			w := start(t, root, nil, r.patterns...)
+			for _, s := range r.steps {
+				sh, silent := strings.CutPrefix(s.sh, "- ")
+				shell(t, root, sh)
+				if silent {
+					quiet(t, w, sh+": "+s.note)
+					continue
+				}
+				if h := expect(t, w, sh+": "+s.note); h != Notice {
+					t.Errorf("%s: hint %q, want %q", sh, h, Notice)
+				}
+				drain(w)
+			}
+		})
+	}
+}
+
+// drain takes the hints of an action that lasted longer than settle.
+func drain(w *Watcher) {
+	for {
+		select {
+		case <-w.Hints():
+		case <-time.After(3 * settle):
+			return
+		}
+	}
+}
+
+func shell(t testing.TB, dir, command string) {
+	t.Helper()
+	cmd := exec.Command("sh", "-c", command)
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", command, err, out)
+	}
+}
+
+// TestLull: half way through Settle there is a hint to read ahead, and the next
+// has the same number of changes, unless something changed meanwhile.
+func TestLull(t *testing.T) {
+	t.Parallel()
+	root := realTempDir(t)
+	const long = 400 * time.Millisecond
+	w := start(t, root, func(w *Watcher) {
+		s := *w.scope.Load()
+		s.Settle = long
+		w.Set(s)
+	}, "*.ini")
+	next := func(lull bool) Hint {
+		t.Helper()
+		select {
+		case h := <-w.Hints():
+			if h.Lull != lull {
+				t.Fatalf("%+v, want a lull: %v", h, lull)
+			}
+			return h
+		case <-time.After(5 * time.Second):
+			t.Fatal("no hint")
+			return Hint{}
+		}
+	}
+	begun := time.Now()
+	shell(t, root, "echo 1 >a.ini")
+	early := next(true)
+	if waited := time.Since(begun); waited < long/2 {
+		t.Errorf("a lull after %v", waited)
+	}
+	if h := next(false); h.Changes != early.Changes {
+		t.Errorf("%d changes at the lull, then %d", early.Changes, h.Changes)
+	}
+	shell(t, root, "echo 2 >a.ini")
+	early = next(true)
+	shell(t, root, "echo 3 >a.ini")
+	next(true)
+	if h := next(false); h.Changes == early.Changes {
+		t.Error("a change after the lull was not counted")
+	}
+}
+
+// TestRestless: a tree that does not get quiet is hinted at all the same, with the
+// files that are to blame.
+func TestRestless(t *testing.T) {
+	t.Parallel()
+	root := realTempDir(t)
+	shell(t, root, "mkdir d; ln -s d l; echo 1 >d/a.ini; echo 1 >d/b.ini")
+	const short = 60 * time.Millisecond
+	w := start(t, root, func(w *Watcher) {
+		s := *w.scope.Load()
+		s.Settle = short
+		w.Set(s)
+	}, "l/*.ini")
+	ctx, cancel := context.WithCancel(context.Background())
+	var writer sync.WaitGroup
+	defer writer.Wait()
+	defer cancel()
+	writer.Go(func() {
+		for ctx.Err() == nil {
+			os.WriteFile(root+"/d/a.ini", []byte("more"), 0o644)
+			time.Sleep(short / 10)
+		}
+	})
+	begun := time.Now()
+	shell(t, root, "echo 2 >d/b.ini")
+	for range 2 {
+		h := <-w.Hints()
+		for h.Lull || len(h.Busy) == 0 {
+			if time.Since(begun) > 10*time.Second {
+				t.Fatal("no hint")
+			}
+			h = <-w.Hints()
+		}
+		if len(h.Busy) != 1 || h.Busy[0] != root+"/d/a.ini" {
+			t.Errorf("busy: %v", h.Busy)
+		}
+	}
+	cancel()
+	writer.Wait()
+	for h := (Hint{Lull: true}); h.Lull || len(h.Busy) > 0; h = <-w.Hints() {
+		if time.Since(begun) > 20*time.Second {
+			t.Fatal("no hint of quiet")
+		}
+	}
+}
+
+// TestSettle: a file that is written again and again is not looked at before it
+// is left alone.
+func TestSettle(t *testing.T) {
+	t.Parallel()
+	root := realTempDir(t)
+	const long = 200 * time.Millisecond
+	w := start(t, root, func(w *Watcher) {
+		s := *w.scope.Load()
+		s.Settle = long
+		w.Set(s)
+	}, "*.ini")
+	var last time.Time
+	for range 8 {
+		last = time.Now()
+		shell(t, root, "echo more >>a.ini")
+		select {
+		case h := <-w.Hints():
+			if gap := time.Since(last); gap < long && !h.Lull {
+				t.Fatalf("looked %v after a write; it had to be quiet for %v", gap, long)
+			}
+		case <-time.After(long / 4):
+		}
+	}
+	expect(t, w, "after the last write")
+	if waited := time.Since(last); waited < long {
+		t.Errorf("the hint came %v after the last write, before it was quiet for %v", waited, long)
+	}
+	quiet(t, w, "one hint for one burst")
+}
+
+// TestRescan: without notices the periodic look finds what changed, and only
+// then says something.
+func TestRescan(t *testing.T) {
+	t.Parallel()
+	root := realTempDir(t)
+	shell(t, root, "mkdir d && echo 1 >d/a.ini")
+	var log lockedBuffer
+	w := start(t, root, func(w *Watcher) {
+		w.log = slog.New(slog.NewTextHandler(&log, nil))
+		w.add = func(_ *fsnotify.Watcher, path string) error { return syscall.ENOSPC }
+		s := *w.scope.Load()
+		s.Rescan = 20 * time.Millisecond
+		w.Set(s)
+	}, "d/*.ini")
+	quiet(t, w, "nothing changed")
+	for _, sh := range []string{"echo 2 >d/a.ini", "echo 1 >d/b.ini", "rm d/a.ini", "mv d e", "mv e d"} {
+		shell(t, root, sh)
+		if h := expect(t, w, sh); h != Rescan {
+			t.Errorf("%s: hint %q, want %q", sh, h, Rescan)
+		}
+		quiet(t, w, "nothing changed since")
+	}
+	if n := strings.Count(log.String(), "level=WARN"); n != 1 {
+		t.Errorf("the watch limit was reported %d times, want once:\n%s", n, log.String())
+	}
+}
+
+// TestNoNoticesAndNoRescan: rescan=0 trusts notices alone, except where there
+// are none.
+func TestNoNoticesAndNoRescan(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*Watcher){
+		"no instance left": func(w *Watcher) {
+			w.open = func() (*fsnotify.Watcher, error) { return nil, syscall.EMFILE }
+		},
+		"no watch left": func(w *Watcher) {
+			w.add = func(*fsnotify.Watcher, string) error { return syscall.ENOSPC }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := New(Options{Scope: Scope{Paths: []string{realTempDir(t) + "/*.ini"}}})
+			change(w)
+			w.now = new(Scope)
+			w.settle, w.rescan = idleTimer(), idleTimer()
+			w.adopt(w.scope.Load())
+			if !w.rescan.Stop() {
+				t.Error("nothing would ever look again")
+			}
+		})
+	}
+}
+
+// TestOverflow: when the kernel's queue is full, notices are lost, and the
+// watcher looks at everything.
+func TestOverflow(t *testing.T) {
+	t.Parallel()
+	root := realTempDir(t)
+	w := New(Options{Scope: Scope{Paths: []string{root + "/*/*.ini"}, Settle: settle}})
+	w.now = new(Scope)
+	w.settle, w.rescan = idleTimer(), idleTimer()
+	w.adopt(w.scope.Load()) // armed, but nobody takes the notices yet
+	limit, err := os.ReadFile("/proc/sys/fs/inotify/max_queued_events")
+	if err != nil {
+		t.Logf("no such limit here: %v", err)
+		limit = []byte("16384")
+	}
+	var n int
+	if _, err := fmt.Sscan(string(limit), &n); err != nil {
+		t.Fatal(err)
+	}
+	for i := range n + n/2 {
+		// Not one name: the kernel merges equal notices that follow each other.
+		if err := os.WriteFile(fmt.Sprintf("%s/%d", root, i%2), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	shell(t, root, "mkdir late && echo 1 >late/a.ini") // this notice is lost
+	w.Set(Scope{Paths: []string{root + "/*/*.ini"}, Settle: settle})
+	run(t, w)
+	expect(t, w, "after an overflow")
+	drain(w)
+	shell(t, root, "echo 2 >late/a.ini")
+	expect(t, w, "the directory whose notice was lost is watched")
+}
+
+// TestSet: what is watched can be changed, and what happened before is hinted.
+func TestSet(t *testing.T) {
+	t.Parallel()
+	root := realTempDir(t)
+	shell(t, root, "mkdir a b")
+	w := start(t, root, nil, "a/*.ini")
+	w.Set(Scope{Paths: []string{root + "/b/*.ini"}, Settle: settle})
+	expect(t, w, "the paths changed")
+	shell(t, root, "echo 1 >b/x.ini")
+	expect(t, w, "the new directory is watched")
+	drain(w)
+	shell(t, root, "echo 1 >a/x.ini")
+	quiet(t, w, "the old directory is not")
+	w.Set(Scope{Paths: []string{root + "/b/*.ini"}, Settle: settle})
+	quiet(t, w, "the same scope again")
+}
+
+// TestBurst: a burst is one hint.
+func TestBurst(t *testing.T) {
+	t.Parallel()
+	root := realTempDir(t)
+	w := start(t, root, nil, "*.ini")
+	for i := range 500 {
+		path := filepath.Join(root, fmt.Sprintf("%d.ini", i))
+		if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expect(t, w, "the burst")
+	quiet(t, w, "one burst, one hint")
+}
+
+// lockedBuffer is a bytes.Buffer for a log written by another goroutine.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// BenchmarkScan is the idle look at 10,000 unchanged files; under 60 ms.
+func BenchmarkScan(b *testing.B) {
+	root := realTempDir(b)
+	for i := range 10_000 {
+		if err := os.WriteFile(fmt.Sprintf("%s/%05d.ini", root, i), []byte("[program:x]\ncommand=/bin/cat\n"), 0o600); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		resolve(disk{}, []string{root + "/*.ini"}, func(string) bool { return false })
+	}
+}
+
+// BenchmarkHint is the way from a rename into place to the hint, settle taken
+// off.
+func BenchmarkHint(b *testing.B) {
+	root := realTempDir(b)
+	w := start(b, root, nil, "*.ini")
+	var over time.Duration
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := os.WriteFile(root+"/x.tmp", nil, 0o600); err != nil {
+			b.Fatal(err)
+		}
+		at := time.Now()
+		if err := os.Rename(root+"/x.tmp", root+"/x.ini"); err != nil {
+			b.Fatal(err)
+		}
+		expect(b, w, "renamed")
+		over += time.Since(at) - settle
+	}
+	b.ReportMetric(float64(over.Microseconds())/float64(b.N), "µs/hint")
+}

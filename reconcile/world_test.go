@@ -1,0 +1,335 @@
+package reconcile
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"supervisord/spec"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// machine is spec.Host on the test's own machine; its environment and user are
+// the test's to choose, and so is what cannot be seen: tests may run as root,
+// from whom no permission keeps anything.
+type machine struct {
+	uid     int
+	environ []string
+	denied  *sync.Map // paths below which nothing may be seen
+}
+
+func (m machine) deny(op, p string) error {
+	if m.denied == nil {
+		return nil
+	}
+	var err error
+	m.denied.Range(func(key, _ any) bool {
+		if d := key.(string); p == d && op != "stat" || strings.HasPrefix(p, d+"/") {
+			err = &fs.PathError{Op: op, Path: p, Err: fs.ErrPermission}
+		}
+		return err == nil
+	})
+	return err
+}
+
+func (m machine) ReadFile(p string) ([]byte, error) {
+	if err := m.deny("open", p); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(p)
+}
+
+func (m machine) ReadDir(p string) ([]fs.DirEntry, error) {
+	if err := m.deny("open", filepath.Clean(p)); err != nil {
+		return nil, err
+	}
+	return os.ReadDir(p)
+}
+
+func (m machine) Stat(p string) (fs.FileInfo, error) {
+	if err := m.deny("stat", p); err != nil {
+		return nil, err
+	}
+	return os.Stat(p)
+}
+
+func (machine) Getwd() string                          { return "/" }
+func (m machine) Environ() []string                    { return m.environ }
+func (machine) Hostname() string                       { return "here" }
+func (machine) TempDir() string                        { return os.TempDir() }
+func (machine) Home(string) (string, bool)             { return "/", true }
+func (machine) LookupUser(string) (spec.Account, bool) { return spec.Account{}, false }
+func (machine) LookupGroup(string) (int, bool)         { return 0, false }
+func (m machine) UID() int                             { return m.uid }
+
+// world is a directory of configuration, a process table and a reconciler
+// between them.
+type world struct {
+	t      testing.TB
+	root   string // real path; conf.d below it is included
+	table  *model
+	rec    *Reconciler
+	log    *journal
+	events chan Event
+	stop   func()
+	host   machine
+	seen   spec.Host // what the reconciler is given; nil for host
+}
+
+// settings of every world unless a test says otherwise: quick, and by notices
+// alone.
+const quick = "settle=20ms\nrescan=0\n"
+
+// newWorld makes a world from files below root, not yet running. reconcile is
+// the text of [reconcile]; "" is quick.
+func newWorld(t testing.TB, reconcile string, files map[string]string) *world {
+	t.Helper()
+	root, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if reconcile == "" {
+		reconcile = quick
+	}
+	w := &world{t: t, root: root, table: newModel(), log: new(journal), events: make(chan Event, 1000), host: machine{uid: 1000, denied: new(sync.Map)}}
+	w.main(reconcile)
+	if err := os.MkdirAll(root+"/conf.d", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range files {
+		w.write(name, text)
+	}
+	return w
+}
+
+// main writes the main file.
+func (w *world) main(reconcile string) {
+	w.write("main.conf", "[supervisord]\n[include]\nfiles = conf.d/*.ini\n[reconcile]\nstatedir="+w.root+"/state\n"+reconcile)
+}
+
+func (w *world) write(name, text string) {
+	w.t.Helper()
+	path := filepath.Join(w.root, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		w.t.Fatal(err)
+	}
+	temp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".new")
+	if err := os.WriteFile(temp, []byte(text), 0o644); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := os.Rename(temp, path); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// sh runs a command in the root.
+func (w *world) sh(command string) {
+	w.t.Helper()
+	cmd := exec.Command("sh", "-ec", command)
+	cmd.Dir = w.root
+	if out, err := cmd.CombinedOutput(); err != nil {
+		w.t.Fatalf("%s: %v\n%s", command, err, out)
+	}
+}
+
+// ini is a program's file.
+func ini(name string, keys ...string) string {
+	return "[program:" + name + "]\ncommand=/bin/" + name + "\n" + strings.Join(keys, "\n") + "\n"
+}
+
+// start runs the reconciler and waits for its first update.
+func (w *world) start() *world {
+	w.t.Helper()
+	if err := w.tryStart(Options{}); err != nil {
+		w.t.Fatal(err)
+	}
+	w.eventually("the first update is over", func() bool { return len(w.rec.History(0)) > 0 })
+	return w
+}
+
+func (w *world) tryStart(o Options) error {
+	w.t.Helper()
+	var host spec.Host = w.host
+	if w.seen != nil {
+		host = w.seen
+	}
+	st, err := Startup(host, w.root+"/main.conf", spec.Options{})
+	if err != nil {
+		return err
+	}
+	o.Start, o.Target, o.Logger = st, w.table, slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelInfo}))
+	o.Emit = func(e Event) {
+		select {
+		case w.events <- e:
+		default:
+		}
+	}
+	w.rec = New(o)
+	ctx, cancel := context.WithCancel(context.Background())
+	var done sync.WaitGroup
+	done.Go(func() { w.rec.Run(ctx) })
+	w.stop = func() { cancel(); done.Wait() }
+	w.t.Cleanup(w.stop)
+	return nil
+}
+
+// eventually waits for a condition.
+func (w *world) eventually(what string, ok func() bool) {
+	w.t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	for !ok() {
+		if time.Now().After(deadline) {
+			w.t.Fatalf("not so within 10 s: %s\nstate %+v\ngroups %s\nlog:\n%s", what, w.rec.State(), w.groups(), w.log)
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+}
+
+// groups is the table in short: name=command of each process, sorted.
+func (w *world) groups() string {
+	var list []string
+	for _, a := range w.table.Groups() {
+		for i, p := range a.Group.Processes {
+			text := a.Group.Name
+			if p.Name != a.Group.Name {
+				text += ":" + p.Name
+			}
+			if base := filepath.Base(p.Command); base != a.Group.Name {
+				text += "=" + base
+			}
+			if s := a.Processes[i].State; s != "RUNNING" {
+				text += " " + s
+			}
+			list = append(list, text)
+		}
+	}
+	slices.Sort(list)
+	return strings.Join(list, ", ")
+}
+
+// becomes waits until the table is so.
+func (w *world) becomes(groups string) {
+	w.t.Helper()
+	w.eventually("groups are "+groups, func() bool { return w.groups() == groups })
+	w.agrees()
+}
+
+// agrees waits until nothing runs, and checks that files and table agree if the
+// reconciler says so.
+func (w *world) agrees() {
+	w.t.Helper()
+	w.eventually("nothing is being done", func() bool { return w.rec.State().Phase != Applying })
+	if s := w.rec.State(); s.Phase == Synced && s.Desired != s.Applied {
+		w.t.Errorf("synced, but the hashes differ: %+v", s)
+	}
+	if len(w.table.wrong)+len(w.table.stale()) > 0 {
+		w.t.Errorf("broken rules: %v, stale children: %v", w.table.wrong, w.table.stale())
+	}
+}
+
+// still checks that nothing is done for a while: not a wait for something, but
+// the time in which a wrong action would come.
+func (w *world) still(what string) {
+	w.t.Helper()
+	before := w.groups()
+	w.table.took()
+	time.Sleep(120 * time.Millisecond)
+	if log := w.table.took(); len(log) > 0 || w.groups() != before {
+		w.t.Errorf("%s: %s", what, words(log))
+	}
+}
+
+// phase waits for a phase, and returns the reason.
+func (w *world) phase(want string) string {
+	w.t.Helper()
+	w.eventually("phase is "+want, func() bool { return w.rec.State().Phase == want })
+	return w.rec.State().Reason
+}
+
+// file is what Files says of a file below root.
+func (w *world) file(name string) FileState {
+	w.t.Helper()
+	for _, f := range w.rec.Files() {
+		if f.Path == filepath.Join(w.root, name) {
+			return f
+		}
+	}
+	return FileState{}
+}
+
+func equal(t testing.TB, what string, got, want any) {
+	t.Helper()
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("%s (-want +got):\n%s", what, d)
+	}
+}
+
+// journal is a log that many goroutines write.
+type journal struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.b.Write(p)
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.b.String()
+}
+
+// count is how many lines hold all the words.
+func (j *journal) count(words ...string) int {
+	n := 0
+	for line := range strings.Lines(j.String()) {
+		if !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(line, w) }) {
+			n++
+		}
+	}
+	return n
+}
+
+// once checks that there are lines that hold all the words, and none twice.
+func (j *journal) once(t testing.TB, words ...string) {
+	t.Helper()
+	seen := make(map[string]int)
+	for line := range strings.Lines(j.String()) {
+		if !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(line, w) }) {
+			_, text, _ := strings.Cut(line, " ") // without the time
+			seen[text]++
+		}
+	}
+	if len(seen) == 0 {
+		t.Errorf("not in the log: %q\n%s", words, j)
+	}
+	for text, n := range seen {
+		if n > 1 {
+			t.Errorf("%d times in the log: %s", n, text)
+		}
+	}
+}
+
+// programs is n program files.
+func programs(n int) map[string]string {
+	files := make(map[string]string)
+	for i := range n {
+		name := fmt.Sprintf("p%02d", i)
+		files["conf.d/"+name+".ini"] = ini(name)
+	}
+	return files
+}
