@@ -1,0 +1,182 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"supervisord/cmd/internal/host"
+	"supervisord/cmd/internal/oracle"
+	"supervisord/spec"
+)
+
+func TestMain(m *testing.M) { os.Exit(oracle.Main(m)) }
+
+// commented is a line whose only comment sign is before a header or a key.
+var commented = regexp.MustCompile(`(?m)^;(\[|[a-z_]+=)`)
+
+// everything is the sample with every key in force.
+var everything = commented.ReplaceAllString(sample, "$1")
+
+// sections are those of the sample whose keys spec knows.
+var sections = []string{
+	"supervisord", "unix_http_server", "inet_http_server", "supervisorctl", "reconcile", "include",
+	"program:theprogramname", "eventlistener:theeventlistenername", "fcgi-program:thefcgiprogramname", "group:thegroupname",
+}
+
+// machine is a host on which the files, users and directories of the sample
+// exist.
+type machine struct{ *host.Host }
+
+func (machine) LookupUser(name string) (spec.Account, bool) {
+	return spec.Account{Name: name, UID: 65534, GID: 65534}, true
+}
+
+func (machine) LookupGroup(string) (int, bool) { return 65534, true }
+
+// load reads a text as a configuration file.
+func load(t *testing.T, text string) *spec.Config {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "supervisord.conf")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := spec.Load(machine{host.New()}, path, spec.Options{})
+	if mistakes := (*spec.LoadError)(nil); errors.As(err, &mistakes) {
+		for _, e := range mistakes.All() {
+			t.Error(e.Report())
+		}
+		t.FailNow()
+	}
+	return cfg
+}
+
+func TestSampleLoads(t *testing.T) {
+	cfg := load(t, sample)
+	if len(cfg.Groups) != 0 || len(cfg.Servers) != 1 || len(cfg.RPC) != 1 {
+		t.Errorf("the sample as it stands has %d groups, %d servers and %d RPC interfaces; want 0, 1, 1",
+			len(cfg.Groups), len(cfg.Servers), len(cfg.RPC))
+	}
+	for _, e := range cfg.Advice {
+		t.Errorf("the sample is advised: %s", e.Report())
+	}
+}
+
+func TestEveryKeyInForce(t *testing.T) {
+	cfg := load(t, everything)
+	var groups []string
+	for _, g := range cfg.Groups {
+		groups = append(groups, g.Name)
+	}
+	want := []string{"theeventlistenername", "thefcgiprogramname", "thegroupname"}
+	if diff := cmp.Diff(want, groups); diff != "" {
+		t.Errorf("groups (-want +got):\n%s", diff)
+	}
+	for _, e := range cfg.Advice {
+		if !slices.Contains([]string{"command", "files"}, e.Key) { // nothing of that is on the machine
+			t.Errorf("the sample is advised: %s", e.Report())
+		}
+	}
+}
+
+// TestDefaults: a key that shows its default makes no difference when it is in
+// force.
+func TestDefaults(t *testing.T) {
+	// Keys without a default: theirs is an example.
+	examples := []string{
+		"user", "directory", "childlogdir", "environment", "chown", "username", "password", "port", "certfile",
+		"keyfile", "client_ca", "history_file", "statedir", "command", "umask", "events", "socket", "socket_backlog",
+		"socket_owner", "programs", "files",
+	}
+	bare := "[supervisord]\n[unix_http_server]\nfile=/tmp/s\n[program:theprogramname]\ncommand=/bin/cat\n" +
+		"[eventlistener:l]\ncommand=/bin/cat\nevents=EVENT\n[fcgi-program:f]\ncommand=/bin/cat\nsocket=unix:///tmp/f\n" +
+		"[group:g]\nprograms=theprogramname\n[reconcile]\n"
+	headers := map[string]string{
+		"supervisord": "supervisord", "unix_http_server": "unix_http_server", "reconcile": "reconcile",
+		"program:theprogramname": "program:theprogramname", "eventlistener:theeventlistenername": "eventlistener:l",
+		"fcgi-program:thefcgiprogramname": "fcgi-program:f", "group:thegroupname": "group:g",
+	}
+	text, header, tried := bare, "", 0
+	for line := range strings.Lines(everything) {
+		if name, ok := strings.CutPrefix(line, "["); ok {
+			name, _, _ = strings.Cut(name, "]")
+			if header = headers[name]; header != "" {
+				text += "[" + header + "]\n"
+			}
+			continue
+		}
+		key, _, ok := strings.Cut(line, "=")
+		if !ok || header == "" || strings.HasPrefix(line, ";") || slices.Contains(examples, key) ||
+			header == "supervisord" && slices.Contains([]string{"logfile", "pidfile"}, key) ||
+			header == "unix_http_server" && key == "file" ||
+			header == "eventlistener:l" && key == "priority" { // -1 is the pool's; a process has 999 until it is given
+			continue
+		}
+		text += line
+		tried++
+	}
+	if tried < 100 {
+		t.Fatalf("only %d defaults were found in the sample", tried)
+	}
+	want, got := load(t, bare), load(t, text)
+	if diff := cmp.Diff(spec.Normal(want, true), spec.Normal(got, true)); diff != "" {
+		t.Errorf("a default in the sample is not the default (-real +sample):\n%s", diff)
+	}
+	if diff := cmp.Diff(want.Reconcile, got.Reconcile); diff != "" {
+		t.Errorf("a default of [reconcile] in the sample is not the default (-real +sample):\n%s", diff)
+	}
+}
+
+func TestEveryKeyIsThere(t *testing.T) {
+	for _, section := range sections {
+		body := sectionOf(t, section)
+		for _, key := range spec.Keys(section) {
+			if !regexp.MustCompile(`(?m)^;?` + key + `\s*=`).MatchString(body) {
+				t.Errorf("[%s] does not show %s", section, key)
+			}
+		}
+	}
+}
+
+// sectionOf is the text of one section of the sample.
+func sectionOf(t *testing.T, name string) string {
+	t.Helper()
+	_, body, ok := strings.Cut(everything, "["+name+"]\n")
+	if !ok {
+		t.Fatalf("the sample has no [%s]", name)
+	}
+	body, _, _ = strings.Cut(body, "\n[")
+	return body
+}
+
+func TestPrintsTheSample(t *testing.T) {
+	out := oracle.Exec(t, oracle.Ours, "echo_supervisord_conf", t.TempDir())
+	if out.Stdout != sample || out.Exit != 0 {
+		t.Errorf("printed %d bytes with exit status %d, want the %d of the sample and 0", len(out.Stdout), out.Exit, len(sample))
+	}
+}
+
+// TestOriginalTakesTheSample: what we print is good for the original too.
+func TestOriginalTakesTheSample(t *testing.T) {
+	oracle.Require(t)
+	dir := t.TempDir()
+	text := everything
+	for old, new := range map[string]string{"nobody:nogroup": "root", "=nobody": "=root", "/tmp": dir} { // of this machine
+		text = strings.ReplaceAll(text, old, new)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "s.conf"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// The user is looked up last of all, so this mistake shows that there is no
+	// other.
+	out := oracle.Exec(t, oracle.Debian, "supervisord", dir, "-n", "-c", "s.conf", "-u", "nosuch")
+	if want := "Error: Invalid user name nosuch\n"; !strings.HasPrefix(out.Stderr, want) {
+		t.Errorf("the original says:\n%s\nwant only %s", out.Stderr, want)
+	}
+}

@@ -1,0 +1,118 @@
+package cmd
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// module is the prefix of our own import paths.
+const module = "supervisord/"
+
+// arrows is which of our packages each package may import, by path without the
+// module's name. A package that is not listed fails the test, so that a new one
+// is a decision.
+var arrows = map[string][]string{
+	"spec":                      {},
+	"runtime/state":             {},
+	"runtime/logfile":           {},
+	"runtime/launch":            {},
+	"runtime/proc":              {"spec", "runtime/state"},
+	"runtime/event":             {"spec", "runtime/state"},
+	"runtime/capture":           {"runtime/logfile"},
+	"runtime/mainlog":           {"runtime/logfile"},
+	"runtime":                   {"spec", "runtime/state", "runtime/logfile", "runtime/launch", "runtime/proc", "runtime/event", "runtime/capture"},
+	"reconcile":                 {"spec", "reconcile/watch"},
+	"reconcile/watch":           {},
+	"rpc/xmlrpc":                {},
+	"rpc/client":                {"rpc/xmlrpc", "runtime/state"},
+	"rpc":                       {"spec", "runtime", "runtime/logfile", "runtime/mainlog", "runtime/state", "rpc/xmlrpc"},
+	"cmd":                       {},
+	"cmd/internal/host":         {"spec"},
+	"cmd/internal/getopt":       {},
+	"cmd/internal/oracle":       {},
+	"cmd/supervisorctl":         {"spec", "rpc/client", "runtime/state", "cmd/internal/host", "cmd/internal/getopt"},
+	"cmd/pidproxy":              {},
+	"cmd/echo_supervisord_conf": {},
+	"cmd/supervisord": {"spec", "reconcile", "reconcile/watch", "runtime", "runtime/state", "runtime/event", "runtime/launch", "runtime/logfile",
+		"runtime/mainlog", "rpc", "rpc/xmlrpc", "cmd/internal/host", "cmd/internal/getopt"},
+}
+
+// nevers are packages from elsewhere that only the named packages of ours may
+// import, and why.
+var nevers = []struct {
+	path, why string
+	allowed   []string
+}{
+	{"gopkg.in/ini.v1", "the dialect is ours; one file hides the library", []string{"spec"}},
+	{"github.com/fsnotify/fsnotify", "a notice is a hint, and one package turns hints into looks", []string{"reconcile/watch"}},
+	{"os/exec", "who starts processes must also be who reaps them", []string{"cmd/supervisord"}}, // before it is the daemon
+	{"net/http", "supervision knows nothing of its clients", []string{"rpc", "rpc/client", "cmd/supervisord", "cmd/supervisorctl"}},
+	{"os/user", "loading is pure; the host is asked through spec.Host", []string{"cmd/internal/host", "rpc"}}, // rpc names itself in an error
+}
+
+// pure packages must not touch the machine: what they need is handed in.
+var pure = map[string][]string{
+	"spec":          {"os", "net", "os/user", "os/exec"},
+	"runtime/proc":  {"os", "net", "syscall", "os/exec"},
+	"runtime/event": {"os", "net", "syscall", "os/exec"},
+}
+
+type listed struct {
+	ImportPath string
+	Imports    []string
+}
+
+func packages(t *testing.T) []listed {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", module+"...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []listed
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p listed
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+}
+
+// TestArrows holds the import arrows of the architecture (README.md, Layers).
+func TestArrows(t *testing.T) {
+	seen := make(map[string]bool)
+	for _, p := range packages(t) {
+		name := strings.TrimPrefix(p.ImportPath, module)
+		seen[name] = true
+		may, known := arrows[name]
+		if !known {
+			t.Errorf("package %s has no row: say what it may import", name)
+			continue
+		}
+		for _, imp := range p.Imports {
+			if ours, is := strings.CutPrefix(imp, module); is && !slices.Contains(may, ours) {
+				t.Errorf("%s imports %s, which its row does not allow", name, ours)
+			}
+			for _, never := range nevers {
+				if imp == never.path && !slices.Contains(never.allowed, name) && !strings.HasPrefix(name, "cmd/internal/oracle") {
+					t.Errorf("%s imports %s: %s", name, imp, never.why)
+				}
+			}
+			if slices.Contains(pure[name], imp) {
+				t.Errorf("%s imports %s, but it must stay pure", name, imp)
+			}
+		}
+	}
+	for name := range arrows {
+		if !seen[name] {
+			t.Errorf("the row of %s is about a package that does not exist", name)
+		}
+	}
+}

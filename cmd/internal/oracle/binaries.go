@@ -1,0 +1,126 @@
+package oracle
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+)
+
+// Kind says whose program is meant.
+type Kind int
+
+// The two subjects.
+const (
+	Ours   Kind = iota // built from this tree
+	Debian             // /usr/bin, the original
+)
+
+// String is the word that names subtests and golden files.
+func (k Kind) String() string {
+	if k == Debian {
+		return "debian"
+	}
+	return "ours"
+}
+
+// parallel is how many parallel tests may run at once: daemons under test spend
+// their time waiting, so the number of processors is no good bound.
+const parallel = "8"
+
+var built = struct {
+	sync.Mutex
+	dir      string
+	programs map[string]*program
+}{programs: make(map[string]*program)}
+
+// program is one of our commands, built at most once per test process.
+type program struct {
+	once sync.Once
+	path string
+	err  error
+}
+
+// Main runs the tests of a package and removes the binaries built for them. It
+// returns the exit status for os.Exit.
+func Main(m *testing.M) int {
+	flag.Parse()
+	chosen := false
+	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "test.parallel" })
+	if !chosen {
+		if err := flag.Set("test.parallel", parallel); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 2
+		}
+	}
+	dir, err := os.MkdirTemp("", "oracle")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 2
+	}
+	defer os.RemoveAll(dir)
+	if err := os.Chmod(dir, 0o755); err != nil { // other users run the binaries, too
+		fmt.Fprintln(os.Stderr, err)
+		return 2
+	}
+	built.dir = dir
+	return m.Run()
+}
+
+// Command is the path of the program of that name: Debian's, or ours, built
+// from the package supervisord/cmd/NAME when it is first asked for. GOFLAGS
+// reaches that build, so GOFLAGS=-race tests daemons with the race detector.
+func Command(t testing.TB, kind Kind, name string) string {
+	t.Helper()
+	if kind == Debian {
+		Require(t)
+		return filepath.Join("/usr/bin", name)
+	}
+	if built.dir == "" {
+		t.Fatal("oracle: TestMain of this package must call oracle.Main")
+	}
+	built.Lock()
+	p := built.programs[name]
+	if p == nil {
+		p = new(program)
+		built.programs[name] = p
+	}
+	built.Unlock()
+	p.once.Do(func() {
+		p.path = filepath.Join(built.dir, name)
+		out, err := exec.Command("go", "build", "-o", p.path, "supervisord/cmd/"+name).CombinedOutput()
+		if err != nil {
+			p.err = fmt.Errorf("cannot build %s: %v\n%s", name, err, out)
+		}
+	})
+	if p.err != nil {
+		t.Fatal(p.err)
+	}
+	return p.path
+}
+
+// Present reports whether Debian's Supervisor can be run. With
+// REQUIRE_SUPERVISOR=1 its absence fails the test instead.
+func Present(t testing.TB) bool {
+	t.Helper()
+	for _, name := range []string{"supervisord", "supervisorctl"} {
+		if _, err := exec.LookPath(filepath.Join("/usr/bin", name)); err != nil {
+			if os.Getenv("REQUIRE_SUPERVISOR") == "1" {
+				t.Fatalf("REQUIRE_SUPERVISOR=1, but Debian's Supervisor is not installed: %v", err)
+			}
+			return false
+		}
+	}
+	return true
+}
+
+// Require leaves the test out where Debian's Supervisor is missing; see Present.
+func Require(t testing.TB) {
+	t.Helper()
+	if !Present(t) {
+		t.Skip("Debian's Supervisor is not installed")
+	}
+}

@@ -1,0 +1,336 @@
+package oracle
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Prelude is the part of a configuration that most tests share: a unix socket
+// server, the daemon's files in the test's directory, and the client's section.
+const Prelude = `[unix_http_server]
+file={{.Sock}}
+
+[supervisord]
+logfile={{.Dir}}/supervisord.log
+pidfile={{.Dir}}/supervisord.pid
+childlogdir={{.Dir}}
+
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
+
+[supervisorctl]
+serverurl=unix://{{.Sock}}
+
+`
+
+const (
+	startDeadline = 20 * time.Second
+	stopDeadline  = 30 * time.Second
+	ctlDeadline   = 60 * time.Second
+	pollEvery     = 5 * time.Millisecond
+)
+
+// marker is the environment variable by which every descendant of a daemon
+// under test is known, whoever its parent is by then.
+const marker = "SUPERVISOR_ORACLE_MARK"
+
+// Daemon is one supervisord under test. Its methods may be called from the
+// goroutines of the test that started it.
+type Daemon struct {
+	Kind   Kind
+	Dir    string // {{.Dir}}: the test's directory, symbolic links resolved
+	Sock   string // {{.Sock}}: path of the unix socket, short enough for one
+	Port   int    // {{.Port}}: a TCP port of 127.0.0.1 that was free
+	Config string // path of the configuration file, in Dir
+
+	t       testing.TB
+	mark    string
+	network string // what the configuration listens on
+	out     string // files that hold the standard streams
+	err     string
+	line    []string // its command line
+	in      Surroundings
+	cmd     *exec.Cmd
+	exited  chan struct{} // closed when the started process has ended
+	ended   *sync.Once
+}
+
+// StartDaemon writes config to dir, runs a supervisord of that kind on it in
+// the foreground and returns once it answers. {{.Dir}}, {{.Sock}} and {{.Port}}
+// are replaced in config and in args, and {{.Self}} is the test binary, for tests
+// in which it plays the child. The configuration must have a server on the socket
+// or the port. When the test ends the daemon is shut down, and anything
+// that it leaves running fails the test.
+func StartDaemon(t testing.TB, kind Kind, dir, config string, args ...string) *Daemon {
+	t.Helper()
+	return start(t, kind, dir, config, nil, append([]string{"-n"}, args...))
+}
+
+// StartDetached is StartDaemon without -n: the daemon leaves the terminal, and
+// the configuration must name a pidfile {{.Dir}}/supervisord.pid.
+func StartDetached(t testing.TB, kind Kind, dir, config string, args ...string) *Daemon {
+	t.Helper()
+	return start(t, kind, dir, config, nil, args)
+}
+
+// Surroundings are what a daemon finds when it begins.
+type Surroundings struct {
+	// Through is a command that executes the one which its further arguments are,
+	// such as nohup or sh -c 'ulimit -n 64; exec "$@"' sh; nil for none.
+	Through []string
+	// Files are its further descriptors, from 3 up.
+	Files []*os.File
+	// Attr is how its process is made; nil is a process group of its own.
+	Attr *syscall.SysProcAttr
+}
+
+// StartIn is StartDaemon in surroundings of the test's choice.
+func StartIn(t testing.TB, kind Kind, dir, config string, in Surroundings, args ...string) *Daemon {
+	t.Helper()
+	return startIn(t, kind, dir, config, nil, in, append([]string{"-n"}, args...))
+}
+
+func start(t testing.TB, kind Kind, dir, config string, files map[string]string, args []string) *Daemon {
+	t.Helper()
+	return startIn(t, kind, dir, config, files, Surroundings{}, args)
+}
+
+func startIn(t testing.TB, kind Kind, dir, config string, files map[string]string, in Surroundings, args []string) *Daemon {
+	t.Helper()
+	d := prepare(t, kind, dir, config)
+	for name, text := range files {
+		d.Write(name, text)
+	}
+	d.in = in
+	d.line = append(slices.Clone(in.Through), Command(t, kind, "supervisord"), "-c", d.Config)
+	for _, arg := range args {
+		d.line = append(d.line, d.fill(arg))
+	}
+	t.Cleanup(func() { d.Stop(); d.checkNothingLeft() })
+	d.begin()
+	d.untilAnswers(len(args) == 0 || args[0] != "-n")
+	return d
+}
+
+// prepare makes everything that a daemon needs but its process.
+func prepare(t testing.TB, kind Kind, dir, config string) *Daemon {
+	t.Helper()
+	dir, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	short, err := os.MkdirTemp("", "sv") // t.TempDir may be longer than a socket's path can be
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(short) })
+	if err := os.Chmod(short, 0o777); err != nil { // a daemon may be another user's
+		t.Fatal(err)
+	}
+	d := &Daemon{
+		Kind: kind, Dir: dir, Sock: filepath.Join(short, "s"), Port: freePort(t),
+		Config: filepath.Join(dir, "supervisord.conf"),
+		t:      t, mark: rand.Text(), out: filepath.Join(short, "stdout"), err: filepath.Join(short, "stderr"),
+	}
+	switch {
+	case strings.Contains(config, "{{.Sock}}"):
+		d.network = "unix"
+	case strings.Contains(config, "{{.Port}}"):
+		d.network = "tcp"
+	default:
+		t.Fatal("oracle: the configuration has no server on {{.Sock}} or {{.Port}}")
+	}
+	d.Write("supervisord.conf", config)
+	return d
+}
+
+// fill replaces the fields that texts of a test may use.
+func (d *Daemon) fill(s string) string {
+	self, err := os.Executable()
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return strings.NewReplacer("{{.Dir}}", d.Dir, "{{.Sock}}", d.Sock, "{{.Port}}", strconv.Itoa(d.Port), "{{.Self}}", self).Replace(s)
+}
+
+// Write puts a file into Dir, making directories on the way; text may use the
+// fields of a configuration. The file appears whole, by a rename. One that
+// begins with #! can be executed.
+func (d *Daemon) Write(name, text string) {
+	d.t.Helper()
+	path := filepath.Join(d.Dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		d.t.Fatal(err)
+	}
+	fresh := filepath.Join(d.Dir, ".oracle-fresh")
+	mode := os.FileMode(0o644)
+	if strings.HasPrefix(text, "#!") {
+		mode = 0o755
+	}
+	if err := os.WriteFile(fresh, []byte(d.fill(text)), mode); err != nil {
+		d.t.Fatal(err)
+	}
+	if err := os.Rename(fresh, path); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// environ is what a daemon and a client start with: the same for every test.
+func (d *Daemon) environ() []string {
+	return []string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + d.Dir, "LANG=C.UTF-8", "TZ=UTC", "TERM=dumb",
+		marker + "=" + d.mark,
+	}
+}
+
+// Stdout is what the daemon has written to standard output so far.
+func (d *Daemon) Stdout() string { return read(d.out) }
+
+// Stderr is what the daemon has written to standard error so far.
+func (d *Daemon) Stderr() string { return read(d.err) }
+
+// Log is the activity log {{.Dir}}/supervisord.log so far.
+func (d *Daemon) Log() string { return d.Read("supervisord.log") }
+
+// Read is the content of a file in Dir, "" when there is none.
+func (d *Daemon) Read(name string) string { return read(filepath.Join(d.Dir, name)) }
+
+// Ctl runs a supervisorctl of the given kind on the daemon's configuration file.
+func (d *Daemon) Ctl(client Kind, args ...string) Output {
+	d.t.Helper()
+	return d.CtlInput(client, "", args...)
+}
+
+// CtlInput is Ctl with a text on standard input.
+func (d *Daemon) CtlInput(client Kind, stdin string, args ...string) Output {
+	d.t.Helper()
+	filled := []string{"-c", d.Config}
+	for _, arg := range args {
+		filled = append(filled, d.fill(arg))
+	}
+	return execute(d.t, d.Dir, d.environ(), stdin, Command(d.t, client, "supervisorctl"), filled...)
+}
+
+// HTTPClient reaches the daemon's server; any host in a URL is the daemon.
+func (d *Daemon) HTTPClient() *http.Client {
+	return &http.Client{
+		Timeout: ctlDeadline,
+		Transport: &http.Transport{
+			DisableKeepAlives: true,
+			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				address := d.Sock
+				if d.network == "tcp" {
+					address = net.JoinHostPort("127.0.0.1", strconv.Itoa(d.Port))
+				}
+				return new(net.Dialer).DialContext(ctx, d.network, address)
+			},
+		},
+	}
+}
+
+// Output is what a command left behind.
+type Output struct {
+	Stdout, Stderr string
+	Exit           int // -1 for death by signal
+}
+
+// String shows all three for people and transcripts.
+func (o Output) String() string {
+	s := o.Stdout
+	if o.Stderr != "" {
+		s += "stderr:\n" + o.Stderr
+	}
+	if s != "" && !strings.HasSuffix(s, "\n") {
+		s += "\\ no newline at end\n"
+	}
+	if o.Exit != 0 {
+		s += fmt.Sprintf("exit %d\n", o.Exit)
+	}
+	return s
+}
+
+// Exec runs a command of the given kind (supervisord, supervisorctl, pidproxy,
+// echo_supervisord_conf) in dir, for those that end by themselves: wrong options,
+// broken configurations.
+func Exec(t testing.TB, kind Kind, name, dir string, args ...string) Output {
+	t.Helper()
+	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "LANG=C.UTF-8", "TZ=UTC", "TERM=dumb"}
+	return execute(t, dir, env, "", Command(t, kind, name), args...)
+}
+
+func execute(t testing.TB, dir string, env []string, stdin, path string, args ...string) Output {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), ctlDeadline) // also used while cleaning up
+	defer cancel()
+	var stdout, stderr bytes.Buffer
+	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.Dir, cmd.Env = dir, env
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &stdout, &stderr
+	cmd.WaitDelay = time.Second
+	err := cmd.Run()
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) || ctx.Err() != nil {
+		t.Fatalf("%s %q: %v\nstdout:\n%s\nstderr:\n%s", path, args, err, &stdout, &stderr)
+	}
+	return Output{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
+}
+
+// WaitFor fails the test unless cond becomes true within 20 s; what says what
+// is waited for.
+func WaitFor(t testing.TB, what string, cond func() bool) {
+	t.Helper()
+	if !Eventually(startDeadline, cond) {
+		t.Fatalf("waited %v in vain for: %s", startDeadline, what)
+	}
+}
+
+// Eventually polls cond until it is true or the time is over, and reports which.
+func Eventually(within time.Duration, cond func() bool) bool {
+	for deadline := time.Now().Add(within); ; time.Sleep(pollEvery) {
+		if cond() {
+			return true
+		}
+		if time.Now().After(deadline) {
+			return false
+		}
+	}
+}
+
+func freePort(t testing.TB) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+func create(t testing.TB, path string) *os.File {
+	t.Helper()
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+func read(path string) string {
+	text, _ := os.ReadFile(path) // a missing file reads as nothing written yet
+	return string(text)
+}

@@ -1,0 +1,134 @@
+package oracle
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// begin runs the command line.
+func (d *Daemon) begin() {
+	t := d.t
+	t.Helper()
+	cmd, exited := exec.Command(d.line[0], d.line[1:]...), make(chan struct{})
+	d.cmd, d.exited, d.ended = cmd, exited, new(sync.Once)
+	cmd.Dir = d.Dir
+	cmd.Env = d.environ()
+	cmd.ExtraFiles = d.in.Files
+	if cmd.SysProcAttr = d.in.Attr; d.in.Attr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a signal to the test spares it until Cleanup
+	}
+	cmd.Stdout, cmd.Stderr = create(t, d.out), create(t, d.err)
+	if err := cmd.Start(); err != nil {
+		close(exited)
+		t.Fatalf("cannot start %s: %v", cmd.Path, err)
+	}
+	go func() { // ends with the process; Cleanup waits for it through exited
+		cmd.Wait()
+		close(exited)
+	}()
+}
+
+// untilAnswers waits until the daemon answers.
+func (d *Daemon) untilAnswers(detached bool) {
+	t := d.t
+	t.Helper()
+	deadline := time.Now().Add(startDeadline)
+	for {
+		_, err := d.call("supervisor.getState")
+		if err == nil {
+			return
+		}
+		ended := false
+		select {
+		case <-d.exited:
+			ended = !detached || !d.cmd.ProcessState.Success()
+		default:
+		}
+		if ended || time.Now().After(deadline) {
+			t.Fatalf("%s daemon does not answer: %v (ended: %v)\nstdout:\n%s\nstderr:\n%s\nlog:\n%s",
+				d.Kind, err, ended, d.Stdout(), d.Stderr(), d.Log())
+		}
+		time.Sleep(pollEvery)
+	}
+}
+
+// Kill ends the daemon with SIGKILL and waits until it has gone. What it started
+// lives on, until Again or the test's end.
+func (d *Daemon) Kill() {
+	d.t.Helper()
+	d.Signal(syscall.SIGKILL)
+	if !Eventually(stopDeadline, func() bool { return d.PID() == 0 }) {
+		d.t.Fatal("the daemon outlives SIGKILL")
+	}
+}
+
+// Again starts the daemon anew, as it was started first, after it has ended. It
+// returns once it answers. Only one that was started in the foreground can be.
+func (d *Daemon) Again() {
+	d.t.Helper()
+	d.begin()
+	d.untilAnswers(false)
+}
+
+// PID is the daemon's process id: of the process started, or as the pidfile says
+// of one that has detached itself. 0 when there is none.
+func (d *Daemon) PID() int {
+	select {
+	case <-d.exited:
+	default:
+		return d.cmd.Process.Pid
+	}
+	text, err := os.ReadFile(filepath.Join(d.Dir, "supervisord.pid"))
+	if err != nil {
+		return 0
+	}
+	pid, _ := strconv.Atoi(strings.TrimSpace(string(text)))
+	if !d.owns(pid) {
+		return 0
+	}
+	return pid
+}
+
+// Signal sends a signal to the daemon.
+func (d *Daemon) Signal(sig syscall.Signal) {
+	d.t.Helper()
+	if pid := d.PID(); pid > 0 {
+		if err := syscall.Kill(pid, sig); err != nil && !errors.Is(err, syscall.ESRCH) {
+			d.t.Errorf("cannot send %v to the daemon: %v", sig, err)
+		}
+	}
+}
+
+// Stop ends the daemon with SIGTERM and waits until it has gone. One that does
+// not go within 30 s is killed, and the test fails. Later calls do nothing.
+func (d *Daemon) Stop() {
+	d.t.Helper()
+	d.ended.Do(func() {
+		d.Signal(syscall.SIGTERM)
+		if !Eventually(stopDeadline, func() bool { return d.PID() == 0 }) {
+			d.t.Errorf("%s daemon did not stop within %v; log:\n%s", d.Kind, stopDeadline, d.Log())
+			d.Signal(syscall.SIGKILL)
+			Eventually(stopDeadline, func() bool { return d.PID() == 0 })
+		}
+	})
+}
+
+// Wait returns the exit status of the process that was started, once it has
+// ended by itself.
+func (d *Daemon) Wait() int {
+	d.t.Helper()
+	select {
+	case <-d.exited:
+		return d.cmd.ProcessState.ExitCode()
+	case <-time.After(stopDeadline):
+		d.t.Fatalf("%s daemon has not ended within %v; log:\n%s", d.Kind, stopDeadline, d.Log())
+		return 0
+	}
+}

@@ -1,0 +1,107 @@
+package cmd
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"supervisord/cmd/internal/oracle"
+)
+
+// salted is the random part of the name of an AUTO log.
+var salted = regexp.MustCompile(`-[a-z0-9_]{8}\.log`)
+
+// showFiles records which files of the directory match a pattern.
+func showFiles(pattern string) oracle.Step {
+	return func(s *oracle.Session) {
+		files, err := filepath.Glob(filepath.Join(s.Daemon.Dir, pattern))
+		if err != nil {
+			s.T.Fatal(err)
+		}
+		s.Printf("> files %s\n", pattern)
+		for _, file := range files {
+			info, err := os.Stat(file)
+			if err != nil {
+				s.T.Fatal(err)
+			}
+			s.Printf("%v %s\n", info.Mode(), salted.ReplaceAllString(filepath.Base(file), "-<salt>.log"))
+		}
+	}
+}
+
+// untilEnd waits until a file of the directory ends with a text.
+func untilEnd(file, text string) oracle.Step {
+	return func(s *oracle.Session) {
+		oracle.WaitFor(s.T, file+" to end with "+text, func() bool { return strings.HasSuffix(s.Daemon.Read(file), text) })
+	}
+}
+
+// inSupervisord puts keys into the section [supervisord].
+func inSupervisord(keys string) string {
+	return strings.Replace(oracle.Prelude, "[supervisord]\n", "[supervisord]\n"+keys, 1)
+}
+
+// TestOutput compares what becomes of a program's output in both daemons.
+func TestOutput(t *testing.T) {
+	const old = "old-stdout---supervisor-abcdefgh.log"
+	oracle.Run(t, "testdata/output", []oracle.Row{
+		{
+			Name: "kinds",
+			Config: oracle.Prelude + `
+[program:both]
+command=/bin/sh -c 'echo one; echo two >&2; echo three; exec cat'
+redirect_stderr=true
+stdout_logfile={{.Dir}}/both
+
+[program:captured]
+command=/bin/sh -c 'printf "before\n<!--XSUPERVISOR:BEGIN-->hidden\n<!--XSUPERVISOR:END-->after, which is long enough\n"; exec cat'
+stdout_logfile={{.Dir}}/captured
+stdout_capture_maxbytes=1MB
+
+[program:silent]
+command=/bin/sh -c 'echo nobody; echo hears >&2; exec cat'
+stdout_logfile=NONE
+stderr_logfile=none
+
+[program:turns]
+command=/bin/sh -c 'for i in 1 2 3 4 5 6 7; do echo "$i 3456789"; sleep 0.3; done; echo end; exec cat'
+stdout_logfile={{.Dir}}/turns
+stdout_logfile_maxbytes=20
+stdout_logfile_backups=2
+`,
+			Steps: []oracle.Step{oracle.Until("both", "RUNNING"), untilEnd("both", "three\n"), oracle.Show("both"),
+				oracle.Ctl("tail", "both"), oracle.Ctl("tail", "both", "stderr"), oracle.Call("supervisor.readProcessStderrLog", "both", 0, 100),
+				oracle.Until("captured", "RUNNING"), oracle.Ctl("stop", "captured"), untilEnd("captured", "enough\n"), oracle.Show("captured"),
+				oracle.Until("silent", "RUNNING"), oracle.Ctl("tail", "silent"), oracle.Ctl("clear", "silent"), showFiles("silent*"),
+				untilEnd("turns", "end\n"), showFiles("turns*"), oracle.Show("turns"), oracle.Show("turns.1"), oracle.Show("turns.2"),
+				oracle.Ctl("tail", "turns"), oracle.Ctl("clear", "turns"), oracle.Show("turns")},
+		}, {
+			Name:   "auto",
+			Config: oracle.Prelude + "\n[program:auto]\ncommand=/bin/sh -c 'echo hello; exec cat'\n",
+			Files:  map[string]string{old: "old\n"},
+			Steps: []oracle.Step{oracle.Until("auto", "RUNNING"),
+				func(s *oracle.Session) {
+					oracle.WaitFor(s.T, "hello", func() bool {
+						files, _ := filepath.Glob(filepath.Join(s.Daemon.Dir, "auto-stdout*"))
+						return len(files) == 1 && s.Daemon.Read(filepath.Base(files[0])) == "hello\n"
+					})
+				}, oracle.Ctl("tail", "auto"), showFiles("*---*")},
+		}, {
+			Name: "nocleanup-strip-ansi",
+			Config: inSupervisord("nocleanup=true\nstrip_ansi=true\n") + `
+[program:auto]
+command=/bin/cat
+
+[program:colours]
+command=/bin/sh -c 'printf "\033[1;31mred\033[0m and \033[38;5;200mpink\033[m \033[2Kend\n"; exec cat'
+stdout_logfile={{.Dir}}/colours
+stderr_logfile=NONE
+`,
+			Files: map[string]string{old: "old\n"},
+			Steps: []oracle.Step{oracle.Until("auto", "RUNNING"), showFiles("*---*"), oracle.Show(old),
+				oracle.Until("colours", "RUNNING"), untilEnd("colours", "end\n"), oracle.Show("colours"), oracle.Ctl("tail", "colours")},
+		},
+	})
+}

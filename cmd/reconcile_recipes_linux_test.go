@@ -1,0 +1,151 @@
+package cmd
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"supervisord/cmd/internal/oracle"
+)
+
+// TestRecipes follows the README's chapter about configuration from Git as it is
+// written, in a mount namespace in which the paths it names are empty, and as PID 1
+// where it says so. The addresses alone are replaced: there is a repository in the
+// place of a server, and for git-sync and the kubelet a script does what they do.
+func TestRecipes(t *testing.T) {
+	t.Parallel()
+	oracle.Require(t) // for its directory below /etc
+	text, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, chapter, _ := strings.Cut(string(text), "\n## Configuration from Git\n")
+	chapter, _, _ = strings.Cut(chapter, "\n## ")
+	// line is the first line of the chapter that has a text, without its margin.
+	line := func(has string) string {
+		t.Helper()
+		for l := range strings.Lines(chapter) {
+			if strings.HasPrefix(l, "    ") && strings.Contains(l, has) {
+				return strings.TrimSpace(l)
+			}
+		}
+		t.Fatalf("the chapter has no line with %q", has)
+		return ""
+	}
+
+	dir := t.TempDir()
+	bin := filepath.Join(dir, "bin")
+	if err := os.MkdirAll(bin, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"supervisord", "supervisorctl"} {
+		if err := os.Symlink(oracle.Command(t, oracle.Ours, name), filepath.Join(bin, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// after is what stands in a line behind a text, up to the next one.
+	after := func(l, from, to string) string {
+		_, l, _ = strings.Cut(l, from)
+		l, _, _ = strings.Cut(l, to)
+		return strings.TrimSpace(l)
+	}
+	words := strings.NewReplacer(`"`, "", ",", " ")
+	job := strings.Join(strings.Fields(line("* * * * *"))[6:], " ") // without the time and the user
+	link := after(line("git-sync --repo"), "--link=", " ")
+	probe := words.Replace(after(line("readinessProbe"), "command: [", "]"))
+	entry := words.Replace(after(line("ENTRYPOINT"), "[", "]"))
+	clone := strings.Replace(line("git clone"), "https://git.example.org/programs.git", `"$DIR/origin"`, 1)
+
+	// What the recipes begin with: a repository with one program, a commit that
+	// edits it and gives it a sibling, and a daemon's file.
+	const begin = `
+mkdir origin; cd origin; git init -q -b main .; git config user.email a@b; git config user.name n
+printf '[program:web]\ncommand=/bin/sleep 1000\nstartsecs=0\nstartretries=0\n' >web.ini; git add .; git commit -qm one
+commit() { sed -i "$1" web.ini; sed s/web/other/ web.ini >other.ini; git add .; git commit -qm "$1"; }
+cat >/etc/supervisor/supervisord.conf <<EOF
+[unix_http_server]
+file=/run/supervisor.sock
+[supervisord]
+pidfile=/run/supervisord.pid
+logfile=/run/supervisord.log
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
+[supervisorctl]
+serverurl=unix:///run/supervisor.sock
+EOF
+include() { printf '[include]\n%s\n' "$1" >>/etc/supervisor/supervisord.conf; supervisord; }
+kept() { [ "$(supervisorctl pid web)" = "$before" ] && echo web has kept its pid; }
+`
+	rows := []struct {
+		name, needs, script string
+		want                []string // in the output, in this order
+	}{
+		{"a pull in a timer", "git", begin + clone + `
+include "` + line("files = /srv/programs/") + `"
+job='` + job + `'
+sh -c "$job"; before=$(supervisorctl pid web)
+commit s/1000/1000/; sh -c "$job"; supervisorctl status; kept
+commit s/sleep/nope/; sh -c "$job" || echo the job failed: $?
+`, []string{"other  ", "RUNNING", "web  ", "RUNNING", "web has kept its pid", "FATAL", "the job failed: 1"}},
+		{"git-sync", "git", begin + `
+sync() { git worktree add -q --detach /srv/git/.worktrees/$1 main; ln -s .worktrees/$1 /srv/git/tmp; mv -T /srv/git/tmp /srv/git/` + link + `; }
+mkdir -p /srv/git/.worktrees; sync 1
+include "` + line("files = /srv/git/programs/") + `"
+supervisorctl wait -t 20; before=$(supervisorctl pid web)
+commit s/1000/1000/; sync 2; rm -r /srv/git/.worktrees/1
+until supervisorctl status other; do sleep 0.1; done; supervisorctl wait -t 20; kept
+`, []string{"other  ", "RUNNING", "web has kept its pid"}},
+		{"a ConfigMap in Kubernetes", "", `
+mkdir -p /srv/programs/..1; cd /srv/programs; ln -s ..1 ..data; ln -s ..data/web.ini web.ini
+printf '[program:web]\ncommand=/bin/sleep 1000\nstartsecs=0\n' >..1/web.ini
+( trap 'kill -TERM 1' EXIT
+until ` + probe + ` >/dev/null 2>&1; do sleep 0.1; done
+echo PID 1 is $(cat /proc/1/comm); before=$(supervisorctl pid web)
+mkdir ..2; cp ..1/web.ini ..2; sed s/web/other/ ..1/web.ini >..2/other.ini; ln -s ..2 ..data_tmp; mv -T ..data_tmp ..data; ln -s ..data/other.ini other.ini; rm -r ..1
+until supervisorctl status other; do sleep 0.1; done
+until ` + probe + `; do sleep 0.1; done
+[ "$(supervisorctl pid web)" = "$before" ] && echo web has kept its pid ) &
+exec ` + entry + `
+`, []string{"PID 1 is supervisord", "other  ", "RUNNING", "web has kept its pid", "stopped: other", "stopped: web"}},
+		{"Ansible", "ansible-playbook", begin + `
+mkdir /etc/supervisor/conf.d; include "files = conf.d/*.ini"
+{ printf -- '- hosts: localhost\n  connection: local\n  gather_facts: false\n  tasks:\n'; cat <<EOF
+  ` + line("- copy:") + `
+  ` + line("name: web, state: present") + `
+  ` + line("- command: supervisorctl wait") + `
+EOF
+} >play.yml
+ansible-playbook -i localhost, play.yml; supervisorctl status
+`, []string{"ok=3", "failed=0", "web  ", "RUNNING"}},
+	}
+	for _, r := range rows {
+		t.Run(r.name, func(t *testing.T) {
+			t.Parallel()
+			if r.needs != "" && !installed(t, r.needs) {
+				return
+			}
+			here := t.TempDir()
+			in := inNamespaces(syscall.CLONE_NEWPID, "for d in /srv /etc/supervisor /run /var/lib; do mount -t tmpfs none $d; done; mount -t proc none /proc")
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			cmd := exec.CommandContext(ctx, in.Through[0], append(in.Through[1:], "/bin/bash", "-ec", r.script)...)
+			cmd.Dir, cmd.SysProcAttr, cmd.WaitDelay = here, in.Attr, time.Second
+			cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "DIR="+here, "HOME="+here, "LANG=C.UTF-8")
+			out, err := cmd.CombinedOutput()
+			rest, whole := string(out), true
+			for _, want := range r.want {
+				var found bool
+				_, rest, found = strings.Cut(rest, want)
+				whole = whole && found
+			}
+			if err != nil || !whole {
+				t.Errorf("%v; want %q in:\n%s", err, r.want, out)
+			}
+		})
+	}
+}

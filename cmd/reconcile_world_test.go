@@ -1,0 +1,240 @@
+package cmd
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"supervisord/cmd/internal/oracle"
+)
+
+// world is a daemon whose programs come from watched files, and what of it can be
+// seen from outside.
+type world struct {
+	t testing.TB
+	*oracle.Daemon
+}
+
+// sleeper is the file of a program that does nothing for so many seconds: its
+// definition in one number. more are further lines.
+func sleeper(name string, seconds int, more ...string) string {
+	return fmt.Sprintf("[program:%s]\ncommand=/bin/sleep %d\nstdout_logfile=NONE\nstderr_logfile=NONE\n%s", name, seconds, strings.Join(more, "\n")+"\n")
+}
+
+// sh runs a command in the directory.
+func (w *world) sh(command string) string {
+	w.t.Helper()
+	return shell(w.t, w.Dir, command)
+}
+
+func shell(t testing.TB, dir, command string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "sh", "-ec", command)
+	cmd.WaitDelay = time.Second
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "HOME="+dir, "TERM=vt100")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", command, err, out)
+	}
+	return string(out)
+}
+
+// running is the pid and the command line of every process, by its name.
+func (w *world) running() (pids map[string]int, commands map[string]string) {
+	w.t.Helper()
+	pids, commands = runningPIDs(w.t, w.Daemon), make(map[string]string)
+	for name, pid := range pids {
+		// One that ends just now has none.
+		line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		commands[name] = strings.TrimSpace(strings.ReplaceAll(string(line), "\x00", " "))
+	}
+	return pids, commands
+}
+
+// sleepers words what runs: each name, with =SECONDS unless that is 1000, sorted.
+func (w *world) sleepers() string {
+	w.t.Helper()
+	_, commands := w.running()
+	var list []string
+	for name, line := range commands {
+		seconds := strings.TrimPrefix(line, "/bin/sleep ")
+		if seconds != "1000" {
+			name += "=" + seconds
+		}
+		list = append(list, name)
+	}
+	slices.Sort(list)
+	return strings.Join(list, ", ")
+}
+
+// state is what reconcile.getState says.
+func (w *world) state() map[string]any {
+	w.t.Helper()
+	answer, err := w.Call("reconcile.getState")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return answer.(map[string]any)
+}
+
+// becomes waits until exactly this runs, and the daemon says that all is done.
+func (w *world) becomes(sleepers string) {
+	w.t.Helper()
+	got := ""
+	if !oracle.Eventually(20*time.Second, func() bool { got = w.sleepers(); return got == sleepers }) {
+		w.t.Fatalf("%s run, want %s; state %v; log:\n%s", got, sleepers, w.state(), w.Log())
+	}
+	w.synced()
+}
+
+// synced waits until files and groups agree.
+func (w *world) synced() {
+	w.t.Helper()
+	var s map[string]any
+	if !oracle.Eventually(20*time.Second, func() bool {
+		s = w.state()
+		return s["phase"] == "synced" && s["desired"] == s["applied"]
+	}) {
+		w.t.Fatalf("not synced: %v; log:\n%s", s, w.Log())
+	}
+}
+
+// differences is by how many names two wordings of sleepers differ, and which they
+// have in common.
+func differences(before, after string) (n int, same []string) {
+	words := func(s string) map[string]string {
+		m := make(map[string]string)
+		for _, word := range strings.Split(s, ", ") {
+			name, _, _ := strings.Cut(word, "=")
+			m[name] = word
+		}
+		delete(m, "")
+		return m
+	}
+	a, b := words(before), words(after)
+	for name := range a {
+		switch {
+		case a[name] == b[name]:
+			same = append(same, name)
+		default:
+			n++
+		}
+	}
+	for name := range b {
+		if a[name] == "" {
+			n++
+		}
+	}
+	return n, same
+}
+
+// update is an entry of the history.
+type update struct {
+	Trigger string   `json:"trigger"`
+	Result  string   `json:"result"`
+	Actions []string `json:"actions"`
+}
+
+// history is every update so far, the newest first, as supervisorctl has it.
+func history(t testing.TB, d *oracle.Daemon) (past []update) {
+	t.Helper()
+	out := d.Ctl(oracle.Ours, "history", "200", "-o", "json")
+	if err := json.Unmarshal([]byte(out.Stdout), &past); err != nil || out.Exit != 0 {
+		t.Fatalf("%v: %v", out, err)
+	}
+	return past
+}
+
+// actions are those of all updates since there were so many.
+func actions(past []update, since int) (list []string) {
+	for _, u := range past[:len(past)-since] {
+		list = append(list, u.Actions...)
+	}
+	return list
+}
+
+// does runs step and checks that sleepers then run, that the actions are as many
+// as the differences, and that what did not change has kept its pid.
+func (w *world) does(what string, step func(), sleepers string) {
+	w.t.Helper()
+	n, _ := differences(w.sleepers(), sleepers)
+	w.doesIn(n, what, step, sleepers)
+}
+
+// doesIn is does where n actions are expected, or -1 for any number.
+func (w *world) doesIn(n int, what string, step func(), sleepers string) {
+	w.t.Helper()
+	before, since := w.sleepers(), len(history(w.t, w.Daemon))
+	pids, _ := w.running()
+	_, same := differences(before, sleepers)
+	step()
+	if n == 0 { // the time in which a wrong action would come
+		time.Sleep(3 * watchedSettle)
+	}
+	w.becomes(sleepers)
+	var did []string
+	if !oracle.Eventually(5*time.Second, func() bool {
+		did = actions(history(w.t, w.Daemon), since)
+		return len(did) >= n
+	}) || n >= 0 && len(did) != n {
+		w.t.Errorf("%s: %d actions, want %d: %q", what, len(did), n, did)
+	}
+	after, _ := w.running()
+	for _, name := range same {
+		if pids[name] != after[name] {
+			w.t.Errorf("%s: %s had pid %d and has %d", what, name, pids[name], after[name])
+		}
+	}
+}
+
+// watchedSettle is [reconcile] settle where nothing else is said.
+const watchedSettle = 300 * time.Millisecond
+
+// installed reports whether the machine has a program. Where the tests must be
+// whole (REQUIRE_SUPERVISOR=1, as in CI) it must.
+func installed(t *testing.T, program string) bool {
+	t.Helper()
+	if _, err := exec.LookPath(program); err != nil {
+		if os.Getenv("REQUIRE_SUPERVISOR") == "1" {
+			t.Fatal(err)
+		}
+		t.Logf("not tried: %v", err)
+		return false
+	}
+	return true
+}
+
+// started makes a world from files of the given names below conf.d, and more by
+// their whole paths, with the setup run before the daemon is. settings are further
+// lines of [reconcile].
+func started(t testing.TB, include, settings, setup string, files map[string]string) *world {
+	t.Helper()
+	dir := t.TempDir()
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(files[name]), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if setup != "" {
+		shell(t, dir, setup)
+	}
+	config := oracle.Prelude + "[include]\nfiles=" + include + "\n[reconcile]\nstatedir={{.Dir}}/state\n" + settings
+	w := &world{t, oracle.StartDaemon(t, oracle.Ours, dir, config)}
+	oracle.WaitFor(t, "the first update", func() bool { return len(history(t, w.Daemon)) > 0 })
+	return w
+}

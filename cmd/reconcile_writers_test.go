@@ -1,0 +1,240 @@
+package cmd
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/creack/pty"
+
+	"supervisord/cmd/internal/oracle"
+)
+
+// TestWriters lets the programs with which people and machines write files do so
+// beside a daemon: each ends in exactly the right state, with as many actions as
+// there are differences and no other process touched. What cannot be had on a test
+// machine does its own sequence of system calls by hand.
+//
+// Source: reconciler.md, What it must withstand, Writers.
+func TestWriters(t *testing.T) {
+	t.Parallel()
+	type step struct{ sh, sleepers string }
+	const (
+		change = `sed -i s/1000/2000/`
+		newA   = `printf '[program:a]\ncommand=/bin/sleep 2000\n'`
+		newB   = `printf '[program:b]\ncommand=/bin/sleep 1000\n'`
+		gitB   = "a=2000, b0, b1, b2, b3, b4, b5, b6, b7, b8, b9, keep"
+	)
+	rows := []struct {
+		name, needs, setup string
+		steps              []step
+	}{
+		{"echo in several writes", "", "", []step{
+			{`echo '[program:b]' >conf.d/b.ini; echo command=/bin/sleep 1000 >>conf.d/b.ini; echo priority=5 >>conf.d/b.ini`, "a, b, keep"},
+			{`echo '[program:a]' >conf.d/a.ini; echo command=/bin/sleep 2000 >>conf.d/a.ini`, "a=2000, b, keep"},
+		}},
+		{"write a temporary file and rename it", "", "", []step{
+			{newA + ` >conf.d/a.ini.tmp; mv conf.d/a.ini.tmp conf.d/a.ini`, "a=2000, keep"},
+			{newB + ` >conf.d/.b; mv conf.d/.b conf.d/b.ini`, "a=2000, b, keep"},
+		}},
+		{"vim that renames", "vim", "", []step{
+			{`vim -Nu NONE -es -c 'set backupcopy=no backup' -c '%s/1000/2000/' -c wq conf.d/a.ini </dev/null`, "a=2000, keep"},
+		}},
+		{"vim that writes in place", "vim", "", []step{
+			{`vim -Nu NONE -es -c 'set backupcopy=yes' -c '%s/1000/2000/' -c wq conf.d/a.ini </dev/null`, "a=2000, keep"},
+		}},
+		{"emacs", "emacs", "", []step{
+			{`emacs -Q --batch --eval '(progn (setq make-backup-files t backup-enable-predicate (lambda (_) t)) (find-file "conf.d/a.ini") (replace-string "1000" "2000") (save-buffer))'; ls conf.d/a.ini~`, "a=2000, keep"},
+		}},
+		{"sed -i", "", "", []step{
+			{`sed -i s/1000/2000/ conf.d/a.ini`, "a=2000, keep"},
+			{`sed -i s/1000/3000/ conf.d/*.ini`, "a=2000, keep=3000"},
+		}},
+		{"rsync", "rsync", "mkdir src; cp -a conf.d/. src", []step{
+			{change + ` src/a.ini; ` + newB + ` >src/b.ini; rsync -ac --delete src/ conf.d/`, "a=2000, b, keep"},
+			{`rm src/a.ini; rsync -a --delete src/ conf.d/`, "b, keep"},
+			{`touch src/b.ini; rsync -a --delete src/ conf.d/`, "b, keep"},
+		}},
+		{"rsync --inplace", "rsync", "mkdir src; cp -a conf.d/. src", []step{
+			{change + ` src/a.ini; rsync -ac --inplace --delete src/ conf.d/`, "a=2000, keep"},
+		}},
+		{"rsync that preserves times", "rsync", "mkdir src; cp -a conf.d/. src; touch -d @1000000000 src/a.ini; rsync -a src/ conf.d/", []step{
+			{change + ` src/a.ini; touch -d @1000000000 src/a.ini; rsync -ac src/ conf.d/`, "a=2000, keep"},
+		}},
+		{"git checkout of many files, and back", "git", gitBranch, []step{
+			{`git -C conf.d checkout -q more`, gitB},
+			{`git -C conf.d checkout -q main`, "a, keep"},
+		}},
+		{"git pull", "git", gitBranch + `; git clone -q conf.d clone; git -C conf.d checkout -q more; mv conf.d origin; mv clone conf.d; git -C conf.d remote set-url origin "$PWD/origin"`, []step{
+			{`git -C conf.d pull -q --ff-only origin more`, gitB},
+		}},
+		{"git-sync: the link to a worktree is flipped", "git", gitBranch + `; mv conf.d repo; git -C repo worktree add -q ../wt/1 --detach main; ln -s wt/1 conf.d`, []step{
+			{`git -C repo worktree add -q ../wt/2 --detach more; ln -s wt/2 tmp-link; mv -T tmp-link conf.d; git -C repo worktree remove -f ../wt/1`, gitB},
+			{`git -C repo worktree add -q ../wt/3 --detach more; ln -s wt/3 tmp-link; mv -T tmp-link conf.d; git -C repo worktree remove -f ../wt/2`, gitB},
+			{`git -C repo worktree add -q ../wt/4 --detach main; ln -s wt/4 tmp-link; mv -T tmp-link conf.d; git -C repo worktree remove -f ../wt/3`, "a, keep"},
+		}},
+		{"a ConfigMap volume: ..data is flipped", "", `mkdir v; cd v; mkdir ..1; mv ../conf.d/*.ini ..1; ln -s ..1 ..data; ln -s ..data/a.ini a.ini; ln -s ..data/keep.ini keep.ini; cd ..; rmdir conf.d; mv v conf.d`, []step{
+			{`cd conf.d; mkdir ..2; cp ..1/keep.ini ..2; ` + newA + ` >..2/a.ini; ln -s ..2 ..data_tmp; mv -T ..data_tmp ..data; rm -r ..1`, "a=2000, keep"},
+			{`cd conf.d; mkdir ..3; cp ..2/*.ini ..3; ` + newB + ` >..3/b.ini; ln -s ..3 ..data_tmp; mv -T ..data_tmp ..data; ln -s ..data/b.ini b.ini; rm -r ..2`, "a=2000, b, keep"},
+			{`cd conf.d; mkdir ..4; cp ..3/keep.ini ..3/b.ini ..4; ln -s ..4 ..data_tmp; mv -T ..data_tmp ..data; rm a.ini; rm -r ..3`, "b, keep"},
+		}},
+		{"docker cp: the old file goes, the new one is written, its time is set", "", "", []step{
+			{`rm conf.d/a.ini; ` + newA + ` >conf.d/a.ini; touch -d @1500000000 conf.d/a.ini`, "a=2000, keep"},
+		}},
+		{"dpkg installs and upgrades configuration files", "dpkg", debs, []step{
+			{`dpkg --root="$PWD/root" --force-not-root,script-chrootless --log=/dev/null -i demo1.deb >/dev/null`, "a, b, keep"},
+			{`dpkg --root="$PWD/root" --force-not-root,script-chrootless --log=/dev/null -i demo2.deb >/dev/null`, "a, b=2000, c, keep"},
+			{`dpkg --root="$PWD/root" --force-not-root,script-chrootless --log=/dev/null -P demo >/dev/null`, "a, keep"},
+		}},
+		{"two files are swapped", "", newB + ` >conf.d/b.ini`, []step{
+			{`mv conf.d/a.ini t; mv conf.d/b.ini conf.d/a.ini; mv t conf.d/b.ini`, "a, b, keep"},
+		}},
+		{"a file moves between two directories", "", `mkdir conf2`, []step{
+			{`mv conf.d/a.ini conf2/a.ini`, "a, keep"},
+			{`mv conf2/a.ini conf2/z.ini`, "a, keep"},
+		}},
+		{"equal size and equal time", "", "touch -d @1000000000 conf.d/a.ini", []step{
+			{`sed s/1000/2000/ conf.d/a.ini >t; cat t >conf.d/a.ini; touch -d @1000000000 conf.d/a.ini`, "a=2000, keep"},
+		}},
+		{"touch, chmod, comments, order of keys", "", "", []step{
+			{`touch conf.d/*.ini; chmod 600 conf.d/a.ini; chmod 644 conf.d/a.ini`, "a, keep"},
+			{`echo '; a comment' >>conf.d/a.ini; printf '\n\n' >>conf.d/keep.ini`, "a, keep"},
+			{`printf '; first\n[program:a]\nstderr_logfile = NONE\nstdout_logfile=NONE\nautostart = true\ncommand = /bin/sleep 1000   ; the same\n' >conf.d/a.ini`, "a, keep"},
+		}},
+	}
+	for _, r := range rows {
+		t.Run(r.name, func(t *testing.T) {
+			t.Parallel()
+			if r.needs != "" && !installed(t, r.needs) {
+				return
+			}
+			w := started(t, "conf.d/*.ini conf2/*.ini root/etc/demo/*.ini", "max_removals=100%\n", r.setup, map[string]string{
+				"conf.d/keep.ini": sleeper("keep", 1000), "conf.d/a.ini": sleeper("a", 1000),
+			})
+			w.becomes(w.sleepers())
+			for _, s := range r.steps {
+				w.does(s.sh, func() { w.sh(s.sh) }, s.sleepers)
+			}
+		})
+	}
+}
+
+// gitBranch makes conf.d a repository with a branch on which a differs and ten
+// programs are more.
+const gitBranch = `cd conf.d; git init -q -b main .; git config user.email a@b; git config user.name n; git add .; git commit -q -m one
+git checkout -q -b more; sed -i s/1000/2000/ a.ini; for i in 0 1 2 3 4 5 6 7 8 9; do printf '[program:b%s]\ncommand=/bin/sleep 1000\n' $i >b$i.ini; done
+git add .; git commit -q -m two; git checkout -q main; cd ..`
+
+// debs makes a root for dpkg and two versions of a package with configuration
+// files.
+const debs = `mkdir -p root/etc/demo; touch root/etc/demo/.keep; mkdir -p root/var/lib/dpkg/updates root/var/lib/dpkg/info; touch root/var/lib/dpkg/status
+for v in 1 2; do
+  mkdir -p demo$v/DEBIAN demo$v/etc/demo
+  printf 'Package: demo\nVersion: %s\nArchitecture: all\nMaintainer: n <a@b>\nDescription: demo\n' $v >demo$v/DEBIAN/control
+  printf '[program:b]\ncommand=/bin/sleep %s000\n' $v >demo$v/etc/demo/b.ini
+  [ $v = 1 ] || printf '[program:c]\ncommand=/bin/sleep 1000\n' >demo$v/etc/demo/c.ini
+  (cd demo$v; find etc -type f | sed s:^:/: >DEBIAN/conffiles)
+  dpkg-deb --root-owner-group -b demo$v demo$v.deb >/dev/null
+done`
+
+// TestWritingWithNano edits a file on nano's screen, as a person does.
+func TestWritingWithNano(t *testing.T) {
+	t.Parallel()
+	if !installed(t, "nano") {
+		return
+	}
+	w := started(t, "conf.d/*.ini", "", "", map[string]string{"conf.d/a.ini": sleeper("a", 1000), "conf.d/keep.ini": sleeper("keep", 1000)})
+	w.becomes("a, keep")
+	nano := exec.Command("nano", "--ignorercfiles", "conf.d/a.ini")
+	nano.Dir = w.Dir
+	nano.Env = append(os.Environ(), "TERM=vt100", "HOME="+w.Dir)
+	tty, err := pty.StartWithSize(nano, &pty.Winsize{Rows: 24, Cols: 80})
+	if err != nil {
+		t.Fatal(err)
+	}
+	screen := new(screenful)
+	var reader sync.WaitGroup
+	reader.Go(func() { io.Copy(screen, tty) }) // ends when nano does
+	defer reader.Wait()
+	defer tty.Close()
+	oracle.WaitFor(t, "nano shows the file", func() bool { return strings.Contains(screen.String(), "stderr_logfile") })
+	w.does("nano", func() {
+		io.WriteString(tty, "\x1b/\rcommand=/bin/sleep 2000\x0f\r") // to the end, a new line, save
+	}, "a=2000, keep")
+	io.WriteString(tty, "\x18")
+	if err := nano.Wait(); err != nil {
+		t.Errorf("nano: %v\n%s", err, screen)
+	}
+}
+
+// screenful is all that was written to a terminal.
+type screenful struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (s *screenful) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(p)
+}
+
+func (s *screenful) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
+}
+
+// TestAnsible plays a playbook against a daemon that watches: its supervisorctl
+// module comes after the watcher each time, and must succeed, and find
+// nothing left to do.
+func TestAnsible(t *testing.T) {
+	t.Parallel()
+	if !installed(t, "ansible-playbook") {
+		return
+	}
+	w := started(t, "conf.d/*.ini", "", "", map[string]string{"conf.d/a.ini": sleeper("a", 1000), "conf.d/keep.ini": sleeper("keep", 1000)})
+	w.becomes("a, keep")
+	w.Write("ctl", "#!/bin/sh\nexec "+oracle.Command(t, oracle.Ours, "supervisorctl")+" \"$@\"\n")
+	play := func(tasks string) (recap string) {
+		t.Helper()
+		w.Write("play.yml", "- hosts: localhost\n  connection: local\n  gather_facts: false\n  module_defaults:\n"+
+			"    community.general.supervisorctl: {config: {{.Dir}}/supervisord.conf, supervisorctl_path: {{.Dir}}/ctl}\n  tasks:\n"+tasks)
+		out := w.sh("ANSIBLE_NOCOLOR=1 ansible-playbook -i localhost, play.yml")
+		_, recap, _ = strings.Cut(out, "PLAY RECAP")
+		_, recap, _ = strings.Cut(recap, ": ")
+		return strings.Join(strings.Fields(recap), " ")
+	}
+	file := func(name, seconds string) string {
+		return "    - copy: {dest: {{.Dir}}/conf.d/" + name + ".ini, content: \"[program:" + name + "]\\ncommand=/bin/sleep " + seconds + "\\n\"}\n"
+	}
+	state := func(name, state string) string {
+		return "    - community.general.supervisorctl: {name: " + name + ", state: " + state + "}\n"
+	}
+	gone := func(name string) string {
+		return "    - file: {dest: {{.Dir}}/conf.d/" + name + ".ini, state: absent}\n"
+	}
+	pause := "    - pause: {seconds: 1}\n" // in which the watcher goes ahead
+	rows := []struct {
+		what, tasks, recap, sleepers string
+		actions                      int // of the daemon's own; -1 where the module may have come first
+	}{
+		{"a new program, the watcher first", file("b", "1000") + pause + state("b", "present") + state("b", "started"), "ok=4 changed=1 ", "a, b, keep", 1},
+		{"the same again", file("b", "1000") + state("b", "present") + state("b", "started"), "ok=3 changed=0 ", "a, b, keep", 0},
+		{"a new program, neither waits for the other", file("c", "1000") + state("c", "present") + state("c", "started"), "ok=3 ", "a, b, c, keep", -1},
+		{"another command, and a restart", file("c", "2000") + state("c", "restarted"), "ok=2 changed=2 ", "a, b, c=2000, keep", 1},
+		{"stopped, absent, then the file", state("b", "stopped") + state("b", "absent") + gone("b"), "ok=3 changed=3 ", "a, c=2000, keep", 0},
+		{"the file, then absent", gone("c") + pause + state("c", "absent"), "ok=3 changed=1 ", "a, keep", 1},
+	}
+	for _, r := range rows {
+		w.doesIn(r.actions, r.what, func() {
+			if got := play(r.tasks); !strings.HasPrefix(got, r.recap) || !strings.Contains(got, "failed=0") {
+				t.Errorf("%s: %s, want %s", r.what, got, r.recap)
+			}
+		}, r.sleepers)
+	}
+}

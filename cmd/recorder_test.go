@@ -1,0 +1,177 @@
+package cmd
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"os/signal"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+	"unicode/utf8"
+)
+
+// lastWords is how long a recorder goes on reading after SIGTERM, so that what was
+// sent to it before is recorded whatever the kernel delivers first.
+const lastWords = 300 * time.Millisecond
+
+// record is an event listener that appends all it is sent to a file. The further
+// arguments are its answers in turn, the last for ever: ok, fail, lower (a result
+// that is nearly OK), bad (no number), silent, die (exit in mid-event), or none
+// (never say READY).
+func record(args []string) int {
+	out, err := os.OpenFile(args[0], os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	answers := args[1:]
+	if len(answers) == 0 {
+		answers = []string{"ok"}
+	}
+	term := make(chan os.Signal, 1)
+	signal.Notify(term, syscall.SIGTERM)
+	go func() { // ends with the process
+		<-term
+		time.Sleep(lastWords)
+		os.Exit(0)
+	}()
+	if answers[0] == "none" {
+		select {}
+	}
+	in := bufio.NewReader(os.Stdin)
+	for {
+		fmt.Print("READY\n")
+		text, err := readEvent(in)
+		if err != nil {
+			return 0
+		}
+		if _, err := out.WriteString(text + "\n"); err != nil { // one write for each event
+			return 1
+		}
+		switch answers[0] {
+		case "ok":
+			fmt.Print("RESULT 2\nOK")
+		case "fail":
+			fmt.Print("RESULT 4\nFAIL")
+		case "lower":
+			fmt.Print("RESULT 2\nok")
+		case "bad":
+			fmt.Print("RESULT two\nOK")
+		case "silent":
+			select {}
+		case "die":
+			return 3
+		}
+		if len(answers) > 1 {
+			answers = answers[1:]
+		}
+	}
+}
+
+// listen is a good event listener that answers each event as it is told.
+func listen(answer func(text string) (result string)) int {
+	in := bufio.NewReader(os.Stdin)
+	for {
+		fmt.Print("READY\n")
+		text, err := readEvent(in)
+		if err != nil {
+			return 0
+		}
+		result := answer(text)
+		fmt.Printf("RESULT %d\n%s", len(result), result)
+	}
+}
+
+// readEvent reads a header line and as many characters as it says.
+func readEvent(in *bufio.Reader) (string, error) {
+	head, err := in.ReadString('\n')
+	if err != nil {
+		return "", err
+	}
+	_, length, _ := strings.Cut(strings.TrimSuffix(head, "\n"), " len:")
+	n, err := strconv.Atoi(length)
+	if err != nil {
+		return "", err
+	}
+	var text strings.Builder
+	text.WriteString(head)
+	for range n {
+		r, _, err := in.ReadRune()
+		if err != nil {
+			return "", err
+		}
+		text.WriteRune(r)
+	}
+	return text.String(), nil
+}
+
+// recorded is one event in a recorder's file.
+type recorded struct {
+	serial, pool, poolSerial, name, payload string
+}
+
+var header = regexp.MustCompile(`^ver:3\.0 server:supervisor serial:(\d+) pool:(\S+) poolserial:(\d+) eventname:([A-Z_0-9]+) len:(\d+)\n`)
+
+// parseRecord reads a recorder's file, and fails the test where the header is not
+// exactly what it has to be.
+func parseRecord(t testing.TB, text string) []recorded {
+	t.Helper()
+	var events []recorded
+	for text != "" {
+		m := header.FindStringSubmatch(text)
+		if m == nil {
+			t.Fatalf("event %d has no header: %.200q", len(events), text)
+		}
+		text = text[len(m[0]):]
+		n, _ := strconv.Atoi(m[5])
+		end := 0
+		for range n {
+			_, size := utf8.DecodeRuneInString(text[end:])
+			end += size
+		}
+		if !strings.HasPrefix(text[end:], "\n") {
+			return events // the recorder is about to write the rest
+		}
+		events = append(events, recorded{m[1], m[2], m[3], m[4], text[:end]})
+		text = text[end+1:]
+	}
+	return events
+}
+
+var (
+	pids  = regexp.MustCompile(`\bpid:([1-9]\d*)`)
+	ticks = regexp.MustCompile(`^when:(\d+)$`)
+)
+
+// canonical is a record in which each pid has become a number of its own, in the
+// order of appearance from 1001, and the times of ticks are counted from a fixed
+// one. Lengths follow. Nothing else differs between two runs.
+func canonical(events []recorded) string {
+	var known []string
+	var firstTick, b = int64(0), strings.Builder{}
+	for _, ev := range events {
+		payload := pids.ReplaceAllStringFunc(ev.payload, func(s string) string {
+			i := slices.Index(known, s)
+			if i < 0 {
+				i = len(known)
+				known = append(known, s)
+			}
+			return "pid:" + strconv.Itoa(1001+i)
+		})
+		if m := ticks.FindStringSubmatch(payload); m != nil {
+			when, _ := strconv.ParseInt(m[1], 10, 64)
+			if firstTick == 0 {
+				firstTick = when
+			}
+			payload = "when:" + strconv.FormatInt(1201063880+when-firstTick, 10)
+		}
+		fmt.Fprintf(&b, "ver:3.0 server:supervisor serial:%s pool:%s poolserial:%s eventname:%s len:%d\n%s\n",
+			ev.serial, ev.pool, ev.poolSerial, ev.name, utf8.RuneCountInString(payload), payload)
+	}
+	return b.String()
+}

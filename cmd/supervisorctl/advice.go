@@ -1,0 +1,98 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"supervisord/cmd/internal/host"
+	"supervisord/rpc/client"
+)
+
+// advise says in plain words why a server cannot be reached and what to do,
+// for a person at a terminal.
+func (s *session) advise(err error) {
+	var e *client.Error
+	if !errors.As(err, &e) {
+		return
+	}
+	path, unix := strings.CutPrefix(s.settings.url, "unix://")
+	var text string
+	switch {
+	case e.Kind == client.NoFile && unix:
+		text = absent(path) + " " + alive()
+	case e.Kind == client.Refused && unix:
+		text = "The socket " + path + " is there, but nobody listens: its supervisord has died or was killed. " + alive()
+	case e.Kind == client.Refused:
+		text = "Nothing listens at " + s.settings.url + ". " + alive()
+	case e.Kind == client.Permission && unix:
+		text = forbidden(path)
+	case e.Kind == client.Unauthorized && s.settings.username == "":
+		text = "Give a name and a password with -u and -p, or in the [supervisorctl] section."
+	case e.Kind == client.Unauthorized:
+		text = "The server does not accept this name and password (-u and -p, or the [supervisorctl] section)."
+	case e.Kind == client.Timeout:
+		text = "There was no answer within --timeout; what was asked for may still be done."
+	default:
+		return
+	}
+	fmt.Fprintf(s.advice, "hint: %s\n", text)
+}
+
+// absent says what is missing of the path of a socket.
+func absent(path string) string {
+	if dir := filepath.Dir(path); !exists(dir) {
+		return "There is no directory " + dir + "."
+	}
+	return "There is no socket " + path + "."
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+// forbidden says whose the socket is.
+func forbidden(path string) string {
+	uid := os.Geteuid()
+	info, err := os.Stat(path)
+	if err != nil {
+		return fmt.Sprintf("Its directory %s is closed to %s. Try sudo.", filepath.Dir(path), account(uid))
+	}
+	owner := ""
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		owner = " belongs to " + account(int(st.Uid)) + " and"
+	}
+	return fmt.Sprintf("The socket %s%s has mode %04o, which does not let %s in. "+
+		"Try sudo, or set chmod and chown in [unix_http_server].", path, owner, info.Mode().Perm(), account(uid))
+}
+
+// account is a user's name, or its number.
+func account(uid int) string {
+	number := strconv.Itoa(uid)
+	if a, ok := host.New().LookupUser(number); ok && a.Name != number {
+		return a.Name
+	}
+	return "uid " + number
+}
+
+// alive says whether some supervisord runs on this machine, where the system
+// lets us look.
+func alive() string {
+	names, _ := filepath.Glob("/proc/[0-9]*/comm")
+	if len(names) == 0 {
+		return "Is supervisord running?"
+	}
+	for _, name := range names {
+		if comm, err := os.ReadFile(name); err == nil && string(comm) == "supervisord\n" {
+			return "A supervisord runs as pid " + filepath.Base(filepath.Dir(name)) +
+				"; is it meant for another configuration (-c) or server (-s)?"
+		}
+	}
+	return "No supervisord runs on this machine."
+}

@@ -1,0 +1,300 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+)
+
+// command is one word that the shell and the command line understand.
+type command struct {
+	name string
+	help string
+	run  func(*call, context.Context) error
+	// complete offers words for an argument; nil offers none.
+	complete func(c *call, ctx context.Context) []string
+
+	ours        bool // not one of Supervisor's
+	server      contact
+	noArguments bool
+	json        bool // it understands -o json
+	downStatus  int  // exit status where the up-check says no, if not the usual
+	failure     int  // exit status of an unforeseen error, if not 1
+}
+
+// contact is what a command needs of the server.
+type contact int
+
+const (
+	unneeded contact = iota
+	called           // the command calls it, and finds out whether it is there
+	checked          // it must answer the up-check before the command starts
+)
+
+// commands is everything there is, by name. It is a function because help
+// reads it too.
+//
+// Source: contract/supervisorctl.md sections 5 and 7.
+func commands() []command {
+	return []command{
+		{
+			name: "add", server: called,
+			run: (*call).add, complete: completeGroups,
+			help: "add <name> [...]\tActivates any updates in config for process/group",
+		},
+		{
+			name: "avail", noArguments: true, json: true, server: called,
+			run:  (*call).avail,
+			help: "avail\t\t\tDisplay all configured processes",
+		},
+		{
+			name: "clear", server: checked,
+			run: (*call).clear, complete: completeProcesses,
+			help: "clear <name>\t\tClear a process' log files.\n" +
+				"clear <name> <name>\tClear multiple process' log files\n" +
+				"clear all\t\tClear all process' log files",
+		},
+		{
+			name: "exit",
+			run:  (*call).quit,
+			help: "exit\tExit the supervisor shell.",
+		},
+		{
+			name: "fg", server: checked,
+			run: (*call).fg, complete: completeProcesses,
+			help: "fg <process>\tConnect to a process in foreground mode\n" +
+				"\t\tCtrl-C to exit",
+		},
+		{
+			name: "help",
+			run:  (*call).help, complete: completeHelp,
+			help: "help\t\tPrint a list of available actions\n" +
+				"help <action>\tPrint help for <action>",
+		},
+		{
+			name: "maintail", server: checked,
+			run: (*call).maintail,
+			help: "maintail -f \tContinuous tail of supervisor main log file (Ctrl-C to exit)\n" +
+				"maintail -100\tlast 100 *bytes* of supervisord main log file\n" +
+				"maintail\tlast 1600 *bytes* of supervisor main log file\n",
+		},
+		{
+			name: "open",
+			run:  (*call).open,
+			help: "open <url>\tConnect to a remote supervisord process.\n" +
+				"\t\t(for UNIX domain socket, use unix:///socket/path)",
+		},
+		{
+			name: "pid", json: true, server: checked,
+			run: (*call).pid, complete: completeProcesses,
+			help: "pid\t\t\tGet the PID of supervisord.\n" +
+				"pid <name>\t\tGet the PID of a single child process by name.\n" +
+				"pid all\t\t\tGet the PID of every child process, one per line.",
+		},
+		{
+			name: "quit",
+			run:  (*call).quit,
+			help: "quit\tExit the supervisor shell.",
+		},
+		{
+			name: "reload", noArguments: true, server: called,
+			run:  (*call).reload,
+			help: "reload \t\tRestart the remote supervisord.",
+		},
+		{
+			name: "remove", server: called,
+			run: (*call).remove, complete: completeGroups,
+			help: "remove <name> [...]\tRemoves process/group from active config",
+		},
+		{
+			name: "reread", noArguments: true, server: called,
+			run:  (*call).reread,
+			help: "reread \t\t\tReload the daemon's configuration files without add/remove",
+		},
+		{
+			name: "restart", server: checked,
+			run: (*call).restart, complete: completeProcesses,
+			help: "restart <name>\t\tRestart a process\n" +
+				"restart <gname>:*\tRestart all processes in a group\n" +
+				"restart <name> <name>\tRestart multiple processes or groups\n" +
+				"restart all\t\tRestart all processes\n" +
+				"Note: restart does not reread config files. For that, see reread and update.",
+		},
+		{
+			name: "shutdown", noArguments: true, server: called,
+			run:  (*call).shutdown,
+			help: "shutdown \tShut the remote supervisord down.",
+		},
+		{
+			name: "signal", server: checked,
+			run: (*call).signal, complete: completeProcesses,
+			help: "signal <signal name> <name>\t\tSignal a process\n" +
+				"signal <signal name> <gname>:*\t\tSignal all processes in a group\n" +
+				"signal <signal name> <name> <name>\tSignal multiple processes or groups\n" +
+				"signal <signal name> all\t\tSignal all processes",
+		},
+		{
+			name: "start", server: checked,
+			run: (*call).start, complete: completeProcesses,
+			help: "start <name>\t\tStart a process\n" +
+				"start <gname>:*\t\tStart all processes in a group\n" +
+				"start <name> <name>\tStart multiple processes or groups\n" +
+				"start all\t\tStart all processes",
+		},
+		{
+			name: "status", json: true, server: checked, downStatus: exitUnknown,
+			run: (*call).status, complete: completeProcesses,
+			help: "status <name>\t\tGet status for a single process\n" +
+				"status <gname>:*\tGet status for all processes in a group\n" +
+				"status <name> <name>\tGet status for multiple named processes\n" +
+				"status\t\t\tGet all process status info",
+		},
+		{
+			name: "stop", server: checked,
+			run: (*call).stop, complete: completeProcesses,
+			help: "stop <name>\t\tStop a process\n" +
+				"stop <gname>:*\t\tStop all processes in a group\n" +
+				"stop <name> <name>\tStop multiple processes or groups\n" +
+				"stop all\t\tStop all processes",
+		},
+		{
+			name: "tail", server: checked,
+			run: (*call).tail, complete: completeProcesses,
+			help: "tail [-f] <name> [stdout|stderr] (default stdout)\n" +
+				"Ex:\n" +
+				"tail -f <name>\t\tContinuous tail of named process stdout\n" +
+				"\t\t\tCtrl-C to exit.\n" +
+				"tail -100 <name>\tlast 100 *bytes* of process stdout\n" +
+				"tail <name> stderr\tlast 1600 *bytes* of process stderr",
+		},
+		{
+			name: "update", json: true, server: called,
+			run: (*call).update, complete: completeGroups,
+			help: "update\t\t\tReload config and add/remove as necessary, and will restart affected programs\n" +
+				"update all\t\tReload config and add/remove as necessary, and will restart affected programs\n" +
+				"update <gname> [...]\tUpdate specific groups",
+		},
+		{
+			name: "version", noArguments: true, json: true, server: checked,
+			run:  (*call).version,
+			help: "version\t\t\tShow the version of the remote supervisord process",
+		},
+		{
+			name: "autoupdate", ours: true, json: true, server: checked,
+			run: (*call).autoupdate, complete: completeWords("off", "on"),
+			help: "autoupdate\t\tShow whether changed files are applied by themselves\n" +
+				"autoupdate on|off\tTurn that on or off for as long as the daemon runs",
+		},
+		{
+			name: "completion", ours: true,
+			run: (*call).completion, complete: completeWords("bash", "fish", "zsh"),
+			help: "completion bash|zsh|fish\tPrint a script that lets that shell complete commands and names",
+		},
+		{
+			name: "diff", ours: true, json: true, server: checked,
+			downStatus: exitDiffFailed, failure: exitDiffFailed,
+			run: (*call).diff, complete: completeGroups,
+			help: "diff\t\t\tShow what update would do, and why\n" +
+				"diff <gname> [...]\tShow it for some groups\n" +
+				"Exit status: 0 nothing to do, 1 something, 2 it cannot be said",
+		},
+		{
+			name: "files", ours: true, json: true, server: checked, noArguments: true,
+			run:  (*call).files,
+			help: "files\t\t\tShow each watched file and directory, and what became of it",
+		},
+		{
+			name: "history", ours: true, json: true, server: checked,
+			run: (*call).history,
+			help: "history\t\t\tShow the last 10 updates\n" +
+				"history <number>\tShow the last updates, at most that many",
+		},
+		{
+			name: "wait", ours: true, json: true, server: called,
+			run: (*call).wait, complete: completeProcesses,
+			help: "wait\t\t\tWait until files and processes agree and all that starts by itself runs\n" +
+				"wait <name> [...]\tWait for some processes or groups\n" +
+				"wait -t <seconds>\tGive up after that time (default 60)\n" +
+				"Exit status: 0 reached, 1 not reached, or something is FATAL",
+		},
+	}
+}
+
+// find returns the command of that name, nil for none.
+func find(name string) *command {
+	for _, cmd := range commands() {
+		if cmd.name == name || name == "EOF" && cmd.name == "exit" {
+			return &cmd
+		}
+	}
+	return nil
+}
+
+// quit leaves the shell; its argument does not matter.
+func (c *call) quit(context.Context) error { return errQuit }
+
+// helpWidth is the width of the terminal for which the list of commands is set.
+const helpWidth = 79
+
+// help lists the commands, or explains one.
+func (c *call) help(context.Context) error {
+	if c.argument != "" {
+		if cmd := find(c.argument); cmd != nil && c.argument == cmd.name {
+			c.say("%s", cmd.help)
+		} else {
+			c.say("*** No help on %s", c.argument)
+		}
+		return nil
+	}
+	var supervisors, ours []string
+	for _, cmd := range commands() {
+		switch {
+		case cmd.ours:
+			ours = append(ours, cmd.name)
+		case cmd.name != "help":
+			supervisors = append(supervisors, cmd.name)
+		}
+	}
+	c.say("")
+	c.topics("default commands (type help <topic>):", supervisors)
+	if c.onTerminal { // scripts read Supervisor's list and no other
+		c.topics("further commands (type help <topic>):", ours)
+	}
+	return nil
+}
+
+// topics prints a heading and names in columns, filled from top to bottom.
+func (c *call) topics(heading string, names []string) {
+	c.say("%s\n%s", heading, strings.Repeat("=", len(heading)))
+	rows, widths := columns(names, helpWidth)
+	for row := range rows {
+		var cells []string
+		for column, width := range widths {
+			if i := column*rows + row; i < len(names) {
+				cells = append(cells, fmt.Sprintf("%-*s", width, names[i]))
+			}
+		}
+		c.say("%s", strings.Join(cells, "  "))
+	}
+	c.say("")
+}
+
+// columns finds the fewest rows in which names fit, and the width of each
+// column.
+func columns(names []string, width int) (rows int, widths []int) {
+	for rows = 1; ; rows++ {
+		widths = widths[:0]
+		total := -2
+		for first := 0; first < len(names); first += rows {
+			longest := 0
+			for _, name := range names[first:min(first+rows, len(names))] {
+				longest = max(longest, len(name))
+			}
+			widths = append(widths, longest)
+			total += longest + 2
+		}
+		if total <= width || rows >= len(names) {
+			return rows, widths
+		}
+	}
+}

@@ -1,0 +1,21 @@
+# supervisorctl completion for fish: supervisorctl completion fish | source
+function __supervisorctl_complete
+    set -l words (commandline -opc)
+    set -l options
+    set -l program $words[1]
+    set -e words[1]
+    while set -q words[1]
+        switch $words[1]
+            case -c -s -u -p -r --configuration --serverurl --username --password --history_file --timeout
+                set -a options $words[1..2]
+                set -e words[1..2]
+            case '-*'
+                set -a options $words[1]
+                set -e words[1]
+            case '*'
+                break
+        end
+    end
+    $program $options completion words $words .(commandline -ct) 2>/dev/null
+end
+complete -c supervisorctl -f -a '(__supervisorctl_complete)'

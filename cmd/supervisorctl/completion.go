@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"strings"
+)
+
+// The scripts ask this program itself, by "completion words": what was typed
+// before the cursor's word, then that word with a dot before it, so that it is
+// there even if it is empty.
+var (
+	//go:embed completion.bash
+	bashScript string
+	//go:embed completion.zsh
+	zshScript string
+	//go:embed completion.fish
+	fishScript string
+)
+
+// completion prints a script that teaches a shell to complete our commands.
+func (c *call) completion(ctx context.Context) error {
+	if len(c.words) > 1 && c.words[0] == "words" {
+		c.completeLine(ctx)
+		return nil
+	}
+	scripts := map[string]string{"bash": bashScript, "zsh": zshScript, "fish": fishScript}
+	script, ok := scripts[c.argument]
+	if !ok {
+		return c.usage(exitUsage, "completion requires the name of a shell")
+	}
+	_, err := fmt.Fprint(c.out, script)
+	return err
+}
+
+// completeLine prints what may stand in place of the last word, a line each.
+func (c *call) completeLine(ctx context.Context) {
+	last := len(c.words) - 1
+	line := strings.Join(c.words[1:last], " ")
+	if line != "" {
+		line += " "
+	}
+	_, words := c.complete(ctx, line+strings.TrimPrefix(c.words[last], "."))
+	for _, word := range words {
+		c.say("%s", strings.TrimSpace(word))
+	}
+}

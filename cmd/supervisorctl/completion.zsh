@@ -1,0 +1,22 @@
+#compdef supervisorctl
+# supervisorctl completion for zsh: source <(supervisorctl completion zsh)
+_supervisorctl() {
+    local -a options rest found
+    local i
+    for ((i = 2; i < CURRENT; i++)); do
+        case ${words[i]} in
+            -[csupr]|--configuration|--serverurl|--username|--password|--history_file|--timeout)
+                options+=("${words[i]}" "${words[i+1]}")
+                ((i++))
+                ;;
+            -*) options+=("${words[i]}") ;;
+            *)
+                rest=("${(@)words[i,CURRENT-1]}")
+                break
+                ;;
+        esac
+    done
+    found=("${(@f)$(${words[1]} $options completion words $rest ".${PREFIX}" 2>/dev/null)}")
+    compadd -- ${found:#}
+}
+compdef _supervisorctl supervisorctl

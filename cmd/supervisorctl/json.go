@@ -1,0 +1,40 @@
+package main
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+)
+
+// takeOutput takes "-o json" out of the call's words. With it, whatever the
+// command says goes to standard error, so that standard output is JSON or
+// empty.
+func (c *call) takeOutput() error {
+	for i, word := range c.words {
+		format, ok := strings.CutPrefix(word, "-o")
+		if !ok {
+			continue
+		}
+		end := i + 1
+		if format == "" && end < len(c.words) {
+			format = c.words[end]
+			end++
+		}
+		if format != "json" {
+			return c.usage(exitUsage, "-o accepts json")
+		}
+		c.words = slices.Delete(c.words, i, end)
+		c.argument = strings.Join(c.words, " ")
+		c.json, c.out = true, c.errs
+		return nil
+	}
+	return nil
+}
+
+// emit writes v as indented JSON to standard output.
+func (c *call) emit(v any) error {
+	e := json.NewEncoder(c.data)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}

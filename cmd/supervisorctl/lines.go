@@ -1,0 +1,170 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/peterh/liner"
+	"golang.org/x/term"
+)
+
+// lines is where answers and commands are read from. A context that ends makes
+// a call return errInterrupted; the end of the input is io.EOF.
+type lines interface {
+	// Line shows the prompt and returns a line without its end.
+	Line(ctx context.Context, prompt string) (string, error)
+	// Password is Line without showing what is typed.
+	Password(ctx context.Context, prompt string) (string, error)
+	// Complete sets what the tab key offers: the text before the word, and the
+	// words that may stand there.
+	Complete(func(before string) (head string, words []string))
+	// Close gives the terminal back and saves the history.
+	Close() error
+}
+
+// newLines reads the terminal with an editor if there is one and a shell is
+// wanted, and plain lines otherwise. historyFile "" keeps no history.
+func newLines(historyFile string, shell bool) lines {
+	if shell && term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stdout.Fd())) &&
+		liner.TerminalSupported() {
+		return newEditor(historyFile)
+	}
+	return &plain{in: bufio.NewReader(os.Stdin), out: os.Stdout}
+}
+
+// plain reads lines as they come: from a pipe, or a terminal that cannot move
+// its cursor.
+type plain struct {
+	in   *bufio.Reader
+	out  io.Writer
+	asks asker
+}
+
+func (p *plain) Line(ctx context.Context, prompt string) (string, error) {
+	fmt.Fprint(p.out, prompt)
+	return p.asks.wait(ctx, func() (string, error) {
+		line, err := p.in.ReadString('\n')
+		if line != "" {
+			err = nil
+		}
+		return strings.TrimSuffix(line, "\n"), err
+	})
+}
+
+// asker reads in a goroutine so that an interrupt ends the wait. The read
+// itself cannot be stopped: what it gives later is what the next wait returns.
+type asker struct{ pending chan answer }
+
+type answer struct {
+	text string
+	err  error
+}
+
+func (a *asker) wait(ctx context.Context, read func() (string, error)) (string, error) {
+	if a.pending == nil {
+		pending := make(chan answer, 1) // one, so that the goroutine ends whoever waits
+		go func() {
+			text, err := read()
+			pending <- answer{text, err}
+		}()
+		a.pending = pending
+	}
+	select {
+	case got := <-a.pending:
+		a.pending = nil
+		return got.text, got.err
+	case <-ctx.Done():
+		return "", errInterrupted
+	}
+}
+
+func (p *plain) Password(ctx context.Context, prompt string) (string, error) {
+	return password(ctx, p, prompt)
+}
+
+func (p *plain) Complete(func(string) (string, []string)) {}
+
+func (p *plain) Close() error { return nil }
+
+// editor reads lines with editing, history and completion.
+type editor struct {
+	*liner.State
+	cooked, raw liner.ModeApplier // the terminal as we found it, and as liner wants it
+	historyFile string
+	asks        asker
+}
+
+func newEditor(historyFile string) *editor {
+	cooked, cookedErr := liner.TerminalMode()
+	e := &editor{State: liner.NewLiner(), cooked: cooked, historyFile: historyFile}
+	raw, rawErr := liner.TerminalMode()
+	if e.raw = raw; cookedErr != nil || rawErr != nil {
+		e.cooked, e.raw = nil, nil
+	}
+	e.SetCtrlCAborts(true)
+	e.SetTabCompletionStyle(liner.TabPrints)
+	if f, err := os.Open(historyFile); err == nil {
+		e.ReadHistory(f) // a damaged history is no history
+		f.Close()
+	}
+	e.apply(e.cooked)
+	return e
+}
+
+// apply sets the terminal's mode. Commands run in the mode in which we found
+// the terminal, so that Ctrl-C is a signal and what is typed is seen.
+func (e *editor) apply(mode liner.ModeApplier) {
+	if mode != nil {
+		mode.ApplyMode()
+	}
+}
+
+func (e *editor) Line(ctx context.Context, prompt string) (string, error) {
+	e.apply(e.raw)
+	defer e.apply(e.cooked)
+	defer restoreIfKilled(func() { e.apply(e.cooked) })()
+	if e.asks.pending != nil { // a read that was interrupted goes on, without a prompt
+		fmt.Print(prompt)
+	}
+	line, err := e.asks.wait(ctx, func() (string, error) { return e.Prompt(prompt) })
+	switch {
+	case errors.Is(err, liner.ErrPromptAborted):
+		return "", errAborted
+	case err != nil:
+		return "", err
+	}
+	if line != "" {
+		e.AppendHistory(line)
+	}
+	return line, nil
+}
+
+func (e *editor) Password(ctx context.Context, prompt string) (string, error) {
+	return password(ctx, e, prompt)
+}
+
+func (e *editor) Complete(offer func(string) (string, []string)) {
+	e.SetWordCompleter(func(line string, at int) (string, []string, string) {
+		runes := []rune(line)
+		head, words := offer(string(runes[:at]))
+		return head, words, string(runes[at:])
+	})
+}
+
+func (e *editor) Close() error {
+	err := e.State.Close()
+	if e.historyFile == "" {
+		return err
+	}
+	f, fileErr := os.OpenFile(e.historyFile, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if fileErr != nil {
+		return errors.Join(err, fileErr)
+	}
+	_, writeErr := e.WriteHistory(f)
+	return errors.Join(err, writeErr, f.Close())
+}

@@ -1,0 +1,197 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"supervisord/cmd/internal/getopt"
+	"supervisord/cmd/internal/host"
+	"supervisord/rpc/client"
+	"supervisord/spec"
+)
+
+const usage = `supervisorctl -- start, stop and watch the programs of a supervisord.
+
+Usage: %s [options] [action [arguments]]
+
+Options:
+-c/--configuration FILE -- read the [supervisorctl] section of this file
+                           (without it the usual places are searched)
+-h/--help -- print this text and exit
+-i/--interactive -- ask for a password and before shutdown and reload, as the
+                    shell does
+-s/--serverurl URL -- http://host:port, https://host:port or unix:///path of
+                      the server (default "http://localhost:9001")
+-u/--username NAME -- name to log in with
+-p/--password PASSWORD -- password to log in with
+-r/--history_file FILE -- keep the shell's history in this file
+--timeout SECONDS -- give up a request that takes longer (default: wait)
+
+Without an action a shell is started that reads actions line by line. The
+action "help" lists Supervisor's actions, "help ACTION" explains one. Beyond
+them there are: autoupdate, completion, diff, files, history, wait.
+`
+
+// settings are the command line and the configuration file together.
+type settings struct {
+	url                string
+	username, password string
+	prompt             string
+	historyFile        string // "" keeps none
+	timeout            time.Duration
+	interactive        bool
+}
+
+// errHelp is returned by readOptions for -h.
+var errHelp = errors.New("help is asked for")
+
+// longOptions are the words; ! keeps Supervisor's abbreviations what they were.
+var longOptions = []string{
+	"configuration=", "help", "interactive", "serverurl=", "username=", "password=", "history_file=",
+	"!timeout=",
+}
+
+// longOf is the long form of each letter, by which an option is known here.
+var longOf = map[string]string{
+	"-c": "--configuration", "-h": "--help", "-?": "--help", "-i": "--interactive",
+	"-s": "--serverurl", "-u": "--username", "-p": "--password", "-r": "--history_file",
+}
+
+// readOptions reads the command line without the program's name, and the
+// configuration file that it names or that is found. words is the action with
+// its arguments. The error is errHelp, or a mistake in Supervisor's words.
+//
+// Source: contract/supervisorctl.md section 1.
+func readOptions(h spec.Host, argv0 string, args []string) (s settings, words []string, err error) {
+	opts, words, err := getopt.Parse(args, "c:h?is:u:p:r:", longOptions)
+	if err != nil {
+		return s, nil, err
+	}
+	var file string
+	given := settings{}
+	seen := map[string]bool{}
+	for _, o := range opts {
+		name := o.Name
+		if long, ok := longOf[name]; ok {
+			name = long
+		}
+		if seen[name] {
+			return s, nil, fmt.Errorf("conflicting command line option '%s'", o.Name)
+		}
+		seen[name] = true
+		switch name {
+		case "--help":
+			return s, nil, errHelp
+		case "--configuration":
+			file = o.Value
+		case "--interactive":
+			given.interactive = true
+		case "--serverurl":
+			if err := checkURL(o.Value); err != nil {
+				return s, nil, fmt.Errorf("invalid value for %s %s: %w", o.Name, spec.PyRepr(o.Value), err)
+			}
+			given.url = o.Value
+		case "--username":
+			given.username = o.Value
+		case "--password":
+			given.password = o.Value
+		case "--history_file":
+			given.historyFile = o.Value
+		case "--timeout":
+			seconds, err := strconv.ParseFloat(o.Value, 64)
+			if err != nil || !(seconds > 0 && seconds < 1e9) {
+				return s, nil, fmt.Errorf("invalid value for --timeout %s: not a number of seconds", spec.PyRepr(o.Value))
+			}
+			given.timeout = time.Duration(seconds * float64(time.Second))
+		}
+	}
+	if file == "" {
+		file, _ = spec.FindConfig(h, spec.SearchPaths(whole(argv0)))
+	}
+	if s, err = fromFile(h, file); err != nil {
+		return s, nil, err
+	}
+	s.override(given)
+	return s, words, nil
+}
+
+// whole is the path of a program that a shell found on PATH.
+func whole(argv0 string) string {
+	if strings.Contains(argv0, "/") {
+		return argv0
+	}
+	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
+		name := filepath.Join(dir, argv0)
+		if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+			return name
+		}
+	}
+	return argv0
+}
+
+// override puts what the command line gave over what the file says.
+func (s *settings) override(given settings) {
+	for _, f := range []struct{ to, from *string }{
+		{&s.url, &given.url}, {&s.username, &given.username},
+		{&s.password, &given.password}, {&s.historyFile, &given.historyFile},
+	} {
+		if *f.from != "" {
+			*f.to = *f.from
+		}
+	}
+	s.timeout, s.interactive = given.timeout, given.interactive
+}
+
+// fromFile reads the configuration file. Where there is none, path "", the
+// socket of a supervisord --watch is tried, then Supervisor's default.
+func fromFile(h spec.Host, path string) (settings, error) {
+	ctl := spec.DefaultCtl()
+	if path == "" {
+		ctl.ServerURL = unlessAbsent(host.DefaultSocket(), ctl.ServerURL)
+	} else {
+		read, err := spec.LoadCtl(h, path)
+		if err != nil {
+			return settings{}, err
+		}
+		ctl = *read
+	}
+	if err := checkURL(ctl.ServerURL); err != nil {
+		return settings{}, fmt.Errorf("invalid value for serverurl %s: %w", spec.PyRepr(ctl.ServerURL), err)
+	}
+	return settings{
+		url: ctl.ServerURL, username: ctl.Username, password: ctl.Password,
+		prompt: ctl.Prompt, historyFile: ctl.HistoryFile,
+	}, nil
+}
+
+// unlessAbsent is the URL of a socket if there is one, else another URL.
+func unlessAbsent(socket, otherwise string) string {
+	if exists(socket) {
+		return "unix://" + socket
+	}
+	return otherwise
+}
+
+// checkURL is the original's test of -s: a scheme, and a host or a path after
+// it. Whether the scheme is one that can be spoken shows when it is used.
+func checkURL(url string) error {
+	if m := urlShape.FindStringSubmatch(url); m != nil && strings.TrimPrefix(m[1], "//") != "" {
+		return nil
+	}
+	return fmt.Errorf("value %s is not a URL", spec.PyRepr(url))
+}
+
+var urlShape = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*:([^?#]*)`)
+
+// open makes the client that the settings ask for.
+func (s settings) open() (*client.Client, error) {
+	return client.New(client.Options{
+		URL: s.url, Username: s.username, Password: s.password, Timeout: s.timeout,
+	})
+}

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"supervisord/cmd/internal/oracle"
+)
+
+// invocations are command lines that never reach a server.
+var invocations = []struct {
+	args    []string
+	differs string // why ours is meant to differ
+}{
+	{args: []string{"-Z"}}, {args: []string{"--bogus"}}, {args: []string{"--h"}}, {args: []string{"--his"}},
+	{args: []string{"-c"}}, {args: []string{"--user"}}, {args: []string{"--help=3"}}, {args: []string{"-i=x"}},
+	{args: []string{"-c", "nope"}}, {args: []string{"--c=nope"}}, {args: []string{"-c", "."}},
+	{args: []string{"-c", "empty.conf"}}, {args: []string{"-c", "nosection.conf", "version"}},
+	{args: []string{"-s", "foo"}}, {args: []string{"-s", ""}}, {args: []string{"--serverurl", "unix:"}}, {args: []string{"-s", "http://?a"}},
+	{args: []string{"-s", "1:2"}}, {args: []string{"-s", "it's"}},
+	{args: []string{"-u", "a", "--username=b"}}, {args: []string{"-i", "-i"}}, {args: []string{"-c", "a", "-c", "b"}},
+	{args: []string{"-s", "ftp://foo", "version"}}, {args: []string{"-s", "unix:/x", "version"}}, {args: []string{"-s", "HTTP://x", "update"}},
+	{args: []string{"-s", "http://localhost:x", "version"}},
+	{args: []string{"-c", "ok.conf", "version"}}, {args: []string{"-c", "ok.conf", "-s", "unix://nope", "version"}},
+	{args: []string{"-c", "ok.conf", "-r", "h", "-u", "u", "-p", "p", "version", "-Z"}},
+	{args: []string{"-c", "ok.conf", "--", "version"}}, {args: []string{"-c", "ok.conf", "-", "version"}},
+	{args: []string{"-c", "here.conf", "version"}}, {args: []string{"-c", "env.conf", "version"}},
+	{args: []string{"version", "-c", "nope"}},
+	{args: []string{"-c", "badurl.conf", "version"}, differs: "a serverurl of the file is checked like -s"},
+	{args: []string{"-c", "broken.conf", "version"}, differs: "the original ends with a traceback"},
+}
+
+// TestInvocation holds options and configuration files against the original.
+func TestInvocation(t *testing.T) {
+	dir := shortDir(t)
+	for name, text := range map[string]string{
+		"empty.conf": "", "nosection.conf": "[supervisord]\n", "broken.conf": "[supervisorctl\nserverurl\n",
+		"badurl.conf": "[supervisorctl]\nserverurl=foo\n",
+		"ok.conf":     "[supervisorctl]\nserverurl=unix:///nope/s\nusername=x\npassword=y\nprompt=p\n",
+		"here.conf":   "[supervisorctl]\nserverurl=unix://%(here)s/s\n",
+		"env.conf":    "[supervisorctl]\nserverurl=unix://%(ENV_HOME)s/env\n",
+		// Without -c the file of the working directory is read.
+		"supervisord.conf": "[supervisorctl]\nserverurl=unix:///nope/found\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	play := func(t *testing.T, kind oracle.Kind, args []string) string {
+		text := ctl(t, kind, dir, "", args...).String()
+		program := oracle.Command(t, kind, "supervisorctl")
+		text = strings.NewReplacer(program, "<program>", dir, "<dir>").Replace(text)
+		return fmt.Sprintf("$ supervisorctl %q\n%s", args, oracle.Normaliser{}.Text(text))
+	}
+	var rows []goldenRow
+	for _, row := range invocations {
+		rows = append(rows, goldenRow{
+			name: strings.Join(row.args, " "), differs: row.differs,
+			alone: row.differs != "", // where the original ends with a traceback
+			play:  func(t *testing.T, kind oracle.Kind) string { return play(t, kind, row.args) },
+		})
+	}
+	holdAgainst(t, "testdata/invocation.txt", rows)
+}
+
+// TestHelpOption: the help names every option and goes to standard output.
+func TestHelpOption(t *testing.T) {
+	t.Parallel()
+	for _, option := range []string{"-h", "-?", "--help"} {
+		out := runClient(t, oracle.Ours, t.TempDir(), "", option)
+		if out.Exit != 0 || out.Stderr != "" || !strings.HasPrefix(out.Stdout, "supervisorctl -- ") {
+			t.Errorf("%s: %v", option, out)
+		}
+		for _, name := range longOptions {
+			if name := "--" + strings.Trim(name, "!="); !strings.Contains(strings.ReplaceAll(out.Stdout, "/", " "), name) {
+				t.Errorf("%s does not tell of %s", option, name)
+			}
+		}
+	}
+}
+
+// TestNoFile: without a configuration file the socket of a daemon that has none
+// either is used if it is there.
+func TestNoFile(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "s")
+	if url := unlessAbsent(socket, "x"); url != "x" {
+		t.Errorf("a missing socket gives %s", url)
+	}
+	if err := os.WriteFile(socket, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if url := unlessAbsent(socket, "x"); url != "unix://"+socket {
+		t.Errorf("a socket gives %s", url)
+	}
+	s, words, err := readOptions(emptyHost{}, "/x/y/z", []string{"status", "-i"})
+	if err != nil || s.prompt != "supervisor" || s.username != "" || s.interactive || len(words) != 2 {
+		t.Errorf("got %+v, %q, %v", s, words, err)
+	}
+}
+
+func TestOverride(t *testing.T) {
+	s := settings{url: "u", username: "n", password: "p", prompt: "x", historyFile: "h"}
+	s.override(settings{url: "U", historyFile: "H", interactive: true})
+	want := settings{url: "U", username: "n", password: "p", prompt: "x", historyFile: "H", interactive: true}
+	if s != want {
+		t.Errorf("got %+v, want %+v", s, want)
+	}
+}
+
+func TestTimeoutOption(t *testing.T) {
+	for _, row := range []struct{ value, err string }{
+		{"1", ""}, {"0.5", ""},
+		{"0", "invalid value for --timeout '0': not a number of seconds"},
+		{"x", "invalid value for --timeout 'x': not a number of seconds"},
+		{"NaN", "invalid value for --timeout 'NaN': not a number of seconds"},
+		{"-1", "invalid value for --timeout '-1': not a number of seconds"},
+	} {
+		_, _, err := readOptions(emptyHost{}, "/x/y/z", []string{"--timeout", row.value})
+		if text := fmt.Sprint(err); text != row.err && !(err == nil && row.err == "") {
+			t.Errorf("--timeout %s: %v, want %s", row.value, err, row.err)
+		}
+	}
+}

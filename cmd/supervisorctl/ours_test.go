@@ -1,0 +1,338 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"supervisord/cmd/internal/host"
+	"supervisord/cmd/internal/oracle"
+	"supervisord/rpc/xmlrpc"
+)
+
+// emptyHost is a machine without files.
+type emptyHost struct{ *host.Host }
+
+func (emptyHost) Stat(string) (fs.FileInfo, error) { return nil, fs.ErrNotExist }
+
+// action is one entry of reconcile.diff.
+func action(what, group, process, reason string, changes ...string) xmlrpc.Struct {
+	keys := []any{}
+	for i := 0; i < len(changes); i += 3 {
+		keys = append(keys, xmlrpc.Struct{
+			{Name: "key", Value: changes[i]}, {Name: "old", Value: changes[i+1]}, {Name: "new", Value: changes[i+2]},
+		})
+	}
+	return xmlrpc.Struct{
+		{Name: "action", Value: what}, {Name: "group", Value: group}, {Name: "process", Value: process},
+		{Name: "reason", Value: reason}, {Name: "file", Value: "/etc/a.conf"}, {Name: "changes", Value: keys},
+	}
+}
+
+func reconcileState(phase, reason string, autoupdate bool) xmlrpc.Struct {
+	return xmlrpc.Struct{
+		{Name: "phase", Value: phase}, {Name: "generation", Value: 4}, {Name: "desired", Value: "aa"}, {Name: "applied", Value: "bb"},
+		{Name: "reason", Value: reason}, {Name: "since", Value: 0}, {Name: "autoupdate", Value: autoupdate},
+		{Name: "directories", Value: []any{}},
+	}
+}
+
+// with is answers and those of the reconcile namespace.
+func with(base map[string]any, pairs ...any) map[string]any {
+	for i := 0; i < len(pairs); i += 2 {
+		base["reconcile."+pairs[i].(string)] = pairs[i+1]
+	}
+	return base
+}
+
+// settled answers wait: everything runs and agrees.
+func settled(pairs ...any) map[string]any {
+	return with(answers("getAllProcessInfo", []any{
+		info("web", "web", 20, "RUNNING", "pid 3, uptime 0:00:09", 3),
+		info("once", "once", 100, "EXITED", "Nov 22 06:14 AM", 0),
+		info("byhand", "byhand", 0, "STOPPED", "Not started", 0),
+	}, "getAllConfigInfo", []any{
+		configured("web", "web", true, true, 1, 1), configured("once", "once", true, true, 1, 1),
+		configured("byhand", "byhand", true, false, 1, 1),
+	}), append([]any{"getState", reconcileState("synced", "", true), "diff", []any{}}, pairs...)...)
+}
+
+func oursRows() []answered {
+	every := func() map[string]any {
+		return answers("getAllProcessInfo", processes(), "getPID", 9, "getSupervisorVersion", "4.3.0",
+			"getProcessInfo", info("a", "a", 20, "RUNNING", "", 3), "startProcess", true, "stopProcess", true,
+			"getAllConfigInfo", []any{configured("a", "a", true, true, 999, 1)})
+	}
+	diff := []any{
+		action("remove", "gone", "", "no file defines it"),
+		action("restart", "web", "web_1", "command differs", "command", "/bin/a", "/bin/b", "environment KEY", "secret", "other"),
+		action("inplace", "two", "", "", "priority", "1", "2", "environment", "", ""),
+	}
+	fatal := info("web", "web", 200, "FATAL", "Exited too quickly (process log may have details)", 0)
+	var rows []answered
+	add := func(command string, answers map[string]any) {
+		rows = append(rows, answered{command: command, answers: answers})
+	}
+	for _, command := range []string{
+		"status -o json b:*", "status b:c -ojson nope", "status -o yaml", "status -o", "status long*", "status g:l*", "status ?", "status [ab]",
+		"status x*", "status b:? a", "status --state=FATAL", "status --state FATAL,unknown", "status --state=NOPE", "status --state",
+		"status --state=STARTING nope b:*", "status --state=RUNNING -o json", "version -o json", "version -o json x", "pid -o json",
+		"pid a -o json", "pid all -o json", "avail -o json", "start b:*", "start [ab]", "start x* b:?", "stop ?:?", "restart b*",
+		"reread -o json",
+	} {
+		add(command, every())
+	}
+	for _, command := range []string{"diff", "diff web", "diff -o json", "diff all web"} {
+		add(command, with(every(), "diff", diff))
+	}
+	add("diff", with(every(), "diff", []any{}))
+	add("diff -o json", with(every(), "diff", []any{}))
+	add("diff x", with(every(), "diff", fault(xmlrpc.BadName, "no such group: x")))
+	add("diff", with(every(), "diff", fault(xmlrpc.CantReread, "bad")))
+	for _, command := range []string{"diff", "files", "history", "autoupdate", "autoupdate on", "wait", "diff -o json"} {
+		add(command, every())
+	}
+	listening := every()
+	listening["events.getListeners"] = []any{
+		xmlrpc.Struct{{Name: "group", Value: "b"}, {Name: "name", Value: "c"}, {Name: "state", Value: 20}, {Name: "statename", Value: "BUSY"},
+			{Name: "waiting", Value: 3}, {Name: "dropped", Value: 2}, {Name: "since", Value: 1795373397}},
+		xmlrpc.Struct{{Name: "group", Value: "c"}, {Name: "name", Value: "c"}, {Name: "state", Value: 10}, {Name: "statename", Value: "READY"},
+			{Name: "waiting", Value: 0}, {Name: "dropped", Value: 0}, {Name: "since", Value: 0}},
+	}
+	add("status -o json b:*", listening)
+	add("status b:*", listening)
+	deaf := every()
+	deaf["events.getListeners"] = fault(xmlrpc.Failed, "deaf")
+	add("status -o json b:*", deaf)
+	files := []any{
+		xmlrpc.Struct{{Name: "path", Value: "/etc/long/a.conf"}, {Name: "state", Value: "applied"}, {Name: "programs", Value: []string{"a", "b"}},
+			{Name: "changed", Value: 1795373397}, {Name: "reason", Value: ""}},
+		xmlrpc.Struct{{Name: "path", Value: "/etc/b"}, {Name: "state", Value: "invalid"}, {Name: "programs", Value: []string{}},
+			{Name: "changed", Value: 0}, {Name: "reason", Value: "b:1: it is wrong"}},
+	}
+	history := []any{
+		xmlrpc.Struct{{Name: "generation", Value: 12}, {Name: "time", Value: 1795373397}, {Name: "trigger", Value: "update"},
+			{Name: "caller", Value: "uid 0"}, {Name: "actions", Value: []string{"add x", "remove y"}},
+			{Name: "result", Value: "applied"}, {Name: "duration_ms", Value: 1250}},
+		xmlrpc.Struct{{Name: "generation", Value: 1}, {Name: "time", Value: 1795373000}, {Name: "trigger", Value: "start"},
+			{Name: "caller", Value: ""}, {Name: "actions", Value: []string{}}, {Name: "result", Value: "applied"}, {Name: "duration_ms", Value: 0}},
+	}
+	for _, command := range []string{
+		"files", "files -o json", "files x", "history", "history -o json 1", "history 5", "history x", "history 0", "history 1 2",
+		"autoupdate", "autoupdate on", "autoupdate off -o json", "autoupdate maybe",
+	} {
+		add(command, with(every(), "getFiles", files, "getHistory", history, "getState", reconcileState("synced", "", false), "setAutoupdate", true))
+	}
+	applied := xmlrpc.Struct{{Name: "ok", Value: false}, {Name: "generation", Value: 2}, {Name: "result", Value: "failed"},
+		{Name: "lines", Value: []string{"x: stopped", "x: updated process group"}}, {Name: "actions", Value: []any{action("restart", "x", "x", "why")}}}
+	for _, command := range []string{"update", "update -o json", "update x", "update nope"} {
+		add(command, with(updatingAnswers("reloadConfig", changed([]string{"x"}, nil, nil)), "apply", applied))
+	}
+	add("update -o json", updatingAnswers())
+	add("update -o json", with(updatingAnswers(), "apply", fault(xmlrpc.ShutdownState, "")))
+	add("update", with(updatingAnswers(), "apply", fault(xmlrpc.CantReread, "it's bad")))
+	for _, command := range []string{"wait", "wait -t 1 web", "wait -o json", "wait byhand -t0", "wait nope -t 0", "wait -t x", "wait w* -t 0"} {
+		add(command, settled())
+	}
+	add("wait -t 0", settled("getState", reconcileState("held", "too many removals", true)))
+	add("wait -t 0 -o json", settled("diff", []any{action("add", "new", "", "it is new")}))
+	add("wait -t 0 web", settled("diff", []any{action("add", "new", "", "it is new")}))
+	unhealthy := settled()
+	unhealthy["supervisor.getAllProcessInfo"] = []any{fatal}
+	add("wait -t 100", unhealthy) // FATAL ends it at once
+	add("completion bash x", every())
+	add("completion", every())
+	for _, line := range []string{".", ".sta", "status .", "status .b", "status b:.", "start .b:c", "update .", "autoupdate .o", "help .wa", "nope .x", "status a .g"} {
+		line = strings.TrimSpace(line)
+		add("completion words "+line, every())
+	}
+	return rows
+}
+
+// TestOurs holds what Supervisor does not have.
+func TestOurs(t *testing.T) {
+	var rows []goldenRow
+	for _, row := range oursRows() {
+		rows = append(rows, goldenRow{name: row.command, alone: true, play: func(t *testing.T, kind oracle.Kind) string {
+			text := row.play(t, kind)
+			if strings.Contains(text, "secret") {
+				t.Error("a value of an environment is shown")
+			}
+			return text
+		}})
+	}
+	holdAgainst(t, "testdata/ours.txt", rows)
+}
+
+// TestJSONIsJSON: with -o json standard output is JSON or nothing, also when
+// the server is not there.
+func TestJSONIsJSON(t *testing.T) {
+	t.Parallel()
+	socket := (&script{answers: settled()}).serve(t)
+	for _, url := range []string{"unix://" + socket, "unix:///nope"} {
+		for _, command := range []string{"status", "status nope", "pid", "version", "avail", "diff", "files", "history", "autoupdate", "update", "wait -t 0"} {
+			out := runClient(t, oracle.Ours, filepath.Dir(socket), "", append([]string{"-s", url}, strings.Fields(command+" -o json")...)...)
+			if out.Stdout != "" && !json.Valid([]byte(out.Stdout)) {
+				t.Errorf("%s at %s: not JSON: %s", command, url, out.Stdout)
+			}
+			if url == "unix:///nope" && out.Exit == 0 {
+				t.Errorf("%s without a server exits 0", command)
+			}
+		}
+	}
+}
+
+// TestWaitForTheDaemon: wait bears a daemon that is not there yet.
+func TestWaitForTheDaemon(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(shortDir(t), "s")
+	s := &script{answers: settled()}
+	done := make(chan oracle.Output, 1) // the one result
+	go func() {
+		done <- runClient(t, oracle.Ours, filepath.Dir(path), "", "-s", "unix://"+path, "wait", "-t", "30")
+	}()
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: s}
+	go server.Serve(l)
+	t.Cleanup(func() { server.Close() })
+	if out := <-done; out.Exit != 0 || out.Stdout != "" {
+		t.Errorf("%v", out)
+	}
+}
+
+// TestWaitUntil: wait looks again until what was missing is there.
+func TestWaitUntil(t *testing.T) {
+	t.Parallel()
+	s := &script{answers: settled("getState", reconcileState("applying", "", true))}
+	var looks atomic.Int32
+	inner := &script{answers: settled()}
+	s.wrap = func(w http.ResponseWriter, r *http.Request) {
+		if looks.Add(1) > 6 {
+			inner.ServeHTTP(w, r)
+			return
+		}
+		(&script{answers: s.answers}).ServeHTTP(w, r)
+	}
+	socket := s.serve(t)
+	if out := runClient(t, oracle.Ours, filepath.Dir(socket), "", "-s", "unix://"+socket, "wait"); out.Exit != 0 || out.Stdout != "" {
+		t.Errorf("%v", out)
+	}
+}
+
+// TestWaitBearsADaemonThatComesBack: wait goes on while the daemon ends and
+// begins anew, as after a reload.
+func TestWaitBearsADaemonThatComesBack(t *testing.T) {
+	t.Parallel()
+	hangUp := func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		conn.Close()
+	}
+	ending := &script{answers: settled("getState", fault(xmlrpc.ShutdownState, ""))}
+	cut := &script{wrap: func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "1000")
+		fmt.Fprint(w, "<?xml version='1.0'?><methodResponse>")
+	}}
+	steps := []http.Handler{ending, http.HandlerFunc(hangUp), cut, &script{answers: settled()}}
+	var next atomic.Int32
+	s := &script{wrap: func(w http.ResponseWriter, r *http.Request) {
+		steps[min(int(next.Add(1)), len(steps))-1].ServeHTTP(w, r)
+	}}
+	socket := s.serve(t)
+	if out := runClient(t, oracle.Ours, filepath.Dir(socket), "", "-s", "unix://"+socket, "wait"); out.Exit != 0 || out.Stdout != "" {
+		t.Errorf("%v", out)
+	}
+}
+
+// TestAdvice: a person at a terminal is told what is wrong with the socket; a
+// pipe is told nothing.
+func TestAdvice(t *testing.T) {
+	t.Parallel()
+	dir := shortDir(t)
+	dead := filepath.Join(dir, "dead")
+	l, err := net.Listen("unix", dead)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.(*net.UnixListener).SetUnlinkOnClose(false)
+	l.Close()
+	unauthorized := (&script{wrap: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) }}).serve(t)
+	for _, row := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"-s", "unix:///nope/s"}, "hint: There is no directory /nope."},
+		{[]string{"-s", "unix://" + dir + "/s"}, "hint: There is no socket " + dir + "/s."},
+		{[]string{"-s", "unix://" + dead}, "hint: The socket " + dead + " is there, but nobody listens"},
+		{[]string{"-s", "unix://" + unauthorized}, "hint: Give a name and a password with -u and -p"},
+		{[]string{"-s", "unix://" + unauthorized, "-u", "x"}, "hint: The server does not accept this name and password"},
+	} {
+		args := append(row.args, "status")
+		term := inTerminal(t, oracle.Ours, dir, args...)
+		term.wait()
+		if shown := strings.ReplaceAll(term.shown(), "\n", ""); !strings.Contains(shown, row.want) {
+			t.Errorf("%q shows no %q:\n%s", args, row.want, term.shown())
+		}
+		if out := runClient(t, oracle.Ours, dir, "", args...); out.Stderr != "" {
+			t.Errorf("%q writes to a pipe: %s", args, out.Stderr)
+		}
+	}
+}
+
+func TestForbidden(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "s")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"The socket " + path + " belongs to ", "has mode 0600", "Try sudo"} {
+		if text := forbidden(path); !strings.Contains(text, want) {
+			t.Errorf("no %q in %q", want, text)
+		}
+	}
+	if text := forbidden(dir + "/x/s"); !strings.Contains(text, "is closed to") {
+		t.Errorf("a path that cannot be looked at: %q", text)
+	}
+}
+
+// TestCompletionScript runs the script of bash in bash.
+func TestCompletionScript(t *testing.T) {
+	t.Parallel()
+	socket := world().serve(t)
+	program := oracle.Command(t, oracle.Ours, "supervisorctl")
+	for _, row := range []struct{ line, want string }{
+		{"ver", "version"},
+		{"-s unix://" + socket + " status ", "cat two:* two:one two:other"},
+		{"-s unix://" + socket + " -i start c", "cat"},
+		{"-s unix://" + socket + " start cat two:ot", "other"}, // bash has parted the word at the colon
+		{"-s unix://" + socket + " autoupdate ", "off on"},
+		{"-s unix:///nope status ", ""},
+	} {
+		script := fmt.Sprintf("source <(%s completion bash)\nCOMP_LINE=%q COMP_POINT=%d\n_supervisorctl\necho ${COMPREPLY[*]}\n",
+			program, program+" "+row.line, len(program+" "+row.line))
+		out := bash(t, script)
+		if got := strings.TrimSpace(out); got != row.want {
+			t.Errorf("%q completes to %q, want %q", row.line, got, row.want)
+		}
+	}
+	for _, shell := range []string{"zsh", "fish"} {
+		out := runClient(t, oracle.Ours, "/", "", "completion", shell)
+		if out.Exit != 0 || !bytes.Contains([]byte(out.Stdout), []byte("completion words")) {
+			t.Errorf("completion %s: %v", shell, out)
+		}
+	}
+}

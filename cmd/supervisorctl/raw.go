@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
+
+	"supervisord/rpc/client"
+	"supervisord/spec"
+)
+
+// valueError is a mistake that the original reports as Python's ValueError.
+type valueError string
+
+func (e valueError) Error() string { return string(e) }
+
+// raw says an error that no command foresees, in the one-line form of the
+// original, which people grep for "error: " and for the fault's text.
+//
+// Source: contract/supervisorctl.md section 3. Differs: where in the original's
+// source the error arose means nothing here.
+func (s *session) raw(err error) {
+	class, text := python(err)
+	s.say("error: <class '%s'>, %s: file: supervisorctl line: 0", class, text)
+	s.advise(err)
+	s.fail(exitFailed)
+}
+
+// errnoClass is the Python exception for an error number, where it is not
+// OSError.
+var errnoClass = map[syscall.Errno]string{
+	syscall.ECONNREFUSED: "ConnectionRefusedError",
+	syscall.ECONNRESET:   "ConnectionResetError",
+	syscall.ECONNABORTED: "ConnectionAbortedError",
+	syscall.EPIPE:        "BrokenPipeError",
+	syscall.ENOENT:       "FileNotFoundError",
+	syscall.EACCES:       "PermissionError",
+	syscall.EPERM:        "PermissionError",
+	syscall.ENOTDIR:      "NotADirectoryError",
+	syscall.ETIMEDOUT:    "TimeoutError",
+	syscall.EINTR:        "InterruptedError",
+}
+
+// python is the class and the text by which Python shows an error.
+func python(err error) (class, text string) {
+	var (
+		fault  *client.Fault
+		answer *client.Error
+		url    *client.URLError
+		value  valueError
+		dns    *net.DNSError
+		errno  syscall.Errno
+		syntax *xml.SyntaxError
+	)
+	switch {
+	case errors.As(err, &fault):
+		return "xmlrpc.client.Fault", pythonFault(fault)
+	case errors.As(err, &answer) && answer.Err == nil:
+		return "xmlrpc.client.ProtocolError", // the address is what the original always shows
+			fmt.Sprintf("<ProtocolError for 127.0.0.1/RPC2: %d %s>", answer.Status, answer.Reason)
+	case errors.As(err, &url), errors.As(err, &value):
+		return "ValueError", err.Error()
+	case errors.Is(err, context.DeadlineExceeded):
+		return "TimeoutError", "timed out"
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return "socket.gaierror", "[Errno -2] Name or service not known"
+	case errors.As(err, &dns):
+		return "socket.gaierror", "[Errno -3] Temporary failure in name resolution"
+	case errors.As(err, &errno):
+		class, text = "OSError", errno.Error()
+		if c, ok := errnoClass[errno]; ok {
+			class = c
+		}
+		return class, fmt.Sprintf("[Errno %d] %s", int(errno), strings.ToUpper(text[:1])+text[1:])
+	case errors.As(err, &syntax):
+		return "xml.parsers.expat.ExpatError", syntax.Error()
+	case answer != nil && errors.Is(err, io.EOF):
+		return "http.client.RemoteDisconnected", "Remote end closed connection without response"
+	case answer != nil && errors.Is(err, io.ErrUnexpectedEOF):
+		return "http.client.IncompleteRead", "Remote end closed connection in the middle of its response"
+	case errors.Is(err, io.EOF):
+		return "EOFError", "EOF when reading a line"
+	case errors.Is(err, http.ErrSchemeMismatch):
+		return "ssl.SSLError", answer.Err.Error()
+	case answer != nil:
+		return "OSError", answer.Err.Error()
+	}
+	return "Exception", err.Error()
+}
+
+// pythonFault is how Python shows a fault.
+func pythonFault(f *client.Fault) string {
+	return fmt.Sprintf("<Fault %d: %s>", f.Code, spec.PyRepr(f.Text))
+}
+
+// faultText is the text of the fault that err is, "" for none.
+func faultText(err error) string {
+	var f *client.Fault
+	if errors.As(err, &f) {
+		return f.Text
+	}
+	return ""
+}

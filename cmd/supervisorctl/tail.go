@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"strings"
+
+	"supervisord/rpc/client"
+	"supervisord/spec"
+)
+
+// tailBytes is how much of a log is shown unless a number is given.
+const tailBytes = 1600
+
+// tail prints the end of a process's log, or follows it.
+func (c *call) tail(ctx context.Context) error {
+	words := c.words
+	if len(words) == 0 {
+		return c.usage(exitFailed, "too few arguments")
+	}
+	if len(words) > 3 {
+		return c.usage(exitFailed, "too many arguments")
+	}
+	modifier := ""
+	if strings.HasPrefix(words[0], "-") {
+		modifier, words = words[0], words[1:]
+	}
+	if len(words) == 0 {
+		return c.mistake("Error: tail requires process name")
+	}
+	name, channel := words[0], "stdout"
+	if len(words) > 1 {
+		given := words[len(words)-1]
+		if channel = strings.ToLower(given); channel != "stdout" && channel != "stderr" {
+			return c.mistake("Error: bad channel %s", spec.PyRepr(given))
+		}
+	}
+	if modifier == "-f" {
+		return c.follow(ctx, logPath(name, channel))
+	}
+	bytes, ok := tailBytes, true
+	if modifier != "" {
+		if bytes, ok = pythonInt(modifier[1:]); !ok {
+			return c.mistake("Error: bad argument %s", modifier)
+		}
+	}
+	text, err := c.ReadLog(ctx, name, channel, -bytes, 0)
+	return c.showLog(name, text, err)
+}
+
+// maintail prints the end of the daemon's own log, or follows it.
+func (c *call) maintail(ctx context.Context) error {
+	if len(c.words) > 1 {
+		return c.usage(exitFailed, "too many arguments")
+	}
+	bytes := tailBytes
+	if len(c.words) == 1 {
+		word := c.words[0]
+		if word == "-f" {
+			return c.follow(ctx, "/mainlogtail")
+		}
+		number, ok := strings.CutPrefix(word, "-")
+		if ok {
+			bytes, ok = pythonInt(number)
+		}
+		if !ok {
+			return c.mistake("Error: bad argument %s", word)
+		}
+	}
+	text, err := c.ReadMainLog(ctx, -bytes, 0)
+	if client.HasCode(err, client.FaultBadName) {
+		return err // which no server gives
+	}
+	return c.showLog("supervisord", text, err)
+}
+
+// mistake says what is wrong with the arguments, without the help.
+func (c *call) mistake(format string, args ...any) error {
+	c.say(format, args...)
+	c.fail(exitFailed)
+	return errUsage
+}
+
+// showLog prints what was read of a log, or why nothing was.
+func (c *call) showLog(name, text string, err error) error {
+	var why string
+	switch {
+	case err == nil:
+		c.say("%s", text)
+		return nil
+	case client.HasCode(err, client.FaultNoFile):
+		why = "no log file"
+	case client.HasCode(err, client.FaultFailed):
+		why = "unknown error reading log"
+	case client.HasCode(err, client.FaultBadName):
+		why = "no such process name"
+	default:
+		return err
+	}
+	c.say("%s: ERROR (%s)", name, why)
+	c.fail(exitFailed)
+	return nil
+}
+
+const pressCtrlC = "==> Press Ctrl-C to exit <=="
+
+// logPath is where the server streams a process's log.
+func logPath(name, channel string) string { return "/logtail/" + name + "/" + channel }
+
+// follow copies a stream to standard output until the user presses Ctrl-C or
+// the server ends it. Neither that nor an error changes the exit status.
+func (c *call) follow(ctx context.Context, path string) error {
+	c.say(pressCtrlC)
+	ctx, stop := interruptible(ctx)
+	defer stop()
+	c.stream(ctx, path)
+	if ctx.Err() != nil {
+		c.say("")
+	}
+	return nil
+}
+
+// stream copies a stream of the server to standard output. It may be called
+// from any goroutine.
+func (c *call) stream(ctx context.Context, path string) {
+	stream, err := c.Stream(ctx, (&url.URL{Path: path}).EscapedPath())
+	if err != nil {
+		c.streamFailed(ctx, path, err)
+		return
+	}
+	defer stream.Close()
+	io.Copy(c.out, stream) // the server going away is the end of the log
+}
+
+func (c *call) streamFailed(ctx context.Context, path string, err error) {
+	var e *client.Error
+	switch {
+	case ctx.Err() != nil:
+	case errors.As(err, &e) && e.Status != 0:
+		fmt.Fprintf(c.errs, "%s%s Cannot read, status code %d\n", c.settings.url, path, e.Status)
+	default:
+		class, text := python(err)
+		fmt.Fprintf(c.errs, "%s%s Cannot connect, error: <class '%s'> (%s)\n", c.settings.url, path, class, text)
+	}
+}
+
+// pythonInt reads a number as Python's int does: a sign, and underscores
+// between digits.
+func pythonInt(s string) (n int, ok bool) {
+	s = strings.TrimSpace(s)
+	negative := strings.HasPrefix(s, "-")
+	if negative || strings.HasPrefix(s, "+") {
+		s = s[1:]
+	}
+	const most = 1<<31 - 1 // what the server can be asked for
+	digit := false
+	for _, r := range s {
+		switch {
+		case '0' <= r && r <= '9':
+			n = min(n*10+int(r-'0'), most)
+			digit = true
+		case r == '_' && digit:
+			digit = false
+		default:
+			return 0, false
+		}
+	}
+	if negative {
+		n = -n
+	}
+	return n, digit
+}

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"slices"
+
+	"supervisord/rpc/client"
+)
+
+// update makes the active groups what the files say: as one transaction of the
+// server where it has one, else step by step.
+//
+// Source: contract/reconcile.md section 5.
+func (c *call) update(ctx context.Context) error {
+	names := c.words
+	if slices.Contains(names, "all") {
+		names = nil
+	}
+	var changes *client.Changes
+	if len(names) > 0 {
+		known, found, err := c.existing(ctx, names)
+		if err != nil || len(known) == 0 {
+			return c.shuttingDown(err)
+		}
+		names, changes = known, &found
+	}
+	outcome, err := c.Apply(ctx, names)
+	switch {
+	case client.HasCode(err, client.FaultUnknownMethod):
+		return c.updateHere(ctx, names, changes)
+	case err != nil:
+		return c.shuttingDown(err)
+	}
+	if !outcome.OK {
+		c.fail(exitFailed)
+	}
+	if c.json {
+		outcome.Actions = redact(outcome.Actions)
+		return c.emit(outcome)
+	}
+	for _, line := range outcome.Lines {
+		c.say("%s", line)
+	}
+	return nil
+}
+
+// shuttingDown says the one fault that update foresees, and hands back any
+// other error.
+func (c *call) shuttingDown(err error) error {
+	if client.HasCode(err, client.FaultShutdown) {
+		c.say("ERROR: already shutting down")
+		c.fail(exitFailed)
+		return nil
+	}
+	return err
+}
+
+// existing has the files read, keeps the names that are groups in them or
+// active, and says which are not.
+func (c *call) existing(ctx context.Context, names []string) (known []string, changes client.Changes, err error) {
+	if changes, err = c.Reread(ctx); err != nil {
+		return nil, changes, err
+	}
+	infos, err := c.AllProcessInfo(ctx)
+	if err != nil {
+		return nil, changes, err
+	}
+	groups := slices.Clone(changes.Added)
+	for _, info := range infos {
+		groups = append(groups, info.Group)
+	}
+	for _, name := range names {
+		if slices.Contains(groups, name) {
+			known = append(known, name)
+			continue
+		}
+		c.say("ERROR: no such group: %s", name)
+		c.fail(exitFailed)
+	}
+	return known, changes, nil
+}
+
+// updateHere is update against Supervisor's own server: this client goes
+// through the changes group by group, and the first unforeseen fault ends it.
+func (c *call) updateHere(ctx context.Context, names []string, changes *client.Changes) error {
+	if changes == nil {
+		found, err := c.Reread(ctx)
+		if err != nil {
+			return c.shuttingDown(err)
+		}
+		changes = &found
+	}
+	u := updating{call: c}
+	err := u.all(ctx, names, *changes)
+	if c.json && err == nil {
+		return c.emit(client.Update{OK: !u.trouble, Lines: u.lines, Actions: []client.Action{}})
+	}
+	return err
+}
+
+// updating is one update that this client carries out.
+type updating struct {
+	*call
+	lines   []string // what has been said
+	trouble bool
+}
+
+func (u *updating) line(text string) {
+	u.lines = append(u.lines, text)
+	if !u.json {
+		u.say("%s", text)
+	}
+}
+
+// all removes, changes and adds, of the groups named or of all for no names.
+func (u *updating) all(ctx context.Context, names []string, changes client.Changes) error {
+	for _, step := range []struct {
+		groups []string
+		do     func(context.Context, string) error
+	}{{changes.Removed, u.remove}, {changes.Changed, u.replace}, {changes.Added, u.add}} {
+		for _, group := range step.groups {
+			if len(names) > 0 && !slices.Contains(names, group) {
+				continue
+			}
+			if err := step.do(ctx, group); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (u *updating) remove(ctx context.Context, group string) error {
+	results, err := u.StopGroup(ctx, group)
+	if err != nil {
+		return err
+	}
+	u.line(group + ": stopped")
+	if slices.ContainsFunc(results, func(r client.Result) bool { return r.Status == client.FaultFailed }) {
+		u.line(group + ": has problems; not removing")
+		u.trouble = true
+		u.fail(exitFailed)
+		return nil
+	}
+	if err := u.RemoveGroup(ctx, group); err != nil {
+		return err
+	}
+	u.line(group + ": removed process group")
+	return nil
+}
+
+func (u *updating) replace(ctx context.Context, group string) error {
+	if _, err := u.StopGroup(ctx, group); err != nil {
+		return err
+	}
+	u.line(group + ": stopped")
+	if err := u.RemoveGroup(ctx, group); err != nil {
+		return err
+	}
+	if err := u.AddGroup(ctx, group); err != nil {
+		return err
+	}
+	u.line(group + ": updated process group")
+	return nil
+}
+
+func (u *updating) add(ctx context.Context, group string) error {
+	if err := u.AddGroup(ctx, group); err != nil {
+		return err
+	}
+	u.line(group + ": added process group")
+	return nil
+}

@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"supervisord/rpc/client"
+	"supervisord/runtime/state"
+)
+
+const (
+	lookEvery   = 200 * time.Millisecond // between two looks of wait
+	defaultWait = 60 * time.Second       // unless told
+	// lastLook is how long the look that is under way at the end may still take,
+	// so that even wait -t 0 looks once and a server that hangs is given up.
+	lastLook = time.Second
+)
+
+// wait returns when files and processes agree and everything that starts by
+// itself runs, or has exited as expected.
+//
+// Source: reconciler.md, Seeing it.
+func (c *call) wait(ctx context.Context) error {
+	names, limit, err := c.takeSeconds()
+	if err != nil {
+		return err
+	}
+	over := time.NewTimer(limit)
+	defer over.Stop()
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
+	looking, cancel := context.WithTimeout(ctx, limit+lastLook)
+	defer cancel()
+	for {
+		missing, fatal, err := c.missing(looking, names)
+		if why := away(err); why != "" {
+			missing, err = []string{c.settings.url + " " + why}, nil
+		}
+		if err != nil {
+			return c.needsReconcile(err)
+		}
+		if len(missing) == 0 || fatal {
+			return c.waited(missing)
+		}
+		select {
+		case <-look.C:
+		case <-over.C:
+			return c.waited(missing)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// away is the words for a server that is starting, or ending to begin anew, and
+// may answer at the next look; "" for any other error.
+func away(err error) string {
+	switch {
+	case client.HasCode(err, client.FaultShutdown):
+		return "is shutting down"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "does not answer"
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
+		errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return "closed the connection"
+	}
+	return unreachable(err)
+}
+
+// waited says what is missing, if anything.
+func (c *call) waited(missing []string) error {
+	if len(missing) > 0 {
+		c.fail(exitFailed)
+	}
+	if c.json {
+		return c.emit(map[string]any{"ok": len(missing) == 0, "missing": append([]string{}, missing...)})
+	}
+	for _, line := range missing {
+		c.say("%s", line)
+	}
+	return nil
+}
+
+// missing is what is not yet as it should be, a line each. fatal means that
+// waiting will not help. The files are read only once nothing else is missing:
+// a change that the daemon has not noticed yet counts too.
+func (c *call) missing(ctx context.Context, names []string) (missing []string, fatal bool, err error) {
+	phase, err := c.ReconcileState(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	if phase.Phase != "synced" {
+		line := "files: " + phase.Phase
+		if phase.Reason != "" {
+			line += " (" + phase.Reason + ")"
+		}
+		missing = append(missing, line)
+	}
+	down, fatal, err := c.down(ctx, names)
+	if err != nil {
+		return nil, false, err
+	}
+	missing = append(missing, down...)
+	if len(missing) > 0 {
+		return missing, fatal, nil
+	}
+	differences, err := c.Diff(ctx, nil)
+	for _, d := range differences {
+		if len(names) == 0 || slices.ContainsFunc(names, func(name string) bool { return concerns(name, d) }) {
+			missing = append(missing, describe(client.Action{Group: d.Group, Process: d.Process, Action: d.Action, Reason: "pending"}))
+		}
+	}
+	return missing, false, err
+}
+
+// concerns reports whether a difference is about what a name means.
+func concerns(name string, d client.Action) bool {
+	group, _, _ := strings.Cut(name, ":")
+	return group == d.Group || isGlob(name)
+}
+
+// down is the processes that should run and do not, a line each; fatal if one
+// of them was given up. Of named processes every one should run.
+func (c *call) down(ctx context.Context, names []string) (lines []string, fatal bool, err error) {
+	infos, err := c.AllProcessInfo(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	configured, err := c.AllConfigInfo(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	type id struct{ group, name string }
+	configs := make(map[id]client.ConfigInfo, len(configured))
+	for _, config := range configured {
+		configs[id{config.Group, config.Name}] = config
+	}
+	if len(names) > 0 {
+		var named []client.ProcessInfo
+		for _, name := range names {
+			picked := pick(name, infos)
+			if len(picked) == 0 {
+				lines = append(lines, name+": no such process")
+			}
+			named = append(named, picked...)
+		}
+		infos = named
+	}
+	for _, info := range infos {
+		config := configs[id{info.Group, info.Name}]
+		switch {
+		case info.State == state.Running, !config.Autostart && len(names) == 0:
+			continue
+		case info.State == state.Exited && slices.Contains(config.ExitCodes, info.ExitStatus):
+			continue
+		case info.State == state.Fatal:
+			fatal = true
+		}
+		line := display(info.Group, info.Name) + ": " + info.StateName
+		if info.Description != "" {
+			line += " (" + info.Description + ")"
+		}
+		lines = append(lines, line)
+	}
+	return lines, fatal, nil
+}
+
+// takeSeconds takes -t SECONDS out of the call's words.
+func (c *call) takeSeconds() (names []string, limit time.Duration, err error) {
+	limit = defaultWait
+	for i := 0; i < len(c.words); i++ {
+		text, ok := strings.CutPrefix(c.words[i], "-t")
+		if !ok {
+			names = append(names, c.words[i])
+			continue
+		}
+		if text == "" && i+1 < len(c.words) {
+			i++
+			text = c.words[i]
+		}
+		seconds, err := strconv.ParseFloat(text, 64)
+		if err != nil || !(seconds >= 0 && seconds < 1e9) {
+			return nil, 0, c.usage(exitUsage, "%s is not a number of seconds", fmt.Sprintf("%q", text))
+		}
+		limit = time.Duration(seconds * float64(time.Second))
+	}
+	if slices.Contains(names, "all") {
+		names = nil
+	}
+	return names, limit, nil
+}

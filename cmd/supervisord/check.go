@@ -1,0 +1,228 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/term"
+
+	"supervisord/reconcile"
+	"supervisord/spec"
+)
+
+// check is --check: it reads everything, starts nothing, and tells every mistake
+// and every warning. The result is the exit status: 2 if there is a mistake,
+// else 0.
+//
+// Source: reconciler.md, Configuration.
+func check(w io.Writer, h spec.Host, path string, o spec.Options, f flags) int {
+	v := judge(h, path, o, f)
+	if f.json {
+		v.printJSON(w, f.showSecrets)
+	} else {
+		v.print(w, stylesFor(w))
+	}
+	if len(v.errors) > 0 {
+		return 2
+	}
+	return 0
+}
+
+// verdict is what a check found out. Both lists are by file, line, section and
+// key.
+type verdict struct {
+	name     string       // of what was read
+	config   *spec.Config // nil if it cannot be used
+	errors   []*spec.Error
+	warnings []*spec.Error
+}
+
+func judge(h spec.Host, path string, o spec.Options, f flags) verdict {
+	v := verdict{name: path}
+	if len(f.watch) > 0 {
+		v.name = strings.Join(f.watch, " ")
+	}
+	var err error
+	if v.config, err = spec.Load(h, path, o); err != nil {
+		v.errors, v.warnings = mistakes(err)
+	} else {
+		v.warnings = append(slices.Clone(v.config.Advice), untrusted(h, v.config)...)
+	}
+	slices.SortStableFunc(v.warnings, byPlace)
+	return v
+}
+
+// untrusted says which files others than root can change, where that matters:
+// to a daemon that is run by root.
+func untrusted(h spec.Host, cfg *spec.Config) []*spec.Error {
+	if h.UID() != 0 || cfg.Reconcile.Permissions == "ignore" {
+		return nil
+	}
+	var warnings []*spec.Error
+	trust := reconcile.NewTrust()
+	for _, f := range cfg.Files {
+		if problem := trust.Problem(f.Path); problem != "" {
+			warnings = append(warnings, &spec.Error{File: f.Path, Text: problem, Hint: "only root should be able to change it"})
+		}
+	}
+	return warnings
+}
+
+// mistakes are all there are in an error of spec.Load, and what was to be said
+// beside them.
+func mistakes(err error) (errs, advice []*spec.Error) {
+	if load := (*spec.LoadError)(nil); errors.As(err, &load) {
+		return load.All(), load.Advice()
+	}
+	return []*spec.Error{{Text: err.Error()}}, nil
+}
+
+func byPlace(a, b *spec.Error) int {
+	return cmp.Or(
+		cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line),
+		cmp.Compare(a.Section, b.Section), cmp.Compare(a.Key, b.Key),
+	)
+}
+
+// printErrors tells why the daemon does not start: Supervisor's own two lines,
+// then every mistake with its place, and the warnings, one of which may well be
+// the reason: a key that is missing because it is misspelt.
+func printErrors(w io.Writer, argv0 string, err error) {
+	fmt.Fprintf(w, "Error: %v\nFor help, use %s -h\n", err, argv0)
+	if load := (*spec.LoadError)(nil); errors.As(err, &load) {
+		verdict{errors: load.All(), warnings: load.Advice()}.printLines(w, styles{})
+	}
+}
+
+// styles are what is put around words to colour them; all empty where there is
+// no terminal.
+type styles struct {
+	terminal                          bool
+	place, warning, good, bad, normal string
+}
+
+// stylesFor are the styles for an output: none unless it is a terminal whose
+// user wants colours.
+func stylesFor(w io.Writer) styles {
+	file, ok := w.(*os.File)
+	if !ok || !term.IsTerminal(int(file.Fd())) {
+		return styles{}
+	}
+	if os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
+		return styles{terminal: true}
+	}
+	return styles{true, "\x1b[1m", "\x1b[33m", "\x1b[32m", "\x1b[31m", "\x1b[0m"}
+}
+
+// print tells a person: a line for each mistake and warning, and one that sums
+// up.
+func (v verdict) print(w io.Writer, s styles) {
+	v.printLines(w, s)
+	colour := s.good
+	if len(v.errors) > 0 {
+		colour = s.bad
+	}
+	fmt.Fprintln(w, colour+v.summary()+s.normal)
+}
+
+// printLines prints mistakes and warnings by their place. Each line is
+// FILE:LINE: [section] key: what is wrong (what would be right), with the word
+// warning after the place of what is only that; on a terminal the places are as
+// wide as the widest, within reason.
+func (v verdict) printLines(w io.Writer, s styles) {
+	type line struct{ place, mark, text string }
+	var lines []line
+	width := 0
+	for _, e := range slices.SortedStableFunc(slices.Values(slices.Concat(v.errors, v.warnings)), byPlace) {
+		place := e.Place()
+		text := strings.TrimPrefix(strings.TrimPrefix(e.Report(), place), " ")
+		mark := ""
+		if slices.Contains(v.warnings, e) {
+			mark = s.warning + "warning:" + s.normal + " "
+		}
+		lines = append(lines, line{place, mark, text})
+		if n := utf8.RuneCountInString(place); s.terminal && n <= 40 {
+			width = max(width, n)
+		}
+	}
+	for _, l := range lines {
+		if l.place != "" {
+			pad := max(width-utf8.RuneCountInString(l.place), 0)
+			l.place = s.place + l.place + s.normal + strings.Repeat(" ", pad+1)
+		}
+		fmt.Fprintln(w, l.place+l.mark+l.text)
+	}
+}
+
+// summary is the last line.
+func (v verdict) summary() string {
+	var counts []string
+	if len(v.errors) > 0 {
+		counts = append(counts, plural(len(v.errors), "error"))
+	} else {
+		processes := 0
+		for _, g := range v.config.Groups {
+			processes += len(g.Processes)
+		}
+		counts = append(counts, "ok", plural(len(v.config.Files), "file"),
+			plural(len(v.config.Groups), "group"), plural(processes, "process"))
+	}
+	if len(v.warnings) > 0 {
+		counts = append(counts, plural(len(v.warnings), "warning"))
+	}
+	return v.name + ": " + strings.Join(counts, ", ")
+}
+
+func plural(n int, word string) string {
+	switch {
+	case n == 1:
+		return "1 " + word
+	case strings.HasSuffix(word, "s"):
+		return fmt.Sprintf("%d %ses", n, word)
+	}
+	return fmt.Sprintf("%d %ss", n, word)
+}
+
+// finding is one mistake or warning as JSON. A place that is not known is "" or
+// 0.
+type finding struct {
+	File    string `json:"file"`
+	Line    int    `json:"line"`
+	Section string `json:"section"`
+	Key     string `json:"key"`
+	Text    string `json:"text"`
+	Hint    string `json:"hint"`
+}
+
+func findings(errs []*spec.Error) []finding {
+	list := make([]finding, len(errs))
+	for i, e := range errs {
+		list[i] = finding{e.File, e.Line, e.Section, e.Key, cmp.Or(e.Plain, e.Text), e.Hint}
+	}
+	return list
+}
+
+// printJSON tells a machine: one object with ok, errors, warnings and config,
+// which is the whole desired state, or null if there is none.
+func (v verdict) printJSON(w io.Writer, showSecrets bool) {
+	out := struct {
+		OK       bool           `json:"ok"`
+		Errors   []finding      `json:"errors"`
+		Warnings []finding      `json:"warnings"`
+		Config   map[string]any `json:"config"`
+	}{OK: len(v.errors) == 0, Errors: findings(v.errors), Warnings: findings(v.warnings)}
+	if out.OK {
+		out.Config = spec.Normal(v.config, showSecrets)
+	}
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	encoder.SetEscapeHTML(false)
+	encoder.Encode(out) // of plain values; a closed output is nobody's loss
+}

@@ -1,0 +1,286 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"supervisord/cmd/internal/host"
+	"supervisord/cmd/internal/oracle"
+	"supervisord/spec"
+)
+
+// ordinary is the real machine, but for an ordinary user: who can write the
+// files of a test is another test's affair.
+type ordinary struct{ *host.Host }
+
+func (ordinary) UID() int { return 1000 }
+
+func (ordinary) Environ() []string { return []string{"HOME=/root", "PATH=/usr/bin:/bin"} }
+
+func (ordinary) LookupUser(name string) (spec.Account, bool) {
+	return spec.Account{Name: name, UID: 1000, GID: 1000}, !strings.HasPrefix(name, "no-such")
+}
+
+// TestCheck reads the files of each testdata/check/*.txtar and compares what
+// --check prints of them, in words and as JSON, with the last files in it. -update
+// rewrites those: read the difference as a tired person would at night.
+func TestCheck(t *testing.T) {
+	paths, err := filepath.Glob("testdata/check/*.txtar")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no cases: %v", err)
+	}
+	for _, path := range paths {
+		path, err := filepath.Abs(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".txtar"), func(t *testing.T) {
+			archive, err := txtar.ParseFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			inputs, want := archive.Files, map[string]string{}
+			for i, f := range archive.Files {
+				if strings.HasPrefix(f.Name, "want.") {
+					want[f.Name] = string(f.Data)
+					inputs = inputs[:min(i, len(inputs))]
+				}
+			}
+			dir := extract(t, inputs)
+			t.Chdir(dir)
+			got := checkBoth(t)
+			for name, text := range got {
+				got[name] = strings.ReplaceAll(text, host.New().Getwd(), "DIR")
+			}
+			if flag.Lookup("update").Value.String() == "true" { // defined by cmd/internal/oracle
+				archive.Files = inputs
+				for _, name := range []string{"want.text", "want.start"} {
+					archive.Files = append(archive.Files, txtar.File{Name: name, Data: []byte(got[name])})
+				}
+				if err := os.WriteFile(path, txtar.Format(archive), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestCheckFirstLineDebian: what a start that fails prints first is what the
+// original prints.
+func TestCheckFirstLineDebian(t *testing.T) {
+	oracle.Require(t)
+	paths, err := filepath.Glob("testdata/check/*.txtar")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no cases: %v", err)
+	}
+	for _, path := range paths {
+		archive, err := txtar.ParseFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := string(archive.Files[len(archive.Files)-1].Data)
+		end := "\nFor help, use "
+		if want, _, _ = strings.Cut(want, end); want == "" {
+			continue // it would start
+		}
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".txtar"), func(t *testing.T) {
+			t.Parallel()
+			dir := extract(t, archive.Files)
+			out := oracle.Exec(t, oracle.Debian, "supervisord", dir, "-n", "-c", "supervisord.conf")
+			got, _, _ := strings.Cut(strings.ReplaceAll(out.Stderr, dir, "DIR"), end)
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("(-ours +original):\n%s", diff)
+			}
+		})
+	}
+}
+
+// extract writes files to a new directory.
+func extract(t *testing.T, files []txtar.File) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, f := range files {
+		path := filepath.Join(dir, f.Name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, f.Data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// checkBoth is what --check prints of supervisord.conf in the working directory,
+// with its exit status, and what a start prints, "" if it would start. That the
+// JSON form says the same is checked on the way.
+func checkBoth(t *testing.T) map[string]string {
+	t.Helper()
+	h := ordinary{host.New()}
+	var text, start bytes.Buffer
+	status := check(&text, h, "supervisord.conf", spec.Options{}, flags{})
+	text.WriteString(map[int]string{0: "exit 0\n", 2: "exit 2\n"}[status])
+	if _, err := spec.Load(h, "supervisord.conf", spec.Options{}); err != nil {
+		printErrors(&start, "supervisord", err)
+	}
+
+	var data bytes.Buffer
+	if again := check(&data, h, "supervisord.conf", spec.Options{}, flags{json: true}); again != status {
+		t.Errorf("exit status %d, with --json %d", status, again)
+	}
+	var object struct {
+		OK               bool
+		Errors, Warnings []spec.Error
+		Config           any
+	}
+	if err := json.Unmarshal(data.Bytes(), &object); err != nil {
+		t.Fatalf("%v in:\n%s", err, &data)
+	}
+	if object.OK != (status == 0) || object.OK != (len(object.Errors) == 0) || object.OK != (object.Config != nil) {
+		t.Errorf("with exit status %d the object is:\n%s", status, &data)
+	}
+	for _, e := range object.Errors {
+		if !strings.Contains(text.String(), e.Report()+"\n") {
+			t.Errorf("only the object says: %s", e.Report())
+		}
+	}
+	if lines := strings.Count(text.String(), "\n"); lines != len(object.Errors)+len(object.Warnings)+2 {
+		t.Errorf("%d lines for %d errors and %d warnings:\n%s", lines, len(object.Errors), len(object.Warnings), &text)
+	}
+	return map[string]string{"want.text": text.String(), "want.start": start.String()}
+}
+
+func TestCheckHidesSecrets(t *testing.T) {
+	archive, err := txtar.ParseFile("testdata/check/good.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(extract(t, archive.Files))
+	for _, show := range []bool{false, true} {
+		var out bytes.Buffer
+		check(&out, ordinary{host.New()}, "supervisord.conf", spec.Options{}, flags{json: true, showSecrets: show})
+		for _, secret := range []string{`"secret"`, `"hush"`} {
+			if shown := strings.Contains(out.String(), secret); shown != show {
+				t.Errorf("--show-secrets %v: %s is shown %v in:\n%s", show, secret, shown, &out)
+			}
+		}
+	}
+}
+
+func TestCheckWatch(t *testing.T) {
+	dir := extract(t, []txtar.File{{Name: "a.ini", Data: []byte("[program:a]\ncommand=/bin/cat\n")}})
+	own := extract(t, []txtar.File{{Name: "b.conf", Data: []byte("[supervisord]\nloglevel=debug\nnodaemon=false\n")}})
+	for _, test := range []struct {
+		watch, want string
+		status      int
+	}{
+		{dir, dir + ": ok, 1 file, 1 group, 1 process\n", 0},
+		{dir + "/missing", fmt.Sprintf("warning: no file matches %[1]s/missing/*.ini (the directory %[1]s/missing does not exist)\n"+
+			"warning: no file matches %[1]s/missing/*.conf (the directory %[1]s/missing does not exist)\n"+
+			"%[1]s/missing: ok, 0 files, 0 groups, 0 processes, 2 warnings\n", dir), 0},
+		{own, own + ": ok, 1 file, 0 groups, 0 processes\n", 0}, // over what the daemon brings itself
+	} {
+		var out bytes.Buffer
+		options := spec.Options{Watch: []string{test.watch}, WatchSocket: "/run/s.sock"}
+		status := check(&out, ordinary{host.New()}, "", options, flags{watch: options.Watch})
+		if status != test.status || out.String() != test.want {
+			t.Errorf("exit status %d and:\n%swant %d and %q", status, &out, test.status, test.want)
+		}
+	}
+}
+
+// rootly is a host whose daemon is run by root.
+type rootly struct{ ordinary }
+
+func (rootly) UID() int { return 0 }
+
+func TestCheckPermissions(t *testing.T) {
+	dir := extract(t, []txtar.File{{Name: "supervisord.conf", Data: []byte("[supervisord]\n")}})
+	path := filepath.Join(dir, "supervisord.conf")
+	if err := os.Chmod(path, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		host spec.Host
+		want bool
+	}{{rootly{ordinary{host.New()}}, true}, {ordinary{host.New()}, false}} {
+		var out bytes.Buffer
+		status := check(&out, test.host, path, spec.Options{}, flags{})
+		if warned := strings.Contains(out.String(), "warning: "); warned != test.want || status != 0 {
+			t.Errorf("run by user %d: exit status %d and:\n%s", test.host.UID(), status, &out)
+		}
+	}
+}
+
+// TestPrint holds the form for terminals: places of one width, colours around
+// words and never across a line.
+func TestPrint(t *testing.T) {
+	warning := &spec.Error{File: "b", Line: 1, Key: "k", Text: "odd"}
+	v := verdict{
+		name:     "a",
+		errors:   []*spec.Error{{File: "a", Line: 10, Section: "s", Key: "k", Text: "bad", Hint: "good"}, {Text: "no place"}},
+		warnings: []*spec.Error{warning, {File: strings.Repeat("long/", 9) + "x", Line: 1, Text: "far"}},
+	}
+	for _, test := range []struct {
+		name   string
+		styles styles
+		want   string
+	}{
+		{"a pipe", styles{}, "no place\n" +
+			"a:10: [s] k: bad (good)\n" +
+			"b:1: warning: k: odd\n" +
+			"long/long/long/long/long/long/long/long/long/x:1: warning: far\n" +
+			"a: 2 errors, 2 warnings\n"},
+		{"a terminal", styles{true, "<b>", "<w>", "<g>", "<r>", "</>"}, "no place\n" +
+			"<b>a:10:</> [s] k: bad (good)\n" +
+			"<b>b:1:</>  <w>warning:</> k: odd\n" +
+			"<b>long/long/long/long/long/long/long/long/long/x:1:</> <w>warning:</> far\n" +
+			"<r>a: 2 errors, 2 warnings</>\n"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var out bytes.Buffer
+			v.print(&out, test.styles)
+			if diff := cmp.Diff(test.want, out.String()); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestStylesAreForTerminals(t *testing.T) {
+	if s := stylesFor(new(bytes.Buffer)); s != (styles{}) {
+		t.Errorf("a buffer has styles %+v", s)
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	if s := stylesFor(w); s != (styles{}) {
+		t.Errorf("a pipe has styles %+v", s)
+	}
+}
+
+func TestPrintErrorsOfOtherKinds(t *testing.T) {
+	var out bytes.Buffer
+	printErrors(&out, "argv0", errors.New("Cannot open an HTTP server: "+fs.ErrPermission.Error()))
+	if want := "Error: Cannot open an HTTP server: permission denied\nFor help, use argv0 -h\n"; out.String() != want {
+		t.Errorf("printed %q, want %q", &out, want)
+	}
+}

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"supervisord/cmd/internal/host"
+	"supervisord/reconcile"
+	"supervisord/runtime"
+	"supervisord/runtime/event"
+	"supervisord/runtime/launch"
+	"supervisord/spec"
+)
+
+// daemon is the process, over all its restarts.
+type daemon struct {
+	argv0 string
+	flags flags
+	host  *host.Host
+	path  string   // the main file; "" with --watch
+	ready *os.File // where to say that the daemon is up; nil in the foreground
+	cache *spec.Cache
+
+	serials  event.Serials // events are numbered over restarts
+	notes    []note        // for the log, from before it was open
+	restarts int
+	caught   *caught  // signals, over all lives
+	printer  *printer // of standard output, over all lives
+}
+
+// run is the daemon's life; it returns the exit status.
+func (d *daemon) run() int {
+	for ; ; d.restarts++ {
+		start, err := reconcile.Startup(d.host, d.path, d.options())
+		if err != nil {
+			printErrors(os.Stderr, d.argv0, err)
+			return 2
+		}
+		if d.restarts == 0 && !start.Config.Daemon.NoDaemon && d.ready == nil {
+			return background()
+		}
+		if d.restarts == 0 {
+			d.caught, d.printer = catch(), newPrinter(os.Stdout)
+		}
+		switch err := d.live(start); {
+		case errors.Is(err, runtime.ErrRestart):
+		case err != nil:
+			printErrors(os.Stderr, d.argv0, err)
+			return 2
+		default:
+			return 0
+		}
+	}
+}
+
+// options are how the configuration is loaded, now and whenever it is read
+// again.
+func (d *daemon) options() spec.Options {
+	return spec.Options{
+		Cache: d.cache, Override: d.flags.override, Watch: d.flags.watch, WatchSocket: host.DefaultSocket(),
+		Resolve: func(key, reference string) bool {
+			_, known := event.LookupHandler(reference)
+			return known && key == "result_handler"
+		},
+	}
+}
+
+// become takes on the daemon's own limits and user. Limits are raised first,
+// since an ordinary user could not.
+//
+// Source: contract/config.md section 10; differences.md section 3, row 22.
+func (d *daemon) become(start *reconcile.Start) error {
+	cfg := &start.Config.Daemon
+	if d.restarts == 0 {
+		// Go cannot live through having no thread to give, so they are made now.
+		launch.ReserveThreads(10)
+		if err := d.raise(filesLimit, cfg.MinFDs, launch.RaiseFiles); err != nil {
+			return err
+		}
+		if err := d.raise(processesLimit, cfg.MinProcs, launch.RaiseProcs); err != nil {
+			return err
+		}
+	}
+	user := cfg.User
+	switch {
+	case user != nil && user.UID == os.Getuid():
+		d.note(levelInfo, fmt.Sprintf("Set uid to user %d succeeded", user.UID))
+	case user != nil && os.Getuid() != 0:
+		return errors.New("Can't drop privilege as nonroot user")
+	case user != nil:
+		if err := start.PrepareStateDir(user.UID, user.GID); err != nil {
+			d.note(levelWarn, "cannot prepare statedir: "+err.Error())
+		}
+		if err := launch.DropPrivileges(user.UID, user.GID, user.Groups); err != nil {
+			return err
+		}
+		d.note(levelInfo, fmt.Sprintf("Set uid to user %d succeeded", user.UID))
+	case os.Getuid() == 0:
+		d.note(levelCritical, rootWarning)
+	}
+	return nil
+}
+
+const rootWarning = "Supervisor is running as root.  Privileges were not dropped because no user is specified in the config file.  If you intend to run as root, you can set user=root in the config file to avoid this message."
+
+// raise raises one limit. The text is Supervisor's, with the number that is
+// really in force.
+func (d *daemon) raise(limit string, min int, raise func(int) (bool, uint64, uint64, error)) error {
+	raised, soft, _, err := raise(min)
+	switch {
+	case err == nil && raised:
+		d.note(levelInfo, fmt.Sprintf("Increased %s limit to %d", limit, min))
+	case err != nil && limit == filesLimit:
+		return fmt.Errorf(tooFewFiles, min, soft)
+	case err != nil:
+		return fmt.Errorf(tooFewProcesses, min, soft)
+	}
+	return nil
+}
+
+const (
+	filesLimit     = "RLIMIT_NOFILE"
+	processesLimit = "RLIMIT_NPROC"
+
+	tooFewFiles = `The minimum number of file descriptors required to run this process is %d as per the "minfds" command-line argument or config file setting. ` +
+		`The current environment will only allow you to open %d file descriptors.  Either raise the number of usable file descriptors in your environment (see README.rst) or lower the minfds setting in the config file to allow the process to start.`
+	tooFewProcesses = `The minimum number of available processes required to run this program is %d as per the "minprocs" command-line argument or config file setting. ` +
+		`The current environment will only allow you to open %d processes.  Either raise the number of usable processes in your environment (see README.rst) or lower the minprocs setting in the config file to allow the program to start.`
+)
+
+// announce says, for a daemon without a configuration file, where it can be
+// talked to.
+func (d *daemon) announce(cfg *spec.Config) {
+	if len(d.flags.watch) == 0 {
+		return
+	}
+	for _, s := range cfg.Servers {
+		if s.Network == "unix" {
+			fmt.Printf("watching %s\nsocket   %s\ntalk to it with: supervisorctl -s unix://%s status\n", strings.Join(d.flags.watch, " "), s.Path, s.Path)
+		}
+	}
+}
+
+// makeSocketDir makes the private directory of the default socket.
+func (d *daemon) makeSocketDir() error {
+	if len(d.flags.watch) == 0 {
+		return nil
+	}
+	return makePrivate(filepath.Dir(host.DefaultSocket()))
+}
+
+// makePrivate makes a directory that nobody else can write to, or finds that it is
+// one: under /tmp another user may have made it first.
+func makePrivate(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return err
+	}
+	owner := info.Sys().(*syscall.Stat_t).Uid
+	if !info.IsDir() || int(owner) != os.Geteuid() || info.Mode().Perm()&0o022 != 0 {
+		return fmt.Errorf("cannot use the directory %s for the socket: others can write to it", dir)
+	}
+	return nil
+}

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"supervisord/spec"
+)
+
+// readyVariable names, in the environment of the process that becomes the
+// daemon, the descriptor on which it tells the one that started it that it is
+// up. Go cannot fork without exec, so the daemon is this program once more.
+const readyVariable = "_SUPERVISORD_READY_FD"
+
+// background runs this program again as the daemon and waits until that is up
+// or has failed; it returns the exit status for the caller's shell. Mistakes go
+// to standard error, which both share until then.
+//
+// Source: contract/config.md section 10, daemonize.
+func background() int {
+	ready, theirs, err := os.Pipe()
+	if err != nil {
+		return fail(fmt.Errorf("cannot daemonize: %w", err))
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return fail(fmt.Errorf("cannot daemonize: %w", err))
+	}
+	cmd := exec.Command(self)
+	cmd.Args = os.Args
+	cmd.Env = append(os.Environ(), readyVariable+"=3")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.ExtraFiles = []*os.File{theirs}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		return fail(fmt.Errorf("cannot daemonize: %w", err))
+	}
+	theirs.Close()
+	if n, _ := ready.Read(make([]byte, 1)); n == 1 {
+		return 0
+	}
+	err = cmd.Wait()
+	var status *exec.ExitError
+	if errors.As(err, &status) && status.ExitCode() > 0 {
+		return status.ExitCode()
+	}
+	return 1
+}
+
+func fail(err error) int {
+	fmt.Fprintln(os.Stderr, "Error:", err)
+	return 1
+}
+
+// readyPipe is where the daemon reports that it is up, nil when it was not
+// started by background. The variable is taken out of the environment, so that
+// no child sees it.
+func readyPipe() *os.File {
+	fd, err := strconv.Atoi(os.Getenv(readyVariable))
+	os.Unsetenv(readyVariable)
+	if err != nil || fd < 3 {
+		return nil
+	}
+	unix.CloseOnExec(fd)
+	return os.NewFile(uintptr(fd), "ready")
+}
+
+// detach cuts the daemon off from whoever started it.
+func detach(ready *os.File, d *spec.Daemon, log *slog.Logger) error {
+	log.Info("daemonizing the supervisord process")
+	if d.Directory != "" {
+		if err := os.Chdir(d.Directory); err != nil {
+			log.Log(context.Background(), levelCritical, fmt.Sprintf("can't chdir into '%s': %v", d.Directory, err))
+		} else {
+			log.Info(fmt.Sprintf("set current directory: '%s'", d.Directory))
+		}
+	}
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer null.Close()
+	for fd := range 3 {
+		if err := unix.Dup2(int(null.Fd()), fd); err != nil {
+			return err
+		}
+	}
+	syscall.Umask(d.Umask)
+	ready.Write([]byte{1})
+	return ready.Close()
+}

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"supervisord/cmd/internal/getopt"
+	"supervisord/spec"
+)
+
+// action is what the command line asks for.
+type action int
+
+const (
+	actionRun action = iota
+	actionHelp
+	actionVersion
+	actionCheck
+)
+
+// flags is a command line that has been read.
+//
+// Source: contract/config.md section 9; reconciler.md for --watch and --check.
+type flags struct {
+	action action
+
+	config    string // -c as written
+	configSet bool
+	watch     []string // --watch, in order
+
+	json, showSecrets bool // with actionCheck only
+
+	// override holds what stands over keys of [supervisord], each by its key:
+	// values as written, found to be right except for user, which is looked up
+	// last. It is meant for spec.Options.
+	override map[string]string
+}
+
+// The options as getopt takes them. Ours beyond Supervisor must be written
+// whole, so that every short form that Supervisor takes means what it meant.
+const shortFlags = "c:nsh?vu:m:d:l:y:z:e:j:i:q:ka:t"
+
+var longFlags = []string{
+	"configuration=", "nodaemon", "silent", "help", "version", "user=", "umask=",
+	"directory=", "logfile=", "logfile_maxbytes=", "logfile_backups=", "loglevel=",
+	"pidfile=", "identifier=", "childlogdir=", "nocleanup", "minfds=", "strip_ansi",
+	"minprocs=", "profile_options=",
+	"!watch=", "!check", "!json", "!show-secrets",
+}
+
+// longOf is the long form of each letter, by which an option is known here.
+var longOf = map[string]string{
+	"-c": "--configuration", "-n": "--nodaemon", "-s": "--silent", "-h": "--help",
+	"-?": "--help", "-v": "--version", "-u": "--user", "-m": "--umask",
+	"-d": "--directory", "-l": "--logfile", "-y": "--logfile_maxbytes",
+	"-z": "--logfile_backups", "-e": "--loglevel", "-j": "--pidfile",
+	"-i": "--identifier", "-q": "--childlogdir", "-k": "--nocleanup",
+	"-a": "--minfds", "-t": "--strip_ansi",
+}
+
+// parseFlags reads the command line without the program's name. The error is
+// what stands after "Error: ", in Supervisor's words. Options are looked at from
+// left to right, and --help and --version end that at once; but a mistake in the
+// syntax, anywhere on the line, comes before all of it.
+func parseFlags(h spec.Host, args []string) (flags, error) {
+	opts, rest, err := getopt.Parse(args, shortFlags, longFlags)
+	if err != nil {
+		return flags{}, err
+	}
+	if len(rest) > 0 {
+		quoted := make([]string, len(rest))
+		for i, arg := range rest {
+			quoted[i] = spec.PyRepr(arg)
+		}
+		return flags{}, fmt.Errorf("positional arguments are not supported: [%s]", strings.Join(quoted, ", "))
+	}
+	var f flags
+	seen := map[string]bool{}
+	for _, opt := range opts {
+		name := opt.Name
+		if long, ok := longOf[name]; ok {
+			name = long
+		}
+		if seen[name] && name != "--watch" {
+			return flags{}, fmt.Errorf("conflicting command line option '%s'", opt.Name)
+		}
+		seen[name] = true
+		switch name {
+		case "--help":
+			return flags{action: actionHelp}, nil
+		case "--version":
+			return flags{action: actionVersion}, nil
+		}
+		if err := f.take(h, name, opt.Value); err != nil {
+			return flags{}, fmt.Errorf("invalid value for %s %s: %w", opt.Name, spec.PyRepr(opt.Value), err)
+		}
+	}
+	if err := f.combine(seen); err != nil {
+		return flags{}, err
+	}
+	return f, nil
+}
+
+// combine refuses options that mean nothing together.
+func (f flags) combine(seen map[string]bool) error {
+	if f.configSet && len(f.watch) > 0 {
+		return fmt.Errorf("options -c and --watch exclude each other")
+	}
+	for _, name := range []string{"--json", "--show-secrets"} {
+		if seen[name] && f.action != actionCheck {
+			return fmt.Errorf("option %s means nothing without --check", name)
+		}
+	}
+	return nil
+}
+
+// take notes one option, known by its long form.
+func (f *flags) take(h spec.Host, name, value string) error {
+	switch name {
+	case "--configuration":
+		f.config, f.configSet = value, true
+	case "--watch":
+		f.watch = append(f.watch, value)
+	case "--check":
+		f.action = actionCheck
+	case "--json":
+		f.json = true
+	case "--show-secrets":
+		f.showSecrets = true
+	case "--profile_options":
+		// Supervisor would run under Python's profiler.
+	default:
+		return f.takeOverride(h, strings.TrimPrefix(name, "--"), value)
+	}
+	return nil
+}
+
+// takeOverride notes an option that stands over the key of the same name. An
+// empty file name leaves the configuration's, as in Supervisor.
+func (f *flags) takeOverride(h spec.Host, key, value string) error {
+	var err error
+	switch key {
+	case "nodaemon", "silent", "nocleanup", "strip_ansi":
+		value = "true"
+	case "umask":
+		_, err = spec.ParseOctal(value)
+	case "loglevel":
+		_, err = spec.ParseLogLevel(value)
+	case "logfile_maxbytes":
+		_, err = spec.ParseBytes(value)
+	case "logfile_backups", "minfds", "minprocs":
+		_, err = spec.ParseInt(value)
+	case "directory", "childlogdir":
+		_, err = spec.ExistingDir(h, value)
+	case "logfile", "pidfile":
+		if value == "" {
+			return nil
+		}
+		_, err = spec.ExistingDirPath(h, value)
+	}
+	if err != nil {
+		return err
+	}
+	if f.override == nil {
+		f.override = map[string]string{}
+	}
+	f.override[key] = value
+	return nil
+}

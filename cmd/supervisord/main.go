@@ -1,0 +1,83 @@
+// Command supervisord starts programs, watches them and keeps them as the
+// configuration files say.
+//
+// main.go reads the command line, daemon.go is the life of the daemon over its
+// restarts, serve.go one life between two restarts: it wires every package to
+// the others and is the only place that knows them all.
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"supervisord/cmd/internal/host"
+	"supervisord/runtime/launch"
+	"supervisord/spec"
+)
+
+// version is what clients are told: the release of Supervisor whose behaviour
+// this is.
+const version = "4.3.0"
+
+func main() { os.Exit(run(os.Args)) }
+
+// run is main with an exit status: 0, or 2 for a mistake of the user's.
+func run(argv []string) int {
+	ready := readyPipe()
+	h := host.New()
+	f, err := parseFlags(h, argv[1:])
+	if err != nil {
+		return usageError(argv[0], err)
+	}
+	switch f.action {
+	case actionHelp:
+		fmt.Print(usage(argv[0]))
+		return 0
+	case actionVersion:
+		fmt.Println(version)
+		return 0
+	}
+	d := &daemon{argv0: argv[0], flags: f, host: h, ready: ready, cache: new(spec.Cache)}
+	if d.path, err = d.find(); err != nil {
+		return usageError(argv[0], err)
+	}
+	if f.action == actionCheck {
+		return check(os.Stdout, h, d.path, d.options(), f)
+	}
+	launch.CloseOnExecAll()
+	launch.DefaultSignals()
+	return d.run()
+}
+
+// usageError prints a mistake as Supervisor does.
+func usageError(argv0 string, err error) int {
+	fmt.Fprintf(os.Stderr, "Error: %v\nFor help, use %s -h\n", err, argv0)
+	return 2
+}
+
+// find is the main file: the one that -c names, or the first that exists in the
+// usual places. It is "" with --watch.
+//
+// Source: contract/config.md section 1.
+func (d *daemon) find() (string, error) {
+	switch {
+	case len(d.flags.watch) > 0:
+		return "", nil
+	case d.flags.configSet:
+		return d.flags.config, nil
+	}
+	paths := spec.SearchPaths(d.argv0)
+	for _, path := range paths {
+		if _, err := os.Stat(path); err == nil {
+			if os.Getuid() == 0 {
+				fmt.Fprintln(os.Stderr, rootSearches)
+			}
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("No config file found at default paths (%s); use the -c option to specify a config file at a different path",
+		strings.Join(paths, ", "))
+}
+
+const rootSearches = `Supervisord is running as root and it is searching for its configuration file in default locations (including its current working directory); you probably want to specify a "-c" argument specifying an absolute path to a configuration file for improved security.`

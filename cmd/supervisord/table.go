@@ -1,0 +1,298 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"supervisord/runtime"
+	"supervisord/runtime/launch"
+)
+
+// table is the file in the state directory that says what runs, for the daemon
+// that comes after one which was killed. It begins with who writes it; a line is
+// appended for each process before it begins, when it has begun and when it has
+// ended, so that a thousand starts cost two thousand lines, and now and then it
+// is replaced by a short one. It need not outlive the machine, so nothing is
+// synced. A last line that was cut is ignored.
+//
+// Source: reconciler.md, After the daemon itself was killed.
+type table struct {
+	path string // "" where there is no state directory, or no telling processes apart
+	self launch.Identity
+	log  *slog.Logger
+
+	mu      sync.Mutex // guards queue, for as long as it takes to append
+	queue   []entry
+	waiting chan struct{} // capacity one: there is something in the queue
+
+	// Owned by open, then by run.
+	file   *os.File // nil after a failure: the next write is of the whole
+	lines  int
+	runs   map[slot]runtime.Survivor
+	begins map[slot]runtime.Survivor // announced, and not heard of since
+	warned bool
+}
+
+// entry is a change to be written.
+type entry struct {
+	runtime.Change
+	announced chan<- struct{} // closed once it is written; nil for what has begun or ended
+}
+
+// slot is a place for one process.
+type slot struct{ group, name string }
+
+// line is one line of the file; one of its fields is set.
+type line struct {
+	Daemon *launch.Identity  `json:"daemon,omitempty"`
+	Begins *runtime.Survivor `json:"begins,omitempty"`
+	Runs   *runtime.Survivor `json:"runs,omitempty"`
+	Ended  *endedLine        `json:"ended,omitempty"`
+}
+
+type endedLine struct {
+	Group string `json:"group"`
+	Name  string `json:"name"`
+	PID   int    `json:"pid"`
+}
+
+// errOtherDaemon means that the daemon which keeps the table lives.
+var errOtherDaemon = errors.New("another supervisord with the same configuration is running")
+
+// dyingTime is how long a daemon that was killed may take to be gone.
+const dyingTime = time.Second
+
+// newTable makes a table in a directory; "" is none.
+func newTable(dir string, log *slog.Logger) *table {
+	t := &table{log: log, waiting: make(chan struct{}, 1),
+		runs: make(map[slot]runtime.Survivor), begins: make(map[slot]runtime.Survivor)}
+	var err error
+	if t.self, err = launch.Identify(os.Getpid()); err == nil && dir != "" {
+		t.path = filepath.Join(dir, "running.json")
+	}
+	return t
+}
+
+// open reads what the daemon before left running and begins a table of our own,
+// in which that stands too. After errOtherDaemon the table is not kept.
+func (t *table) open() ([]runtime.Survivor, error) {
+	if t.path == "" {
+		return nil, nil
+	}
+	for limit := time.Now().Add(dyingTime); ; time.Sleep(dyingTime / 50) {
+		data, err := os.ReadFile(t.path)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.failed(err)
+		}
+		clear(t.runs)
+		clear(t.begins)
+		other := t.read(data)
+		if other == t.self || !launch.Alive(other) {
+			break
+		}
+		if time.Now().After(limit) {
+			t.path = ""
+			return nil, fmt.Errorf("%w as pid %d", errOtherDaemon, other.PID)
+		}
+	}
+	// One that was announced is written down by its number from now on, in the
+	// place of what it followed, if it is to be found at all.
+	for _, v := range runtime.FindAnnounced(slices.Collect(maps.Values(t.begins))) {
+		t.runs[slot{v.Group, v.Name}] = v
+	}
+	clear(t.begins)
+	t.rewrite()
+	return slices.Collect(maps.Values(t.runs)), nil
+}
+
+// read takes over what a file says and returns who wrote it.
+func (t *table) read(data []byte) (writer launch.Identity) {
+	for lines := bufio.NewReader(bytes.NewReader(data)); ; {
+		text, err := lines.ReadBytes('\n')
+		if err != nil {
+			return writer // what has no end was cut
+		}
+		var l line
+		switch {
+		case json.Unmarshal(text, &l) != nil:
+		case l.Daemon != nil:
+			writer = *l.Daemon
+		case l.Begins != nil && l.Begins.Boot == t.self.BootID:
+			t.begins[slot{l.Begins.Group, l.Begins.Name}] = *l.Begins
+		case l.Runs != nil && l.Runs.Boot == t.self.BootID:
+			t.began(*l.Runs)
+		case l.Ended != nil:
+			t.remove(*l.Ended)
+		}
+	}
+}
+
+func (t *table) began(v runtime.Survivor) {
+	s := slot{v.Group, v.Name}
+	delete(t.begins, s)
+	t.runs[s] = v
+}
+
+// remove is of a process that is no more; its successor may stand there already.
+func (t *table) remove(e endedLine) {
+	s := slot{e.Group, e.Name}
+	if t.runs[s].PID == e.PID {
+		delete(t.runs, s)
+	}
+}
+
+// changed notes a change. It never blocks.
+func (t *table) changed(c runtime.Change) { t.enqueue(entry{Change: c}) }
+
+// announce notes a process that is about to begin, and returns when that is
+// written, or the disk has been given enough time.
+func (t *table) announce(c runtime.Change) {
+	if t.path == "" {
+		return
+	}
+	written := make(chan struct{})
+	t.enqueue(entry{c, written})
+	select {
+	case <-written:
+	case <-time.After(patience):
+	}
+}
+
+// patience is how long a start waits for a disk that does not answer.
+const patience = 100 * time.Millisecond
+
+func (t *table) enqueue(e entry) {
+	t.mu.Lock()
+	t.queue = append(t.queue, e)
+	t.mu.Unlock()
+	select {
+	case t.waiting <- struct{}{}:
+	default:
+	}
+}
+
+// forget notes that a survivor is no more, or no concern of ours.
+func (t *table) forget(v runtime.Survivor) {
+	t.changed(runtime.Change{Group: v.Group, Name: v.Name, PID: v.PID})
+}
+
+// run writes changes until done is closed, and then those that are there still.
+func (t *table) run(done <-chan struct{}) {
+	for {
+		select {
+		case <-t.waiting:
+			t.write()
+		case <-done:
+			t.write()
+			t.close()
+			return
+		}
+	}
+}
+
+// write writes what is in the queue, at once.
+func (t *table) write() {
+	t.mu.Lock()
+	changes := t.queue
+	t.queue = nil
+	t.mu.Unlock()
+	if t.path == "" || len(changes) == 0 {
+		return
+	}
+	var text []byte
+	for _, c := range changes {
+		switch {
+		case c.announced != nil:
+			v := c.Remember(t.self.BootID)
+			t.begins[slot{c.Group, c.Name}] = v
+			text = appendLine(text, line{Begins: &v})
+			defer close(c.announced)
+		case c.Runs:
+			v := c.Remember(t.self.BootID)
+			t.began(v)
+			text = appendLine(text, line{Runs: &v})
+		default:
+			e := endedLine{c.Group, c.Name, c.PID}
+			t.remove(e)
+			text = appendLine(text, line{Ended: &e})
+		}
+	}
+	t.lines += len(changes)
+	if t.file == nil || t.lines > 1000+5*len(t.runs) {
+		t.rewrite()
+		return
+	}
+	if _, err := t.file.Write(text); err != nil {
+		t.failed(err)
+	}
+}
+
+func appendLine(text []byte, l line) []byte {
+	data, err := json.Marshal(l)
+	if err != nil {
+		panic(err) // it is of plain values
+	}
+	return append(append(text, data...), '\n')
+}
+
+// rewrite puts a file in place that says what runs and nothing else.
+func (t *table) rewrite() {
+	text := appendLine(nil, line{Daemon: &t.self})
+	for _, v := range t.runs {
+		text = appendLine(text, line{Runs: &v})
+	}
+	for _, v := range t.begins {
+		text = appendLine(text, line{Begins: &v})
+	}
+	file, err := os.CreateTemp(filepath.Dir(t.path), "running.*.tmp")
+	if err != nil {
+		t.failed(err)
+		return
+	}
+	if _, err = file.Write(text); err == nil {
+		err = os.Rename(file.Name(), t.path)
+	}
+	if err != nil {
+		os.Remove(file.Name())
+		file.Close()
+		t.failed(err)
+		return
+	}
+	if t.file != nil {
+		t.file.Close()
+	}
+	t.file, t.lines, t.warned = file, len(t.runs), false
+}
+
+// failed has the next write be of the whole, and says so once.
+func (t *table) failed(err error) {
+	if t.file != nil {
+		t.file.Close()
+		t.file = nil
+	}
+	if !t.warned {
+		t.warned = true
+		t.log.Warn("cannot note what runs, should this daemon be killed: " + err.Error())
+	}
+}
+
+// close leaves no file behind when nothing runs.
+func (t *table) close() {
+	if t.file != nil {
+		t.file.Close()
+	}
+	if t.path != "" && len(t.runs) == 0 {
+		os.Remove(t.path)
+	}
+}

@@ -1,0 +1,258 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"supervisord/runtime"
+	"supervisord/runtime/launch"
+	"supervisord/spec"
+)
+
+// keepTable opens the table of a directory and writes it until the returned
+// function is called, which leaves it as a shutdown does.
+func keepTable(t *testing.T, dir string, log *slog.Logger) (*table, []runtime.Survivor, func()) {
+	t.Helper()
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	table := newTable(dir, log)
+	survivors, err := table.open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() { // ends with done
+		table.run(done)
+		close(ended)
+	}()
+	return table, survivors, func() { close(done); <-ended }
+}
+
+// began is the change of a process of group g that has begun.
+func began(name string, pid int) runtime.Change {
+	return runtime.Change{
+		Group: "g", Name: name, PID: pid, Runs: true, StartTime: uint64(pid) * 2, Started: time.Unix(int64(pid), 0).UTC(),
+		Def: &spec.Process{Name: name, Command: "x", StopSignal: 15, StopWaitSecs: 7, KillMode: spec.KillGroup},
+	}
+}
+
+// names lists survivors by name and pid.
+func names(list []runtime.Survivor) []string {
+	var all []string
+	for _, v := range list {
+		all = append(all, fmt.Sprint(v.Name, " ", v.PID))
+	}
+	slices.Sort(all)
+	return all
+}
+
+// reread is what a later daemon finds in a directory.
+func reread(t *testing.T, dir string) []runtime.Survivor {
+	t.Helper()
+	survivors, err := newTable(dir, slog.New(slog.DiscardHandler)).open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return survivors
+}
+
+// A later daemon finds what began and has not ended, with all that it needs.
+func TestTable(t *testing.T) {
+	dir := t.TempDir()
+	table, survivors, leave := keepTable(t, dir, nil)
+	if len(survivors) > 0 {
+		t.Errorf("at first there were %v", survivors)
+	}
+	for i, name := range []string{"a", "b", "c", "d"} {
+		table.changed(began(name, 10+i))
+	}
+	table.changed(runtime.Change{Group: "g", Name: "b", PID: 11})
+	table.changed(began("c", 22)) // in the place of 12,
+	table.changed(runtime.Change{Group: "g", Name: "c", PID: 12})
+	table.announce(began("a", 0)) // and one that never came about
+	leave()
+	found := reread(t, dir)
+	if diff := cmp.Diff([]string{"a 10", "c 22", "d 13"}, names(found)); diff != "" {
+		t.Error(diff)
+	}
+	i := slices.IndexFunc(found, func(v runtime.Survivor) bool { return v.Name == "d" })
+	boot, _ := launch.BootID()
+	hash := began("d", 13).Def.ExecHash()
+	want := runtime.Survivor{
+		Group: "g", Name: "d", PID: 13, Start: 26, Boot: boot, Started: time.Unix(13, 0).UTC(), Hash: fmt.Sprintf("%x", hash),
+		StopSignal: 15, StopWaitSecs: 7, StopAsGroup: true, KillAsGroup: true,
+	}
+	if diff := cmp.Diff(want, found[i]); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// After an orderly end there is no file.
+func TestTableOfNothing(t *testing.T) {
+	dir := t.TempDir()
+	table, _, leave := keepTable(t, dir, nil)
+	table.changed(began("a", 10))
+	table.changed(runtime.Change{Group: "g", Name: "a", PID: 10})
+	leave()
+	if files, _ := os.ReadDir(dir); len(files) > 0 {
+		t.Errorf("there still is %v", files)
+	}
+}
+
+// Whatever a crash leaves of the file, its whole lines count and nothing fails.
+func TestTornTable(t *testing.T) {
+	dir := t.TempDir()
+	table, _, leave := keepTable(t, dir, nil)
+	for i := range 3 {
+		table.changed(began(fmt.Sprint("p", i), 10+i))
+	}
+	leave()
+	path := filepath.Join(dir, "running.json")
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range len(whole) + 1 {
+		if err := os.WriteFile(path, whole[:n], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := len(reread(t, dir)), max(0, bytes.Count(whole[:n], []byte("\n"))-1); got != want {
+			t.Fatalf("of %d bytes: %d survivors, want %d", n, got, want)
+		}
+	}
+	for _, garbage := range []string{"null\n", "[]\n{}\n", strings.Repeat("\xff\n", 100), `{"runs":{"pid":"x"}}` + "\n"} {
+		if err := os.WriteFile(path, []byte(garbage), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := reread(t, dir); len(got) > 0 {
+			t.Errorf("%q gave %v", garbage, got)
+		}
+	}
+}
+
+// Of an earlier boot nobody is left.
+func TestTableOfAnotherBoot(t *testing.T) {
+	dir := t.TempDir()
+	table, _, leave := keepTable(t, dir, nil)
+	table.changed(began("a", 10))
+	leave()
+	path := filepath.Join(dir, "running.json")
+	text, _ := os.ReadFile(path)
+	boot, _ := launch.BootID()
+	if err := os.WriteFile(path, bytes.ReplaceAll(text, []byte(boot), []byte("another")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := reread(t, dir); len(got) > 0 {
+		t.Errorf("got %v", got)
+	}
+}
+
+// The table of a daemon that lives is nobody else's to read or write.
+func TestTableOfAnotherDaemon(t *testing.T) {
+	dir := t.TempDir()
+	parent, err := launch.Identify(os.Getppid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "running.json")
+	text := appendLine(nil, line{Daemon: &parent})
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	table := newTable(dir, slog.New(slog.DiscardHandler))
+	if got, err := table.open(); !errors.Is(err, errOtherDaemon) || len(got) > 0 {
+		t.Errorf("got %v, %v", got, err)
+	}
+	table.changed(began("a", 10))
+	table.announce(began("b", 11))
+	table.write()
+	table.close()
+	if now, _ := os.ReadFile(path); !bytes.Equal(now, text) {
+		t.Errorf("the file was changed to %s", now)
+	}
+}
+
+// The file stays short, however much happens.
+func TestTableStaysShort(t *testing.T) {
+	dir := t.TempDir()
+	table, _, leave := keepTable(t, dir, nil)
+	largest := int64(0)
+	for i := range 5_000 {
+		table.announce(began("a", i+1))
+		table.changed(began("a", i+1))
+		table.changed(runtime.Change{Group: "g", Name: "a", PID: i + 1})
+		if info, err := os.Stat(filepath.Join(dir, "running.json")); err == nil {
+			largest = max(largest, info.Size())
+		}
+	}
+	table.changed(began("a", 1<<20))
+	leave()
+	if largest > 1<<20 {
+		t.Errorf("it grew to %d bytes", largest)
+	}
+	if got := names(reread(t, dir)); !slices.Equal(got, []string{"a 1048576"}) {
+		t.Errorf("got %v", got)
+	}
+}
+
+// A directory that cannot be written is said once, and nothing waits for it; when
+// it can be written again the table is whole.
+func TestTableWithoutADisk(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "none")
+	var log bytes.Buffer
+	table, _, leave := keepTable(t, dir, slog.New(slog.NewTextHandler(&log, nil)))
+	begun := time.Now()
+	for i := range 100 {
+		table.announce(began(fmt.Sprint("p", i), 10+i))
+		table.changed(began(fmt.Sprint("p", i), 10+i))
+	}
+	if took := time.Since(begun); took > 5*time.Second {
+		t.Errorf("starts waited %v", took)
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	table.announce(began("last", 9))
+	leave()
+	if n := strings.Count(log.String(), "cannot note what runs"); n != 1 {
+		t.Errorf("said %d times:\n%s", n, &log)
+	}
+	if got := reread(t, dir); len(got) != 100 {
+		t.Errorf("%d survivors", len(got))
+	}
+}
+
+// BenchmarkStarts is what the table adds to a thousand starts.
+func BenchmarkStarts(b *testing.B) {
+	table := newTable(b.TempDir(), slog.New(slog.DiscardHandler))
+	if _, err := table.open(); err != nil {
+		b.Fatal(err)
+	}
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() { // ends with done
+		table.run(done)
+		close(ended)
+	}()
+	b.ReportAllocs()
+	for b.Loop() {
+		for i := range 1000 {
+			c := began("a", i+1)
+			c.Group = fmt.Sprint("g", i)
+			table.announce(c)
+			table.changed(c)
+		}
+	}
+	close(done)
+	<-ended
+}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"supervisord/reconcile"
+	"supervisord/rpc"
+	"supervisord/runtime"
+	"supervisord/runtime/state"
+	"supervisord/spec"
+)
+
+// The two sides that are plugged into each other here.
+var (
+	_ rpc.Processes    = (*runtime.Supervisor)(nil)
+	_ rpc.Config       = desired{}
+	_ reconcile.Target = target{}
+)
+
+// target is the process table as the reconciler sees it.
+type target struct{ *runtime.Supervisor }
+
+// Groups lists the active groups; none once the supervisor has ended.
+func (t target) Groups() []reconcile.Active {
+	groups, err := t.Supervisor.Groups(context.Background())
+	if err != nil {
+		return nil
+	}
+	active := make([]reconcile.Active, len(groups))
+	for i, g := range groups {
+		active[i].Group = g.Group
+		for _, p := range g.Processes {
+			active[i].Processes = append(active[i].Processes, reconcile.Process{
+				Name: p.Name, State: p.State.String(),
+				Running:     p.State.InRunning() || p.State == state.Stopping,
+				UserStopped: p.UserStopped,
+			})
+		}
+	}
+	return active
+}
+
+// SetGroup translates the refusals on which the reconciler branches.
+func (t target) SetGroup(ctx context.Context, old, new *spec.Group, start []string) error {
+	err := t.Supervisor.SetGroup(ctx, old, new, start)
+	var refused *runtime.Error
+	if !errors.As(err, &refused) {
+		return err
+	}
+	switch refused.Kind {
+	case runtime.Conflict, runtime.AlreadyAdded, runtime.BadName:
+		return fmt.Errorf("%w: %v", reconcile.ErrConflict, err)
+	case runtime.StillRunning:
+		return fmt.Errorf("%w: %v", reconcile.ErrStillRunning, err)
+	}
+	return err
+}
+
+// desired is the reconciler as clients of Supervisor's own methods see it.
+type desired struct {
+	*reconcile.Reconciler
+	supervisor *runtime.Supervisor
+}
+
+// Active asks the process table, which knows without listing every group.
+func (d desired) Active(name string) bool { return d.supervisor.Active(name) }
+
+// AddGroup and RemoveGroup translate the reconciler's refusals into those that
+// become faults.
+func (d desired) AddGroup(ctx context.Context, name string) error {
+	return refusal(d.Reconciler.AddGroup(ctx, name), name)
+}
+
+func (d desired) RemoveGroup(ctx context.Context, name string) error {
+	return refusal(d.Reconciler.RemoveGroup(ctx, name), name)
+}
+
+func refusal(err error, name string) error {
+	for is, kind := range map[error]runtime.Kind{
+		reconcile.ErrBadName:      runtime.BadName,
+		reconcile.ErrAlreadyAdded: runtime.AlreadyAdded,
+		reconcile.ErrStillRunning: runtime.StillRunning,
+		reconcile.ErrNotRunning:   runtime.ShuttingDown,
+	} {
+		if errors.Is(err, is) {
+			return &runtime.Error{Kind: kind, Name: name}
+		}
+	}
+	return err
+}
