@@ -107,7 +107,6 @@ func BenchmarkDropIn(b *testing.B) {
 func BenchmarkBurst(b *testing.B) {
 	const n = 500
 	for b.Loop() {
-		b.StopTimer()
 		dir, err := os.MkdirTemp("/var/tmp", "burst")
 		if err != nil {
 			b.Fatal(err)
@@ -143,7 +142,6 @@ func BenchmarkBurst(b *testing.B) {
 		b.ReportMetric(float64(start.Milliseconds()), "start-ms")
 		b.ReportMetric(float64(burst)/float64(start), "burst/start")
 		d.Stop()
-		b.StartTimer()
 	}
 }
 
@@ -153,7 +151,6 @@ func BenchmarkIdle(b *testing.B) {
 	const n = 10_000
 	text := func(name string) string { return idler(name) + "autostart=false\n" }
 	for b.Loop() {
-		b.StopTimer()
 		cpu := func(rescan string, d time.Duration) (used time.Duration) {
 			daemon := oracle.StartDaemon(b, oracle.Ours, manyFiles(b, n, text), watched+"rescan="+rescan+"\n")
 			oracle.WaitFor(b, "the first update", func() bool { return len(history(b, daemon)) > 0 })
@@ -167,6 +164,5 @@ func BenchmarkIdle(b *testing.B) {
 		idle, busy := cpu("0", 10*time.Second), cpu("1s", 10*time.Second)
 		b.ReportMetric(float64(idle.Microseconds())/1000/10, "idle-ms/s")
 		b.ReportMetric(float64((busy-idle).Microseconds())/1000/10, "rescan-ms")
-		b.StartTimer()
 	}
 }
