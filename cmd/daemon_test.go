@@ -320,3 +320,36 @@ stdout_logfile={{.Dir}}/p.out
 		})
 	}
 }
+
+// TestFoundOnPath: a program that a shell finds on PATH looks for its configuration
+// beside the folder where it stands, and names itself by its whole path.
+func TestFoundOnPath(t *testing.T) {
+	oracle.Require(t)
+	for _, kind := range []oracle.Kind{oracle.Ours, oracle.Debian} {
+		for _, name := range []string{"supervisord", "supervisorctl"} {
+			t.Run(kind.String()+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				dir := t.TempDir()
+				for _, sub := range []string{"bin", "etc", "empty"} {
+					if err := os.Mkdir(filepath.Join(dir, sub), 0o755); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := os.Symlink(oracle.Command(t, kind, name), filepath.Join(dir, "bin", name)); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(filepath.Join(dir, "etc/supervisord.conf"), []byte("[neither]\n"), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				cmd := exec.Command("/bin/sh", "-c", name)
+				cmd.Dir = filepath.Join(dir, "empty")
+				cmd.Env = append(os.Environ(), "PATH="+filepath.Join(dir, "bin")+":"+os.Getenv("PATH"))
+				out, err := cmd.CombinedOutput()
+				want := "Error: .ini file does not include " + name + " section\nFor help, use " + filepath.Join(dir, "bin", name) + " -h\n"
+				if cmd.ProcessState.ExitCode() != 2 || !strings.Contains(string(out), want) {
+					t.Errorf("it says %q (%v), want %q", out, err, want)
+				}
+			})
+		}
+	}
+}

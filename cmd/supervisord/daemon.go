@@ -41,7 +41,7 @@ func (d *daemon) run() int {
 			return 2
 		}
 		if d.restarts == 0 && !start.Config.Daemon.NoDaemon && d.ready == nil {
-			return background()
+			return background(d.argv0)
 		}
 		if d.restarts == 0 {
 			d.caught, d.printer = catch(), newPrinter(os.Stdout)

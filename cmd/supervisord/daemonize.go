@@ -25,7 +25,7 @@ const readyVariable = "_SUPERVISORD_READY_FD"
 // to standard error, which both share until then.
 //
 // Source: contract/config.md section 10, daemonize.
-func background() int {
+func background(argv0 string) int {
 	ready, theirs, err := os.Pipe()
 	if err != nil {
 		return fail(fmt.Errorf("cannot daemonize: %w", err))
@@ -35,7 +35,7 @@ func background() int {
 		return fail(fmt.Errorf("cannot daemonize: %w", err))
 	}
 	cmd := exec.Command(self)
-	cmd.Args = os.Args
+	cmd.Args = append([]string{argv0}, os.Args[1:]...)
 	cmd.Env = append(os.Environ(), readyVariable+"=3")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.ExtraFiles = []*os.File{theirs}

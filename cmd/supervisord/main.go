@@ -25,22 +25,23 @@ func main() { os.Exit(run(os.Args)) }
 // run is main with an exit status: 0, or 2 for a mistake of the user's.
 func run(argv []string) int {
 	ready := readyPipe()
+	argv0 := host.ProgramPath(argv[0])
 	h := host.New()
 	f, err := parseFlags(h, argv[1:])
 	if err != nil {
-		return usageError(argv[0], err)
+		return usageError(argv0, err)
 	}
 	switch f.action {
 	case actionHelp:
-		fmt.Print(usage(argv[0]))
+		fmt.Print(usage(argv0))
 		return 0
 	case actionVersion:
 		fmt.Println(version)
 		return 0
 	}
-	d := &daemon{argv0: argv[0], flags: f, host: h, ready: ready, cache: new(spec.Cache)}
+	d := &daemon{argv0: argv0, flags: f, host: h, ready: ready, cache: new(spec.Cache)}
 	if d.path, err = d.find(); err != nil {
-		return usageError(argv[0], err)
+		return usageError(argv0, err)
 	}
 	if f.action == actionCheck {
 		return check(os.Stdout, h, d.path, d.options(), f)
