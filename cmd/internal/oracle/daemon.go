@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	mathrand "math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -38,11 +40,15 @@ serverurl=unix://{{.Sock}}
 
 `
 
+// Deadline is how long a test waits for what has to come. Only a failure reaches
+// it, so it is far longer than anything takes on the busiest machine.
+const Deadline = 2 * time.Minute
+
+// Polls come often at first, for what comes at once, and then seldom enough not to
+// be a load on the daemon that they ask.
 const (
-	startDeadline = 20 * time.Second
-	stopDeadline  = 30 * time.Second
-	ctlDeadline   = 60 * time.Second
-	pollEvery     = 5 * time.Millisecond
+	firstPoll = 2 * time.Millisecond
+	lastPoll  = 50 * time.Millisecond
 )
 
 // marker is the environment variable by which every descendant of a daemon
@@ -182,7 +188,12 @@ func (d *Daemon) Write(name, text string) {
 	if strings.HasPrefix(text, "#!") {
 		mode = 0o755
 	}
-	if err := os.WriteFile(fresh, []byte(d.fill(text)), mode); err != nil {
+	// A child that another test starts now would have the file open for writing
+	// until its exec, and nobody could execute it.
+	syscall.ForkLock.RLock()
+	err := os.WriteFile(fresh, []byte(d.fill(text)), mode)
+	syscall.ForkLock.RUnlock()
+	if err != nil {
 		d.t.Fatal(err)
 	}
 	if err := os.Rename(fresh, path); err != nil {
@@ -229,7 +240,7 @@ func (d *Daemon) CtlInput(client Kind, stdin string, args ...string) Output {
 // HTTPClient reaches the daemon's server; any host in a URL is the daemon.
 func (d *Daemon) HTTPClient() *http.Client {
 	return &http.Client{
-		Timeout: ctlDeadline,
+		Timeout: Deadline,
 		Transport: &http.Transport{
 			DisableKeepAlives: true,
 			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -275,13 +286,13 @@ func Exec(t testing.TB, kind Kind, name, dir string, args ...string) Output {
 
 func execute(t testing.TB, dir string, env []string, stdin, path string, args ...string) Output {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), ctlDeadline) // also used while cleaning up
+	ctx, cancel := context.WithTimeout(context.Background(), Deadline) // also used while cleaning up
 	defer cancel()
 	var stdout, stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Dir, cmd.Env = dir, env
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &stdout, &stderr
-	cmd.WaitDelay = time.Second
+	cmd.WaitDelay = Deadline / 4 // for the rest of its output, once it has ended
 	err := cmd.Run()
 	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) || ctx.Err() != nil {
 		t.Fatalf("%s %q: %v\nstdout:\n%s\nstderr:\n%s", path, args, err, &stdout, &stderr)
@@ -289,35 +300,47 @@ func execute(t testing.TB, dir string, env []string, stdin, path string, args ..
 	return Output{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
 }
 
-// WaitFor fails the test unless cond becomes true within 20 s; what says what
+// WaitFor fails the test unless cond becomes true within Deadline; what says what
 // is waited for.
 func WaitFor(t testing.TB, what string, cond func() bool) {
 	t.Helper()
-	if !Eventually(startDeadline, cond) {
-		t.Fatalf("waited %v in vain for: %s", startDeadline, what)
+	if !Eventually(Deadline, cond) {
+		t.Fatalf("waited %v in vain for: %s", Deadline, what)
 	}
 }
 
 // Eventually polls cond until it is true or the time is over, and reports which.
 func Eventually(within time.Duration, cond func() bool) bool {
-	for deadline := time.Now().Add(within); ; time.Sleep(pollEvery) {
+	pause := firstPoll
+	for deadline := time.Now().Add(within); ; time.Sleep(pause) {
 		if cond() {
 			return true
 		}
 		if time.Now().After(deadline) {
 			return false
 		}
+		pause = min(pause*5/4, lastPoll)
 	}
 }
 
+// ports is where the search for a free port begins. The kernel gives higher ones to
+// connections and to whoever asks for any, so one that is free stays free.
+var ports atomic.Int32
+
+func init() { ports.Store(20_000 + mathrand.Int32N(10_000)) }
+
+// freePort is a TCP port of 127.0.0.1 that no other test of this process is given.
 func freePort(t testing.TB) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 1000 {
+		port := int(ports.Add(1))
+		if l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err == nil {
+			l.Close()
+			return port
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatal("oracle: no TCP port is free")
+	return 0
 }
 
 func create(t testing.TB, path string) *os.File {

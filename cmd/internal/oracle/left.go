@@ -13,7 +13,7 @@ import (
 
 // leftGrace is how long a process that the daemon has already let go may take to
 // vanish from the process table.
-const leftGrace = 2 * time.Second
+const leftGrace = 20 * time.Second
 
 // Descendants are the pids of the processes that live and were started under
 // this daemon, however far down, the daemon itself among them. Where there is no

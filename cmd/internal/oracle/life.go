@@ -39,23 +39,20 @@ func (d *Daemon) begin() {
 func (d *Daemon) untilAnswers(detached bool) {
 	t := d.t
 	t.Helper()
-	deadline := time.Now().Add(startDeadline)
-	for {
-		_, err := d.call("supervisor.getState")
-		if err == nil {
-			return
-		}
-		ended := false
+	var err error
+	ended := false
+	Eventually(Deadline, func() bool {
 		select {
 		case <-d.exited:
 			ended = !detached || !d.cmd.ProcessState.Success()
 		default:
 		}
-		if ended || time.Now().After(deadline) {
-			t.Fatalf("%s daemon does not answer: %v (ended: %v)\nstdout:\n%s\nstderr:\n%s\nlog:\n%s",
-				d.Kind, err, ended, d.Stdout(), d.Stderr(), d.Log())
-		}
-		time.Sleep(pollEvery)
+		_, err = d.call("supervisor.getState")
+		return err == nil || ended
+	})
+	if err != nil {
+		t.Fatalf("%s daemon does not answer: %v (ended: %v)\nstdout:\n%s\nstderr:\n%s\nlog:\n%s",
+			d.Kind, err, ended, d.Stdout(), d.Stderr(), d.Log())
 	}
 }
 
@@ -64,7 +61,7 @@ func (d *Daemon) untilAnswers(detached bool) {
 func (d *Daemon) Kill() {
 	d.t.Helper()
 	d.Signal(syscall.SIGKILL)
-	if !Eventually(stopDeadline, func() bool { return d.PID() == 0 }) {
+	if !Eventually(Deadline, func() bool { return d.PID() == 0 }) {
 		d.t.Fatal("the daemon outlives SIGKILL")
 	}
 }
@@ -107,15 +104,15 @@ func (d *Daemon) Signal(sig syscall.Signal) {
 }
 
 // Stop ends the daemon with SIGTERM and waits until it has gone. One that does
-// not go within 30 s is killed, and the test fails. Later calls do nothing.
+// not go within Deadline is killed, and the test fails. Later calls do nothing.
 func (d *Daemon) Stop() {
 	d.t.Helper()
 	d.ended.Do(func() {
 		d.Signal(syscall.SIGTERM)
-		if !Eventually(stopDeadline, func() bool { return d.PID() == 0 }) {
-			d.t.Errorf("%s daemon did not stop within %v; log:\n%s", d.Kind, stopDeadline, d.Log())
+		if !Eventually(Deadline, func() bool { return d.PID() == 0 }) {
+			d.t.Errorf("%s daemon did not stop within %v; log:\n%s", d.Kind, Deadline, d.Log())
 			d.Signal(syscall.SIGKILL)
-			Eventually(stopDeadline, func() bool { return d.PID() == 0 })
+			Eventually(Deadline, func() bool { return d.PID() == 0 })
 		}
 	})
 }
@@ -127,8 +124,8 @@ func (d *Daemon) Wait() int {
 	select {
 	case <-d.exited:
 		return d.cmd.ProcessState.ExitCode()
-	case <-time.After(stopDeadline):
-		d.t.Fatalf("%s daemon has not ended within %v; log:\n%s", d.Kind, stopDeadline, d.Log())
+	case <-time.After(Deadline):
+		d.t.Fatalf("%s daemon has not ended within %v; log:\n%s", d.Kind, Deadline, d.Log())
 		return 0
 	}
 }

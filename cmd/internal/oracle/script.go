@@ -111,7 +111,7 @@ func Until(namespec, state string) Step {
 	return func(s *Session) {
 		s.Printf("> until %s is %s\n", namespec, state)
 		last := ""
-		if !Eventually(startDeadline, func() bool { last = s.Daemon.State(namespec); return last == state }) {
+		if !Eventually(Deadline, func() bool { last = s.Daemon.State(namespec); return last == state }) {
 			s.T.Fatalf("%s did not become %s but is %q; log:\n%s", namespec, state, last, s.Daemon.Log())
 		}
 	}
@@ -121,7 +121,7 @@ func Until(namespec, state string) Step {
 func UntilLogged(text string) Step {
 	return func(s *Session) {
 		s.Printf("> until logged: %s\n", text)
-		if !Eventually(startDeadline, func() bool { return strings.Contains(s.Daemon.Log(), text) }) {
+		if !Eventually(Deadline, func() bool { return strings.Contains(s.Daemon.Log(), text) }) {
 			s.T.Fatalf("not in the log: %q; log:\n%s", text, s.Daemon.Log())
 		}
 	}
