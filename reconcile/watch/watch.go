@@ -92,6 +92,8 @@ type Watcher struct {
 	changes int
 	trigger string
 	settle  *time.Timer
+	due     time.Time // when settle is to fire
+	late    bool      // settle fired late, and was set once more
 	rescan  *time.Timer
 }
 
@@ -174,7 +176,7 @@ func (w *Watcher) Run(ctx context.Context) {
 			w.survey()
 			w.stir(Notice)
 		case <-w.settle.C:
-			w.settled()
+			w.elapsed(events)
 		case <-w.rescan.C:
 			w.look()
 		}
@@ -193,6 +195,35 @@ func (w *Watcher) adopt(s *Scope) {
 		w.stir(Notice)
 	}
 	w.rearmRescan()
+}
+
+// elapsed is called when the settle timer has fired. A notice that is waiting
+// goes first, since it tells of a change from before. Where the timer is handled
+// late, because a survey took long or the machine stood still, notices may be
+// late too: the timer is set once more, briefly.
+func (w *Watcher) elapsed(events <-chan fsnotify.Event) {
+	changes := w.changes
+	select {
+	case e, ok := <-events:
+		if ok {
+			w.event(e, events)
+		}
+	default:
+	}
+	switch grace := w.now.Settle / 10; {
+	case w.changes != changes:
+	case grace > 0 && !w.late && time.Since(w.due) > grace:
+		w.wait(grace)
+		w.late = true
+	default:
+		w.settled()
+	}
+}
+
+// wait sets the settle timer.
+func (w *Watcher) wait(d time.Duration) {
+	w.due, w.late = time.Now().Add(d), false
+	w.settle.Reset(d)
 }
 
 // event takes one notice and all that wait behind it, so that a burst of
@@ -275,7 +306,7 @@ func (w *Watcher) stir(trigger string) {
 		w.trigger = trigger
 	}
 	w.phase = stirred
-	w.settle.Reset(w.now.Settle / 2)
+	w.wait(w.now.Settle / 2)
 	if w.now.Settle > 0 && w.quiet.Sub(w.began) >= Patience*w.now.Settle {
 		w.survey()
 		w.hint(Hint{Trigger: w.trigger, Busy: w.busy()})
@@ -331,7 +362,7 @@ func (w *Watcher) settled() {
 		if w.now.Settle > 0 {
 			w.lull()
 		}
-		w.settle.Reset(max(0, w.now.Settle-time.Since(w.quiet)))
+		w.wait(max(w.now.Settle/10, w.now.Settle-time.Since(w.quiet)))
 	case surveyed:
 		if w.trigger == Rescan {
 			// No notice told of this change, so none would tell of the next:

@@ -7,9 +7,9 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -276,22 +276,36 @@ func TestRestless(t *testing.T) {
 func TestSettle(t *testing.T) {
 	t.Parallel()
 	root := realTempDir(t)
-	const long = 200 * time.Millisecond
+	const long = 400 * time.Millisecond
 	w := start(t, root, func(w *Watcher) {
 		s := *w.scope.Load()
 		s.Settle = long
 		w.Set(s)
 	}, "*.ini")
 	var last time.Time
-	for range 8 {
+	write := func() {
+		t.Helper()
 		last = time.Now()
-		shell(t, root, "echo more >>a.ini")
+		if err := os.WriteFile(root+"/a.ini", []byte("more"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write()
+	for n := 0; n < 8; {
 		select {
 		case h := <-w.Hints():
-			if gap := time.Since(last); gap < long && !h.Lull {
+			if h.Lull {
+				continue
+			}
+			if gap := time.Since(last); gap < long {
 				t.Fatalf("looked %v after a write; it had to be quiet for %v", gap, long)
 			}
+			write() // the machine stood still
 		case <-time.After(long / 4):
+			if time.Since(last) < long*3/4 { // else a hint may be on its way
+				write()
+				n++
+			}
 		}
 	}
 	expect(t, w, "after the last write")
@@ -403,19 +417,77 @@ func TestSet(t *testing.T) {
 	quiet(t, w, "the same scope again")
 }
 
-// TestBurst: a burst is one hint.
+// TestBurst: a burst is one hint. The files are made beforehand, so that the
+// burst is as quick as renames are; one that the machine drew out counts as
+// several, and is tried again.
 func TestBurst(t *testing.T) {
 	t.Parallel()
-	root := realTempDir(t)
-	w := start(t, root, nil, "*.ini")
-	for i := range 500 {
-		path := filepath.Join(root, fmt.Sprintf("%d.ini", i))
-		if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {
+	const files, long = 500, 300 * time.Millisecond
+	for range 10 {
+		root := realTempDir(t)
+		if err := os.Mkdir(root+"/new", 0o700); err != nil {
 			t.Fatal(err)
 		}
+		for i := range files {
+			if err := os.WriteFile(fmt.Sprintf("%s/new/%d.ini", root, i), []byte("x"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w := start(t, root, func(w *Watcher) { w.Set(Scope{Paths: w.scope.Load().Paths, Settle: long}) }, "*.ini")
+		var pause time.Duration
+		begun := time.Now()
+		for i := range files {
+			at := time.Now()
+			if err := os.Rename(fmt.Sprintf("%s/new/%d.ini", root, i), fmt.Sprintf("%s/%d.ini", root, i)); err != nil {
+				t.Fatal(err)
+			}
+			pause = max(pause, time.Since(at))
+		}
+		if took := time.Since(begun); pause > long/2 || took > Patience*long {
+			t.Logf("the burst took %v, with a pause of %v: once more", took, pause)
+			continue
+		}
+		expect(t, w, "the burst")
+		select {
+		case h := <-w.Hints():
+			t.Errorf("hint %+v: one burst, one hint", h)
+		case <-time.After(2 * long):
+		}
+		return
 	}
-	expect(t, w, "the burst")
-	quiet(t, w, "one burst, one hint")
+	t.Error("no burst was quick enough to try")
+}
+
+// TestLateTimer: a change that comes while a survey takes longer than Settle
+// starts the wait anew, although the timer is over as soon as the survey is.
+func TestLateTimer(t *testing.T) {
+	t.Parallel()
+	root := realTempDir(t)
+	const long = 400 * time.Millisecond
+	var slow atomic.Bool
+	var last time.Time
+	w := start(t, root, func(w *Watcher) {
+		w.Set(Scope{Paths: w.scope.Load().Paths, Settle: long})
+		w.ignore = func(string) bool {
+			if w.phase == stirred && slow.Swap(false) { // the survey half way
+				time.Sleep(long)
+				last = time.Now()
+				if err := os.WriteFile(root+"/b.ini", nil, 0o600); err != nil {
+					t.Error(err)
+				}
+			}
+			return false
+		}
+	}, "*.ini")
+	slow.Store(true)
+	shell(t, root, "mkdir new && touch new/a.ini && mv new/a.ini a.ini") // one notice
+	expect(t, w, "after the slow survey")
+	if slow.Load() {
+		t.Fatal("no survey was slow")
+	}
+	if waited := time.Since(last); waited < long {
+		t.Errorf("a hint %v after a change; it had to be quiet for %v", waited, long)
+	}
 }
 
 // lockedBuffer is a bytes.Buffer for a log written by another goroutine.
