@@ -46,7 +46,9 @@ type source struct {
 	host    spec.Host
 	path    string
 	options spec.Options
-	turn    chan struct{} // capacity one: a token for whoever loads; guards all below
+	// statedir is where state is kept if the files name no place.
+	statedir string
+	turn     chan struct{} // capacity one: a token for whoever loads; guards all below
 
 	good  map[string]kept       // last good content of each file
 	dirs  map[string]*directory // what was last seen of each directory

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"log/slog"
@@ -29,9 +30,14 @@ type Start struct {
 // main file, and for any bad file if on_invalid=strict or autoupdate=false; the
 // error then is that of spec.Load. It writes nothing.
 //
+// statedir is where state is kept if the files name no place, "" for nowhere; the
+// caller asks DefaultStateDir for it once, before it gives up its privileges, so
+// that a daemon which is another user by then finds its state again.
+//
 // Source: reconciler.md, When it does not act.
-func Startup(h spec.Host, path string, o spec.Options) (*Start, error) {
+func Startup(h spec.Host, path, statedir string, o spec.Options) (*Start, error) {
 	s := newSource(h, path, o)
+	s.statedir = statedir
 	v := s.load(carefully)
 	if v.config != nil && len(v.bad) > 0 {
 		var good map[string][]byte
@@ -66,20 +72,10 @@ func (s *Start) PrepareStateDir(uid, gid int) error {
 	return os.Chown(dir, uid, gid)
 }
 
-// stateDir is the place that the settings or the user's environment name, and
-// in it one directory for each main file.
+// stateDir is the place that the settings name, else the default one, and in it
+// one directory for each main file.
 func (s *source) stateDir(settings spec.Reconcile) string {
-	dir := settings.StateDir
-	if dir == "" {
-		dir = DefaultStateDir(s.host.UID(), func(key string) string {
-			for _, kv := range s.host.Environ() {
-				if name, value, ok := strings.Cut(kv, "="); ok && name == key {
-					return value
-				}
-			}
-			return ""
-		})
-	}
+	dir := cmp.Or(settings.StateDir, s.statedir)
 	if dir == "" {
 		return ""
 	}

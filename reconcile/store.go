@@ -91,7 +91,7 @@ func (s *Store) Save(item string, v any, sync bool) error {
 func (s *Store) Load(item string, v any) bool {
 	data, err := os.ReadFile(s.path(item))
 	if err != nil {
-		if !errors.Is(err, fs.ErrNotExist) {
+		if !errors.Is(err, fs.ErrNotExist) && s.Err() == nil { // of a directory that is no use it is said already
 			s.log.Warn(fmt.Sprintf("cannot read the state file: %v", err))
 		}
 		return false

@@ -164,7 +164,7 @@ func (w *world) tryStart(o Options) error {
 	if w.seen != nil {
 		host = w.seen
 	}
-	st, err := Startup(host, w.root+"/main.conf", spec.Options{})
+	st, err := Startup(host, w.root+"/main.conf", "", spec.Options{})
 	if err != nil {
 		return err
 	}

@@ -21,9 +21,12 @@ type daemon struct {
 	argv0 string
 	flags flags
 	host  *host.Host
-	path  string   // the main file; "" with --watch
-	ready *os.File // where to say that the daemon is up; nil in the foreground
-	cache *spec.Cache
+	path  string // the main file; "" with --watch
+	// statedir is the default one of the user who started the daemon, whoever it
+	// becomes.
+	statedir string
+	ready    *os.File // where to say that the daemon is up; nil in the foreground
+	cache    *spec.Cache
 
 	serials  event.Serials // events are numbered over restarts
 	notes    []note        // for the log, from before it was open
@@ -35,7 +38,7 @@ type daemon struct {
 // run is the daemon's life; it returns the exit status.
 func (d *daemon) run() int {
 	for ; ; d.restarts++ {
-		start, err := reconcile.Startup(d.host, d.path, d.options())
+		start, err := reconcile.Startup(d.host, d.path, d.statedir, d.options())
 		if err != nil {
 			printErrors(os.Stderr, d.argv0, err)
 			return 2

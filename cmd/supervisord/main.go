@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"supervisord/cmd/internal/host"
+	"supervisord/reconcile"
 	"supervisord/runtime/launch"
 	"supervisord/spec"
 )
@@ -39,7 +40,8 @@ func run(argv []string) int {
 		fmt.Println(version)
 		return 0
 	}
-	d := &daemon{argv0: argv0, flags: f, host: h, ready: ready, cache: new(spec.Cache)}
+	d := &daemon{argv0: argv0, flags: f, host: h, ready: ready, cache: new(spec.Cache),
+		statedir: reconcile.DefaultStateDir(os.Geteuid(), os.Getenv)}
 	if d.path, err = d.find(); err != nil {
 		return usageError(argv0, err)
 	}

@@ -11,6 +11,9 @@ import (
 // killed left running. It comes after the servers were opened, so that a second
 // daemon has failed before it could take the first one's processes for orphans.
 func (l *life) openTable() []runtime.Survivor {
+	if store := l.reconciler.Store(); store != nil && store.Err() != nil {
+		l.table.warned = true // the reconciler has said that nothing can be kept there
+	}
 	survivors, err := l.table.open()
 	if err != nil {
 		l.logger.Warn(err.Error() + ": what runs is not noted, and its processes are left alone")
