@@ -34,12 +34,15 @@ func (r *Reconciler) Reread(context.Context) (added, changed, removed []string, 
 // AddGroup activates a group as last read. ErrBadName when it was not in the
 // files, ErrAlreadyAdded when it is active; but a group that an automatic update
 // added a moment ago, and that stands as the files say, may be added again, so
-// that whoever was overtaken by the watcher succeeds.
+// that whoever was overtaken by the watcher succeeds. caller is who asks, for
+// the history.
 //
 // Source: reconciler.md, When it does not act; contract/reconcile.md section 5.
-func (r *Reconciler) AddGroup(ctx context.Context, name string) error {
+func (r *Reconciler) AddGroup(ctx context.Context, name, caller string) error {
+	began := time.Now()
 	r.mu.Lock()
 	g := groupOf(r.candidate, name)
+	r.touched() // beforehand, or an automatic update might take it back at once
 	r.mu.Unlock()
 	if g == nil {
 		return fmt.Errorf("%w: %s", ErrBadName, name)
@@ -49,10 +52,8 @@ func (r *Reconciler) AddGroup(ctx context.Context, name string) error {
 		if err == nil {
 			r.mu.Lock()
 			r.guard.wanted([]string{name})
-			r.touched()
 			r.mu.Unlock()
-			r.log.Info(fmt.Sprintf("reconcile: add %s: asked for", name))
-			r.nudge()
+			r.done(began, caller, Action{Action: Add, Group: name, File: origin(g)})
 			return nil
 		}
 		if !errors.Is(err, ErrConflict) {
@@ -69,11 +70,12 @@ func (r *Reconciler) AddGroup(ctx context.Context, name string) error {
 // RemoveGroup takes away an active group none of whose processes runs:
 // ErrStillRunning otherwise, ErrBadName when there is no such group, unless an
 // automatic update removed it a moment ago. If one is just doing so, it is
-// waited for.
+// waited for. caller is as with AddGroup.
 //
 // Automatic updates leave a group removed that a person removed, until its
 // definition changes or somebody asks for it.
-func (r *Reconciler) RemoveGroup(ctx context.Context, name string) error {
+func (r *Reconciler) RemoveGroup(ctx context.Context, name, caller string) error {
+	began := time.Now()
 	for range 3 {
 		old := r.active(name)
 		if old == nil {
@@ -82,17 +84,22 @@ func (r *Reconciler) RemoveGroup(ctx context.Context, name string) error {
 			}
 			return fmt.Errorf("%w: %s", ErrBadName, name)
 		}
+		r.mu.Lock()
+		d := groupOf(r.candidate, name)
+		if d != nil {
+			r.guard.taken(d) // beforehand, as in AddGroup
+		}
+		r.touched()
+		r.mu.Unlock()
 		err := r.target.SetGroup(ctx, old, nil, nil)
+		if err != nil && d != nil {
+			r.mu.Lock()
+			r.guard.notTaken(name)
+			r.mu.Unlock()
+		}
 		switch {
 		case err == nil:
-			r.mu.Lock()
-			if d := groupOf(r.candidate, name); d != nil {
-				r.guard.taken(d)
-			}
-			r.touched()
-			r.mu.Unlock()
-			r.log.Info(fmt.Sprintf("reconcile: remove %s: asked for", name))
-			r.nudge()
+			r.done(began, caller, Action{Action: Remove, Group: name, File: origin(old)})
 			return nil
 		case errors.Is(err, ErrConflict):
 			continue
@@ -109,6 +116,24 @@ func (r *Reconciler) RemoveGroup(ctx context.Context, name string) error {
 		return err
 	}
 	return fmt.Errorf("%w: %s", ErrConflict, name)
+}
+
+// done notes what somebody asked for by AddGroup or RemoveGroup: an update of
+// one action, with its entry in the history, its line in the log and its event.
+func (r *Reconciler) done(began time.Time, caller string, a Action) {
+	a.Reason = "it was asked for"
+	e := Entry{
+		Time: began, Trigger: TriggerUpdate, Caller: caller, Actions: []Action{a},
+		Result: Applied, DurationMS: time.Since(began).Milliseconds(),
+	}
+	r.mu.Lock()
+	e.Generation = r.nextGeneration()
+	r.record(e)
+	r.mu.Unlock()
+	r.logAction(e.Generation, &a)
+	r.emit(Event{Type: EventApplied, Generation: e.Generation, Trigger: e.Trigger, Actions: e.Actions})
+	r.soil()
+	r.nudge()
 }
 
 // active is the definition in force of a group, nil when it is not active.

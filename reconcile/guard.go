@@ -210,8 +210,11 @@ func (g *guard) ended(now time.Time, group string, ok bool) {
 	g.failed[group] = failure{f.times + 1, now.Add(wait)}
 }
 
-// taken notes that a person removed a group that the files still have.
+// taken notes that a person removes a group that the files still have.
 func (g *guard) taken(d *spec.Group) { g.removed[d.Name] = d }
+
+// notTaken is said when that removal did not come about.
+func (g *guard) notTaken(name string) { delete(g.removed, name) }
 
 // wanted notes that a person asked for groups: what was held against them is
 // over. Without names it is all.

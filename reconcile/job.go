@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,7 +23,7 @@ type job struct {
 	explicit        bool // a person asked
 	names           []string
 	config          *spec.Config // what it makes so
-	gen             int
+	gen             int          // 0 until something was done
 
 	began   time.Time
 	rounds  int
@@ -126,7 +127,6 @@ func (l *loop) run(ctx context.Context, j *job, steps []Step) {
 	}
 	l.mu.Lock()
 	l.running, l.steps = j, steps
-	j.gen = l.gen + 1
 	l.setPhase()
 	l.mu.Unlock()
 	l.overtaken.Store(false)
@@ -148,6 +148,9 @@ func (l *loop) ran(ctx context.Context, outcomes []Outcome) {
 		case !o.Begun:
 			j.left = true
 		case o.Err == nil:
+			if j.gen == 0 {
+				j.gen = l.nextGeneration()
+			}
 			j.actions = append(j.actions, o.Step.Actions...)
 			l.settled(now, j, o.Step)
 		case errors.Is(o.Err, ErrConflict) || errors.Is(o.Err, ErrStillRunning) && o.Step.New != nil:
@@ -198,13 +201,30 @@ func (l *loop) tell(j *job, outcomes []Outcome) {
 			continue
 		}
 		for k := range o.Step.Actions {
-			a := &o.Step.Actions[k]
-			where := fmt.Sprintf("generation %d", j.gen)
-			if a.File != "" {
-				where += ", " + a.File
-			}
-			l.log.Info(fmt.Sprintf("reconcile: %s (%s): %s", a, where, a.Reason), "group", a.Group, "process", a.Process)
+			l.logAction(j.gen, &o.Step.Actions[k])
 		}
+	}
+}
+
+func (r *Reconciler) logAction(generation int, a *Action) {
+	where := fmt.Sprintf("generation %d", generation)
+	if a.File != "" {
+		where += ", " + a.File
+	}
+	r.log.Info(fmt.Sprintf("reconcile: %s (%s): %s", a, where, a.Reason), "group", a.Group, "process", a.Process)
+}
+
+// nextGeneration numbers an update that did something. mu is held.
+func (s *status) nextGeneration() int {
+	s.gen++
+	return s.gen
+}
+
+// record adds an entry to the history. mu is held.
+func (s *status) record(e Entry) {
+	s.history = append(s.history, e)
+	if n := len(s.history) - historyLimit; n > 0 {
+		s.history = slices.Delete(s.history, 0, n)
 	}
 }
 
@@ -219,21 +239,15 @@ func (l *loop) finish(j *job) {
 		result = Overtaken
 	}
 	l.mu.Lock()
-	if len(j.actions) > 0 {
-		l.gen++
-	}
-	gen := l.gen
+	gen := cmp.Or(j.gen, l.gen)
 	// What is tried again and fails in the same way is no news.
 	repeated := !j.explicit && len(j.actions) == 0 && len(l.history) > 0 && l.history[len(l.history)-1].Result == result
 	news := len(j.actions)+len(j.failed) > 0 && !repeated
 	if news || j.trigger == TriggerStart || j.trigger == TriggerReload {
-		l.history = append(l.history, Entry{
+		l.record(Entry{
 			Generation: gen, Time: j.began, Trigger: j.trigger, Caller: j.caller, Actions: j.actions,
 			Result: result, DurationMS: time.Since(j.began).Milliseconds(),
 		})
-		if n := len(l.history) - historyLimit; n > 0 {
-			l.history = slices.Delete(l.history, 0, n)
-		}
 	}
 	l.mu.Unlock()
 	l.soil()

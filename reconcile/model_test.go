@@ -24,6 +24,7 @@ type model struct {
 	stopping func(group, process string) time.Duration // how long a stop takes
 	refuse   func(op string) error                     // asked before each SetGroup, with "add x", "remove x", "change x"
 	before   func(op string)                           // called before each operation, without the lock
+	after    func(op string)                           // called after each SetGroup that succeeded, without the lock
 }
 
 type modelGroup struct {
@@ -60,7 +61,7 @@ func (m *model) Groups() []Active {
 	return list
 }
 
-func (m *model) SetGroup(_ context.Context, old, new *spec.Group, start []string) error {
+func (m *model) SetGroup(_ context.Context, old, new *spec.Group, start []string) (err error) {
 	var op string
 	switch {
 	case old == nil:
@@ -72,6 +73,13 @@ func (m *model) SetGroup(_ context.Context, old, new *spec.Group, start []string
 	}
 	if m.before != nil {
 		m.before(op)
+	}
+	if m.after != nil {
+		defer func() {
+			if err == nil {
+				m.after(op)
+			}
+		}()
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

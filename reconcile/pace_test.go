@@ -225,17 +225,17 @@ func TestClientGone(t *testing.T) {
 func TestOvertakenByUs(t *testing.T) {
 	inBubble(t, "", map[string]string{"conf.d/a.ini": ini("a")}, func(w *world, hint *told) {
 		ctx := context.Background()
-		if err := w.rec.AddGroup(ctx, "nope"); !errors.Is(err, ErrBadName) {
+		if err := w.rec.AddGroup(ctx, "nope", "uid 7"); !errors.Is(err, ErrBadName) {
 			t.Errorf("add of an unknown group: %v", err)
 		}
-		if err := w.rec.RemoveGroup(ctx, "nope"); !errors.Is(err, ErrBadName) {
+		if err := w.rec.RemoveGroup(ctx, "nope", "uid 7"); !errors.Is(err, ErrBadName) {
 			t.Errorf("remove of an unknown group: %v", err)
 		}
 		w.put(hint, "conf.d/b.ini", ini("b"))
 		if added, changed, removed, err := w.rec.Reread(ctx); err != nil || len(added)+len(changed)+len(removed) > 0 {
 			t.Errorf("reread after the watcher: %v %v %v, %v", added, changed, removed, err)
 		}
-		if err := w.rec.AddGroup(ctx, "b"); err != nil {
+		if err := w.rec.AddGroup(ctx, "b", "uid 7"); err != nil {
 			t.Errorf("add a moment after the watcher: %v", err)
 		}
 		time.Sleep(2 * time.Second)
@@ -243,10 +243,10 @@ func TestOvertakenByUs(t *testing.T) {
 		if _, changed, _, _ := w.rec.Reread(ctx); len(changed) != 1 {
 			t.Errorf("changed: %v", changed)
 		}
-		if err := w.rec.AddGroup(ctx, "b"); !errors.Is(err, ErrAlreadyAdded) {
+		if err := w.rec.AddGroup(ctx, "b", "uid 7"); !errors.Is(err, ErrAlreadyAdded) {
 			t.Errorf("add of a group that stands otherwise: %v", err)
 		}
-		if err := w.rec.RemoveGroup(ctx, "b"); !errors.Is(err, ErrStillRunning) {
+		if err := w.rec.RemoveGroup(ctx, "b", "uid 7"); !errors.Is(err, ErrStillRunning) {
 			t.Errorf("remove of a running group: %v", err)
 		}
 		time.Sleep(2 * time.Second)
@@ -256,16 +256,16 @@ func TestOvertakenByUs(t *testing.T) {
 		if got := w.groups(); got != "a" {
 			t.Fatalf("groups: %s", got)
 		}
-		if err := w.rec.RemoveGroup(ctx, "b"); err != nil {
+		if err := w.rec.RemoveGroup(ctx, "b", "uid 7"); err != nil {
 			t.Errorf("remove a moment after the watcher: %v", err)
 		}
 		time.Sleep(2 * time.Second)
 		w.put(hint, "conf.d/b.ini", ini("b"))
 		time.Sleep(gracePeriod + time.Second)
-		if err := w.rec.AddGroup(ctx, "b"); !errors.Is(err, ErrAlreadyAdded) {
+		if err := w.rec.AddGroup(ctx, "b", "uid 7"); !errors.Is(err, ErrAlreadyAdded) {
 			t.Errorf("add after a minute: %v", err)
 		}
-		if err := w.rec.AddGroup(ctx, "a"); !errors.Is(err, ErrAlreadyAdded) {
+		if err := w.rec.AddGroup(ctx, "a", "uid 7"); !errors.Is(err, ErrAlreadyAdded) {
 			t.Errorf("add of a group from the start: %v", err)
 		}
 	})
@@ -279,7 +279,7 @@ func TestRemoveWhileRemoving(t *testing.T) {
 		w.sh("rm conf.d/a.ini")
 		hint.hints <- watch.Hint{Trigger: TriggerWatch}
 		time.Sleep(time.Second)
-		if err := w.rec.RemoveGroup(context.Background(), "a"); err != nil {
+		if err := w.rec.RemoveGroup(context.Background(), "a", "uid 7"); err != nil {
 			t.Error(err)
 		}
 	})
@@ -293,7 +293,7 @@ func TestRemovedByHand(t *testing.T) {
 		gone := func() {
 			t.Helper()
 			w.table.set("a", "a", "STOPPED", true)
-			if err := w.rec.RemoveGroup(ctx, "a"); err != nil {
+			if err := w.rec.RemoveGroup(ctx, "a", "uid 7"); err != nil {
 				t.Fatal(err)
 			}
 			w.put(hint, "conf.d/b.ini", ini("b", "priority=5"))
@@ -312,7 +312,7 @@ func TestRemovedByHand(t *testing.T) {
 			}
 		}
 		gone()
-		if err := w.rec.AddGroup(ctx, "a"); err != nil {
+		if err := w.rec.AddGroup(ctx, "a", "uid 7"); err != nil {
 			t.Error(err)
 		}
 		back("add")
@@ -345,11 +345,11 @@ func TestOldClient(t *testing.T) {
 		}
 		w.table.set("a", "a", "STOPPED", true)
 		wake()
-		if err := w.rec.RemoveGroup(ctx, "a"); err != nil {
+		if err := w.rec.RemoveGroup(ctx, "a", "uid 7"); err != nil {
 			t.Error(err)
 		}
 		wake()
-		if err := w.rec.AddGroup(ctx, "a"); err != nil {
+		if err := w.rec.AddGroup(ctx, "a", "uid 7"); err != nil {
 			t.Error(err)
 		}
 		wake()
@@ -358,6 +358,55 @@ func TestOldClient(t *testing.T) {
 		}
 		if len(w.table.wrong) > 0 {
 			t.Errorf("broken rules: %v", w.table.wrong)
+		}
+		var history []string
+		for _, e := range w.rec.History(2) {
+			history = append(history, fmt.Sprintf("%d %s by %s: %s, %s", e.Generation, e.Trigger, e.Caller, &e.Actions[0], e.Result))
+		}
+		equal(t, "history", history, []string{"4 update by uid 7: add a, applied", "3 update by uid 7: remove a, applied"})
+		var events []string
+		for len(w.events) > 0 {
+			e := <-w.events
+			events = append(events, e.Type+" "+e.Details())
+		}
+		equal(t, "events", events, []string{
+			EventApplied + " add a\nadd b", EventApplied + " inplace a:a", EventApplied + " remove a",
+			EventHeld + " reason:a person removed it: run update or add\nadd a", EventApplied + " add a",
+		})
+	})
+}
+
+// TestAddAheadOfTheWatcher: what a person adds after a reread, or removes, is not
+// taken back by an automatic update that has not seen the files yet.
+func TestAddAheadOfTheWatcher(t *testing.T) {
+	inBubble(t, "", map[string]string{"conf.d/a.ini": ini("a")}, func(w *world, _ *told) {
+		ctx := context.Background()
+		w.table.after = func(string) { // as soon as the group is there, or gone
+			w.rec.nudge()
+			synctest.Wait()
+		}
+		w.write("conf.d/b.ini", ini("b")) // no hint yet
+		if _, _, _, err := w.rec.Reread(ctx); err != nil {
+			t.Fatal(err)
+		}
+		w.table.took()
+		if err := w.rec.AddGroup(ctx, "b", "uid 7"); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		equal(t, "log", words(w.table.took()), "add b; start b:b")
+		w.table.set("b", "b", "STOPPED", true)
+		if err := w.rec.RemoveGroup(ctx, "b", "uid 7"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		equal(t, "log", words(w.table.took()), "remove b")
+		if err := w.rec.RemoveGroup(ctx, "a", "uid 7"); !errors.Is(err, ErrStillRunning) {
+			t.Errorf("remove of a running group: %v", err)
+		}
+		if len(w.rec.History(0)) != 3 {
+			t.Errorf("a refused remove is in the history: %+v", w.rec.History(0))
 		}
 	})
 }
@@ -391,7 +440,7 @@ func TestSwitch(t *testing.T) {
 		if s := w.rec.State(); s.Phase != Pending || s.Autoupdate || w.groups() != "" {
 			t.Errorf("off: %s, %+v", w.groups(), s)
 		}
-		if err := w.rec.AddGroup(context.Background(), "a"); !errors.Is(err, ErrBadName) {
+		if err := w.rec.AddGroup(context.Background(), "a", "uid 7"); !errors.Is(err, ErrBadName) {
 			t.Errorf("add without reread: %v", err)
 		}
 		w.rec.SetAutoupdate(true, "uid 0")

@@ -39,7 +39,7 @@ type Options struct {
 	// Logger gets one line for each action, mistake and hold; nil is silence.
 	Logger *slog.Logger
 	// Emit is told of every update that did something, and of holds; nil is
-	// nobody. It is called from the loop and must not block.
+	// nobody. It is called from several goroutines and must not block.
 	Emit func(Event)
 }
 

@@ -70,11 +70,11 @@ func (d desired) Active(name string) bool { return d.supervisor.Active(name) }
 // AddGroup and RemoveGroup translate the reconciler's refusals into those that
 // become faults.
 func (d desired) AddGroup(ctx context.Context, name string) error {
-	return refusal(d.Reconciler.AddGroup(ctx, name), name)
+	return refusal(d.Reconciler.AddGroup(ctx, name, rpc.Caller(ctx)), name)
 }
 
 func (d desired) RemoveGroup(ctx context.Context, name string) error {
-	return refusal(d.Reconciler.RemoveGroup(ctx, name), name)
+	return refusal(d.Reconciler.RemoveGroup(ctx, name, rpc.Caller(ctx)), name)
 }
 
 func refusal(err error, name string) error {
