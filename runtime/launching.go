@@ -45,7 +45,7 @@ type launched struct {
 	// failure is the spawn error when there never was a process.
 	failure string
 	// stillborn is set when the process could not become what it should: it is
-	// treated as one that exited with status 127. PID may be 0.
+	// treated as one that exited with status 127. Its PID is known.
 	stillborn *launch.Error
 }
 
@@ -132,10 +132,12 @@ func (j job) launch() launched {
 	if !errors.As(err, &failed) {
 		return launched{job: j, failure: err.Error()}
 	}
+	if failed.InChild() {
+		j.stderr().Write(failed.ChildMessage())
+	}
 	if text := failed.SpawnErr(); text != "" {
 		return launched{job: j, failure: text}
 	}
-	j.stderr().Write(failed.ChildMessage())
 	return launched{job: j, stillborn: failed}
 }
 
@@ -263,7 +265,6 @@ func (s *Supervisor) listenTo(p *process, stdout, stderr *os.File) {
 // stillborn is a process that could not exec: Supervisor's users see a process
 // that exited with status 127, its reason in its stderr log.
 func (s *Supervisor) stillborn(p *process, e *launch.Error) {
-	delete(s.strays, e.PID)
 	p.kin = kin{} // nobody to signal, should a stop have been asked for meanwhile
 	s.step(p, proc.Input{Kind: proc.Launched, PID: e.PID})
 	s.step(p, proc.Input{Kind: proc.Exited, Exit: proc.Exit{Code: 127, How: "exit status 127"}})

@@ -142,11 +142,13 @@ func TestErrorTexts(t *testing.T) {
 		{Error{Stage: StageFork, Err: syscall.EAGAIN}, "Too many processes in process table to spawn 'n'", ""},
 		{Error{Stage: StageFork, Err: syscall.EPERM}, "unknown error during fork for 'n': EPERM", ""},
 		{Error{Stage: StageFork, Err: syscall.ENOMEM}, "unknown error during fork for 'n': ENOMEM", ""},
-		{Error{Stage: StageUser, Err: syscall.EPERM, UID: 0, Reason: "Can't drop privilege as nonroot user"}, "",
+		{Error{PID: 7, Stage: StageUser, Err: syscall.EPERM, UID: 0, Reason: "Can't drop privilege as nonroot user"}, "",
 			"supervisor: couldn't setuid to 0: Can't drop privilege as nonroot user\nsupervisor: child process was not spawned\n"},
-		{Error{Stage: StageDir, Err: syscall.ENOENT, Dir: "/nope"}, "",
+		{Error{PID: 7, Stage: StageDir, Err: syscall.ENOENT, Dir: "/nope"}, "",
 			"supervisor: couldn't chdir to /nope: ENOENT\nsupervisor: child process was not spawned\n"},
-		{Error{Stage: StageExec, Err: syscall.ENOEXEC, Path: "/tmp/badfmt"}, "",
+		{Error{PID: 7, Stage: StageExec, Err: syscall.ENOEXEC, Path: "/tmp/badfmt"}, "",
+			"supervisor: couldn't exec /tmp/badfmt: ENOEXEC\nsupervisor: child process was not spawned\n"},
+		{Error{Stage: StageExec, Err: syscall.ENOEXEC, Path: "/tmp/badfmt"}, "couldn't exec /tmp/badfmt: ENOEXEC",
 			"supervisor: couldn't exec /tmp/badfmt: ENOEXEC\nsupervisor: child process was not spawned\n"},
 	}
 	for _, row := range rows {

@@ -52,13 +52,16 @@ func (e *Error) Unwrap() error { return e.Err }
 func (e *Error) InChild() bool { return e.Stage >= StageUser }
 
 // SpawnErr is what Supervisor shows for a failure in the daemon, "" for one in
-// the child.
+// the child. A child whose pid is not known cannot be shown as spawned and
+// exited: for that one it says what the child could not do.
 //
 // Source: contract/process.md section 4.
 func (e *Error) SpawnErr() string {
 	switch {
-	case e.InChild():
+	case e.InChild() && e.PID != 0:
 		return ""
+	case e.InChild():
+		return e.childFailure()
 	case e.Stage == StagePipes && errors.Is(e.Err, syscall.EMFILE):
 		return fmt.Sprintf("too many open files to spawn '%s'", e.Name)
 	case e.Stage == StagePipes:
@@ -74,18 +77,20 @@ func (e *Error) SpawnErr() string {
 //
 // Source: contract/process.md section 4.
 func (e *Error) ChildMessage() []byte {
-	var what string
-	switch e.Stage {
-	case StageUser:
-		what = fmt.Sprintf("couldn't setuid to %d: %s", e.UID, e.Reason)
-	case StageDir:
-		what = fmt.Sprintf("couldn't chdir to %s: %s", e.Dir, ErrnoName(e.Err))
-	case StageExec:
-		what = fmt.Sprintf("couldn't exec %s: %s", e.Path, ErrnoName(e.Err))
-	default:
+	if !e.InChild() {
 		return nil
 	}
-	return []byte("supervisor: " + what + "\nsupervisor: child process was not spawned\n")
+	return []byte("supervisor: " + e.childFailure() + "\nsupervisor: child process was not spawned\n")
+}
+
+func (e *Error) childFailure() string {
+	switch e.Stage {
+	case StageUser:
+		return fmt.Sprintf("couldn't setuid to %d: %s", e.UID, e.Reason)
+	case StageDir:
+		return fmt.Sprintf("couldn't chdir to %s: %s", e.Dir, ErrnoName(e.Err))
+	}
+	return fmt.Sprintf("couldn't exec %s: %s", e.Path, ErrnoName(e.Err))
 }
 
 // ErrnoName is the symbolic name of the system error in err, such as ENOENT, or

@@ -121,7 +121,7 @@ func checkFailure(t *testing.T, err error, stage Stage, message string) {
 	if e.Stage != stage || string(e.ChildMessage()) != message {
 		t.Errorf("got stage %v, message %q\nwant %v, %q", e.Stage, e.ChildMessage(), stage, message)
 	}
-	if !e.InChild() || e.SpawnErr() != "" {
+	if !e.InChild() || (e.SpawnErr() != "") != (e.PID == 0) {
 		t.Errorf("in child: %v, spawnerr %q", e.InChild(), e.SpawnErr())
 	}
 	checkPID(t, e)

@@ -5,7 +5,7 @@ import "time"
 // Input is one thing that happened to a process or is asked of it.
 type Input struct {
 	Kind InputKind
-	// PID is the process's number (Launched, Adopted).
+	// PID is the process's number (Launched, Adopted), never 0.
 	PID int
 	// Began is when the process began (Adopted).
 	Began time.Time
