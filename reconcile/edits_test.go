@@ -27,8 +27,8 @@ func TestRandomEdits(t *testing.T) {
 	seed := uint64(os.Getpid())
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 3))
-	w := newWorld(t, "settle=60ms\nrescan=0\nmax_removals=100%\n", nil)
-	w.write("main.conf", "[supervisord]\n[include]\nfiles = conf.d/*.ini extra/*.ini\n[reconcile]\nstatedir="+w.root+"/state\nsettle=60ms\nrescan=0\nmax_removals=100%\n")
+	w := newWorld(t, "settle=150ms\nrescan=0\nmax_removals=100%\n", nil)
+	w.write("main.conf", "[supervisord]\n[include]\nfiles = conf.d/*.ini extra/*.ini\n[reconcile]\nstatedir="+w.root+"/state\nsettle=150ms\nrescan=0\nmax_removals=100%\n")
 	w.sh("mkdir extra")
 	const n = 60
 	type program struct {
@@ -103,7 +103,11 @@ func TestRandomEdits(t *testing.T) {
 					continue
 				}
 				touched[other] = true
-				w.sh(fmt.Sprintf("mv %s t; mv %s %s; mv t %s", p.file, q.file, p.file, q.file))
+				for _, mv := range [][2]string{{p.file, "t"}, {q.file, p.file}, {"t", q.file}} {
+					if err := os.Rename(w.root+"/"+mv[0], w.root+"/"+mv[1]); err != nil {
+						t.Fatal(err)
+					}
+				}
 				p.file, q.file = q.file, p.file
 			}
 		}

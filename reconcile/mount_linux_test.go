@@ -30,14 +30,14 @@ func TestMount(t *testing.T) {
 }
 
 // TestInNamespace: a file system that is mounted over the include directory and
-// goes again. What stood there before stays as it is while something else hides
+// goes again, without a rescan. What stood there before stays as it is while something else hides
 // it, and so does what was mounted once it is lost.
 func TestInNamespace(t *testing.T) {
 	if os.Getenv("RECONCILE_NAMESPACE") != "1" {
 		return // only as TestMount's child
 	}
-	w := newWorld(t, "settle=20ms\nrescan=50ms\n", map[string]string{"other.ini": ini("o")})
-	w.write("main.conf", "[supervisord]\n[include]\nfiles = conf.d/*.ini *.ini\n[reconcile]\nstatedir="+w.root+"/state\nsettle=20ms\nrescan=50ms\n")
+	w := newWorld(t, "", map[string]string{"other.ini": ini("o")})
+	w.write("main.conf", "[supervisord]\n[include]\nfiles = conf.d/*.ini *.ini\n[reconcile]\nstatedir="+w.root+"/state\n"+quick)
 	w.sh("mount -t tmpfs none conf.d; printf '[program:a]\ncommand=/bin/a\n' >conf.d/a.ini")
 	t.Cleanup(func() { w.sh("umount conf.d") })
 	w.start()
@@ -51,7 +51,7 @@ func TestInNamespace(t *testing.T) {
 
 	w.sh("mount -t tmpfs none conf.d")
 	w.still("an empty file system in the place of the lost one")
-	w.sh("printf '[program:a]\ncommand=/bin/a\n' >conf.d/a.ini")
+	w.write("conf.d/a.ini", ini("a"))
 	w.phase(Synced)
 	if w.table.pidOf("a", "a") != a {
 		t.Error("what was out of sight was restarted")
@@ -66,4 +66,13 @@ func TestInNamespace(t *testing.T) {
 	w.becomes("o=n")
 	w.sh("mount -t tmpfs none conf.d; printf '[program:b]\ncommand=/bin/b\n' >conf.d/b.ini")
 	w.becomes("b, o=n")
+
+	// Something mounted over a parent hides everything.
+	w.write("deep/er/c.ini", ini("c"))
+	w.write("main.conf", "[supervisord]\n[include]\nfiles = conf.d/*.ini *.ini deep/er/*.ini\n[reconcile]\nstatedir="+w.root+"/state\n"+quick)
+	w.becomes("b, c, o=n")
+	w.sh("mount -t tmpfs none deep")
+	w.phase(Held)
+	w.sh("umount deep")
+	w.phase(Synced)
 }

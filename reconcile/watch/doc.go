@@ -16,8 +16,12 @@
 // Half of Settle is spent in surveying. Then there is a hint that a lull has
 // begun, so that the files can be read while the other half passes.
 //
-// Goroutines: Run is one loop that owns everything; fsnotify has one reader,
-// which Run waits for.
+// What is mounted over a watched directory, or unmounted, is told by a poll of
+// /proc/self/mountinfo where there is one. A single file that is mounted over
+// another is found at the next Rescan.
+//
+// Goroutines: Run is one loop that owns everything; fsnotify has one reader, and
+// the poll of the mounts another; Run waits for both.
 //
 // Source: reconciler.md (settle, rescan, what it must withstand).
 package watch

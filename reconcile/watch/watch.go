@@ -3,6 +3,7 @@ package watch
 import (
 	"context"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -156,6 +157,10 @@ func (w *Watcher) Run(ctx context.Context) {
 			w.fsn.Close()
 		}
 	}()
+	mounts := make(chan struct{}, 1)
+	if stop, err := watchMounts(mounts); err == nil {
+		defer stop()
+	}
 	for {
 		var events <-chan fsnotify.Event
 		var errs <-chan error
@@ -175,6 +180,8 @@ func (w *Watcher) Run(ctx context.Context) {
 			w.log.Debug("file system notices were lost", "err", err)
 			w.survey()
 			w.stir(Notice)
+		case <-mounts:
+			w.mounted()
 		case <-w.settle.C:
 			w.elapsed(events)
 		case <-w.rescan.C:
@@ -195,6 +202,22 @@ func (w *Watcher) adopt(s *Scope) {
 		w.stir(Notice)
 	}
 	w.rearmRescan()
+}
+
+// mounted looks whether what was mounted or unmounted has put another directory
+// in the place of a watched one. No notice tells of that: the directory below is
+// as it was, and so is the one above.
+func (w *Watcher) mounted() {
+	for path, in := range w.layout.dirs {
+		if info, err := os.Lstat(path); err == nil && identify(info) == in.id {
+			continue
+		}
+		before := w.layout.sum
+		if armed := w.survey(); armed || w.layout.sum != before {
+			w.stir(Notice)
+		}
+		return
+	}
 }
 
 // elapsed is called when the settle timer has fired. A notice that is waiting
