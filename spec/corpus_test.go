@@ -104,7 +104,10 @@ func TestCorpusCtl(t *testing.T) {
 			}
 			return tokens(*s)
 		}
-		wanted := &Ctl{tokens(theirs.ServerURL), text(theirs.Username), text(theirs.Password), theirs.Prompt, text(theirs.HistoryFile)}
+		wanted := &Ctl{
+			ServerURL: tokens(theirs.ServerURL), Username: text(theirs.Username), Password: text(theirs.Password),
+			Prompt: theirs.Prompt, HistoryFile: text(theirs.HistoryFile),
+		}
 		if diff := cmp.Diff(wanted, ctl); diff != "" {
 			t.Errorf("differs (-Supervisor +ours):\n%s", diff)
 		}

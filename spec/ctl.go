@@ -14,6 +14,11 @@ type Ctl struct {
 	Password    string
 	Prompt      string
 	HistoryFile string // absolute; "" for none
+
+	// For an https ServerURL, absolute, "" for none: what the client shows of
+	// itself, both or neither, and the authorities whose servers it trusts in
+	// place of the system's.
+	CertFile, KeyFile, ServerCA string
 }
 
 // DefaultCtl is what holds where no file is found.
@@ -47,7 +52,7 @@ func LoadCtl(h Host, file string) (*Ctl, error) {
 			Hint: "add a section [supervisorctl] with serverurl=unix:///path/to/supervisor.sock",
 		}})
 	}
-	r := &reader{section: s, host: &witness{asked: newAsked(h)}}
+	r := &reader{section: s, host: newRecordingHost(newMemoHost(h))}
 	c := readCtl(r, path.Dir(s.from.path))
 	if len(r.errs) > 0 {
 		return nil, newLoadError(r.errs)
@@ -64,7 +69,8 @@ func ctlSection(sources []*source) *section {
 	return nil
 }
 
-// readCtl reads the section. here is known in serverurl and history_file only.
+// readCtl reads the section. here is known in serverurl and in names of files
+// only.
 func readCtl(r *reader, here string) Ctl {
 	c := DefaultCtl()
 	env := (*Names)(nil).WithEnv(environ(r.host))
@@ -83,8 +89,17 @@ func readCtl(r *reader, here string) Ctl {
 	c.Username, _ = r.text("username")
 	c.Password, _ = r.text("password")
 	r.names = withHere
-	if name, ok := r.text("history_file"); ok && name != "" {
-		c.HistoryFile = absolute(name)
+	file := func(key string) string {
+		name, ok := r.text(key)
+		if !ok || name == "" {
+			return ""
+		}
+		return absolute(name)
+	}
+	c.HistoryFile = file("history_file")
+	c.CertFile, c.KeyFile, c.ServerCA = file("certfile"), file("keyfile"), file("server_ca")
+	if (c.CertFile == "") != (c.KeyFile == "") {
+		r.report("certfile", "certfile and keyfile must be given together", "give both, or neither for no client certificate")
 	}
 	return c
 }

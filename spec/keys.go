@@ -19,7 +19,7 @@ var (
 		"silent", "minfds", "minprocs", "nocleanup", "childlogdir", "user", "directory", "strip_ansi",
 		"environment", "identifier", "survivors",
 	}
-	ctlKeys  = []string{"serverurl", "username", "password", "prompt", "history_file"}
+	ctlKeys  = []string{"serverurl", "username", "password", "prompt", "history_file", "certfile", "keyfile", "server_ca"}
 	inetKeys = []string{"port", "username", "password", "certfile", "keyfile", "client_ca"}
 	unixKeys = []string{"file", "chmod", "chown", "username", "password"}
 

@@ -124,15 +124,19 @@ func TestLoadCtl(t *testing.T) {
 		"/etc/bad":  "[supervisorctl]\nserverurl\n",
 		"/etc/here": "[supervisorctl]\nprompt=%(here)s\n",
 		"/etc/url":  "[supervisorctl]\nserverurl=foo\nhistory_file=\n",
+		"/etc/tls":  "[supervisorctl]\ncertfile=%(here)s/c\nkeyfile=~/k\nserver_ca=ca\n",
+		"/etc/key":  "[supervisorctl]\nkeyfile=k\n",
 	}
 	tests := []struct {
 		file string
 		want *Ctl
 		err  string
 	}{
-		{"/etc/full", &Ctl{"unix:///root/s", "u", "p%", "n", "/cwd/h"}, ""},
-		{"/etc/part", &Ctl{"unix:///etc/s", "", "", "supervisor", ""}, ""},
-		{"/etc/url", &Ctl{"foo", "", "", "supervisor", ""}, ""},
+		{"/etc/full", &Ctl{ServerURL: "unix:///root/s", Username: "u", Password: "p%", Prompt: "n", HistoryFile: "/cwd/h"}, ""},
+		{"/etc/part", &Ctl{ServerURL: "unix:///etc/s", Prompt: "supervisor"}, ""},
+		{"/etc/url", &Ctl{ServerURL: "foo", Prompt: "supervisor"}, ""},
+		{"/etc/tls", &Ctl{ServerURL: "http://localhost:9001", Prompt: "supervisor", CertFile: "/etc/c", KeyFile: "/root/k", ServerCA: "/cwd/ca"}, ""},
+		{"/etc/key", nil, "certfile and keyfile must be given together"},
 		{"/etc/none", nil, ".ini file does not include supervisorctl section"},
 		{"/etc/bad", nil, "Source contains parsing errors: '/etc/bad'\n\t[line  2]: 'serverurl\\n'"},
 		{"/etc/here", nil, "Format string '%(here)s' for 'supervisorctl.prompt' contains names ('here') which cannot be expanded. Available names: ENV_HOME, ENV_N"},

@@ -36,6 +36,15 @@ func (s *session) advise(err error) {
 		text = "Give a name and a password with -u and -p, or in the [supervisorctl] section."
 	case e.Kind == client.Unauthorized:
 		text = "The server does not accept this name and password (-u and -p, or the [supervisorctl] section)."
+	case e.Kind == client.Untrusted:
+		text = s.settings.adviseUntrusted(err)
+	case e.Kind == client.CertificateRefused:
+		text = s.settings.adviseRefused()
+	case e.Kind == client.WrongScheme:
+		text = s.settings.adviseScheme()
+	case e.Kind == client.NoHandshake:
+		text = "The server does not answer like one that speaks TLS. If it does not, its URL is http://" +
+			strings.TrimPrefix(s.settings.url, "https://") + "."
 	case e.Kind == client.Timeout:
 		text = "There was no answer within --timeout; what was asked for may still be done."
 	default:

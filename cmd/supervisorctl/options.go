@@ -42,10 +42,13 @@ them there are: autoupdate, completion, diff, files, history, wait.
 type settings struct {
 	url                string
 	username, password string
-	prompt             string
-	historyFile        string // "" keeps none
-	timeout            time.Duration
-	interactive        bool
+	// certFile, keyFile and serverCA are the files for https, "" for none.
+	certFile, keyFile, serverCA string
+
+	prompt      string
+	historyFile string // "" keeps none
+	timeout     time.Duration
+	interactive bool
 }
 
 // errHelp is returned by readOptions for -h.
@@ -166,6 +169,7 @@ func fromFile(h spec.Host, path string) (settings, error) {
 	}
 	return settings{
 		url: ctl.ServerURL, username: ctl.Username, password: ctl.Password,
+		certFile: ctl.CertFile, keyFile: ctl.KeyFile, serverCA: ctl.ServerCA,
 		prompt: ctl.Prompt, historyFile: ctl.HistoryFile,
 	}, nil
 }
@@ -191,7 +195,11 @@ var urlShape = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*:([^?#]*)`)
 
 // open makes the client that the settings ask for.
 func (s settings) open() (*client.Client, error) {
+	config, err := s.tlsConfig()
+	if err != nil {
+		return nil, err
+	}
 	return client.New(client.Options{
-		URL: s.url, Username: s.username, Password: s.password, Timeout: s.timeout,
+		URL: s.url, Username: s.username, Password: s.password, Timeout: s.timeout, TLS: config,
 	})
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"strings"
 	"syscall"
 
@@ -64,6 +63,12 @@ func python(err error) (class, text string) {
 	case errors.As(err, &answer) && answer.Err == nil:
 		return "xmlrpc.client.ProtocolError", // the address is what the original always shows
 			fmt.Sprintf("<ProtocolError for 127.0.0.1/RPC2: %d %s>", answer.Status, answer.Reason)
+	case answer != nil && answer.Kind == client.Untrusted:
+		return "ssl.SSLCertVerificationError", answer.Err.Error()
+	case answer != nil && (answer.Kind == client.CertificateRefused || answer.Kind == client.WrongScheme):
+		return "ssl.SSLError", answer.Err.Error()
+	case answer != nil && answer.Kind == client.NoHandshake:
+		return "TimeoutError", answer.Err.Error()
 	case errors.As(err, &url), errors.As(err, &value):
 		return "ValueError", err.Error()
 	case errors.Is(err, context.DeadlineExceeded):
@@ -86,8 +91,6 @@ func python(err error) (class, text string) {
 		return "http.client.IncompleteRead", "Remote end closed connection in the middle of its response"
 	case errors.Is(err, io.EOF):
 		return "EOFError", "EOF when reading a line"
-	case errors.Is(err, http.ErrSchemeMismatch):
-		return "ssl.SSLError", answer.Err.Error()
 	case answer != nil:
 		return "OSError", answer.Err.Error()
 	}

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"supervisord/rpc/xmlrpc"
@@ -72,6 +73,9 @@ type Client struct {
 	timeout  time.Duration
 	limit    int64 // bytes of the longest answer that is read
 	http     *http.Client
+	// certificateAsked is set by a handshake in which the server asked for a
+	// certificate, until the server answers.
+	certificateAsked atomic.Bool
 }
 
 // answerLimit is more than any log that a person asks for, and less than what a
@@ -89,23 +93,25 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	c := &Client{
+		url: o.URL, base: base, username: o.Username, password: o.Password, timeout: o.Timeout, limit: answerLimit,
+	}
 	transport := &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, network, address)
 		},
-		TLSClientConfig:     o.TLS,
+		TLSClientConfig:     c.tlsConfig(o.TLS),
+		TLSHandshakeTimeout: handshakeTimeout,
 		MaxIdleConnsPerHost: idleConns,
 		DisableCompression:  true,
 	}
-	return &Client{
-		url: o.URL, base: base, username: o.Username, password: o.Password, timeout: o.Timeout, limit: answerLimit,
-		http: &http.Client{
-			Transport: transport,
-			CheckRedirect: func(*http.Request, []*http.Request) error {
-				return http.ErrUseLastResponse // credentials go nowhere else
-			},
+	c.http = &http.Client{
+		Transport: transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse // credentials go nowhere else
 		},
-	}, nil
+	}
+	return c, nil
 }
 
 // URLError is a server URL that cannot be used.
@@ -249,8 +255,9 @@ func (c *Client) do(ctx context.Context, method, path string, body []byte) (*htt
 	if err != nil {
 		return nil, c.failure(err)
 	}
+	c.certificateAsked.Store(false)
 	if resp.StatusCode != http.StatusOK {
-		resp.Body.Close()
+		defer resp.Body.Close()
 		return nil, c.refusal(resp)
 	}
 	return resp, nil

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -206,7 +207,8 @@ func TestFailures(t *testing.T) {
 		{"not XML", Options{URL: listenUnix(t, status(200))}, Other, "EOF"},
 		{"timeout", Options{Timeout: 20 * time.Millisecond, URL: listenUnix(t,
 			http.HandlerFunc(silent))}, Timeout, "deadline"},
-		{"TLS to a plain server", Options{URL: "https" + strings.TrimPrefix(plain(t), "http")}, Other, "HTTP response to HTTPS"},
+		{"TLS to a plain server", Options{URL: "https" + strings.TrimPrefix(plain(t), "http")}, WrongScheme, "HTTP response to HTTPS"},
+		{"no TLS to a TLS server", Options{URL: "http" + strings.TrimPrefix(encrypted(t).URL, "https")}, WrongScheme, "400 Bad Request"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			_, err := dial(t, row.o).PID(context.Background())
@@ -260,9 +262,8 @@ func TestCredentials(t *testing.T) {
 }
 
 func TestTLS(t *testing.T) {
-	s := httptest.NewTLSServer(answers{"supervisor.getPID": 5})
-	t.Cleanup(s.Close)
-	if _, err := dial(t, Options{URL: s.URL}).PID(context.Background()); !IsKind(err, Other) {
+	s := encrypted(t)
+	if _, err := dial(t, Options{URL: s.URL}).PID(context.Background()); !IsKind(err, Untrusted) {
 		t.Errorf("an unknown certificate is accepted: %v", err)
 	}
 	pool := x509.NewCertPool()
@@ -270,6 +271,43 @@ func TestTLS(t *testing.T) {
 	c := dial(t, Options{URL: s.URL, TLS: &tls.Config{RootCAs: pool}})
 	if pid, err := c.PID(context.Background()); pid != 5 || err != nil {
 		t.Errorf("PID = %d, %v", pid, err)
+	}
+}
+
+// encrypted is a server that speaks TLS and asks for no certificate.
+func encrypted(t *testing.T) *httptest.Server {
+	s := httptest.NewUnstartedServer(answers{"supervisor.getPID": 5})
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	return s
+}
+
+// TestCertificateRefused: whether the server's refusal comes as an alert or as a
+// connection that ends, before or after the request is written, its reason is
+// known, and forgotten once the server has answered.
+func TestCertificateRefused(t *testing.T) {
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		s := httptest.NewUnstartedServer(answers{"supervisor.getPID": 5})
+		s.Config.ErrorLog = log.New(io.Discard, "", 0)
+		s.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert, MaxVersion: version}
+		s.StartTLS()
+		t.Cleanup(s.Close)
+		trust := &tls.Config{RootCAs: x509.NewCertPool()}
+		trust.RootCAs.AddCert(s.Certificate())
+		for range 20 {
+			if _, err := dial(t, Options{URL: s.URL, TLS: trust}).PID(context.Background()); !IsKind(err, CertificateRefused) {
+				t.Fatalf("TLS %x without a certificate: %v", version, err)
+			}
+		}
+		trust.Certificates = s.TLS.Certificates
+		c := dial(t, Options{URL: s.URL, TLS: trust})
+		if pid, err := c.PID(context.Background()); pid != 5 || err != nil {
+			t.Errorf("TLS %x with a certificate: %d, %v", version, pid, err)
+		}
+		if e := c.failure(io.EOF); e.Kind != Other {
+			t.Errorf("kind %d of an error after an answer", e.Kind)
+		}
 	}
 }
 

@@ -1,9 +1,12 @@
 package client
 
 import (
+	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"net/http"
@@ -26,15 +29,20 @@ const (
 	Timeout                  // it took longer than Options.Timeout
 	Unauthorized             // HTTP 401
 	Status                   // another HTTP status than 200
+
+	Untrusted          // the server's certificate cannot be verified
+	CertificateRefused // the server wants another client certificate, or one at all
+	WrongScheme        // http:// to a server that speaks TLS, or https:// to one that does not
+	NoHandshake        // https:// to a server that does not take part in a TLS handshake
 )
 
 // Error is a call that got no answer, or an answer that is not XML-RPC.
 type Error struct {
 	Kind   Kind
 	URL    string // of the server, as given
-	Status int    // of the reply, for Unauthorized and Status
+	Status int    // of the reply, 0 where there was none
 	Reason string // of the reply's status line: "Not Found"
-	Err    error  // nil for Unauthorized and Status
+	Err    error  // nil where Status is not 0
 }
 
 // Error says what happened.
@@ -62,7 +70,18 @@ func (c *Client) failure(err error) *Error {
 	}
 	e := &Error{Kind: Other, URL: c.url, Err: err}
 	var dns *net.DNSError
+	var untrusted *tls.CertificateVerificationError
+	var slow net.Error
+	var errno syscall.Errno
+	if refused := c.certificateRefused(err); refused != nil {
+		e.Kind, e.Err = CertificateRefused, refused
+		return e
+	}
 	switch {
+	case errors.As(err, &untrusted):
+		e.Kind = Untrusted
+	case errors.Is(err, http.ErrSchemeMismatch):
+		e.Kind = WrongScheme
 	case errors.Is(err, syscall.ECONNREFUSED):
 		e.Kind = Refused
 	case errors.Is(err, fs.ErrNotExist):
@@ -73,6 +92,8 @@ func (c *Client) failure(err error) *Error {
 		e.Kind = Timeout
 	case errors.As(err, &dns):
 		e.Kind = NoHost
+	case errors.As(err, &slow) && slow.Timeout() && !errors.As(err, &errno):
+		e.Kind = NoHandshake // the one limit of the transport that is not ours
 	}
 	return e
 }
@@ -81,8 +102,14 @@ func (c *Client) failure(err error) *Error {
 func (c *Client) refusal(resp *http.Response) *Error {
 	e := &Error{Kind: Status, URL: c.url, Status: resp.StatusCode}
 	_, e.Reason, _ = strings.Cut(resp.Status, " ")
-	if resp.StatusCode == http.StatusUnauthorized {
+	switch resp.StatusCode {
+	case http.StatusUnauthorized:
 		e.Kind = Unauthorized
+	case http.StatusBadRequest:
+		const most = 1 << 10 // bytes of the page that may say what is bad
+		if page, _ := io.ReadAll(io.LimitReader(resp.Body, most)); bytes.Contains(page, []byte("HTTPS")) {
+			e.Kind = WrongScheme
+		}
 	}
 	return e
 }
