@@ -1,0 +1,48 @@
+package watch
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"syscall"
+	"testing"
+)
+
+// TestMounts: what is mounted over a watched directory or one of its parents, or
+// unmounted, is noticed without a rescan. It runs itself as a child in namespaces
+// of its own, where it may mount.
+func TestMounts(t *testing.T) {
+	if os.Getenv("WATCH_NAMESPACE") != "1" {
+		t.Parallel()
+		cmd := exec.Command(os.Args[0], "-test.run=^TestMounts$", "-test.v")
+		cmd.Env = append(os.Environ(), "WATCH_NAMESPACE=1")
+		cmd.SysProcAttr = &syscall.SysProcAttr{
+			Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
+			UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
+			GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
+		}
+		out, err := cmd.CombinedOutput()
+		if errors.Is(err, syscall.EPERM) && os.Getenv("REQUIRE_SUPERVISOR") != "1" {
+			t.Logf("not tried: this machine allows no namespaces: %v", err)
+		} else if err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+		return
+	}
+	root := realTempDir(t)
+	shell(t, root, "mkdir -p p/d other; echo 1 >p/d/a.ini")
+	w := start(t, root, nil, "p/d/*.ini")
+	drain(w)
+	for _, sh := range []string{
+		"mount -t tmpfs none p/d", "echo 1 >p/d/a.ini", "umount p/d", "echo 2 >p/d/a.ini",
+		"mount -t tmpfs none p", "mkdir p/d", "echo 1 >p/d/a.ini", "umount p",
+		"mount --bind other p/d", "echo 1 >other/b.ini", "umount p/d",
+	} {
+		shell(t, root, sh)
+		expect(t, w, sh)
+		drain(w)
+	}
+	shell(t, root, "mount -t tmpfs none other")
+	quiet(t, w, "a mount elsewhere")
+	shell(t, root, "umount other")
+}
