@@ -82,7 +82,7 @@ func (s *Supervisor) advance() {
 			select {
 			case s.results <- r:
 			case <-s.done:
-				r.discard()
+				r.discard(func(socket *launch.Socket) { socket.Release() })
 			}
 		})
 	}
@@ -126,7 +126,7 @@ func (j job) launch() launched {
 	j.removeCgroup(command.Cgroup)
 	defer closeLogs(j.logs[:])
 	if j.socket != nil {
-		j.socket.Release()
+		<-j.socket.Release()
 	}
 	var failed *launch.Error
 	if !errors.As(err, &failed) {
@@ -167,8 +167,9 @@ func closeLogs(logs []*logfile.Writer) {
 	}
 }
 
-// discard ends a child that nobody waits for any more.
-func (r launched) discard() {
+// discard ends a child that nobody waits for any more; release lets go of its
+// socket.
+func (r launched) discard(release func(*launch.Socket)) {
 	if r.child == nil {
 		return
 	}
@@ -183,7 +184,7 @@ func (r launched) discard() {
 		}
 	}
 	if r.job.socket != nil {
-		r.job.socket.Release()
+		release(r.job.socket)
 	}
 	go closeLogs(r.job.logs[:]) // ends with its work
 }
@@ -200,7 +201,7 @@ func (s *Supervisor) landed(r launched) {
 	defer s.settleStrays()
 	defer s.advance()
 	if r.job.run != p.run || !p.machine.Launching {
-		r.discard()
+		r.discard(func(socket *launch.Socket) { s.release(p, socket) })
 		return
 	}
 	if r.job.former != nil {
@@ -230,7 +231,7 @@ func (s *Supervisor) started(p *process, r launched) {
 	if !dead { // not reaped, so the number is its own; a look at the kernel's tables, not at a disk
 		p.began, _ = s.opt.kernel.StartTime(c.PID)
 	}
-	p.keep(r.job.socket)
+	s.keep(p, r.job.socket)
 	if c.Stdin != nil {
 		p.stdin = capture.NewStdin(c.Stdin)
 	}

@@ -38,6 +38,7 @@ type process struct {
 	stdin   *capture.Stdin
 	socket  *launch.Socket // FastCGI: what its next start is given
 	held    *launch.Socket // FastCGI: kept open over restarts, until it stops; nil for none
+	closing int            // FastCGI: sockets that were let go and may not be closed yet
 
 	// Of the present run, that is one launch and what came of it.
 	run     uint64
@@ -158,7 +159,7 @@ func (s *Supervisor) step(p *process, in proc.Input) {
 		s.step(p, proc.Input{Kind: proc.KillFailed, Text: failure})
 	}
 	if p.held != nil && p.idle() {
-		p.keep(nil)
+		s.keep(p, nil)
 	}
 	if p.machine.State == state.Stopped {
 		s.endFormer(p)
@@ -277,11 +278,37 @@ func (s *Supervisor) ended(p *process, left kin, survivors int) {
 }
 
 // keep keeps a socket that was acquired, in place of the one before.
-func (p *process) keep(socket *launch.Socket) {
+func (s *Supervisor) keep(p *process, socket *launch.Socket) {
 	if p.held != nil {
-		p.held.Release()
+		s.release(p, p.held)
 	}
 	p.held = socket
+}
+
+// socketPatience is how long a stop waits for a socket to be closed, whose path
+// may be on a disk that hangs.
+const socketPatience = 5 * time.Second
+
+// release lets go of a socket that was acquired for p. Who waits for the stop of
+// p is answered when it is closed.
+func (s *Supervisor) release(p *process, socket *launch.Socket) {
+	closed := socket.Release()
+	select {
+	case <-closed:
+		return // others hold it
+	default:
+	}
+	p.closing++
+	s.aside(func() func() {
+		select {
+		case <-closed:
+		case <-time.After(socketPatience):
+		}
+		return func() {
+			p.closing--
+			s.touch(p)
+		}
+	})
 }
 
 func (s *Supervisor) closeStdin(p *process) {

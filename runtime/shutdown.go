@@ -102,8 +102,11 @@ func (s *Supervisor) listening(g *group) bool {
 	return false
 }
 
-// down reports whether a process is stopped, with everything that it left behind.
-func (p *process) down() bool { return p.machine.State.InStopped() && !p.ending }
+// down reports whether a process is stopped, with everything that it left behind
+// and with its socket.
+func (p *process) down() bool {
+	return p.machine.State.InStopped() && !p.ending && p.closing == 0
+}
 
 // stopGroup stops a group's members by descending priority.
 func (s *Supervisor) stopGroup(g *group) {

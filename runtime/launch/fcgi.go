@@ -39,22 +39,42 @@ const resolveTimeout = 10 * time.Second
 // release it in between. Its methods may be called from any goroutine; as they
 // touch the disk and may ask a name server, the loop calls none but Release.
 //
+// What is done to it is done in the order of the calls.
+//
 // Source: contract/process.md section 9. Differs: a unix socket's path is
 // removed at the end (differences.md section 3, row 18).
 type Socket struct {
 	log func(text string)
 
-	mu      sync.Mutex
+	mu      sync.Mutex // held for a moment only, never while the disk is touched
 	options SocketOptions
-	holders int
-	file    *os.File    // nil without holders
-	bound   os.FileInfo // what Path was when we bound it
+	holders int             // those who wait for it to be made are among them
+	last    <-chan struct{} // closed when the newest operation is done
+
+	// Owned by the operation whose turn it is.
+	file  *os.File    // nil without holders
+	bound os.FileInfo // what Path was when we bound it
 }
 
 // NewSocket returns a socket that does not exist yet. log gets "Creating socket
 // URL" and "Closing socket URL".
 func NewSocket(o SocketOptions, log func(text string)) *Socket {
-	return &Socket{options: o, log: log}
+	return &Socket{options: o, log: log, last: nothingToDo}
+}
+
+// nothingToDo is an operation that is done.
+var nothingToDo = func() <-chan struct{} {
+	done := make(chan struct{})
+	close(done)
+	return done
+}()
+
+// enqueue takes a place in the line of operations: the caller's turn comes when
+// before is closed, and ends when it closes done. s.mu is held.
+func (s *Socket) enqueue() (before <-chan struct{}, done chan struct{}) {
+	before, done = s.last, make(chan struct{})
+	s.last = done
+	return before, done
 }
 
 // SocketError says that a socket could not be made.
@@ -92,7 +112,7 @@ func (s *Socket) Check() error {
 	if _, err := s.Acquire(); err != nil {
 		return err
 	}
-	s.Release()
+	<-s.Release()
 	return nil
 }
 
@@ -101,34 +121,55 @@ func (s *Socket) Check() error {
 // *SocketError.
 func (s *Socket) Acquire() (*os.File, error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.holders++
+	before, done := s.enqueue()
+	s.mu.Unlock()
+	<-before
+	defer close(done)
 	if s.file == nil {
-		s.log("Creating socket " + s.options.URL)
-		if err := s.create(); err != nil {
-			return nil, &SocketError{s.options.URL, err}
+		s.mu.Lock()
+		o := s.options
+		s.mu.Unlock()
+		s.log("Creating socket " + o.URL)
+		if err := s.create(&o); err != nil {
+			s.mu.Lock()
+			s.holders--
+			s.mu.Unlock()
+			return nil, &SocketError{o.URL, err}
 		}
 	}
-	s.holders++
 	return s.file, nil
 }
 
 // Release ends one Acquire. With the last, the socket is closed and its path
-// removed, if it is still the same file.
-func (s *Socket) Release() {
+// removed, if it is still the same file. It does not wait for that: the channel
+// is closed when it is done.
+func (s *Socket) Release() (done <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.holders == 0 {
 		panic("launch: Socket released more often than acquired")
 	}
 	if s.holders--; s.holders > 0 {
-		return
+		return nothingToDo
 	}
 	s.log("Closing socket " + s.options.URL)
+	before, closed := s.enqueue()
+	path := s.options.Path
+	go func() { // ends with the operations before it and its own
+		defer close(closed)
+		<-before
+		s.close(path)
+	}()
+	return closed
+}
+
+func (s *Socket) close(path string) {
 	_ = s.file.Close()
 	s.file = nil
 	if s.bound != nil {
-		if now, err := os.Lstat(s.options.Path); err == nil && os.SameFile(now, s.bound) {
-			_ = os.Remove(s.options.Path)
+		if now, err := os.Lstat(path); err == nil && os.SameFile(now, s.bound) {
+			_ = os.Remove(path)
 		}
 		s.bound = nil
 	}
@@ -139,19 +180,23 @@ func (s *Socket) Release() {
 // another socket.
 func (s *Socket) Configure(o SocketOptions) error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.options.Mode, s.options.UID, s.options.GID = o.Mode, o.UID, o.GID
+	o = s.options
+	before, done := s.enqueue()
+	s.mu.Unlock()
+	<-before
+	defer close(done)
 	if s.bound == nil {
 		return nil
 	}
-	if err := s.setAccess(); err != nil {
-		return &SocketError{s.options.URL, err}
+	if err := o.setAccess(); err != nil {
+		return &SocketError{o.URL, err}
 	}
 	return nil
 }
 
-func (s *Socket) create() error {
-	o := &s.options
+// create makes the socket. It is the caller's turn.
+func (s *Socket) create(o *SocketOptions) error {
 	family, addr, err := o.address()
 	if err != nil {
 		return err
@@ -184,7 +229,7 @@ func (s *Socket) create() error {
 			return fail(err)
 		}
 		// Nobody can connect before listen, so the mode comes in time.
-		if err := s.setAccess(); err != nil {
+		if err := o.setAccess(); err != nil {
 			return fail(err)
 		}
 	}
@@ -199,8 +244,7 @@ func (s *Socket) create() error {
 	return nil
 }
 
-func (s *Socket) setAccess() error {
-	o := &s.options
+func (o *SocketOptions) setAccess() error {
 	if o.UID >= 0 || o.GID >= 0 {
 		if err := syscall.Chown(o.Path, o.UID, o.GID); err != nil {
 			return err

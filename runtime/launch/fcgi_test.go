@@ -92,7 +92,55 @@ func acquire(s *Socket) func() error {
 }
 
 func release(s *Socket) func() error {
-	return func() error { s.Release(); return nil }
+	return func() error { <-s.Release(); return nil }
+}
+
+// Release does not wait for the disk, not even behind an operation that does, and
+// what is done to a socket is done in the order of the calls.
+func TestSocketReleaseDoesNotWait(t *testing.T) {
+	path := filepath.Join(shortDir(t), "sock")
+	var log lines
+	s := NewSocket(unixSocket(path), log.add)
+	if _, err := s.Acquire(); err != nil {
+		t.Fatal(err)
+	}
+	s.mu.Lock()
+	before, slow := s.enqueue()
+	s.mu.Unlock()
+	<-before
+	closed := s.Release()
+	again := make(chan error)
+	go func() {
+		_, err := s.Acquire()
+		again <- err
+	}()
+	select {
+	case <-closed:
+		t.Error("closed out of turn")
+	case <-again:
+		t.Error("acquired out of turn")
+	default:
+	}
+	if conn, err := net.Dial("unix", path); err != nil {
+		t.Error(err)
+	} else {
+		conn.Close()
+	}
+	close(slow)
+	<-closed
+	if err := <-again; err != nil {
+		t.Fatal(err)
+	}
+	if conn, err := net.Dial("unix", path); err != nil {
+		t.Error(err)
+	} else {
+		conn.Close()
+	}
+	<-s.Release()
+	want := []string{"Creating socket unix://" + path, "Closing socket unix://" + path, "Creating socket unix://" + path, "Closing socket unix://" + path}
+	if d := cmp.Diff(want, log.all); d != "" {
+		t.Error(d)
+	}
 }
 
 // The child has the socket as standard input, blocking, and no pipe for it.
@@ -125,7 +173,7 @@ func TestSocketInChild(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer s.Release()
+			defer func() { <-s.Release() }()
 			c := self("accept")
 			c.Socket = file
 			child := start(t, launcher(t), c)
@@ -186,7 +234,7 @@ func TestSocketAccess(t *testing.T) {
 	if after, _ := os.Lstat(path); !os.SameFile(before, after) {
 		t.Error("it is another socket now")
 	}
-	s.Release()
+	<-s.Release()
 	o.Mode = 0o600
 	if err := s.Configure(o); err != nil {
 		t.Fatal(err)
@@ -197,7 +245,7 @@ func TestSocketAccess(t *testing.T) {
 	if got, want := access(), fmt.Sprintf("0600 %d", uid); got != want {
 		t.Errorf("changed before: got %s, want %s", got, want)
 	}
-	s.Release()
+	<-s.Release()
 }
 
 // A path that has become somebody else's is left alone.
@@ -213,7 +261,7 @@ func TestSocketSparesASuccessor(t *testing.T) {
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s.Release()
+	<-s.Release()
 	if _, err := os.Lstat(path); err != nil {
 		t.Error(err)
 	}
