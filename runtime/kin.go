@@ -101,11 +101,11 @@ func (k *kin) beyond(o kernel, sig syscall.Signal) error {
 	return c.Signal(k.cgroup, sig, k.group)
 }
 
-// end ends who is left, and returns when nobody is: the signal, if it is not 0,
-// then SIGKILL at the limit.
-func (k *kin) end(o kernel, sig syscall.Signal, limit time.Time) {
+// end ends who is left, and reports whether nobody is: the signal, if it is not 0,
+// then SIGKILL at the limit. It returns early when quit is closed; nil never is.
+func (k *kin) end(o kernel, sig syscall.Signal, limit time.Time, quit <-chan struct{}) bool {
 	if k.look(o) == 0 {
-		return
+		return true
 	}
 	if sig != 0 {
 		_ = k.signal(o, sig) // what could not be sent shows in who is left
@@ -113,19 +113,24 @@ func (k *kin) end(o kernel, sig syscall.Signal, limit time.Time) {
 	killed := false
 	for pause := firstSweep; k.look(o) > 0; pause = min(2*pause, lastSweep) {
 		if k.cgroup == "" && !k.known(o) {
-			return
+			return true
 		}
 		if !killed && !time.Now().Before(limit) {
 			killed, pause = true, firstSweep
 			_ = k.signal(o, syscall.SIGKILL)
 		}
-		time.Sleep(pause)
+		select {
+		case <-time.After(pause):
+		case <-quit:
+			return false
+		}
 	}
+	return true
 }
 
 // endOf ends who is left of a process of that definition.
 func (k *kin) endOf(o kernel, def *spec.Process) {
-	k.end(o, syscall.Signal(def.StopSignal), time.Now().Add(proc.Seconds(def.StopWaitSecs)))
+	k.end(o, syscall.Signal(def.StopSignal), time.Now().Add(proc.Seconds(def.StopWaitSecs)), nil)
 }
 
 // warnFallback says once for each program of a group that killmode=cgroup is

@@ -176,7 +176,7 @@ func (r launched) discard(release func(*launch.Socket)) {
 	r.job.kernel.Signal(r.child.PID, syscall.SIGKILL)
 	if r.cgroup != "" {
 		all := kin{group: r.child.PID, cgroup: r.cgroup}
-		go all.end(r.job.kernel, syscall.SIGKILL, time.Now()) // ends when nobody is left
+		go all.end(r.job.kernel, syscall.SIGKILL, time.Now(), nil) // ends when nobody is left
 	}
 	for _, f := range []*os.File{r.child.Stdin, r.child.Stdout, r.child.Stderr} {
 		if f != nil {

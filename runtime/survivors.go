@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"supervisord/runtime/proc"
+	"supervisord/runtime/state"
 )
 
 // killPatience is how long a process may take to go after SIGKILL. One that
@@ -21,6 +23,9 @@ const killPatience = 10 * time.Second
 // each with its own stop signal, stopwaitsecs and then SIGKILL. It returns when
 // that is done. gone is told of each that is no more, from several goroutines;
 // those that cannot be recognised are among them, and are never signalled.
+//
+// A shutdown cuts it short: gone does not hear of those that are left, so that
+// the next daemon finds them.
 //
 // It may be called from any goroutine but the loop, and is meant for the time
 // before Begin, so that nothing runs twice.
@@ -44,7 +49,9 @@ func (s *Supervisor) EndSurvivors(list []Survivor, gone func(Survivor)) {
 	slices.SortStableFunc(all, func(a, b *ending) int {
 		return cmp.Or(cmp.Compare(b.GroupPriority, a.GroupPriority), cmp.Compare(b.Priority, a.Priority))
 	})
-	for len(all) > 0 {
+	var left atomic.Int32
+	left.Store(int32(len(all)))
+	for len(all) > 0 && s.Mood() == state.MoodRunning {
 		n := 1
 		for n < len(all) && all[n].GroupPriority == all[0].GroupPriority {
 			n++
@@ -54,12 +61,16 @@ func (s *Supervisor) EndSurvivors(list []Survivor, gone func(Survivor)) {
 			e.begin()
 			batch.Go(func() {
 				if e.finish() {
+					left.Add(-1)
 					gone(e.Survivor)
 				}
 			})
 		}
 		batch.Wait()
 		all = all[n:]
+	}
+	if n := left.Load(); n > 0 && s.Mood() != state.MoodRunning {
+		s.log.Warn(fmt.Sprintf("%d processes of an earlier supervisord are left to the next one", n))
 	}
 }
 
@@ -94,10 +105,9 @@ func (e *ending) send(sig syscall.Signal, whole bool) {
 }
 
 // finish waits for the end and reports whether it came. It is as patient as the
-// definition says.
+// definition says, but not during a shutdown.
 func (e *ending) finish() bool {
 	if e.held != nil && !e.leaderEnds() {
-		e.s.log.Error(fmt.Sprintf("%s (pid %d) of an earlier supervisord does not end, and is left alone", e.name(), e.PID))
 		return false
 	}
 	if !e.StopAsGroup && !e.KillAsGroup {
@@ -109,7 +119,7 @@ func (e *ending) finish() bool {
 			sig = syscall.Signal(e.StopSignal) // they have not been told yet
 		}
 		e.s.log.Warn(fmt.Sprintf("%s: ending %d more that an earlier supervisord left running", e.name(), n))
-		e.all.end(e.s.opt.kernel, sig, e.limit)
+		return e.all.end(e.s.opt.kernel, sig, e.limit, e.s.halts)
 	}
 	return true
 }
@@ -123,6 +133,8 @@ func (e *ending) leaderEnds() bool {
 	select {
 	case <-ended:
 		return true
+	case <-e.s.halts:
+		return false
 	case <-time.After(time.Until(e.limit)):
 	}
 	e.s.log.Warn(fmt.Sprintf("killing '%s' (%d) with SIGKILL", e.name(), e.PID))
@@ -130,7 +142,10 @@ func (e *ending) leaderEnds() bool {
 	select {
 	case <-ended:
 		return true
+	case <-e.s.halts:
+		return false
 	case <-time.After(killPatience):
+		e.s.log.Error(fmt.Sprintf("%s (pid %d) of an earlier supervisord does not end, and is left alone", e.name(), e.PID))
 		return false
 	}
 }

@@ -215,6 +215,53 @@ func TestUnkillableSurvivor(t *testing.T) {
 	})
 }
 
+// A shutdown does not wait for survivors: those that have not ended are left to the
+// next daemon, and those whose turn had not come are not told.
+func TestShutdownCutsSurvivorsShort(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		members int // of the group whose leader has ended; 0 while it lives
+	}{{"leader", 0}, {"group", 2}} {
+		t.Run(test.name, func(t *testing.T) {
+			inBubble(t, func(b *bench) {
+				patient := b.survivor("patient", func(p *spec.Process) { p.Priority, p.StopWaitSecs, p.KillMode = 9, 1000, spec.KillGroup })
+				later := b.survivor("later", func(p *spec.Process) { p.Priority = 1 })
+				b.kernel.leave(patient.PID, test.members)
+				if test.members == 0 {
+					b.kernel.deafTo(syscall.SIGTERM)
+				}
+				var gone []string
+				done := make(chan time.Duration)
+				begun := time.Now()
+				go func() {
+					b.sup.EndSurvivors([]Survivor{patient, later}, func(v Survivor) { gone = append(gone, v.Name) })
+					done <- time.Since(begun)
+				}()
+				b.after(time.Second)
+				if err := b.sup.Shutdown(background); err != nil {
+					t.Fatal(err)
+				}
+				if took := <-done; took > time.Second+lastSweep {
+					t.Errorf("it took %v", took)
+				}
+				if diff := cmp.Diff([]string(nil), gone); diff != "" {
+					t.Errorf("gone: %s", diff)
+				}
+				sent := slices.DeleteFunc(b.kernel.sent(), func(s string) bool { return strings.HasSuffix(s, "signal 0") })
+				if diff := cmp.Diff([]string{"patient terminated"}, sent); diff != "" {
+					t.Error(diff)
+				}
+				if !strings.Contains(b.lines(), "2 processes of an earlier supervisord are left to the next one") {
+					t.Errorf("log:\n%s", b.lines())
+				}
+				b.kernel.mu.Lock()
+				clear(b.kernel.names)
+				b.kernel.mu.Unlock()
+			})
+		})
+	}
+}
+
 // What is left in a cgroup whose leader has died is told, and then ended.
 func TestSurvivorWithoutALeader(t *testing.T) {
 	inCgroups(t, func(b *bench, c *fakeCgroups) {
