@@ -3,14 +3,18 @@ package cmd
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -45,10 +49,10 @@ func communicate(args []string) int {
 	return 0
 }
 
-// count is a good listener that appends to a file how many events it has had, and
-// how many bytes of payload, whenever one is marked as the last.
+// count is a good listener that tells a FIFO how many events it has had, and how
+// many bytes of payload, whenever one is marked as the last.
 func count(args []string) int {
-	out, err := os.OpenFile(args[0], os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	out, err := os.OpenFile(args[0], os.O_WRONLY, 0)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -81,47 +85,82 @@ func count(args []string) int {
 
 // BenchmarkEvents measures events from their origin to a listener's answer, beside
 // the original in one run: communications of a child, in batches that the buffer
-// can hold, and sendRemoteCommEvent over one connection. The original calls itself
-// for each mark in what it has read, and gives a child's output up when too many
-// small ones come at once: 400 of 12 bytes are few enough.
+// can hold, to one listener and to a pool of four, and sendRemoteCommEvent over one
+// connection and over 16. The original calls itself for each mark in what it has
+// read, and gives a child's output up when too many small ones come at once: 400 of
+// 12 bytes are few enough.
 func BenchmarkEvents(b *testing.B) {
-	for _, row := range []struct{ size, batch int }{{12, 400}, {12, 2000}, {1000, 2000}} {
-		for _, kind := range []oracle.Kind{oracle.Debian, oracle.Ours} {
-			b.Run(fmt.Sprintf("communication/%dx%d/%v", row.batch, row.size, kind), func(b *testing.B) {
-				s := startCounted(b, kind, row.size)
-				sent, delivered := 0, 0
-				var spent time.Duration
-				for b.Loop() {
-					start := time.Now()
-					s.call("sendProcessStdin", "p", strconv.Itoa(row.batch)+"\n")
-					sent += row.batch
-					delivered += s.counted(true)
-					spent += time.Since(start)
-				}
-				b.ReportMetric(float64(delivered)/spent.Seconds(), "events/s")
-				b.ReportMetric(100*float64(sent-delivered)/float64(sent), "%lost")
-			})
+	for _, row := range []struct{ size, batch, listeners int }{{12, 400, 1}, {12, 400, 4}, {12, 2000, 1}, {1000, 2000, 1}} {
+		name := fmt.Sprintf("communication/%dx%d", row.batch, row.size)
+		if row.listeners > 1 {
+			name += fmt.Sprintf("/%d_listeners", row.listeners)
 		}
+		benchmarkBoth(b, name, func(b *testing.B, kind oracle.Kind) {
+			s := startCounted(b, kind, row.size, row.listeners)
+			client := s.KeptClient()
+			sent, delivered := 0, 0
+			var spent time.Duration
+			for b.Loop() {
+				start := time.Now()
+				if _, err := client.Call("supervisor.sendProcessStdin", "p", strconv.Itoa(row.batch)+"\n"); err != nil {
+					b.Fatal(err)
+				}
+				sent += row.batch
+				n, _ := s.counted(true)
+				if row.listeners > 1 {
+					n = row.batch // each listener knows of its own only
+				}
+				delivered += n
+				spent += time.Since(start)
+			}
+			b.ReportMetric(float64(delivered)/spent.Seconds(), "events/s")
+			if row.listeners == 1 {
+				b.ReportMetric(100*float64(sent-delivered)/float64(sent), "%lost")
+			}
+		})
 	}
-	for _, kind := range []oracle.Kind{oracle.Debian, oracle.Ours} {
-		b.Run("remote/"+kind.String(), func(b *testing.B) {
-			s := startCounted(b, kind, 12)
-			ask := s.kept()
+	for _, clients := range []int{1, loadClients} {
+		benchmarkBoth(b, fmt.Sprintf("remote/%d_connections", clients), func(b *testing.B, kind oracle.Kind) {
+			s := startCounted(b, kind, 12, 1)
+			asks := make([]func() error, clients)
+			for i := range asks {
+				asks[i] = s.kept()
+			}
+			const each = 100 // calls of one client between two looks at the clock
 			n := 0
 			start := time.Now()
 			for b.Loop() {
-				ask()
-				n++
+				var all sync.WaitGroup
+				for _, ask := range asks {
+					all.Go(func() {
+						for range each {
+							if err := ask(); err != nil {
+								b.Error(err)
+								return
+							}
+						}
+					})
+				}
+				all.Wait()
+				n += each * clients
 			}
 			b.ReportMetric(float64(n)/time.Since(start).Seconds(), "events/s")
-			b.ReportMetric(100*float64(n-s.counted(false))/float64(n), "%lost")
+			got, _ := s.counted(false)
+			b.ReportMetric(100*float64(n-got)/float64(n), "%lost")
 		})
 	}
 }
 
-// kept is a function that calls sendRemoteCommEvent over one connection, with next
-// to no work of its own.
-func (s *countedRun) kept() (ask func()) {
+// benchmarkBoth runs one benchmark on each daemon.
+func benchmarkBoth(b *testing.B, name string, run func(b *testing.B, kind oracle.Kind)) {
+	for _, kind := range []oracle.Kind{oracle.Debian, oracle.Ours} {
+		b.Run(name+"/"+kind.String(), func(b *testing.B) { run(b, kind) })
+	}
+}
+
+// kept is a function that calls sendRemoteCommEvent over a connection of its own,
+// with next to no work of its own.
+func (s *countedRun) kept() (ask func() error) {
 	s.t.Helper()
 	conn, err := net.Dial("unix", s.Sock)
 	if err != nil {
@@ -132,63 +171,88 @@ func (s *countedRun) kept() (ask func()) {
 		"<param><value><string>t</string></value></param><param><value><string>twelve bytes</string></value></param></params></methodCall>"
 	request := fmt.Appendf(nil, "POST /RPC2 HTTP/1.1\r\nHost: daemon\r\nContent-Type: text/xml\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
 	answer := bufio.NewReader(conn)
-	return func() {
+	return func() error {
 		if _, err := conn.Write(request); err != nil {
-			s.t.Fatal(err)
+			return err
 		}
 		reply, err := http.ReadResponse(answer, nil)
 		if err != nil {
-			s.t.Fatal(err)
+			return err
 		}
 		text, err := io.ReadAll(reply.Body)
-		if err != nil || !bytes.Contains(text, []byte("<boolean>1</boolean>")) {
-			s.t.Fatalf("sendRemoteCommEvent: %v\n%s", err, text)
+		if err == nil && !bytes.Contains(text, []byte("<boolean>1</boolean>")) {
+			err = fmt.Errorf("sendRemoteCommEvent: %s", text)
 		}
+		return err
 	}
 }
 
-// countedRun is a daemon with a counting listener and a child that communicates.
+// countedRun is a daemon with counting listeners and a child that communicates.
 type countedRun struct {
 	*eventRun
-	batches int
+	counts *bufio.Reader // what the listeners tell
+	fifo   *os.File
 }
 
-func startCounted(b *testing.B, kind oracle.Kind, size int) *countedRun {
-	return startListened(b, kind, "PROCESS_COMMUNICATION", "buffer_size=1000000",
+func startCounted(b *testing.B, kind oracle.Kind, size, listeners int) *countedRun {
+	return startListened(b, kind, listeners, "PROCESS_COMMUNICATION", "buffer_size=1000000",
 		"communicate "+strconv.Itoa(size), "stdout_capture_maxbytes=1MB")
 }
 
-// startListened starts a counting listener and a child that the test binary plays.
-func startListened(b *testing.B, kind oracle.Kind, events, buffer, role, output string) *countedRun {
+// startListened starts counting listeners and a child that the test binary plays.
+func startListened(b *testing.B, kind oracle.Kind, listeners int, events, buffer, role, output string) *countedRun {
 	b.Helper()
 	if kind == oracle.Debian {
 		oracle.Require(b)
 	}
-	s := &eventRun{oracle.StartDaemon(b, kind, b.TempDir(), oracle.Prelude+
+	dir := b.TempDir()
+	path := filepath.Join(dir, "count")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		b.Fatal(err)
+	}
+	fifo, err := os.OpenFile(path, os.O_RDWR, 0) // so that neither side waits for the other
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { fifo.Close() })
+	s := &eventRun{oracle.StartDaemon(b, kind, dir, oracle.Prelude+
 		"[eventlistener:l]\ncommand={{.Self}} count {{.Dir}}/count\nevents="+events+","+remote+"\n"+buffer+"\nstdout_logfile=NONE\n"+
+		"numprocs="+strconv.Itoa(listeners)+"\nprocess_name=%(process_num)s\n"+
 		"[program:p]\ncommand={{.Self}} "+role+"\n"+output+"\nstdout_logfile=NONE\n"), b}
-	s.until("l", "RUNNING")
+	for i := range listeners {
+		s.until("l:"+strconv.Itoa(i), "RUNNING")
+	}
 	s.until("p", "RUNNING")
-	return &countedRun{eventRun: s}
+	return &countedRun{s, bufio.NewReader(fifo), fifo}
 }
 
-// counted is how many events have reached the listener since it was last asked.
-// The end is marked by the child's last event if marked, else by one that is sent
-// now.
-func (s *countedRun) counted(marked bool) int {
+// counted is how many events, and bytes of payload, have reached a listener since
+// it last told. The end is marked by the child's last event if marked, else, and if
+// that one is lost, by one that is sent now.
+func (s *countedRun) counted(marked bool) (events, size int) {
 	s.t.Helper()
-	s.batches++
-	done := func() bool { return strings.Count(s.Read("count"), "\n") >= s.batches }
-	extra := 0
-	if !marked || !oracle.Eventually(lossWait, done) {
-		s.call("sendRemoteCommEvent", "t", lastData)
-		s.wait("the last event", done)
-		extra = 1
+	if marked && s.told(lossWait, &events, &size) {
+		return events, size
 	}
-	lines := strings.Split(s.Read("count"), "\n")
-	n, _, _ := strings.Cut(lines[s.batches-1], " ")
-	events, _ := strconv.Atoi(n)
-	return events - extra
+	s.call("sendRemoteCommEvent", "t", lastData)
+	if !s.told(oracle.Deadline, &events, &size) {
+		s.t.Fatal("no listener has had the last event")
+	}
+	return events - 1, size - len(lastData)
+}
+
+// told reads what a listener tells, if it tells it in time.
+func (s *countedRun) told(within time.Duration, events, size *int) bool {
+	s.t.Helper()
+	s.fifo.SetReadDeadline(time.Now().Add(within))
+	line, err := s.counts.ReadString('\n')
+	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		s.t.Fatal(err)
+	}
+	if err == nil {
+		fmt.Sscan(line, events, size)
+	}
+	return err == nil
 }
 
 const (
@@ -218,21 +282,17 @@ func pour([]string) int {
 // BenchmarkLogEvents has a child write 100 MB/s, all of which is sent to a
 // listener as PROCESS_LOG events.
 func BenchmarkLogEvents(b *testing.B) {
-	for _, kind := range []oracle.Kind{oracle.Debian, oracle.Ours} {
-		b.Run(kind.String(), func(b *testing.B) {
-			for b.Loop() {
-				b.StopTimer()
-				s := startListened(b, kind, "PROCESS_LOG", "buffer_size=100", "pour", "stdout_events_enabled=true")
-				b.StartTimer()
-				start := time.Now()
-				s.call("sendProcessStdin", "p", "go\n")
-				s.counted(true)
-				spent := time.Since(start)
-				var events, size int
-				fmt.Sscan(s.Read("count"), &events, &size)
-				b.ReportMetric(float64(size)/(1<<20)/spent.Seconds(), "MB/s")
-				b.ReportMetric(100*float64(pourSize-size)/pourSize, "%lost")
-			}
-		})
-	}
+	benchmarkBoth(b, "100MB", func(b *testing.B, kind oracle.Kind) {
+		for b.Loop() {
+			b.StopTimer()
+			s := startListened(b, kind, 1, "PROCESS_LOG", "buffer_size=100", "pour", "stdout_events_enabled=true")
+			b.StartTimer()
+			start := time.Now()
+			s.call("sendProcessStdin", "p", "go\n")
+			_, size := s.counted(true)
+			spent := time.Since(start)
+			b.ReportMetric(float64(size)/(1<<20)/spent.Seconds(), "MB/s")
+			b.ReportMetric(100*float64(pourSize-size)/pourSize, "%lost")
+		}
+	})
 }
