@@ -43,8 +43,8 @@ func hasAnyPrefix(name string, prefixes ...string) bool {
 // selfIncluded says that the main file is among the files that it includes.
 // Supervisor reads it once more then, over what came before.
 func (b *builder) selfIncluded(main *source) {
-	for _, s := range merge([]*source{main}, nil) {
-		if e := s.find("files"); s.name == "include" && e != nil {
+	if s := sectionNamed([]*source{main}, "include"); s != nil {
+		if e := s.find("files"); e != nil {
 			b.advice = append(b.advice, &Error{
 				File: main.shown, Line: e.line, Section: s.name, Key: e.name,
 				Text: "the file includes itself", Hint: "its values win over those of files that come before it; leave it out",
@@ -139,7 +139,7 @@ func (b *builder) adviseSection(r *reader) {
 		return
 	}
 	for _, e := range r.section.entries {
-		if slices.Contains(known, e.name) || e.isDefault(r.section) || strings.HasPrefix(e.name, "[") {
+		if slices.Contains(known, e.name) || strings.HasPrefix(e.name, "[") {
 			continue
 		}
 		hint := e.headerHint()
@@ -150,16 +150,9 @@ func (b *builder) adviseSection(r *reader) {
 	}
 }
 
-// isDefault reports whether an entry comes from [DEFAULT].
-func (e *entry) isDefault(s *section) bool {
-	return !slices.ContainsFunc(s.parts[:s.own], func(p part) bool {
-		return p.from == e.from && slices.ContainsFunc(p.doc.keys, func(k docKey) bool { return k.name == e.name })
-	})
-}
-
 // second is where a section stands again, or nil.
 func (s *section) second() *part {
-	for i := range s.parts[:s.own] {
+	for i := range s.parts {
 		if p := &s.parts[i]; p.doc.line != s.origin.Line || !p.from.sameFile(s.from) {
 			return p
 		}
@@ -253,7 +246,7 @@ func (b *builder) candidates(r *reader, p *Process, word string) []string {
 		return []string{joinPath(joinPath(cwd, p.Directory), word), joinPath(cwd, word)}
 	}
 	var list []string
-	for _, dir := range strings.Split(cmp.Or(b.around.env["PATH"], "/bin:/usr/bin"), ":") {
+	for _, dir := range strings.Split(cmp.Or(b.context.env["PATH"], "/bin:/usr/bin"), ":") {
 		list = append(list, joinPath(joinPath(cwd, dir), word))
 	}
 	return list

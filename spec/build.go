@@ -13,10 +13,10 @@ type builder struct {
 	load     *load
 	options  *Options
 	cfg      *Config
-	host     *witness
-	sections []*section // in the order of their first appearance
-	byName   map[string]*section
-	around   surroundings
+	host     *recordingHost
+	sections []*section          // in the order of their first appearance
+	byName   map[string]*section // and [DEFAULT]
+	context  buildContext
 	hostname string
 	textual  bool
 
@@ -26,26 +26,29 @@ type builder struct {
 	daemonEnv  Env
 	daemonUser string // user of [supervisord], expanded
 	hasUser    bool
-	built      map[blueprint]*built
+	built      map[buildKey]*built
 	late       []*Error // mistakes of which Supervisor says nothing
 }
 
 func newBuilder(l *load) *builder {
 	b := &builder{
 		notes: l.notes, load: l, options: &l.options, cfg: &l.cfg,
-		host:     &witness{asked: newAsked(l.host)},
+		host:     newRecordingHost(newMemoHost(l.host)),
 		hostname: l.host.Hostname(),
 	}
 	b.sections = merge(l.sources, l.cache.sections)
-	b.byName = make(map[string]*section, len(b.sections))
+	b.byName = make(map[string]*section, len(b.sections)+1)
 	for _, s := range b.sections {
 		b.byName[s.name] = s
+		if s.defaults != nil {
+			b.byName[defaultSection] = s.defaults
+		}
 	}
 	b.textual = b.byName["include"] != nil || l.options.Watch != nil
 	env := environ(l.host)
 	b.envNames = (*Names)(nil).WithEnv(env)
 	b.names = b.envNames.With(TextVar("here", b.cfg.Here))
-	b.around = surroundings{
+	b.context = buildContext{
 		textual: b.textual, here: b.cfg.Here, hostname: b.hostname, cwd: b.host.cwd, uid: l.host.UID(), env: env,
 	}
 	return b
@@ -130,7 +133,7 @@ func (b *builder) supervisord() *reader {
 	b.add(r.notes)
 	b.overrides(&b.cfg.Daemon)
 	b.daemonEnv = b.cfg.Daemon.Environment
-	b.around.daemon = b.daemonEnv
+	b.context.daemon = b.daemonEnv
 	b.names = b.names.WithEnv(b.daemonEnv)
 	b.envNames = b.envNames.WithEnv(b.daemonEnv)
 	return r
@@ -167,13 +170,13 @@ func (b *builder) servers() (n notes) {
 		}
 	}
 	b.cfg.Daemon.ServerURL = serverAddress(b.cfg.Servers)
-	b.around.serverURL = b.cfg.Daemon.ServerURL
+	b.context.serverURL = b.cfg.Daemon.ServerURL
 	return n
 }
 
 // job is one group, or one member of one, to be built.
 type job struct {
-	blueprint
+	buildKey
 	make  func(r *reader) Group
 	built *built
 }
@@ -184,7 +187,7 @@ type job struct {
 func (b *builder) groups() {
 	heads, jobs := b.plan()
 	b.reuse()
-	b.built = make(map[blueprint]*built, len(jobs))
+	b.built = make(map[buildKey]*built, len(jobs))
 	b.cfg.Groups = make([]Group, 0, len(heads)+len(jobs))
 	inParallel(len(jobs), func(i int) { b.run(&jobs[i]) })
 	next := 0
@@ -207,7 +210,7 @@ func (b *builder) groups() {
 		b.cfg.Groups = append(b.cfg.Groups, j.built.group)
 	}
 	for _, j := range jobs {
-		b.built[j.blueprint] = j.built
+		b.built[j.buildKey] = j.built
 	}
 	slices.SortStableFunc(b.cfg.Groups, func(g, h Group) int {
 		return cmp.Or(cmp.Compare(g.Priority, h.Priority), cmp.Compare(g.Name, h.Name))
@@ -238,7 +241,7 @@ func (b *builder) plan() (heads []head, jobs []job) {
 			}
 			grouped[m.section] = true
 			name := h.group.Name
-			jobs = append(jobs, job{blueprint{m.section, name, true}, func(r *reader) Group { return b.processesIn(r, name, m.fastCGI) }, nil})
+			jobs = append(jobs, job{buildKey{m.section, name, true}, func(r *reader) Group { return b.processesIn(r, name, m.fastCGI) }, nil})
 		}
 	}
 	for _, kind := range []struct {
@@ -251,7 +254,7 @@ func (b *builder) plan() (heads []head, jobs []job) {
 	} {
 		for _, s := range b.sections {
 			if strings.HasPrefix(s.name, kind.prefix) && !grouped[s] {
-				jobs = append(jobs, job{blueprint{section: s}, kind.make, nil})
+				jobs = append(jobs, job{buildKey{section: s}, kind.make, nil})
 			}
 		}
 	}
@@ -273,24 +276,24 @@ func (b *builder) processesIn(r *reader, group string, fastCGI bool) Group {
 
 // run builds one job, unless the cache has it.
 func (b *builder) run(j *job) {
-	if old := b.load.cache.built[j.blueprint]; old != nil && b.host.still(old.noted) {
+	if old := b.load.cache.built[j.buildKey]; old != nil && b.host.unchanged(old.dependsOn) {
 		j.built = old
 		return
 	}
 	r := b.reader(j.section)
-	r.host = &witness{asked: b.host.asked}
+	r.host = newRecordingHost(b.host.memoHost)
 	group := j.make(r)
 	b.adviseSection(r)
-	j.built = &built{notes: r.notes, group: group, noted: r.host.noted}
+	j.built = &built{notes: r.notes, group: group, dependsOn: r.host.asked}
 }
 
-// reuse lets the cache's groups stand only while all around them is the same.
+// reuse keeps what the cache has built only while its context is the same.
 func (b *builder) reuse() {
 	cache := b.load.cache
-	if !cache.around.equal(&b.around) {
+	if !cache.context.equal(&b.context) {
 		cache.built = nil
-		around := b.around
-		cache.around = &around
+		context := b.context
+		cache.context = &context
 	}
 }
 
@@ -301,7 +304,7 @@ func (b *builder) owners() {
 		index[f.Path] = i
 	}
 	note := func(s *section, group string) {
-		for _, p := range s.parts[:s.own] {
+		for _, p := range s.parts {
 			i, ok := index[p.from.path]
 			if !ok {
 				continue

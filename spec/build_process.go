@@ -3,6 +3,7 @@ package spec
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -20,6 +21,15 @@ type program struct {
 	numprocs, numprocsStart int
 	processName             string // not expanded
 	names                   *Names
+	env                     programEnv // of the process built last
+}
+
+// programEnv is the value of environment= for one process. Mostly that of the
+// next is the same, and both share it.
+type programEnv struct {
+	text   string // expanded
+	own    Env
+	merged Env // over that of [supervisord]
 }
 
 // processes reads a section's processes, by ascending name, as members of a
@@ -39,7 +49,11 @@ func (b *builder) processes(r *reader, group string, socket *Socket) []Process {
 	p.group, p.Socket, p.names = group, socket, r.names
 	var list []Process
 	for i := range min(p.numprocs, maxProcs) {
+		before := len(r.errs)
 		list = append(list, b.process(r, p, p.numprocsStart+i))
+		if len(r.errs) > before {
+			break // the others would only repeat it
+		}
 	}
 	slices.SortStableFunc(list, func(p, q Process) int { return cmp.Compare(p.Name, q.Name) })
 	return list
@@ -72,7 +86,7 @@ func (b *builder) program(r *reader, name string) *program {
 	p.Stderr.EventsEnabled = get(r, "stderr_events_enabled", false, asBool)
 	p.ServerURL, p.ServerURLAuto = b.serverURL(r)
 	p.User = get(r, "user", nil, asUser)
-	p.Umask = get(r, "umask", -1, asOctal)
+	p.Umask = get(r, "umask", noUmask, asUmask)
 	p.processName = "%(program_name)s"
 	if e := r.section.find("process_name"); e != nil {
 		p.processName = r.unexpanded(e)
@@ -91,6 +105,19 @@ func (b *builder) program(r *reader, name string) *program {
 	b.adviseProgram(r, p)
 	return p
 }
+
+// noUmask is the umask of a process that has none of its own.
+const noUmask = -1
+
+// asUmask reads a umask. -1, which Supervisor accepts, is not the lack of one: the
+// system takes its last nine bits.
+var asUmask = pure(func(s string) (int, error) {
+	n, err := ParseOctal(s)
+	if n == noUmask {
+		n = 0o777
+	}
+	return n, err
+}, asOctal.hint)
 
 // serverURL reads serverurl, of which AUTO in any case is the daemon's own.
 func (b *builder) serverURL(r *reader) (url string, auto bool) {
@@ -116,18 +143,9 @@ func (b *builder) process(r *reader, p *program, number int) Process {
 	proc := p.Process
 	r.names = p.names.With(IntVar("process_num", int64(number)), IntVar("numprocs", int64(p.numprocs)))
 
-	own := b.environment(r)
-	proc.Environment = b.daemonEnv
-	if len(own) > 0 {
-		proc.Environment = make(Env, len(b.daemonEnv)+len(own))
-		for key, value := range b.daemonEnv {
-			proc.Environment[key] = value
-		}
-		for key, value := range own {
-			proc.Environment[key] = value
-		}
-		r.names = r.names.WithEnv(own)
-	}
+	b.environment(r, &p.env)
+	proc.Environment = p.env.merged
+	r.names = r.names.WithEnv(p.env.own)
 	proc.Directory, proc.HasDir = r.text("directory")
 	b.output(r, "stdout", &proc.Stdout, false)
 	b.output(r, "stderr", &proc.Stderr, proc.RedirectStderr)
@@ -155,19 +173,27 @@ func (b *builder) process(r *reader, p *program, number int) Process {
 	return proc
 }
 
-// environment reads the program's own variables. In their text they themselves
-// are not known yet.
-func (b *builder) environment(r *reader) Env {
+// environment reads the program's own variables into env. In their text they
+// themselves are not known yet.
+func (b *builder) environment(r *reader, env *programEnv) {
+	text := ""
 	e := r.section.find("environment")
-	if e == nil {
-		return nil
+	if e != nil {
+		text, _ = r.expand(e, "environment")
 	}
-	text, ok := r.expand(e, "environment")
-	if !ok {
-		return nil
+	if env.merged != nil && env.text == text {
+		return
+	}
+	*env = programEnv{text: text, merged: b.daemonEnv}
+	if text == "" {
+		return
 	}
 	b.adviseEnvironment(r, text)
-	return convert(r, e, text, nil, asEnv)
+	env.own = convert(r, e, text, nil, asEnv)
+	if len(env.own) > 0 {
+		env.merged = maps.Clone(b.daemonEnv)
+		maps.Copy(env.merged, env.own)
+	}
 }
 
 // output reads the log keys of one stream. unused is set for a stream that goes

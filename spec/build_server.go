@@ -3,6 +3,7 @@ package spec
 import (
 	"cmp"
 	"fmt"
+	"slices"
 )
 
 // standardRPC is the only RPC interface there is without Python.
@@ -27,7 +28,7 @@ func (b *builder) rpcInterface(r *reader) RPCInterface {
 		r.missing(factoryKey, fmt.Sprintf("section [%s] does not specify a %s", r.section.name, factoryKey),
 			"add "+factoryKey+" = "+standardRPC)
 	}
-	for _, e := range r.section.entries {
+	for _, e := range slices.Concat(r.section.entries, r.section.inherited()) {
 		if e.name != factoryKey {
 			i.Extra[e.name], _ = r.text(e.name)
 		}
@@ -46,7 +47,7 @@ func (b *builder) interfaceOptions() {
 			continue
 		}
 		r := b.reader(b.byName[rpcPrefix+i.Name])
-		for _, e := range r.section.entries {
+		for _, e := range slices.Concat(r.section.entries, r.section.inherited()) {
 			switch {
 			case e.name == factoryKey:
 			case len(b.cfg.Servers) > 0:
@@ -64,7 +65,7 @@ func (b *builder) interfaceOptions() {
 // interfaceOption says in our words what is wrong with one option.
 func interfaceOption(r *reader, e entry) *Error {
 	hint := cmp.Or(e.headerHint(), "remove the line")
-	if e.isDefault(r.section) {
+	if r.section.position(e.name) < 0 {
 		hint = "what is in [DEFAULT] is in every section: move it to those that it is for"
 	}
 	return &Error{

@@ -20,8 +20,8 @@ type Cache struct {
 	mu       sync.Mutex           // held for a whole load
 	files    map[string]knownFile // by path
 	sections map[string]*section
-	around   *surroundings
-	built    map[blueprint]*built
+	context  *buildContext // nil before the first load
+	built    map[buildKey]*built
 }
 
 // knownFile is a file that was read.
@@ -31,22 +31,23 @@ type knownFile struct {
 	stamped bool
 }
 
-// blueprint is what a group, or a share of one, is made of.
-type blueprint struct {
+// buildKey identifies what a group, or one member's share of it, is built from.
+type buildKey struct {
 	section *section
 	group   string // the group of which it is a member, if it makes none itself
 	member  bool
 }
 
-// built is what was made of a blueprint.
+// built is the result for one buildKey.
 type built struct {
 	notes
-	group Group // of a member only its processes
-	noted []dependency
+	group     Group // of a member only its processes
+	dependsOn dependencies
 }
 
-// surroundings are what every value may depend on outside its own section.
-type surroundings struct {
+// buildContext is everything outside its own section on which a value may
+// depend.
+type buildContext struct {
 	textual  bool
 	here     string
 	hostname string
@@ -58,7 +59,7 @@ type surroundings struct {
 	serverURL string
 }
 
-func (s *surroundings) equal(t *surroundings) bool {
+func (s *buildContext) equal(t *buildContext) bool {
 	return s != nil && s.textual == t.textual && s.here == t.here && s.hostname == t.hostname &&
 		s.cwd == t.cwd && s.uid == t.uid && s.serverURL == t.serverURL && maps.Equal(s.env, t.env) && maps.Equal(s.daemon, t.daemon)
 }

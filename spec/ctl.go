@@ -52,7 +52,7 @@ func LoadCtl(h Host, file string) (*Ctl, error) {
 			Hint: "add a section [supervisorctl] with serverurl=unix:///path/to/supervisor.sock",
 		}})
 	}
-	r := &reader{section: s, host: &witness{asked: newAsked(h)}}
+	r := &reader{section: s, host: newRecordingHost(newMemoHost(h))}
 	c := readCtl(r, path.Dir(s.from.path))
 	if len(r.errs) > 0 {
 		return nil, newLoadError(r.errs)

@@ -78,6 +78,7 @@ func dialectRows() []dialectRow {
 		{"bracket as a name", "[]]\nk=v\n", reading{Sections: map[string]map[string]string{"]": {"k": "v"}}}, ""},
 		{"spaces in a header stay", "[ s ]\nk=v\n", reading{Sections: map[string]map[string]string{" s ": {"k": "v"}}}, ""},
 		{"dots in a header mean nothing", "[a]\nk=v\n[a.b]\n", reading{Sections: map[string]map[string]string{"a": {"k": "v"}, "a.b": {}}}, ""},
+		{"many options", manyOptions("s", 300), manyOptionsRead("s", 300), ""},
 		{"DEFAULT", "[DEFAULT]\nk=v\nl=w\n[s]\nl=x\n", one("k", "v", "l", "x"), ""},
 		{"DEFAULT after the section", "[s]\nl=x\n[DEFAULT]\nk=v\nl=w\n", one("k", "v", "l", "x"), ""},
 		{"DEFAULT twice", "[DEFAULT]\nk=1\n[s]\n[DEFAULT]\nk=2\n", one("k", "2"), ""},
@@ -134,7 +135,7 @@ func ourReading(file string) reading {
 	r := reading{Sections: map[string]map[string]string{}}
 	for _, s := range merge([]*source{{doc: doc}}, nil) {
 		r.Sections[s.name] = map[string]string{}
-		for _, e := range s.entries {
+		for _, e := range slices.Concat(s.entries, s.inherited()) {
 			r.Sections[s.name][e.name] = e.text
 		}
 	}

@@ -17,6 +17,11 @@ func ParseEnv(s string) (Env, error) {
 	if err != nil {
 		return nil, err
 	}
+	return parsePairs(s, tokens)
+}
+
+// parsePairs reads the tokens of s.
+func parsePairs(s string, tokens []string) (Env, error) {
 	env, last := Env{}, ""
 	for len(tokens) > 0 {
 		if len(tokens) < 3 || tokens[1] != "=" {
@@ -55,10 +60,13 @@ func (e *envError) Plain() string {
 //
 // Source: contract/differences.md row 38.
 func EnvAdvice(s string) []string {
-	if _, err := ParseEnv(s); err != nil {
+	tokens, err := envTokens(s)
+	if err != nil {
 		return nil
 	}
-	tokens, _ := envTokens(s)
+	if _, err := parsePairs(s, tokens); err != nil {
+		return nil
+	}
 	var advice []string
 	for ; len(tokens) > 0; tokens = tokens[min(4, len(tokens)):] {
 		key := tokens[0]

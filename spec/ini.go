@@ -102,11 +102,35 @@ func parse(content []byte) *document {
 	if err != nil {
 		panic(fmt.Sprintf("spec: ini.v1 cannot read what the line pass wrote: %v", err))
 	}
-	// The first section of ini.v1 is the one before any header.
-	for i, section := range file.Sections()[1:] {
-		doc.sections[i].keys = keysOf(section)
+	sections := file.Sections()[1:] // the first is the one before any header
+	for i := 0; i < len(sections); {
+		at, keys := pass.headers[i], keysOf(sections[i])
+		repeated := false
+		for i++; i < len(sections) && pass.headers[i] == at; i++ {
+			keys, repeated = append(keys, keysOf(sections[i])...), true
+		}
+		if repeated {
+			keys = lastValues(keys)
+		}
+		doc.sections[at].keys = keys
 	}
 	return doc
+}
+
+// lastValues leaves one of several options of a name: the last value, in the
+// place of the first.
+func lastValues(keys []docKey) []docKey {
+	place := make(map[string]int, len(keys))
+	list := keys[:0]
+	for _, k := range keys {
+		if i, ok := place[k.name]; ok {
+			list[i] = k
+			continue
+		}
+		place[k.name] = len(list)
+		list = append(list, k)
+	}
+	return list
 }
 
 // keysOf undoes the line pass for the options of one section.

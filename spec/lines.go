@@ -10,7 +10,9 @@ import (
 // The line pass reads Supervisor's dialect and writes it down again so that
 // ini.v1 reads exactly what Supervisor does. In what it writes
 //
-//   - a section is [name], and stands as often as its header stood;
+//   - a section is [name], and stands as often as its header stood; in a long
+//     one the header is repeated now and then, for ini.v1 looks at all keys of a
+//     section for each new one;
 //   - an option is .key=LINE value: the dot keeps quotes and dashes in a key
 //     from meaning anything, and the number of the option's line keeps them from
 //     it in a value, and is wanted anyway;
@@ -22,6 +24,9 @@ import (
 type linePass struct {
 	doc *document
 	out []byte // what ini.v1 is to read
+	// headers has the index in doc.sections of each header in out.
+	headers []int
+	options int // written since the last of them
 
 	line    int    // number of the line at hand, from 1
 	end     int    // bytes of text up to its end
@@ -101,7 +106,16 @@ func (p *linePass) open(name, after string) {
 	p.close()
 	p.section = len(p.doc.sections)
 	p.doc.sections = append(p.doc.sections, docSection{name: name, line: p.line, after: strip(after)})
-	p.out = append(append(append(p.out, '['), name...), "]\n"...)
+	p.writeHeader()
+}
+
+// maxOptions is how many options follow one header in what ini.v1 reads.
+const maxOptions = 256
+
+// writeHeader writes down the header of the open section.
+func (p *linePass) writeHeader() {
+	p.headers, p.options = append(p.headers, p.section), 0
+	p.out = append(append(append(p.out, '['), p.doc.sections[p.section].name...), "]\n"...)
 }
 
 // close ends the open option and writes it down.
@@ -109,6 +123,10 @@ func (p *linePass) close() {
 	if p.option == "" {
 		return
 	}
+	if p.options == maxOptions {
+		p.writeHeader()
+	}
+	p.options++
 	p.out = append(append(append(p.out, '.'), p.option...), '=')
 	p.out = append(strconv.AppendInt(p.out, int64(p.at), 10), ' ')
 	p.out = append(append(p.out, strings.TrimRight(string(p.value), "\r")...), '\n')

@@ -198,12 +198,11 @@ func escapeGlob(name string) string {
 //
 // Source: contract/config.md section 7.
 func (l *load) include(main *source) {
-	sections := merge([]*source{main}, nil)
-	i := slices.IndexFunc(sections, func(s *section) bool { return s.name == "include" })
-	if i < 0 {
+	s := sectionNamed([]*source{main}, "include")
+	if s == nil {
 		return
 	}
-	r := l.includeReader(sections[i])
+	r := l.includeReader(s)
 	defer func() { l.add(r.notes) }()
 	e := r.section.find("files")
 	if e == nil {
@@ -228,7 +227,7 @@ func (l *load) include(main *source) {
 func (l *load) includeReader(s *section) *reader {
 	names := (*Names)(nil).With(TextVar("here", l.cfg.Here), TextVar("host_node_name", l.host.Hostname())).
 		WithEnv(environ(l.host))
-	return &reader{section: s, host: &witness{asked: newAsked(l.host)}, names: names, textual: true}
+	return &reader{section: s, host: newRecordingHost(newMemoHost(l.host)), names: names, textual: true}
 }
 
 // wanted is a file that is to be read.
@@ -267,11 +266,11 @@ func (l *load) pattern(pattern string, e *entry) {
 // noMatch says that a pattern matches nothing. Of a watched directory's two
 // patterns one may well match nothing.
 func (l *load) noMatch(pattern string, e *entry) {
-	dir, _ := splitPath(pattern)
+	dir := dirName(pattern)
 	missing := !hasMagic(dir) && !isDir(l.host, dir)
 	advice := &Error{Text: "no file matches " + pattern}
 	if missing {
-		advice.Hint = "the directory " + dirName(pattern) + " does not exist"
+		advice.Hint = "the directory " + dir + " does not exist"
 	}
 	if e == nil {
 		if missing {
@@ -349,6 +348,20 @@ func (l *load) take(w *wanted) {
 	l.cfg.Files = append(l.cfg.Files, File{Path: w.from.path, Hash: w.from.hash})
 }
 
+// errNotRegular is why a file that a pattern matches is not read.
+var errNotRegular = errors.New("not a regular file")
+
+// content reads a file. An included one must be a regular file: a named pipe would
+// hold the load up for ever. The main file may be a pipe, as in -c <(command).
+func (l *load) content(from *source) ([]byte, error) {
+	if !from.main {
+		if info, err := l.host.Stat(from.path); err == nil && !info.Mode().IsRegular() {
+			return nil, errNotRegular
+		}
+	}
+	return l.host.ReadFile(from.path)
+}
+
 // read gives a file its content: the source that the cache has if that is of the
 // same content. It is called from many goroutines.
 func (l *load) read(w *wanted) {
@@ -363,7 +376,7 @@ func (l *load) read(w *wanted) {
 			w.from = known.source
 			return
 		}
-		if content, w.err = l.host.ReadFile(name); w.err != nil {
+		if content, w.err = l.content(w.from); w.err != nil {
 			return
 		}
 	}

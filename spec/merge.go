@@ -48,22 +48,55 @@ type section struct {
 	name    string
 	origin  Origin
 	from    *source // the file in which it first appeared
-	entries []entry // in order of first appearance, [DEFAULT]'s at the end
+	entries []entry // its own, in order of first appearance
 	damaged bool    // a line of it could not be read
+	// defaults is [DEFAULT], which gives what the section does not say itself;
+	// nil where there is none. All sections share it.
+	defaults *section
 
-	parts     []part // its own, then [DEFAULT]'s
-	own       int    // number of its own parts
+	parts     []part
 	overrides []override
+	index     map[string]int // of entries by name; nil while there are few
 }
+
+// scanLimit is the number of entries up to which looking at one after the other
+// is faster than an index.
+const scanLimit = 64
 
 // find is the entry of a key, or nil.
 func (s *section) find(key string) *entry {
-	for i := range s.entries {
-		if s.entries[i].name == key {
-			return &s.entries[i]
-		}
+	if i := s.position(key); i >= 0 {
+		return &s.entries[i]
+	}
+	if s.defaults != nil {
+		return s.defaults.find(key)
 	}
 	return nil
+}
+
+// position is where in its own entries a key stands; -1 if it does not.
+func (s *section) position(key string) int {
+	if s.index == nil {
+		return slices.IndexFunc(s.entries, func(e entry) bool { return e.name == key })
+	}
+	if i, ok := s.index[key]; ok {
+		return i
+	}
+	return -1
+}
+
+// inherited are the entries that the section has of [DEFAULT].
+func (s *section) inherited() []entry {
+	if s.defaults == nil {
+		return nil
+	}
+	var list []entry
+	for _, e := range s.defaults.entries {
+		if s.position(e.name) < 0 {
+			list = append(list, e)
+		}
+	}
+	return list
 }
 
 // id is what stands after the first colon of the header.
@@ -76,19 +109,20 @@ func (s *section) id() string {
 const defaultSection = "DEFAULT"
 
 // merge puts the sections of all files together, in the order of their first
-// appearance. A section whose parts are those of one in known is that one.
+// appearance. A section whose parts are those of one in known is that one;
+// [DEFAULT] is in known under its name.
 //
 // Source: contract/config.md section 7.
 func merge(sources []*source, known map[string]*section) []*section {
 	var parts [][]part
-	var defaults []part
+	var common []part
 	index := make(map[string]int, len(known)+16)
 	for _, from := range sources {
 		for i := range from.doc.sections {
 			sec := &from.doc.sections[i]
 			p := part{sec, from}
 			if sec.name == defaultSection {
-				defaults = append(defaults, p)
+				common = append(common, p)
 				continue
 			}
 			at, ok := index[sec.name]
@@ -100,45 +134,46 @@ func merge(sources []*source, known map[string]*section) []*section {
 			parts[at] = append(parts[at], p)
 		}
 	}
+	var defaults *section
+	if len(common) > 0 {
+		defaults = mergeParts(common, nil, known)
+	}
 	sections := make([]*section, len(parts))
 	for i, own := range parts {
-		all := append(own, defaults...)
-		if old := known[own[0].doc.name]; old != nil && old.own == len(own) && slices.Equal(old.parts, all) {
-			sections[i] = old
-			continue
-		}
-		sections[i] = newSection(all, len(own))
+		sections[i] = mergeParts(own, defaults, known)
 	}
 	return sections
 }
 
-// newSection merges the first own of parts, later values over earlier ones, and
-// lets the others give what is still missing.
-func newSection(parts []part, own int) *section {
-	first := parts[0]
-	s := &section{
-		name:   first.doc.name,
-		origin: Origin{File: first.from.path, Section: first.doc.name, Line: first.doc.line},
-		from:   first.from,
-		parts:  parts,
-		own:    own,
+// sectionNamed is the section of that name, or nil.
+func sectionNamed(sources []*source, name string) *section {
+	for _, s := range merge(sources, nil) {
+		if s.name == name {
+			return s
+		}
 	}
-	for _, p := range parts[:own] {
+	return nil
+}
+
+// mergeParts makes the section of some parts, later values over earlier ones,
+// unless it is known.
+func mergeParts(parts []part, defaults *section, known map[string]*section) *section {
+	first := parts[0]
+	if old := known[first.doc.name]; old != nil && old.defaults == defaults && slices.Equal(old.parts, parts) {
+		return old
+	}
+	s := &section{
+		name:     first.doc.name,
+		origin:   Origin{File: first.from.path, Section: first.doc.name, Line: first.doc.line},
+		from:     first.from,
+		parts:    parts,
+		defaults: defaults,
+	}
+	for _, p := range parts {
 		s.damaged = s.damaged || p.doc.damaged
 		s.entries = slices.Grow(s.entries, len(p.doc.keys))
 		for _, key := range p.doc.keys {
 			s.put(key, p.from)
-		}
-	}
-	fallback := &section{}
-	for _, p := range parts[own:] {
-		for _, key := range p.doc.keys {
-			fallback.put(key, p.from)
-		}
-	}
-	for _, e := range fallback.entries {
-		if s.find(e.name) == nil {
-			s.entries = append(s.entries, e)
 		}
 	}
 	return s
@@ -147,13 +182,29 @@ func newSection(parts []part, own int) *section {
 // put sets a key's value. A key keeps its first place.
 func (s *section) put(key docKey, from *source) {
 	e := entry{name: key.name, text: key.value, line: key.line, from: from}
-	old := s.find(key.name)
-	if old == nil {
+	i := s.position(key.name)
+	if i < 0 {
 		s.entries = append(s.entries, e)
+		s.indexLast()
 		return
 	}
+	old := s.entries[i]
 	if !old.from.builtin && (old.line != e.line || !old.from.sameFile(from)) {
-		s.overrides = append(s.overrides, override{*old, e})
+		s.overrides = append(s.overrides, override{old, e})
 	}
-	*old = e
+	s.entries[i] = e
+}
+
+// indexLast adds the last entry to the index, which begins when there are many.
+func (s *section) indexLast() {
+	n := len(s.entries)
+	switch {
+	case s.index != nil:
+		s.index[s.entries[n-1].name] = n - 1
+	case n > scanLimit:
+		s.index = make(map[string]int, 2*n)
+		for i, e := range s.entries {
+			s.index[e.name] = i
+		}
+	}
 }

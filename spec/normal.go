@@ -3,6 +3,7 @@ package spec
 import (
 	"fmt"
 	"strings"
+	"syscall"
 )
 
 // hidden stands for what is not shown.
@@ -160,7 +161,7 @@ func (n normal) process(g *Group, p *Process) map[string]any {
 	if p.HasDir {
 		m["directory"] = p.Directory
 	}
-	if p.Umask != -1 {
+	if p.Umask != noUmask {
 		m["umask"] = octal(p.Umask)
 	}
 	if p.User != nil {
@@ -231,8 +232,12 @@ func owner(text string) any {
 	return []any{user, group}
 }
 
-// signalWord is a signal's name without SIG, or its number if it has none.
+// signalWord is a signal's name without SIG, or its number if it has none. Of
+// two names it is the first in the alphabet, where logs have SIGPOLL.
 func signalWord(n int) string {
+	if n == int(syscall.SIGIO) {
+		return "IO"
+	}
 	return strings.TrimPrefix(strings.TrimPrefix(SignalName(n), "SIG"), "signal ")
 }
 

@@ -12,7 +12,7 @@ import (
 type reader struct {
 	notes
 	section *section
-	host    *witness
+	host    *recordingHost
 	names   *Names
 	// textual is set when the main file has an [include] section: %(here)s then
 	// is replaced by the directory of the file that the value stands in.
