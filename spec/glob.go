@@ -21,16 +21,16 @@ func Glob(h Host, pattern string) []string {
 		}
 		return nil
 	}
-	dir, base := splitPath(pattern)
+	dir, base := dirName(pattern), pattern[strings.LastIndexByte(pattern, '/')+1:]
 	dirs := []string{dir}
 	if hasMagic(dir) {
-		dirs = slices.DeleteFunc(Glob(h, strings.TrimSuffix(dir, "/")), func(name string) bool { return !isDir(h, name) })
-		for i := range dirs {
-			dirs[i] += "/"
-		}
+		dirs = slices.DeleteFunc(Glob(h, dir), func(name string) bool { return !isDir(h, name) })
 	}
 	var found []string
 	for _, dir := range dirs {
+		if !strings.HasSuffix(dir, "/") {
+			dir += "/"
+		}
 		if !hasMagic(base) {
 			if name := dir + base; base == "" && isDir(h, name) || base != "" && exists(h, name) {
 				found = append(found, name)
@@ -134,12 +134,6 @@ func matchSet(pattern string, r rune) (in bool, size int) {
 }
 
 func hasMagic(pattern string) bool { return strings.ContainsAny(pattern, "*?[") }
-
-// splitPath cuts before the last part; the directory keeps its slash.
-func splitPath(name string) (dir, base string) {
-	i := strings.LastIndexByte(name, '/') + 1
-	return name[:i], name[i:]
-}
 
 // exists reports whether a name is in its directory, even as a link to nothing.
 func exists(h Host, name string) bool {
