@@ -45,9 +45,19 @@ func (d *debts) pay(group string, names []string) {
 	}
 }
 
-// settle forgets what is no longer owed: the process runs, a person stopped it,
-// or it is gone. It returns the rest.
+// settle forgets what is no longer owed, and returns the rest. It is for the time
+// between two updates: one that runs may be stopping a process that is owed.
 func (d *debts) settle(active []Active) map[ProcessKey]bool {
+	still := d.outstanding(active)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.owed = maps.Clone(still)
+	return still
+}
+
+// outstanding is what is owed, but for processes that run, that a person stopped
+// or that are gone.
+func (d *debts) outstanding(active []Active) map[ProcessKey]bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	still := make(map[ProcessKey]bool, len(d.owed))
@@ -62,8 +72,7 @@ func (d *debts) settle(active []Active) map[ProcessKey]bool {
 			}
 		}
 	}
-	d.owed = still
-	return maps.Clone(still)
+	return still
 }
 
 // execution carries out one plan.

@@ -33,7 +33,8 @@ type loop struct {
 func (r *Reconciler) Run(ctx context.Context) {
 	defer close(r.ended)
 	var helpers sync.WaitGroup
-	inner, stop := context.WithCancel(ctx)
+	// The helpers outlast ctx: the update in hand is still to be stored.
+	inner, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer helpers.Wait()
 	defer stop()
 	helpers.Go(func() { r.watcher.Run(inner) })
@@ -94,8 +95,13 @@ func (r *Reconciler) current() *job {
 
 func (l *loop) idle() bool { return l.current() == nil }
 
-// arm sets the timer to whatever comes first.
+// arm sets the timer to whatever comes first. While an update runs nothing is
+// due: its end wakes the loop.
 func (l *loop) arm() {
+	if !l.idle() {
+		l.timer.Stop()
+		return
+	}
 	at := l.look
 	if !l.again.IsZero() && (at.IsZero() || l.again.Before(at)) {
 		at = l.again

@@ -11,8 +11,9 @@ import (
 
 // list is what there is to say about each file and directory of a configuration
 // after this look at it: cfg is the view's own, or where that cannot be used the
-// one in force. A State that is empty is that of the groups from there.
-func (v *view) list(h spec.Host, cfg *spec.Config) []FileState {
+// one in force; gone are active groups that are in no file any more, by the file
+// they were in. A State that is empty is that of the groups from there.
+func (v *view) list(h spec.Host, cfg *spec.Config, gone map[string][]string) []FileState {
 	var files []FileState
 	known := make(map[string]bool)
 	put := func(f FileState) {
@@ -29,7 +30,7 @@ func (v *view) list(h spec.Host, cfg *spec.Config) []FileState {
 		files = append(files, f)
 	}
 	for _, f := range cfg.Files {
-		put(FileState{Path: f.Path, Programs: f.Groups})
+		put(FileState{Path: f.Path, Programs: slices.Concat(f.Groups, gone[f.Path])})
 	}
 	for _, e := range v.bad {
 		if e.File != "" {
@@ -45,11 +46,20 @@ func (v *view) list(h spec.Host, cfg *spec.Config) []FileState {
 	for _, name := range cfg.Ignored {
 		put(FileState{Path: name, State: FileIgnored, Reason: "a name like this is never read as configuration"})
 	}
+	lost := slices.Sorted(maps.Keys(gone))
+	for _, name := range lost {
+		put(FileState{Path: name, Programs: gone[name]})
+	}
 	for _, dir := range includeDirs(cfg) {
 		f := FileState{Path: dir}
 		for _, file := range cfg.Files {
 			if path.Dir(file.Path) == dir {
 				f.Programs = append(f.Programs, file.Groups...)
+			}
+		}
+		for _, name := range lost {
+			if path.Dir(name) == dir {
+				f.Programs = append(f.Programs, gone[name]...)
 			}
 		}
 		if _, err := h.Stat(dir); err != nil {

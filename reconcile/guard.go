@@ -13,15 +13,16 @@ import (
 //
 // Source: reconciler.md, When it does not act.
 const (
-	minRemovals   = 5           // a share of fewer groups than this is never held
-	removalWindow = time.Minute // in which removals count together
-	updateEvery   = time.Second // between two automatic updates of one group
-	flapLimit     = 5           // automatic updates of one group within flapWindow
-	flapWindow    = time.Minute // and how long it must then be quiet
-	retryFirst    = time.Second // after a failed step; doubled each time
-	retryAtMost   = time.Minute
-	gracePeriod   = time.Minute // in which add and remove of what is done already succeed
-	historyLimit  = 200         // entries kept
+	minRemovals    = 5           // a share of fewer groups than this is never held
+	removalWindow  = time.Minute // in which removals count together
+	updateEvery    = time.Second // between two automatic updates of one group
+	flapLimit      = 5           // automatic updates of one group within flapWindow
+	flapWindow     = time.Minute // and how long it must then be quiet
+	retryFirst     = time.Second // after a failed step; doubled each time
+	retryAtMost    = time.Minute
+	gracePeriod    = time.Minute // in which add and remove of what is done already succeed
+	historyLimit   = 200         // entries kept, as long as they hold no more than
+	historyActions = 20_000      // actions
 )
 
 // Hold is something that is not done, and why.
@@ -49,8 +50,9 @@ type guard struct {
 
 // failure is a step to be tried again.
 type failure struct {
-	times int
-	next  time.Time
+	reason string
+	times  int
+	next   time.Time
 }
 
 func newGuard() *guard {
@@ -111,6 +113,7 @@ func (v *verdict) retry(at time.Time) {
 // judge decides about the plan of an automatic update. active is the number of
 // active groups.
 func (g *guard) judge(now time.Time, steps []Step, active int, limit spec.Removals) (v verdict) {
+	g.forget(now)
 	held := make(map[string]time.Time)
 	hold := func(group, reason string) {
 		key := group + "\x00" + reason
@@ -196,18 +199,26 @@ func (g *guard) began(now time.Time, steps []Step) {
 	}
 }
 
-// ended notes how a step came out.
-func (g *guard) ended(now time.Time, group string, ok bool) {
-	if ok {
-		delete(g.failed, group)
-		return
-	}
+// succeeded notes that a step was carried out.
+func (g *guard) succeeded(group string) { delete(g.failed, group) }
+
+// fails notes that a step went wrong, and reports whether that is news: another
+// reason than at the last try.
+func (g *guard) fails(now time.Time, group, reason string) bool {
 	f := g.failed[group]
 	wait := retryAtMost
 	if f.times < 6 {
 		wait = retryFirst << f.times
 	}
-	g.failed[group] = failure{f.times + 1, now.Add(wait)}
+	g.failed[group] = failure{reason, f.times + 1, now.Add(wait)}
+	return f.reason != reason
+}
+
+// forget drops what no longer counts, of groups that may never come again.
+func (g *guard) forget(now time.Time) {
+	old := func(at time.Time) bool { return now.Sub(at) >= flapWindow }
+	maps.DeleteFunc(g.recent, func(_ string, times []time.Time) bool { return old(times[len(times)-1]) })
+	maps.DeleteFunc(g.changed, func(name string, at time.Time) bool { return old(at) && !g.flapping[name] })
 }
 
 // taken notes that a person removes a group that the files still have.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -30,7 +31,8 @@ type job struct {
 	actions []Action // carried out
 	lines   []string
 	failed  []string
-	left    bool // overtaken
+	news    []string // those of failed that were not told before
+	left    bool     // overtaken
 
 	reply chan Report   // capacity one; nil for an automatic update
 	fault chan error    // capacity one: nothing could be made of the files
@@ -70,6 +72,14 @@ func (r *Reconciler) Apply(ctx context.Context, names []string, caller string) (
 	}
 }
 
+// fail notes what went wrong; told is set when that is nothing new.
+func (j *job) fail(text string, told bool) {
+	j.failed = append(j.failed, text)
+	if !told {
+		j.news = append(j.news, text)
+	}
+}
+
 // begin starts an update that somebody asked for.
 func (l *loop) begin(ctx context.Context, j *job) {
 	how := accepting
@@ -87,10 +97,12 @@ func (l *loop) begin(ctx context.Context, j *job) {
 	active := l.target.Groups()
 	for _, n := range unknownNames(active, v.config.Groups, j.names) {
 		text := "ERROR: no such group: " + n
-		j.lines, j.failed = append(j.lines, text), append(j.failed, text)
+		j.lines = append(j.lines, text)
+		j.fail(text, false)
 	}
 	for _, e := range v.bad {
-		j.lines, j.failed = append(j.lines, "ERROR: "+e.Report()), append(j.failed, e.Report())
+		j.lines = append(j.lines, "ERROR: "+e.Report())
+		j.fail(e.Report(), false)
 	}
 	l.mu.Lock()
 	l.guard.wanted(j.names)
@@ -156,10 +168,12 @@ func (l *loop) ran(ctx context.Context, outcomes []Outcome) {
 		case errors.Is(o.Err, ErrConflict) || errors.Is(o.Err, ErrStillRunning) && o.Step.New != nil:
 			again = true
 		case ctx.Err() == nil:
-			j.failed = append(j.failed, o.Err.Error())
-			l.guard.ended(now, o.Step.Group, false)
+			j.fail(o.Err.Error(), !l.guard.fails(now, o.Step.Group, o.Err.Error()))
 		}
 	}
+	old := func(_ string, at time.Time) bool { return now.Sub(at) >= gracePeriod }
+	maps.DeleteFunc(l.added, old)
+	maps.DeleteFunc(l.removed, old)
 	l.mu.Unlock()
 	j.lines = append(j.lines, lines(outcomes)...)
 	l.tell(j, outcomes)
@@ -181,7 +195,7 @@ func (l *loop) ran(ctx context.Context, outcomes []Outcome) {
 
 // settled notes that a step was carried out. mu is held.
 func (l *loop) settled(now time.Time, j *job, s *Step) {
-	l.guard.ended(now, s.Group, true)
+	l.guard.succeeded(s.Group)
 	delete(l.added, s.Group)
 	delete(l.removed, s.Group)
 	switch {
@@ -223,9 +237,12 @@ func (s *status) nextGeneration() int {
 // record adds an entry to the history. mu is held.
 func (s *status) record(e Entry) {
 	s.history = append(s.history, e)
-	if n := len(s.history) - historyLimit; n > 0 {
-		s.history = slices.Delete(s.history, 0, n)
+	first, actions := len(s.history)-1, len(e.Actions)
+	for first > 0 && len(s.history)-first < historyLimit && actions+len(s.history[first-1].Actions) <= historyActions {
+		first--
+		actions += len(s.history[first].Actions)
 	}
+	s.history = slices.Delete(s.history, 0, first)
 }
 
 // finish ends a job: history, log, events, answer.
@@ -240,9 +257,7 @@ func (l *loop) finish(j *job) {
 	}
 	l.mu.Lock()
 	gen := cmp.Or(j.gen, l.gen)
-	// What is tried again and fails in the same way is no news.
-	repeated := !j.explicit && len(j.actions) == 0 && len(l.history) > 0 && l.history[len(l.history)-1].Result == result
-	news := len(j.actions)+len(j.failed) > 0 && !repeated
+	news := len(j.actions)+len(j.news) > 0
 	if news || j.trigger == TriggerStart || j.trigger == TriggerReload {
 		l.record(Entry{
 			Generation: gen, Time: j.began, Trigger: j.trigger, Caller: j.caller, Actions: j.actions,
@@ -256,7 +271,7 @@ func (l *loop) finish(j *job) {
 		if len(j.failed) > 0 {
 			e.Type, e.Reason = EventFailed, strings.Join(j.failed, "; ")
 		}
-		for _, f := range j.failed {
+		for _, f := range j.news {
 			l.log.Warn("reconcile: " + f)
 		}
 		l.emit(e)

@@ -221,12 +221,17 @@ func (r *Reconciler) Files() []FileState {
 	r.mu.Lock()
 	v, cfg := r.view, r.inForce
 	differs := make(map[string]bool, len(r.drift))
-	for _, s := range r.drift {
+	gone := make(map[string][]string) // groups that are active and in no file, by the file they were in
+	for i := range r.drift {
+		s := &r.drift[i]
 		differs[s.Group] = true
+		if s.New == nil {
+			gone[origin(s.Old)] = append(gone[origin(s.Old)], s.Group)
+		}
 	}
 	holds := r.holds
 	r.mu.Unlock()
-	files := v.list(r.source.host, cfg)
+	files := v.list(r.source.host, cfg, gone)
 	for i := range files {
 		f := &files[i]
 		if f.State != "" {
@@ -285,7 +290,7 @@ func (r *Reconciler) Diff(names []string) ([]Action, error) {
 		return nil, fmt.Errorf("%w: %s", ErrBadName, unknown[0])
 	}
 	var actions []Action
-	for _, s := range Plan(active, v.config.Groups, Policy{Only: names, Explicit: true, Owed: r.debts.settle(active)}) {
+	for _, s := range Plan(active, v.config.Groups, Policy{Only: names, Explicit: true, Owed: r.debts.outstanding(active)}) {
 		actions = append(actions, s.Actions...)
 	}
 	return actions, nil

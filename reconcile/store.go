@@ -119,9 +119,10 @@ func (s *Store) noteLocked(err error) {
 	}
 }
 
-// replace puts data in the place of a file, whole or not at all.
+// replace puts data in the place of a file, whole or not at all. There is one
+// temporary name for it, so that daemons that were killed leave no pile of them.
 func replace(path string, data []byte, sync bool) error {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.tmp")
+	f, err := os.OpenFile(path+".tmp", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}

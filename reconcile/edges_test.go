@@ -1,0 +1,204 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"supervisord/reconcile/watch"
+)
+
+// TestTimerDuringUpdate: what is due while an update runs waits for its end. A
+// loop that did not wait would spin, and time in the bubble would stand still.
+func TestTimerDuringUpdate(t *testing.T) {
+	files := map[string]string{"conf.d/a.ini": ini("a"), "conf.d/bad.ini": "[program:bad"}
+	inBubble(t, "rescan=1s\n", files, func(w *world, hint *told) {
+		w.table.stopping = func(string, string) time.Duration { return time.Minute }
+		w.put(hint, "conf.d/a.ini", ini("a", "command=/bin/n"))
+		if s := w.rec.State(); s.Phase != Applying {
+			t.Fatalf("state: %+v", s)
+		}
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		if got := w.groups(); got != "a=n" {
+			t.Errorf("groups: %s", got)
+		}
+	})
+}
+
+// TestHistoryAtShutdown: what an update did before the daemon ended in the middle
+// of it is in the history of the next.
+func TestHistoryAtShutdown(t *testing.T) {
+	files := map[string]string{"conf.d/a.ini": ini("a", "priority=2"), "conf.d/b.ini": ini("b", "priority=1")}
+	inBubble(t, "max_removals=100%\n", files, func(w *world, hint *told) {
+		w.table.stopping = func(group, _ string) time.Duration {
+			return map[string]time.Duration{"a": time.Second, "b": time.Hour}[group]
+		}
+		w.sh("rm conf.d/*.ini")
+		hint.hints <- watch.Hint{Trigger: TriggerWatch}
+		time.Sleep(time.Minute) // a is gone, b takes its time
+		w.stop()
+		var history []Entry
+		if !OpenExisting(w.rec.Store().Dir()).Load(historyItem, &history) || len(history) != 2 {
+			t.Fatalf("history: %+v", history)
+		}
+		if e := history[1]; len(e.Actions) != 1 || e.Actions[0].String() != "remove a" {
+			t.Errorf("the last entry is %+v", e)
+		}
+	})
+}
+
+// TestDiffDuringStop: somebody who asks for the difference while a process is
+// being stopped for a change does not make it stay down.
+func TestDiffDuringStop(t *testing.T) {
+	inBubble(t, "", map[string]string{"conf.d/a.ini": ini("a", "autostart=false")}, func(w *world, hint *told) {
+		w.table.start(w.table.groups["a"], "a") // by hand
+		w.table.stopping = func(string, string) time.Duration { return 10 * time.Second }
+		tries := 0
+		w.table.refusing(func(op string) error {
+			if tries++; op == "change a" && tries == 1 {
+				return ErrConflict
+			}
+			return nil
+		})
+		w.put(hint, "conf.d/a.ini", ini("a", "autostart=false", "command=/bin/n"))
+		if _, err := w.rec.Diff(nil); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if got := w.groups(); got != "a=n" {
+			t.Errorf("groups: %s", got)
+		}
+	})
+}
+
+// TestRetriesOfTwo: two groups that keep failing at different times are each told
+// of once.
+func TestRetriesOfTwo(t *testing.T) {
+	inBubble(t, "", map[string]string{"conf.d/c.ini": ini("c")}, func(w *world, hint *told) {
+		w.table.refusing(func(op string) error { return errors.New("no " + op) })
+		w.put(hint, "conf.d/a.ini", ini("a"))
+		time.Sleep(10 * time.Second)
+		w.put(hint, "conf.d/b.ini", ini("b"))
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		w.log.once(t, "no add a")
+		w.log.once(t, "no add b")
+		if n := len(w.rec.History(0)); n != 3 {
+			t.Errorf("%d entries in the history, want the start and one for each: %+v", n, w.rec.History(0))
+		}
+		w.table.refusing(func(op string) error { return errors.New("still no " + op) })
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		w.log.once(t, "still no add a")
+	})
+}
+
+// TestForgets: names that come and go leave nothing behind.
+func TestForgets(t *testing.T) {
+	inBubble(t, "max_removals=100%\n", nil, func(w *world, hint *told) {
+		for i := range 20 {
+			name := fmt.Sprintf("job%d", i)
+			w.put(hint, "conf.d/job.ini", ini(name))
+			time.Sleep(2 * time.Minute)
+			synctest.Wait()
+			if got := w.groups(); got != name {
+				t.Fatalf("groups: %s, want %s", got, name)
+			}
+		}
+		w.rec.mu.Lock()
+		defer w.rec.mu.Unlock()
+		g := w.rec.guard
+		for what, n := range map[string]int{
+			"recent": len(g.recent), "seen": len(g.seen), "changed": len(g.changed), "failed": len(g.failed),
+			"removed": len(g.removed), "gone": len(g.gone), "added lately": len(w.rec.added), "removed lately": len(w.rec.removed),
+		} {
+			if n > 2 {
+				t.Errorf("%s: %d names are remembered", what, n)
+			}
+		}
+	})
+}
+
+// TestHistoryIsBounded: by entries, and by the actions in them.
+func TestHistoryIsBounded(t *testing.T) {
+	var s status
+	for i := range 2 * historyLimit {
+		s.record(Entry{Generation: i})
+	}
+	if len(s.history) != historyLimit || s.history[0].Generation != historyLimit {
+		t.Errorf("%d entries from %d on", len(s.history), s.history[0].Generation)
+	}
+	for i := range 3 {
+		s.record(Entry{Generation: i, Actions: make([]Action, historyActions/2)})
+	}
+	if len(s.history) != 2 || s.history[0].Generation != 1 {
+		t.Errorf("%d entries, the first with %d actions", len(s.history), len(s.history[0].Actions))
+	}
+	if s.record(Entry{Actions: make([]Action, 2*historyActions)}); len(s.history) != 1 {
+		t.Errorf("%d entries; the last one stays however long it is", len(s.history))
+	}
+}
+
+// TestFilesShowRemovals: files that are gone, and the sections that are gone from
+// files, are listed for as long as what they defined is active.
+func TestFilesShowRemovals(t *testing.T) {
+	files := programs(5)
+	files["conf.d/two.ini"] = ini("q") + ini("r")
+	inBubble(t, "", files, func(w *world, hint *told) {
+		w.rec.SetAutoupdate(false, "uid 0")
+		w.sh("rm conf.d/p*.ini")
+		w.put(hint, "conf.d/two.ini", ini("q"))
+		check := func(state, reason string) {
+			t.Helper()
+			for name, groups := range map[string]string{
+				"conf.d/p00.ini": "p00", "conf.d/two.ini": "q r", "conf.d": "q p00 p01 p02 p03 p04 r",
+			} {
+				f := w.file(name)
+				if f.State != state || strings.Join(f.Programs, " ") != groups || !strings.Contains(f.Reason, reason) {
+					t.Errorf("%s: %+v, want %s of %s", name, f, state, groups)
+				}
+			}
+		}
+		check(FilePending, "")
+		w.rec.SetAutoupdate(true, "uid 0")
+		synctest.Wait()
+		check(FileHeld, "max_removals")
+		if _, err := w.rec.Apply(context.Background(), nil, ""); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if f := w.file("conf.d/p00.ini"); f.Path != "" {
+			t.Errorf("after the update: %+v", f)
+		}
+	})
+}
+
+// TestStoreLeavesNoTemporaries: a daemon that was killed while it wrote leaves at
+// most the one file that the next write takes.
+func TestStoreLeavesNoTemporaries(t *testing.T) {
+	dir := t.TempDir()
+	for range 3 {
+		if err := os.WriteFile(filepath.Join(dir, "x.json.tmp"), []byte("half of it and more"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := OpenStore(dir, nil).Save("x", "y", true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 1 || entries[0].Name() != "x.json" {
+		t.Errorf("%v, %v", entries, err)
+	}
+	var got string
+	if !OpenExisting(dir).Load("x", &got) || got != "y" {
+		t.Errorf("read %q", got)
+	}
+}
