@@ -3,17 +3,15 @@
 //
 // Source: contract/process.md section 14.
 //
-// Differs: it ends as soon as its child has failed, not up to 5 s later; when its
-// child has put a process in the background, it ends with that; a command that
-// cannot be run, or a process that is not there, is one line on standard error; a
-// pidfile that holds no positive number is unreadable.
+// Differs: from 5 s after the start on it ends as soon as its child does, not up
+// to 5 s later; a command that cannot be run, or a process that is not there, is
+// one line on standard error; a pidfile that holds no positive number is
+// unreadable.
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -37,29 +35,19 @@ func run(argv []string, stdout, stderr io.Writer) int {
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGINT,
 		syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGQUIT)
 
-	began := time.Now()
+	earliest := time.After(minLifetime)
 	ended, err := start(argv[2:])
 	if err != nil {
 		fmt.Fprintf(stderr, "cannot run %s: %v\n", argv[2], err)
 		return 1
 	}
-	var daemon *os.Process    // that the command has left behind
-	var look <-chan time.Time // after it; nil while the command runs
+	var exit <-chan time.Time // nil while the command runs
 	for {
 		select {
-		case ok := <-ended:
-			if !ok {
-				return 0
-			}
-			ended = nil
-			look = time.Tick(lookEvery)
-		case <-look:
-			if daemon == nil || !alive(daemon) {
-				daemon = leftBehind(argv[1], began)
-			}
-			if daemon == nil && time.Since(began) > patience {
-				return 0
-			}
+		case <-ended:
+			ended, exit = nil, earliest
+		case <-exit:
+			return 0
 		case sig := <-signals:
 			pid, err := readPID(argv[1])
 			if err != nil {
@@ -77,42 +65,15 @@ func run(argv []string, stdout, stderr io.Writer) int {
 	}
 }
 
-const (
-	// patience is how long after the start a pidfile may still appear. The original
-	// looks after its child every 5 s, so that what lives shorter shows as long.
-	patience  = 5 * time.Second
-	lookEvery = 200 * time.Millisecond
-)
+// minLifetime is how long pidproxy lives at least, unless a signal ends it. The
+// original looks after its child every 5 s. Supervisor must not take a command
+// that puts itself in the background at once for one that fails to start, and
+// start it again and again.
+const minLifetime = 5 * time.Second
 
-// leftBehind is the process that a pidfile names, nil if there is none: the file
-// must have been written since the command began, since one from an earlier life
-// may name anybody.
-func leftBehind(path string, began time.Time) *os.Process {
-	info, err := os.Stat(path)
-	if err != nil || info.ModTime().Before(began.Add(-time.Second)) { // file times are coarse
-		return nil
-	}
-	pid, err := readPID(path)
-	if err != nil {
-		return nil
-	}
-	p, err := os.FindProcess(pid)
-	if err != nil || !alive(p) {
-		return nil
-	}
-	return p
-}
-
-// alive reports whether a process is there, whosever it is.
-func alive(p *os.Process) bool {
-	err := p.Signal(syscall.Signal(0))
-	return err == nil || errors.Is(err, fs.ErrPermission)
-}
-
-// start runs a command, whose first word is a path. When its process is gone,
-// ended tells whether with exit status 0. The goroutine that waits for it lives
-// until then.
-func start(argv []string) (ended <-chan bool, err error) {
+// start runs a command, whose first word is a path, and closes ended when its
+// process is gone. The goroutine that waits for it lives until then.
+func start(argv []string) (ended <-chan struct{}, err error) {
 	path, err := filepath.Abs(argv[0])
 	if err != nil {
 		return nil, err
@@ -123,10 +84,10 @@ func start(argv []string) (ended <-chan bool, err error) {
 	if err != nil {
 		return nil, err
 	}
-	gone := make(chan bool, 1) // so that the goroutine waits for nobody
+	gone := make(chan struct{})
 	go func() {
-		state, err := child.Wait()
-		gone <- err == nil && state.Success()
+		defer close(gone)
+		child.Wait() // how it ended makes no difference here
 	}()
 	return gone, nil
 }
@@ -162,9 +123,7 @@ const usage = `pidproxy -- run a command and hand on signals to the process in i
 The command is started as it is written, without a search in PATH. When pidproxy
 gets SIGTERM, SIGHUP, SIGINT, SIGUSR1, SIGUSR2 or SIGQUIT, it reads the pidfile
 and sends the same signal to the process named there. After SIGTERM, SIGINT and
-SIGQUIT, and when the command fails, pidproxy ends too. A command that succeeds may
-have put itself in the background: then pidproxy ends with the process in the
-pidfile, which the command must have written within 5 seconds.
+SIGQUIT, and when the command ends, pidproxy ends too.
 
 Usage: %s <pidfile name> <command> [<cmdarg1> ...]
 `

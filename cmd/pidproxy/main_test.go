@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -95,7 +94,6 @@ func (p *proxy) wait() error {
 type target struct {
 	pid   int
 	lines *bufio.Scanner
-	wait  func() // reaps it, at the latest when the test ends
 }
 
 func startTarget(t *testing.T) *target {
@@ -111,12 +109,11 @@ func startTarget(t *testing.T) *target {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	wait := sync.OnceFunc(func() { cmd.Wait() })
 	t.Cleanup(func() {
 		cmd.Process.Kill()
-		wait()
+		cmd.Wait()
 	})
-	target := &target{pid: cmd.Process.Pid, lines: bufio.NewScanner(stdout), wait: wait}
+	target := &target{pid: cmd.Process.Pid, lines: bufio.NewScanner(stdout)}
 	target.next(t, "ready")
 	return target
 }
@@ -210,43 +207,20 @@ func TestEndsWithItsChild(t *testing.T) {
 	})
 }
 
-// TestStaysWithADaemon: a command that puts itself in the background and succeeds
-// is followed by the process in its pidfile; the original ends within 5 s.
-func TestStaysWithADaemon(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "pid")
-	target := startTarget(t)
-	p := startProxy(t, oracle.Ours, path, "/bin/sh", "-c", "echo $0 >$1; echo started; exec >&-", fmt.Sprint(target.pid), path)
-	if got := p.line(); got != "started" {
-		t.Fatalf("printed %q", got)
-	}
-	select {
-	case err := <-p.exit:
-		t.Fatalf("it ended although the daemon lives: %v", err)
-	case <-time.After(patience + time.Second): // long enough for one that does not care for the pidfile
-	}
-	p.cmd.Process.Signal(syscall.SIGHUP)
-	target.next(t, "HUP")
-	syscall.Kill(target.pid, syscall.SIGKILL)
-	target.wait()
-	if err := p.wait(); err != nil {
-		t.Errorf("ended with %v, want exit status 0", err)
-	}
-}
-
-// TestStalePidfile: what an earlier life has left in the pidfile is nobody's
-// daemon.
-func TestStalePidfile(t *testing.T) {
-	t.Parallel()
-	path := pidfile(t, fmt.Sprint(os.Getpid()))
-	hourAgo := time.Now().Add(-time.Hour)
-	if err := os.Chtimes(path, hourAgo, hourAgo); err != nil {
-		t.Fatal(err)
-	}
-	p := startProxy(t, oracle.Ours, path, "/bin/true")
-	if err := p.wait(); err != nil {
-		t.Errorf("ended with %v, want exit status 0", err)
-	}
+// A command that puts itself in the background is not taken for one that cannot
+// start, and signals reach the daemon until pidproxy ends.
+func TestStaysAWhile(t *testing.T) {
+	both(t, func(t *testing.T, kind oracle.Kind) {
+		g := startTarget(t)
+		began := time.Now()
+		p := startProxy(t, kind, pidfile(t, fmt.Sprint(g.pid)), "/bin/sh", "-c", "echo started; exec >&-")
+		p.line()
+		p.cmd.Process.Signal(syscall.SIGHUP)
+		g.next(t, "HUP")
+		if err := p.wait(); err != nil || time.Since(began) < minLifetime {
+			t.Errorf("ended after %v with %v, want 0 after %v at least", time.Since(began), err, minLifetime)
+		}
+	})
 }
 
 func TestTooFewArguments(t *testing.T) {
