@@ -2,30 +2,62 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"strings"
+	"sync"
 )
 
-// pidfile is the file that holds the daemon's number.
-type pidfile struct{ path string }
+// pidfile is the file that holds the daemon's number. Its methods may be called
+// from any goroutine.
+type pidfile struct {
+	log *slog.Logger
+
+	mu   sync.Mutex // held for as long as it takes to write so small a file
+	path string     // "" where there is none, or no more
+}
 
 // writePidfile writes it and says so in the log, as Supervisor does.
 //
 // Source: contract/config.md section 10, pidfile.
-func writePidfile(path string, log *slog.Logger) pidfile {
-	err := os.WriteFile(path, fmt.Appendf(nil, "%d\n", os.Getpid()), 0o666)
-	if err != nil {
+func writePidfile(path string, log *slog.Logger) *pidfile {
+	p := &pidfile{path: path, log: log}
+	if err := p.write(); err != nil {
 		log.Log(context.Background(), levelCritical, "could not write pidfile "+path)
-		return pidfile{}
+		p.path = ""
+		return p
 	}
 	log.Info(fmt.Sprintf("supervisord started with pid %d", os.Getpid()))
-	return pidfile{path}
+	return p
 }
 
-// remove takes the file away, if it is still about us.
-func (p pidfile) remove() {
+func (p *pidfile) write() error {
+	return os.WriteFile(p.path, fmt.Appendf(nil, "%d\n", os.Getpid()), 0o666)
+}
+
+// keep writes it anew if somebody removed it: without it, scripts take the daemon
+// for dead and start another.
+func (p *pidfile) keep() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.path == "" {
+		return
+	}
+	if _, err := os.Lstat(p.path); !errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	if p.write() == nil { // else its folder is gone, too, and the next look may find it again
+		p.log.Warn("pidfile " + p.path + " had vanished and was made again")
+	}
+}
+
+// remove takes the file away, if it is still about us, for good.
+func (p *pidfile) remove() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.path == "" {
 		return
 	}
@@ -33,4 +65,5 @@ func (p pidfile) remove() {
 	if err == nil && strings.TrimSpace(string(text)) == fmt.Sprint(os.Getpid()) {
 		os.Remove(p.path)
 	}
+	p.path = ""
 }

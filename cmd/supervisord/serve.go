@@ -90,7 +90,7 @@ func (d *daemon) live(start *reconcile.Start) (err error) {
 	defer pid.remove()
 	l.settleSurvivors(ctx, survivors)
 	rest.Go(func() { l.server.Run(ctx) })
-	rest.Go(func() { l.keepSockets(ctx) })
+	rest.Go(func() { l.keepFiles(ctx, pid) })
 	if l.supervisor.Begin(ctx) != nil {
 		return <-ended // a signal came first
 	}
@@ -113,9 +113,9 @@ func (l *life) reconcile(ctx context.Context) {
 	l.reconciler.Run(ctx)
 }
 
-// keepSockets makes a socket anew whose file somebody removed, as tidy-up jobs in
-// temporary directories do. A look costs one lstat.
-func (l *life) keepSockets(ctx context.Context) {
+// keepFiles makes a socket or the pidfile anew that somebody removed, as tidy-up
+// jobs in temporary directories do. A look costs one lstat each.
+func (l *life) keepFiles(ctx context.Context, pid *pidfile) {
 	look := time.NewTicker(10 * time.Second)
 	defer look.Stop()
 	for {
@@ -124,6 +124,7 @@ func (l *life) keepSockets(ctx context.Context) {
 			if err := l.server.Check(); err != nil {
 				l.logger.Error("cannot make the socket anew: " + err.Error())
 			}
+			pid.keep()
 		case <-ctx.Done():
 			return
 		}
