@@ -6,7 +6,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -26,10 +25,7 @@ type eventScenario struct {
 	noEnd   bool     // the daemon is gone when the scenario is over
 }
 
-const (
-	eventDeadline = 20 * time.Second
-	logShown      = 4 << 10 // bytes of the log that a failure shows
-)
+const logShown = 4 << 10 // bytes of the log that a failure shows
 
 // eventRun is one run of a scenario on one daemon.
 type eventRun struct {
@@ -45,7 +41,7 @@ func (s *eventRun) until(namespec, state string) {
 // wait fails the test, with all that is known, unless cond becomes true.
 func (s *eventRun) wait(what string, cond func() bool) {
 	s.t.Helper()
-	if !oracle.Eventually(eventDeadline, cond) {
+	if !oracle.Eventually(oracle.Deadline, cond) {
 		log := s.Log()
 		s.t.Fatalf("%s daemon: waited in vain for %s\nend of the log:\n%s", s.Kind, what, log[max(0, len(log)-logShown):])
 	}
@@ -82,14 +78,18 @@ func (s *eventRun) logged(text string) {
 	s.wait("the log to say "+text, func() bool { return strings.Contains(s.Log(), text) })
 }
 
-// rec is a recorder's section; more are further keys.
+// rec is a recorder's section; more are further keys. It counts as started at
+// once, before any other program, lest the order of the two be chance: the original
+// looks at the clock anew for each process.
 func rec(name, events, answers string, more ...string) string {
 	return "[eventlistener:" + name + "]\ncommand={{.Self}} record {{.Dir}}/" + name + ".events " + answers +
-		"\nevents=" + events + "\nbuffer_size=100\n" + strings.Join(more, "\n") + "\n"
+		"\nevents=" + events + "\nbuffer_size=100\nstartsecs=0\n" + strings.Join(more, "\n") + "\n"
 }
 
 // says is a program that runs a shell script once it is told to go on: a line on
-// its standard input, so that nothing is said before the listener listens.
+// its standard input, so that nothing is said before the listener listens. The
+// command drained waits until the daemon has read what was said so far, which is
+// then not read together with what follows.
 func says(script string, more ...string) string {
 	return "[program:p]\ncommand=/bin/sh {{.Dir}}/p.sh\nautorestart=false\n" + strings.Join(more, "\n") + "\n" + scriptMark + script
 }
@@ -107,10 +107,10 @@ const remote = "REMOTE_COMMUNICATION"
 
 var eventScenarios = []eventScenario{
 	{name: "boot", config: rec("rec", "PROCESS_STATE,PROCESS_GROUP,SUPERVISOR_STATE_CHANGE,"+remote, "") +
-		"[program:a]\ncommand=/bin/cat\n[program:b]\ncommand=/bin/cat\npriority=5\n",
+		"[program:a]\ncommand=/bin/cat\nstartsecs=0\n[program:b]\ncommand=/bin/cat\npriority=5\nstartsecs=0\n",
 		do: func(s *eventRun) { s.until("a", "RUNNING"); s.seen("rec", "PROCESS_STATE_RUNNING", 3) }},
 	{name: "backoff-fatal", config: rec("rec", "PROCESS_STATE_STARTING,PROCESS_STATE_BACKOFF,PROCESS_STATE_FATAL,"+remote, "") +
-		"[program:bad]\ncommand=/bin/sh -c \"sleep 0.1; exit 1\"\nstartsecs=5\nstartretries=1\nautostart=false\n",
+		"[program:bad]\ncommand=/bin/sh -c \"sleep 0.1; exit 1\"\nstartsecs=60\nstartretries=1\nautostart=false\n",
 		do: func(s *eventRun) {
 			s.until("rec", "RUNNING")
 			s.call("startProcess", "bad", false)
@@ -141,11 +141,11 @@ var eventScenarios = []eventScenario{
 			s.call("startProcess", "a")
 		}},
 	{name: "stop-in-backoff", config: rec("rec", "PROCESS_STATE_BACKOFF,PROCESS_STATE_STOPPED,PROCESS_STATE_STOPPING,"+remote, "") +
-		"[program:bad]\ncommand=/bin/sh -c \"sleep 0.1; exit 1\"\nstartsecs=5\nstartretries=100\nautostart=false\n",
+		"[program:bad]\ncommand=/bin/sh -c \"sleep 0.1; exit 1\"\nstartsecs=60\nstartretries=100\nautostart=false\n",
 		do: func(s *eventRun) {
 			s.until("rec", "RUNNING")
 			s.call("startProcess", "bad", false)
-			s.seen("rec", "PROCESS_STATE_BACKOFF", 2)
+			s.seen("rec", "PROCESS_STATE_BACKOFF", 4) // so that it is one for 4 s
 			s.until("bad", "BACKOFF")
 			s.call("stopProcess", "bad")
 		}},
@@ -161,7 +161,7 @@ var eventScenarios = []eventScenario{
 			s.call("stopProcess", "g:a")
 		}},
 	{name: "numprocs", config: rec("rec", "PROCESS_STATE_STARTING,PROCESS_STATE_RUNNING,"+remote, "") +
-		"[program:n]\ncommand=/bin/cat\nnumprocs=3\nprocess_name=%(program_name)s_%(process_num)02d\n",
+		"[program:n]\ncommand=/bin/cat\nnumprocs=3\nprocess_name=%(program_name)s_%(process_num)02d\nstartsecs=0\n",
 		do: func(s *eventRun) { s.until("n:n_02", "RUNNING") }},
 	{name: "remote", config: rec("rec", "remote_communication", ""),
 		do: func(s *eventRun) {
@@ -172,16 +172,16 @@ var eventScenarios = []eventScenario{
 			s.call("sendRemoteCommEvent", "ä", "")
 		}},
 	{name: "log-stdout", config: rec("rec", "PROCESS_LOG,"+remote, "") +
-		says("read go; echo one; sleep 0.3; printf two; sleep 0.3; echo é; exec cat", "stdout_events_enabled=true"),
+		says("read go; echo one; drained; printf two; drained; echo é; exec cat", "stdout_events_enabled=true"),
 		do: func(s *eventRun) { s.goOn(); s.seen("rec", "PROCESS_LOG_STDOUT", 3) }},
 	{name: "log-stderr", config: rec("rec", "PROCESS_LOG_STDERR,"+remote, "") +
 		says("read go; echo out; echo err >&2; exec cat", "stdout_events_enabled=true", "stderr_events_enabled=true"),
 		do: func(s *eventRun) { s.goOn(); s.seen("rec", "PROCESS_LOG_STDERR", 1) }},
 	{name: "log-redirected", config: rec("rec", "PROCESS_LOG,"+remote, "") +
-		says("read go; echo out; sleep 0.3; echo err >&2; exec cat", "stdout_events_enabled=true", "redirect_stderr=true"),
+		says("read go; echo out; drained; echo err >&2; exec cat", "stdout_events_enabled=true", "redirect_stderr=true"),
 		do: func(s *eventRun) { s.goOn(); s.seen("rec", "PROCESS_LOG_STDOUT", 2) }},
 	{name: "log-undecodable", config: rec("rec", "PROCESS_LOG,"+remote, "") +
-		says(`read go; printf "\377\376 it's\n"; sleep 0.3; printf "\303"; sleep 0.3; printf "\251\n"; exec cat`, "stdout_events_enabled=true"),
+		says(`read go; printf "\377\376 it's\n"; drained; printf "\303"; drained; printf "\251\n"; exec cat`, "stdout_events_enabled=true"),
 		do: func(s *eventRun) { s.goOn(); s.seen("rec", "PROCESS_LOG_STDOUT", 3) }},
 	{name: "log-before-exit", config: rec("rec", "PROCESS_LOG,PROCESS_STATE_EXITED,"+remote, "") +
 		says("read go; echo last words; exit 0", "stdout_events_enabled=true"),
@@ -193,13 +193,13 @@ var eventScenarios = []eventScenario{
 		says(`read go; B='<!--XSUPERVISOR:BEGIN-->' E='<!--XSUPERVISOR:END-->'; printf "${B}one$E${B}${E}x${B}three\n$E"; exec cat`, "stdout_capture_maxbytes=1MB"),
 		do: func(s *eventRun) { s.goOn(); s.seen("rec", "PROCESS_COMMUNICATION_STDOUT", 3) }},
 	{name: "comm-split", config: rec("rec", "PROCESS_COMMUNICATION,"+remote, "") +
-		says(`read go; printf 'x<!--XSUPER'; sleep 0.2; printf 'VISOR:BEGIN-->a<!--X'; sleep 0.2; printf 'b<!--XSUPERVISOR:E'; sleep 0.2; printf 'ND-->, and some text after the mark\n'; exec cat`, "stdout_capture_maxbytes=1MB"),
+		says(`read go; printf 'x<!--XSUPER'; drained; printf 'VISOR:BEGIN-->a<!--X'; drained; printf 'b<!--XSUPERVISOR:E'; drained; printf 'ND-->, and some text after the mark\n'; exec cat`, "stdout_capture_maxbytes=1MB"),
 		do: func(s *eventRun) { s.goOn(); s.seen("rec", "PROCESS_COMMUNICATION_STDOUT", 1) }},
 	{name: "comm-and-log", config: rec("rec", "PROCESS_COMMUNICATION,PROCESS_LOG,"+remote, "") +
 		says(`read go; printf 'before the mark ...... <!--XSUPERVISOR:BEGIN-->inside<!--XSUPERVISOR:END-->'; exec cat`, "stdout_capture_maxbytes=1MB", "stdout_events_enabled=true"),
 		do: func(s *eventRun) { s.goOn(); s.seen("rec", "PROCESS_COMMUNICATION_STDOUT", 1) }},
 	{name: "comm-limit", config: rec("rec", "PROCESS_COMMUNICATION,"+remote, "") +
-		says(`read go; printf '<!--XSUPERVISOR:BEGIN-->'; sleep 0.2; printf 'aaaaaaaaaabbbbbbbbbbccccccccccdddddddddd'; sleep 0.2; printf 'eeeeeeeeeeffffffffffgggggggggghhhhhhhhhh<!--XSUPERVISOR:END-->'; exec cat`, "stdout_capture_maxbytes=50"),
+		says(`read go; printf '<!--XSUPERVISOR:BEGIN-->'; drained; printf 'aaaaaaaaaabbbbbbbbbbccccccccccdddddddddd'; drained; printf 'eeeeeeeeeeffffffffffgggggggggghhhhhhhhhh<!--XSUPERVISOR:END-->'; exec cat`, "stdout_capture_maxbytes=50"),
 		do: func(s *eventRun) { s.goOn(); s.seen("rec", "PROCESS_COMMUNICATION_STDOUT", 1) }},
 	{name: "comm-stderr", config: rec("rec", "PROCESS_COMMUNICATION_STDERR,"+remote, "") +
 		says(`read go; printf '<!--XSUPERVISOR:BEGIN-->\377\n<!--XSUPERVISOR:END-->' >&2; exec cat`, "stderr_capture_maxbytes=1MB"),
@@ -264,8 +264,7 @@ var eventScenarios = []eventScenario{
 		"record {{.Dir}}/%(process_num)s.events silent\nnumprocs=2\nprocess_name=%(process_num)s", 1), noEnd: true,
 		listen: []string{"0", "1"},
 		do: func(s *eventRun) {
-			s.until("rec:0", "RUNNING")
-			s.until("rec:1", "RUNNING")
+			s.wait("both to be ready", func() bool { return strings.Count(s.Log(), "ACKNOWLEDGED -> READY") == 2 })
 			s.call("sendRemoteCommEvent", "t", "first")
 			s.seen("0", remote, 1)
 			s.call("sendRemoteCommEvent", "t", "second")
@@ -316,16 +315,16 @@ func TestEventStreams(t *testing.T) {
 				own = filepath.Join(eventGoldens, sc.name+".ours.txt")
 			}
 			if oracle.Present(t) {
-				compareGolden(t, original, sc.record(t, oracle.Debian), true)
+				compareGolden(t, oracle.Debian, original, sc.record(t, oracle.Debian), true)
 			}
-			compareGolden(t, own, sc.record(t, oracle.Ours), own != original)
+			compareGolden(t, oracle.Ours, own, sc.record(t, oracle.Ours), own != original)
 		})
 	}
 }
 
 // compareGolden compares with a golden file, or writes it if it is the one's to
 // write and -update is given.
-func compareGolden(t *testing.T, path, got string, writes bool) {
+func compareGolden(t *testing.T, kind oracle.Kind, path, got string, writes bool) {
 	t.Helper()
 	if oracle.Updating() && writes {
 		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
@@ -338,7 +337,7 @@ func compareGolden(t *testing.T, path, got string, writes bool) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(strings.SplitAfter(string(want), "\n"), strings.SplitAfter(got, "\n")); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", path, diff)
+		t.Errorf("%s (-want +%v):\n%s", path, kind, diff)
 	}
 }
 
@@ -375,7 +374,12 @@ func startScripted(t testing.TB, kind oracle.Kind, config string) *eventRun {
 	dir := t.TempDir()
 	config, script, scripted := strings.Cut(config, scriptMark)
 	if scripted {
-		if err := os.WriteFile(filepath.Join(dir, "p.sh"), []byte(script+"\n"), 0o644); err != nil {
+		self, err := os.Executable()
+		if err != nil {
+			t.Fatal(err)
+		}
+		script = "drained() { " + self + " drained; }\n" + script + "\n"
+		if err := os.WriteFile(filepath.Join(dir, "p.sh"), []byte(script), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}

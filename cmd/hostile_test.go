@@ -186,7 +186,7 @@ func memory(t testing.TB, pid int) int {
 func TestStalledListenerIsRestarted(t *testing.T) {
 	t.Parallel()
 	s := &eventRun{oracle.StartDaemon(t, oracle.Ours, t.TempDir(), oracle.Prelude+
-		rec("rec", remote, "silent", "startsecs=0", "stall_timeout=1")), t}
+		rec("rec", remote, "silent", "stall_timeout=1")), t}
 	s.until("rec", "RUNNING")
 	first := s.pid("rec")
 	s.call("sendRemoteCommEvent", "t", "x")

@@ -43,12 +43,12 @@ events=TICK_5
 	threads, kilobytes := held(t, s.PID())
 	files := len(descriptors(t, s.PID()))
 	live(lives)
-	if !oracle.Eventually(eventDeadline, func() bool { return len(descriptors(t, s.PID())) <= files+1 }) {
+	if !oracle.Eventually(oracle.Deadline, func() bool { return len(descriptors(t, s.PID())) <= files+1 }) {
 		t.Errorf("%d descriptors have become %d", files, len(descriptors(t, s.PID())))
 	}
 	// What ends a life is not waited for, so a thread or two may still be going.
 	var nowThreads, nowKilobytes int
-	if !oracle.Eventually(eventDeadline, func() bool {
+	if !oracle.Eventually(oracle.Deadline, func() bool {
 		nowThreads, nowKilobytes = held(t, s.PID())
 		return nowThreads <= threads+6
 	}) {

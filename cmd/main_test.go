@@ -11,6 +11,7 @@ import (
 // argument; the value gets the arguments after it and returns the exit status.
 var roles = map[string]func(args []string) int{
 	"record":  record,
+	"drained": drained,
 	"hostile": hostile,
 	"witness": witness,
 	"echo":    echo,

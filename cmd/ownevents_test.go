@@ -87,7 +87,7 @@ func TestUnknownResultHandler(t *testing.T) {
 // The reconciler's events reach the listener that names them and no other.
 func TestReconcileEvents(t *testing.T) {
 	t.Parallel()
-	s := startScripted(t, oracle.Ours, rec("all", "EVENT", "", "startsecs=0")+rec("rec", "RECONCILE,"+remote, "", "startsecs=0")+
+	s := startScripted(t, oracle.Ours, rec("all", "EVENT", "")+rec("rec", "RECONCILE,"+remote, "")+
 		"[include]\nfiles={{.Dir}}/conf.d/*.ini\n[reconcile]\nsettle=50ms\nrescan=1s\n")
 	s.until("all", "RUNNING")
 	s.until("rec", "RUNNING")

@@ -2,10 +2,13 @@ package cmd
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,11 +16,43 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
 )
 
-// lastWords is how long a recorder goes on reading after SIGTERM, so that what was
-// sent to it before is recorded whatever the kernel delivers first.
-const lastWords = 300 * time.Millisecond
+// untilTerm reads standard input until SIGTERM. What was sent before is read to its
+// end, whatever the kernel delivers first; then, and where nobody reads, the
+// process ends.
+type untilTerm struct {
+	stdin *os.File
+	ended chan struct{} // closed by SIGTERM
+}
+
+func newUntilTerm() (*untilTerm, error) {
+	if err := syscall.SetNonblock(0, true); err != nil {
+		return nil, err
+	}
+	u := &untilTerm{os.NewFile(0, "standard input"), make(chan struct{})}
+	term := make(chan os.Signal, 1)
+	signal.Notify(term, syscall.SIGTERM)
+	go func() { // ends with the process
+		<-term
+		close(u.ended)
+		u.stdin.SetReadDeadline(time.Now())
+	}()
+	return u, nil
+}
+
+func (u *untilTerm) Read(p []byte) (int, error) {
+	n, err := u.stdin.Read(p)
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		return n, err
+	}
+	if n, err = syscall.Read(0, p); n > 0 {
+		return n, nil
+	}
+	return 0, io.EOF // there is no more, or will be none
+}
 
 // record is an event listener that appends all it is sent to a file. The further
 // arguments are its answers in turn, the last for ever: ok, fail, lower (a result
@@ -33,17 +68,16 @@ func record(args []string) int {
 	if len(answers) == 0 {
 		answers = []string{"ok"}
 	}
-	term := make(chan os.Signal, 1)
-	signal.Notify(term, syscall.SIGTERM)
-	go func() { // ends with the process
-		<-term
-		time.Sleep(lastWords)
-		os.Exit(0)
-	}()
-	if answers[0] == "none" {
-		select {}
+	stdin, err := newUntilTerm()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
 	}
-	in := bufio.NewReader(os.Stdin)
+	if answers[0] == "none" {
+		<-stdin.ended
+		return 0
+	}
+	in := bufio.NewReader(stdin)
 	for {
 		fmt.Print("READY\n")
 		text, err := readEvent(in)
@@ -63,7 +97,8 @@ func record(args []string) int {
 		case "bad":
 			fmt.Print("RESULT two\nOK")
 		case "silent":
-			select {}
+			<-stdin.ended
+			return 0
 		case "die":
 			return 3
 		}
@@ -174,4 +209,24 @@ func canonical(events []recorded) string {
 			ev.serial, ev.pool, ev.poolSerial, ev.name, utf8.RuneCountInString(payload), payload)
 	}
 	return b.String()
+}
+
+// drained is a child that ends once all that is in the pipe of its standard output
+// has been read.
+func drained([]string) int {
+	fionread := uint(0x4004667f) // as BSD numbers it
+	if runtime.GOOS == "linux" {
+		fionread = 0x541b
+	}
+	for {
+		n, err := unix.IoctlGetInt(1, fionread)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		if n == 0 {
+			return 0
+		}
+		time.Sleep(time.Millisecond)
+	}
 }

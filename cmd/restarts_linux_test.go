@@ -22,7 +22,7 @@ func TestHangUpAtAnyMoment(t *testing.T) {
 	pid := s.PID()
 	begun := func() int { return strings.Count(s.Log(), "supervisord started with pid") }
 	const lives = 5
-	if !oracle.Eventually(eventDeadline, func() bool {
+	if !oracle.Eventually(oracle.Deadline, func() bool {
 		s.Signal(syscall.SIGHUP)
 		return begun() > lives
 	}) {
@@ -83,14 +83,14 @@ autostart=false
 		s.until("slow", "STARTING")
 		s.Signal(syscall.SIGHUP)
 		for i, conn := range conns {
-			conn.SetReadDeadline(time.Now().Add(eventDeadline))
+			conn.SetReadDeadline(time.Now().Add(oracle.Deadline))
 			if _, err := io.Copy(io.Discard, conn); err != nil && !strings.Contains(err.Error(), "reset") {
 				t.Errorf("life %d, client %d: %v", life, i, err)
 			}
 		}
 		s.until("p", "RUNNING")
 	}
-	if !oracle.Eventually(eventDeadline, func() bool { return count() <= before }) {
+	if !oracle.Eventually(oracle.Deadline, func() bool { return count() <= before }) {
 		t.Errorf("%d descriptors before, %d after: %v", before, count(), descriptors(t, s.PID()))
 	}
 }
