@@ -33,6 +33,7 @@ type fakeKernel struct {
 	others  map[int]bool // groups whose number has gone to somebody else
 	notices chan os.Signal
 	hold    chan struct{} // what "stuck" waits for
+	looks   chan struct{} // what a look at a group waits for; nil for nothing
 	holds   []*fakeHold   // on processes that are no children of ours
 
 	// fails is asked before each start, by the process's name.
@@ -93,10 +94,20 @@ func (k *fakeKernel) SignalGroup(pgid int, sig syscall.Signal) error {
 		}
 		return nil
 	}
-	return k.Signal(pgid, sig)
+	err := k.Signal(pgid, sig)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err == syscall.ESRCH && k.members[pgid] > 0 { // its leader has ended
+		k.signals = append(k.signals, "group "+sig.String())
+		return nil
+	}
+	return err
 }
 
 func (k *fakeKernel) GroupMembers(pgid int) []int {
+	if k.looks != nil {
+		<-k.looks
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.others[pgid] {

@@ -3,6 +3,7 @@ package runtime
 import (
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -40,6 +41,9 @@ func (k *kin) look(o kernel) int {
 		members := o.GroupMembers(k.group)
 		if k.seen == nil {
 			k.seen = make(map[int]uint64, len(members))
+			if slices.Contains(members, k.group) {
+				return 0 // our leader was reaped: this is another's, of a group of its own
+			}
 			for _, pid := range members {
 				if start, err := o.StartTime(pid); err == nil {
 					k.seen[pid] = start

@@ -149,6 +149,58 @@ func TestReusedGroupIsLeftAlone(t *testing.T) {
 	}, program("web", func(p *spec.Process) { p.KillMode = spec.KillGroup }))
 }
 
+// A stop that comes while the output of a dead leader is read, or its group looked
+// at, does not signal the group by a number that may be somebody else's by now: who
+// is left is told once it is known, and a group that is another's is left alone.
+func TestStopWhileDying(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		reused bool
+		want   []string
+	}{
+		{"ours", false, []string{"group terminated", "group killed"}},
+		{"another's", true, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			prepareKernel = func(k *fakeKernel) { k.looks = make(chan struct{}) }
+			defer func() { prepareKernel = nil }()
+			inBubble(t, func(b *bench) {
+				b.after(time.Second)
+				pid := b.info("web").PID
+				b.kernel.leave(pid, 1)
+				b.kernel.exit("web", 0)
+				b.after(0)
+				if _, err := b.sup.Stop(background, one("web"), false); err != nil {
+					t.Fatal(err)
+				}
+				b.after(0)
+				if diff := cmp.Diff([]string(nil), b.kernel.sent()); diff != "" {
+					t.Errorf("before it was known who is left: %s", diff)
+				}
+				if test.reused {
+					b.kernel.mu.Lock()
+					b.kernel.names[pid], b.kernel.others = "stranger", map[int]bool{pid: true}
+					b.kernel.mu.Unlock()
+				}
+				close(b.kernel.looks)
+				b.after(11 * time.Second)
+				if diff := cmp.Diff(test.want, b.kernel.sent()); diff != "" {
+					t.Error(diff)
+				}
+				if survived := strings.Contains(b.lines(), "survived the stop"); survived == test.reused {
+					t.Errorf("log:\n%s", b.lines())
+				}
+				b.kernel.leave(pid, 0)
+				b.kernel.mu.Lock()
+				delete(b.kernel.names, pid)
+				b.kernel.mu.Unlock()
+				b.after(time.Second)
+				b.expect("web", state.Stopped)
+			}, program("web", func(p *spec.Process) { p.KillMode = spec.KillGroup }))
+		})
+	}
+}
+
 // Without cgroups each program is named once, and its group is what is stopped.
 func TestFallback(t *testing.T) {
 	two := &spec.Group{Name: "g", Priority: 999}

@@ -45,12 +45,13 @@ type process struct {
 	kin     kin  // everything that belongs to it; the zero value when nothing runs
 	hold    hold // on a process that is not our child; nil for one that is
 	pipes   launch.Pipes
-	began   uint64     // when it began, in ticks after boot; 0 where that cannot be known
-	starts  int64      // launches that made a process
-	streams int        // streams that have not finished
-	dying   *proc.Exit // reaped, while its output is read
-	died    time.Time  // when
-	sweep   time.Time  // when to look again who is left of it
+	began   uint64         // when it began, in ticks after boot; 0 where that cannot be known
+	starts  int64          // launches that made a process
+	streams int            // streams that have not finished
+	dying   *proc.Exit     // reaped, while its output is read
+	died    time.Time      // when
+	owed    syscall.Signal // to its group, asked for while dying; 0 for none
+	sweep   time.Time      // when to look again who is left of it
 	pause   time.Duration
 
 	former     kin  // who is left of the run before, while the machine says that somebody is
@@ -178,14 +179,19 @@ func (s *Supervisor) kill(p *process, e proc.Effect) error {
 		return nil
 	case p.kin.group == 0:
 		return nil
+	case p.dying != nil:
+		// Its number may be another group's by now: who is left is signalled once it
+		// is known.
+		if e.Group {
+			p.owed = sig
+		}
+		return nil
 	case p.hold != nil:
 		err = signalHeld(s.opt.kernel, p.hold, p.kin.group, sig, e.Group)
 	case e.Group:
 		err = s.opt.kernel.SignalGroup(e.PID, sig)
-	case p.alive():
-		err = s.opt.kernel.Signal(e.PID, sig)
 	default:
-		return nil
+		err = s.opt.kernel.Signal(e.PID, sig)
 	}
 	if e.Group && p.kin.cgroup != "" {
 		all, k := p.kin, s.opt.kernel
@@ -255,6 +261,7 @@ func (s *Supervisor) aside(work func() func()) {
 func (s *Supervisor) ended(p *process, left kin, survivors int) {
 	exit := *p.dying
 	p.dying, p.former, p.kin = nil, left, kin{}
+	defer func() { p.owed = 0 }()
 	if p.hold != nil {
 		p.hold.Close()
 		p.hold = nil
@@ -269,6 +276,9 @@ func (s *Supervisor) ended(p *process, left kin, survivors int) {
 	}
 	s.step(p, proc.Input{Kind: proc.Exited, Exit: exit, Ended: p.died, Survivors: survivors, Cgroup: left.cgroup != ""})
 	if p.machine.Sweeping {
+		if p.owed != 0 {
+			s.sweepWith(p, p.owed)
+		}
 		p.pause = firstSweep
 		p.sweep = time.Now().Add(p.pause)
 		s.schedule(p)
