@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -201,4 +202,96 @@ func TestStoreLeavesNoTemporaries(t *testing.T) {
 	if !OpenExisting(dir).Load("x", &got) || got != "y" {
 		t.Errorf("read %q", got)
 	}
+}
+
+// TestChangeAtEachStep: whichever step of an update newer content comes in, the
+// newest is in force in the end, and what neither concerns is left alone.
+func TestChangeAtEachStep(t *testing.T) {
+	files := map[string]string{
+		"conf.d/keep.ini": ini("keep"), "conf.d/a.ini": ini("a", "priority=1"), "conf.d/b.ini": ini("b", "priority=2"),
+		"conf.d/c.ini": ini("c", "priority=3"), "conf.d/d.ini": ini("d", "priority=4"),
+	}
+	for step, reached := int32(1), true; reached; step++ {
+		inBubble(t, "max_removals=100%\n", files, func(w *world, hint *told) {
+			keep := w.table.pidOf("keep", "keep")
+			var asked atomic.Int32
+			w.table.stopping = func(string, string) time.Duration { return 3 * time.Second }
+			w.table.before = func(string) {
+				if asked.Add(1) != step {
+					return
+				}
+				w.write("conf.d/a.ini", ini("a", "priority=1"))                        // back to what it was
+				w.write("conf.d/b.ini", ini("b", "priority=2", "command=/bin/newest")) // changed once more
+				w.write("conf.d/c.ini", ini("c", "priority=3"))                        // back from the dead
+				w.sh("rm -f conf.d/d.ini conf.d/e.ini")
+				hint.hints <- watch.Hint{Trigger: TriggerWatch}
+			}
+			w.write("conf.d/a.ini", ini("a", "priority=1", "command=/bin/n"))
+			w.write("conf.d/b.ini", ini("b", "priority=2", "command=/bin/n"))
+			w.write("conf.d/e.ini", ini("e"))
+			w.sh("rm conf.d/c.ini")
+			hint.hints <- watch.Hint{Trigger: TriggerWatch}
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			want := "a, b=newest, c, keep"
+			if reached = asked.Load() >= step; !reached {
+				want = "a=n, b=n, d, e, keep"
+			}
+			if got := w.groups(); got != want || w.rec.State().Phase != Synced {
+				t.Errorf("step %d: groups %s, want %s; %+v", step, got, want, w.rec.State())
+			}
+			if w.table.pidOf("keep", "keep") != keep || len(w.table.wrong)+len(w.table.stale()) > 0 {
+				t.Errorf("step %d: keep was touched, or rules broken: %v", step, w.table.wrong)
+			}
+		})
+		if step == 1 && !reached {
+			t.Fatal("nothing was asked of the table")
+		}
+	}
+}
+
+// TestRealDirectories: State says where each include directory really is, also
+// after the link on its path was flipped, as git-sync does for each commit.
+func TestRealDirectories(t *testing.T) {
+	inBubble(t, "", nil, func(w *world, hint *told) {
+		real := func() string {
+			t.Helper()
+			for _, d := range w.rec.State().Directories {
+				if d.Path == w.root+"/conf.d" {
+					return d.Real
+				}
+			}
+			t.Fatalf("no conf.d: %+v", w.rec.State())
+			return ""
+		}
+		w.sh("mkdir -p wt/1111 wt/2222; rmdir conf.d; ln -s wt/1111 conf.d")
+		equal(t, "directory", real(), w.root+"/wt/1111")
+		w.sh("ln -s wt/2222 t; mv -T t conf.d")
+		equal(t, "directory", real(), w.root+"/wt/2222")
+		w.sh("rm conf.d")
+		equal(t, "a directory that is not there", real(), "")
+	})
+}
+
+// TestTenThousandFiles: with so many files an edit of one is one action, and a
+// removal of some is held or not as with few.
+func TestTenThousandFiles(t *testing.T) {
+	const n = 10_000
+	w := newWorld(t, "", nil)
+	for i := range n {
+		name := fmt.Sprintf("p%05d", i)
+		if err := os.WriteFile(w.root+"/conf.d/"+name+".ini", []byte(ini(name)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.start()
+	w.eventually("all are there", func() bool { return len(w.table.Groups()) == n })
+	w.table.took()
+	w.write("conf.d/p00007.ini", ini("p00007", "command=/bin/n"))
+	w.eventually("one is changed", func() bool { return w.rec.History(1)[0].Trigger == TriggerWatch })
+	w.eventually("nothing is being done", func() bool { return w.rec.State().Phase == Synced })
+	equal(t, "actions", words(w.table.took()), "stop p00007:p00007; stopped p00007:p00007; change p00007; start p00007:p00007")
+	w.sh("rm conf.d/p0[0-5]*.ini")
+	w.eventually("the removal of most is held", func() bool { return strings.Contains(w.rec.State().Reason, "would remove 6000 of 10000") })
+	equal(t, "actions", words(w.table.took()), "")
 }

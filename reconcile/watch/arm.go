@@ -72,7 +72,7 @@ func (w *Watcher) arm() (added bool) {
 		case err == nil:
 			w.armed[path], byID[in.id] = in.id, path
 			added = true
-			if kind := remoteType(path); kind != "" {
+			if kind := w.fsType(path); kind != "" {
 				w.remote[path] = true
 				w.fallBack(kind, path+" is on a "+kind+" file system, which may change without notice", nil)
 			}

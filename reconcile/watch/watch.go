@@ -73,8 +73,9 @@ type Watcher struct {
 	reset  chan struct{} // capacity one: scope was replaced
 
 	// How notices are asked for; tests replace them to meet the system's limits.
-	open func() (*fsnotify.Watcher, error)
-	add  func(*fsnotify.Watcher, string) error
+	open   func() (*fsnotify.Watcher, error)
+	add    func(*fsnotify.Watcher, string) error
+	fsType func(path string) string // remoteType
 
 	// -- owned by Run: everything below --
 
@@ -119,6 +120,7 @@ func New(o Options) *Watcher {
 		written: make(map[string]time.Time),
 		open:    fsnotify.NewWatcher,
 		add:     (*fsnotify.Watcher).Add,
+		fsType:  remoteType,
 	}
 	if w.ignore == nil {
 		w.ignore = func(string) bool { return false }

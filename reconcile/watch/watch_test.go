@@ -342,6 +342,38 @@ func TestRescan(t *testing.T) {
 	}
 }
 
+// TestRemote: a file system that may change elsewhere is looked at again and
+// again, and that is said once.
+func TestRemote(t *testing.T) {
+	t.Parallel()
+	root := realTempDir(t)
+	shell(t, root, "mkdir a b")
+	var log lockedBuffer
+	w := New(Options{Scope: Scope{Paths: []string{root + "/a/*.ini", root + "/b/*.ini"}}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	w.fsType = func(path string) string {
+		if strings.HasPrefix(path, root+"/") {
+			return "NFS"
+		}
+		return ""
+	}
+	w.now = new(Scope)
+	w.settle, w.rescan = idleTimer(), idleTimer()
+	w.adopt(w.scope.Load())
+	defer w.fsn.Close()
+	if !w.rescan.Stop() {
+		t.Error("with rescan=0 nothing would ever look again")
+	}
+	w.survey()
+	if n := strings.Count(log.String(), "NFS"); n != 1 {
+		t.Errorf("it was said %d times:\n%s", n, log.String())
+	}
+	shell(t, root, "rm -r a b")
+	w.survey()
+	if len(w.remote) != 0 {
+		t.Errorf("what is gone is still waited for: %v", w.remote)
+	}
+}
+
 // TestNoNoticesAndNoRescan: rescan=0 trusts notices alone, except where there
 // are none.
 func TestNoNoticesAndNoRescan(t *testing.T) {
