@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"supervisord/runtime"
 	"supervisord/runtime/event"
 	"supervisord/runtime/launch"
+	"supervisord/runtime/mainlog"
 	"supervisord/spec"
 )
 
@@ -33,6 +35,8 @@ type daemon struct {
 	restarts int
 	caught   *caught  // signals, over all lives
 	printer  *printer // of standard output, over all lives
+
+	lastLog mainlog.Options // of the newest log that could be opened
 }
 
 // run is the daemon's life; it returns the exit status.
@@ -40,8 +44,7 @@ func (d *daemon) run() int {
 	for ; ; d.restarts++ {
 		start, err := reconcile.Startup(d.host, d.path, d.statedir, d.options())
 		if err != nil {
-			printErrors(os.Stderr, d.argv0, err)
-			return 2
+			return d.fail(err)
 		}
 		if d.restarts == 0 && !start.Config.Daemon.NoDaemon && d.ready == nil {
 			return background(d.argv0)
@@ -52,12 +55,29 @@ func (d *daemon) run() int {
 		switch err := d.live(start); {
 		case errors.Is(err, runtime.ErrRestart):
 		case err != nil:
-			printErrors(os.Stderr, d.argv0, err)
-			return 2
+			return d.fail(err)
 		default:
 			return 0
 		}
 	}
+}
+
+// fail says why there is no life, or no further one, and returns the exit status.
+// After a restart nobody may read standard error any more: it says so in the newest
+// log that could be opened too or, should that be out of reach by now, to syslog.
+func (d *daemon) fail(err error) int {
+	printErrors(os.Stderr, d.argv0, err)
+	if d.restarts == 0 {
+		return 2
+	}
+	for _, o := range []mainlog.Options{d.lastLog, {Path: "syslog"}} {
+		if log, failed := mainlog.Open(o); failed == nil {
+			log.Logger().Log(context.Background(), levelCritical, "cannot restart: "+err.Error())
+			_ = log.Close() // there is nowhere left to say that this failed
+			break
+		}
+	}
+	return 2
 }
 
 // options are how the configuration is loaded, now and whenever it is read

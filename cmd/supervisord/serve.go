@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -37,22 +36,19 @@ type life struct {
 // Source: contract/config.md section 10. Differs: the servers are opened before
 // AUTO logs are cleaned, so that a second daemon does not remove the first
 // one's (differences.md section 3, row 33).
-func (d *daemon) live(start *reconcile.Start) (err error) {
+func (d *daemon) live(start *reconcile.Start) error {
 	cfg := start.Config
 	if err := d.become(start); err != nil {
 		return err
 	}
 	d.announce(cfg)
 	l := &life{cfg: cfg}
-	if err := l.openLog(); err != nil {
+	options := l.logOptions()
+	if err := l.openLog(options); err != nil {
 		return err
 	}
+	d.lastLog = options
 	defer l.log.Close()
-	defer func() {
-		if d.restarts > 0 && err != nil && !errors.Is(err, runtime.ErrRestart) { // nobody reads standard error any more
-			l.logger.Log(context.Background(), levelCritical, "cannot restart: "+err.Error())
-		}
-	}()
 	d.noteParse(start)
 	d.logNotes(l.logger)
 	if err := d.wire(l, start); err != nil {
@@ -131,16 +127,20 @@ func (l *life) keepFiles(ctx context.Context, pid *pidfile) {
 	}
 }
 
-// openLog opens the activity log.
-func (l *life) openLog() error {
+func (l *life) logOptions() mainlog.Options {
 	c := &l.cfg.Daemon
 	level, _ := mainlog.ParseLevel(c.LogLevel)
-	log, err := mainlog.Open(mainlog.Options{
+	return mainlog.Options{
 		Path: c.LogFile, MaxBytes: c.LogFileMaxBytes, Backups: c.LogFileBackups,
 		Level: level, Stdout: c.NoDaemon && !c.Silent,
-	})
+	}
+}
+
+// openLog opens the activity log.
+func (l *life) openLog(o mainlog.Options) error {
+	log, err := mainlog.Open(o)
 	if err != nil {
-		return fmt.Errorf("cannot open logfile %q: %w", c.LogFile, err)
+		return fmt.Errorf("cannot open logfile %q: %w", o.Path, err)
 	}
 	l.log, l.logger = log, log.Logger()
 	return nil
