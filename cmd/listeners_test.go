@@ -62,9 +62,11 @@ func TestRealListeners(t *testing.T) {
 				})
 			}},
 		{"forward", "[eventlistener:l]\ncommand=" + script("forwardlog.py {{.Dir}}/all") + "\nevents=PROCESS_LOG\nbuffer_size=100\n" +
-			"[program:w]\ncommand=/bin/sh -c \"read x; echo one; echo zwölf; sleep 0.3; echo two >&2; exec cat\"\nstdout_events_enabled=true\nstderr_events_enabled=true\n",
+			"[program:w]\ncommand=/bin/sh -c \"read x; echo one; echo zwölf; read x; echo two >&2; exec cat\"\nstdout_events_enabled=true\nstderr_events_enabled=true\n",
 			func(s *eventRun) {
 				s.until("w", "RUNNING")
+				s.call("sendProcessStdin", "w", "\n")
+				s.wait("the first lines", func() bool { return strings.HasSuffix(s.Read("all"), "zwölf\n") })
 				s.call("sendProcessStdin", "w", "\n")
 				s.wait("the lines", func() bool { return strings.HasSuffix(s.Read("all"), "w/stderr: two\n") })
 				if got, want := s.Read("all"), "w/stdout: one\nw/stdout: zwölf\nw/stderr: two\n"; got != want {

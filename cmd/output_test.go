@@ -66,7 +66,7 @@ stdout_logfile=NONE
 stderr_logfile=none
 
 [program:turns]
-command=/bin/sh -c 'for i in 1 2 3 4 5 6 7; do echo "$i 3456789"; sleep 0.3; done; echo end; exec cat'
+command=/bin/sh -c 'for i in 1 2 3 4 5 6 7; do echo "$i 3456789"; {{.Self}} drained; done; echo end; exec cat'
 stdout_logfile={{.Dir}}/turns
 stdout_logfile_maxbytes=20
 stdout_logfile_backups=2

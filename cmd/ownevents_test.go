@@ -40,9 +40,11 @@ func TestPrintingListener(t *testing.T) {
 	t.Parallel()
 	s := startScripted(t, oracle.Ours, "[eventlistener:stdout]\ncommand={{.Self}} echo\nevents=PROCESS_LOG\nbuffer_size=100\n"+
 		"result_handler=supervisor_stdout:event_handler\nstartsecs=0\n"+
-		says("read go; echo one; echo two; sleep 0.3; echo grün >&2; exec cat", "stdout_events_enabled=true", "stderr_events_enabled=true"))
+		says("read go; echo one; echo two; read go; echo grün >&2; exec cat", "stdout_events_enabled=true", "stderr_events_enabled=true"))
 	s.until("stdout", "RUNNING")
 	s.until("p", "RUNNING")
+	s.call("sendProcessStdin", "p", "go\n")
+	s.wait("the second line", func() bool { return strings.Contains(s.Stdout(), "p stdout | two\n") })
 	s.call("sendProcessStdin", "p", "go\n")
 	s.wait("the last line", func() bool { return strings.Contains(s.Stdout(), "p stderr | grün\n") })
 	var got []string

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"supervisord/cmd/internal/oracle"
 )
@@ -24,11 +23,15 @@ func showProcesses(s *oracle.Session) {
 	s.Printf("> log\n%s\n", strings.Join(lines, "\n"))
 }
 
-// pause lets time pass that the daemon is to do nothing in, or something late.
-func pause(d time.Duration) oracle.Step {
+// goOn waits until a program is RUNNING and then sends it a line, on which its
+// script goes on: a process that ends by the clock may end before the daemon has
+// seen it run.
+func goOn(name string) oracle.Step {
 	return func(s *oracle.Session) {
-		time.Sleep(d) // the scenario is about time
-		s.Printf("> %v later\n", d)
+		oracle.WaitFor(s.T, name+" to run", func() bool { return s.Daemon.State(name) == "RUNNING" })
+		if _, err := s.Daemon.Call("supervisor.sendProcessStdin", name, "go on\n"); err != nil {
+			s.T.Fatal(err)
+		}
 	}
 }
 
@@ -76,6 +79,7 @@ startretries=1
 			Config: oracle.Prelude + `
 [program:quick]
 command=/bin/sh -c "sleep 0.2; exit 3"
+startsecs=60
 startretries=1
 `,
 			Steps: []oracle.Step{oracle.Until("quick", "FATAL"), showProcesses, oracle.Ctl("status")},
@@ -83,36 +87,36 @@ startretries=1
 			Name: "startsecs-zero",
 			Config: oracle.Prelude + `
 [program:zero]
-command=/bin/sh -c "sleep 0.5; exit 3"
+command=/bin/sh -c "read line; exit 3"
 startsecs=0
 autorestart=false
 `,
-			Steps: []oracle.Step{oracle.Until("zero", "EXITED"), showProcesses, oracle.Ctl("status", "zero"), oracle.Ctl("start", "zero")},
+			Steps: []oracle.Step{goOn("zero"), oracle.Until("zero", "EXITED"), showProcesses, oracle.Ctl("status", "zero"), oracle.Ctl("start", "zero")},
 		}, {
 			Name: "expected-exit",
 			Config: oracle.Prelude + `
 [program:done]
-command=/bin/sh -c "sleep 2.5; exit 7"
+command=/bin/sh -c "read line; exit 7"
 exitcodes=0,7
 autorestart=unexpected
 `,
-			Steps: []oracle.Step{oracle.Until("done", "EXITED"), showProcesses, oracle.Ctl("status", "done")},
+			Steps: []oracle.Step{goOn("done"), oracle.Until("done", "EXITED"), showProcesses, oracle.Ctl("status", "done")},
 		}, {
 			Name: "unexpected-exit",
 			Config: oracle.Prelude + `
 [program:again]
-command=/bin/sh -c 'test -e {{.Dir}}/once && exec sleep 60; touch {{.Dir}}/once; sleep 2.5; exit 2'
+command=/bin/sh -c 'test -e {{.Dir}}/once && exec sleep 60; touch {{.Dir}}/once; read line; exit 2'
 `,
-			Steps: []oracle.Step{oracle.Until("again", "RUNNING"), oracle.UntilLogged("exited: again"),
+			Steps: []oracle.Step{oracle.Until("again", "RUNNING"), goOn("again"), oracle.UntilLogged("exited: again"),
 				oracle.Until("again", "RUNNING"), showProcesses},
 		}, {
 			Name: "killed",
 			Config: oracle.Prelude + `
 [program:victim]
-command=/bin/sh -c "sleep 2.5; kill -9 $$"
+command=/bin/sh -c "read line; kill -9 $$"
 autorestart=false
 `,
-			Steps: []oracle.Step{oracle.Until("victim", "EXITED"), showProcesses, oracle.Ctl("status", "victim")},
+			Steps: []oracle.Step{goOn("victim"), oracle.Until("victim", "EXITED"), showProcesses, oracle.Ctl("status", "victim")},
 		}, {
 			Name: "stop",
 			Config: oracle.Prelude + `
@@ -137,7 +141,7 @@ stdout_logfile={{.Dir}}/usr1.out
 			Config: oracle.Prelude + `
 [program:trap]
 command={{.Dir}}/trap.sh
-stopwaitsecs=6
+stopwaitsecs=30
 stdout_logfile={{.Dir}}/trap.out
 `,
 			Steps: []oracle.Step{oracle.Until("trap", "RUNNING"), ready("trap.out"), oracle.Call("supervisor.stopProcess", "trap", false),
@@ -147,10 +151,13 @@ stdout_logfile={{.Dir}}/trap.out
 			Config: oracle.Prelude + `
 [program:quick]
 command=/bin/sh -c "exit 3"
+startsecs=60
 startretries=9
 `,
-			Steps: []oracle.Step{untilLogged("exited: quick", 4), oracle.Until("quick", "BACKOFF"), oracle.Ctl("start", "quick"),
-				oracle.Ctl("signal", "HUP", "quick"), oracle.Ctl("stop", "quick"), oracle.Call("supervisor.stopProcess", "quick"), oracle.Ctl("status", "quick")},
+			// Two clients of the original would take longer than the four seconds of that BACKOFF.
+			Steps: []oracle.Step{untilLogged("exited: quick", 4), oracle.Until("quick", "BACKOFF"), oracle.Call("supervisor.startProcess", "quick"),
+				oracle.Call("supervisor.signalProcess", "quick", "HUP"), oracle.Call("supervisor.stopProcess", "quick"),
+				oracle.Call("supervisor.stopProcess", "quick"), oracle.Ctl("status", "quick")},
 		}, {
 			Name: "signals",
 			Config: oracle.Prelude + `
@@ -189,13 +196,14 @@ numprocs_start=5
 stdout_logfile={{.Dir}}/%(process_num)d.out
 `,
 			Steps: []oracle.Step{oracle.Until("w:w_05", "RUNNING"), oracle.Until("w:w_06", "RUNNING"), oracle.Until("w:w_07", "RUNNING"),
-				oracle.Ctl("status"), oracle.Show("5.out"), oracle.Show("7.out"), ctlSorted("stop", "w:*")},
+				oracle.Ctl("status"), ready("5.out"), oracle.Show("5.out"), ready("7.out"), oracle.Show("7.out"), ctlSorted("stop", "w:*")},
 		}, {
 			Name: "shutdown-priorities",
 			Config: oracle.Prelude + `
 [program:last]
 command=/bin/cat
 priority=30
+startsecs=5
 
 [program:first]
 command=/bin/cat
@@ -204,6 +212,7 @@ priority=10
 [program:middle]
 command=/bin/cat
 priority=20
+startsecs=3
 `,
 			Steps: []oracle.Step{oracle.Until("last", "RUNNING"), oracle.Until("first", "RUNNING"), oracle.Until("middle", "RUNNING"), shutDown, showProcesses},
 		}, {
@@ -280,7 +289,7 @@ umask=027
 redirect_stderr=true
 stdout_logfile={{.Dir}}/env.out
 `,
-			Steps: []oracle.Step{oracle.Until("env", "RUNNING"), ready("env.out"), pause(100 * time.Millisecond), showEnvironment},
+			Steps: []oracle.Step{oracle.Until("env", "RUNNING"), untilEnd("env.out", "0027\n"), showEnvironment},
 		},
 	})
 }

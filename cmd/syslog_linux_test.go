@@ -45,7 +45,7 @@ func TestSyslog(t *testing.T) {
 		defer l.Close()
 		s := &eventRun{oracle.StartIn(t, kind, dir, oracle.Prelude+`
 [program:p]
-command=/bin/sh -c 'echo one; echo two >&2; sleep 0.3; printf "three\nfour\n"; exec cat'
+command=/bin/sh -c 'echo one; echo two >&2; {{.Self}} drained; printf "three\nfour\n"; exec cat'
 stdout_syslog=true
 stderr_syslog=true
 stdout_logfile={{.Dir}}/out
@@ -53,7 +53,7 @@ stderr_logfile=NONE
 `, inNamespaces(0, ownDev)), t}
 		s.until("p", "RUNNING")
 		var got []string
-		l.SetReadDeadline(time.Now().Add(20 * time.Second))
+		l.SetReadDeadline(time.Now().Add(oracle.Deadline))
 		for buf := make([]byte, 4096); len(got) < 4; {
 			n, err := l.Read(buf)
 			if err != nil {
