@@ -47,13 +47,16 @@ type plain struct {
 
 func (p *plain) Line(ctx context.Context, prompt string) (string, error) {
 	fmt.Fprint(p.out, prompt)
-	return p.asks.wait(ctx, func() (string, error) {
-		line, err := p.in.ReadString('\n')
-		if line != "" {
-			err = nil
-		}
-		return strings.TrimSuffix(line, "\n"), err
-	})
+	return p.asks.wait(ctx, func() (string, error) { return readLine(p.in) })
+}
+
+// readLine reads a line without its end, which the last one may lack.
+func readLine(in *bufio.Reader) (string, error) {
+	line, err := in.ReadString('\n')
+	if line != "" {
+		err = nil
+	}
+	return strings.TrimSuffix(line, "\n"), err
 }
 
 // asker reads in a goroutine so that an interrupt ends the wait. The read

@@ -7,8 +7,11 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"syscall"
+
+	"golang.org/x/term"
 
 	"supervisord/rpc/client"
 	"supervisord/spec"
@@ -89,6 +92,8 @@ func python(err error) (class, text string) {
 		return "http.client.RemoteDisconnected", "Remote end closed connection without response"
 	case answer != nil && errors.Is(err, io.ErrUnexpectedEOF):
 		return "http.client.IncompleteRead", "Remote end closed connection in the middle of its response"
+	case errors.Is(err, io.EOF) && term.IsTerminal(int(os.Stdin.Fd())):
+		return "EOFError", ""
 	case errors.Is(err, io.EOF):
 		return "EOFError", "EOF when reading a line"
 	case answer != nil:

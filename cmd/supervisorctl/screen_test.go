@@ -113,7 +113,7 @@ func TestScreen(t *testing.T) {
 
 // terminal is a program under test with a terminal of its own.
 type terminal struct {
-	t      *testing.T
+	t      testing.TB
 	cmd    *exec.Cmd
 	pty    *os.File
 	tty    string        // the path of the program's side
@@ -126,12 +126,12 @@ type terminal struct {
 }
 
 // inTerminal starts a supervisorctl in a terminal of 80 by 24 that controls it.
-func inTerminal(t *testing.T, kind oracle.Kind, dir string, args ...string) *terminal {
+func inTerminal(t testing.TB, kind oracle.Kind, dir string, args ...string) *terminal {
 	t.Helper()
 	return startInTerminal(t, kind, dir, &syscall.SysProcAttr{Setsid: true, Setctty: true}, args...)
 }
 
-func startInTerminal(t *testing.T, kind oracle.Kind, dir string, attr *syscall.SysProcAttr, args ...string) *terminal {
+func startInTerminal(t testing.TB, kind oracle.Kind, dir string, attr *syscall.SysProcAttr, args ...string) *terminal {
 	t.Helper()
 	cmd := exec.Command(oracle.Command(t, kind, "supervisorctl"), args...)
 	cmd.Dir, cmd.Env = dir, clientEnv(dir)

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
 
+	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 )
 
@@ -38,15 +40,28 @@ func hidden(ctx context.Context, in, out *os.File, prompt string) (string, error
 		signals = append(signals, os.Interrupt)
 	}
 	defer restoreIfKilled(restore, signals...)()
+	if err := silence(terminal); err != nil {
+		return "", err
+	}
 	fmt.Fprint(out, prompt)
-	text, err := new(asker).wait(ctx, func() (string, error) {
-		text, err := term.ReadPassword(terminal)
-		return string(text), err
-	})
+	text, err := new(asker).wait(ctx, func() (string, error) { return readLine(bufio.NewReader(in)) })
 	if err == nil {
 		fmt.Fprintln(out)
 	}
 	return text, err
+}
+
+// silence has a terminal show nothing of what is typed. term.ReadPassword does so
+// too, but passes over an end of the input.
+func silence(terminal int) error {
+	mode, err := unix.IoctlGetTermios(terminal, getTermios)
+	if err != nil {
+		return err
+	}
+	mode.Lflag &^= unix.ECHO
+	mode.Lflag |= unix.ICANON | unix.ISIG
+	mode.Iflag |= unix.ICRNL
+	return unix.IoctlSetTermios(terminal, setTermios, mode)
 }
 
 // restoreIfKilled has restore give the terminal its mode back before a hang-up,
