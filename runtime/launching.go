@@ -79,9 +79,7 @@ func (s *Supervisor) advance() {
 		}
 		s.flights.Go(func() { // the loop waits for its result until it ends itself
 			r := j.launch()
-			select {
-			case s.results <- r:
-			case <-s.done:
+			if !s.post(func() { s.landed(r) }) {
 				r.discard(func(socket *launch.Socket) { socket.Release() })
 			}
 		})
@@ -255,10 +253,11 @@ func (s *Supervisor) listenTo(p *process, stdout, stderr *os.File) {
 		}
 		p.streams++
 		p.out[ch].stream = capture.Start(pipe, capture.Channel(ch), s.settings(p, capture.Channel(ch)), func(f capture.Fact) {
-			select {
-			case s.facts <- fact{p, run, f}:
-			case <-s.done:
-			}
+			s.post(func() {
+				if p.run == run { // else it is of a run that is over
+					s.heard(p, f)
+				}
+			})
 		})
 	}
 }

@@ -2,8 +2,10 @@ package runtime
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -14,8 +16,9 @@ import (
 // reapAtOnce bounds how many dead children one turn looks at.
 const reapAtOnce = 100
 
-// Run is the loop. It returns nil after Shutdown, or when ctx has ended and
-// everything has been stopped in order; ErrRestart after Restart.
+// Run is the loop: it takes the first turn, then one for each dead child and each
+// deadline, while others take theirs. It returns nil after Shutdown, or when ctx
+// has ended and everything has been stopped in order; ErrRestart after Restart.
 func (s *Supervisor) Run(ctx context.Context) error {
 	defer close(s.done)
 	children := s.opt.children
@@ -27,30 +30,23 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	}
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
-	over := ctx.Done()
+	s.timer = timer
+	ended := ctx.Done()
 
-	s.reap() // a child may have died before anybody listened
-	for !s.halt.over {
-		s.settle(timer)
+	s.run(s.reap) // a child may have died before anybody listened
+	for running := true; running; {
 		select {
-		case question := <-s.asks:
-			question()
-		case f := <-s.facts:
-			s.heard(f)
-		case r := <-s.results:
-			s.landed(r)
 		case <-children:
-			s.reap()
+			s.post(s.reap)
 		case <-timer.C:
-		case <-over:
-			over = nil // once
-			s.begin(state.MoodShutdown)
+			s.post(func() {})
+		case <-ended:
+			ended = nil // once
+			s.post(func() { s.begin(state.MoodShutdown) })
+		case <-s.over:
+			running = false
 		}
-		s.expire(time.Now())
-		s.halting()
 	}
-	s.answer()
-	s.publish()
 	go func() { // ends with the last launch
 		s.flights.Wait()
 		s.opt.kernel.Close()
@@ -61,8 +57,32 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	return nil
 }
 
+// run is one turn, by whoever has the token. A fault of ours in it ends the
+// daemon, also where the caller would survive it, as an HTTP handler does: a table
+// that was left half changed must not be used.
+func (s *Supervisor) run(f func()) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			text := fmt.Sprintf("%v\n%s", fault, debug.Stack())
+			go panic(text)
+			select {}
+		}
+	}()
+	f()
+	s.expire(time.Now())
+	s.halting()
+	if s.halt.over {
+		s.answer()
+		s.publish()
+		close(s.over)
+		return
+	}
+	s.settle()
+	s.token <- struct{}{}
+}
+
 // settle ends a turn: it answers requests, feeds listeners and arms the timer.
-func (s *Supervisor) settle(timer *time.Timer) {
+func (s *Supervisor) settle() {
 	now := time.Now()
 	s.deliver(now)
 	s.answer()
@@ -72,7 +92,7 @@ func (s *Supervisor) settle(timer *time.Timer) {
 			next = at
 		}
 	}
-	timer.Reset(max(0, next.Sub(now)))
+	s.timer.Reset(max(0, next.Sub(now)))
 }
 
 func (s *Supervisor) nextProcess() time.Time {

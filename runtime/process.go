@@ -339,11 +339,7 @@ func (s *Supervisor) touch(p *process) {
 }
 
 // heard is a fact that a stream found out.
-func (s *Supervisor) heard(f fact) {
-	if f.run != f.p.run {
-		return // of a run that is over
-	}
-	p := f.p
+func (s *Supervisor) heard(p *process, f capture.Fact) {
 	switch f.Kind {
 	case capture.FactLog:
 		s.emitLog(p, f.Channel, f.Data)
