@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -52,6 +53,28 @@ func (p *pidfile) keep() {
 	if p.write() == nil { // else its folder is gone, too, and the next look may find it again
 		p.log.Warn("pidfile " + p.path + " had vanished and was made again")
 	}
+}
+
+// otherDaemon is the number of another daemon that wrote the pidfile and lives, 0
+// where there is none or, on systems without /proc, none that we know of.
+func otherDaemon(path string) int {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return 0
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil || pid == os.Getpid() {
+		return 0
+	}
+	theirs, err := os.Stat(fmt.Sprintf("/proc/%d/exe", pid))
+	if err != nil {
+		return 0
+	}
+	ours, err := os.Stat("/proc/self/exe")
+	if err != nil || !os.SameFile(ours, theirs) {
+		return 0 // the number is another program's by now
+	}
+	return pid
 }
 
 // remove takes the file away, if it is still about us, for good.

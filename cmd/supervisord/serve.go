@@ -199,8 +199,15 @@ func (l *life) announceUpdate(e reconcile.Event) {
 	l.supervisor.Publish(event.Reconciled(t, int64(e.Generation), e.Trigger, len(e.Actions), e.Details()))
 }
 
-// cleanAuto removes the AUTO logs of an earlier life.
+// cleanAuto removes the AUTO logs of an earlier life. A second daemon has failed
+// before, for want of a socket; one without a server is told by its pidfile.
+//
+// Source: contract/differences.md section 3, row 33.
 func (l *life) cleanAuto() {
+	if pid := otherDaemon(l.cfg.Daemon.PidFile); pid != 0 {
+		l.logger.Warn(fmt.Sprintf("AUTO logs are not cleaned up: another supervisord is running as pid %d", pid))
+		return
+	}
 	failed, err := logfile.CleanAuto(l.cfg.Daemon.ChildLogDir, l.cfg.Daemon.Identifier)
 	if err != nil {
 		l.logger.Warn("Could not clear childlog dir")
