@@ -34,7 +34,7 @@ func newBuilder(l *load) *builder {
 	b := &builder{
 		notes: l.notes, load: l, options: &l.options, cfg: &l.cfg,
 		host:     newRecordingHost(newMemoHost(l.host)),
-		hostname: l.host.Hostname(),
+		hostname: l.host.Hostname(), daemonEnv: Env{},
 	}
 	b.sections = merge(l.sources, l.cache.sections)
 	b.byName = make(map[string]*section, len(b.sections)+1)
@@ -375,7 +375,7 @@ func (b *builder) uniqueProcesses(g *Group, wrong map[string]bool) {
 
 // twice notes that two places define one name.
 func (b *builder) twice(first, second Origin, text string) {
-	hint := fmt.Sprintf("rename one; the other is at %s:%d", first.File, first.Line)
+	hint := fmt.Sprintf("rename one; the other is at %s:%d", b.byName[first.Section].from.shown, first.Line)
 	if first == second {
 		hint = "put %(process_num)d into process_name, so that each process has its own"
 	}

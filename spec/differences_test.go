@@ -94,6 +94,14 @@ var differences = []difference{
 		func(_ *mutant, ours, _ verdictOf) bool { return ours.err == " is not an existing directory" },
 	},
 	{
+		"NUL in a pattern",
+		"a directory whose name has a NUL cannot be listed; so it is in Supervisor, but not where the recorder stands in for the machine",
+		"",
+		func(_ *mutant, ours, theirs verdictOf) bool {
+			return ours.err == "embedded null byte" && theirs.state != nil
+		},
+	},
+	{
 		"socket texts",
 		"a bad socket= is told in words; Supervisor prints a Python tuple (row 47)",
 		"A bad `socket=` is told in plain words",

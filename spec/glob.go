@@ -133,7 +133,20 @@ func matchSet(pattern string, r rune) (in bool, size int) {
 	return in != negated, size
 }
 
-func hasMagic(pattern string) bool { return strings.ContainsAny(pattern, "*?[") }
+// magic are the characters with a meaning in patterns.
+const magic = "*?["
+
+func hasMagic(pattern string) bool { return strings.ContainsAny(pattern, magic) }
+
+// listedDir is the directory whose names are compared first with a pattern; ""
+// for one without wildcards.
+func listedDir(pattern string) string {
+	i := strings.IndexAny(pattern, magic)
+	if i < 0 {
+		return ""
+	}
+	return dirName(pattern[:i])
+}
 
 // exists reports whether a name is in its directory, even as a link to nothing.
 func exists(h Host, name string) bool {

@@ -77,6 +77,16 @@ func TestGlob(t *testing.T) {
 	}
 }
 
+func TestListedDir(t *testing.T) {
+	for pattern, want := range map[string]string{
+		"/etc/conf.d/*.conf": "/etc/conf.d", "/etc/*/b/?": "/etc", "/etc/a[b]/c": "/etc", "/etc/file": "", "/*": "/",
+	} {
+		if got := listedDir(pattern); got != want {
+			t.Errorf("listedDir(%q) = %q, want %q", pattern, got, want)
+		}
+	}
+}
+
 func TestIgnored(t *testing.T) {
 	for _, name := range []string{
 		".x", "..data", "..data_tmp", "a~", "#a#", ".a.swp", "a.swp", "a.swx", "a.tmp", "a.dpkg-old", "a.conf.dpkg-new",

@@ -115,6 +115,9 @@ func TestLoadIsolated(t *testing.T) {
 			var groups, mistakes, leftOut []string
 			if cfg != nil {
 				leftOut = cfg.LeftOut
+				if len(cfg.Warnings) > 0 {
+					t.Errorf("warnings %q: a pattern whose files are left out matches all the same", cfg.Warnings)
+				}
 				for _, g := range cfg.Groups {
 					groups = append(groups, g.Name+" "+g.Processes[0].Command)
 				}

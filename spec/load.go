@@ -213,12 +213,13 @@ func (l *load) include(main *source) {
 	if !ok {
 		return
 	}
-	if strings.IndexByte(files, 0) >= 0 {
-		r.wrong(e, "embedded null byte", "no file name has a NUL character")
-		return
-	}
 	for _, word := range strings.FieldsFunc(files, isSpace) {
-		l.pattern(joinPath(l.cfg.Here, word), e)
+		pattern := joinPath(l.cfg.Here, word)
+		if strings.IndexByte(listedDir(pattern), 0) >= 0 {
+			r.wrong(e, "embedded null byte", "no file name has a NUL character")
+			return
+		}
+		l.pattern(pattern, e)
 	}
 }
 
@@ -251,10 +252,10 @@ func (l *load) pattern(pattern string, e *entry) {
 			l.cfg.Ignored = append(l.cfg.Ignored, name)
 			continue
 		}
+		matched = true
 		if content, ok := l.options.Content[name]; ok && content == nil {
 			continue
 		}
-		matched = true
 		l.cfg.Infos = append(l.cfg.Infos, `Included extra file "`+name+`" during parsing`)
 		l.wanted = append(l.wanted, wanted{from: &source{path: name, shown: name, here: dirName(name)}})
 	}

@@ -93,6 +93,10 @@ func TestManyProcesses(t *testing.T) {
 		t.Error("processes with the same environment do not share it")
 	}
 
+	if _, err := load("[program:p]\ncommand=x\nenvironment=A=1\n"); messageOf(err) != ".ini file does not include supervisord section" {
+		t.Errorf("without an environment of the daemon: %v", err)
+	}
+
 	cfg, err = load(program + "environment=A=\"%(process_num)d\"\ndirectory=/%(ENV_A)s\n")
 	if err != nil {
 		t.Fatal(err)
