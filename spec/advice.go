@@ -58,22 +58,28 @@ func (b *builder) adviseFile(from *source) {
 	if from.builtin {
 		return
 	}
-	for _, c := range from.doc.cuts {
+	for _, c := range from.doc.truncated {
 		if isSecret(c.key) {
-			c.comment = c.comment[:1] + "…"
+			c.text = c.text[:1] + "…"
 		}
 		b.advice = append(b.advice, &Error{
 			File: from.shown, Line: c.line, Section: c.section, Key: c.key,
-			Text: "the value ends before " + PyRepr(c.comment) + ", which is taken for a comment",
+			Text: "the value ends before " + PyRepr(c.text) + ", which is taken for a comment",
 			Hint: "a ; or # after a space begins a comment, even in quotes; remove the space before it",
 		})
 	}
-	for _, c := range from.doc.swallowed {
+	for _, c := range from.doc.continued {
 		b.advice = append(b.advice, &Error{
 			File: from.shown, Line: c.line, Section: c.section, Key: c.key,
 			Text: "the line " + PyRepr(c.text) + " is indented and so goes on with the value",
 			Hint: "remove the space before it",
 		})
+	}
+	for _, k := range from.doc.repeated {
+		if strings.HasPrefix(k.key, "[") {
+			continue // headers that are not closed
+		}
+		b.advice = append(b.advice, replaces(from, k.line, k.section, k.key, from, k.first))
 	}
 	for _, u := range from.doc.unclosed {
 		if strings.HasPrefix(u.section, rpcPrefix) {
@@ -95,7 +101,7 @@ func (b *builder) adviseFile(from *source) {
 		if !from.main && s.name == "include" {
 			b.advice = append(b.advice, &Error{
 				File: from.shown, Line: s.line, Section: s.name,
-				Text: "[include] in an included file has no meaning", Hint: "include the files from the main file",
+				Text: "an [include] in an included file has no meaning", Hint: "include the files from the main file",
 			})
 		}
 	}
@@ -121,11 +127,7 @@ func (b *builder) adviseSection(r *reader) {
 		if r.section.name == "include" {
 			break // only the main file's counts, which is said of the other
 		}
-		r.advice = append(r.advice, &Error{
-			File: o.new.from.shown, Line: o.new.line, Section: r.section.name, Key: o.new.name,
-			Text: fmt.Sprintf("replaces the value from %s:%d", o.old.from.shown, o.old.line),
-			Hint: "the later value wins",
-		})
+		r.advice = append(r.advice, replaces(o.new.from, o.new.line, r.section.name, o.new.name, o.old.from, o.old.line))
 	}
 	if second := r.section.second(); second != nil && hasAnyPrefix(r.section.name, programPrefix, listenerPrefix, fastCGIPrefix, groupPrefix) {
 		r.advice = append(r.advice, &Error{
@@ -147,6 +149,14 @@ func (b *builder) adviseSection(r *reader) {
 			hint = "did you mean " + near + "?"
 		}
 		r.advise(e.name, "the key is unknown and has no effect", hint)
+	}
+}
+
+// replaces says that one value takes the place of another.
+func replaces(from *source, line int, section, key string, old *source, oldLine int) *Error {
+	return &Error{
+		File: from.shown, Line: line, Section: section, Key: key,
+		Text: fmt.Sprintf("replaces the value from %s:%d", old.shown, oldLine), Hint: "the later value wins",
 	}
 }
 

@@ -290,7 +290,7 @@ func (b *builder) mayBeMissing(name string) bool {
 
 // hidden reports whether a section may be there although it was not read.
 func (b *builder) hidden() bool {
-	return slices.ContainsFunc(b.load.sources, func(s *source) bool { return s.doc.hides() })
+	return slices.ContainsFunc(b.load.sources, func(s *source) bool { return s.doc.mayHideSections() })
 }
 
 // unknownMemberHint guesses what an unknown member of a group was to be.

@@ -50,7 +50,7 @@ func (e *envError) Plain() string {
 	if e.last == "" {
 		return "the value does not begin with a KEY=VALUE pair"
 	}
-	return "what follows the value of " + e.last + " is no comma and KEY=VALUE pair"
+	return "the value of " + e.last + " is not followed by a comma and another KEY=VALUE pair"
 }
 
 // EnvAdvice names the places where an environment= value that ParseEnv accepts

@@ -41,11 +41,23 @@ func (e *Error) Report() string {
 	if e.Key != "" {
 		b.WriteString(e.Key + ": ")
 	}
-	b.WriteString(cmp.Or(e.Plain, e.Text))
+	b.WriteString(cmp.Or(e.Plain, e.withoutPlace()))
 	if e.Hint != "" {
 		fmt.Fprintf(&b, " (%s)", e.Hint)
 	}
 	return printable(b.String())
+}
+
+// withoutPlace is Text without the section, where Supervisor's own words name it
+// as Report does.
+func (e *Error) withoutPlace() string {
+	text := strings.TrimSpace(e.Text)
+	section := "[" + e.Section + "]"
+	text = strings.TrimPrefix(text, section+" ")
+	for _, end := range []string{" in " + section + " " + e.Key, " within " + section} {
+		text = strings.TrimSuffix(text, end)
+	}
+	return text
 }
 
 // Place is what a report begins with, FILE:LINE: as far as they are known.

@@ -13,13 +13,15 @@ import (
 type document struct {
 	sections []docSection // in file order; a header that stands twice is there twice
 
-	bad      []badLine // neither a header nor an option
-	headless *badLine  // the first line that stands before any header
-	notUTF8  *badUTF8  // where reading ended
+	bad          []badLine // neither a header nor an option
+	beforeHeader *badLine  // the first line that stands before any header
+	notUTF8      *badUTF8  // where reading ended
 
-	cuts      []cut
-	swallowed []swallowed
-	unclosed  []unclosed
+	// What is probably not meant as it is read.
+	truncated []lineNote    // a comment ends the value in quotes, or a password; its text
+	continued []lineNote    // an option or a header that is indented, and so goes on with a value
+	unclosed  []lineNote    // an option that begins with a bracket which nothing closes
+	repeated  []repeatedKey // a key that stands twice under one header
 }
 
 // docSection is what follows one header.
@@ -43,29 +45,20 @@ type badLine struct {
 	line    int
 	section string
 	text    string // with its line end
-	end     int    // bytes of the file up to its end; headless only
+	end     int    // bytes of the file up to its end; beforeHeader only
 }
 
-// cut is a comment that seems to cut a value by accident.
-type cut struct {
-	section, key string
-	line         int
-	comment      string
-}
-
-// swallowed is an indented line that goes on with a value although it looks like
-// an option or a header of its own.
-type swallowed struct {
-	section, key string // the option that it goes on with
+// lineNote is a line that is probably not meant as it is read.
+type lineNote struct {
+	section, key string // of the option that the line belongs to
 	line         int
 	text         string
 }
 
-// unclosed is an option whose line begins with a bracket that nothing closes.
-type unclosed struct {
-	section string
-	line    int
-	text    string
+// repeatedKey is a key that stands twice under one header.
+type repeatedKey struct {
+	section, key string
+	first, line  int // the last counts
 }
 
 // asWritten makes ini.v1 take each line as it stands.
@@ -90,7 +83,7 @@ func parse(content []byte) *document {
 		// The unfinished line is not one that the author wrote.
 		text = text[:strings.LastIndexByte(text, '\n')+1]
 	}
-	pass := linePass{doc: doc, out: make([]byte, 0, len(text)+64)}
+	pass := linePass{doc: doc, out: make([]byte, 0, len(text)+64), keys: map[string]int{}}
 	pass.run(text)
 	if len(doc.sections) == 0 {
 		return doc

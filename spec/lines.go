@@ -28,13 +28,14 @@ type linePass struct {
 	headers []int
 	options int // written since the last of them
 
-	line    int    // number of the line at hand, from 1
-	end     int    // bytes of text up to its end
-	indent  int    // characters before the last header or option
-	section int    // index in doc.sections of the open one, -1 before the first
-	option  string // the open option's key, "" for none
-	at      int    // its line
-	value   []byte // its value so far, \r for line breaks
+	line    int            // number of the line at hand, from 1
+	end     int            // bytes of text up to its end
+	indent  int            // characters before the last header or option
+	section int            // index in doc.sections of the open one, -1 before the first
+	option  string         // the open option's key, "" for none
+	at      int            // its line
+	value   []byte         // its value so far, \r for line breaks
+	keys    map[string]int // lines of the keys under the open header
 }
 
 // lineBreak stands for the line breaks of a value on the way through ini.v1.
@@ -70,8 +71,8 @@ func (p *linePass) read(line, whole string) {
 	indent := indentOf(line)
 	if p.option != "" && indent > p.indent {
 		p.value = append(append(p.value, lineBreak), text...)
-		p.noteCut(line, comment, text)
-		p.noteSwallowed(text)
+		p.noteTruncated(line, comment, text)
+		p.noteContinued(text)
 		return
 	}
 	p.indent = indent
@@ -80,7 +81,7 @@ func (p *linePass) read(line, whole string) {
 		return
 	}
 	if p.section < 0 {
-		p.headless(whole)
+		p.noHeader(whole)
 		return
 	}
 	key, value, ok := splitOption(text)
@@ -94,16 +95,17 @@ func (p *linePass) read(line, whole string) {
 		return
 	}
 	if text[0] == '[' { // with a ] it would be a header
-		p.doc.unclosed = append(p.doc.unclosed, unclosed{section: p.doc.sections[p.section].name, line: p.line, text: text})
+		p.doc.unclosed = append(p.doc.unclosed, lineNote{section: p.doc.sections[p.section].name, line: p.line, text: text})
 	}
 	p.option, p.at = key, p.line
 	p.value = append(p.value[:0], value...)
-	p.noteCut(line, comment, text)
+	p.noteTruncated(line, comment, text)
 }
 
 // open begins a section, or goes on with one that was begun before.
 func (p *linePass) open(name, after string) {
 	p.close()
+	clear(p.keys)
 	p.section = len(p.doc.sections)
 	p.doc.sections = append(p.doc.sections, docSection{name: name, line: p.line, after: strip(after)})
 	p.writeHeader()
@@ -127,6 +129,10 @@ func (p *linePass) close() {
 		p.writeHeader()
 	}
 	p.options++
+	if first, ok := p.keys[p.option]; ok {
+		p.doc.repeated = append(p.doc.repeated, repeatedKey{p.doc.sections[p.section].name, p.option, first, p.at})
+	}
+	p.keys[p.option] = p.at
 	p.out = append(append(append(p.out, '.'), p.option...), '=')
 	p.out = append(strconv.AppendInt(p.out, int64(p.at), 10), ' ')
 	p.out = append(append(p.out, strings.TrimRight(string(p.value), "\r")...), '\n')
@@ -139,11 +145,11 @@ func (p *linePass) bad(whole string) {
 	p.doc.bad = append(p.doc.bad, badLine{line: p.line, section: p.doc.sections[p.section].name, text: whole})
 }
 
-// headless notes the first line that stands before any header. Supervisor reads
+// noHeader notes the first line that stands before any header. Supervisor reads
 // no further; we do, for the mistakes that follow.
-func (p *linePass) headless(whole string) {
-	if p.doc.headless == nil {
-		p.doc.headless = &badLine{line: p.line, text: whole, end: p.end}
+func (p *linePass) noHeader(whole string) {
+	if p.doc.beforeHeader == nil {
+		p.doc.beforeHeader = &badLine{line: p.line, text: whole, end: p.end}
 	}
 	if text, ok := strings.CutPrefix(whole, byteOrderMark); ok {
 		if name, after, ok := header(strip(text)); ok {
@@ -154,9 +160,9 @@ func (p *linePass) headless(whole string) {
 
 const byteOrderMark = "\ufeff"
 
-// noteCut remembers a comment that seems to cut a value by accident: inside
+// noteTruncated remembers a comment that seems to cut a value by accident: inside
 // quotes, or in a password.
-func (p *linePass) noteCut(line string, comment int, text string) {
+func (p *linePass) noteTruncated(line string, comment int, text string) {
 	if comment < 0 {
 		return
 	}
@@ -164,13 +170,12 @@ func (p *linePass) noteCut(line string, comment int, text string) {
 	if !inQuotes && !strings.Contains(p.option, "password") {
 		return
 	}
-	p.doc.cuts = append(p.doc.cuts, cut{
-		section: p.doc.sections[p.section].name, key: p.option, line: p.line, comment: line[comment:]})
+	p.doc.truncated = append(p.doc.truncated, lineNote{p.doc.sections[p.section].name, p.option, p.line, line[comment:]})
 }
 
-// noteSwallowed remembers a continued line that seems to be meant as an option of
+// noteContinued remembers a continued line that seems to be meant as an option of
 // the section, or as a header. In environment= any name may stand before a sign.
-func (p *linePass) noteSwallowed(text string) {
+func (p *linePass) noteContinued(text string) {
 	section := p.doc.sections[p.section].name
 	name, _, isHeader := header(text)
 	key, _, _ := splitOption(text)
@@ -178,9 +183,9 @@ func (p *linePass) noteSwallowed(text string) {
 		p.option != "environment" && strings.HasPrefix(text, key) && slices.Contains(keysFor(section), key)
 	if meant {
 		if !isHeader {
-			text = key + "=…" // its value may be secret
+			text = key + "…" // its value may be secret
 		}
-		p.doc.swallowed = append(p.doc.swallowed, swallowed{section: section, key: p.option, line: p.line, text: text})
+		p.doc.continued = append(p.doc.continued, lineNote{section, p.option, p.line, text})
 	}
 }
 

@@ -3,11 +3,12 @@ package spec
 import "slices"
 
 // nearest is the word of a list that a misspelt word was probably meant to be:
-// the one with the fewest letters to change, if they are few. "" if none is near.
+// the one with the fewest letters to change, if they are few, and of several the
+// longest: a letter is rather forgotten than added. "" if none is near.
 func nearest(word string, list []string) string {
 	best, distance := "", len(word)/3+1
 	for _, candidate := range list {
-		if d := editDistance(word, candidate, distance); d < distance || d == distance && best == "" {
+		if d := editDistance(word, candidate, distance); d < distance || d == distance && len(candidate) > len(best) {
 			best, distance = candidate, d
 		}
 	}

@@ -79,6 +79,9 @@ func convert[T any](r *reader, e *entry, text string, def T, as kind[T]) T {
 	value, err := as.parse(r.host, text)
 	if err != nil {
 		wrong := &Error{File: e.from.shown, Line: e.line, Section: r.section.name, Key: e.name, Text: err.Error(), Hint: as.hint}
+		if as.hint != "" && e.name != "environment" && isQuoted(text) {
+			wrong.Hint += ", without quotes"
+		}
 		if plain, ok := err.(interface{ Plain() string }); ok {
 			wrong.Plain = plain.Plain()
 		}
@@ -86,6 +89,12 @@ func convert[T any](r *reader, e *entry, text string, def T, as kind[T]) T {
 		return def
 	}
 	return value
+}
+
+// isQuoted recognises a value in quotes, which have no meaning but in command= and
+// environment=.
+func isQuoted(text string) bool {
+	return len(text) > 1 && (text[0] == '"' || text[0] == '\'') && text[0] == text[len(text)-1]
 }
 
 // text reads a key that any text is right for. ok is false without it, and where

@@ -1,16 +1,17 @@
 package spec
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 )
 
-// hides reports whether whole sections may be in the file that were not read, so
-// that nothing is known to be missing from it.
-func (d *document) hides() bool {
+// mayHideSections reports whether the file may have sections that could not be
+// read, so that nothing is known to be missing from it.
+func (d *document) mayHideSections() bool {
 	return d.notUTF8 != nil ||
-		d.headless != nil && strings.HasPrefix(strip(d.headless.text), "[") ||
+		d.beforeHeader != nil && strings.HasPrefix(strip(d.beforeHeader.text), "[") ||
 		slices.ContainsFunc(d.bad, func(b badLine) bool { return strings.HasPrefix(strip(b.text), "[") })
 }
 
@@ -20,16 +21,16 @@ func (d *document) hides() bool {
 // Source: contract/config.md section 2.
 func (d *document) errors(file string) []*Error {
 	var errs []*Error
-	if h := d.headless; h != nil {
+	if h := d.beforeHeader; h != nil {
 		errs = append(errs, &Error{
-			File: file, Line: h.line, Hint: headlessHint(strip(h.text)),
+			File: file, Line: h.line, Hint: noHeaderHint(strip(h.text)),
 			Plain: "the line " + PyRepr(strip(h.text)) + " stands before any section header",
 			Text:  fmt.Sprintf("File contains no section headers.\nfile: %s, line: %d\n%s", PyRepr(file), h.line, PyRepr(h.text)),
 		})
 	}
 	if b := d.notUTF8; b != nil {
 		bad := &Error{File: file, Line: b.line, Text: b.text, Hint: "save the file as UTF-8"}
-		if len(errs) > 0 && d.headless.end <= b.chunk {
+		if len(errs) > 0 && d.beforeHeader.end <= b.chunk {
 			errs = append(errs, bad)
 		} else {
 			errs = append([]*Error{bad}, errs...)
@@ -61,20 +62,25 @@ func (d *document) badLines(file string) []*Error {
 	return errs
 }
 
-func headlessHint(line string) string {
-	switch {
-	case strings.HasPrefix(line, byteOrderMark):
+// noHeaderHint is about a line before any header.
+func noHeaderHint(line string) string {
+	if strings.HasPrefix(line, byteOrderMark) {
 		return "save the file as UTF-8 without a byte-order mark"
-	case isTemplate(line):
-		return "the file looks like a template that was not rendered"
-	case strings.HasPrefix(line, "[") || strings.HasSuffix(line, "]"):
-		return "a header is [name], with both brackets on one line"
 	}
-	return "begin the file with a section such as [program:name]"
+	return cmp.Or(lineHint(line), "begin the file with a section such as [program:name]")
 }
 
+// badLineHint is about a line that is neither a header nor an option.
 func badLineHint(line string) string {
+	return cmp.Or(lineHint(line), "write key=value; a line that continues a value must be indented")
+}
+
+// lineHint recognises what a line that cannot be read was to be; "" if it does
+// not.
+func lineHint(line string) string {
 	switch {
+	case isConflictMarker(line):
+		return "git or another tool left a conflict in the file; keep one side and remove the markers"
 	case isTemplate(line):
 		return "the file looks like a template that was not rendered"
 	case strings.HasPrefix(line, "[") || strings.HasSuffix(line, "]"):
@@ -84,7 +90,14 @@ func badLineHint(line string) string {
 	case strings.HasPrefix(line, "//") || strings.HasPrefix(line, "--"):
 		return "a comment begins with ; or #"
 	}
-	return "write key=value; a line that continues a value must be indented"
+	return ""
+}
+
+// isConflictMarker recognises the lines that a merge puts around what it cannot
+// decide.
+func isConflictMarker(line string) bool {
+	return line == "=======" || slices.ContainsFunc([]string{"<<<<<<< ", "||||||| ", ">>>>>>> "},
+		func(marker string) bool { return strings.HasPrefix(line, marker) })
 }
 
 // isTemplate recognises lines of Jinja and its relatives.
