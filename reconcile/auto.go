@@ -213,12 +213,10 @@ func (l *loop) decide() []Step {
 	steps := slices.DeleteFunc(slices.Clone(l.drift), func(s Step) bool { return l.unknown(&s) })
 	holds := slices.Clone(l.view.holds)
 	if l.view.restless {
-		steps = slices.DeleteFunc(steps, func(s Step) bool {
-			if s.New == nil {
-				holds = append(holds, Hold{Group: s.Group, Reason: "it is gone from the files, which are still changing: it stays until they are quiet"})
-			}
-			return s.New == nil
-		})
+		if removals(steps) > 0 {
+			holds = append(holds, Hold{Reason: "files are still changing: what is gone from them stays until they are quiet"})
+		}
+		steps = slices.DeleteFunc(steps, func(s Step) bool { return s.New == nil })
 	}
 	switch {
 	case !l.automatic() || l.view.config == nil:

@@ -277,7 +277,7 @@ func TestRealDirectories(t *testing.T) {
 // removal of some is held or not as with few.
 func TestTenThousandFiles(t *testing.T) {
 	const n = 10_000
-	w := newWorld(t, "", nil)
+	w := newWorld(t, "rescan=0\n", nil)
 	for i := range n {
 		name := fmt.Sprintf("p%05d", i)
 		if err := os.WriteFile(w.root+"/conf.d/"+name+".ini", []byte(ini(name)), 0o644); err != nil {
