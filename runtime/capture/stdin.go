@@ -32,7 +32,8 @@ const pieceSize = 64 << 10
 // Differs: a full pipe is no error; the queue has a bound.
 type Stdin struct {
 	w     *os.File
-	limit int // of the queue
+	raw   syscall.RawConn // of w
+	limit int             // of the queue
 
 	mu     sync.Mutex
 	queue  []byte
@@ -44,7 +45,10 @@ type Stdin struct {
 
 // NewStdin writes to w, a pipe in non-blocking mode such as os.Pipe makes, which
 // the Stdin owns from now on.
-func NewStdin(w *os.File) *Stdin { return &Stdin{w: w, limit: stdinLimit} }
+func NewStdin(w *os.File) *Stdin {
+	raw, err := w.SyscallConn()
+	return &Stdin{w: w, raw: raw, limit: stdinLimit, closed: err != nil}
+}
 
 // OnDrained has f called whenever what had to be queued is gone: written whole,
 // or not because the child closed its end. f runs on a goroutine of its own and
@@ -62,21 +66,29 @@ func (s *Stdin) Queued() int {
 // whole or not at all and keeps no reference to it. The error is ErrClosed or
 // ErrFull.
 func (s *Stdin) Write(data []byte) error {
-	_, err := s.Send(data)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed && len(s.queue) > 0 && len(s.queue)+len(data) > s.limit {
+		return ErrFull
+	}
+	_, err := s.send(data)
 	return err
 }
 
-// Send is Write that also says whether the pipe has taken everything already. If
-// it has not, and there is no error, OnDrained's function is called later; if it
-// has, it is not.
+// Send is Write for who sends nothing more before the data is read, so that the
+// queue needs no bound; the error is ErrClosed. It also says whether the pipe has
+// taken everything already. If it has not, and there is no error, OnDrained's
+// function is called later; if it has, it is not.
 func (s *Stdin) Send(data []byte) (whole bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case s.closed:
+	return s.send(data)
+}
+
+// send writes or queues data. s.mu is held.
+func (s *Stdin) send(data []byte) (whole bool, err error) {
+	if s.closed {
 		return false, ErrClosed
-	case len(s.queue) > 0 && len(s.queue)+len(data) > s.limit:
-		return false, ErrFull
 	}
 	if !s.busy {
 		n, err := s.writeNow(data)
@@ -118,11 +130,7 @@ func (s *Stdin) writeNow(data []byte) (n int, err error) {
 	if len(data) == 0 {
 		return 0, nil
 	}
-	raw, err := s.w.SyscallConn()
-	if err != nil {
-		return 0, err
-	}
-	closed := raw.Write(func(fd uintptr) bool {
+	closed := s.raw.Write(func(fd uintptr) bool {
 		for {
 			n, err = unix.Write(int(fd), data)
 			if !errors.Is(err, syscall.EINTR) {

@@ -76,6 +76,11 @@ func TestStdinTakesOneLargeMessage(t *testing.T) {
 	if err := s.Write([]byte("x")); !errors.Is(err, ErrFull) {
 		t.Errorf("Write behind it: %v, want ErrFull", err)
 	}
+	// An event has its place behind what others have written.
+	if whole, err := s.Send([]byte("event")); whole || err != nil {
+		t.Errorf("Send behind it = %v, %v, want false, nil", whole, err)
+	}
+	data = append(data, "event"...)
 	got := make([]byte, len(data))
 	if _, err := io.ReadFull(r, got); err != nil || !bytes.Equal(got, data) {
 		t.Errorf("read something else, %v", err)
