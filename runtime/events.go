@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"supervisord/runtime/capture"
@@ -58,18 +59,18 @@ func (s *Supervisor) emitState(p *process, e proc.Effect) {
 }
 
 func (s *Supervisor) emitLog(p *process, ch capture.Channel, data []byte) {
-	t := event.ProcessLogStdout
-	if ch == capture.Stderr {
-		t = event.ProcessLogStderr
-	}
-	if s.wanted(t) {
+	if s.wanted(event.ProcessLogStdout + event.Type(ch)) {
 		s.emit(event.Logged(p.group.def.Name, p.def.Name, p.machine.PID, event.Channel(ch), data))
 	}
 }
 
 func (s *Supervisor) emitComm(p *process, ch capture.Channel, data []byte) {
-	s.log.Debug("'" + p.def.Name + "' " + ch.String() + " emitted a comm event")
-	s.emit(event.Communicated(p.group.def.Name, p.def.Name, p.machine.PID, event.Channel(ch), data))
+	if s.log.Enabled(context.Background(), slog.LevelDebug) {
+		s.log.Debug("'" + p.def.Name + "' " + ch.String() + " emitted a comm event")
+	}
+	if s.wanted(event.ProcessCommunicationStdout + event.Type(ch)) {
+		s.emit(event.Communicated(p.group.def.Name, p.def.Name, p.machine.PID, event.Channel(ch), data))
+	}
 }
 
 // deliver sends the pools' events to listeners that are ready.
@@ -84,7 +85,8 @@ func (s *Supervisor) deliver(now time.Time) {
 // perform does what a pool asks for. What makes the pool speak again waits until
 // all of it is read: the effects are the pool's memory.
 func (s *Supervisor) perform(g *group, effects []event.Effect) {
-	var later []event.Effect
+	var few [2]event.Effect // as many as there are as a rule
+	later := few[:0]
 	for _, e := range effects {
 		switch e.Kind {
 		case event.Log:
@@ -128,7 +130,9 @@ func (s *Supervisor) listenerCame(p *process) {
 	}
 	p.stdin.OnDrained(func(whole bool) {
 		s.post(func() {
-			if p.run == run && p.stdin != nil && p.group == g {
+			current := p.run == run && p.stdin != nil && p.group == g
+			// An event that was sent behind what is drained now is drained later.
+			if current && !(whole && p.stdin.Queued() > 0) {
 				s.perform(g, g.pool.Written(p.rank, whole, time.Now()))
 			}
 		})

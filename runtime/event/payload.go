@@ -1,6 +1,7 @@
 package event
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -163,7 +164,7 @@ func Reconciled(t Type, generation int64, trigger string, actions int, text stri
 func undecodable(data []byte) string {
 	const hex = "0123456789abcdef"
 	quote := byte('\'')
-	if strings.IndexByte(string(data), '\'') >= 0 && strings.IndexByte(string(data), '"') < 0 {
+	if bytes.IndexByte(data, '\'') >= 0 && bytes.IndexByte(data, '"') < 0 {
 		quote = '"'
 	}
 	b := append(make([]byte, 0, len(data)*2+20), "Undecodable: b"...)

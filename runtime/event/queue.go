@@ -10,6 +10,9 @@ type item struct {
 	notBefore  time.Time // zero: may be sent at once
 }
 
+// keptRing is how long a ring may be that an empty queue keeps.
+const keptRing = 1024
+
 // queue is a ring of items that grows as needed and takes items at both ends.
 type queue struct {
 	ring []item // its length is zero or a power of two
@@ -39,7 +42,9 @@ func (q *queue) popFront() item {
 	it := q.ring[q.head]
 	q.ring[q.head] = item{} // lets go of the event
 	q.head = (q.head + 1) & (len(q.ring) - 1)
-	q.n--
+	if q.n--; q.n == 0 && len(q.ring) > keptRing {
+		q.ring, q.head = nil, 0
+	}
 	return it
 }
 
