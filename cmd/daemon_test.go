@@ -125,6 +125,53 @@ stdout_logfile={{.Dir}}/p.out
 	}
 }
 
+// TestDetachedKeepsDescriptors: what a daemon was started with beyond the standard
+// streams it keeps when it leaves its terminal, such as the lock of flock(1), and
+// /dev/fd/N means it; its children get nothing of that.
+func TestDetachedKeepsDescriptors(t *testing.T) {
+	oracle.Require(t)
+	for _, kind := range []oracle.Kind{oracle.Ours, oracle.Debian} {
+		t.Run(kind.String(), func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			path := filepath.Join(dir, "lock")
+			file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+				t.Fatal(err)
+			}
+			s := &eventRun{oracle.StartDetachedIn(t, kind, dir, oracle.Prelude+`
+[program:p]
+command=/bin/sh -c 'echo to 3; exec cat'
+stdout_logfile=/dev/fd/3
+stdout_logfile_maxbytes=0
+`, oracle.Surroundings{Files: []*os.File{file}}), t}
+			file.Close()
+			s.until("p", "RUNNING")
+			s.wait("its output", func() bool { return s.Read("lock") == "to 3\n" })
+			locked := func() bool {
+				file, err := os.Open(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer file.Close()
+				return syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == syscall.EWOULDBLOCK
+			}
+			if !locked() {
+				t.Error("the daemon has let go of the lock")
+			}
+			fds, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", s.pid("p")))
+			if err != nil || len(fds) != 3 {
+				t.Errorf("the child has %v, %v; want three descriptors", fds, err)
+			}
+			s.Signal(syscall.SIGTERM)
+			s.wait("the end of the lock", func() bool { return !locked() })
+		})
+	}
+}
+
 // TestMistakesBeforeDetaching: whoever starts a daemon that cannot begin is told,
 // in the same words by both, with exit status 2.
 func TestMistakesBeforeDetaching(t *testing.T) {
@@ -296,6 +343,7 @@ command=/bin/sh -c 'id -u; id -G; exec cat'
 stdout_logfile={{.Dir}}/p.out
 `), t}
 			s.until("p", "RUNNING")
+			s.wait("its output", func() bool { return strings.Count(s.Read("p.out"), "\n") == 2 })
 			groups, err := exec.Command("/usr/bin/id", "-G", name).Output()
 			if err != nil {
 				t.Fatal(err)

@@ -50,6 +50,7 @@ func (d *daemon) run() int {
 			return background(d.argv0)
 		}
 		if d.restarts == 0 {
+			launch.CloseOnExecAll() // not sooner: whoever becomes the daemon keeps what this one was started with
 			d.caught, d.printer = catch(), newPrinter(os.Stdout)
 		}
 		switch err := d.live(start); {

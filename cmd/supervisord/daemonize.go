@@ -36,9 +36,13 @@ func background(argv0 string) int {
 	}
 	cmd := exec.Command(self)
 	cmd.Args = append([]string{argv0}, os.Args[1:]...)
-	cmd.Env = append(os.Environ(), readyVariable+"=3")
+	// The pipe keeps its number, and so does everything that we were started with:
+	// the lock of flock(1), what /dev/fd/N in the configuration means.
+	if _, err := unix.FcntlInt(theirs.Fd(), unix.F_SETFD, 0); err != nil {
+		return fail(fmt.Errorf("cannot daemonize: %w", err))
+	}
+	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d", readyVariable, theirs.Fd()))
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	cmd.ExtraFiles = []*os.File{theirs}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
 		return fail(fmt.Errorf("cannot daemonize: %w", err))

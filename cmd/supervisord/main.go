@@ -48,7 +48,6 @@ func run(argv []string) int {
 	if f.action == actionCheck {
 		return check(os.Stdout, h, d.path, d.options(), f)
 	}
-	launch.CloseOnExecAll()
 	launch.DefaultSignals()
 	return d.run()
 }

@@ -111,6 +111,12 @@ func StartIn(t testing.TB, kind Kind, dir, config string, in Surroundings, args 
 	return startIn(t, kind, dir, config, nil, in, append([]string{"-n"}, args...))
 }
 
+// StartDetachedIn is StartDetached in surroundings of the test's choice.
+func StartDetachedIn(t testing.TB, kind Kind, dir, config string, in Surroundings, args ...string) *Daemon {
+	t.Helper()
+	return startIn(t, kind, dir, config, nil, in, args)
+}
+
 func start(t testing.TB, kind Kind, dir, config string, files map[string]string, args []string) *Daemon {
 	t.Helper()
 	return startIn(t, kind, dir, config, files, Surroundings{}, args)
