@@ -2,6 +2,9 @@ package spec
 
 import (
 	"errors"
+	"io/fs"
+	"path"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -155,14 +158,32 @@ func TestContent(t *testing.T) {
 	}
 }
 
+// loopHost is a machine on which loop is a symbolic link to itself.
+type loopHost struct{ *memHost }
+
+func (h loopHost) Stat(name string) (fs.FileInfo, error) {
+	if path.Base(name) == "loop" {
+		return nil, &fs.PathError{Op: "stat", Path: name, Err: syscall.ELOOP}
+	}
+	return h.memHost.Stat(name)
+}
+
+func (h loopHost) ReadFile(name string) ([]byte, error) {
+	if path.Base(name) == "loop" {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: syscall.ELOOP}
+	}
+	return h.memHost.ReadFile(name)
+}
+
 func TestLoadErrors(t *testing.T) {
 	h := &memHost{cwd: "/cwd", strict: true, files: map[string]string{"/cwd/closed": unreadable, "/cwd/bad": "[supervisord]\nminfds=x\n[program:p]\n"}}
 	for file, want := range map[string]string{
 		"nowhere.conf": "could not find config file nowhere.conf",
 		"closed":       "could not read config file closed",
+		"loop":         "could not find config file loop",
 		"bad":          "invalid literal for int() with base 10: 'x'",
 	} {
-		_, err := Load(h, file, Options{})
+		_, err := Load(loopHost{h}, file, Options{})
 		if messageOf(err) != want {
 			t.Errorf("%s: error %v, want %s", file, err, want)
 		}

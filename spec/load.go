@@ -152,17 +152,29 @@ func (l *load) gatherMain() (*source, *Error) {
 	l.cfg.Here = path.Dir(name)
 	main := &wanted{from: &source{path: name, shown: l.main, here: l.cfg.Here, main: true}}
 	l.read(main)
-	switch {
-	case errors.Is(main.err, fs.ErrNotExist):
-		return nil, &Error{File: l.main, Text: "could not find config file " + l.main, Hint: "name an existing file with -c"}
-	case main.err != nil:
-		return nil, &Error{
-			File: l.main, Text: "could not read config file " + l.main,
-			Plain: "could not read config file: " + main.err.Error(), Hint: "name a readable file with -c",
-		}
+	if main.err != nil {
+		return nil, l.mainError(name, main.err)
 	}
 	l.take(main)
 	return main.from, nil
+}
+
+// mainError says why the main file cannot be read. To Supervisor a file about
+// which the system says nothing is not there, whatever the reason.
+//
+// Source: contract/config.md section 1.
+func (l *load) mainError(name string, err error) *Error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return &Error{File: l.main, Text: "could not find config file " + l.main, Hint: "name an existing file with -c"}
+	}
+	e := &Error{
+		File: l.main, Text: "could not read config file " + l.main,
+		Plain: "could not read config file: " + err.Error(), Hint: "name a readable file with -c",
+	}
+	if _, statErr := l.host.Stat(name); statErr != nil {
+		e.Text = "could not find config file " + l.main
+	}
+	return e
 }
 
 // watch takes the place of a main file: what the daemon brings itself, then the
@@ -352,11 +364,12 @@ func (l *load) take(w *wanted) {
 // errNotRegular is why a file that a pattern matches is not read.
 var errNotRegular = errors.New("not a regular file")
 
-// content reads a file. An included one must be a regular file: a named pipe would
-// hold the load up for ever. The main file may be a pipe, as in -c <(command).
+// content reads a file. An included one may not be a pipe or a device, which can
+// hold the load up for ever. The main file may, as in -c <(command).
 func (l *load) content(from *source) ([]byte, error) {
 	if !from.main {
-		if info, err := l.host.Stat(from.path); err == nil && !info.Mode().IsRegular() {
+		info, err := l.host.Stat(from.path)
+		if err == nil && !info.Mode().IsRegular() && !info.IsDir() {
 			return nil, errNotRegular
 		}
 	}
