@@ -11,10 +11,11 @@ import (
 )
 
 // processLines are the lines of the activity log that tell what became of
-// processes. The rest (how the daemon came up, who asked for what) has tests of
-// its own; "waiting for x to stop" is left out because the original writes it or
-// not by chance when x stops at once.
-var processLines = regexp.MustCompile(`(?m)^.* (?:\w{4}) (?:spawned: |spawnerr: |success: |exited: |stopped: |gave up: |killing '|received |ignored |reaped ).*$`)
+// processes, and those of the debug level that tell what was sent to them. The
+// rest (how the daemon came up, who asked for what) has tests of its own; "waiting
+// for x to stop" is left out because the original writes it or not by chance when x
+// stops at once, and so is "received SIGCHLD", which stands for any number of exits.
+var processLines = regexp.MustCompile(`(?m)^.* (?:\w{4}) (?:spawned: |spawnerr: |success: |exited: |stopped: |gave up: |killing |sending |Attempted to kill |unable to signal |received SIG[^C]|ignored |reaped ).*$`)
 
 // showProcesses records what the activity log says of processes, without the
 // times.
@@ -65,7 +66,7 @@ func ready(file string) oracle.Step {
 // TestProcessLines plays what can happen to a process under both daemons; the
 // activity log must tell it in the same words.
 func TestProcessLines(t *testing.T) {
-	oracle.Run(t, "testdata/processes", []oracle.Row{
+	rows := []oracle.Row{
 		{
 			Name: "not-found",
 			Config: oracle.Prelude + `
@@ -157,7 +158,7 @@ startretries=9
 			// Two clients of the original would take longer than the four seconds of that BACKOFF.
 			Steps: []oracle.Step{untilLogged("exited: quick", 4), oracle.Until("quick", "BACKOFF"), oracle.Call("supervisor.startProcess", "quick"),
 				oracle.Call("supervisor.signalProcess", "quick", "HUP"), oracle.Call("supervisor.stopProcess", "quick"),
-				oracle.Call("supervisor.stopProcess", "quick"), oracle.Ctl("status", "quick")},
+				oracle.Call("supervisor.stopProcess", "quick"), oracle.Ctl("status", "quick"), showProcesses},
 		}, {
 			Name: "signals",
 			Config: oracle.Prelude + `
@@ -169,7 +170,8 @@ stdout_logfile={{.Dir}}/hup.out
 				func(s *oracle.Session) {
 					oracle.WaitFor(s.T, "hup", func() bool { return strings.Contains(s.Daemon.Read("hup.out"), "hup") })
 				},
-				oracle.Show("hup.out"), oracle.Ctl("signal", "BOGUS", "hup"), oracle.Ctl("signal", "1", "nope"), oracle.Call("supervisor.signalProcess", "hup", "0")},
+				oracle.Show("hup.out"), oracle.Ctl("signal", "BOGUS", "hup"), oracle.Ctl("signal", "1", "nope"), oracle.Call("supervisor.signalProcess", "hup", "0"),
+				oracle.UntilLogged("sig signal 0"), showProcesses},
 		}, {
 			Name: "group",
 			Config: oracle.Prelude + `
@@ -277,7 +279,7 @@ command=/bin/cat
 stdout_logfile={{.Dir}}/cat.out
 `,
 			Steps: []oracle.Step{oracle.Until("cat", "RUNNING"), oracle.Call("supervisor.sendProcessStdin", "cat", "hello\n"), ready("cat.out"), oracle.Show("cat.out"),
-				oracle.Call("supervisor.sendProcessStdin", "nope", "x"), oracle.Ctl("stop", "cat"), oracle.Call("supervisor.sendProcessStdin", "cat", "x")},
+				oracle.Call("supervisor.sendProcessStdin", "nope", "x"), oracle.Ctl("stop", "cat"), oracle.Call("supervisor.sendProcessStdin", "cat", "x"), showProcesses},
 		}, {
 			Name: "environment",
 			Config: oracle.Prelude + `
@@ -291,7 +293,11 @@ stdout_logfile={{.Dir}}/env.out
 `,
 			Steps: []oracle.Step{oracle.Until("env", "RUNNING"), untilEnd("env.out", "0027\n"), showEnvironment},
 		},
-	})
+	}
+	for i := range rows {
+		rows[i].Args = []string{"-e", "debug"}
+	}
+	oracle.Run(t, "testdata/processes", rows)
 }
 
 // ctlSorted is oracle.Ctl with the lines sorted: processes that stop together are

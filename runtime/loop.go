@@ -87,7 +87,7 @@ func (s *Supervisor) settle() {
 	s.deliver(now)
 	s.answer()
 	next := now.Add(time.Hour)
-	for _, at := range []time.Time{s.nextProcess(), s.turnEnd, s.nextTick(), s.halt.nextReport, s.halt.hear, s.nextPool()} {
+	for _, at := range []time.Time{s.nextProcess(), s.turnEnd, s.nextTick(), s.halt.nextReport, s.halt.hear, s.poolDeadline()} {
 		if !at.IsZero() && at.Before(next) {
 			next = at
 		}
