@@ -82,8 +82,8 @@ func (s *Supervisor) deliver(now time.Time) {
 	}
 }
 
-// perform does what a pool asks for. What makes the pool speak again waits until
-// all of it is read: the effects are the pool's memory.
+// perform carries out a pool's effects. Send and Restart come last, since they call
+// the pool again, which then reuses the memory of the effects.
 func (s *Supervisor) perform(g *group, effects []event.Effect) {
 	var few [2]event.Effect // as many as there are as a rule
 	later := few[:0]
@@ -121,8 +121,8 @@ func (s *Supervisor) send(g *group, p *process, data []byte) {
 	} // else the pool hears when the rest is written
 }
 
-// listenerCame tells the pool of a listener that was started.
-func (s *Supervisor) listenerCame(p *process) {
+// listenerStarted tells the pool of a listener that was started.
+func (s *Supervisor) listenerStarted(p *process) {
 	g, run := p.group, p.run
 	g.pool.Spawned(p.rank, time.Now())
 	if p.stdin == nil {
@@ -139,13 +139,13 @@ func (s *Supervisor) listenerCame(p *process) {
 	})
 }
 
-// listenerGone tells the pool of a listener that has ended.
-func (s *Supervisor) listenerGone(p *process) {
+// listenerExited tells the pool of a listener that has ended.
+func (s *Supervisor) listenerExited(p *process) {
 	s.perform(p.group, p.group.pool.Exited(p.rank, time.Now()))
 }
 
-// listen hands a listener's output to its pool.
-func (s *Supervisor) listen(p *process, data []byte) {
+// listenerOutput hands a listener's output to its pool.
+func (s *Supervisor) listenerOutput(p *process, data []byte) {
 	if p.group.pool != nil {
 		s.snapshot.Store(nil)
 		s.perform(p.group, p.group.pool.Output(p.rank, data, time.Now()))
@@ -184,8 +184,8 @@ func (s *Supervisor) nextTick() time.Time {
 	return time.Time{}
 }
 
-// nextPool is the earliest time at which a pool wants to be looked at.
-func (s *Supervisor) nextPool() time.Time {
+// poolDeadline is the earliest time at which a pool wants to be looked at.
+func (s *Supervisor) poolDeadline() time.Time {
 	var next time.Time
 	for _, g := range s.pools {
 		if at := g.pool.Deadline(); !at.IsZero() && (next.IsZero() || at.Before(next)) {
@@ -195,8 +195,8 @@ func (s *Supervisor) nextPool() time.Time {
 	return next
 }
 
-// listener is how a listener is doing.
-func (g *group) listener(rank int) *ListenerInfo {
+// listenerInfo is how a listener is doing.
+func (g *group) listenerInfo(rank int) *ListenerInfo {
 	status := g.pool.Listener(rank)
 	return &ListenerInfo{
 		State: status.State, Since: status.Since,

@@ -234,7 +234,7 @@ func (s *Supervisor) started(p *process, r launched) {
 		p.stdin = capture.NewStdin(c.Stdin)
 	}
 	if p.group.pool != nil {
-		s.listenerCame(p)
+		s.listenerStarted(p)
 	}
 	s.listenTo(p, c.Stdout, c.Stderr)
 	s.step(p, proc.Input{Kind: proc.Launched, PID: c.PID})

@@ -272,7 +272,7 @@ func (s *Supervisor) ended(p *process, left kin, survivors int) {
 		p.out[ch].stream, p.out[ch].opened = nil, false
 	}
 	if p.group.pool != nil {
-		s.listenerGone(p)
+		s.listenerExited(p)
 	}
 	s.step(p, proc.Input{Kind: proc.Exited, Exit: exit, Ended: p.died, Survivors: survivors, Cgroup: left.cgroup != ""})
 	if p.machine.Sweeping {
@@ -346,7 +346,7 @@ func (s *Supervisor) heard(p *process, f capture.Fact) {
 	case capture.FactComm:
 		s.emitComm(p, f.Channel, f.Data)
 	case capture.FactOutput:
-		s.listen(p, f.Data)
+		s.listenerOutput(p, f.Data)
 	case capture.FactClosed:
 		s.log.Debug("'" + p.def.Name + "' closed its " + f.Channel.String())
 	case capture.FactFailed:

@@ -125,7 +125,7 @@ func (s *Supervisor) info(p *process) Info {
 		logs: [2]*logfile.Writer{p.out[0].log, p.out[1].log},
 	}
 	if p.group.pool != nil {
-		i.Listener = p.group.listener(p.rank)
+		i.Listener = p.group.listenerInfo(p.rank)
 	}
 	return i
 }

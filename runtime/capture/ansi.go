@@ -21,31 +21,31 @@ type stripper struct{ in sequence }
 type sequence int
 
 const (
-	nowhere     sequence = iota
-	escape               // after ESC, which is held back
-	control              // after ESC [
-	command              // after ESC ]
-	commandEnds          // after an ESC within that
+	ground    sequence = iota
+	escape             // after ESC, which is held back
+	csi                // after ESC [
+	osc                // after ESC ]
+	oscEscape          // after an ESC within that
 )
 
 // strip returns p without sequences. It may overwrite p.
 func (s *stripper) strip(p []byte) []byte {
-	if len(p) == 0 || s.in == nowhere && bytes.IndexByte(p, esc) < 0 {
+	if len(p) == 0 || s.in == ground && bytes.IndexByte(p, esc) < 0 {
 		return p
 	}
-	if s.in == commandEnds && p[0] != '\\' {
+	if s.in == oscEscape && p[0] != '\\' {
 		s.in = escape
 	}
 	if s.in == escape && p[0] != '[' && p[0] != ']' {
 		// The escape that was held back is text after all.
-		s.in = nowhere
+		s.in = ground
 		p = append([]byte{esc}, p...)
 	}
 	out := p[:0] // never overtakes what is still to be read
 	for i := 0; i < len(p); {
 		rest := p[i:]
 		switch s.in {
-		case nowhere:
+		case ground:
 			n := bytes.IndexByte(rest, esc)
 			if n < 0 {
 				return append(out, rest...)
@@ -56,42 +56,42 @@ func (s *stripper) strip(p []byte) []byte {
 		case escape:
 			switch rest[0] {
 			case '[':
-				s.in = control
+				s.in = csi
 				i++
 			case ']':
-				s.in = command
+				s.in = osc
 				i++
 			default:
 				out = append(out, esc)
-				s.in = nowhere
+				s.in = ground
 			}
-		case control:
+		case csi:
 			switch c := rest[0]; {
 			case c >= 0x20 && c < 0x40: // parameters
 				i++
 			case c >= 0x40 && c < 0x7f: // the final byte
 				i++
-				s.in = nowhere
+				s.in = ground
 			default:
-				s.in = nowhere
+				s.in = ground
 			}
-		case command:
+		case osc:
 			switch c := rest[0]; {
 			case c == bel:
 				i++
-				s.in = nowhere
+				s.in = ground
 			case c == esc:
 				i++
-				s.in = commandEnds
+				s.in = oscEscape
 			case c < 0x20:
-				s.in = nowhere
+				s.in = ground
 			default:
 				i++
 			}
-		case commandEnds:
+		case oscEscape:
 			if rest[0] == '\\' {
 				i++
-				s.in = nowhere
+				s.in = ground
 			} else {
 				s.in = escape
 			}
@@ -103,7 +103,7 @@ func (s *stripper) strip(p []byte) []byte {
 // finish ends any sequence and returns what was held back.
 func (s *stripper) finish() []byte {
 	held := s.in == escape
-	s.in = nowhere
+	s.in = ground
 	if held {
 		return []byte{esc}
 	}

@@ -33,7 +33,7 @@ type lineKind uint8
 const (
 	lineSent lineKind = iota
 	lineRebuffered
-	lineBroken
+	lineEPIPE
 	lineOverflow
 	lineState
 	lineUnknown
@@ -45,7 +45,7 @@ const (
 	lineNotReady
 	lineAnswered
 	lineRestart
-	lineDeaf
+	lineStdinClosed
 	lineBurst
 )
 
@@ -72,7 +72,7 @@ func (l Line) String() string {
 		return fmt.Sprintf("event %d sent to listener %s", l.serial, l.name)
 	case lineRebuffered:
 		return fmt.Sprintf("rebuffering event %d for pool %s (buf size=%d, max=%d)", l.serial, l.name, l.size, l.of)
-	case lineBroken:
+	case lineEPIPE:
 		return fmt.Sprintf("epipe occurred while sending event %d to listener %s, listener state unchanged", l.serial, l.name)
 	case lineOverflow:
 		return fmt.Sprintf("pool %s event buffer overflowed, discarding event %d", l.name, l.serial)
@@ -97,7 +97,7 @@ func (l Line) String() string {
 		return fmt.Sprintf("listener %s answered after %s", l.name, seconds(l.waited))
 	case lineRestart:
 		return fmt.Sprintf("restarting listener %s: %s for %s (stall_timeout)", l.name, l.detail, seconds(l.waited))
-	case lineDeaf:
+	case lineStdinClosed:
 		return fmt.Sprintf("listener %s has closed its standard input and will receive no more events", l.name)
 	case lineBurst:
 		return fmt.Sprintf("pool %s discarded %s while its buffer was full", l.name, events(l.size))

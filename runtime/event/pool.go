@@ -236,19 +236,19 @@ func (p *Pool) Written(i int, whole bool, now time.Time) []Effect {
 	p.effects = p.effects[:0]
 	l := p.listeners[i]
 	l.unread = false
-	if whole || l.deaf {
+	if whole || l.stdinClosed {
 		return p.effects
 	}
-	l.deaf = true
+	l.stdinClosed = true
 	if l.protocol.state == state.Busy {
 		it := l.flight
 		l.flight = item{}
-		l.protocol.unsend()
+		l.protocol.undoSend()
 		l.enter(now)
-		p.log(Line{Level: slog.LevelDebug, kind: lineBroken, name: l.name, serial: it.event.serial})
+		p.log(Line{Level: slog.LevelDebug, kind: lineEPIPE, name: l.name, serial: it.event.serial})
 		p.requeue(it)
 	}
-	p.log(Line{Level: slog.LevelWarn, kind: lineDeaf, name: l.name})
+	p.log(Line{Level: slog.LevelWarn, kind: lineStdinClosed, name: l.name})
 	return p.effects
 }
 
@@ -294,7 +294,7 @@ func (p *Pool) result(l *listener, t token, now time.Time) {
 	ok := t.length == int64(len(okBody)) && string(t.body) == okBody
 	if l.protocol.handler == HandlePrint {
 		var text []byte
-		if text, ok = printed(t.body); !ok {
+		if text, ok = prefixLines(t.body); !ok {
 			p.log(Line{Level: slog.LevelWarn, kind: lineFailed, name: l.name})
 			l.protocol.fail()
 			p.changed(l, state.Busy, now)
@@ -327,11 +327,11 @@ func (p *Pool) Spawned(i int, now time.Time) {
 // handed over. An event that it had not answered comes back.
 func (p *Pool) Exited(i int, now time.Time) []Effect {
 	p.effects = p.effects[:0]
-	p.gone(p.listeners[i], now)
+	p.release(p.listeners[i], now)
 	return p.effects
 }
 
-func (p *Pool) gone(l *listener, now time.Time) {
+func (p *Pool) release(l *listener, now time.Time) {
 	if l.protocol.state == state.Busy {
 		p.reject(l, now)
 	}
@@ -357,7 +357,7 @@ func (p *Pool) Change(o Options, now time.Time) []Effect {
 		p.listeners = append(p.listeners, l)
 	}
 	for _, l := range had {
-		p.gone(l, now)
+		p.release(l, now)
 	}
 	p.makeRoom(p.options.BufferSize)
 	return p.effects

@@ -11,65 +11,14 @@ import (
 // first time; the next report comes after as long again, and so on, doubling.
 const (
 	stallReport = 60 * time.Second
-	mostReports = 26 // by then 127 years have passed
+	maxReports  = 26 // by then 127 years have passed
 )
-
-// listener is one member of a pool.
-type listener struct {
-	name     string
-	handler  Handler // of the next event; the protocol has that of this one
-	protocol protocol
-	flight   item // the event it is busy with
-
-	alive  bool // between Spawned and Exited
-	unread bool // a write to its stdin has not ended
-	deaf   bool // its stdin is closed
-
-	since      time.Time // of the state, or of the event sent
-	reports    int       // made since then
-	restarting bool      // was asked for
-}
-
-func newListener(name string, h Handler) *listener {
-	l := &listener{name: name, handler: h}
-	l.protocol.reset()
-	return l
-}
-
-// free reports whether the listener can take an event, if its process is RUNNING.
-func (l *listener) free() bool {
-	return l.protocol.state == state.Ready && !l.unread && !l.deaf
-}
-
-// enter begins the time by which the listener's next step is judged.
-func (l *listener) enter(now time.Time) { l.since, l.reports = now, 0 }
-
-func (l *listener) sent(it item, now time.Time) {
-	l.flight, l.unread = it, true
-	l.protocol.state, l.protocol.handler = state.Busy, l.handler
-	l.enter(now)
-}
-
-// unsend is the READY state in which a listener was that could not be sent to.
-func (p *protocol) unsend() { p.state, p.inBody, p.held = state.Ready, false, p.held[:0] }
-
-func (l *listener) spawned(now time.Time) {
-	l.exited(now)
-	l.alive = true
-}
-
-func (l *listener) exited(now time.Time) {
-	l.protocol.reset()
-	l.flight = item{}
-	l.alive, l.unread, l.deaf, l.restarting = false, false, false, false
-	l.enter(now)
-}
 
 // overdue reports whether the listener owes something that others wait for, and
 // in what words.
 func (l *listener) overdue(waiting int) (lineKind, bool) {
 	switch {
-	case !l.alive || l.deaf:
+	case !l.alive || l.stdinClosed:
 		return 0, false
 	case l.protocol.state == state.Busy || l.unread:
 		return lineStalled, true
@@ -85,7 +34,7 @@ func (l *listener) stuck() (why string, stuck bool) {
 	switch {
 	case !l.alive || l.restarting:
 		return "", false
-	case l.deaf:
+	case l.stdinClosed:
 		return "standard input closed", true
 	case l.protocol.state == state.ListenerUnknown:
 		return "in UNKNOWN state", true
@@ -98,7 +47,7 @@ func (l *listener) stuck() (why string, stuck bool) {
 // reportAt is when the next report of a listener's silence is due: after 60 s,
 // 120 s, 240 s and so on.
 func (l *listener) reportAt() time.Time {
-	return l.since.Add(stallReport << min(l.reports, mostReports))
+	return l.since.Add(stallReport << min(l.reports, maxReports))
 }
 
 // watch reports a listener's silence when it is time, and asks for its restart
@@ -107,7 +56,7 @@ func (p *Pool) watch(i int, l *listener, now time.Time) {
 	if text, ok := l.overdue(p.queue.len()); ok && !now.Before(l.reportAt()) {
 		waited := now.Sub(l.since)
 		p.log(Line{Level: slog.LevelWarn, kind: text, name: l.name, waited: waited, size: p.queue.len()})
-		for l.reports < mostReports && !now.Before(l.reportAt()) {
+		for l.reports < maxReports && !now.Before(l.reportAt()) {
 			l.reports++
 		}
 	}

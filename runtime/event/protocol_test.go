@@ -141,8 +141,8 @@ func TestPrinted(t *testing.T) {
 		{"processname:x channel:a:b\nc", "", false},
 	}
 	for _, r := range rows {
-		if got, ok := printed([]byte(r.in)); string(got) != r.want || ok != r.ok {
-			t.Errorf("printed(%q) = %q, %v; want %q, %v", r.in, got, ok, r.want, r.ok)
+		if got, ok := prefixLines([]byte(r.in)); string(got) != r.want || ok != r.ok {
+			t.Errorf("prefixLines(%q) = %q, %v; want %q, %v", r.in, got, ok, r.want, r.ok)
 		}
 	}
 }
