@@ -8,6 +8,13 @@ _supervisorctl() {
     for ((i = 1; i < ${#words[@]}; i++)); do
         case ${words[i]} in
             -[csupr] | --configuration | --serverurl | --username | --password | --history_file | --timeout)
+                if ((i + 1 == ${#words[@]})); then # its argument is what is typed
+                    COMPREPLY=()
+                    [[ ${words[i]} != -[cr] && ${words[i]} != --configuration && ${words[i]} != --history_file ]] ||
+                        mapfile -t COMPREPLY < <(compgen -f -- "$current")
+                    compopt -o filenames 2>/dev/null
+                    return
+                fi
                 options+=("${words[i]}" "${words[i + 1]}")
                 ((i++))
                 ;;

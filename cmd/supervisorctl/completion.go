@@ -34,14 +34,24 @@ func (c *call) completion(ctx context.Context) error {
 	return err
 }
 
-// completeLine prints what may stand in place of the last word, a line each.
+// completeLine prints what may stand in place of the last word, a line each:
+// options before the command, else what the interactive shell offers.
 func (c *call) completeLine(ctx context.Context) {
 	last := len(c.words) - 1
+	current := strings.TrimPrefix(c.words[last], ".")
+	if last == 1 && strings.HasPrefix(current, "-") {
+		for _, name := range optionNames() {
+			if strings.HasPrefix(name, current) {
+				c.say("%s", name)
+			}
+		}
+		return
+	}
 	line := strings.Join(c.words[1:last], " ")
 	if line != "" {
 		line += " "
 	}
-	_, words := c.complete(ctx, line+strings.TrimPrefix(c.words[last], "."))
+	_, words := c.complete(ctx, line+current)
 	for _, word := range words {
 		c.say("%s", strings.TrimSpace(word))
 	}

@@ -6,6 +6,10 @@ _supervisorctl() {
     for ((i = 2; i < CURRENT; i++)); do
         case ${words[i]} in
             -[csupr]|--configuration|--serverurl|--username|--password|--history_file|--timeout)
+                if ((i + 1 == CURRENT)); then # its argument is what is typed
+                    [[ ${words[i]} != (-[cr]|--configuration|--history_file) ]] || _files
+                    return
+                fi
                 options+=("${words[i]}" "${words[i+1]}")
                 ((i++))
                 ;;

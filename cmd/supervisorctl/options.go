@@ -3,9 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -64,6 +66,16 @@ var longOptions = []string{
 var longOf = map[string]string{
 	"-c": "--configuration", "-h": "--help", "-?": "--help", "-i": "--interactive",
 	"-s": "--serverurl", "-u": "--username", "-p": "--password", "-r": "--history_file",
+}
+
+// optionNames is every option, sorted.
+func optionNames() []string {
+	names := slices.Collect(maps.Keys(longOf))
+	for _, option := range longOptions {
+		names = append(names, "--"+strings.Trim(option, "!="))
+	}
+	slices.Sort(names)
+	return names
 }
 
 // readOptions reads the command line without the program's name, and the

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io/fs"
@@ -306,33 +305,5 @@ func TestForbidden(t *testing.T) {
 	}
 	if text := forbidden(dir + "/x/s"); !strings.Contains(text, "is closed to") {
 		t.Errorf("a path that cannot be looked at: %q", text)
-	}
-}
-
-// TestCompletionScript runs the script of bash in bash.
-func TestCompletionScript(t *testing.T) {
-	t.Parallel()
-	socket := world().serve(t)
-	program := oracle.Command(t, oracle.Ours, "supervisorctl")
-	for _, row := range []struct{ line, want string }{
-		{"ver", "version"},
-		{"-s unix://" + socket + " status ", "cat two:* two:one two:other"},
-		{"-s unix://" + socket + " -i start c", "cat"},
-		{"-s unix://" + socket + " start cat two:ot", "other"}, // bash has parted the word at the colon
-		{"-s unix://" + socket + " autoupdate ", "off on"},
-		{"-s unix:///nope status ", ""},
-	} {
-		script := fmt.Sprintf("source <(%s completion bash)\nCOMP_LINE=%q COMP_POINT=%d\n_supervisorctl\necho ${COMPREPLY[*]}\n",
-			program, program+" "+row.line, len(program+" "+row.line))
-		out := bash(t, script)
-		if got := strings.TrimSpace(out); got != row.want {
-			t.Errorf("%q completes to %q, want %q", row.line, got, row.want)
-		}
-	}
-	for _, shell := range []string{"zsh", "fish"} {
-		out := runClient(t, oracle.Ours, "/", "", "completion", shell)
-		if out.Exit != 0 || !bytes.Contains([]byte(out.Stdout), []byte("completion words")) {
-			t.Errorf("completion %s: %v", shell, out)
-		}
 	}
 }

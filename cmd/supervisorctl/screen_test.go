@@ -134,7 +134,13 @@ func inTerminal(t testing.TB, kind oracle.Kind, dir string, args ...string) *ter
 func startInTerminal(t testing.TB, kind oracle.Kind, dir string, attr *syscall.SysProcAttr, args ...string) *terminal {
 	t.Helper()
 	cmd := exec.Command(oracle.Command(t, kind, "supervisorctl"), args...)
-	cmd.Dir, cmd.Env = dir, clientEnv(dir)
+	cmd.Dir, cmd.Env, cmd.SysProcAttr = dir, clientEnv(dir), attr
+	return startCommand(t, cmd)
+}
+
+// startCommand starts any program in a terminal of 80 by 24.
+func startCommand(t testing.TB, cmd *exec.Cmd) *terminal {
+	t.Helper()
 	f, tty, err := pty.Open()
 	if err != nil {
 		t.Fatal(err)
@@ -144,7 +150,6 @@ func startInTerminal(t testing.TB, kind oracle.Kind, dir string, attr *syscall.S
 		t.Fatal(err)
 	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = tty, tty, tty
-	cmd.SysProcAttr = attr
 	mode, err := term.GetState(int(tty.Fd()))
 	if err != nil {
 		t.Fatal(err)

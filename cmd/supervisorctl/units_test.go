@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os/exec"
 	"slices"
 	"strings"
 	"syscall"
@@ -13,18 +12,6 @@ import (
 
 	"supervisord/rpc/client"
 )
-
-// bash runs a script and returns what it printed.
-func bash(t *testing.T, script string) string {
-	t.Helper()
-	cmd := exec.Command("bash", "-c", script)
-	cmd.Env = clientEnv("/")
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	return string(out)
-}
 
 func TestSplit(t *testing.T) {
 	for _, row := range []struct{ line, name, argument string }{
