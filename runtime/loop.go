@@ -37,7 +37,10 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	for running := true; running; {
 		select {
 		case <-children:
-			s.post(s.reap)
+			s.post(func() {
+				s.log.Debug("received SIGCHLD indicating a child quit")
+				s.reap()
+			})
 		case <-timer.C:
 			s.post(func() {})
 		case <-ended:
