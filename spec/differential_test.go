@@ -298,13 +298,14 @@ func (h *mutantHost) Home(name string) (string, bool) {
 }
 
 // mutantOptions accept the Python references that the recorder does: those into
-// other packages than Supervisor's, if only they look like one.
+// other packages than Supervisor's, if only they look like one. Python takes what
+// comes before an equals sign for the name of an entry point.
 var mutantOptions = Options{Resolve: func(_, reference string) bool {
 	module, _, _ := strings.Cut(reference, ":")
 	if module == "supervisor" || strings.HasPrefix(module, "supervisor.") {
 		return reference == standardRPC || reference == standardHandler
 	}
-	return regexp.MustCompile(`^[\pL\pN_.]+\s*(:\s*[\pL\pN_.]+)?\s*(\[.*\])?\s*$`).MatchString(reference)
+	return regexp.MustCompile(`^(.*=\s*)?[\pL\pN_.]+\s*(:\s*[\pL\pN_.]+)?\s*(\[.*\])?\s*$`).MatchString(reference)
 }}
 
 // judge compares the verdicts: "" where they agree, else the name of the
