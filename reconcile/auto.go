@@ -76,7 +76,7 @@ func (l *loop) first(ctx context.Context) {
 	l.mu.Unlock()
 	l.complain(v)
 	l.heed(v)
-	l.round(ctx, &job{trigger: l.trigger, config: v.config, done: make(chan struct{})})
+	l.round(ctx, &job{trigger: l.trigger, caller: l.caller, config: v.config, done: make(chan struct{})})
 }
 
 // drain waits for the step in hand.

@@ -36,6 +36,8 @@ type Options struct {
 	// Trigger is what the first update is called in the history: TriggerStart if
 	// empty.
 	Trigger string
+	// Caller is who asked for it: of TriggerReload, whoever asked for that.
+	Caller string
 	// Logger gets one line for each action, mistake and hold; nil is silence.
 	Logger *slog.Logger
 	// Emit is told of every update that did something, and of holds; nil is
@@ -52,6 +54,7 @@ type Reconciler struct {
 	log     *slog.Logger
 	emit    func(Event)
 	trigger string
+	caller  string
 	store   *Store // nil without a state directory
 
 	requests chan *job     // handed to the loop
@@ -95,7 +98,7 @@ type status struct {
 func New(o Options) *Reconciler {
 	r := &Reconciler{
 		source: o.Start.source, target: o.Target, watcher: o.Watcher, log: o.Logger, emit: o.Emit,
-		trigger:  o.Trigger,
+		trigger: o.Trigger, caller: o.Caller,
 		requests: make(chan *job),
 		kick:     make(chan struct{}, 1),
 		ended:    make(chan struct{}),

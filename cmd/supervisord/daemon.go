@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 
 	"supervisord/cmd/internal/host"
@@ -35,6 +36,8 @@ type daemon struct {
 	restarts int
 	caught   *caught  // signals, over all lives
 	printer  *printer // of standard output, over all lives
+
+	restartedBy atomic.Value // string: who asked for the last restart
 
 	lastLog mainlog.Options // of the newest log that could be opened
 }

@@ -163,12 +163,13 @@ func (d *daemon) wire(l *life, start *reconcile.Start) error {
 		Running:     l.table.changed,
 		Begins:      l.table.announce,
 	})
-	trigger := reconcile.TriggerStart
+	trigger, caller := reconcile.TriggerStart, ""
 	if d.restarts > 0 {
 		trigger = reconcile.TriggerReload
+		caller, _ = d.restartedBy.Load().(string)
 	}
 	l.reconciler = reconcile.New(reconcile.Options{
-		Start: start, Target: target{l.supervisor}, Trigger: trigger, Logger: l.logger,
+		Start: start, Target: target{l.supervisor}, Trigger: trigger, Caller: caller, Logger: l.logger,
 		Emit: l.announceUpdate,
 	})
 	if err := d.makeSocketDir(); err != nil {
@@ -176,7 +177,7 @@ func (d *daemon) wire(l *life, start *reconcile.Start) error {
 	}
 	l.server = rpc.New(rpc.Options{
 		Servers:        l.cfg.Servers,
-		Processes:      l.supervisor,
+		Processes:      processes{l.supervisor, d},
 		Config:         desired{l.reconciler, l.supervisor},
 		MainLog:        l.log,
 		Identification: c.Identifier,

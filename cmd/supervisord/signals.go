@@ -39,7 +39,7 @@ func catch() *caught {
 
 // signals acts on signals until ctx ends.
 func (d *daemon) signals(ctx context.Context, l *life) {
-	restart := aside(ctx, func() { l.restartOn(ctx) })
+	restart := aside(ctx, func() { d.restartOn(ctx, l) })
 	reopen := aside(ctx, func() { l.reopenLogs(ctx) })
 	for {
 		select {
@@ -86,7 +86,7 @@ func (l *life) exitOn(ctx context.Context, name string) {
 
 // restartOn begins a restart. Differs: a configuration that has a mistake stops
 // nothing (reconciler.md).
-func (l *life) restartOn(ctx context.Context) {
+func (d *daemon) restartOn(ctx context.Context, l *life) {
 	if l.supervisor.Mood() != state.MoodRunning {
 		l.logger.Warn("ignored SIGHUP indicating restart request (shutdown in progress)")
 		return
@@ -96,6 +96,7 @@ func (l *life) restartOn(ctx context.Context) {
 		l.logger.Error("restart refused, nothing was stopped: " + err.Error())
 		return
 	}
+	d.restartedBy.Store("SIGHUP")
 	l.supervisor.Restart(ctx)
 }
 

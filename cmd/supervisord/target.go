@@ -14,10 +14,22 @@ import (
 
 // The two sides that are plugged into each other here.
 var (
-	_ rpc.Processes    = (*runtime.Supervisor)(nil)
+	_ rpc.Processes    = processes{}
 	_ rpc.Config       = desired{}
 	_ reconcile.Target = target{}
 )
+
+// processes is the process table as clients see it.
+type processes struct {
+	*runtime.Supervisor
+	daemon *daemon
+}
+
+// Restart notes who asks, for the history of the life to come.
+func (p processes) Restart(ctx context.Context) error {
+	p.daemon.restartedBy.Store(rpc.Caller(ctx))
+	return p.Supervisor.Restart(ctx)
+}
 
 // target is the process table as the reconciler sees it.
 type target struct{ *runtime.Supervisor }

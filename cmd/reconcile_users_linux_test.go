@@ -1,0 +1,113 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"supervisord/cmd/internal/oracle"
+)
+
+// TestUsers follows sessions of people, in a mount namespace with a /run of their
+// own: what they type, and what they see in that order.
+func TestUsers(t *testing.T) {
+	t.Parallel()
+	oracle.Require(t) // for its directory below /etc
+	bin := t.TempDir()
+	for _, name := range []string{"supervisord", "supervisorctl"} {
+		if err := os.Symlink(oracle.Command(t, oracle.Ours, name), filepath.Join(bin, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const helpers = `
+program() { printf '[program:%s]\ncommand=/bin/sleep %s\nstartsecs=0\n' $1 $2; }
+until_ok() { for i in $(seq 600); do "$@" >/dev/null 2>&1 && return; sleep 0.1; done; echo "never: $*"; exit 1; }
+until_not() { for i in $(seq 600); do "$@" >/dev/null 2>&1 || return 0; sleep 0.1; done; echo "always: $*"; exit 1; }
+with_file() { cat >supervisord.conf <<EOF
+[unix_http_server]
+file=/run/s.sock
+[supervisord]
+nodaemon=true
+logfile=/dev/null
+logfile_maxbytes=0
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
+[supervisorctl]
+serverurl=unix:///run/s.sock
+[include]
+files = conf.d/*.ini
+EOF
+mkdir conf.d; program a 1000 >conf.d/a.ini; supervisord -c supervisord.conf >/dev/null & until_ok supervisorctl wait -t 20; }
+`
+	rows := []struct {
+		name, script string
+		want         []string // in the output, in this order
+	}{
+		{"no configuration file, two directories", `
+mkdir a b; program one 1000 >a/one.ini; program two 1000 >b/two.conf; program three 1000 >b/three.txt
+supervisord --watch a --watch b >log & until_ok supervisorctl wait -t 20
+head -3 log; supervisorctl status
+program four 1000 >b/four.ini; until_ok supervisorctl status four; supervisorctl wait -t 20 && echo all is well
+supervisorctl history 1; supervisorctl shutdown; wait`, []string{
+			"watching a b\n", "socket   /run/supervisor/supervisor.sock\n", "talk to it with: supervisorctl -s unix:///run/supervisor/supervisor.sock status\n",
+			"one  ", "RUNNING", "two  ", "RUNNING", "all is well\n", "watch", "applied", "add four\n", "Shut down\n"}},
+		{"the history says who", `
+with_file
+program b 1000 >conf.d/b.ini; until_ok supervisorctl status b
+supervisorctl stop b; supervisorctl remove b; supervisorctl add b
+supervisorctl autoupdate off; program c 1000 >conf.d/c.ini; supervisorctl update
+reloads() { supervisorctl history | grep -c ' reload '; }
+supervisorctl reload; until_ok eval 'test $(reloads) = 1'; kill -HUP $!; until_ok eval 'test $(reloads) = 2'
+supervisorctl history; supervisorctl shutdown; wait`, []string{
+			"reload by SIGHUP", "reload by uid 0 via unix socket", "update by uid 0 via unix socket", "add c\n",
+			"update by uid 0 via unix socket", "add b\n", "update by uid 0 via unix socket", "remove b\n", "watch  ", "add b\n", "start  "}},
+		{"an incident freeze, and what would be done", `
+with_file; supervisorctl diff; echo diff gives $?; supervisorctl autoupdate off
+program a 2000 >conf.d/a.ini; printf 'environment=PASSWORD="secret"\n' >>conf.d/a.ini; program b 1000 >conf.d/b.ini
+supervisorctl diff || echo diff gives $?; supervisorctl wait -t 1 || echo wait gives $?
+supervisorctl diff nope || echo diff gives $?
+supervisorctl autoupdate on; supervisorctl wait -t 20; echo wait gives $?; supervisorctl files
+supervisorctl shutdown; wait`, []string{
+			"No config updates to processes\n", "diff gives 0\n", "autoupdate is off\n",
+			"a: restart", "PASSWORD: changed\n", "b: add", "diff gives 1\n", "wait gives 1\n", "diff gives 2\n", "autoupdate is on\n", "wait gives 0\n", "a.ini", "applied", "b.ini", "applied"}},
+		{"everything is deleted, moved away, broken", `
+with_file; before=$(supervisorctl pid a); for i in 1 2 3 4 5 6; do program p$i 1000 >conf.d/p$i.ini; done; until_ok supervisorctl status p6; supervisorctl wait -t 20
+held() { supervisorctl files | grep -q ' held '; }
+mv conf.d x; until_ok held; supervisorctl files | tail -1; mv x conf.d; until_not held
+echo '[program:a' >conf.d/a.ini; until_not supervisorctl wait -t 1; supervisorctl files | grep a.ini; program a 1000 >conf.d/a.ini; supervisorctl wait -t 20
+rm conf.d/*; until_ok held; supervisorctl files; supervisorctl wait -t 1 || echo wait gives $?
+[ "$(supervisorctl pid a)" = "$before" ] && echo a has kept its pid
+supervisorctl update; supervisorctl status; echo nothing is left; supervisorctl shutdown; wait`, []string{
+			"conf.d", "held", "is gone: its programs stay as they are", "a.ini", "invalid", "a.ini:1: ",
+			"conf.d", "held", "it would remove 7 of 7 active groups", "wait gives 1\n", "a has kept its pid\n", "removed process group\n", "nothing is left\n"}},
+	}
+	for _, r := range rows {
+		t.Run(r.name, func(t *testing.T) {
+			t.Parallel()
+			here := t.TempDir()
+			in := inNamespaces(syscall.CLONE_NEWPID, "for d in /etc/supervisor /run /var/lib; do mount -t tmpfs none $d; done; mount -t proc none /proc")
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+			defer cancel()
+			cmd := exec.CommandContext(ctx, in.Through[0], append(in.Through[1:], "/bin/bash", "-c", helpers+r.script)...)
+			cmd.Dir, cmd.SysProcAttr, cmd.WaitDelay = here, in.Attr, time.Second
+			cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "HOME="+here, "LANG=C.UTF-8")
+			out, err := cmd.CombinedOutput()
+			rest, missing := string(out), ""
+			for _, want := range r.want {
+				var found bool
+				if _, rest, found = strings.Cut(rest, want); !found && missing == "" {
+					missing = fmt.Sprintf("%q is not there, or not there in the order", want)
+				}
+			}
+			if err != nil || missing != "" || strings.Contains(string(out), "secret") {
+				t.Errorf("%v; %s:\n%s", err, missing, out)
+			}
+		})
+	}
+}
