@@ -31,7 +31,7 @@ var ErrGone = errors.New("it is gone")
 //
 // Source: reconciler.md, After the daemon itself was killed.
 func (s *Supervisor) Adopt(ctx context.Context, v Survivor) error {
-	held, err := s.opt.kernel.Recognise(v.identity())
+	fd, err := s.opt.kernel.OpenPidFD(v.identity())
 	if err != nil {
 		return ErrGone
 	}
@@ -48,37 +48,37 @@ func (s *Supervisor) Adopt(ctx context.Context, v Survivor) error {
 		case execHash(p.def) != v.Hash:
 			refused = p.refuse(Conflict)
 		default:
-			s.adopt(p, v, held)
+			s.adopt(p, v, fd)
 		}
 	})
 	if err = first(err, refused); err != nil {
-		held.Close()
+		fd.Close()
 	}
 	return err
 }
 
-func (s *Supervisor) adopt(p *process, v Survivor, held hold) {
+func (s *Supervisor) adopt(p *process, v Survivor, fd pidFD) {
 	p.run++
-	p.hold, p.began, p.pipes = held, v.Start, v.Pipes
-	p.kin = kin{group: v.PID, cgroup: v.Cgroup}
+	p.pidfd, p.began, p.pipes = fd, v.Start, v.Pipes
+	p.descendants = descendants{pgid: v.PID, cgroup: v.Cgroup}
 	s.byPID[v.PID] = p // should it be given to us as an orphan, we learn how it ends after all
 	s.step(p, proc.Input{Kind: proc.Adopted, PID: v.PID, Began: v.Started})
-	s.tellRuns(p)
+	s.reportRunning(p)
 	s.reopen(p)
 	run := p.run
-	go func() { // ends with the process, or when it is let go
-		if held.Wait() != nil {
+	go func() { // ends with the process, or when the pidfd is closed
+		if fd.Wait() != nil {
 			return
 		}
-		s.post(func() { s.lost(p, run) })
+		s.post(func() { s.adoptedExited(p, run) })
 	}()
 }
 
 // reopen finds the pipes of an adopted process, outside the loop.
 func (s *Supervisor) reopen(p *process) {
-	run, pid, pipes, k := p.run, p.kin.group, p.pipes, s.opt.kernel
+	run, pid, pipes, k := p.run, p.descendants.pgid, p.pipes, s.opt.kernel
 	logs := [2]*logfile.Writer{p.out[0].log, p.out[1].log}
-	s.aside(func() func() {
+	s.offLoop(func() func() {
 		var opened []*logfile.Writer
 		for _, log := range logs {
 			if err := log.Open(); err != nil {
@@ -89,7 +89,7 @@ func (s *Supervisor) reopen(p *process) {
 		}
 		stdout, stderr := k.Reopen(pid, pipes)
 		return func() {
-			if p.run == run && p.hold != nil && p.dying == nil {
+			if p.run == run && p.pidfd != nil && p.pendingExit == nil {
 				for ch := range p.out {
 					p.out[ch].opened = slices.Contains(opened, logs[ch])
 				}
@@ -106,14 +106,15 @@ func (s *Supervisor) reopen(p *process) {
 	})
 }
 
-// lost is the end of an adopted process, of which we know no more.
-func (s *Supervisor) lost(p *process, run uint64) {
-	if p.run != run || p.hold == nil || p.dying != nil {
+// adoptedExited is the exit of an adopted process. Its status is known only if the
+// process has become our child, as orphans do of process 1 and of subreapers.
+func (s *Supervisor) adoptedExited(p *process, run uint64) {
+	if p.run != run || p.pidfd == nil || p.pendingExit != nil {
 		return // we were told after all
 	}
 	s.reap()
-	if p.dying == nil {
-		s.dies(p, p.kin.group, proc.Untold)
+	if p.pendingExit == nil {
+		s.leaderExited(p, p.descendants.pgid, proc.ExitUnknown)
 	}
 }
 
@@ -123,4 +124,4 @@ func execHash(def *spec.Process) string {
 	return hex.EncodeToString(hash[:])
 }
 
-var _ hold = (*launch.PidFD)(nil)
+var _ pidFD = (*launch.PidFD)(nil)

@@ -126,7 +126,7 @@ func (s *Supervisor) StopProcesses(ctx context.Context, group string, names []st
 	err := s.ask(ctx, func() {
 		var procs []*process
 		for _, name := range names {
-			if p, err := s.find(group, name); err == nil && (!p.idle() || p.machine.Left != 0) {
+			if p, err := s.find(group, name); err == nil && (!p.idle() || p.machine.OrphanGroup != 0) {
 				procs = append(procs, p)
 			}
 		}
@@ -136,7 +136,7 @@ func (s *Supervisor) StopProcesses(ctx context.Context, group string, names []st
 			if p.machine.State.InRunning() {
 				s.step(p, proc.Input{Kind: proc.Stop})
 			} else {
-				s.endFormer(p)
+				s.endOrphans(p)
 			}
 			c.answered(p, c.await(p, p.hasStopped))
 		}
@@ -255,13 +255,13 @@ func (s *Supervisor) Publish(ev *event.Event) { s.post(func() { s.emit(ev) }) }
 
 // Shutdown begins the orderly end. It returns at once.
 func (s *Supervisor) Shutdown(ctx context.Context) error {
-	return s.ask(ctx, func() { s.begin(state.MoodShutdown) })
+	return s.ask(ctx, func() { s.beginShutdown(state.MoodShutdown) })
 }
 
 // Restart begins an orderly end after which Run returns ErrRestart. It returns
 // at once.
 func (s *Supervisor) Restart(ctx context.Context) error {
-	return s.ask(ctx, func() { s.begin(state.MoodRestarting) })
+	return s.ask(ctx, func() { s.beginShutdown(state.MoodRestarting) })
 }
 
 // refuse is a refusal about this process.

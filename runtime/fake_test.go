@@ -34,7 +34,7 @@ type fakeKernel struct {
 	notices chan os.Signal
 	hold    chan struct{} // what "stuck" waits for
 	looks   chan struct{} // what a look at a group waits for; nil for nothing
-	holds   []*fakeHold   // on processes that are no children of ours
+	pidfds  []*fakePidFD  // of processes that are no children of ours
 
 	// fails is asked before each start, by the process's name.
 	fails func(name string) error
@@ -131,31 +131,31 @@ func (k *fakeKernel) Cgroups() (cgroups, error) {
 	return k.cgroups, nil
 }
 
-// Recognise takes hold of a process that runs, and is no child of ours.
-func (k *fakeKernel) Recognise(id launch.Identity) (hold, error) {
+// OpenPidFD takes hold of a process that runs, and is no child of ours.
+func (k *fakeKernel) OpenPidFD(id launch.Identity) (pidFD, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if _, lives := k.names[id.PID]; !lives || id.StartTime != uint64(id.PID) {
 		return nil, syscall.ESRCH
 	}
-	h := &fakeHold{k, id.PID, make(chan struct{}), make(chan struct{})}
-	k.holds = append(k.holds, h)
+	h := &fakePidFD{k, id.PID, make(chan struct{}), make(chan struct{})}
+	k.pidfds = append(k.pidfds, h)
 	return h, nil
 }
 
 // Reopen opens nothing, as where the pipes are gone.
 func (k *fakeKernel) Reopen(int, launch.Pipes) (stdout, stderr *os.File) { return nil, nil }
 
-// fakeHold is a hold on what runs under a number.
-type fakeHold struct {
+// fakePidFD refers to what runs under a number.
+type fakePidFD struct {
 	k             *fakeKernel
 	pid           int
 	ended, closed chan struct{}
 }
 
-func (h *fakeHold) Signal(sig syscall.Signal) error { return h.k.Signal(h.pid, sig) }
-func (h *fakeHold) Close() error                    { close(h.closed); return nil }
-func (h *fakeHold) Wait() error {
+func (h *fakePidFD) Signal(sig syscall.Signal) error { return h.k.Signal(h.pid, sig) }
+func (h *fakePidFD) Close() error                    { close(h.closed); return nil }
+func (h *fakePidFD) Wait() error {
 	select {
 	case <-h.ended:
 		return nil
@@ -167,10 +167,10 @@ func (h *fakeHold) Wait() error {
 // end has a process end; k.mu is held.
 func (k *fakeKernel) end(pid int, status syscall.WaitStatus) {
 	delete(k.names, pid)
-	for i, h := range k.holds {
+	for i, h := range k.pidfds {
 		if h.pid == pid {
 			close(h.ended)
-			k.holds = slices.Delete(k.holds, i, i+1)
+			k.pidfds = slices.Delete(k.pidfds, i, i+1)
 			return // it was not ours to reap
 		}
 	}

@@ -212,9 +212,9 @@ func (s *Supervisor) remove(g *group) error {
 // retire ends a slot that has no process.
 func (s *Supervisor) retire(p *process) {
 	p.removed = true
-	p.abandon, p.nextReport, p.sweep = time.Time{}, time.Time{}, time.Time{}
+	p.abandon, p.nextReport, p.nextPoll = time.Time{}, time.Time{}, time.Time{}
 	s.schedule(p)
-	s.endFormer(p)
+	s.endOrphans(p)
 	s.touch(p) // whoever waits for it is answered
 	outs := p.out
 	go func() { // the disk may be stuck
@@ -300,8 +300,8 @@ func (s *Supervisor) exchange(g *group, def *spec.Group, made *parts, start []st
 	}
 	for _, p := range g.procs {
 		s.reconfigure(p, made.logs[p.def.Name])
-		if p.kin.group != 0 {
-			s.tellRuns(p) // under its new definition
+		if p.descendants.pgid != 0 {
+			s.reportRunning(p) // under its new definition
 		}
 	}
 	s.snapshot.Store(nil)

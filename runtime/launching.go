@@ -14,8 +14,8 @@ import (
 	"supervisord/spec"
 )
 
-// turnLimit is how long a launch may hold up the ones behind it.
-const turnLimit = 100 * time.Millisecond
+// overtakeAfter is how long a launch may hold up the ones behind it.
+const overtakeAfter = 100 * time.Millisecond
 
 // job is everything a launch needs, so that it asks nobody while it runs.
 type job struct {
@@ -27,8 +27,8 @@ type job struct {
 	logs    [2]*logfile.Writer
 	socket  *launch.Socket
 	kernel  kernel
-	former  *kin   // who is left of the run before and must end first, nil for nobody
-	runName string // like that of no other run
+	orphans *descendants // of the run before, to be ended first; nil for none
+	runName string       // like that of no other run
 	warn    func(text string)
 	begins  func(Change) // nil for nobody
 	change  Change       // what begins is told
@@ -44,42 +44,42 @@ type launched struct {
 	pipes  launch.Pipes
 	// failure is the spawn error when there never was a process.
 	failure string
-	// stillborn is set when the process could not become what it should: it is
+	// execFailed is set when the process could not become what it should: it is
 	// treated as one that exited with status 127. Its PID is known.
-	stillborn *launch.Error
+	execFailed *launch.Error
 }
 
 // enqueue puts a process in the line of launches.
 func (s *Supervisor) enqueue(p *process, e proc.Effect) {
 	p.run++
-	p.sweepFirst = e.Sweep
-	s.line = append(s.line, p)
+	p.endOrphansFirst = e.OrphanGroup != 0
+	s.launchQueue = append(s.launchQueue, p)
 	s.advance()
 }
 
 // advance begins the next launch when the line is free.
 func (s *Supervisor) advance() {
-	for s.turn == nil && len(s.line) > 0 {
-		p := s.line[0]
-		s.line[0] = nil
-		s.line = s.line[1:]
+	for s.launching == nil && len(s.launchQueue) > 0 {
+		p := s.launchQueue[0]
+		s.launchQueue[0] = nil
+		s.launchQueue = s.launchQueue[1:]
 		if !p.machine.Launching {
 			continue // given up meanwhile
 		}
-		s.turn, s.turnEnd = p, time.Now().Add(turnLimit)
+		s.launching, s.overtakeAt = p, time.Now().Add(overtakeAfter)
 		s.launches++
 		j := job{p: p, run: p.run, def: p.def, group: p.group.def.Name, environ: s.opt.Environ,
 			logs: [2]*logfile.Writer{p.out[0].log, p.out[1].log}, socket: p.socket, kernel: s.opt.kernel,
 			runName: s.cgroupName + "." + itoa(s.launches), warn: func(text string) { s.log.Warn(text) }, begins: s.opt.Begins,
 			forks:  &s.forks,
 			change: Change{Group: p.group.def.Name, Name: p.def.Name, Def: p.def, GroupPriority: p.group.def.Priority}}
-		if p.sweepFirst {
-			former := p.former
-			j.former = &former
+		if p.endOrphansFirst {
+			orphans := p.orphans
+			j.orphans = &orphans
 		}
-		s.flights.Go(func() { // the loop waits for its result until it ends itself
+		s.inFlight.Go(func() { // the loop waits for its result until it ends itself
 			r := j.launch()
-			if !s.post(func() { s.landed(r) }) {
+			if !s.post(func() { s.launchDone(r) }) {
 				r.discard(func(socket *launch.Socket) { socket.Release() })
 			}
 		})
@@ -88,8 +88,8 @@ func (s *Supervisor) advance() {
 
 // launch makes one process. It may block for as long as the disk does.
 func (j job) launch() launched {
-	if j.former != nil {
-		j.former.endOf(j.kernel, j.def)
+	if j.orphans != nil {
+		j.orphans.terminateAs(j.kernel, j.def)
 	}
 	command, err := commandOf(j.def, j.group, j.environ)
 	if err != nil {
@@ -106,7 +106,7 @@ func (j job) launch() launched {
 			return launched{job: j, failure: "cannot create socket for '" + j.def.Name + "': " + err.Error()}
 		}
 	}
-	command.Cgroup = j.cgroupFor()
+	command.Cgroup = j.makeCgroup()
 	var pipes launch.Pipes
 	command.Announce = func(p launch.Pipes) {
 		pipes = p
@@ -136,7 +136,7 @@ func (j job) launch() launched {
 	if text := failed.SpawnErr(); text != "" {
 		return launched{job: j, failure: text}
 	}
-	return launched{job: j, stillborn: failed}
+	return launched{job: j, execFailed: failed}
 }
 
 // openLogs opens both logs or none.
@@ -173,8 +173,8 @@ func (r launched) discard(release func(*launch.Socket)) {
 	}
 	r.job.kernel.Signal(r.child.PID, syscall.SIGKILL)
 	if r.cgroup != "" {
-		all := kin{group: r.child.PID, cgroup: r.cgroup}
-		go all.end(r.job.kernel, syscall.SIGKILL, time.Now(), nil) // ends when nobody is left
+		all := descendants{pgid: r.child.PID, cgroup: r.cgroup}
+		go all.terminate(r.job.kernel, syscall.SIGKILL, time.Now(), nil) // ends when nobody is left
 	}
 	for _, f := range []*os.File{r.child.Stdin, r.child.Stdout, r.child.Stderr} {
 		if f != nil {
@@ -187,29 +187,29 @@ func (r launched) discard(release func(*launch.Socket)) {
 	go closeLogs(r.job.logs[:]) // ends with its work
 }
 
-// landed is the result of a launch.
-func (s *Supervisor) landed(r launched) {
+// launchDone takes the result of a launch.
+func (s *Supervisor) launchDone(r launched) {
 	p := r.job.p
 	if r.job.forked {
 		s.forks.Add(-1)
 	}
-	if s.turn == p {
-		s.turn, s.turnEnd = nil, time.Time{}
+	if s.launching == p {
+		s.launching, s.overtakeAt = nil, time.Time{}
 	}
-	defer s.settleStrays()
+	defer s.reportUnknownExits()
 	defer s.advance()
 	if r.job.run != p.run || !p.machine.Launching {
 		r.discard(func(socket *launch.Socket) { s.release(p, socket) })
 		return
 	}
-	if r.job.former != nil {
-		s.tellEnded(p, r.job.former.group)
+	if r.job.orphans != nil {
+		s.reportEnded(p, r.job.orphans.pgid)
 	}
 	switch {
 	case r.child != nil:
 		s.started(p, r)
-	case r.stillborn != nil:
-		s.stillborn(p, r.stillborn)
+	case r.execFailed != nil:
+		s.execFailed(p, r.execFailed)
 	default:
 		s.step(p, proc.Input{Kind: proc.LaunchFailed, Text: r.failure})
 	}
@@ -221,10 +221,10 @@ func (s *Supervisor) started(p *process, r launched) {
 	c := r.child
 	s.byPID[c.PID] = p
 	p.starts++
-	p.kin, p.pipes = kin{group: c.PID, cgroup: r.cgroup}, r.pipes
+	p.descendants, p.pipes = descendants{pgid: c.PID, cgroup: r.cgroup}, r.pipes
 	p.out[0].opened, p.out[1].opened = true, true
-	e, dead := s.strays[c.PID]
-	delete(s.strays, c.PID)
+	e, dead := s.unknownExits[c.PID]
+	delete(s.unknownExits, c.PID)
 	p.began = 0
 	if !dead { // not reaped, so the number is its own; a look at the kernel's tables, not at a disk
 		p.began, _ = s.opt.kernel.StartTime(c.PID)
@@ -238,9 +238,9 @@ func (s *Supervisor) started(p *process, r launched) {
 	}
 	s.listenTo(p, c.Stdout, c.Stderr)
 	s.step(p, proc.Input{Kind: proc.Launched, PID: c.PID})
-	s.tellRuns(p)
+	s.reportRunning(p)
 	if dead {
-		s.died(p, e)
+		s.reaped(p, e)
 	}
 }
 
@@ -255,30 +255,30 @@ func (s *Supervisor) listenTo(p *process, stdout, stderr *os.File) {
 		p.out[ch].stream = capture.Start(pipe, capture.Channel(ch), s.settings(p, capture.Channel(ch)), func(f capture.Fact) {
 			s.post(func() {
 				if p.run == run { // else it is of a run that is over
-					s.heard(p, f)
+					s.handleFact(p, f)
 				}
 			})
 		})
 	}
 }
 
-// stillborn is a process that could not exec: Supervisor's users see a process
+// execFailed is a process that could not exec: Supervisor's users see a process
 // that exited with status 127, its reason in its stderr log.
-func (s *Supervisor) stillborn(p *process, e *launch.Error) {
-	p.kin = kin{} // nobody to signal, should a stop have been asked for meanwhile
+func (s *Supervisor) execFailed(p *process, e *launch.Error) {
+	p.descendants = descendants{} // nobody to signal, should a stop have been asked for meanwhile
 	s.step(p, proc.Input{Kind: proc.Launched, PID: e.PID})
 	s.step(p, proc.Input{Kind: proc.Exited, Exit: proc.Exit{Code: 127, How: "exit status 127"}})
 }
 
-// settleStrays reports the dead that turned out to be nobody's, once no fork is
+// reportUnknownExits reports the dead that turned out to be nobody's, once no fork is
 // under way that might claim them.
-func (s *Supervisor) settleStrays() {
+func (s *Supervisor) reportUnknownExits() {
 	if s.forks.Load() > 0 {
 		return
 	}
-	for pid, e := range s.strays {
-		delete(s.strays, pid)
-		s.reapedUnknown(e)
+	for pid, e := range s.unknownExits {
+		delete(s.unknownExits, pid)
+		s.logUnknownExit(e)
 	}
 }
 

@@ -45,13 +45,13 @@ func (s *Supervisor) Run(ctx context.Context) error {
 			s.post(func() {})
 		case <-ended:
 			ended = nil // once
-			s.post(func() { s.begin(state.MoodShutdown) })
+			s.post(func() { s.beginShutdown(state.MoodShutdown) })
 		case <-s.over:
 			running = false
 		}
 	}
 	go func() { // ends with the last launch
-		s.flights.Wait()
+		s.inFlight.Wait()
 		s.opt.kernel.Close()
 	}()
 	if s.Mood() == state.MoodRestarting {
@@ -73,8 +73,8 @@ func (s *Supervisor) run(f func()) {
 	}()
 	f()
 	s.expire(time.Now())
-	s.halting()
-	if s.halt.over {
+	s.continueShutdown()
+	if s.shutdown.over {
 		s.answer()
 		s.publish()
 		close(s.over)
@@ -90,7 +90,7 @@ func (s *Supervisor) settle() {
 	s.deliver(now)
 	s.answer()
 	next := now.Add(time.Hour)
-	for _, at := range []time.Time{s.nextProcess(), s.turnEnd, s.nextTick(), s.halt.nextReport, s.halt.hear, s.poolDeadline()} {
+	for _, at := range []time.Time{s.nextProcess(), s.overtakeAt, s.nextTick(), s.shutdown.nextReport, s.shutdown.listenersUntil, s.poolDeadline()} {
 		if !at.IsZero() && at.Before(next) {
 			next = at
 		}
@@ -115,8 +115,8 @@ func (s *Supervisor) expire(now time.Time) {
 			break // it wants another look; let others have theirs first
 		}
 	}
-	if s.turn != nil && !now.Before(s.turnEnd) {
-		s.turn, s.turnEnd = nil, time.Time{} // stuck: let the next one go
+	if s.launching != nil && !now.Before(s.overtakeAt) {
+		s.launching, s.overtakeAt = nil, time.Time{} // stuck: let the next one go
 		s.advance()
 	}
 	s.tick(now)
@@ -128,11 +128,11 @@ func (s *Supervisor) reap() {
 		exits := s.opt.kernel.Reap(reapAtOnce)
 		for _, e := range exits {
 			if p := s.byPID[e.PID]; p != nil {
-				s.died(p, e)
+				s.reaped(p, e)
 			} else if s.forks.Load() > 0 {
-				s.strays[e.PID] = e // perhaps a child that we have not heard of yet
+				s.unknownExits[e.PID] = e // perhaps a child whose pid we have not been told yet
 			} else {
-				s.reapedUnknown(e)
+				s.logUnknownExit(e)
 			}
 		}
 		if len(exits) < reapAtOnce {
@@ -141,6 +141,6 @@ func (s *Supervisor) reap() {
 	}
 }
 
-func (s *Supervisor) reapedUnknown(e launch.Exit) {
+func (s *Supervisor) logUnknownExit(e launch.Exit) {
 	s.log.Info("reaped unknown pid " + itoa(e.PID) + " (" + launch.Describe(e.Status) + ")")
 }

@@ -16,10 +16,10 @@ import (
 )
 
 const (
-	// firstSweep and lastSweep are the shortest and longest pause between two
-	// looks at whether a process group is empty.
-	firstSweep = 5 * time.Millisecond
-	lastSweep  = 200 * time.Millisecond
+	// firstPoll and lastPoll are the shortest and longest time between two checks
+	// whether a process group is empty.
+	firstPoll = 5 * time.Millisecond
+	lastPoll  = 200 * time.Millisecond
 	// firstReport and reportStops are when, and then how often, the log says that
 	// a request waits for a stop.
 	firstReport = 100 * time.Millisecond
@@ -33,30 +33,30 @@ type process struct {
 	machine proc.Machine
 	rank    int // index among the group's processes, which is the listener's index in its pool
 
-	out     [2]output       // by capture.Channel
-	changed <-chan struct{} // closed when the last change of their logs' settings is made; nil for none
-	stdin   *capture.Stdin
-	socket  *launch.Socket // FastCGI: what its next start is given
-	held    *launch.Socket // FastCGI: kept open over restarts, until it stops; nil for none
-	closing int            // FastCGI: sockets that were let go and may not be closed yet
+	out            [2]output       // by capture.Channel
+	changed        <-chan struct{} // closed when the last change of their logs' settings is made; nil for none
+	stdin          *capture.Stdin
+	socket         *launch.Socket // FastCGI: what its next start is given
+	heldSocket     *launch.Socket // FastCGI: kept open over restarts, until it stops; nil for none
+	closingSockets int            // FastCGI: released ones that may not be closed yet
 
 	// Of the present run, that is one launch and what came of it.
-	run     uint64
-	kin     kin  // everything that belongs to it; the zero value when nothing runs
-	hold    hold // on a process that is not our child; nil for one that is
-	pipes   launch.Pipes
-	began   uint64         // when it began, in ticks after boot; 0 where that cannot be known
-	starts  int64          // launches that made a process
-	streams int            // streams that have not finished
-	dying   *proc.Exit     // reaped, while its output is read
-	died    time.Time      // when
-	owed    syscall.Signal // to its group, asked for while dying; 0 for none
-	sweep   time.Time      // when to look again who is left of it
-	pause   time.Duration
+	run         uint64
+	descendants descendants // the zero value when nothing runs
+	pidfd       pidFD       // of a process that is not our child; nil for one that is
+	pipes       launch.Pipes
+	began       uint64         // start time, in clock ticks after boot; 0 where that cannot be known
+	starts      int64          // launches that made a process
+	streams     int            // streams that have not finished
+	pendingExit *proc.Exit     // the leader was reaped, its output is still being read
+	exitedAt    time.Time      // when it was reaped
+	groupSignal syscall.Signal // to send to its group once pendingExit is dealt with; 0 for none
 
-	former     kin  // who is left of the run before, while the machine says that somebody is
-	sweepFirst bool // the launch that waits in line must end them first
-	ending     bool // they are being ended, and no new run waits for it
+	orphans         descendants // those that outlived the run before; valid while Sweeping or OrphanGroup says so
+	endOrphansFirst bool        // the launch that is queued must end them first
+	endingOrphans   bool        // they are being ended although no launch is queued
+	nextPoll        time.Time   // while Sweeping: when to count them again
+	pollInterval    time.Duration
 
 	abandon    time.Time // at shutdown: when to stop waiting for its launch
 	nextReport time.Time // when to log that a request waits for its stop
@@ -99,7 +99,7 @@ func (p *process) name() string {
 // alive reports whether there is a process that may be signalled: a number that
 // was reaped may be somebody else's by now.
 func (p *process) alive() bool {
-	return p.machine.PID != 0 && p.dying == nil && !p.machine.Sweeping
+	return p.machine.PID != 0 && p.pendingExit == nil && !p.machine.Sweeping
 }
 
 // deadline is when the loop must look at the process again.
@@ -109,10 +109,10 @@ func (p *process) deadline() (at time.Time, ok bool) {
 			at, ok = t, true
 		}
 	}
-	if t, any := p.machine.Deadline(); any && p.dying == nil {
+	if t, any := p.machine.Deadline(); any && p.pendingExit == nil {
 		first(t)
 	}
-	first(p.sweep)
+	first(p.nextPoll)
 	first(p.abandon)
 	first(p.nextReport)
 	return at, ok
@@ -127,13 +127,13 @@ func (s *Supervisor) overdue(p *process, now time.Time) {
 			s.step(p, proc.Input{Kind: proc.LaunchFailed, Text: "launch abandoned at shutdown"})
 		}
 	}
-	if !p.sweep.IsZero() && !now.Before(p.sweep) {
-		s.lookAtLeft(p)
+	if !p.nextPoll.IsZero() && !now.Before(p.nextPoll) {
+		s.checkOrphans(p)
 	}
 	if !p.nextReport.IsZero() && !now.Before(p.nextReport) {
 		s.reportStop(p, now)
 	}
-	if at, ok := p.machine.Deadline(); ok && p.dying == nil && !now.Before(at) {
+	if at, ok := p.machine.Deadline(); ok && p.pendingExit == nil && !now.Before(at) {
 		s.step(p, proc.Input{Kind: proc.Tick})
 	}
 }
@@ -159,11 +159,11 @@ func (s *Supervisor) step(p *process, in proc.Input) {
 	if failure != "" {
 		s.step(p, proc.Input{Kind: proc.KillFailed, Text: failure})
 	}
-	if p.held != nil && p.idle() {
+	if p.heldSocket != nil && p.idle() {
 		s.keep(p, nil)
 	}
 	if p.machine.State == state.Stopped {
-		s.endFormer(p)
+		s.endOrphans(p)
 	}
 	s.touch(p)
 }
@@ -177,26 +177,26 @@ func (s *Supervisor) kill(p *process, e proc.Effect) error {
 	case p.machine.Sweeping:
 		s.sweepWith(p, sig)
 		return nil
-	case p.kin.group == 0:
+	case p.descendants.pgid == 0:
 		return nil
-	case p.dying != nil:
+	case p.pendingExit != nil:
 		// Its number may be another group's by now: who is left is signalled once it
 		// is known.
 		if e.Group {
-			p.owed = sig
+			p.groupSignal = sig
 		}
 		return nil
-	case p.hold != nil:
-		err = signalHeld(s.opt.kernel, p.hold, p.kin.group, sig, e.Group)
+	case p.pidfd != nil:
+		err = signalPidFD(s.opt.kernel, p.pidfd, p.descendants.pgid, sig, e.Group)
 	case e.Group:
 		err = s.opt.kernel.SignalGroup(e.PID, sig)
 	default:
 		err = s.opt.kernel.Signal(e.PID, sig)
 	}
-	if e.Group && p.kin.cgroup != "" {
-		all, k := p.kin, s.opt.kernel
-		s.aside(func() func() {
-			failed := all.beyond(k, sig)
+	if e.Group && p.descendants.cgroup != "" {
+		all, k := p.descendants, s.opt.kernel
+		s.offLoop(func() func() {
+			failed := all.signalOutsideGroup(k, sig)
 			return func() {
 				if failed != nil {
 					s.log.Warn(p.def.Name + ": cannot signal its cgroup: " + failed.Error())
@@ -212,19 +212,19 @@ func (s *Supervisor) kill(p *process, e proc.Effect) error {
 	return err
 }
 
-// died begins the end of a process: its output is read first.
-func (s *Supervisor) died(p *process, e launch.Exit) { s.dies(p, e.PID, exitOf(e.Status)) }
+// reaped begins the end of a process: its output is read first.
+func (s *Supervisor) reaped(p *process, e launch.Exit) { s.leaderExited(p, e.PID, exitOf(e.Status)) }
 
-func (s *Supervisor) dies(p *process, pid int, exit proc.Exit) {
+func (s *Supervisor) leaderExited(p *process, pid int, exit proc.Exit) {
 	delete(s.byPID, pid)
-	p.dying, p.died = &exit, time.Now()
+	p.pendingExit, p.exitedAt = &exit, time.Now()
 	for _, o := range p.out {
 		if o.stream != nil {
 			o.stream.Finish()
 		}
 	}
 	if p.streams == 0 {
-		s.drained(p)
+		s.outputDone(p)
 	}
 	s.schedule(p)
 }
@@ -237,34 +237,34 @@ func exitOf(status syscall.WaitStatus) proc.Exit {
 	return e
 }
 
-// drained goes on with an exit when the output is read: who of the process's
+// outputDone goes on with an exit when the output is read: who of the process's
 // group is left is looked up outside the loop, if anybody is.
-func (s *Supervisor) drained(p *process) {
-	left := p.kin
-	if left.cgroup == "" && s.opt.kernel.SignalGroup(left.group, 0) == syscall.ESRCH {
-		s.ended(p, left, 0)
+func (s *Supervisor) outputDone(p *process) {
+	left := p.descendants
+	if left.cgroup == "" && s.opt.kernel.SignalGroup(left.pgid, 0) == syscall.ESRCH {
+		s.finish(p, left, 0)
 		return
 	}
-	s.aside(func() func() {
-		survivors := left.look(s.opt.kernel)
-		return func() { s.ended(p, left, survivors) }
+	s.offLoop(func() func() {
+		survivors := left.count(s.opt.kernel)
+		return func() { s.finish(p, left, survivors) }
 	})
 }
 
-// aside does work that may take a while outside the loop; what it returns then
+// offLoop does work that may take a while outside the loop; what it returns then
 // runs in the loop.
-func (s *Supervisor) aside(work func() func()) {
+func (s *Supervisor) offLoop(work func() func()) {
 	go func() { s.post(work()) }() // ends with its work, or with the loop
 }
 
-// ended tells the machine of an exit, and of who is left.
-func (s *Supervisor) ended(p *process, left kin, survivors int) {
-	exit := *p.dying
-	p.dying, p.former, p.kin = nil, left, kin{}
-	defer func() { p.owed = 0 }()
-	if p.hold != nil {
-		p.hold.Close()
-		p.hold = nil
+// finish tells the machine of an exit, and of who is left.
+func (s *Supervisor) finish(p *process, left descendants, survivors int) {
+	exit := *p.pendingExit
+	p.pendingExit, p.orphans, p.descendants = nil, left, descendants{}
+	defer func() { p.groupSignal = 0 }()
+	if p.pidfd != nil {
+		p.pidfd.Close()
+		p.pidfd = nil
 	}
 	s.closeStdin(p)
 	for ch := range p.out {
@@ -274,25 +274,25 @@ func (s *Supervisor) ended(p *process, left kin, survivors int) {
 	if p.group.pool != nil {
 		s.listenerExited(p)
 	}
-	s.step(p, proc.Input{Kind: proc.Exited, Exit: exit, Ended: p.died, Survivors: survivors, Cgroup: left.cgroup != ""})
+	s.step(p, proc.Input{Kind: proc.Exited, Exit: exit, Ended: p.exitedAt, Survivors: survivors, Cgroup: left.cgroup != ""})
 	if p.machine.Sweeping {
-		if p.owed != 0 {
-			s.sweepWith(p, p.owed)
+		if p.groupSignal != 0 {
+			s.sweepWith(p, p.groupSignal)
 		}
-		p.pause = firstSweep
-		p.sweep = time.Now().Add(p.pause)
+		p.pollInterval = firstPoll
+		p.nextPoll = time.Now().Add(p.pollInterval)
 		s.schedule(p)
 	} else if survivors == 0 || !p.machine.Rules.Whole() {
-		s.tellEnded(p, left.group)
+		s.reportEnded(p, left.pgid)
 	} // else when those that are left have ended, too
 }
 
 // keep keeps a socket that was acquired, in place of the one before.
 func (s *Supervisor) keep(p *process, socket *launch.Socket) {
-	if p.held != nil {
-		s.release(p, p.held)
+	if p.heldSocket != nil {
+		s.release(p, p.heldSocket)
 	}
-	p.held = socket
+	p.heldSocket = socket
 }
 
 // socketPatience is how long a stop waits for a socket to be closed, whose path
@@ -308,14 +308,14 @@ func (s *Supervisor) release(p *process, socket *launch.Socket) {
 		return // others hold it
 	default:
 	}
-	p.closing++
-	s.aside(func() func() {
+	p.closingSockets++
+	s.offLoop(func() func() {
 		select {
 		case <-closed:
 		case <-time.After(socketPatience):
 		}
 		return func() {
-			p.closing--
+			p.closingSockets--
 			s.touch(p)
 		}
 	})
@@ -338,8 +338,8 @@ func (s *Supervisor) touch(p *process) {
 	}
 }
 
-// heard is a fact that a stream found out.
-func (s *Supervisor) heard(p *process, f capture.Fact) {
+// handleFact takes a fact that a stream found out.
+func (s *Supervisor) handleFact(p *process, f capture.Fact) {
 	switch f.Kind {
 	case capture.FactLog:
 		s.emitLog(p, f.Channel, f.Data)
@@ -353,8 +353,8 @@ func (s *Supervisor) heard(p *process, f capture.Fact) {
 		s.log.Error("reading " + f.Channel.String() + " of '" + p.def.Name + "' failed: " + string(f.Data))
 	case capture.FactDone:
 		p.streams--
-		if p.streams == 0 && p.dying != nil {
-			s.drained(p)
+		if p.streams == 0 && p.pendingExit != nil {
+			s.outputDone(p)
 		}
 	}
 }

@@ -26,19 +26,19 @@ type Change struct {
 	Def           *spec.Process // never changed
 }
 
-// tellRuns reports a process that runs.
-func (s *Supervisor) tellRuns(p *process) {
+// reportRunning tells Options.Running of a process that runs.
+func (s *Supervisor) reportRunning(p *process) {
 	if s.opt.Running != nil {
 		s.opt.Running(Change{
-			Group: p.group.def.Name, Name: p.def.Name, PID: p.kin.group, Runs: true,
-			StartTime: p.began, Started: p.machine.Started, Cgroup: p.kin.cgroup, Pipes: p.pipes,
+			Group: p.group.def.Name, Name: p.def.Name, PID: p.descendants.pgid, Runs: true,
+			StartTime: p.began, Started: p.machine.Started, Cgroup: p.descendants.cgroup, Pipes: p.pipes,
 			GroupPriority: p.group.def.Priority, Def: p.def,
 		})
 	}
 }
 
-// tellEnded reports one that has ended, and all that belonged to it.
-func (s *Supervisor) tellEnded(p *process, pid int) {
+// reportEnded tells it of one that has ended, with all of its descendants.
+func (s *Supervisor) reportEnded(p *process, pid int) {
 	if s.opt.Running != nil {
 		s.opt.Running(Change{Group: p.group.def.Name, Name: p.def.Name, PID: pid})
 	}
@@ -109,22 +109,23 @@ func (v *Survivor) name() string {
 	return spec.Namespec{Group: v.Group, Process: v.Name}.String()
 }
 
-// hold is a hold on one process that may not be our child: *launch.PidFD.
-type hold interface {
+// pidFD refers to one process, which need not be our child, and to no later one
+// with its pid: *launch.PidFD.
+type pidFD interface {
 	Signal(syscall.Signal) error
 	Wait() error
 	Close() error
 }
 
-// signalHeld sends to the process that h holds, or to the group that it leads.
-// A group has no hold of its own: as long as its leader is there, its number is
-// nobody else's.
-func signalHeld(o kernel, h hold, group int, sig syscall.Signal, whole bool) error {
-	if !whole {
-		return h.Signal(sig)
+// signalPidFD sends sig to the process that fd refers to, or to the process group
+// that it leads. There is no descriptor for a group, but while its leader lives its
+// number cannot be given out again.
+func signalPidFD(o kernel, fd pidFD, pgid int, sig syscall.Signal, group bool) error {
+	if !group {
+		return fd.Signal(sig)
 	}
-	if err := h.Signal(0); err != nil {
+	if err := fd.Signal(0); err != nil {
 		return err
 	}
-	return o.SignalGroup(group, sig)
+	return o.SignalGroup(pgid, sig)
 }

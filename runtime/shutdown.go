@@ -13,23 +13,23 @@ import (
 // reportDeaths is how often the log says what a shutdown waits for.
 const reportDeaths = 3 * time.Second
 
-// halt is how far an orderly end has come.
-type halt struct {
-	groups     []*group   // those still to be stopped, the last one first
-	stopping   bool       // the last one has been told
-	left       []*process // of the one that has been told, those who may not be down yet
-	over       bool
-	nextReport time.Time
-	hear       time.Time // until when listeners may hear of what has ended
+// shutdown is how far an orderly end has come.
+type shutdown struct {
+	groups         []*group   // those still to be stopped, the last one first
+	stopping       bool       // the last one has been told
+	left           []*process // of the one that has been told, those who may not be down yet
+	over           bool
+	nextReport     time.Time
+	listenersUntil time.Time // until when listeners may take the events of what has ended
 }
 
-// lastWords is how long listeners may take, before they are stopped, for the
+// listenerGrace is how long listeners may take, before they are stopped, for the
 // events of those that were stopped before them.
-const lastWords = time.Second
+const listenerGrace = time.Second
 
-// begin begins an orderly end; a shutdown also overrides a restart that is
+// beginShutdown begins an orderly end; a shutdown also overrides a restart that is
 // under way.
-func (s *Supervisor) begin(m state.Mood) {
+func (s *Supervisor) beginShutdown(m state.Mood) {
 	switch s.Mood() {
 	case state.MoodShutdown:
 		return
@@ -38,9 +38,9 @@ func (s *Supervisor) begin(m state.Mood) {
 		return
 	}
 	s.mood.Store(int32(m))
-	close(s.halts)
+	close(s.stopping)
 	s.emit(event.SupervisorStopping())
-	s.halt.groups = s.ordered()
+	s.shutdown.groups = s.ordered()
 	for _, g := range s.groups {
 		for _, p := range g.procs {
 			p.machine.Frozen = true
@@ -48,19 +48,19 @@ func (s *Supervisor) begin(m state.Mood) {
 	}
 }
 
-// halting carries an orderly end on: a group is stopped when all after it are
+// continueShutdown carries an orderly end on: a group is stopped when all after it are
 // down.
 //
 // Source: contract/process.md section 8.
-func (s *Supervisor) halting() {
-	h := &s.halt
+func (s *Supervisor) continueShutdown() {
+	h := &s.shutdown
 	if s.Mood() == state.MoodRunning || h.over {
 		return
 	}
 	for len(h.groups) > 0 {
 		last := h.groups[len(h.groups)-1]
 		if !h.stopping {
-			if s.listening(last) {
+			if s.listenersBusy(last) {
 				s.reportWaiting() // it also keeps its time ahead of the timer
 				return
 			}
@@ -81,31 +81,32 @@ func (s *Supervisor) halting() {
 	h.over = true
 }
 
-// listening reports whether a pool's listeners still have something to hear.
-func (s *Supervisor) listening(g *group) bool {
-	h, now := &s.halt, time.Now()
-	hears := func(p *process) bool {
+// listenersBusy reports whether a pool still has events for its listeners, or waits
+// for the result of one.
+func (s *Supervisor) listenersBusy(g *group) bool {
+	h, now := &s.shutdown, time.Now()
+	busy := func(p *process) bool {
 		return p.machine.State == state.Running &&
 			(g.pool.Waiting() > 0 || g.pool.Listener(p.rank).State == state.Busy)
 	}
-	if g.pool == nil || !slices.ContainsFunc(g.procs, hears) {
-		h.hear = time.Time{}
+	if g.pool == nil || !slices.ContainsFunc(g.procs, busy) {
+		h.listenersUntil = time.Time{}
 		return false
 	}
-	if h.hear.IsZero() {
-		h.hear = now.Add(lastWords)
+	if h.listenersUntil.IsZero() {
+		h.listenersUntil = now.Add(listenerGrace)
 	}
-	if now.Before(h.hear) {
+	if now.Before(h.listenersUntil) {
 		return true
 	}
-	h.hear = time.Time{}
+	h.listenersUntil = time.Time{}
 	return false
 }
 
 // down reports whether a process is stopped, with everything that it left behind
 // and with its socket.
 func (p *process) down() bool {
-	return p.machine.State.InStopped() && !p.ending && p.closing == 0
+	return p.machine.State.InStopped() && !p.endingOrphans && p.closingSockets == 0
 }
 
 // stopGroup stops a group's members by descending priority.
@@ -122,17 +123,17 @@ func (s *Supervisor) stopGroup(g *group) {
 			p.abandon = now.Add(proc.Seconds(max(p.def.StopWaitSecs, 1)))
 			s.schedule(p)
 		}
-		s.endFormer(p)
+		s.endOrphans(p)
 	}
 }
 
 // reportWaiting logs what is waited for, now and then.
 func (s *Supervisor) reportWaiting() {
 	now := time.Now()
-	if now.Before(s.halt.nextReport) {
+	if now.Before(s.shutdown.nextReport) {
 		return
 	}
-	s.halt.nextReport = now.Add(reportDeaths)
+	s.shutdown.nextReport = now.Add(reportDeaths)
 	var names []string
 	for _, g := range s.ordered() {
 		for _, p := range g.procs {

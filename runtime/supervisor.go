@@ -65,7 +65,7 @@ type kernel interface {
 	GroupMembers(pgid int) []int
 	StartTime(pid int) (uint64, error)
 	Cgroups() (cgroups, error)
-	Recognise(launch.Identity) (hold, error)
+	OpenPidFD(launch.Identity) (pidFD, error)
 	Reopen(pid int, pipes launch.Pipes) (stdout, stderr *os.File)
 	Close() // when the last Start has ended
 }
@@ -74,12 +74,12 @@ type kernel interface {
 // goroutine while Run runs, and refuse with ShuttingDown once it has ended.
 type Supervisor struct {
 	// Fixed after New.
-	opt   Options
-	log   *slog.Logger
-	token chan struct{} // in it between turns; who has received it is the loop for one turn
-	over  chan struct{} // closed by the last turn, after which there is no token
-	done  chan struct{} // closed when Run has ended
-	halts chan struct{} // closed when an orderly end begins
+	opt      Options
+	log      *slog.Logger
+	token    chan struct{} // in it between turns; who has received it is the loop for one turn
+	over     chan struct{} // closed by the last turn, after which there is no token
+	done     chan struct{} // closed when Run has ended
+	stopping chan struct{} // closed when an orderly end begins
 
 	cgroupName string // what the names of our cgroups begin with: no other daemon has it
 
@@ -88,22 +88,22 @@ type Supervisor struct {
 	snapshot atomic.Pointer[snapshot] // nil when it would be out of date
 
 	// Everything below is owned by the loop.
-	timer    *time.Timer // wakes Run for the earliest deadline
-	groups   []*group    // in activation order
-	pools    []*group    // those of them that are pools of listeners
-	byName   map[string]*group
-	byPID    map[int]*process
-	queue    deadlines
-	line     []*process     // launches that wait for their turn
-	flights  sync.WaitGroup // launches under way
-	launches int            // launches ever begun
-	turn     *process       // whose launch holds the line; nil when it is free
-	turnEnd  time.Time      // when it may be overtaken
-	strays   map[int]launch.Exit
-	ticked   time.Time // when the ticks were last looked at
-	begun    bool      // Begin was called: groups that come now are started
-	halt     halt
-	touched  []*process // processes that changed in this turn
+	timer        *time.Timer // wakes Run for the earliest deadline
+	groups       []*group    // in activation order
+	pools        []*group    // those of them that are pools of listeners
+	byName       map[string]*group
+	byPID        map[int]*process
+	queue        deadlines
+	launchQueue  []*process          // launches that wait for their turn
+	inFlight     sync.WaitGroup      // launches under way
+	launches     int                 // how many were begun, ever
+	launching    *process            // whose launch the queue waits for; nil for none
+	overtakeAt   time.Time           // when the queue goes on without it
+	unknownExits map[int]launch.Exit // of pids that no launch has told yet
+	ticked       time.Time           // when the ticks were last looked at
+	begun        bool                // Begin was called: groups that come now are started
+	shutdown     shutdown
+	touched      []*process // processes that changed in this turn
 }
 
 // New makes a supervisor without groups. Call Run before anything else.
@@ -124,18 +124,18 @@ func New(o Options) *Supervisor {
 		o.kernel = machineKernel{launch.New(), sync.OnceValues(machineCgroups)}
 	}
 	s := &Supervisor{
-		opt:   o,
-		log:   o.Logger,
-		token: make(chan struct{}, 1), // Run puts it in, so nothing happens before
-		over:  make(chan struct{}),
-		done:  make(chan struct{}),
-		halts: make(chan struct{}),
+		opt:      o,
+		log:      o.Logger,
+		token:    make(chan struct{}, 1), // Run puts it in, so nothing happens before
+		over:     make(chan struct{}),
+		done:     make(chan struct{}),
+		stopping: make(chan struct{}),
 
 		cgroupName: strings.ToLower(rand.Text()[:10]),
 
-		byName: make(map[string]*group),
-		byPID:  make(map[int]*process),
-		strays: make(map[int]launch.Exit),
+		byName:       make(map[string]*group),
+		byPID:        make(map[int]*process),
+		unknownExits: make(map[int]launch.Exit),
 	}
 	s.mood.Store(int32(state.MoodRunning))
 	return s
@@ -143,7 +143,7 @@ func New(o Options) *Supervisor {
 
 // Stopping is closed when a shutdown or a restart begins: from then on nothing
 // is added or started any more.
-func (s *Supervisor) Stopping() <-chan struct{} { return s.halts }
+func (s *Supervisor) Stopping() <-chan struct{} { return s.stopping }
 
 // Mood is the daemon's state. It never blocks.
 func (s *Supervisor) Mood() state.Mood { return state.Mood(s.mood.Load()) }
@@ -165,8 +165,8 @@ func (machineKernel) Reopen(pid int, pipes launch.Pipes) (stdout, stderr *os.Fil
 	return launch.Reopen(pid, pipes)
 }
 
-func (machineKernel) Recognise(id launch.Identity) (hold, error) {
-	p, err := launch.Recognise(id)
+func (machineKernel) OpenPidFD(id launch.Identity) (pidFD, error) {
+	p, err := launch.OpenPidFD(id)
 	if err != nil {
 		return nil, err
 	}

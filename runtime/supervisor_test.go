@@ -73,7 +73,7 @@ func TestStopWaitsForTheGroup(t *testing.T) {
 		b.after(9 * time.Second)
 		b.expect("web", state.Stopping)
 		b.kernel.leave(pid, 0)
-		b.after(lastSweep)
+		b.after(lastPoll)
 		b.expect("web", state.Stopped)
 		if !strings.Contains(b.lines(), "web: 2 processes of its group survived the stop") {
 			t.Errorf("survivors not reported:\n%s", b.lines())
@@ -255,7 +255,7 @@ func TestStuckLaunch(t *testing.T) {
 		if len(b.kernel.begun()) != 0 {
 			t.Fatalf("the line was overtaken at once: %v", b.kernel.begun())
 		}
-		b.after(turnLimit)
+		b.after(overtakeAfter)
 		if diff := cmp.Diff([]string{"web"}, b.kernel.begun()); diff != "" {
 			t.Fatalf("started: %s", diff)
 		}

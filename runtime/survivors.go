@@ -32,21 +32,21 @@ const killPatience = 10 * time.Second
 //
 // Source: reconciler.md, After the daemon itself was killed.
 func (s *Supervisor) EndSurvivors(list []Survivor, gone func(Survivor)) {
-	// All are held before the first is signalled.
-	var all []*ending
+	// There is a pidfd for each before the first is signalled.
+	var all []*termination
 	for _, v := range list {
-		e := &ending{Survivor: v, s: s}
-		e.all = kin{group: v.PID, cgroup: v.Cgroup}
-		if held, err := s.opt.kernel.Recognise(v.identity()); err == nil {
-			e.held = held
-			defer held.Close()
+		e := &termination{Survivor: v, s: s}
+		e.all = descendants{pgid: v.PID, cgroup: v.Cgroup}
+		if fd, err := s.opt.kernel.OpenPidFD(v.identity()); err == nil {
+			e.pidfd = fd
+			defer fd.Close()
 		} else if v.Cgroup == "" {
 			gone(v) // and its group cannot be told from another's
 			continue
 		}
 		all = append(all, e)
 	}
-	slices.SortStableFunc(all, func(a, b *ending) int {
+	slices.SortStableFunc(all, func(a, b *termination) int {
 		return cmp.Or(cmp.Compare(b.GroupPriority, a.GroupPriority), cmp.Compare(b.Priority, a.Priority))
 	})
 	var left atomic.Int32
@@ -74,30 +74,30 @@ func (s *Supervisor) EndSurvivors(list []Survivor, gone func(Survivor)) {
 	}
 }
 
-// ending is the end of one survivor.
-type ending struct {
+// termination is the end of one survivor.
+type termination struct {
 	Survivor
 	s     *Supervisor
-	held  hold // nil when its leader has gone
-	all   kin
+	pidfd pidFD // nil when the leader has ended
+	all   descendants
 	limit time.Time
 }
 
 // begin sends the stop signal.
-func (e *ending) begin() {
+func (e *termination) begin() {
 	e.limit = time.Now().Add(proc.Seconds(e.StopWaitSecs))
-	if e.held == nil {
+	if e.pidfd == nil {
 		return
 	}
 	e.s.log.Info(fmt.Sprintf("stopping %s (pid %d), which an earlier supervisord left running", e.name(), e.PID))
 	e.send(syscall.Signal(e.StopSignal), e.StopAsGroup)
 }
 
-func (e *ending) send(sig syscall.Signal, whole bool) {
+func (e *termination) send(sig syscall.Signal, whole bool) {
 	o := e.s.opt.kernel
-	err := signalHeld(o, e.held, e.PID, sig, whole)
+	err := signalPidFD(o, e.pidfd, e.PID, sig, whole)
 	if whole && e.Cgroup != "" {
-		err = first(err, e.all.beyond(o, sig))
+		err = first(err, e.all.signalOutsideGroup(o, sig))
 	}
 	if err != nil && !errors.Is(err, syscall.ESRCH) {
 		e.s.log.Warn(fmt.Sprintf("cannot signal %s (pid %d): %v", e.name(), e.PID, err))
@@ -106,34 +106,34 @@ func (e *ending) send(sig syscall.Signal, whole bool) {
 
 // finish waits for the end and reports whether it came. It is as patient as the
 // definition says, but not during a shutdown.
-func (e *ending) finish() bool {
-	if e.held != nil && !e.leaderEnds() {
+func (e *termination) finish() bool {
+	if e.pidfd != nil && !e.leaderEnds() {
 		return false
 	}
 	if !e.StopAsGroup && !e.KillAsGroup {
 		return true
 	}
-	if n := e.all.look(e.s.opt.kernel); n > 0 {
+	if n := e.all.count(e.s.opt.kernel); n > 0 {
 		sig := syscall.Signal(0)
-		if e.held == nil {
+		if e.pidfd == nil {
 			sig = syscall.Signal(e.StopSignal) // they have not been told yet
 		}
 		e.s.log.Warn(fmt.Sprintf("%s: ending %d more that an earlier supervisord left running", e.name(), n))
-		return e.all.end(e.s.opt.kernel, sig, e.limit, e.s.halts)
+		return e.all.terminate(e.s.opt.kernel, sig, e.limit, e.s.stopping)
 	}
 	return true
 }
 
-func (e *ending) leaderEnds() bool {
+func (e *termination) leaderEnds() bool {
 	ended := make(chan struct{})
-	go func() { // ends with the process, or when it is let go
-		_ = e.held.Wait()
+	go func() { // ends with the process, or when the pidfd is closed
+		_ = e.pidfd.Wait()
 		close(ended)
 	}()
 	select {
 	case <-ended:
 		return true
-	case <-e.s.halts:
+	case <-e.s.stopping:
 		return false
 	case <-time.After(time.Until(e.limit)):
 	}
@@ -142,7 +142,7 @@ func (e *ending) leaderEnds() bool {
 	select {
 	case <-ended:
 		return true
-	case <-e.s.halts:
+	case <-e.s.stopping:
 		return false
 	case <-time.After(killPatience):
 		e.s.log.Error(fmt.Sprintf("%s (pid %d) of an earlier supervisord does not end, and is left alone", e.name(), e.PID))

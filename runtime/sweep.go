@@ -8,58 +8,58 @@ import (
 	"supervisord/runtime/proc"
 )
 
-// While a stop sweeps, the leader has gone and p.former is who is left.
+// While a stop sweeps, the leader has gone and p.orphans is who is left.
 
 // sweepWith sends a signal to who is left.
 func (s *Supervisor) sweepWith(p *process, sig syscall.Signal) {
-	left, k := p.former, s.opt.kernel
-	s.aside(func() func() {
+	left, k := p.orphans, s.opt.kernel
+	s.offLoop(func() func() {
 		err := left.signal(k, sig)
 		return func() {
-			if err != nil && !errors.Is(err, syscall.ESRCH) && p.machine.Sweeping && p.former.group == left.group {
+			if err != nil && !errors.Is(err, syscall.ESRCH) && p.machine.Sweeping && p.orphans.pgid == left.pgid {
 				s.step(p, proc.Input{Kind: proc.KillFailed, Text: err.Error()})
 			}
 		}
 	})
 }
 
-// lookAtLeft looks whether somebody is left.
-func (s *Supervisor) lookAtLeft(p *process) {
-	p.sweep = time.Time{}
-	left, k := p.former, s.opt.kernel
-	s.aside(func() func() {
-		n := left.look(k)
+// checkOrphans looks whether somebody is left.
+func (s *Supervisor) checkOrphans(p *process) {
+	p.nextPoll = time.Time{}
+	left, k := p.orphans, s.opt.kernel
+	s.offLoop(func() func() {
+		n := left.count(k)
 		return func() {
 			switch {
-			case !p.machine.Sweeping || p.machine.PID != left.group:
+			case !p.machine.Sweeping || p.machine.PID != left.pgid:
 			case n == 0:
 				s.step(p, proc.Input{Kind: proc.Swept})
-				s.tellEnded(p, left.group)
+				s.reportEnded(p, left.pgid)
 			default:
-				p.pause = min(2*p.pause, lastSweep)
-				p.sweep = time.Now().Add(p.pause)
+				p.pollInterval = min(2*p.pollInterval, lastPoll)
+				p.nextPoll = time.Now().Add(p.pollInterval)
 				s.schedule(p)
 			}
 		}
 	})
 }
 
-// endFormer ends what is left of a process that has ended by itself, where no
+// endOrphans ends what is left of a process that has ended by itself, where no
 // new run does that first: when it is stopped while it waits to be started
 // again, removed, or the daemon shuts down.
-func (s *Supervisor) endFormer(p *process) {
-	if p.machine.Left == 0 || p.ending {
+func (s *Supervisor) endOrphans(p *process) {
+	if p.machine.OrphanGroup == 0 || p.endingOrphans {
 		return
 	}
-	p.ending = true
-	left, def, k := p.former, p.def, s.opt.kernel
-	s.aside(func() func() {
-		left.endOf(k, def)
+	p.endingOrphans = true
+	left, def, k := p.orphans, p.def, s.opt.kernel
+	s.offLoop(func() func() {
+		left.terminateAs(k, def)
 		return func() {
-			p.ending = false
-			if p.machine.Left == left.group {
-				p.machine.Left = 0
-				s.tellEnded(p, left.group)
+			p.endingOrphans = false
+			if p.machine.OrphanGroup == left.pgid {
+				p.machine.OrphanGroup = 0
+				s.reportEnded(p, left.pgid)
 			}
 			s.touch(p)
 		}

@@ -177,7 +177,7 @@ func (c *Cgroups) Signal(path string, sig syscall.Signal, except int) error {
 func (c *Cgroups) signal(path string, sig syscall.Signal, pids []int) error {
 	held := make(map[int]*PidFD, len(pids))
 	for _, pid := range pids {
-		p, err := hold(pid)
+		p, err := openPidFD(pid)
 		if errors.Is(err, syscall.ESRCH) {
 			continue
 		}

@@ -42,19 +42,19 @@ func Alive(id Identity) bool {
 	return err == nil && s.startTime == id.StartTime && s.living()
 }
 
-// PidFD is a hold on one process that is not our child. It stays that process's
-// when the process has gone and its pid is another's.
+// PidFD refers to one process, which need not be our child. It never comes to
+// refer to a later process with the same pid.
 type PidFD struct{ file *os.File }
 
-// Recognise takes hold of the very process id. The error is ESRCH if it no
+// OpenPidFD opens a descriptor of the very process id. The error is ESRCH if it no
 // longer lives.
-func Recognise(id Identity) (*PidFD, error) {
-	p, err := hold(id.PID)
+func OpenPidFD(id Identity) (*PidFD, error) {
+	p, err := openPidFD(id.PID)
 	if err != nil {
 		return nil, err
 	}
-	// Looked at after it was taken hold of: what we now read of the pid is of
-	// the process that we hold, or that one has ended.
+	// Read after it was opened: what we now read of the pid is of
+	// that process, or it has ended.
 	if !Alive(id) {
 		_ = p.Close()
 		return nil, syscall.ESRCH
@@ -62,8 +62,8 @@ func Recognise(id Identity) (*PidFD, error) {
 	return p, nil
 }
 
-// hold takes hold of whatever process pid is.
-func hold(pid int) (*PidFD, error) {
+// openPidFD opens a descriptor of whatever process pid is.
+func openPidFD(pid int) (*PidFD, error) {
 	fd, err := unix.PidfdOpen(pid, unix.PIDFD_NONBLOCK)
 	if errors.Is(err, unix.EINVAL) { // before 5.10, or not a pid at all
 		fd, err = unix.PidfdOpen(pid, 0)
@@ -102,7 +102,7 @@ func (p *PidFD) Wait() error {
 	return failed
 }
 
-// Close lets go of the process.
+// Close closes the descriptor.
 func (p *PidFD) Close() error { return p.file.Close() }
 
 func (p *PidFD) with(f func(fd int) error) error {

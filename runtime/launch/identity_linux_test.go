@@ -30,7 +30,7 @@ func TestIdentity(t *testing.T) {
 		if Alive(other) {
 			t.Errorf("%s is alive", name)
 		}
-		if p, err := Recognise(other); err == nil {
+		if p, err := OpenPidFD(other); err == nil {
 			p.Close()
 			t.Errorf("%s was recognised", name)
 		}
@@ -38,7 +38,7 @@ func TestIdentity(t *testing.T) {
 	if !Alive(id) {
 		t.Error("it is not alive")
 	}
-	p, err := Recognise(id)
+	p, err := OpenPidFD(id)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func TestIdentity(t *testing.T) {
 	if Alive(id) { // a zombie by now, since nobody has reaped it
 		t.Error("a zombie is alive")
 	}
-	if p, err := Recognise(id); err == nil {
+	if p, err := OpenPidFD(id); err == nil {
 		p.Close()
 		t.Error("a zombie was recognised")
 	}
@@ -81,7 +81,7 @@ func TestCloseEndsWait(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := Recognise(id)
+	p, err := OpenPidFD(id)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func TestManyWaitsAreCheap(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p, err := Recognise(id)
+		p, err := OpenPidFD(id)
 		if err != nil {
 			t.Fatal(err)
 		}

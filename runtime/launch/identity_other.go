@@ -26,11 +26,11 @@ func Reopen(int, Pipes) (stdout, stderr *os.File) { return nil, nil }
 // Alive cannot be sure here, and so says no.
 func Alive(Identity) bool { return false }
 
-// PidFD is a hold on one process. There is none here.
+// PidFD refers to one process. There is none here.
 type PidFD struct{}
 
-// Recognise recognises nobody here.
-func Recognise(Identity) (*PidFD, error) { return nil, errors.ErrUnsupported }
+// OpenPidFD opens nothing here.
+func OpenPidFD(Identity) (*PidFD, error) { return nil, errors.ErrUnsupported }
 
 // Signal does nothing.
 func (*PidFD) Signal(syscall.Signal) error { return errors.ErrUnsupported }

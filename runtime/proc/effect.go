@@ -10,10 +10,9 @@ import (
 type Effect struct {
 	Kind EffectKind
 
-	// Launch: Sweep asks that what is left of the process's former run be ended
-	// first; Former is the number of the group that it led.
-	Sweep  bool
-	Former int
+	// Launch: the process group of the run before, whose members are to be ended
+	// first; 0 for none.
+	OrphanGroup int
 
 	// Kill: send Signal to PID, or to its process group.
 	Signal int

@@ -57,6 +57,6 @@ type Exit struct {
 	How string
 }
 
-// Untold is the end of a process whose parent we are not: only that one learns
+// ExitUnknown is the exit of a process whose parent we are not: only that one learns
 // how it ended.
-var Untold = Exit{Code: -1, How: "exit status not known"}
+var ExitUnknown = Exit{Code: -1, How: "exit status not known"}

@@ -59,16 +59,17 @@ type Machine struct {
 	// Sweeping is set while STOPPING when the leader has gone and others of its
 	// group or cgroup have not.
 	Sweeping bool
-	// Left is the number of the former process, if others of its group or cgroup
-	// outlived it and are to be ended before there is a new one; 0 for none.
-	Left int
+	// OrphanGroup is the process group of the run before, if members of it or of its
+	// cgroup outlived the leader and are to be ended before there is a new one; 0 for
+	// none.
+	OrphanGroup int
 	// Frozen is set by Shutdown: nothing is started any more.
 	Frozen bool
 
 	Tries      int       // how often in a row starting has failed
 	Started    time.Time // last attempt to spawn; zero for never
 	Stopped    time.Time // last exit; zero for never
-	SpawnErr   string    // why the last start failed, "Bad exit code N" or Untold
+	SpawnErr   string    // why the last start failed, "Bad exit code N" or ExitUnknown
 	ExitStatus int       // of the last exit; -1 for death by signal; 0 for none
 
 	since     time.Time // when the deadline of this state began to run
@@ -152,8 +153,8 @@ func (m *Machine) launch(now time.Time) {
 	m.Started, m.since = now, now
 	m.Launching, m.stopAsked = true, false
 	m.to(state.Starting)
-	m.do(Effect{Kind: Launch, Sweep: m.Left != 0, Former: m.Left})
-	m.Left = 0
+	m.do(Effect{Kind: Launch, OrphanGroup: m.OrphanGroup})
+	m.OrphanGroup = 0
 }
 
 func (m *Machine) launched(now time.Time, pid int) {
@@ -302,7 +303,7 @@ func (m *Machine) exited(now time.Time, in Input) {
 			return
 		}
 		if whole {
-			m.Left = m.PID
+			m.OrphanGroup = m.PID
 		}
 	}
 	m.ended(now, in.Exit)
@@ -354,9 +355,9 @@ func (m *Machine) ended(now time.Time, e Exit) {
 			return
 		}
 		m.to(state.Running) // it was up long enough; nobody had looked yet
-		m.left(now, e, listed)
+		m.exitedRunning(now, e, listed)
 	case state.Running:
-		m.left(now, e, listed)
+		m.exitedRunning(now, e, listed)
 	default: // UNKNOWN: it could not be signalled, but it has ended
 		m.log(warn, "exited: %s (%s; not expected)", m.Name, e.How)
 		m.do(Effect{Kind: Emit, From: m.State, To: state.Exited, PID: pid})
@@ -364,13 +365,13 @@ func (m *Machine) ended(now time.Time, e Exit) {
 	}
 }
 
-// left is a process that went from RUNNING by itself.
-func (m *Machine) left(now time.Time, e Exit, expected bool) {
+// exitedRunning is the exit of a process in RUNNING that nobody asked to stop.
+func (m *Machine) exitedRunning(now time.Time, e Exit, expected bool) {
 	if expected {
 		m.log(info, "exited: %s (%s; expected)", m.Name, e.How)
 	} else {
 		m.SpawnErr = fmt.Sprintf("Bad exit code %d", e.Code)
-		if e == Untold {
+		if e == ExitUnknown {
 			m.SpawnErr = e.How
 		}
 		m.log(warn, "exited: %s (%s; not expected)", m.Name, e.How)

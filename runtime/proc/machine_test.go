@@ -30,8 +30,8 @@ var epoch = time.Date(2026, 11, 22, 6, 0, 0, 0, time.UTC)
 func describe(e Effect) string {
 	switch e.Kind {
 	case Launch:
-		if e.Sweep {
-			return fmt.Sprintf("launch after sweeping %d", e.Former)
+		if e.OrphanGroup != 0 {
+			return fmt.Sprintf("launch after ending group %d", e.OrphanGroup)
 		}
 		return "launch"
 	case Kill:
@@ -132,8 +132,8 @@ func parseInput(words []string) (in Input, ok bool) {
 		if arg < 0 {
 			in.Exit = Exit{Code: -1, How: "terminated by " + spec.SignalName(-arg)}
 		}
-		if words[1] == "untold" {
-			in.Exit = Untold
+		if words[1] == "unknown" {
+			in.Exit = ExitUnknown
 		}
 		if len(words) > 2 {
 			in.Survivors, _ = strconv.Atoi(words[2])

@@ -34,7 +34,7 @@ func TestStopOfACgroup(t *testing.T) {
 		if _, err := b.sup.Stop(background, one("web"), true); err != nil {
 			t.Fatal(err)
 		}
-		if took := time.Since(begun); took < 4*time.Second || took > 4*time.Second+lastSweep {
+		if took := time.Since(begun); took < 4*time.Second || took > 4*time.Second+lastPoll {
 			t.Errorf("it took %v", took)
 		}
 		want := []string{"create 1.web:web", "terminated 1.web:web", "kill 1.web:web", "remove 1.web:web"}
@@ -62,7 +62,7 @@ func TestRestartWithACgroup(t *testing.T) {
 		if n := len(b.kernel.begun()); n != 1 {
 			t.Errorf("%d starts while something was left", n)
 		}
-		b.after(time.Second + 2*lastSweep)
+		b.after(time.Second + 2*lastPoll)
 		want := []string{"create 1.web:web", "terminated 1.web:web", "kill 1.web:web", "remove 1.web:web", "create 2.web:web"}
 		if diff := cmp.Diff(want, c.log()); diff != "" {
 			t.Error(diff)

@@ -1,0 +1,204 @@
+package runtime
+
+import (
+	"errors"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"supervisord/runtime/launch"
+	"supervisord/runtime/proc"
+	"supervisord/spec"
+)
+
+// descendants are the processes that belong to one run of a program: the members
+// of the process group that it leads or, with killmode=cgroup, of the cgroup that
+// it was started in, which no descendant can leave by itself. Its methods read the
+// kernel's file systems and may wait, so they are called outside the loop.
+type descendants struct {
+	pgid   int    // the leader's pid
+	cgroup string // directory of the cgroup, "" for none: then the group is all that is known
+	// startTimes are those of the members that outlived the leader, by pid. As long
+	// as one of them lives, the group's number has not been given out again.
+	startTimes map[int]uint64
+}
+
+// cgroups makes and uses cgroups below the daemon's own: *launch.Cgroups.
+type cgroups interface {
+	Create(name string) (string, error)
+	Members(path string) ([]int, error)
+	Signal(path string, sig syscall.Signal, exceptGroup int) error
+	Kill(path string) error
+	Remove(path string) error
+}
+
+// count counts the members that outlived the leader. An empty cgroup is removed.
+func (d *descendants) count(o kernel) int {
+	if d.cgroup == "" {
+		members := o.GroupMembers(d.pgid)
+		if d.startTimes == nil {
+			d.startTimes = make(map[int]uint64, len(members))
+			if slices.Contains(members, d.pgid) {
+				return 0 // our leader was reaped: its pid, and with it the group, is another's
+			}
+			for _, pid := range members {
+				if start, err := o.StartTime(pid); err == nil {
+					d.startTimes[pid] = start
+				}
+			}
+		}
+		return len(members)
+	}
+	c, err := o.Cgroups()
+	if err != nil {
+		return 0
+	}
+	members, err := c.Members(d.cgroup)
+	if err == nil && len(members) == 0 {
+		_ = c.Remove(d.cgroup) // one that cannot be removed does no harm
+	}
+	return len(members)
+}
+
+// signal sends sig to the members that outlived the leader.
+func (d *descendants) signal(o kernel, sig syscall.Signal) error {
+	if d.cgroup == "" {
+		if !d.sameGroup(o) {
+			return syscall.ESRCH
+		}
+		return o.SignalGroup(d.pgid, sig)
+	}
+	c, err := o.Cgroups()
+	if err != nil {
+		return err
+	}
+	if sig == syscall.SIGKILL {
+		return c.Kill(d.cgroup)
+	}
+	return c.Signal(d.cgroup, sig, 0)
+}
+
+// sameGroup reports whether the group is still the one whose members were counted.
+func (d *descendants) sameGroup(o kernel) bool {
+	for _, pid := range o.GroupMembers(d.pgid) {
+		start, err := o.StartTime(pid)
+		if was, known := d.startTimes[pid]; known && err == nil && was == start || errors.Is(err, errors.ErrUnsupported) {
+			return true
+		}
+	}
+	return false
+}
+
+// signalOutsideGroup sends sig to the members of the cgroup that are not in the
+// process group, which is signalled as a group while its leader lives.
+func (d *descendants) signalOutsideGroup(o kernel, sig syscall.Signal) error {
+	c, err := o.Cgroups()
+	if err != nil {
+		return err
+	}
+	if sig == syscall.SIGKILL {
+		return c.Kill(d.cgroup)
+	}
+	return c.Signal(d.cgroup, sig, d.pgid)
+}
+
+// terminate ends the members that outlived the leader: it sends sig, if it is not
+// 0, and SIGKILL at the limit. It returns true when none is left, and false when
+// quit is closed before; a nil quit never is.
+func (d *descendants) terminate(o kernel, sig syscall.Signal, limit time.Time, quit <-chan struct{}) bool {
+	if d.count(o) == 0 {
+		return true
+	}
+	if sig != 0 {
+		_ = d.signal(o, sig) // whom it did not reach is still counted
+	}
+	killed := false
+	for pause := firstPoll; d.count(o) > 0; pause = min(2*pause, lastPoll) {
+		if d.cgroup == "" && !d.sameGroup(o) {
+			return true
+		}
+		if !killed && !time.Now().Before(limit) {
+			killed, pause = true, firstPoll
+			_ = d.signal(o, syscall.SIGKILL)
+		}
+		select {
+		case <-time.After(pause):
+		case <-quit:
+			return false
+		}
+	}
+	return true
+}
+
+// terminateAs ends them with the stop signal and the stopwaitsecs of a definition.
+func (d *descendants) terminateAs(o kernel, def *spec.Process) {
+	d.terminate(o, syscall.Signal(def.StopSignal), time.Now().Add(proc.Seconds(def.StopWaitSecs)), nil)
+}
+
+// warnFallback says once for each program of a group that killmode=cgroup is
+// not to be had for it. Programs that had it before are not named again.
+func (s *Supervisor) warnFallback(def *spec.Group, now inForce) {
+	named := make(map[string]bool)
+	for i := range def.Processes {
+		d := &def.Processes[i]
+		if d.KillMode != spec.KillCgroup {
+			continue
+		}
+		program := strings.TrimPrefix(d.Origin.Section, "program:")
+		if program == "" {
+			program = d.Name
+		}
+		if old, stays := now.slots[d.Name]; named[program] || stays && old.def.KillMode == spec.KillCgroup {
+			named[program] = true
+			continue
+		}
+		named[program] = true
+		if _, err := s.opt.kernel.Cgroups(); err != nil {
+			s.log.Warn(program + ": killmode=cgroup falls back to group: " + err.Error())
+		}
+	}
+}
+
+// makeCgroup makes the cgroup in which a run of a process begins its life. It is
+// "" for those that want none, and where there is none to be had.
+func (j *job) makeCgroup() string {
+	if j.def.KillMode != spec.KillCgroup {
+		return ""
+	}
+	c, err := j.kernel.Cgroups()
+	if err != nil {
+		return "" // said when the program came
+	}
+	// Each run has its own, so that killing one cannot reach the next.
+	path, err := c.Create(j.runName + "." + j.group + ":" + j.def.Name)
+	if err != nil {
+		var cause *os.PathError
+		if errors.As(err, &cause) {
+			err = cause.Err
+		}
+		j.warn(j.def.Name + ": killmode=cgroup falls back to group for this run: cannot make its cgroup: " + err.Error())
+		return ""
+	}
+	return path
+}
+
+// removeCgroup removes a cgroup in which nothing was started.
+func (j *job) removeCgroup(path string) {
+	if path == "" {
+		return
+	}
+	if c, err := j.kernel.Cgroups(); err == nil {
+		_ = c.Remove(path)
+	}
+}
+
+// machineCgroups finds where cgroups can be made on this machine.
+func machineCgroups() (cgroups, error) {
+	c, err := launch.FindCgroups()
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
