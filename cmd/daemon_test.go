@@ -125,6 +125,35 @@ stdout_logfile={{.Dir}}/p.out
 	}
 }
 
+// TestPidfileWhenDetached: whoever has started a daemon finds its pidfile, and
+// is answered. The original may write it a little later.
+func TestPidfileWhenDetached(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	conf := filepath.Join(dir, "c.conf")
+	if err := os.WriteFile(conf, []byte("[supervisord]\nlogfile="+dir+"/log\npidfile="+dir+"/pid\nchildlogdir="+dir+
+		"\n[reconcile]\nstatedir="+dir+"/state\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 20 { // the daemon may be quick enough by chance
+		if out, err := exec.Command(oracle.Command(t, oracle.Ours, "supervisord"), "-c", conf).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		text, err := os.ReadFile(filepath.Join(dir, "pid"))
+		if err != nil {
+			t.Fatal(err) // and a daemon is left, which has no programs
+		}
+		pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		oracle.WaitFor(t, "the daemon's end", func() bool { _, err := os.Lstat(dir + "/pid"); return err != nil })
+	}
+}
+
 // TestDetachedKeepsDescriptors: what a daemon was started with beyond the standard
 // streams it keeps when it leaves its terminal, such as the lock of flock(1), and
 // /dev/fd/N means it; its children get nothing of that.

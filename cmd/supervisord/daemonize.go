@@ -77,8 +77,9 @@ func readyPipe() *os.File {
 	return os.NewFile(uintptr(fd), "ready")
 }
 
-// detach cuts the daemon off from whoever started it.
-func detach(ready *os.File, d *spec.Daemon, log *slog.Logger) error {
+// detach cuts the daemon off from the terminal of whoever started it, who waits
+// on.
+func detach(d *spec.Daemon, log *slog.Logger) error {
 	log.Info("daemonizing the supervisord process")
 	if d.Directory != "" {
 		if err := os.Chdir(d.Directory); err != nil {
@@ -98,6 +99,11 @@ func detach(ready *os.File, d *spec.Daemon, log *slog.Logger) error {
 		}
 	}
 	syscall.Umask(d.Umask)
-	ready.Write([]byte{1})
-	return ready.Close()
+	return nil
+}
+
+// tellReady lets whoever started the daemon go.
+func tellReady(ready *os.File) {
+	ready.Write([]byte{1}) // whoever does not wait any more need not know
+	ready.Close()
 }

@@ -77,13 +77,16 @@ func (d *daemon) live(start *reconcile.Start) error {
 	defer cancel()
 
 	if d.ready != nil {
-		if err := detach(d.ready, &cfg.Daemon, l.logger); err != nil {
+		if err := detach(&cfg.Daemon, l.logger); err != nil {
 			return err
 		}
-		d.ready = nil
 	}
 	pid := writePidfile(cfg.Daemon.PidFile, l.logger)
 	defer pid.remove()
+	if d.ready != nil { // not before scripts can read the pidfile
+		tellReady(d.ready)
+		d.ready = nil
+	}
 	l.settleSurvivors(ctx, survivors)
 	rest.Go(func() { l.server.Run(ctx) })
 	rest.Go(func() { l.keepFiles(ctx, pid) })
