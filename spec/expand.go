@@ -127,20 +127,16 @@ func (e *expansion) parseField() (field, error) {
 		}
 	}
 	e.parseFlags(&f)
-	width, err := e.parseNumber(errWidth)
-	if err != nil {
+	var err error
+	if f.width, err = e.parseNumber(errWidth); err != nil {
 		return f, err
-	}
-	if f.width = width; width < -1 { // a negative * aligns to the left
-		f.left, f.width = true, -width
 	}
 	if e.peek() == '.' {
 		e.pos++
-		prec, err := e.parseNumber(errPrecision)
-		if err != nil {
+		if f.prec, err = e.parseNumber(errPrecision); err != nil {
 			return f, err
 		}
-		f.prec = max(prec, 0)
+		f.prec = max(f.prec, 0)
 	}
 	if c := e.peek(); c == 'h' || c == 'l' || c == 'L' {
 		e.pos++
