@@ -40,7 +40,8 @@
 // # Limits
 //
 // Header 64 KiB and 30 seconds, body 16 MiB and 2 minutes, 2 minutes for the client
-// to take a reply, XML 100 elements deep, 1024 connections for each server or, where
+// to take a reply, which carries 256 MiB of a log or of the results of a multicall
+// at most, XML 100 elements deep, 1024 connections for each server or, where
 // that is less, a quarter of the descriptors for all of them; a connection beyond that displaces the one that has gone longest without being
 // answered, so idle ones and those in the middle of a header or a body cannot
 // keep others out. A wait and a stream last as long as they do, however long their

@@ -3,7 +3,9 @@ package rpc
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
+	"os"
 
 	"supervisord/rpc/xmlrpc"
 	"supervisord/runtime"
@@ -30,7 +32,7 @@ func (s *Server) logMethods() []Method {
 		Params:  []Param{offset, length},
 		Returns: text,
 		Func: func(_ context.Context, args Args) (any, error) {
-			return readPart(s.opt.MainLog.Path(), args)
+			return s.readPart(s.opt.MainLog.Path(), args)
 		},
 	}
 	readStdout := Method{
@@ -105,12 +107,14 @@ func (s *Server) readProcessLog(path func(runtime.Info) string) func(context.Con
 		if err != nil {
 			return nil, err
 		}
-		return readPart(path(info), args[1:])
+		return s.readPart(path(info), args[1:])
 	}
 }
 
-// readPart reads a log by the rules of contract/rpc.md section 6.
-func readPart(path string, args Args) (any, error) {
+// readPart reads a log by the rules of contract/rpc.md section 6. A part that is
+// longer than a reply may be is refused: the log of a program that writes without
+// bounds would take the daemon's memory.
+func (s *Server) readPart(path string, args Args) (any, error) {
 	offset, err := args.Int(0)
 	if err != nil {
 		return nil, err
@@ -122,6 +126,9 @@ func readPart(path string, args Args) (any, error) {
 	if path == "" {
 		return nil, xmlrpc.NewFault(xmlrpc.NoFile, "")
 	}
+	if info, err := os.Stat(path); err == nil && partLength(info.Size(), offset, length) > s.opt.MaxReply {
+		return nil, about(xmlrpc.Failed, fmt.Sprintf("more than %d bytes", s.opt.MaxReply))
+	}
 	data, err := logfile.Read(path, offset, length)
 	switch {
 	case err == nil:
@@ -132,6 +139,18 @@ func readPart(path string, args Args) (any, error) {
 		return nil, xmlrpc.NewFault(xmlrpc.NoFile, path)
 	}
 	return nil, xmlrpc.NewFault(xmlrpc.Failed, "")
+}
+
+// partLength is how many bytes of a log of that size are asked for.
+func partLength(size, offset, length int64) int64 {
+	part := size - offset
+	if offset < 0 {
+		part = -max(offset, -size)
+	}
+	if length > 0 {
+		part = min(part, length)
+	}
+	return part
 }
 
 // tailProcessLog never refuses a log that is not there: it is empty.
@@ -152,7 +171,7 @@ func (s *Server) tailProcessLog(path func(runtime.Info) string) func(context.Con
 		if path(info) == "" {
 			return []any{"", 0, false}, nil
 		}
-		data, next, overflow, err := logfile.Tail(path(info), offset, length)
+		data, next, overflow, err := logfile.Tail(path(info), offset, min(length, s.opt.MaxReply))
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return []any{"", 0, false}, nil

@@ -76,6 +76,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, path string) {
 	}
 	w.Header().Set("Last-Modified", info.ModTime().UTC().Format(http.TimeFormat))
 	w.Header().Set("Content-Type", "text/plain;charset=utf-8")
+	w.Header().Set("X-Content-Type-Options", "nosniff") // a log is never a page
 	w.WriteHeader(http.StatusOK)
 	control := http.NewResponseController(w)
 	if control.Flush() != nil || control.SetWriteDeadline(time.Time{}) != nil { // a reader may pause for hours

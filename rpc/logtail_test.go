@@ -77,6 +77,7 @@ func TestLogtail(t *testing.T) {
 			f := follow(t, s, path)
 			h := f.resp.Header
 			if f.resp.StatusCode != 200 || h.Get("Content-Type") != "text/plain;charset=utf-8" || h.Get("Last-Modified") == "" ||
+				h.Get("X-Content-Type-Options") != "nosniff" ||
 				(h.Get("X-Accel-Buffering") == "no") != strings.HasPrefix(path, "/logtail") || f.resp.TransferEncoding[0] != "chunked" {
 				t.Errorf("%s %v %v", f.resp.Status, h, f.resp.TransferEncoding)
 			}

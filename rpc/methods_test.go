@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"os"
 	"strings"
 	"testing"
 
@@ -234,4 +236,54 @@ func TestMethodTwicePanics(t *testing.T) {
 		}
 	}()
 	newTable([]Namespace{{Name: "a", Methods: []Method{{Name: "m"}, {Name: "m"}}}})
+}
+
+// TestReplyLimit: neither a long log nor a list of calls makes a reply that the
+// daemon has no memory for.
+func TestReplyLimit(t *testing.T) {
+	w, o := unixOnly(t)
+	o.MaxReply = 1000
+	c := dial(t, serve(t, o), 0)
+	cat, _ := w.Info(t.Context(), "cat", "cat")
+	if err := os.WriteFile(cat.StdoutLog, []byte(strings.Repeat("x", 1500)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []struct {
+		offset, length int
+		want           string // the length of what is read, or the fault
+	}{
+		{0, 0, "[30] FAILED: more than 1000 bytes"},
+		{499, 0, "[30] FAILED: more than 1000 bytes"},
+		{500, 0, "1000"},
+		{-1000, 0, "1000"},
+		{-1001, 0, "[30] FAILED: more than 1000 bytes"},
+		{0, 1000, "1000"},
+		{0, 1001, "[30] FAILED: more than 1000 bytes"},
+		{2000, 5000, "0"},
+		{math.MinInt64, 0, "[30] FAILED: more than 1000 bytes"},
+		{0, math.MaxInt64, "[30] FAILED: more than 1000 bytes"},
+	} {
+		v, err := c.call("supervisor.readProcessLog", "cat", row.offset, row.length)
+		got := fmt.Sprint(err)
+		if text, ok := v.(string); ok && err == nil {
+			got = fmt.Sprint(len(text))
+		}
+		if got != row.want {
+			t.Errorf("offset %d, length %d: %s, want %s", row.offset, row.length, got, row.want)
+		}
+	}
+	tail, err := c.call("supervisor.tailProcessLog", "cat", 0, 5000)
+	if parts, ok := tail.([]any); !ok || len(parts[0].(string)) != 1000 || parts[1] != 1500 {
+		t.Errorf("tail: %.60v, %v", tail, err)
+	}
+	calls := []any{}
+	for range 3 {
+		calls = append(calls, item("supervisor.readProcessLog", []any{"cat", 0, 400}))
+	}
+	if v, err := c.call("system.multicall", calls[:2]); err != nil || len(v.([]any)) != 2 {
+		t.Errorf("two calls: %v", err)
+	}
+	if _, err := c.call("system.multicall", calls); fmt.Sprint(err) != "[30] FAILED: the results have more than 1000 bytes" {
+		t.Errorf("three calls: %v", err)
+	}
 }

@@ -53,6 +53,9 @@ type Options struct {
 	MaxConns int
 	// MaxBody is how many bytes a request may have; 0 is 16 MiB.
 	MaxBody int64
+	// MaxReply is how many bytes of a log, or of the results of a multicall, one
+	// reply may carry; 0 is 256 MiB.
+	MaxReply int64
 	// HeaderTimeout is how long a request's header may take, BodyTimeout how
 	// long its body or a reply may; 0 is 30 seconds, and 2 minutes. How long a
 	// method waits and how long a stream lasts is not bounded.
@@ -91,6 +94,9 @@ func New(o Options) *Server {
 	}
 	if o.MaxBody == 0 {
 		o.MaxBody = 16 << 20
+	}
+	if o.MaxReply == 0 {
+		o.MaxReply = 256 << 20
 	}
 	if o.HeaderTimeout == 0 {
 		o.HeaderTimeout = 30 * time.Second
