@@ -50,7 +50,7 @@
 //
 // # Survivors
 //
-// Options.Begins and Options.Running tell of all that is started and ends, for a
+// Options.BeforeSpawn and Options.OnChange tell of all that is started and ends, for a
 // table that outlives the daemon. A later one recognises a process by its pid and
 // start time or, if the daemon was killed before the pid was told, by its pipes. It
 // holds it by a pidfd, and ends (EndSurvivors) or adopts it (Adopt). No process

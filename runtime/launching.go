@@ -14,26 +14,26 @@ import (
 	"supervisord/spec"
 )
 
-// overtakeAfter is how long a launch may hold up the ones behind it.
+// overtakeAfter is how long a launch may delay those behind it in the queue.
 const overtakeAfter = 100 * time.Millisecond
 
 // job is everything a launch needs, so that it asks nobody while it runs.
 type job struct {
-	p       *process
-	run     uint64
-	def     *spec.Process
-	group   string
-	environ []string
-	logs    [2]*logfile.Writer
-	socket  *launch.Socket
-	kernel  kernel
-	orphans *descendants // of the run before, to be ended first; nil for none
-	runName string       // like that of no other run
-	warn    func(text string)
-	begins  func(Change) // nil for nobody
-	change  Change       // what begins is told
-	forks   *atomic.Int32
-	forked  bool // it is counted in forks
+	p           *process
+	run         uint64
+	def         *spec.Process
+	group       string
+	environ     []string
+	logs        [2]*logfile.Writer
+	socket      *launch.Socket
+	kernel      kernel
+	orphans     *descendants // of the run before, to be ended first; nil for none
+	runName     string       // like that of no other run
+	warn        func(text string)
+	beforeSpawn func(Change) // nil for nobody
+	change      Change       // what beforeSpawn is told
+	forks       *atomic.Int32
+	forked      bool // it is counted in forks
 }
 
 // launched is what came of a job.
@@ -44,12 +44,12 @@ type launched struct {
 	pipes  launch.Pipes
 	// failure is the spawn error when there never was a process.
 	failure string
-	// execFailed is set when the process could not become what it should: it is
-	// treated as one that exited with status 127. Its PID is known.
+	// execFailed is set when the child failed before or in exec: it is treated as a
+	// process that exited with status 127. Its PID is known.
 	execFailed *launch.Error
 }
 
-// enqueue puts a process in the line of launches.
+// enqueue puts a process into the queue of launches.
 func (s *Supervisor) enqueue(p *process, e proc.Effect) {
 	p.run++
 	p.endOrphansFirst = e.OrphanGroup != 0
@@ -57,7 +57,7 @@ func (s *Supervisor) enqueue(p *process, e proc.Effect) {
 	s.advance()
 }
 
-// advance begins the next launch when the line is free.
+// advance begins the next launch unless one is under way.
 func (s *Supervisor) advance() {
 	for s.launching == nil && len(s.launchQueue) > 0 {
 		p := s.launchQueue[0]
@@ -70,7 +70,7 @@ func (s *Supervisor) advance() {
 		s.launches++
 		j := job{p: p, run: p.run, def: p.def, group: p.group.def.Name, environ: s.opt.Environ,
 			logs: [2]*logfile.Writer{p.out[0].log, p.out[1].log}, socket: p.socket, kernel: s.opt.kernel,
-			runName: s.cgroupName + "." + itoa(s.launches), warn: func(text string) { s.log.Warn(text) }, begins: s.opt.Begins,
+			runName: s.cgroupName + "." + itoa(s.launches), warn: func(text string) { s.log.Warn(text) }, beforeSpawn: s.opt.BeforeSpawn,
 			forks:  &s.forks,
 			change: Change{Group: p.group.def.Name, Name: p.def.Name, Def: p.def, GroupPriority: p.group.def.Priority}}
 		if p.endOrphansFirst {
@@ -96,7 +96,7 @@ func (j job) launch() launched {
 		return launched{job: j, failure: err.Error()}
 	}
 	if err := j.openLogs(); err != nil {
-		// A log that cannot be had and a pipe that cannot be had read alike.
+		// Supervisor has one text for a log and for a pipe that cannot be opened.
 		failed := &launch.Error{Stage: launch.StagePipes, Err: err, Name: j.def.Name}
 		return launched{job: j, failure: failed.SpawnErr()}
 	}
@@ -110,9 +110,9 @@ func (j job) launch() launched {
 	var pipes launch.Pipes
 	command.Announce = func(p launch.Pipes) {
 		pipes = p
-		if j.begins != nil {
+		if j.beforeSpawn != nil {
 			j.change.Started, j.change.Cgroup, j.change.Pipes = time.Now(), command.Cgroup, p
-			j.begins(j.change)
+			j.beforeSpawn(j.change)
 		}
 	}
 	j.forks.Add(1)
@@ -165,7 +165,7 @@ func closeLogs(logs []*logfile.Writer) {
 	}
 }
 
-// discard ends a child that nobody waits for any more; release lets go of its
+// discard kills a child whose launch was given up; release lets go of its
 // socket.
 func (r launched) discard(release func(*launch.Socket)) {
 	if r.child == nil {
@@ -226,7 +226,7 @@ func (s *Supervisor) started(p *process, r launched) {
 	e, dead := s.unknownExits[c.PID]
 	delete(s.unknownExits, c.PID)
 	p.began = 0
-	if !dead { // not reaped, so the number is its own; a look at the kernel's tables, not at a disk
+	if !dead { // not reaped, so the pid is its own; /proc is no disk
 		p.began, _ = s.opt.kernel.StartTime(c.PID)
 	}
 	s.keep(p, r.job.socket)
@@ -262,16 +262,16 @@ func (s *Supervisor) listenTo(p *process, stdout, stderr *os.File) {
 	}
 }
 
-// execFailed is a process that could not exec: Supervisor's users see a process
-// that exited with status 127, its reason in its stderr log.
+// execFailed takes a child that failed before or in exec: Supervisor's users see a
+// process that exited with status 127, and the reason in its stderr log.
 func (s *Supervisor) execFailed(p *process, e *launch.Error) {
-	p.descendants = descendants{} // nobody to signal, should a stop have been asked for meanwhile
+	p.descendants = descendants{} // there is nothing to signal, should a stop have been asked for
 	s.step(p, proc.Input{Kind: proc.Launched, PID: e.PID})
 	s.step(p, proc.Input{Kind: proc.Exited, Exit: proc.Exit{Code: 127, How: "exit status 127"}})
 }
 
-// reportUnknownExits reports the dead that turned out to be nobody's, once no fork is
-// under way that might claim them.
+// reportUnknownExits logs the exits of pids that no launch has told, once no fork is
+// under way that might.
 func (s *Supervisor) reportUnknownExits() {
 	if s.forks.Load() > 0 {
 		return

@@ -52,10 +52,10 @@ type process struct {
 	exitedAt    time.Time      // when it was reaped
 	groupSignal syscall.Signal // to send to its group once pendingExit is dealt with; 0 for none
 
-	orphans         descendants // those that outlived the run before; valid while Sweeping or OrphanGroup says so
+	orphans         descendants // those that outlived the run before; valid while EndingGroup or OrphanGroup says so
 	endOrphansFirst bool        // the launch that is queued must end them first
 	endingOrphans   bool        // they are being ended although no launch is queued
-	nextPoll        time.Time   // while Sweeping: when to count them again
+	nextPoll        time.Time   // while EndingGroup: when to count them again
 	pollInterval    time.Duration
 
 	abandon    time.Time // at shutdown: when to stop waiting for its launch
@@ -94,12 +94,6 @@ func (o output) close() {
 // name is the namespec that the log and clients use for requests.
 func (p *process) name() string {
 	return spec.Namespec{Group: p.group.def.Name, Process: p.def.Name}.String()
-}
-
-// alive reports whether there is a process that may be signalled: a number that
-// was reaped may be somebody else's by now.
-func (p *process) alive() bool {
-	return p.machine.PID != 0 && p.pendingExit == nil && !p.machine.Sweeping
 }
 
 // deadline is when the loop must look at the process again.
@@ -174,14 +168,14 @@ func (s *Supervisor) kill(p *process, e proc.Effect) error {
 	sig := syscall.Signal(e.Signal)
 	var err error
 	switch {
-	case p.machine.Sweeping:
-		s.sweepWith(p, sig)
+	case p.machine.EndingGroup:
+		s.signalOrphans(p, sig)
 		return nil
 	case p.descendants.pgid == 0:
 		return nil
 	case p.pendingExit != nil:
-		// Its number may be another group's by now: who is left is signalled once it
-		// is known.
+		// The leader was reaped, so the group's number may have been given out again:
+		// finish signals the members that it finds.
 		if e.Group {
 			p.groupSignal = sig
 		}
@@ -237,8 +231,8 @@ func exitOf(status syscall.WaitStatus) proc.Exit {
 	return e
 }
 
-// outputDone goes on with an exit when the output is read: who of the process's
-// group is left is looked up outside the loop, if anybody is.
+// outputDone goes on with an exit when the output is read: which descendants
+// outlived the leader is looked up outside the loop, if any did.
 func (s *Supervisor) outputDone(p *process) {
 	left := p.descendants
 	if left.cgroup == "" && s.opt.kernel.SignalGroup(left.pgid, 0) == syscall.ESRCH {
@@ -257,7 +251,7 @@ func (s *Supervisor) offLoop(work func() func()) {
 	go func() { s.post(work()) }() // ends with its work, or with the loop
 }
 
-// finish tells the machine of an exit, and of who is left.
+// finish tells the machine of an exit and of how many outlived it.
 func (s *Supervisor) finish(p *process, left descendants, survivors int) {
 	exit := *p.pendingExit
 	p.pendingExit, p.orphans, p.descendants = nil, left, descendants{}
@@ -275,16 +269,16 @@ func (s *Supervisor) finish(p *process, left descendants, survivors int) {
 		s.listenerExited(p)
 	}
 	s.step(p, proc.Input{Kind: proc.Exited, Exit: exit, Ended: p.exitedAt, Survivors: survivors, Cgroup: left.cgroup != ""})
-	if p.machine.Sweeping {
+	if p.machine.EndingGroup {
 		if p.groupSignal != 0 {
-			s.sweepWith(p, p.groupSignal)
+			s.signalOrphans(p, p.groupSignal)
 		}
 		p.pollInterval = firstPoll
 		p.nextPoll = time.Now().Add(p.pollInterval)
 		s.schedule(p)
 	} else if survivors == 0 || !p.machine.Rules.Whole() {
 		s.reportEnded(p, left.pgid)
-	} // else when those that are left have ended, too
+	} // else when the orphans have ended, too
 }
 
 // keep keeps a socket that was acquired, in place of the one before.
@@ -305,7 +299,7 @@ func (s *Supervisor) release(p *process, socket *launch.Socket) {
 	closed := socket.Release()
 	select {
 	case <-closed:
-		return // others hold it
+		return // others use it
 	default:
 	}
 	p.closingSockets++

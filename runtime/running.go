@@ -26,10 +26,10 @@ type Change struct {
 	Def           *spec.Process // never changed
 }
 
-// reportRunning tells Options.Running of a process that runs.
+// reportRunning tells Options.OnChange of a process that runs.
 func (s *Supervisor) reportRunning(p *process) {
-	if s.opt.Running != nil {
-		s.opt.Running(Change{
+	if s.opt.OnChange != nil {
+		s.opt.OnChange(Change{
 			Group: p.group.def.Name, Name: p.def.Name, PID: p.descendants.pgid, Runs: true,
 			StartTime: p.began, Started: p.machine.Started, Cgroup: p.descendants.cgroup, Pipes: p.pipes,
 			GroupPriority: p.group.def.Priority, Def: p.def,
@@ -39,8 +39,8 @@ func (s *Supervisor) reportRunning(p *process) {
 
 // reportEnded tells it of one that has ended, with all of its descendants.
 func (s *Supervisor) reportEnded(p *process, pid int) {
-	if s.opt.Running != nil {
-		s.opt.Running(Change{Group: p.group.def.Name, Name: p.def.Name, PID: pid})
+	if s.opt.OnChange != nil {
+		s.opt.OnChange(Change{Group: p.group.def.Name, Name: p.def.Name, PID: pid})
 	}
 }
 

@@ -43,13 +43,13 @@ type Options struct {
 	// results go there. It is called from the loop and must not block; the data is
 	// valid during the call. nil discards.
 	Print func(data []byte)
-	// Running is told of each process that begins or ends, and of each that is
+	// OnChange is told of each process that begins or ends, and of each that is
 	// under another definition, from the loop; it must not block. It may be nil.
-	Running func(Change)
-	// Begins is told of each process that is about to begin, from a goroutine that
+	OnChange func(Change)
+	// BeforeSpawn is told of each process that is about to begin, from a goroutine that
 	// may wait: the fork does. A daemon that is killed between the two can find it
 	// by its pipes. It may be nil.
-	Begins func(Change)
+	BeforeSpawn func(Change)
 
 	// kernel and children are replaced by tests; nil is the real machine.
 	kernel   kernel

@@ -303,7 +303,7 @@ func TestRunningIsTold(t *testing.T) {
 		}
 		told = nil
 	}
-	prepareOptions = func(o *Options) { o.Running = running }
+	prepareOptions = func(o *Options) { o.OnChange = running }
 	defer func() { prepareOptions = nil }()
 	inCgroups(t, func(b *bench, c *fakeCgroups) {
 		b.after(time.Second)

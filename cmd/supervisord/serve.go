@@ -163,8 +163,8 @@ func (d *daemon) wire(l *life, start *reconcile.Start) error {
 		Logger:      l.logger,
 		Serials:     &d.serials,
 		Print:       func(data []byte) { l.print(d.printer, data) },
-		Running:     l.table.changed,
-		Begins:      l.table.announce,
+		OnChange:    l.table.changed,
+		BeforeSpawn: l.table.announce,
 	})
 	trigger, caller := reconcile.TriggerStart, ""
 	if d.restarts > 0 {

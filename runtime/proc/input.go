@@ -34,7 +34,7 @@ const (
 	Launched                          // the launch succeeded: there is a process
 	LaunchFailed                      // the launch failed before there was a process
 	Exited                            // the process has ended and its output is read
-	Swept                             // no process of the ended leader's group is left
+	GroupEnded                        // no process of the ended leader's group is left
 	KillFailed                        // kill(2) failed, and not for want of the process
 	Tick                              // the deadline has come
 	Adopted                           // a process of an earlier daemon is ours from now on
@@ -43,7 +43,7 @@ const (
 
 var inputNames = map[InputKind]string{
 	Start: "start", Stop: "stop", SendSignal: "signal", Launched: "launched",
-	LaunchFailed: "launch-failed", Exited: "exited", Swept: "swept", KillFailed: "kill-failed",
+	LaunchFailed: "launch-failed", Exited: "exited", GroupEnded: "group-ended", KillFailed: "kill-failed",
 	Tick: "tick", Adopted: "adopted", Shutdown: "shutdown",
 }
 

@@ -51,14 +51,14 @@ type Machine struct {
 	Rules Rules
 
 	State state.Process
-	// PID is the live process, 0 for none. While Sweeping it is the number of the
-	// process group whose leader has gone.
+	// PID is the live process, 0 for none. While EndingGroup it is the number of the
+	// process group whose leader has ended.
 	PID int
 	// Launching is set between a Launch and its answer. The state is STARTING.
 	Launching bool
-	// Sweeping is set while STOPPING when the leader has gone and others of its
+	// EndingGroup is set while STOPPING when the leader has ended and others of its
 	// group or cgroup have not.
-	Sweeping bool
+	EndingGroup bool
 	// OrphanGroup is the process group of the run before, if members of it or of its
 	// cgroup outlived the leader and are to be ended before there is a new one; 0 for
 	// none.
@@ -74,7 +74,7 @@ type Machine struct {
 
 	since     time.Time // when the deadline of this state began to run
 	stopAsked bool      // a stop came while launching
-	exit      Exit      // while Sweeping: how the leader ended
+	exit      Exit      // while EndingGroup: how the leader ended
 	out       []Effect
 }
 
@@ -117,8 +117,8 @@ func (m *Machine) Step(now time.Time, in Input) []Effect {
 		m.launchFailed(now, in.Text)
 	case Exited:
 		m.exited(now, in)
-	case Swept:
-		m.swept(now)
+	case GroupEnded:
+		m.groupEnded(now)
 	case KillFailed:
 		m.killFailed(now, in.Text)
 	case Tick:
@@ -261,7 +261,7 @@ func (m *Machine) kill(sig int, group bool, before func()) {
 }
 
 func (m *Machine) signal(sig int) {
-	if m.PID == 0 || m.Sweeping || !m.State.Signallable() {
+	if m.PID == 0 || m.EndingGroup || !m.State.Signallable() {
 		m.refuse()
 		return
 	}
@@ -279,15 +279,15 @@ func (m *Machine) killFailed(now time.Time, text string) {
 		verb = "killing"
 	}
 	m.log(critical, "unknown problem %s %s (%d):%s", verb, m.Name, m.PID, text)
-	if m.Sweeping { // the process itself has ended; its group is out of reach
-		m.swept(now)
+	if m.EndingGroup { // the process itself has ended; its group is out of reach
+		m.groupEnded(now)
 		return
 	}
 	m.to(state.Unknown)
 }
 
 func (m *Machine) exited(now time.Time, in Input) {
-	if m.PID == 0 || m.Sweeping {
+	if m.PID == 0 || m.EndingGroup {
 		m.refuse()
 		return
 	}
@@ -299,7 +299,7 @@ func (m *Machine) exited(now time.Time, in Input) {
 	if in.Survivors > 0 {
 		m.reportSurvivors(in)
 		if whole && m.State == state.Stopping {
-			m.Sweeping, m.exit = true, in.Exit
+			m.EndingGroup, m.exit = true, in.Exit
 			return
 		}
 		if whole {
@@ -323,12 +323,12 @@ func (m *Machine) reportSurvivors(in Input) {
 	m.log(warn, "%s: %d %s of its %s survived %s", m.Name, in.Survivors, processes, group, what)
 }
 
-func (m *Machine) swept(now time.Time) {
-	if !m.Sweeping {
+func (m *Machine) groupEnded(now time.Time) {
+	if !m.EndingGroup {
 		m.refuse()
 		return
 	}
-	m.Sweeping = false
+	m.EndingGroup = false
 	m.ended(now, m.exit)
 }
 
@@ -407,7 +407,7 @@ func (m *Machine) tick(now time.Time) {
 		if m.Rules.StopWaitSecs < 1 {
 			m.since = now.Add(time.Second) // a wait of nothing must not spin
 		}
-		m.kill(sigKill, m.Rules.KillAsGroup || m.Sweeping, nil)
+		m.kill(sigKill, m.Rules.KillAsGroup || m.EndingGroup, nil)
 	}
 }
 

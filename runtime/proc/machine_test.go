@@ -221,8 +221,8 @@ func summary(m *Machine, now time.Time) string {
 	if m.Launching {
 		s += " launching"
 	}
-	if m.Sweeping {
-		s += " sweeping"
+	if m.EndingGroup {
+		s += " ending group"
 	}
 	if m.PID != 0 {
 		s += fmt.Sprintf(" pid %d", m.PID)
@@ -254,7 +254,7 @@ var reach = []struct {
 	{"RUNNING", "start;launched 7;after 1s tick"},
 	{"BACKOFF", "start;launch-failed no"},
 	{"STOPPING", "start;launched 7;after 1s tick;stop"},
-	{"STOPPING sweeping", "start;launched 7;after 1s tick;stop;exited 0 2"},
+	{"STOPPING ending group", "start;launched 7;after 1s tick;stop;exited 0 2"},
 	{"STOPPED", "start;launched 7;after 1s tick;stop;exited -15"},
 	{"EXITED", "start;launched 7;after 1s tick;exited 0"},
 	{"RUNNING adopted", "adopted 7"},
@@ -268,7 +268,7 @@ var reach = []struct {
 func TestGrid(t *testing.T) {
 	var out strings.Builder
 	inputs := []string{"start", "stop", "signal 1", "launched 9", "launch-failed no", "exited 0",
-		"exited 3", "exited -9", "exited 0 2", "swept", "kill-failed EPERM", "after 1s tick", "after 10s tick", "adopted 8", "shutdown"}
+		"exited 3", "exited -9", "exited 0 2", "group-ended", "kill-failed EPERM", "after 1s tick", "after 10s tick", "adopted 8", "shutdown"}
 	for _, r := range reach {
 		fmt.Fprintf(&out, "%s\n", r.name)
 		for _, in := range inputs {
@@ -355,7 +355,7 @@ func TestRandomWalk(t *testing.T) {
 				live = nextPID
 			}
 		case Exited: // only of a live process
-			if live == 0 || m.Sweeping {
+			if live == 0 || m.EndingGroup {
 				continue
 			}
 			in.Exit = Exit{Code: rng.IntN(4) - 1, How: "somehow"}
@@ -415,9 +415,9 @@ func broken(m, before *Machine, in Input, effects []Effect, live int) string {
 		return "a launch while there is a process already"
 	case m.Launching && (m.PID != 0 || m.State != state.Starting):
 		return "launching, with a pid or not STARTING"
-	case m.Sweeping && m.State != state.Stopping:
-		return "sweeping, but not STOPPING"
-	case !m.Sweeping && m.PID != live:
+	case m.EndingGroup && m.State != state.Stopping:
+		return "ending a group, but not STOPPING"
+	case !m.EndingGroup && m.PID != live:
 		return fmt.Sprintf("pid %d, but %d lives", m.PID, live)
 	case (m.PID != 0) != (m.State == state.Running || m.State == state.Stopping || m.State == state.Unknown ||
 		m.State == state.Starting && !m.Launching):

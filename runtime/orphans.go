@@ -8,22 +8,23 @@ import (
 	"supervisord/runtime/proc"
 )
 
-// While a stop sweeps, the leader has gone and p.orphans is who is left.
+// While the machine is EndingGroup, the leader has ended and p.orphans are the
+// descendants that have not.
 
-// sweepWith sends a signal to who is left.
-func (s *Supervisor) sweepWith(p *process, sig syscall.Signal) {
+// signalOrphans sends them a signal.
+func (s *Supervisor) signalOrphans(p *process, sig syscall.Signal) {
 	left, k := p.orphans, s.opt.kernel
 	s.offLoop(func() func() {
 		err := left.signal(k, sig)
 		return func() {
-			if err != nil && !errors.Is(err, syscall.ESRCH) && p.machine.Sweeping && p.orphans.pgid == left.pgid {
+			if err != nil && !errors.Is(err, syscall.ESRCH) && p.machine.EndingGroup && p.orphans.pgid == left.pgid {
 				s.step(p, proc.Input{Kind: proc.KillFailed, Text: err.Error()})
 			}
 		}
 	})
 }
 
-// checkOrphans looks whether somebody is left.
+// checkOrphans counts them again.
 func (s *Supervisor) checkOrphans(p *process) {
 	p.nextPoll = time.Time{}
 	left, k := p.orphans, s.opt.kernel
@@ -31,9 +32,9 @@ func (s *Supervisor) checkOrphans(p *process) {
 		n := left.count(k)
 		return func() {
 			switch {
-			case !p.machine.Sweeping || p.machine.PID != left.pgid:
+			case !p.machine.EndingGroup || p.machine.PID != left.pgid:
 			case n == 0:
-				s.step(p, proc.Input{Kind: proc.Swept})
+				s.step(p, proc.Input{Kind: proc.GroupEnded})
 				s.reportEnded(p, left.pgid)
 			default:
 				p.pollInterval = min(2*p.pollInterval, lastPoll)
@@ -44,7 +45,7 @@ func (s *Supervisor) checkOrphans(p *process) {
 	})
 }
 
-// endOrphans ends what is left of a process that has ended by itself, where no
+// endOrphans ends the descendants of a process that has exited by itself, where no
 // new run does that first: when it is stopped while it waits to be started
 // again, removed, or the daemon shuts down.
 func (s *Supervisor) endOrphans(p *process) {
