@@ -1,7 +1,6 @@
 package rpc
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -61,7 +60,7 @@ func decode(body []byte) (method string, params []any, err error) {
 	if !utf8.Valid(body) {
 		return "", nil, errUnmarshallable
 	}
-	method, params, err = xmlrpc.DecodeCall(bytes.NewReader(body))
+	method, params, err = xmlrpc.DecodeCall(strings.NewReader(string(body)))
 	if err != nil && !errors.Is(err, xmlrpc.ErrNoMethod) {
 		err = errUnmarshallable
 	}

@@ -2,6 +2,7 @@ package xmlrpc
 
 import (
 	"encoding/base64"
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"strconv"
@@ -10,29 +11,29 @@ import (
 
 // value reads the content of a <value>: one typed element, or plain text.
 func (d *decoder) value() (v any, err error) {
-	var text pieces
+	var text strings.Builder
 	typed := false
 	for {
 		t, err := d.token()
 		if err != nil {
 			return nil, unexpected(err)
 		}
-		switch t.kind {
-		case charData:
-			text.add(t.text)
-		case startTag:
+		switch t := t.(type) {
+		case xml.CharData:
+			text.Write(t)
+		case xml.StartElement:
 			if typed {
 				return nil, errors.New("a value has one type")
 			}
 			typed = true
-			if v, err = d.typed(t.text); err != nil {
+			if v, err = d.typed(t.Name.Local); err != nil {
 				return nil, err
 			}
-		case endTag:
+		case xml.EndElement:
 			if !typed {
 				return text.String(), nil
 			}
-			return v, blank(text.String())
+			return v, blank([]byte(text.String()))
 		}
 	}
 }
