@@ -40,28 +40,30 @@
 // finish; the machine hears of the exit when they are done. A stream gives up
 // on a log that is stuck after a few seconds.
 //
-// # What belongs to a process
+// # Descendants
 //
-// A process may leave others behind: members of its group or, with
-// killmode=cgroup, whoever was born in its cgroup. That is its kin. It is looked
-// for when the process has ended, and what a stop, a restart, a removal or a
-// shutdown finds is ended within stopwaitsecs. Looking means reading the kernel's
-// file systems, so it is done outside the loop.
+// A process may leave descendants behind: members of its process group or, with
+// killmode=cgroup, of its cgroup. They are counted when the process has ended, and
+// a stop, a restart, a removal or a shutdown ends those that are left within
+// stopwaitsecs. Counting them means reading the kernel's file systems, so it is
+// done outside the loop. Once the leader was reaped its pid may be given out again,
+// so the group is signalled by number only while a member is known by its start
+// time; one that has a process of the leader's own pid is another's.
 //
 // # Survivors
 //
 // Options.BeforeSpawn and Options.OnChange tell of all that is started and ends, for a
 // table that outlives the daemon. A later one recognises a process by its pid and
 // start time or, if the daemon was killed before the pid was told, by its pipes. It
-// holds it by a pidfd, and ends (EndSurvivors) or adopts it (Adopt). No process
-// but a child of ours, which only we can reap, is signalled by a bare number.
+// refers to it by a pidfd, and ends (EndSurvivors) or adopts it (Adopt). No process
+// but a child of ours, which only we can reap, is signalled by its pid.
 //
 // # No fork and exit race
 //
-// The loop alone reaps. A status of a process that is not known yet is kept
-// while forks are under way, since its own may not have been heard of. A launch
-// that waits for something else, such as a disk, keeps nothing: the number may
-// be given out again meanwhile.
+// The loop alone reaps. The status of an unknown pid is kept while a fork is under
+// way, since the launch may not have told its pid yet. A launch that waits for
+// something else, such as a disk, keeps none: the pid may be given out again
+// meanwhile.
 //
 // # Goroutines
 //
@@ -70,7 +72,8 @@
 //	launches           1 for each launch under way
 //	standard input     1 for each process to which data is queued
 //	adopted processes  1 for each, asleep until it ends
-//	looks              1 for each look at, or end of, what a process left behind
+//	descendants        1 for each count, signal or end of those of an ended process
+//	sockets            2 for each FastCGI socket that is being closed
 //	logs               1 for each closing, change or removal of a process's logs
 //	the end            1, which waits for the last launch
 //
