@@ -25,6 +25,15 @@
 //     Nothing is removed then: half of a move looks like a removal.
 //   - Removals within a minute count together against max_removals, and stay held
 //     until the files come back or a person decides.
+//   - "No more than one automatic update per second" holds for each group, as the
+//     limit of five in a minute does: its subject is content that flaps. For all
+//     together it would make an edit of one file wait because another was just
+//     edited, and save nothing: the steps are the same, only later.
+//   - A FATAL or EXITED process whose definition changes is started afresh if it is
+//     one that starts by itself (autostart). One that a person started and that has
+//     ended is left for that person, as Supervisor's update leaves it.
+//   - add and remove by a person, of whichever client, are updates of one action in
+//     the history. What a reload does is the entry of the life that it begins.
 //
 // It imports spec and nothing else of ours; package watch beside it, which knows
 // nothing of Supervisor, gives the hints that something may have changed.
