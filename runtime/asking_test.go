@@ -2,9 +2,6 @@ package runtime
 
 import (
 	"context"
-	"os"
-	"os/exec"
-	"strings"
 	"testing"
 
 	"supervisord/runtime/state"
@@ -43,23 +40,6 @@ func TestTheLastQuestionIsAnswered(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-}
-
-// A fault in a turn ends the daemon although whoever asked would survive it.
-func TestFaultInATurnEndsTheDaemon(t *testing.T) {
-	const role = "FAULT_IN_A_TURN"
-	if os.Getenv(role) == "" {
-		c := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
-		c.Env = append(os.Environ(), role+"=1")
-		out, err := c.CombinedOutput()
-		if err == nil || !strings.Contains(string(out), "our own fault") || !strings.Contains(string(out), "asking_test.go") {
-			t.Errorf("%v, want a crash that names the fault and its place:\n%s", err, out)
-		}
-		return
-	}
-	s, _, _ := onFakeKernel(t)
-	defer func() { recover() }() // as an HTTP handler does
-	s.ask(background, func() { panic("our own fault") })
 }
 
 // Whoever was told that something is done sees it done, however many others ask

@@ -3,13 +3,9 @@
 //
 // # Who owns what
 //
-// The loop owns every group, process, event pool and waiting request. It is no
-// goroutine but a sequence of turns, one at a time: whoever has something to tell
-// or to ask receives a token, is the loop for one turn, and puts the token back.
-// Supervisor.Run takes a turn for a child that died, for the timer and for the end
-// of its context; the exported methods take one for a question, a stream for a
-// fact that it found out, a launch for its result. That saves handing each of them
-// to another goroutine and waking it, which costs more than most turns. A turn is
+// One goroutine, Supervisor.Run, called the loop, owns every group, process,
+// event pool and waiting request. Everyone else asks it: the exported methods
+// hand it a question and wait for the answer. A turn of the loop is
 //
 //	one thing that happened: a question, a fact from a stream, the result of a
 //	    launch, a child that died, the timer, the end of the context
@@ -17,9 +13,6 @@
 //	the effects are carried out in order; what comes of them is the next input
 //	events are offered to listeners; requests whose condition now holds are answered
 //	the one timer is armed for the earliest deadline
-//
-// A turn never takes another. A panic in one ends the daemon, whose goroutine ever
-// it is.
 //
 // Nothing slow happens in the loop: no disk, no socket, no waiting. A launch
 // (looking up the command, opening logs, making pipes, fork and exec) runs on a
@@ -67,7 +60,7 @@
 //
 // # Goroutines
 //
-//	Run                1, asleep until a child dies or the timer ends
+//	the loop           1
 //	streams            1 for each captured pipe, asleep while the pipe is empty
 //	launches           1 for each launch under way
 //	standard input     1 for each process to which data is queued

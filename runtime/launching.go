@@ -79,7 +79,9 @@ func (s *Supervisor) advance() {
 		}
 		s.inFlight.Go(func() { // the loop waits for its result until it ends itself
 			r := j.launch()
-			if !s.post(func() { s.launchDone(r) }) {
+			select {
+			case s.results <- r:
+			case <-s.done:
 				r.discard(func(socket *launch.Socket) { socket.Release() })
 			}
 		})
@@ -253,11 +255,10 @@ func (s *Supervisor) listenTo(p *process, stdout, stderr *os.File) {
 		}
 		p.streams++
 		p.out[ch].stream = capture.Start(pipe, capture.Channel(ch), s.settings(p, capture.Channel(ch)), func(f capture.Fact) {
-			s.post(func() {
-				if p.run == run { // else it is of a run that is over
-					s.handleFact(p, f)
-				}
-			})
+			select {
+			case s.facts <- fact{p, run, f}:
+			case <-s.done:
+			}
 		})
 	}
 }

@@ -2,10 +2,8 @@ package runtime
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -16,9 +14,8 @@ import (
 // reapAtOnce bounds how many dead children one turn looks at.
 const reapAtOnce = 100
 
-// Run is the loop: it takes the first turn, then one for each dead child and each
-// deadline, while others take theirs. It returns nil after Shutdown, or when ctx
-// has ended and everything has been stopped in order; ErrRestart after Restart.
+// Run is the loop. It returns nil after Shutdown, or when ctx has ended and
+// everything has been stopped in order; ErrRestart after Restart.
 func (s *Supervisor) Run(ctx context.Context) error {
 	defer close(s.done)
 	children := s.opt.children
@@ -30,26 +27,31 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	}
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
-	s.timer = timer
-	ended := ctx.Done()
+	over := ctx.Done()
 
-	s.run(s.reap) // a child may have died before anybody listened
-	for running := true; running; {
+	s.reap() // a child may have died before anybody listened
+	for !s.shutdown.over {
+		s.settle(timer)
 		select {
+		case question := <-s.asks:
+			question()
+		case f := <-s.facts:
+			s.handleFact(f)
+		case r := <-s.results:
+			s.launchDone(r)
 		case <-children:
-			s.post(func() {
-				s.log.Debug("received SIGCHLD indicating a child quit")
-				s.reap()
-			})
+			s.log.Debug("received SIGCHLD indicating a child quit")
+			s.reap()
 		case <-timer.C:
-			s.post(func() {})
-		case <-ended:
-			ended = nil // once
-			s.post(func() { s.beginShutdown(state.MoodShutdown) })
-		case <-s.over:
-			running = false
+		case <-over:
+			over = nil // once
+			s.beginShutdown(state.MoodShutdown)
 		}
+		s.expire(time.Now())
+		s.continueShutdown()
 	}
+	s.answer()
+	s.publish()
 	go func() { // ends with the last launch
 		s.inFlight.Wait()
 		s.opt.kernel.Close()
@@ -60,32 +62,8 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	return nil
 }
 
-// run is one turn, by whoever has the token. A fault of ours in it ends the
-// daemon, also where the caller would survive it, as an HTTP handler does: a table
-// that was left half changed must not be used.
-func (s *Supervisor) run(f func()) {
-	defer func() {
-		if fault := recover(); fault != nil {
-			text := fmt.Sprintf("%v\n%s", fault, debug.Stack())
-			go panic(text)
-			select {}
-		}
-	}()
-	f()
-	s.expire(time.Now())
-	s.continueShutdown()
-	if s.shutdown.over {
-		s.answer()
-		s.publish()
-		close(s.over)
-		return
-	}
-	s.settle()
-	s.token <- struct{}{}
-}
-
 // settle ends a turn: it answers requests, feeds listeners and arms the timer.
-func (s *Supervisor) settle() {
+func (s *Supervisor) settle(timer *time.Timer) {
 	now := time.Now()
 	s.deliver(now)
 	s.answer()
@@ -95,7 +73,7 @@ func (s *Supervisor) settle() {
 			next = at
 		}
 	}
-	s.timer.Reset(max(0, next.Sub(now)))
+	timer.Reset(max(0, next.Sub(now)))
 }
 
 func (s *Supervisor) nextProcess() time.Time {

@@ -333,7 +333,11 @@ func (s *Supervisor) touch(p *process) {
 }
 
 // handleFact takes a fact that a stream found out.
-func (s *Supervisor) handleFact(p *process, f capture.Fact) {
+func (s *Supervisor) handleFact(f fact) {
+	if f.run != f.p.run {
+		return // of a run that is over
+	}
+	p := f.p
 	switch f.Kind {
 	case capture.FactLog:
 		s.emitLog(p, f.Channel, f.Data)

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"supervisord/runtime/capture"
 	"supervisord/runtime/event"
 	"supervisord/runtime/launch"
 	"supervisord/runtime/state"
@@ -76,9 +77,10 @@ type Supervisor struct {
 	// Fixed after New.
 	opt      Options
 	log      *slog.Logger
-	token    chan struct{} // in it between turns; who has received it is the loop for one turn
-	over     chan struct{} // closed by the last turn, after which there is no token
-	done     chan struct{} // closed when Run has ended
+	asks     chan func()
+	facts    chan fact
+	results  chan launched
+	done     chan struct{} // closed when the loop has ended
 	stopping chan struct{} // closed when an orderly end begins
 
 	cgroupName string // what the names of our cgroups begin with: no other daemon has it
@@ -88,9 +90,8 @@ type Supervisor struct {
 	snapshot atomic.Pointer[snapshot] // nil when it would be out of date
 
 	// Everything below is owned by the loop.
-	timer        *time.Timer // wakes Run for the earliest deadline
-	groups       []*group    // in activation order
-	pools        []*group    // those of them that are pools of listeners
+	groups       []*group // in activation order
+	pools        []*group // those of them that are pools of listeners
 	byName       map[string]*group
 	byPID        map[int]*process
 	queue        deadlines
@@ -104,6 +105,13 @@ type Supervisor struct {
 	begun        bool                // Begin was called: groups that come now are started
 	shutdown     shutdown
 	touched      []*process // processes that changed in this turn
+}
+
+// fact is one thing that a stream found out.
+type fact struct {
+	p   *process
+	run uint64
+	capture.Fact
 }
 
 // New makes a supervisor without groups. Call Run before anything else.
@@ -126,8 +134,9 @@ func New(o Options) *Supervisor {
 	s := &Supervisor{
 		opt:      o,
 		log:      o.Logger,
-		token:    make(chan struct{}, 1), // Run puts it in, so nothing happens before
-		over:     make(chan struct{}),
+		asks:     make(chan func()),
+		facts:    make(chan fact, 64), // so that a stream seldom waits for its turn
+		results:  make(chan launched),
 		done:     make(chan struct{}),
 		stopping: make(chan struct{}),
 
@@ -173,28 +182,26 @@ func (machineKernel) OpenPidFD(id launch.Identity) (pidFD, error) {
 	return p, nil
 }
 
-// ask runs f in a turn of the loop.
+// ask has the loop run f in one of its turns and waits for that.
 func (s *Supervisor) ask(ctx context.Context, f func()) error {
+	ran := make(chan struct{})
 	select {
-	case <-s.token:
-		s.run(f)
-		return nil
+	case s.asks <- func() { f(); close(ran) }:
 	case <-s.done:
 		return &Error{Kind: ShuttingDown}
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	<-ran // the loop runs what it took, also in its last turn
+	return nil
 }
 
-// post runs f in a turn of the loop unless the last one is over, and reports
-// which. It is for Run and the goroutines that the loop started.
-func (s *Supervisor) post(f func()) bool {
+// post has the loop run f without waiting for it. It is for goroutines that the
+// loop started; it gives up when the loop has ended.
+func (s *Supervisor) post(f func()) {
 	select {
-	case <-s.token:
-		s.run(f)
-		return true
-	case <-s.over:
-		return false
+	case s.asks <- f:
+	case <-s.done:
 	}
 }
 
