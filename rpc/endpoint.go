@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -60,7 +61,7 @@ func decode(body []byte) (method string, params []any, err error) {
 	if !utf8.Valid(body) {
 		return "", nil, errUnmarshallable
 	}
-	method, params, err = xmlrpc.DecodeCall(strings.NewReader(string(body)))
+	method, params, err = xmlrpc.DecodeCall(bytes.NewReader(body))
 	if err != nil && !errors.Is(err, xmlrpc.ErrNoMethod) {
 		err = errUnmarshallable
 	}

@@ -2,7 +2,6 @@ package xmlrpc
 
 import (
 	"bytes"
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
@@ -29,7 +28,18 @@ var errDepth = fmt.Errorf("elements are nested more than %d deep", MaxDepth)
 //
 // Source: contract/rpc.md section 2, incoming types.
 func DecodeCall(r io.Reader) (method string, params []any, err error) {
-	d := newDecoder(r)
+	var doc strings.Builder
+	if sized, ok := r.(interface{ Len() int }); ok {
+		doc.Grow(sized.Len())
+	}
+	if _, err := io.Copy(&doc, r); err != nil {
+		return "", nil, err
+	}
+	return decodeCall(newTokenizer(doc.String()))
+}
+
+func decodeCall(t tokenizer) (method string, params []any, err error) {
+	d := &decoder{tokens: t}
 	if err := d.root(); err != nil {
 		return "", nil, err
 	}
@@ -66,7 +76,7 @@ func DecodeResponse(r io.Reader) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := newDecoder(bytes.NewReader(legal(data)))
+	d := &decoder{tokens: newXMLTokenizer(bytes.NewReader(legal(data)))}
 	if err := d.root(); err != nil {
 		return nil, err
 	}
@@ -109,37 +119,26 @@ func DecodeResponse(r io.Reader) (any, error) {
 // decoder walks a document element by element. Each of its methods that reads
 // an element's content also reads its end tag.
 type decoder struct {
-	xml   *xml.Decoder
-	depth int
+	tokens tokenizer
+	depth  int
 }
 
-func newDecoder(r io.Reader) *decoder {
-	d := xml.NewDecoder(r)
-	// Supervisor reads every document as UTF-8, whatever it says of itself.
-	d.CharsetReader = func(_ string, in io.Reader) (io.Reader, error) { return in, nil }
-	return &decoder{xml: d}
-}
-
-// token is the next token that matters: start, end or text.
-func (d *decoder) token() (xml.Token, error) {
-	for {
-		t, err := d.xml.Token()
-		if err != nil {
-			return nil, err
-		}
-		switch t.(type) {
-		case xml.StartElement:
-			if d.depth++; d.depth > MaxDepth {
-				return nil, errDepth
-			}
-			return t, nil
-		case xml.EndElement:
-			d.depth--
-			return t, nil
-		case xml.CharData:
-			return t, nil
-		}
+// token is the next token.
+func (d *decoder) token() (token, error) {
+	t, err := d.tokens.next()
+	if err != nil {
+		return t, err
 	}
+	switch t.kind {
+	case startTag:
+		if d.depth++; d.depth > MaxDepth {
+			return t, errDepth
+		}
+	case endTag:
+		d.depth--
+	case charData:
+	}
+	return t, nil
 }
 
 // root reads up to and including the start tag of the document's element.
@@ -149,13 +148,14 @@ func (d *decoder) root() error {
 		if err != nil {
 			return unexpected(err)
 		}
-		switch t := t.(type) {
-		case xml.StartElement:
+		switch t.kind {
+		case startTag:
 			return nil
-		case xml.CharData:
-			if err := blank(t); err != nil {
+		case charData:
+			if err := blank(t.text); err != nil {
 				return err
 			}
+		case endTag: // there is none before a start tag
 		}
 	}
 }
@@ -170,11 +170,10 @@ func (d *decoder) end() error {
 		if err != nil {
 			return err
 		}
-		text, ok := t.(xml.CharData)
-		if !ok {
+		if t.kind != charData {
 			return errors.New("something follows the document's element")
 		}
-		if err := blank(text); err != nil {
+		if err := blank(t.text); err != nil {
 			return err
 		}
 	}
@@ -188,15 +187,15 @@ func (d *decoder) children(each func(name string) error) error {
 		if err != nil {
 			return unexpected(err)
 		}
-		switch t := t.(type) {
-		case xml.StartElement:
-			if err := each(t.Name.Local); err != nil {
+		switch t.kind {
+		case startTag:
+			if err := each(t.text); err != nil {
 				return err
 			}
-		case xml.EndElement:
+		case endTag:
 			return nil
-		case xml.CharData:
-			if err := blank(t); err != nil {
+		case charData:
+			if err := blank(t.text); err != nil {
 				return err
 			}
 		}
@@ -205,21 +204,21 @@ func (d *decoder) children(each func(name string) error) error {
 
 // text reads the text of an element; elements inside it are left out.
 func (d *decoder) text() (string, error) {
-	var text strings.Builder
+	var text pieces
 	for {
 		t, err := d.token()
 		if err != nil {
 			return "", unexpected(err)
 		}
-		switch t := t.(type) {
-		case xml.StartElement:
+		switch t.kind {
+		case startTag:
 			if err := d.skip(); err != nil {
 				return "", err
 			}
-		case xml.EndElement:
+		case endTag:
 			return text.String(), nil
-		case xml.CharData:
-			text.Write(t)
+		case charData:
+			text.add(t.text)
 		}
 	}
 }
@@ -273,11 +272,36 @@ func (d *decoder) only(element string) (v any, err error) {
 }
 
 // blank is an error for text that is more than spaces between elements.
-func blank(text []byte) error {
-	if len(bytes.TrimSpace(text)) > 0 {
+func blank(text string) error {
+	if strings.TrimSpace(text) != "" {
 		return fmt.Errorf("the text %.40q stands between elements", text)
 	}
 	return nil
+}
+
+// pieces puts a text together. One that comes in one piece is not copied.
+type pieces struct {
+	first string
+	more  strings.Builder
+}
+
+func (p *pieces) add(text string) {
+	switch {
+	case p.more.Len() > 0:
+		p.more.WriteString(text)
+	case p.first == "":
+		p.first = text
+	default:
+		p.more.WriteString(p.first)
+		p.more.WriteString(text)
+	}
+}
+
+func (p *pieces) String() string {
+	if p.more.Len() > 0 {
+		return p.more.String()
+	}
+	return p.first
 }
 
 // unexpected names an input that ends inside the document.

@@ -2,6 +2,7 @@ package xmlrpc
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"reflect"
 	"strings"
@@ -172,16 +173,21 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// FuzzDecodeCall: no input makes the decoder panic, and what it understands it
-// understands again after encoding.
+// FuzzDecodeCall: no input makes the decoder panic, it understands what encoding/xml
+// does, and understands it again after encoding.
 func FuzzDecodeCall(f *testing.F) {
 	f.Add("<methodCall><methodName>a.b</methodName></methodCall>")
 	f.Add(call("<param><value><struct><member><name>a</name><value><i4>1</i4></value></member></struct></value></param>"))
 	f.Add(call("<param><value><array><data><value><base64>AAAA</base64></value></data></array></value></param>"))
 	f.Add(call("<param><value><nil/></value></param><param><value><double>1e9</double></value></param>"))
 	f.Add(`<!DOCTYPE a [<!ENTITY x "y">]>` + call("<param><value>&x;</value></param>"))
+	f.Add("<a/>]]><b.c>></b.c><1/><//></a/>")
 	f.Fuzz(func(t *testing.T, doc string) {
 		method, params, err := DecodeCall(strings.NewReader(doc))
+		methodX, paramsX, errX := decodeCall(newXMLTokenizer(strings.NewReader(doc)))
+		if method != methodX || fmt.Sprintf("%#v", params) != fmt.Sprintf("%#v", paramsX) || (err == nil) != (errX == nil) || errors.Is(err, ErrNoMethod) != errors.Is(errX, ErrNoMethod) {
+			t.Fatalf("%q %#v, %v; encoding/xml has %q %#v, %v", method, params, err, methodX, paramsX, errX)
+		}
 		if err != nil {
 			return
 		}

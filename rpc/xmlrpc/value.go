@@ -2,7 +2,6 @@ package xmlrpc
 
 import (
 	"encoding/base64"
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"strconv"
@@ -11,29 +10,29 @@ import (
 
 // value reads the content of a <value>: one typed element, or plain text.
 func (d *decoder) value() (v any, err error) {
-	var text strings.Builder
+	var text pieces
 	typed := false
 	for {
 		t, err := d.token()
 		if err != nil {
 			return nil, unexpected(err)
 		}
-		switch t := t.(type) {
-		case xml.CharData:
-			text.Write(t)
-		case xml.StartElement:
+		switch t.kind {
+		case charData:
+			text.add(t.text)
+		case startTag:
 			if typed {
 				return nil, errors.New("a value has one type")
 			}
 			typed = true
-			if v, err = d.typed(t.Name.Local); err != nil {
+			if v, err = d.typed(t.text); err != nil {
 				return nil, err
 			}
-		case xml.EndElement:
+		case endTag:
 			if !typed {
 				return text.String(), nil
 			}
-			return v, blank([]byte(text.String()))
+			return v, blank(text.String())
 		}
 	}
 }
