@@ -19,7 +19,7 @@ import (
 type Cgroups struct{ root string }
 
 // FindCgroups finds the daemon's own cgroup of version 2 and makes sure that
-// cgroups can be made in it and children be born there. The error says why
+// cgroups can be made in it and children be started there. The error says why
 // killmode=cgroup is not to be had.
 func FindCgroups() (*Cgroups, error) {
 	own, err := os.ReadFile("/proc/self/cgroup")
@@ -40,16 +40,16 @@ func FindCgroups() (*Cgroups, error) {
 		return nil, fmt.Errorf("cannot use cgroup %q: %w", root, err)
 	}
 	defer c.Remove(probe)
-	if err := birthWorks(probe); err != nil {
+	if err := canCloneInto(probe); err != nil {
 		return nil, fmt.Errorf("cannot start processes in cgroup %q: %w", root, err)
 	}
 	return c, nil
 }
 
-// birthWorks tells whether clone3 may put a child into the cgroup at path: old
+// canCloneInto tells whether clone3 may put a child into the cgroup at path: old
 // kernels and container filters do not let it. The child sent there executes
 // nothing.
-func birthWorks(path string) error {
+func canCloneInto(path string) error {
 	fd, err := syscall.Open(path, syscall.O_RDONLY|syscall.O_DIRECTORY|syscall.O_CLOEXEC, 0)
 	if err != nil {
 		return err
@@ -172,10 +172,10 @@ func (c *Cgroups) Signal(path string, sig syscall.Signal, except int) error {
 	return nil
 }
 
-// signal takes hold of processes, looks whether they are still in the cgroup,
-// and only then sends: a pid may be somebody else's at any time.
+// signal opens a pidfd of each process, checks that it is still in the cgroup, and
+// only then sends: a pid may be given out again at any time.
 func (c *Cgroups) signal(path string, sig syscall.Signal, pids []int) error {
-	held := make(map[int]*PidFD, len(pids))
+	pidfds := make(map[int]*PidFD, len(pids))
 	for _, pid := range pids {
 		p, err := openPidFD(pid)
 		if errors.Is(err, syscall.ESRCH) {
@@ -185,14 +185,14 @@ func (c *Cgroups) signal(path string, sig syscall.Signal, pids []int) error {
 			return err
 		}
 		defer p.Close()
-		held[pid] = p
+		pidfds[pid] = p
 	}
 	members, err := c.Members(path)
 	if err != nil {
 		return err
 	}
 	for _, pid := range members {
-		if p := held[pid]; p != nil {
+		if p := pidfds[pid]; p != nil {
 			if err := p.Signal(sig); err != nil && !errors.Is(err, syscall.ESRCH) {
 				return err
 			}

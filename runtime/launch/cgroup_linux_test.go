@@ -81,7 +81,7 @@ func cgroups(t *testing.T) *Cgroups {
 	return c
 }
 
-// A child is born in its cgroup; whatever it does, it and its descendants are
+// A child is started in its cgroup; whatever it does, it and its descendants are
 // found there and end there.
 func TestCgroup(t *testing.T) {
 	g := cgroups(t)

@@ -8,9 +8,9 @@ import (
 
 // attempt is how one fork and exec ended.
 type attempt struct {
-	pid  int   // of the child, running or dead; 0 if not known
-	err  error // nil when the program was executed
-	born tristate
+	pid    int   // of the child, running or dead; 0 if not known
+	err    error // nil when the program was executed
+	forked tristate
 }
 
 // tristate answers whether a child came to be.
@@ -40,7 +40,7 @@ func execute(c *Command, attr *syscall.ProcAttr, try tryFunc) (int, error) {
 	}
 	e := &Error{Err: a.err, Name: c.Name, Path: c.Path, Dir: c.Dir, UID: c.UID, PID: a.pid}
 	d := diagnosis{attr: attr, try: try, e: e}
-	e.Stage = d.stage(a.born, emptyDir)
+	e.Stage = d.stage(a.forked, emptyDir)
 	if e.InChild() && e.PID == 0 {
 		d.fails(func(a *syscall.ProcAttr) { a.Dir, a.Sys.Credential = "", nil })
 	}
@@ -54,20 +54,20 @@ type diagnosis struct {
 	e    *Error
 }
 
-func (d *diagnosis) stage(born tristate, emptyDir bool) Stage {
-	if born == unknown && !emptyDir {
-		born = yes
+func (d *diagnosis) stage(forked tristate, emptyDir bool) Stage {
+	if forked == unknown && !emptyDir {
+		forked = yes
 		if d.fails(func(a *syscall.ProcAttr) { a.Dir, a.Sys.Credential = "", nil }) {
-			born = no
+			forked = no
 		}
 		leaveCgroup(d.attr.Sys)
 	}
 	switch {
-	case born == no && errors.Is(d.e.Err, syscall.EINVAL):
+	case forked == no && errors.Is(d.e.Err, syscall.EINVAL):
 		return StageExec // a string with a NUL byte; clone has no other use for EINVAL
-	case born == no && (errors.Is(d.e.Err, syscall.EMFILE) || errors.Is(d.e.Err, syscall.ENFILE)):
+	case forked == no && (errors.Is(d.e.Err, syscall.EMFILE) || errors.Is(d.e.Err, syscall.ENFILE)):
 		return StagePipes // the pipe over which the child would have reported
-	case born == no:
+	case forked == no:
 		return StageFork
 	}
 	if d.attr.Sys.Credential != nil && d.fails(func(a *syscall.ProcAttr) { a.Dir = "" }) {
@@ -118,5 +118,5 @@ func (d *diagnosis) fails(change func(*syscall.ProcAttr)) bool {
 	if d.e.PID == 0 {
 		d.e.PID = a.pid
 	}
-	return a.born != no && errors.Is(a.err, d.e.Err)
+	return a.forked != no && errors.Is(a.err, d.e.Err)
 }

@@ -10,7 +10,7 @@ import (
 // ends, 0 for well.
 type kernel struct {
 	statusPipe, fork, setgroups, setgid, setuid, chdir, exec syscall.Errno
-	// shy does not tell whether a child was born, as where it is collected
+	// shy does not tell whether a child was forked, as where it is waited for
 	// by Go itself.
 	shy   bool
 	forks int
@@ -45,14 +45,14 @@ func (k *kernel) try(path string, _ []string, attr *syscall.ProcAttr) attempt {
 	case k.exec != 0:
 		return k.failed(k.exec, yes)
 	}
-	return attempt{pid: 100 + k.forks, born: yes}
+	return attempt{pid: 100 + k.forks, forked: yes}
 }
 
-func (k *kernel) failed(errno syscall.Errno, born tristate) attempt {
-	a := attempt{err: errno, born: born}
+func (k *kernel) failed(errno syscall.Errno, forked tristate) attempt {
+	a := attempt{err: errno, forked: forked}
 	if k.shy {
-		a.born = unknown
-	} else if born == yes {
+		a.forked = unknown
+	} else if forked == yes {
 		a.pid = 100 + k.forks
 	}
 	return a

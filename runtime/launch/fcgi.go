@@ -37,7 +37,7 @@ const resolveTimeout = 10 * time.Second
 // Socket is a listening socket that processes share. It exists while anybody
 // holds it: who means to keep it over a restart of all its processes does not
 // release it in between. Its methods may be called from any goroutine; as they
-// touch the disk and may ask a name server, the loop calls none but Release.
+// may wait for the disk or a name server, the loop calls none but Release.
 //
 // What is done to it is done in the order of the calls.
 //
@@ -46,7 +46,7 @@ const resolveTimeout = 10 * time.Second
 type Socket struct {
 	log func(text string)
 
-	mu      sync.Mutex // held for a moment only, never while the disk is touched
+	mu      sync.Mutex // held for a moment only, never during disk or network I/O
 	options SocketOptions
 	holders int             // those who wait for it to be made are among them
 	last    <-chan struct{} // closed when the newest operation is done

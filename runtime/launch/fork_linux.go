@@ -10,17 +10,17 @@ import (
 )
 
 const (
-	// untilExec, or-ed with SIGCHLD as Go does, makes 49, a real-time signal
+	// cloneUntilExec, or-ed with SIGCHLD as Go does, makes 49, a real-time signal
 	// that means nothing to anybody: the termination signal of a child until
 	// execve sets it back to SIGCHLD. See the package comment.
-	untilExec = 0x20
+	cloneUntilExec = 0x20
 
-	// oneOfOurs makes wait4 see such children only, and of these only the
+	// ownClones makes wait4 see such children only, and of these only the
 	// calling thread's.
-	oneOfOurs = unix.WCLONE | unix.WNOTHREAD
+	ownClones = unix.WCLONE | unix.WNOTHREAD
 )
 
-// forker does the forks, on threads of its own.
+// forker forks, on threads of its own.
 type forker struct {
 	jobs chan func(*thread) // no buffer: a job taken is a job begun
 	quit chan struct{}
@@ -64,7 +64,7 @@ func (f *forker) start(c *Command, p *pipes) (child *Child, err error) {
 		try, place = tryCgroup, func(sys *syscall.SysProcAttr) { sys.UseCgroupFD, sys.CgroupFD = true, fd }
 	}
 	f.onThread(func(t *thread) {
-		t.withUmask(c.Umask, func() { child, err = begin(c, p, try, place) })
+		t.withUmask(c.Umask, func() { child, err = spawn(c, p, try, place) })
 	})
 	return child, err
 }
@@ -147,28 +147,28 @@ func (t *thread) withUmask(umask int, f func()) {
 }
 
 // tryPlain is an attempt with clone. A child that could not execute its program
-// is left for us to collect, and so tells its pid. One that was killed on the way
-// there looks like a success to Go, and is told by being there to collect.
+// is left for us to wait for, which tells its pid. One that was killed before exec
+// looks like a success to Go, and is recognised because it can be waited for.
 func tryPlain(path string, argv []string, attr *syscall.ProcAttr) attempt {
-	attr.Sys.Cloneflags |= untilExec
+	attr.Sys.Cloneflags |= cloneUntilExec
 	pid, err := syscall.ForkExec(path, argv, attr)
-	dead, status := collectFailed()
+	dead, status := reapFailed()
 	switch {
 	case dead == 0 && err == nil:
-		return attempt{pid: pid, born: yes}
+		return attempt{pid: pid, forked: yes}
 	case dead == 0:
-		return attempt{err: err, born: no}
+		return attempt{err: err, forked: no}
 	case err == nil:
 		err = errors.New(Describe(status))
 	}
-	return attempt{pid: dead, err: err, born: yes}
+	return attempt{pid: dead, err: err, forked: yes}
 }
 
-// collectFailed waits for the child of this thread that has not executed its
+// reapFailed waits for the child of this thread that has not executed its
 // program, and returns at once, with pid 0, if there is none.
-func collectFailed() (pid int, status syscall.WaitStatus) {
+func reapFailed() (pid int, status syscall.WaitStatus) {
 	for {
-		pid, err := syscall.Wait4(-1, &status, oneOfOurs, nil)
+		pid, err := syscall.Wait4(-1, &status, ownClones, nil)
 		switch {
 		case err == nil:
 			return pid, status
@@ -178,9 +178,9 @@ func collectFailed() (pid int, status syscall.WaitStatus) {
 	}
 }
 
-// collecting keeps Reap from collecting a failed child that ForkExec is about
-// to collect itself: forks with clone3 hold it shared, Reap alone.
-var collecting sync.RWMutex
+// reapMu keeps Reap from waiting for a failed child that ForkExec is about to wait
+// for itself: forks with clone3 hold it shared, Reap exclusively.
+var reapMu sync.RWMutex
 
 // tryCgroup is an attempt with clone3. Once the attempt has been made to leave
 // the cgroup, it is a plain one.
@@ -188,16 +188,16 @@ func tryCgroup(path string, argv []string, attr *syscall.ProcAttr) attempt {
 	if !attr.Sys.UseCgroupFD {
 		return tryPlain(path, argv, attr)
 	}
-	collecting.RLock()
-	defer collecting.RUnlock()
+	reapMu.RLock()
+	defer reapMu.RUnlock()
 	pid, err := syscall.ForkExec(path, argv, attr)
 	if err == nil {
-		return attempt{pid: pid, born: yes}
+		return attempt{pid: pid, forked: yes}
 	}
 	return attempt{err: err}
 }
 
 func leaveCgroup(sys *syscall.SysProcAttr) { sys.UseCgroupFD = false }
 
-func reapLock()   { collecting.Lock() }
-func reapUnlock() { collecting.Unlock() }
+func reapLock()   { reapMu.Lock() }
+func reapUnlock() { reapMu.Unlock() }

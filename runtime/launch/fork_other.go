@@ -16,7 +16,7 @@ func (f *forker) start(c *Command, p *pipes) (child *Child, err error) {
 		p.close()
 		return nil, &Error{Stage: StageFork, Err: syscall.ENOTSUP, Name: c.Name}
 	}
-	f.umask.with(c.Umask, func() { child, err = begin(c, p, try, nil) })
+	f.umask.with(c.Umask, func() { child, err = spawn(c, p, try, nil) })
 	return child, err
 }
 
@@ -25,7 +25,7 @@ func try(path string, argv []string, attr *syscall.ProcAttr) attempt {
 	if err != nil {
 		return attempt{err: err}
 	}
-	return attempt{pid: pid, born: yes}
+	return attempt{pid: pid, forked: yes}
 }
 
 func leaveCgroup(*syscall.SysProcAttr) {}

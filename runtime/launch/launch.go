@@ -67,24 +67,24 @@ type Child struct {
 
 // Launcher starts processes. Make one with New.
 type Launcher struct {
-	forker  forker
-	touches chan struct{} // holds a token per touch under way
+	forker   forker
+	preloads chan struct{} // holds a token per preload under way
 }
 
 const (
-	// maxTouches is how many starts may look at the disk at once, so that a
+	// maxPreloads is how many starts may read from the disk at once, so that a
 	// thousand of them do not occupy a thousand threads.
-	maxTouches = 4
-	// touchPatience is how long a start waits for its turn. Then some mount
+	maxPreloads = 4
+	// preloadPatience is how long a start waits for its turn. Then some mount
 	// does not answer, and those who are not concerned do not wait for it.
-	touchPatience = 100 * time.Millisecond
+	preloadPatience = 100 * time.Millisecond
 )
 
 // New returns a Launcher. It makes no thread before the first Start. The umask
 // and the working directory that children inherit are those that the daemon
 // has at that time; it must not change them while the Launcher is in use.
 func New() *Launcher {
-	l := &Launcher{touches: make(chan struct{}, maxTouches)}
+	l := &Launcher{preloads: make(chan struct{}, maxPreloads)}
 	l.forker.init()
 	return l
 }
@@ -103,7 +103,7 @@ func (l *Launcher) Close() { l.forker.close() }
 //
 // Source: contract/process.md section 4.
 func (l *Launcher) Start(c Command) (*Child, error) {
-	l.touch(&c)
+	l.preload(&c)
 	p, err := openPipes(&c)
 	if err != nil {
 		return nil, &Error{Stage: StagePipes, Err: err, Name: c.Name}
@@ -114,18 +114,18 @@ func (l *Launcher) Start(c Command) (*Child, error) {
 	return l.forker.start(&c, p)
 }
 
-// touch looks at everything that the child will need from the file system, so
-// that a mount which does not answer holds up this goroutine and not the fork.
-// What it finds does not matter: the child meets it again and says so.
-func (l *Launcher) touch(c *Command) {
+// preload reads what the child will need from the file system, so that a mount
+// which does not answer delays this goroutine and not the fork. Its errors do not
+// matter: the child meets them again and reports them.
+func (l *Launcher) preload(c *Command) {
 	select {
-	case l.touches <- struct{}{}:
-		defer func() { <-l.touches }()
+	case l.preloads <- struct{}{}:
+		defer func() { <-l.preloads }()
 	default:
 		select {
-		case l.touches <- struct{}{}:
-			defer func() { <-l.touches }()
-		case <-time.After(touchPatience):
+		case l.preloads <- struct{}{}:
+			defer func() { <-l.preloads }()
+		case <-time.After(preloadPatience):
 		}
 	}
 	var st syscall.Stat_t
@@ -148,9 +148,9 @@ func (l *Launcher) touch(c *Command) {
 	_ = syscall.Close(fd)
 }
 
-// begin executes c by try. place, if not nil, adds to the attributes what only
+// spawn starts c by try. place, if not nil, adds to the attributes what only
 // this system has.
-func begin(c *Command, p *pipes, try tryFunc, place func(*syscall.SysProcAttr)) (*Child, error) {
+func spawn(c *Command, p *pipes, try tryFunc, place func(*syscall.SysProcAttr)) (*Child, error) {
 	attr := attributes(c, p.child)
 	if place != nil {
 		place(attr.Sys)

@@ -48,8 +48,8 @@ func TestRedirectStderr(t *testing.T) {
 // A mount that does not answer holds up those who need it and no others.
 func TestHungTouchesDoNotStopStarts(t *testing.T) {
 	l := launcher(t)
-	for range maxTouches {
-		l.touches <- struct{}{} // as if each were waiting for such a mount
+	for range maxPreloads {
+		l.preloads <- struct{}{} // as if each were waiting for such a mount
 	}
 	child := start(t, l, cat())
 	_ = child.Stdin.Close()

@@ -15,7 +15,7 @@ import (
 func inheritedFiles(current uint64) uint64 {
 	goruntime.LockOSThread()
 	defer goruntime.UnlockOSThread()
-	attr := &syscall.ProcAttr{Sys: &syscall.SysProcAttr{Cloneflags: untilExec}}
+	attr := &syscall.ProcAttr{Sys: &syscall.SysProcAttr{Cloneflags: cloneUntilExec}}
 	if _, err := syscall.ForkExec("", []string{""}, attr); err == nil {
 		return current // it did execute: not on a kernel that we know
 	}
@@ -27,7 +27,7 @@ func inheritedFiles(current uint64) uint64 {
 	if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, nil, &lim); err == nil {
 		current = lim.Cur
 	}
-	_, _ = unix.Wait4(pid, nil, oneOfOurs, nil)
+	_, _ = unix.Wait4(pid, nil, ownClones, nil)
 	return current
 }
 
@@ -36,7 +36,7 @@ func inheritedFiles(current uint64) uint64 {
 func endedChild() (pid int, err error) {
 	var info unix.Siginfo
 	for {
-		err = unix.Waitid(unix.P_ALL, 0, &info, unix.WEXITED|unix.WNOWAIT|oneOfOurs, nil)
+		err = unix.Waitid(unix.P_ALL, 0, &info, unix.WEXITED|unix.WNOWAIT|ownClones, nil)
 		if err != unix.EINTR {
 			break
 		}

@@ -14,22 +14,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxHeld is how much of an unfinished line is held back, in bytes.
-const maxHeld = 64 << 10
+// maxPartial is how much of an unfinished line is held back, in bytes.
+const maxPartial = 64 << 10
 
-// atOnce is how much is given to a pipe or terminal in one call: as much as a
+// pieceSize is how much is given to a pipe or terminal in one call: as much as a
 // pipe takes in one piece (PIPE_BUF) and has room for when it is writable.
-const atOnce = 4096
+const pieceSize = 4096
 
-// lookUp is how often a wait for a descriptor looks whether it is still wanted.
-const lookUp = 100 * time.Millisecond
+// pollInterval is how often a wait for a descriptor checks whether it is to go on.
+const pollInterval = 100 * time.Millisecond
 
 // flushWait is how long the last, unfinished line waits for its target.
 const flushWait = time.Second
 
-// startedWith are the descriptors that were open when the program began and
+// inheritedFDs are the descriptors that were open when the program began and
 // not marked close-on-exec, which is what all of our own are.
-var startedWith = func() map[int]bool {
+var inheritedFDs = func() map[int]bool {
 	fds := map[int]bool{}
 	for fd := range 256 {
 		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil && flags&unix.FD_CLOEXEC == 0 {
@@ -75,42 +75,42 @@ func inheritedFD(path string) (fd int, ok bool) {
 	return 0, false
 }
 
-// outlet is a descriptor that we were started with. All Writers to it share one,
+// sharedFD is a descriptor that we were started with. All Writers to it share one,
 // so that only one of them is in the kernel and the others wait without a thread.
-type outlet struct {
+type sharedFD struct {
 	fd      int
 	regular bool
 	turn    chan struct{} // holds one token while somebody writes
 	written atomic.Int64  // bytes
 }
 
-var outlets = struct {
+var sharedFDs = struct {
 	sync.Mutex
-	byFD map[int]*outlet
-}{byFD: map[int]*outlet{}}
+	byFD map[int]*sharedFD
+}{byFD: map[int]*sharedFD{}}
 
-// sharedTarget is a Writer's use of an outlet.
+// sharedTarget is a Writer's use of a sharedFD.
 type sharedTarget struct {
-	*outlet
-	wanted func() bool // see Writer.wanted
+	*sharedFD
+	interrupted func() bool // see Writer.interrupted
 }
 
-func newShared(fd int, wanted func() bool) (target, error) {
-	if !startedWith[fd] {
+func newShared(fd int, interrupted func() bool) (target, error) {
+	if !inheritedFDs[fd] {
 		return nil, fmt.Errorf("cannot open log: descriptor %d: %w", fd, unix.EBADF)
 	}
-	outlets.Lock()
-	defer outlets.Unlock()
-	o := outlets.byFD[fd]
+	sharedFDs.Lock()
+	defer sharedFDs.Unlock()
+	o := sharedFDs.byFD[fd]
 	if o == nil {
 		var st unix.Stat_t
 		if err := unix.Fstat(fd, &st); err != nil {
 			return nil, fmt.Errorf("cannot open log: descriptor %d: %w", fd, err)
 		}
-		o = &outlet{fd: fd, regular: st.Mode&unix.S_IFMT == unix.S_IFREG, turn: make(chan struct{}, 1)}
-		outlets.byFD[fd] = o
+		o = &sharedFD{fd: fd, regular: st.Mode&unix.S_IFMT == unix.S_IFREG, turn: make(chan struct{}, 1)}
+		sharedFDs.byFD[fd] = o
 	}
-	return &sharedTarget{outlet: o, wanted: wanted}, nil
+	return &sharedTarget{sharedFD: o, interrupted: interrupted}, nil
 }
 
 func (t *sharedTarget) waits() bool  { return true }
@@ -144,7 +144,7 @@ func (t *sharedTarget) write(p []byte, until time.Time) (n int, err error) {
 	return n, nil
 }
 
-// enter waits for the outlet's turn.
+// enter waits for its turn to write.
 func (t *sharedTarget) enter(until time.Time) bool {
 	for {
 		select {
@@ -155,8 +155,8 @@ func (t *sharedTarget) enter(until time.Time) bool {
 		select {
 		case t.turn <- struct{}{}:
 			return true
-		case <-time.After(lookUp):
-			if t.wanted() || !time.Now().Before(until) {
+		case <-time.After(pollInterval):
+			if t.interrupted() || !time.Now().Before(until) {
 				return false
 			}
 		}
@@ -167,48 +167,48 @@ func (t *sharedTarget) enter(until time.Time) bool {
 func (t *sharedTarget) ready(until time.Time) bool {
 	for {
 		fds := []unix.PollFd{{Fd: int32(t.fd), Events: unix.POLLOUT}}
-		n, err := unix.Poll(fds, int(lookUp.Milliseconds()))
+		n, err := unix.Poll(fds, int(pollInterval.Milliseconds()))
 		if n > 0 || err != nil && !errors.Is(err, unix.EINTR) {
 			return true // the write will tell what is wrong
 		}
-		if t.wanted() || !time.Now().Before(until) {
+		if t.interrupted() || !time.Now().Before(until) {
 			return false
 		}
 	}
 }
 
 // piece is how much of p to write with one call.
-func (o *outlet) piece(p []byte) int {
-	if o.regular || len(p) <= atOnce {
+func (o *sharedFD) piece(p []byte) int {
+	if o.regular || len(p) <= pieceSize {
 		return len(p)
 	}
-	if i := bytes.LastIndexByte(p[:atOnce], '\n'); i >= 0 {
+	if i := bytes.LastIndexByte(p[:pieceSize], '\n'); i >= 0 {
 		return i + 1
 	}
-	return atOnce
+	return pieceSize
 }
 
-// lines is what to write of p now: for an outlet, whole lines, with what was
+// lines is what to write of p now: for a sharedFD, whole lines, with what was
 // held back before them. It holds back the rest unless that is too long.
 func (w *Writer) lines(p []byte) []byte {
 	if _, ok := w.target.(*sharedTarget); !ok {
 		return p
 	}
 	end := bytes.LastIndexByte(p, '\n') + 1
-	if len(w.held)+len(p)-end > maxHeld {
+	if len(w.partial)+len(p)-end > maxPartial {
 		end = len(p)
 	}
 	if end == 0 {
-		w.held = append(w.held, p...)
+		w.partial = append(w.partial, p...)
 		return nil
 	}
 	data := p[:end]
-	if len(w.held) > 0 {
-		data = append(w.held, data...)
+	if len(w.partial) > 0 {
+		data = append(w.partial, data...)
 	}
-	w.held = nil
+	w.partial = nil
 	if end < len(p) {
-		w.held = append(w.held, p[end:]...)
+		w.partial = append(w.partial, p[end:]...)
 	}
 	return data
 }
@@ -216,11 +216,11 @@ func (w *Writer) lines(p []byte) []byte {
 // flush writes what is held back; what the target does not take within a second
 // is lost.
 func (w *Writer) flush() {
-	if len(w.held) == 0 || w.target == nil {
+	if len(w.partial) == 0 || w.target == nil {
 		return
 	}
-	held, until := w.held, time.Now().Add(flushWait)
-	w.held = nil
+	held, until := w.partial, time.Now().Add(flushWait)
+	w.partial = nil
 	for len(held) > 0 {
 		n, err := w.target.write(held, until)
 		held = held[n:]
@@ -231,7 +231,7 @@ func (w *Writer) flush() {
 			err = ErrStalled
 		}
 		if err != nil {
-			w.lose(&w.files, len(held), err)
+			w.recordLoss(&w.files, len(held), err)
 			return
 		}
 	}

@@ -24,7 +24,7 @@ func (w *Writer) rotate() {
 	}
 	if err := w.rotateNow(t); err != nil {
 		w.reopenAt = time.Now().Add(w.reopenEvery)
-		w.lose(&w.rotation, 0, err)
+		w.recordLoss(&w.rotation, 0, err)
 		return
 	}
 	w.recovered(&w.rotation)
@@ -32,7 +32,7 @@ func (w *Writer) rotate() {
 
 func (w *Writer) rotateNow(t *fileTarget) error {
 	path := w.opts.Path
-	defer alone(path)()
+	defer lockRotation(path)()
 	if t.named(path) {
 		if w.opts.Backups <= 0 {
 			return t.truncate()
@@ -59,8 +59,8 @@ var rotations = struct {
 	under map[string]chan struct{}
 }{under: map[string]chan struct{}{}}
 
-// alone waits until nobody else rotates path, and returns what lets others do so.
-func alone(path string) func() {
+// lockRotation waits until nobody else rotates path, and returns what lets others do so.
+func lockRotation(path string) func() {
 	rotations.Lock()
 	defer rotations.Unlock()
 	for {

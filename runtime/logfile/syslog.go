@@ -21,15 +21,15 @@ const (
 	syslogRetry = time.Second            // after it failed
 )
 
-// syslogPlaces are where systems have the syslog daemon's socket.
-var syslogPlaces = []string{"/dev/log", "/var/run/syslog", "/var/run/log"}
+// syslogPaths are where systems have the syslog daemon's socket.
+var syslogPaths = []string{"/dev/log", "/var/run/syslog", "/var/run/log"}
 
 // syslogger is the connection to one syslog daemon. All Writers share it.
 type syslogger struct {
 	mu      sync.Mutex
-	places  []string
+	paths   []string
 	conn    net.Conn
-	downFor error // why nothing is tried until then
+	lastErr error // why nothing is tried until then
 	until   time.Time
 	buf     []byte
 }
@@ -44,9 +44,9 @@ func syslogAt(socket string) *syslogger {
 	defer syslogs.Unlock()
 	s := syslogs.bySocket[socket]
 	if s == nil {
-		s = &syslogger{places: syslogPlaces}
+		s = &syslogger{paths: syslogPaths}
 		if socket != "" {
-			s.places = []string{socket}
+			s.paths = []string{socket}
 		}
 		syslogs.bySocket[socket] = s
 	}
@@ -68,7 +68,7 @@ func (w *Writer) toSyslog(p []byte) {
 		}
 	}
 	if why != nil {
-		w.lose(&w.sys, lost, why)
+		w.recordLoss(&w.sys, lost, why)
 	} else {
 		w.recovered(&w.sys)
 	}
@@ -79,8 +79,8 @@ func (w *Writer) toSyslog(p []byte) {
 func (s *syslogger) send(tag string, line []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.downFor != nil && time.Now().Before(s.until) {
-		return s.downFor
+	if s.lastErr != nil && time.Now().Before(s.until) {
+		return s.lastErr
 	}
 	if tag != "" {
 		tag += " "
@@ -88,9 +88,9 @@ func (s *syslogger) send(tag string, line []byte) error {
 	s.buf = fmt.Appendf(s.buf[:0], "<%d>%s %s: %s%s", priority, time.Now().Format(time.Stamp),
 		filepath.Base(os.Args[0]), tag, strings.ToValidUTF8(string(line), "\uFFFD"))
 	err := s.write()
-	s.downFor = err
+	s.lastErr = err
 	if errors.Is(err, syscall.EMSGSIZE) {
-		s.downFor = nil // the line's own fault; others still go
+		s.lastErr = nil // the line's own fault; others still go
 	}
 	s.until = time.Now().Add(syslogRetry)
 	return err
@@ -121,8 +121,8 @@ func (s *syslogger) write() error {
 
 func (s *syslogger) dial() (net.Conn, error) {
 	var errs []error
-	for _, place := range s.places {
-		conn, err := net.Dial("unixgram", place)
+	for _, path := range s.paths {
+		conn, err := net.Dial("unixgram", path)
 		if err == nil {
 			return conn, nil
 		}

@@ -45,12 +45,12 @@ func openOS(path string, flag int, mode fs.FileMode) (file, error) {
 
 // fileTarget is a file that was opened by its path.
 type fileTarget struct {
-	file    file
-	regular bool
-	patient bool // it has deadlines, so writes wait
-	written int64
-	info    fs.FileInfo
-	wanted  func() bool // see Writer.wanted
+	file        file
+	regular     bool
+	patient     bool // it has deadlines, so writes wait
+	written     int64
+	info        fs.FileInfo
+	interrupted func() bool // see Writer.interrupted
 }
 
 // openTarget opens what path names; nil for no path.
@@ -59,7 +59,7 @@ func (w *Writer) openTarget(path string) (target, error) {
 		return nil, nil
 	}
 	if fd, ok := inheritedFD(path); ok {
-		return newShared(fd, w.wanted)
+		return newShared(fd, w.interrupted)
 	}
 	// Creating files does not make one the controlling terminal by accident.
 	flag := os.O_WRONLY | os.O_CREATE | os.O_APPEND | syscall.O_NOCTTY
@@ -79,7 +79,7 @@ func (w *Writer) openTarget(path string) (target, error) {
 		f.Close()
 		return nil, fmt.Errorf("cannot open log: %w", err)
 	}
-	t := &fileTarget{file: f, info: info, regular: info.Mode().IsRegular(), wanted: w.wanted}
+	t := &fileTarget{file: f, info: info, regular: info.Mode().IsRegular(), interrupted: w.interrupted}
 	if !t.regular {
 		t.patient = f.SetWriteDeadline(time.Time{}) == nil
 	}
@@ -92,7 +92,7 @@ func (t *fileTarget) write(p []byte, until time.Time) (int, error) {
 			return 0, err
 		}
 		// Who asked before the deadline was set did not wake this write.
-		if t.wanted() {
+		if t.interrupted() {
 			return 0, os.ErrDeadlineExceeded
 		}
 	}

@@ -45,8 +45,8 @@ type tracker struct {
 	dropped int64
 }
 
-// lose counts n lost bytes and reports if it is time.
-func (w *Writer) lose(t *tracker, n int, err error) {
+// recordLoss counts n lost bytes and reports if it is time.
+func (w *Writer) recordLoss(t *tracker, n int, err error) {
 	w.dropped.Add(int64(n))
 	now := time.Now()
 	if t.since.IsZero() {

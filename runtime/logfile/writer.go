@@ -60,23 +60,23 @@ type Writer struct {
 	// turn holds one token while somebody works on the fields below. It is a
 	// channel and no mutex since its queue is fair: a Write that is asked to make
 	// room gets in again only behind the asker.
-	turn    chan struct{}
-	waiting atomic.Int32              // askers that want a blocked Write to make room
-	blocker atomic.Pointer[os.File]   // the file that a Write may be blocked on
-	giveUp  atomic.Pointer[time.Time] // see SetDeadline
+	turn        chan struct{}
+	waiting     atomic.Int32              // callers that want a blocked Write to end its turn
+	blockedFile atomic.Pointer[os.File]   // the file that a Write may be blocked on
+	deadline    atomic.Pointer[time.Time] // see SetDeadline
 
 	// Owned by whoever holds the turn.
-	opts     Options
-	users    int        // Opens that have not been closed
-	target   target     // nil when there is no file
-	held     []byte     // an unfinished line, for targets that take whole lines
-	gaveUp   bool       // the deadline has passed in vain
-	heeded   *time.Time // of giveUp: the one that this write knows of
-	reopenAt time.Time
-	files    tracker
-	rotation tracker
-	sys      tracker
-	reports  []Trouble // to be told once the turn is given back
+	opts           Options
+	users          int        // Opens that have not been closed
+	target         target     // nil when there is no file
+	partial        []byte     // an unfinished line, for targets that take whole lines
+	deadlinePassed bool       // the deadline has passed and nothing was taken
+	seenDeadline   *time.Time // the deadline that the present write goes by
+	reopenAt       time.Time
+	files          tracker
+	rotation       tracker
+	sys            tracker
+	reports        []Trouble // to be made once the turn has ended
 
 	reportEvery, stallAfter, reopenEvery time.Duration
 	openFile                             func(path string, flag int, mode fs.FileMode) (file, error)
@@ -115,7 +115,7 @@ func (w *Writer) Dropped() int64 { return w.dropped.Load() }
 //
 // A disk that hangs in the kernel cannot be given up on.
 func (w *Writer) SetDeadline(t time.Time) {
-	w.giveUp.Store(&t)
+	w.deadline.Store(&t)
 	w.wake()
 }
 
@@ -124,9 +124,9 @@ func (w *Writer) SetDeadline(t time.Time) {
 // Open that succeeds asks for a Close; only the last Close closes the file, so that
 // a process may be started anew while its former end is still being dealt with.
 func (w *Writer) Open() error {
-	w.giveUp.Store(nil)
-	defer w.own()()
-	w.gaveUp = false
+	w.deadline.Store(nil)
+	defer w.takeTurn()()
+	w.deadlinePassed = false
 	if err := w.refresh(); err != nil {
 		return err
 	}
@@ -138,7 +138,7 @@ func (w *Writer) Open() error {
 // asks for (SIGUSR2). If that fails the old file stays in use. It does nothing
 // while the Writer is closed.
 func (w *Writer) Reopen() error {
-	defer w.own()()
+	defer w.takeTurn()()
 	if !w.open() {
 		return nil
 	}
@@ -148,7 +148,7 @@ func (w *Writer) Reopen() error {
 // Configure changes everything about the log in place. An open Writer stays
 // open; if the new file cannot be opened nothing changes.
 func (w *Writer) Configure(o Options) error {
-	defer w.own()()
+	defer w.takeTurn()()
 	old := w.opts
 	w.setOptions(o)
 	if !w.open() || old.Path == o.Path {
@@ -168,14 +168,14 @@ func (w *Writer) Configure(o Options) error {
 // are left alone. A missing file is created if the Writer is open and is nothing
 // to clear otherwise. It refuses anything but a regular file with ErrNotRegular.
 func (w *Writer) Clear() error {
-	defer w.own()()
+	defer w.takeTurn()()
 	switch {
 	case w.opts.Path == "":
 		return nil
 	case !w.open():
 		return clearPath(w.opts.Path)
 	}
-	defer alone(w.opts.Path)() // not to empty what another Writer makes a backup
+	defer lockRotation(w.opts.Path)() // not to empty what another Writer makes a backup
 	if err := w.refresh(); err != nil {
 		return err
 	}
@@ -188,15 +188,15 @@ func (w *Writer) Clear() error {
 
 // Flush writes an unfinished line that was held back.
 func (w *Writer) Flush() {
-	w.acquire()
+	w.startTurn()
 	w.flush()
-	w.giveBack()
+	w.endTurn()
 }
 
 // Close ends one Open; the last one flushes and closes the file. Writes are then
 // dropped until Open is called again. It does nothing while the Writer is closed.
 func (w *Writer) Close() error {
-	defer w.own()()
+	defer w.takeTurn()()
 	if !w.open() {
 		return nil
 	}
@@ -212,13 +212,13 @@ func (w *Writer) Close() error {
 // one call as far as the target allows, and waits for a target that takes
 // nothing, see SetDeadline.
 func (w *Writer) Write(p []byte) (int, error) {
-	w.acquire()
+	w.startTurn()
 	if w.opts.Syslog && w.open() {
 		w.toSyslog(p)
 	}
-	for data := w.lines(p); ; w.acquire() {
+	for data := w.lines(p); ; w.startTurn() {
 		data = w.advance(data)
-		w.giveBack()
+		w.endTurn()
 		if len(data) == 0 {
 			return len(p), nil
 		}
@@ -229,30 +229,30 @@ func (w *Writer) Write(p []byte) (int, error) {
 // returns what is left. What nobody will ever take is dropped, not left.
 func (w *Writer) advance(data []byte) []byte {
 	if !w.open() {
-		w.lose(&w.files, len(data), ErrClosed)
+		w.recordLoss(&w.files, len(data), ErrClosed)
 		return nil
 	}
 	for w.target != nil && len(data) > 0 {
-		until, final := w.patience()
+		until, final := w.writeDeadline()
 		taken := w.target.taken()
 		n, err := w.target.write(data, until)
 		data = data[n:]
 		frozen := w.target.taken() == taken && !time.Now().Before(until)
 		switch {
 		case err == nil:
-			w.gaveUp = false
+			w.deadlinePassed = false
 			w.recovered(&w.files)
 		case !errors.Is(err, os.ErrDeadlineExceeded):
-			if !w.comeBack(err) {
-				w.lose(&w.files, len(data), err)
+			if !w.reopenAfter(err) {
+				w.recordLoss(&w.files, len(data), err)
 				data = nil
 			}
 		case frozen && final:
-			w.gaveUp = true
-			w.lose(&w.files, len(data), ErrStalled)
+			w.deadlinePassed = true
+			w.recordLoss(&w.files, len(data), ErrStalled)
 			data = nil
 		case frozen:
-			w.lose(&w.files, 0, ErrStalled)
+			w.recordLoss(&w.files, 0, ErrStalled)
 			return data
 		default:
 			return data
@@ -262,21 +262,21 @@ func (w *Writer) advance(data []byte) []byte {
 	return nil
 }
 
-// patience is until when the next write may wait for a target that takes
+// writeDeadline is until when the next write may wait for a target that takes
 // nothing, and whether what is left is dropped then.
-func (w *Writer) patience() (until time.Time, final bool) {
+func (w *Writer) writeDeadline() (until time.Time, final bool) {
 	if !w.target.waits() {
 		return time.Time{}, false
 	}
 	now := time.Now()
 	until = now.Add(w.stallAfter)
-	w.heeded = w.giveUp.Load()
-	if t := w.heeded; t != nil && !t.IsZero() && t.Before(until) {
-		if w.gaveUp && !now.Before(*t) {
+	w.seenDeadline = w.deadline.Load()
+	if t := w.seenDeadline; t != nil && !t.IsZero() && t.Before(until) {
+		if w.deadlinePassed && !now.Before(*t) {
 			return now, true // one moment for all of what comes
 		}
 		// Even late, a target that others make full is given a moment.
-		return later(*t, now.Add(lookUp)), true
+		return later(*t, now.Add(pollInterval)), true
 	}
 	return until, false
 }
@@ -288,9 +288,9 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// comeBack opens a file anew after an error that says this one is of no more
+// reopenAfter opens a file anew after an error that says this one is of no more
 // use, such as a stale NFS handle or a reader that has gone.
-func (w *Writer) comeBack(err error) bool {
+func (w *Writer) reopenAfter(err error) bool {
 	if full(err) || time.Now().Before(w.reopenAt) {
 		return false
 	}
@@ -324,10 +324,10 @@ func (w *Writer) swap(next target) error {
 		err = w.target.close()
 	}
 	w.target = next
-	w.blocker.Store(nil)
+	w.blockedFile.Store(nil)
 	if f, ok := next.(*fileTarget); ok {
 		if osf, ok := f.file.(*os.File); ok && f.waits() {
-			w.blocker.Store(osf)
+			w.blockedFile.Store(osf)
 		}
 	}
 	return err
@@ -336,24 +336,26 @@ func (w *Writer) swap(next target) error {
 // open reports whether there has been an Open without a Close.
 func (w *Writer) open() bool { return w.users > 0 }
 
-// own takes the turn, from a Write that waits for its target if need be, and
-// returns what gives it back.
-func (w *Writer) own() func() {
+// takeTurn interrupts a Write that waits for its target, takes the turn, and
+// returns what ends it.
+func (w *Writer) takeTurn() func() {
 	w.waiting.Add(1)
 	w.wake()
-	w.acquire()
+	w.startTurn()
 	w.waiting.Add(-1)
-	return w.giveBack
+	return w.endTurn
 }
 
-// wanted reports whether a write that waits is to return: somebody wants the turn,
+// interrupted reports whether a write that waits is to return: somebody wants the turn,
 // or has set another deadline.
-func (w *Writer) wanted() bool { return w.waiting.Load() > 0 || w.giveUp.Load() != w.heeded }
+func (w *Writer) interrupted() bool {
+	return w.waiting.Load() > 0 || w.deadline.Load() != w.seenDeadline
+}
 
-func (w *Writer) acquire() { w.turn <- struct{}{} }
+func (w *Writer) startTurn() { w.turn <- struct{}{} }
 
-// giveBack ends the turn and tells what happened in it.
-func (w *Writer) giveBack() {
+// endTurn ends the turn and makes the reports that came up in it.
+func (w *Writer) endTurn() {
 	reports, tell := w.reports, w.opts.Report
 	w.reports = nil
 	<-w.turn
@@ -365,9 +367,9 @@ func (w *Writer) giveBack() {
 	}
 }
 
-// wake makes a Write that waits for its target look up.
+// wake makes a Write that waits for its target check whether it is interrupted.
 func (w *Writer) wake() {
-	if f := w.blocker.Load(); f != nil {
+	if f := w.blockedFile.Load(); f != nil {
 		// It fails when the file has just been closed, and then nobody waits.
 		_ = f.SetWriteDeadline(time.Unix(1, 0))
 	}
