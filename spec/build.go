@@ -27,7 +27,7 @@ type builder struct {
 	daemonUser string // user of [supervisord], expanded
 	hasUser    bool
 	built      map[buildKey]*built
-	late       []*Error // mistakes of which Supervisor says nothing
+	ownErrs    []*Error // mistakes of which Supervisor says nothing
 }
 
 func newBuilder(l *load) *builder {
@@ -68,11 +68,11 @@ func environ(h Host) Env {
 	return env
 }
 
-// build judges everything, in the order in which Supervisor does.
+// build checks everything, in the order in which Supervisor does.
 //
 // Source: contract/config.md section 5.
 func (b *builder) build() {
-	b.unread()
+	b.parseErrors()
 	b.cfg.Daemon = Daemon{Environment: Env{}}
 	supervisord := b.supervisord()
 	b.interfaces()
@@ -89,9 +89,9 @@ func (b *builder) build() {
 		b.cfg.Reconcile = b.reconcile(r)
 		b.add(r.notes)
 	}
-	b.errs = append(b.errs, b.late...)
-	b.unique()
-	b.owners()
+	b.errs = append(b.errs, b.ownErrs...)
+	b.checkUnique()
+	b.assignGroups()
 	b.adviseSections()
 }
 
@@ -100,9 +100,9 @@ func (b *builder) reader(s *section) *reader {
 	return &reader{section: s, host: b.host, names: b.names, textual: b.textual}
 }
 
-// unread notes the lines that could not be read: the main file's before all else,
+// parseErrors notes the lines that could not be read: the main file's before all else,
 // those of included files after what is wrong with including.
-func (b *builder) unread() {
+func (b *builder) parseErrors() {
 	including := b.errs
 	b.errs = nil
 	for i, from := range b.load.sources {
@@ -121,7 +121,7 @@ func (b *builder) unread() {
 func (b *builder) supervisord() *reader {
 	s := b.byName["supervisord"]
 	if s == nil {
-		if !b.hidden() {
+		if !b.mayHideSections() {
 			b.errs = append(b.errs, &Error{
 				File: b.cfg.Path, Text: ".ini file does not include supervisord section", Hint: "add a line [supervisord]",
 			})
@@ -185,13 +185,13 @@ type job struct {
 //
 // Source: contract/config.md section 8.
 func (b *builder) groups() {
-	heads, jobs := b.plan()
+	groups, jobs := b.plan()
 	b.reuse()
 	b.built = make(map[buildKey]*built, len(jobs))
-	b.cfg.Groups = make([]Group, 0, len(heads)+len(jobs))
+	b.cfg.Groups = make([]Group, 0, len(groups)+len(jobs))
 	inParallel(len(jobs), func(i int) { b.run(&jobs[i]) })
 	next := 0
-	for _, h := range heads {
+	for _, h := range groups {
 		b.add(h.notes)
 		for _, m := range h.members {
 			if m.section == nil {
@@ -217,8 +217,8 @@ func (b *builder) groups() {
 	})
 }
 
-// head is a [group:x] section, read but for its members.
-type head struct {
+// groupSection is a [group:x] section, of which the members are still to be built.
+type groupSection struct {
 	notes
 	group   Group
 	members []member
@@ -226,15 +226,15 @@ type head struct {
 
 // plan lists what is to be built, in Supervisor's order: the members of each
 // group, then programs, listeners and fcgi-programs that are in none.
-func (b *builder) plan() (heads []head, jobs []job) {
+func (b *builder) plan() (groups []groupSection, jobs []job) {
 	grouped := map[*section]bool{}
 	jobs = make([]job, 0, len(b.sections))
 	for _, s := range b.sections {
 		if !strings.HasPrefix(s.name, groupPrefix) {
 			continue
 		}
-		h := b.groupHead(b.reader(s))
-		heads = append(heads, h)
+		h := b.groupSection(b.reader(s))
+		groups = append(groups, h)
 		for _, m := range h.members {
 			if m.section == nil {
 				continue
@@ -258,7 +258,7 @@ func (b *builder) plan() (heads []head, jobs []job) {
 			}
 		}
 	}
-	return heads, jobs
+	return groups, jobs
 }
 
 // processesIn builds the processes of one member of a group. An fcgi-program
@@ -297,8 +297,8 @@ func (b *builder) reuse() {
 	}
 }
 
-// owners notes which groups each file defines or adds to.
-func (b *builder) owners() {
+// assignGroups notes which groups each file defines or adds to.
+func (b *builder) assignGroups() {
 	index := make(map[string]int, len(b.cfg.Files))
 	for i, f := range b.cfg.Files {
 		index[f.Path] = i
@@ -323,11 +323,11 @@ func (b *builder) owners() {
 	}
 }
 
-// unique refuses two groups of one name, and two processes of one name in a
-// group: only one of them would ever run. The later in the files is to blame.
+// checkUnique refuses two groups of one name, and two processes of one name in a
+// group: only one of them would ever run. The mistake is put at the later one.
 //
 // Differs: Supervisor says nothing (differences.md row 45).
-func (b *builder) unique() {
+func (b *builder) checkUnique() {
 	place := make(map[string]int, len(b.sections))
 	for i, s := range b.sections {
 		place[s.name] = i
@@ -344,17 +344,17 @@ func (b *builder) unique() {
 	names := make(map[string]*Group, len(groups))
 	for _, g := range groups {
 		if first := names[g.Name]; first != nil {
-			b.twice(first.Origin, g.Origin, fmt.Sprintf("the group name %s is taken by [%s]", PyRepr(g.Name), first.Origin.Section))
+			b.duplicate(first.Origin, g.Origin, fmt.Sprintf("the group name %s is taken by [%s]", PyRepr(g.Name), first.Origin.Section))
 			continue
 		}
 		names[g.Name] = g
-		b.uniqueProcesses(g, wrong)
+		b.checkUniqueProcesses(g, wrong)
 	}
 }
 
-// uniqueProcesses looks at one group. wrong are the sections with a mistake: of
+// checkUniqueProcesses looks at one group. wrong are the sections with a mistake: of
 // the names of their processes nothing is known.
-func (b *builder) uniqueProcesses(g *Group, wrong map[string]bool) {
+func (b *builder) checkUniqueProcesses(g *Group, wrong map[string]bool) {
 	if len(g.Processes) < 2 {
 		return
 	}
@@ -365,7 +365,7 @@ func (b *builder) uniqueProcesses(g *Group, wrong map[string]bool) {
 			continue
 		}
 		if first := names[p.Name]; first != nil {
-			b.twice(first.Origin, p.Origin, fmt.Sprintf("the process name %s is taken in group %s by [%s]",
+			b.duplicate(first.Origin, p.Origin, fmt.Sprintf("the process name %s is taken in group %s by [%s]",
 				PyRepr(p.Name), g.Name, first.Origin.Section))
 			continue
 		}
@@ -373,8 +373,8 @@ func (b *builder) uniqueProcesses(g *Group, wrong map[string]bool) {
 	}
 }
 
-// twice notes that two places define one name.
-func (b *builder) twice(first, second Origin, text string) {
+// duplicate notes that two places define one name.
+func (b *builder) duplicate(first, second Origin, text string) {
 	hint := fmt.Sprintf("rename one; the other is at %s:%d", b.byName[first.Section].from.shown, first.Line)
 	if first == second {
 		hint = "put %(process_num)d into process_name, so that each process has its own"

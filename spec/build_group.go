@@ -226,11 +226,11 @@ type member struct {
 	notes   notes
 }
 
-// groupHead reads a [group:x] section but for the processes of its members.
+// groupSection reads a [group:x] section but for the processes of its members.
 // What is wrong with the name of a member comes after what is wrong with the
 // members before it, as in Supervisor.
-func (b *builder) groupHead(r *reader) head {
-	h := head{group: Group{Kind: KindGroup, Origin: r.section.origin}}
+func (b *builder) groupSection(r *reader) groupSection {
+	h := groupSection{group: Group{Kind: KindGroup, Origin: r.section.origin}}
 	h.group.Name = r.name()
 	h.group.Priority = get(r, "priority", 999, asInt)
 	text, _ := r.text("programs")
@@ -276,7 +276,7 @@ func (b *builder) member(r *reader, name string) member {
 // (differences.md row 45), so that its own mistakes come first.
 func (b *builder) repeated(r *reader, name string) {
 	file, line := r.at("programs")
-	b.late = append(b.late, &Error{
+	b.ownErrs = append(b.ownErrs, &Error{
 		File: file, Line: line, Section: r.section.name, Key: "programs",
 		Text: fmt.Sprintf("[%s] names %s twice", r.section.name, name), Hint: "leave one out",
 	})
@@ -285,11 +285,11 @@ func (b *builder) repeated(r *reader, name string) {
 // mayBeMissing reports whether a group may name a program that is not there: its
 // file was left out, or it may stand where a file could not be read.
 func (b *builder) mayBeMissing(name string) bool {
-	return b.load.absent[name] || b.hidden()
+	return b.load.absent[name] || b.mayHideSections()
 }
 
-// hidden reports whether a section may be there although it was not read.
-func (b *builder) hidden() bool {
+// mayHideSections reports whether a section may be there although it was not read.
+func (b *builder) mayHideSections() bool {
 	return slices.ContainsFunc(b.load.sources, func(s *source) bool { return s.doc.mayHideSections() })
 }
 

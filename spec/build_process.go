@@ -37,8 +37,8 @@ type programEnv struct {
 //
 // Source: contract/config.md sections 5, 6 and 8.
 func (b *builder) processes(r *reader, group string, socket *Socket) []Process {
-	r.inside = true
-	defer func(names *Names) { r.inside, r.names = false, names }(r.names)
+	r.inProcess = true
+	defer func(names *Names) { r.inProcess, r.names = false, names }(r.names)
 	name := r.name()
 	r.names = r.names.With(
 		TextVar("host_node_name", b.hostname),
@@ -59,8 +59,8 @@ func (b *builder) processes(r *reader, group string, socket *Socket) []Process {
 	return list
 }
 
-// maxProcs bounds numprocs, so that a slip of the finger does not take the
-// machine's memory.
+// maxProcs bounds numprocs, so that a typing error does not take the machine's
+// memory.
 const maxProcs = 100_000
 
 // program reads what the processes of a section share.

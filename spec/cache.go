@@ -74,7 +74,7 @@ func (c *Cache) keep(l *load, b *builder) {
 	c.sections, c.built = b.byName, b.built
 }
 
-// is reports whether a source that is known stands for the same file.
+// is reports whether two sources are of one file, read in the same role.
 func (s *source) is(t *source) bool {
 	return s != nil && s.path == t.path && s.shown == t.shown && s.here == t.here && s.main == t.main
 }

@@ -33,7 +33,7 @@ func DefaultCtl() Ctl { return Ctl{ServerURL: "http://localhost:9001", Prompt: "
 // those that it cannot load, are passed over.
 func LoadCtl(h Host, file string) (*Ctl, error) {
 	l := newLoad(h, file, Options{})
-	main, err := l.gatherMain()
+	main, err := l.readMain()
 	if err != nil {
 		return nil, newLoadError([]*Error{err})
 	}
@@ -43,7 +43,7 @@ func LoadCtl(h Host, file string) (*Ctl, error) {
 	s := ctlSection(l.sources)
 	if s == nil {
 		l.include(main)
-		l.readWanted()
+		l.readIncluded()
 		s = ctlSection(l.sources)
 	}
 	if s == nil {

@@ -102,7 +102,7 @@ func dialectRows() []dialectRow {
 		{"no key", "[s]\n=v\n", reading{Error: "Source contains parsing errors: 'conf'\n\t[line  2]: '=v\\n'"}, ""},
 		{"no key ends the option before it", "[s]\na=b\n=v\n w\n", reading{Error: "Source contains parsing errors: 'conf'\n\t[line  3]: '=v\\n'\n\t[line  4]: ' w\\n'"}, ""},
 		{"several bad lines", "[s]\nit's\n\ta\n\"b\"\n'\"\nc=d\n", reading{Error: "Source contains parsing errors: 'conf'\n\t[line  2]: \"it's\\n\"\n\t[line  3]: '\\ta\\n'\n\t[line  4]: '\"b\"\\n'\n\t[line  5]: '\\'\"\\n'"}, ""},
-		{"a bad line leaves the option open", "[s]\na=b\nc\n d\n", reading{Error: "Source contains parsing errors: 'conf'\n\t[line  3]: 'c\\n'"}, ""},
+		{"a bad line valueParsers the option open", "[s]\na=b\nc\n d\n", reading{Error: "Source contains parsing errors: 'conf'\n\t[line  3]: 'c\\n'"}, ""},
 		{"line 100", "[s]\n" + strings.Repeat("a=b\n", 98) + "k\n", reading{Error: "Source contains parsing errors: 'conf'\n\t[line 100]: 'k\\n'"}, ""},
 		{"open bracket later", "[s]\n[t\n", reading{Error: "Source contains parsing errors: 'conf'\n\t[line  2]: '[t\\n'"}, ""},
 		{"key before any header", "k=v\n[s]\n", reading{Error: "File contains no section headers.\nfile: 'conf', line: 1\n'k=v\\n'"}, ""},

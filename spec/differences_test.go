@@ -17,7 +17,7 @@ type difference struct {
 	sentence string
 	// readme is how README.md says it, "" for what no user can see.
 	readme   string
-	explains func(m *mutant, ours, theirs verdictOf) bool
+	explains func(m *mutant, ours, theirs loadResult) bool
 }
 
 // differences are all there are. The rows named in their sentences are those of
@@ -28,7 +28,7 @@ var differences = []difference{
 		"of several comment signs on a line the leftmost that follows a space ends the value, as in later Pythons; " +
 			"Supervisor looks at the first ; and the first # before any second one (row 50)",
 		"the leftmost that follows a space begins the comment",
-		func(m *mutant, _, _ verdictOf) bool {
+		func(m *mutant, _, _ loadResult) bool {
 			return anyLine(m, func(line string) bool { return leftmostCut(line) != roundsCut(line) })
 		},
 	},
@@ -37,13 +37,13 @@ var differences = []difference{
 		"%%(here)s is a percent sign and a word everywhere; in Supervisor it becomes a broken format as soon as there is an " +
 			"[include] section (row 40)",
 		"`%%(here)s` is a percent sign and a word everywhere",
-		func(m *mutant, _, _ verdictOf) bool { return strings.Contains(string(m.content), "%%(here)s") },
+		func(m *mutant, _, _ loadResult) bool { return strings.Contains(string(m.content), "%%(here)s") },
 	},
 	{
 		"log names expanded once",
 		"the name of a log is expanded once, so %% is a percent sign in it as everywhere; Supervisor expands it twice (row 39)",
 		"Log file names are expanded once",
-		func(_ *mutant, _, theirs verdictOf) bool {
+		func(_ *mutant, _, theirs loadResult) bool {
 			return regexp.MustCompile(` for '(stdout|stderr)_logfile' (is badly formatted|contains names)`).MatchString(theirs.err)
 		},
 	},
@@ -51,7 +51,7 @@ var differences = []difference{
 		"[supervisord] environment expanded once",
 		"as in later versions of Supervisor it is expanded once, and may use host_node_name; 4.2.5 expands it twice",
 		"and so is `[supervisord] environment`",
-		func(m *mutant, ours, theirs verdictOf) bool {
+		func(m *mutant, ours, theirs loadResult) bool {
 			const names = "for 'supervisord.environment' contains names ("
 			return strings.Contains(theirs.err, names) && (strings.Contains(ours.err, names) ||
 				strings.Contains(theirs.err, names+"'host_node_name')")) ||
@@ -62,7 +62,7 @@ var differences = []difference{
 		"a lone %s",
 		"%s without a name is an error; in Supervisor it becomes a dump of every name and value",
 		"A lone `%s` without a name is an error",
-		func(m *mutant, ours, _ verdictOf) bool {
+		func(m *mutant, ours, _ loadResult) bool {
 			return strings.Contains(ours.err, errNotEnough.Error()) && regexp.MustCompile(`%[-+ #0]*[0-9]*(\.[0-9]*)?[hlL]?[sra]`).Match(m.content)
 		},
 	},
@@ -71,7 +71,7 @@ var differences = []difference{
 		"an unknown name in programs= is told with the group that names it; in Supervisor the second and later ones are told " +
 			"with the section of the member before (row 46)",
 		"An unknown name in `programs=` is told with the group that names it",
-		func(_ *mutant, ours, theirs verdictOf) bool {
+		func(_ *mutant, ours, theirs loadResult) bool {
 			const what = "names unknown program or fcgi-program "
 			_, our, ok := strings.Cut(ours.err, what)
 			_, their, too := strings.Cut(theirs.err, what)
@@ -82,7 +82,7 @@ var differences = []difference{
 		"socket of a member",
 		"an fcgi-program keeps its socket in a [group:x], so it must have one there too (row 19)",
 		"An fcgi-program keeps its socket in a `[group:x]`, so it must have a valid one there too",
-		func(m *mutant, ours, _ verdictOf) bool {
+		func(m *mutant, ours, _ loadResult) bool {
 			return strings.HasPrefix(ours.err, "[fcgi-program:") && strings.Contains(ours.err, "socket") &&
 				strings.Contains(string(m.content), "[group:")
 		},
@@ -91,13 +91,13 @@ var differences = []difference{
 		"empty directory",
 		"an empty name is no directory; so it is in Supervisor, but not where the recorder stands in for the machine",
 		"",
-		func(_ *mutant, ours, _ verdictOf) bool { return ours.err == " is not an existing directory" },
+		func(_ *mutant, ours, _ loadResult) bool { return ours.err == " is not an existing directory" },
 	},
 	{
 		"NUL in a pattern",
 		"a directory whose name has a NUL cannot be listed; so it is in Supervisor, but not where the recorder stands in for the machine",
 		"",
-		func(_ *mutant, ours, theirs verdictOf) bool {
+		func(_ *mutant, ours, theirs loadResult) bool {
 			return ours.err == "embedded null byte" && theirs.state != nil
 		},
 	},
@@ -105,7 +105,7 @@ var differences = []difference{
 		"socket texts",
 		"a bad socket= is told in words; Supervisor prints a Python tuple (row 47)",
 		"A bad `socket=` is told in plain words",
-		func(_ *mutant, ours, theirs verdictOf) bool {
+		func(_ *mutant, ours, theirs loadResult) bool {
 			parts := regexp.MustCompile(`^\('([^']*)%s([^']*)', (.*)\)( in \[.*\] socket)$`).FindStringSubmatch(theirs.err)
 			if parts == nil {
 				return false
@@ -119,7 +119,7 @@ var differences = []difference{
 		"malformed Python reference",
 		"told as one that cannot be resolved, as in 4.3.0",
 		"malformed ones in the same words, as in 4.3.0",
-		func(_ *mutant, ours, theirs verdictOf) bool {
+		func(_ *mutant, ours, theirs loadResult) bool {
 			return strings.HasPrefix(theirs.err, `("EntryPoint must be in `) && strings.Contains(ours.err, " cannot be resolved within [")
 		},
 	},
@@ -128,7 +128,7 @@ var differences = []difference{
 		"of Supervisor's own objects only the two standard ones can be resolved, and only as they are written in its manual; " +
 			"Supervisor imports whatever there is, and passes over names in brackets after it (contract/differences.md section 4)",
 		"Python references other than Supervisor's own two, as they are written in its manual, are refused",
-		func(_ *mutant, ours, _ verdictOf) bool {
+		func(_ *mutant, ours, _ loadResult) bool {
 			return regexp.MustCompile(`(?s)^=?supervisor\b.* cannot be resolved within \[`).MatchString(ours.err)
 		},
 	},
@@ -137,7 +137,7 @@ var differences = []difference{
 		"an option of the standard RPC interface, which takes none, is told with all else that is wrong with the files; " +
 			"Supervisor reads it and ends when it makes its servers",
 		"Options of the standard RPC interface, which takes none, are told with all that is wrong with the files",
-		func(_ *mutant, ours, theirs verdictOf) bool {
+		func(_ *mutant, ours, theirs loadResult) bool {
 			return theirs.state != nil && strings.HasPrefix(ours.err, "Could not make ") && strings.HasSuffix(ours.err, " rpc interface")
 		},
 	},
@@ -146,7 +146,7 @@ var differences = []difference{
 		"two groups of one name, two processes of one name in a group, and a member named twice are mistakes; Supervisor runs " +
 			"one of the two (row 45)",
 		"and so is a member named twice",
-		func(_ *mutant, ours, _ verdictOf) bool {
+		func(_ *mutant, ours, _ loadResult) bool {
 			return regexp.MustCompile(`^the (group|process) name .* is taken |^\[group:.*\] names .* twice`).MatchString(ours.err)
 		},
 	},
@@ -154,13 +154,13 @@ var differences = []difference{
 		"numbers beyond 64 bits",
 		"the nearest number within 64 bits stands for them",
 		"Numbers beyond 64 bits become the nearest that fits",
-		func(m *mutant, _, _ verdictOf) bool { return regexp.MustCompile(`[0-9][0-9_]{18}`).Match(m.content) },
+		func(m *mutant, _, _ loadResult) bool { return regexp.MustCompile(`[0-9][0-9_]{18}`).Match(m.content) },
 	},
 	{
 		"moot warnings",
 		"nothing is said about a stderr log that is never written, because redirect_stderr is set or its name is empty (row 51)",
 		"Nothing is said in the log about a stderr log that is never written",
-		func(_ *mutant, ours, theirs verdictOf) bool {
+		func(_ *mutant, ours, theirs loadResult) bool {
 			return sameButWarnings(theirs, ours, regexp.MustCompile(`AUTO logging used for stderr_logfile|stderr_logfile has also been set`))
 		},
 	},
@@ -169,7 +169,7 @@ var differences = []difference{
 		"a directory that an include pattern matches, or a file that cannot be read, is passed over with a warning; Supervisor " +
 			"says nothing (row 48)",
 		"included files that cannot be read, and other likely mistakes, are warned about in the log",
-		func(_ *mutant, ours, theirs verdictOf) bool {
+		func(_ *mutant, ours, theirs loadResult) bool {
 			return sameButWarnings(ours, theirs, regexp.MustCompile(`^Could not read included file `))
 		},
 	},
@@ -177,7 +177,7 @@ var differences = []difference{
 
 // sameButWarnings reports whether two sides accept with the same result, once
 // some warnings of the one that the other does not have are left out.
-func sameButWarnings(more, less verdictOf, moot *regexp.Regexp) bool {
+func sameButWarnings(more, less loadResult, moot *regexp.Regexp) bool {
 	a, ok := more.state.(map[string]any)
 	b, too := less.state.(map[string]any)
 	if !ok || !too {

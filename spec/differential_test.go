@@ -43,9 +43,9 @@ func (m *mutant) question() any {
 	return q
 }
 
-// verdictOf is what one side makes of a mutant: a state with what is said about
+// loadResult is what one side makes of a mutant: a state with what is said about
 // it, or an error.
-type verdictOf struct {
+type loadResult struct {
 	state any    // nil if refused
 	err   string // if refused
 	kind  string // the recorder's kind of refusal
@@ -95,9 +95,9 @@ func TestDifferential(t *testing.T) {
 		workers.Go(func() {
 			defer original.stop()
 			for n := range numbers {
-				m := breed(seeds, n)
-				theirs, ours := original.ask(m), ourVerdict(t, m)
-				row := judge(m, ours, theirs)
+				m := newMutant(seeds, n)
+				theirs, ours := original.ask(m), ourResult(t, m)
+				row := explain(m, ours, theirs)
 				if only {
 					t.Logf("%s\nours: %s\ntheirs: %s", m.content, ours.err, theirs.err)
 				}
@@ -167,8 +167,8 @@ func corpusSeeds(t *testing.T, dir string) []seedFile {
 	return seeds
 }
 
-// breed makes the mutant of that number.
-func breed(seeds []seedFile, number int) *mutant {
+// newMutant makes the mutant of that number.
+func newMutant(seeds []seedFile, number int) *mutant {
 	m := &mutator{Rand: rand.New(rand.NewPCG(20, uint64(number)))}
 	for _, s := range seeds {
 		m.others = append(m.others, s.content)
@@ -211,7 +211,7 @@ func (o *original) stop() {
 }
 
 // ask is the original's verdict.
-func (o *original) ask(m *mutant) verdictOf {
+func (o *original) ask(m *mutant) loadResult {
 	line, err := json.Marshal(m.question())
 	if err == nil {
 		_, err = o.stdin.Write(append(line, '\n'))
@@ -221,7 +221,7 @@ func (o *original) ask(m *mutant) verdictOf {
 	}
 	if err != nil {
 		o.t.Errorf("mutant %d: the original does not answer: %v", m.number, err)
-		return verdictOf{kind: "broken"}
+		return loadResult{kind: "broken"}
 	}
 	var said outcome
 	var state map[string]any
@@ -229,30 +229,30 @@ func (o *original) ask(m *mutant) verdictOf {
 		o.t.Errorf("mutant %d: %v", m.number, err)
 	}
 	if !said.OK {
-		return verdictOf{err: tokens(said.Error), kind: said.Kind}
+		return loadResult{err: tokens(said.Error), kind: said.Kind}
 	}
 	if err := json.Unmarshal(line, &state); err != nil {
 		o.t.Errorf("mutant %d: %v", m.number, err)
 	}
 	delete(state, "ok")
 	delete(state, "stubs")
-	return verdictOf{state: withPaths(state)}
+	return loadResult{state: withPaths(state)}
 }
 
-// ourVerdict is what Load makes of a mutant.
-func ourVerdict(t *testing.T, m *mutant) verdictOf {
+// ourResult is what Load makes of a mutant.
+func ourResult(t *testing.T, m *mutant) loadResult {
 	h := &mutantHost{memHost: stage(m.seed, string(m.content)), missing: map[string]bool{}}
 	cfg, err := Load(h, "/base/here/supervisord.conf", mutantOptions)
 	if h.found {
 		cfg, err = Load(h, "/base/here/supervisord.conf", mutantOptions)
 	}
 	if err != nil {
-		return verdictOf{err: err.Error()}
+		return loadResult{err: err.Error()}
 	}
 	state := Normal(cfg, true)
 	state["parse_warnings"] = append([]string{}, cfg.Warnings...)
 	state["parse_infos"] = append([]string{}, cfg.Infos...)
-	return verdictOf{state: withPaths(roundTrip(t, state))}
+	return loadResult{state: withPaths(roundTrip(t, state))}
 }
 
 // mutantHost is the recorder's machine, on which every directory exists. That a
@@ -308,9 +308,9 @@ var mutantOptions = Options{Resolve: func(_, reference string) bool {
 	return regexp.MustCompile(`^(.*=\s*)?[\pL\pN_.]+\s*(:\s*[\pL\pN_.]+)?\s*(\[.*\])?\s*$`).MatchString(reference)
 }}
 
-// judge compares the verdicts: "" where they agree, else the name of the
+// explain compares the verdicts: "" where they agree, else the name of the
 // difference that explains why not, or unexplained.
-func judge(m *mutant, ours, theirs verdictOf) string {
+func explain(m *mutant, ours, theirs loadResult) string {
 	if agree(ours, theirs) {
 		return ""
 	}
@@ -326,14 +326,14 @@ const unexplained = "unexplained"
 
 // agree reports whether both accept with the same result, or both refuse; in the
 // same words if the original's are for users.
-func agree(ours, theirs verdictOf) bool {
+func agree(ours, theirs loadResult) bool {
 	if ours.state == nil || theirs.state == nil {
 		return ours.state == nil && theirs.state == nil && (theirs.kind != "usage" || ours.err == theirs.err)
 	}
 	return cmp.Equal(ours.state, theirs.state)
 }
 
-func stateDiff(ours, theirs verdictOf) string {
+func stateDiff(ours, theirs loadResult) string {
 	if ours.state == nil || theirs.state == nil {
 		return fmt.Sprintf("accepted by us %v, by the original %v", ours.state != nil, theirs.state != nil)
 	}

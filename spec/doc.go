@@ -1,7 +1,7 @@
-// Package spec is what a configuration says: text, then data, then judgement,
-// then difference. It is pure: what it needs of the machine it asks of a Host, and
-// the same answers give the same Config. It starts nothing, watches nothing and
-// logs nothing.
+// Package spec reads Supervisor's configuration: the bytes of files become a
+// Config, or a list of every mistake in them; two Configs are compared. It is pure:
+// what it needs of the machine it asks of a Host, and the same answers give the same
+// Config. It starts nothing, watches nothing and logs nothing.
 //
 // # From bytes to a Config
 //
@@ -10,15 +10,19 @@
 //   - decode.go and lines.go read Supervisor's dialect of INI, ini.go stores it.
 //     The line pass writes down what it understood in a form that ini.v1 cannot
 //     misunderstand, with the number of each line. The result, a document, depends
-//     on the bytes alone, and equal files share it.
-//   - load.go gathers the main file and what it includes, glob.go finds the files,
+//     on the bytes alone, and equal files share it; parseerror.go words the mistakes
+//     in it.
+//   - load.go reads the main file and what it includes, glob.go finds the files,
 //     merge.go puts the sections of all files together. Every value keeps the file
 //     and the line it comes from.
 //   - value.go, expand.go, shlex.go, envlist.go and their neighbours turn the text
 //     of one value into the value. Their errors are Supervisor's words.
 //   - reader.go takes typed values out of one section; build*.go say which keys
 //     there are and in which order Supervisor looks at them, and make a Config.
-//   - advice.go adds what Supervisor takes in silence and a user is glad to know.
+//   - warnings.go warns about what Supervisor accepts although it is probably a
+//     mistake.
+//
+// cache.go and hostmemo.go keep what a load has read and built for the next one.
 //
 // Supervisor stops at its first mistake. We go on, so that the error of Load holds
 // every mistake, each with its place; its text is still that of the mistake which

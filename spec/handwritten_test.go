@@ -21,8 +21,8 @@ func TestHandwritten(t *testing.T) {
 	original := startOriginal(t, dir)
 	defer original.stop()
 	for _, m := range handwritten(t) {
-		theirs, ours := original.ask(m), ourVerdict(t, m)
-		if row := judge(m, ours, theirs); row == unexplained {
+		theirs, ours := original.ask(m), ourResult(t, m)
+		if row := explain(m, ours, theirs); row == unexplained {
 			t.Errorf("%s:\nours:   %s\ntheirs: %s %s\n%s", m.seed.ID, ours.err, theirs.kind, theirs.err, stateDiff(ours, theirs))
 		}
 	}

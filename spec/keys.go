@@ -43,8 +43,8 @@ var (
 	}
 )
 
-// keysFor are the keys that a section knows; nil for a section that nobody reads
-// or whose keys are its own affair.
+// keysFor are the known keys of a section; nil for an unknown section, and for one
+// that may have any keys.
 func keysFor(name string) []string {
 	switch name {
 	case "supervisord":
@@ -69,3 +69,7 @@ func keysFor(name string) []string {
 	}
 	return nil
 }
+
+// Keys are the known keys of the section of that name, without the brackets; nil
+// for an unknown section, and for one that may have any keys.
+func Keys(section string) []string { return slices.Clone(keysFor(section)) }

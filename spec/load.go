@@ -17,7 +17,7 @@ type Options struct {
 	// built. nil remembers nothing.
 	Cache *Cache
 	// Content is used in place of what the host has for an absolute path. A nil
-	// value leaves the file out although an include pattern matches it.
+	// value valueParsers the file out although an include pattern matches it.
 	Content map[string][]byte
 	// Watch are directories whose *.ini and *.conf files are the whole
 	// configuration; then there is no main file.
@@ -94,10 +94,10 @@ type load struct {
 	// absent are names of programs in files that were left out.
 	absent map[string]bool
 
-	cfg     Config
-	sources []*source   // in the order in which they are read
-	taken   []knownFile // the same, each file once
-	wanted  []wanted    // what the include patterns match
+	cfg      Config
+	sources  []*source    // in the order in which they are read
+	taken    []knownFile  // the same, each file once
+	included []fileToRead // what the include patterns match
 	notes
 }
 
@@ -136,21 +136,21 @@ func (l *load) gather() *Error {
 		l.watch()
 		return nil
 	}
-	main, err := l.gatherMain()
+	main, err := l.readMain()
 	if err != nil {
 		return err
 	}
 	l.include(main)
-	l.readWanted()
+	l.readIncluded()
 	return nil
 }
 
-// gatherMain reads the main file alone.
-func (l *load) gatherMain() (*source, *Error) {
+// readMain reads the main file alone.
+func (l *load) readMain() (*source, *Error) {
 	l.cfg.Path = l.main
 	name := cleanPath(joinPath(l.host.Getwd(), l.main))
 	l.cfg.Here = path.Dir(name)
-	main := &wanted{from: &source{path: name, shown: l.main, here: l.cfg.Here, main: true}}
+	main := &fileToRead{from: &source{path: name, shown: l.main, here: l.cfg.Here, main: true}}
 	l.read(main)
 	if main.err != nil {
 		return nil, l.mainError(name, main.err)
@@ -188,7 +188,7 @@ func (l *load) watch() {
 		"[unix_http_server]\nfile=" + socket + "\n" +
 		"[rpcinterface:supervisor]\nsupervisor.rpcinterface_factory=" + standardRPC + "\n"
 	l.sources = append(l.sources, &source{builtin: true, main: true, doc: parse([]byte(text))})
-	defer l.readWanted()
+	defer l.readIncluded()
 	for _, dir := range l.options.Watch {
 		dir = cleanPath(joinPath(l.host.Getwd(), dir))
 		if l.cfg.Here == "" {
@@ -243,8 +243,8 @@ func (l *load) includeReader(s *section) *reader {
 	return &reader{section: s, host: newRecordingHost(newMemoHost(l.host)), names: names, textual: true}
 }
 
-// wanted is a file that is to be read.
-type wanted struct {
+// fileToRead is the main file, or one that an include pattern matches.
+type fileToRead struct {
 	from    *source
 	stamp   Stamp // of the content that was read
 	stamped bool
@@ -257,7 +257,7 @@ func (l *load) pattern(pattern string, e *entry) {
 	l.cfg.Includes = append(l.cfg.Includes, pattern)
 	matched := false
 	found := Glob(l.host, pattern)
-	l.wanted = slices.Grow(l.wanted, len(found))
+	l.included = slices.Grow(l.included, len(found))
 	l.cfg.Infos = slices.Grow(l.cfg.Infos, len(found))
 	for _, name := range found {
 		if Ignored(pattern, name) {
@@ -269,7 +269,7 @@ func (l *load) pattern(pattern string, e *entry) {
 			continue
 		}
 		l.cfg.Infos = append(l.cfg.Infos, `Included extra file "`+name+`" during parsing`)
-		l.wanted = append(l.wanted, wanted{from: &source{path: name, shown: name, here: dirName(name)}})
+		l.included = append(l.included, fileToRead{from: &source{path: name, shown: name, here: dirName(name)}})
 	}
 	if !matched {
 		l.noMatch(pattern, e)
@@ -296,26 +296,26 @@ func (l *load) noMatch(pattern string, e *entry) {
 	l.advice = append(l.advice, advice)
 }
 
-// readWanted reads the included files, many at a time. A file that cannot be
-// read is passed over; one that is wanted twice is read once and counts twice.
-func (l *load) readWanted() {
-	first := make(map[string]int, len(l.wanted))
-	for i, w := range l.wanted {
+// readIncluded reads the included files, many at a time. A file that cannot be
+// read is passed over; one that two patterns match is read once and counts twice.
+func (l *load) readIncluded() {
+	first := make(map[string]int, len(l.included))
+	for i, w := range l.included {
 		if _, ok := first[w.from.path]; !ok {
 			first[w.from.path] = i
 		}
 	}
-	inParallel(len(l.wanted), func(i int) {
-		if w := &l.wanted[i]; first[w.from.path] == i {
+	inParallel(len(l.included), func(i int) {
+		if w := &l.included[i]; first[w.from.path] == i {
 			l.read(w)
 		}
 	})
-	l.sources = slices.Grow(l.sources, len(l.wanted))
-	l.taken = slices.Grow(l.taken, len(l.wanted))
-	l.cfg.Files = slices.Grow(l.cfg.Files, len(l.wanted))
-	for i := range l.wanted {
-		w := &l.wanted[first[l.wanted[i].from.path]]
-		again := w != &l.wanted[i]
+	l.sources = slices.Grow(l.sources, len(l.included))
+	l.taken = slices.Grow(l.taken, len(l.included))
+	l.cfg.Files = slices.Grow(l.cfg.Files, len(l.included))
+	for i := range l.included {
+		w := &l.included[first[l.included[i].from.path]]
+		again := w != &l.included[i]
 		switch {
 		case w.err != nil && !again:
 			l.unreadable(w.from.path, w.err)
@@ -330,14 +330,14 @@ func (l *load) readWanted() {
 
 // ignored are the files that were matched and not read, each once.
 func (l *load) ignored() []string {
-	wanted := make(map[string]bool, len(l.wanted))
-	for _, w := range l.wanted {
-		wanted[w.from.path] = true
+	seen := make(map[string]bool, len(l.included))
+	for _, w := range l.included {
+		seen[w.from.path] = true
 	}
 	var list []string
 	for _, name := range l.cfg.Ignored {
-		if !wanted[name] {
-			wanted[name] = true
+		if !seen[name] {
+			seen[name] = true
 			list = append(list, name)
 		}
 	}
@@ -352,7 +352,7 @@ func (l *load) unreadable(name string, err error) {
 }
 
 // take adds a file to the load.
-func (l *load) take(w *wanted) {
+func (l *load) take(w *fileToRead) {
 	l.sources = append(l.sources, w.from)
 	l.taken = append(l.taken, knownFile{w.from, w.stamp, w.stamped})
 	if !w.from.main && w.from.sameFile(l.sources[0]) {
@@ -378,7 +378,7 @@ func (l *load) content(from *source) ([]byte, error) {
 
 // read gives a file its content: the source that the cache has if that is of the
 // same content. It is called from many goroutines.
-func (l *load) read(w *wanted) {
+func (l *load) read(w *fileToRead) {
 	name := w.from.path
 	known := l.cache.files[name]
 	content, given := l.options.Content[name]

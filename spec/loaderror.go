@@ -12,7 +12,7 @@ import (
 type LoadError struct {
 	first *Error
 	all   *multierror.Error // by file, line, section and key
-	// advice is what is to be said beside the mistakes.
+	// advice are the warnings beside the mistakes.
 	advice []*Error
 }
 

@@ -43,7 +43,7 @@ type override struct {
 
 // section is everything that the files say under one header. It is never changed
 // once made, and the same object for as long as its parts are the same, so that
-// its address stands for its content.
+// equal pointers mean equal content.
 type section struct {
 	name    string
 	origin  Origin

@@ -6,7 +6,7 @@ import (
 	"syscall"
 )
 
-// hidden stands for what is not shown.
+// hidden is shown in place of a secret.
 const hidden = "***"
 
 // Normal is the whole desired state as plain values that encoding/json writes

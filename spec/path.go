@@ -59,7 +59,7 @@ func dirName(s string) string {
 	return head
 }
 
-// isDir reports whether a path, which may stand against the working directory,
+// isDir reports whether a path, which may be relative to the working directory,
 // names a directory.
 func isDir(h Host, dir string) bool {
 	if dir == "" {

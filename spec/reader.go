@@ -17,9 +17,9 @@ type reader struct {
 	// textual is set when the main file has an [include] section: %(here)s then
 	// is replaced by the directory of the file that the value stands in.
 	textual bool
-	// inside is set for values of processes: their errors name section and file.
-	inside  bool
-	badName bool // the name in the header has been found wrong
+	// inProcess is set for values of processes: their errors name section and file.
+	inProcess bool
+	badName   bool // the name in the header has been found wrong
 }
 
 // kind is a type of value: how it is read, and what would be right.
@@ -188,7 +188,7 @@ func (r *reader) header(text, hint string) {
 }
 
 func (r *reader) note(e *Error) {
-	if r.inside {
+	if r.inProcess {
 		e.Plain = cmp.Or(e.Plain, e.Text)
 		e.Text = fmt.Sprintf("%s in section %s (file: %s)", e.Text, PyRepr(r.section.name), PyRepr(r.section.from.shown))
 	}

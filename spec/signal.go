@@ -49,7 +49,7 @@ var signals = append([]namedSignal{
 }, systemSignals...)
 
 // ParseSignal reads a signal: its number, or its name in any case, with or
-// without SIG. 0 is accepted; it reaches nobody.
+// without SIG. 0 is accepted, which sends nothing.
 //
 // Differs: Supervisor also takes the names SIG_IGN, SIG_DFL, SIG_BLOCK and their
 // like, which are no signals (contract/differences.md row 44).

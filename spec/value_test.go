@@ -177,7 +177,7 @@ func TestExpandErrorInShort(t *testing.T) {
 			"a literal percent sign is %%"},
 	}
 	for _, test := range tests {
-		_, err := Expand(test.text, leafNames, "s")
+		_, err := Expand(test.text, valueNames, "s")
 		expand, ok := err.(*ExpandError)
 		if !ok {
 			t.Errorf("Expand(%q): %v", test.text, err)

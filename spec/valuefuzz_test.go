@@ -11,7 +11,7 @@ import (
 
 // seed adds the texts of the tables that are meant for the named parsers.
 func seed(f *testing.F, parsers ...string) {
-	for _, row := range leafRows() {
+	for _, row := range valueRows() {
 		if slices.Contains(parsers, row.parser) {
 			f.Add(row.text)
 		}
@@ -26,10 +26,10 @@ func FuzzExpand(f *testing.F) {
 		if !utf8.ValidString(text) {
 			return // files that are not UTF-8 are refused before
 		}
-		if got, err := Expand(strings.ReplaceAll(text, "%", "%%"), leafNames, "s"); got != text || err != nil {
+		if got, err := Expand(strings.ReplaceAll(text, "%", "%%"), valueNames, "s"); got != text || err != nil {
 			t.Errorf("%q doubled expands to %q, %v", text, got, err)
 		}
-		got, err := Expand(text, leafNames, "s")
+		got, err := Expand(text, valueNames, "s")
 		if err != nil {
 			if !strings.HasPrefix(err.Error(), "Format string "+PyRepr(text)+" for 's' ") {
 				t.Errorf("Expand(%q): error %q", text, err)

@@ -20,15 +20,15 @@ import (
 	"supervisord/spec"
 )
 
-// ordinary is the real machine, but for an ordinary user: who can write the
+// userHost is the real machine, but for an ordinary user: who can write the
 // files of a test is another test's affair.
-type ordinary struct{ *host.Host }
+type userHost struct{ *host.Host }
 
-func (ordinary) UID() int { return 1000 }
+func (userHost) UID() int { return 1000 }
 
-func (ordinary) Environ() []string { return []string{"HOME=/root", "PATH=/usr/bin:/bin"} }
+func (userHost) Environ() []string { return []string{"HOME=/root", "PATH=/usr/bin:/bin"} }
 
-func (ordinary) LookupUser(name string) (spec.Account, bool) {
+func (userHost) LookupUser(name string) (spec.Account, bool) {
 	return spec.Account{Name: name, UID: 1000, GID: 1000}, !strings.HasPrefix(name, "no-such")
 }
 
@@ -131,7 +131,7 @@ func extract(t *testing.T, files []txtar.File) string {
 // JSON form says the same is checked on the way.
 func checkBoth(t *testing.T) map[string]string {
 	t.Helper()
-	h := ordinary{host.New()}
+	h := userHost{host.New()}
 	var text, start bytes.Buffer
 	status := check(&text, h, "supervisord.conf", spec.Options{}, flags{})
 	text.WriteString(map[int]string{0: "exit 0\n", 2: "exit 2\n"}[status])
@@ -173,7 +173,7 @@ func TestCheckHidesSecrets(t *testing.T) {
 	t.Chdir(extract(t, archive.Files))
 	for _, show := range []bool{false, true} {
 		var out bytes.Buffer
-		check(&out, ordinary{host.New()}, "supervisord.conf", spec.Options{}, flags{json: true, showSecrets: show})
+		check(&out, userHost{host.New()}, "supervisord.conf", spec.Options{}, flags{json: true, showSecrets: show})
 		for _, secret := range []string{`"secret"`, `"hush"`} {
 			if shown := strings.Contains(out.String(), secret); shown != show {
 				t.Errorf("--show-secrets %v: %s is shown %v in:\n%s", show, secret, shown, &out)
@@ -197,17 +197,17 @@ func TestCheckWatch(t *testing.T) {
 	} {
 		var out bytes.Buffer
 		options := spec.Options{Watch: []string{test.watch}, WatchSocket: "/run/s.sock"}
-		status := check(&out, ordinary{host.New()}, "", options, flags{watch: options.Watch})
+		status := check(&out, userHost{host.New()}, "", options, flags{watch: options.Watch})
 		if status != test.status || out.String() != test.want {
 			t.Errorf("exit status %d and:\n%swant %d and %q", status, &out, test.status, test.want)
 		}
 	}
 }
 
-// rootly is a host whose daemon is run by root.
-type rootly struct{ ordinary }
+// rootHost is a host whose daemon is run by root.
+type rootHost struct{ userHost }
 
-func (rootly) UID() int { return 0 }
+func (rootHost) UID() int { return 0 }
 
 func TestCheckPermissions(t *testing.T) {
 	dir := extract(t, []txtar.File{{Name: "supervisord.conf", Data: []byte("[supervisord]\n")}})
@@ -218,7 +218,7 @@ func TestCheckPermissions(t *testing.T) {
 	for _, test := range []struct {
 		host spec.Host
 		want bool
-	}{{rootly{ordinary{host.New()}}, true}, {ordinary{host.New()}, false}} {
+	}{{rootHost{userHost{host.New()}}, true}, {userHost{host.New()}, false}} {
 		var out bytes.Buffer
 		status := check(&out, test.host, path, spec.Options{}, flags{})
 		if warned := strings.Contains(out.String(), "warning: "); warned != test.want || status != 0 {
@@ -231,7 +231,7 @@ func TestCheckPermissions(t *testing.T) {
 // words and never across a line.
 func TestPrint(t *testing.T) {
 	warning := &spec.Error{File: "b", Line: 1, Key: "k", Text: "odd"}
-	v := verdict{
+	v := checkResult{
 		name:     "a",
 		errors:   []*spec.Error{{File: "a", Line: 10, Section: "s", Key: "k", Text: "bad", Hint: "good"}, {Text: "no place"}},
 		warnings: []*spec.Error{warning, {File: strings.Repeat("long/", 9) + "x", Line: 1, Text: "far"}},

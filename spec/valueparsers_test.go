@@ -11,16 +11,16 @@ import (
 	"testing"
 )
 
-// leafNames are the names that expand has in the tables; testdata/values.py has
+// valueNames are the names that expand has in the tables; testdata/values.py has
 // the same.
-var leafNames = (*Names)(nil).
+var valueNames = (*Names)(nil).
 	With(TextVar("here", "/etc/app"), TextVar("program_name", "it's"), TextVar("empty", ""), TextVar("one", "é")).
 	WithEnv(Env{"HOME": "/root", "N": "42"}).
 	With(IntVar("process_num", 7), IntVar("numprocs", 12), IntVar("minus", -3))
 
-// leaves are the parsers of single values, by the names that the original's
+// valueParsers are the parsers of single values, by the names that the original's
 // have in testdata/values.py.
-var leaves = map[string]func(string) (any, error){
+var valueParsers = map[string]func(string) (any, error){
 	"integer":   func(s string) (any, error) { return ParseInt(s) },
 	"bytes":     func(s string) (any, error) { return ParseBytes(s) },
 	"boolean":   func(s string) (any, error) { return ParseBool(s) },
@@ -40,13 +40,13 @@ var leaves = map[string]func(string) (any, error){
 	"environment": func(s string) (any, error) { return ParseEnv(s) },
 	"split":       func(s string) (any, error) { w, err := Split(s); return append([]string{}, w...), err },
 	"repr":        func(s string) (any, error) { return PyRepr(s), nil },
-	"expand":      func(s string) (any, error) { return Expand(s, leafNames, "program:p.command") },
+	"expand":      func(s string) (any, error) { return Expand(s, valueNames, "program:p.command") },
 }
 
 // askOurs gives a text to one of our parsers.
 func askOurs(t testing.TB, parser, text string) answer {
 	t.Helper()
-	value, err := leaves[parser](text)
+	value, err := valueParsers[parser](text)
 	if err != nil {
 		return answer{Error: err.Error()}
 	}
@@ -84,39 +84,39 @@ func (a answer) String() string {
 	return string(a.Value)
 }
 
-// leafRow is one text, one parser and what it gives, as the contract has it:
+// valueRow is one text, one parser and what it gives, as the contract has it:
 // want is JSON, or err is the error. A row with differs says why the original
 // gives something else; the others hold for it too.
-type leafRow struct {
+type valueRow struct {
 	parser, text string
 	want         string
 	err          string
 	differs      string
 }
 
-func (r leafRow) answer() answer {
+func (r valueRow) answer() answer {
 	if r.err != "" {
 		return answer{Error: r.err}
 	}
 	return answer{Value: json.RawMessage(r.want)}
 }
 
-func TestLeaves(t *testing.T) {
-	for _, row := range leafRows() {
+func TestValues(t *testing.T) {
+	for _, row := range valueRows() {
 		if got := askOurs(t, row.parser, row.text); !sameAnswer(t, got, row.answer()) {
 			t.Errorf("%s(%q) = %s, want %s", row.parser, row.text, got, row.answer())
 		}
 	}
 }
 
-func TestLeavesDebian(t *testing.T) {
+func TestValuesDebian(t *testing.T) {
 	requireSupervisor(t)
 	var questions [][2]string
-	for _, row := range leafRows() {
+	for _, row := range valueRows() {
 		questions = append(questions, [2]string{row.parser, row.text})
 	}
 	for i, got := range askSupervisor(t, questions) {
-		row := leafRows()[i]
+		row := valueRows()[i]
 		same := sameAnswer(t, got, row.answer())
 		switch {
 		case row.differs == "" && !same:
@@ -166,10 +166,10 @@ func explained(parser, text string, ours, theirs answer) string {
 	return ""
 }
 
-// TestLeavesDifferential gives random texts to our parsers and to the
+// TestValuesDifferential gives random texts to our parsers and to the
 // original's. SPEC_DIFFERENTIAL_VALUES is how many texts each parser gets (200
 // if it is not set); 20,000 take about a minute.
-func TestLeavesDifferential(t *testing.T) {
+func TestValuesDifferential(t *testing.T) {
 	requireSupervisor(t)
 	count := 200
 	if s := os.Getenv("SPEC_DIFFERENTIAL_VALUES"); s != "" {
@@ -178,7 +178,7 @@ func TestLeavesDifferential(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for parser := range leaves {
+	for parser := range valueParsers {
 		t.Run(parser, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(1, 2))
 			questions := make([][2]string, count)
@@ -202,7 +202,7 @@ func TestLeavesDifferential(t *testing.T) {
 
 // TestFragments holds the two tables above together.
 func TestFragments(t *testing.T) {
-	for parser := range leaves {
+	for parser := range valueParsers {
 		if len(fragments[parser]) == 0 {
 			t.Errorf("no random texts are made for %s", parser)
 		}

@@ -8,20 +8,20 @@ import (
 	"strings"
 )
 
-// Advice is what a user is glad to be told although Supervisor takes it in
-// silence.
+// This file makes Config.Advice: warnings about what Supervisor accepts without a
+// word although it is probably a mistake.
 //
 // Source: contract/differences.md rows 38, 42, 43; reconciler.md, --check.
 
-// adviseSections looks at everything that is no part of a group: sections that
-// nobody reads, values that replace each other, comments that cut.
+// adviseSections checks everything that is no part of a group: unknown sections,
+// values that replace each other, values cut by a comment.
 func (b *builder) adviseSections() {
 	for _, s := range b.sections {
 		r := b.reader(s)
 		if !hasAnyPrefix(s.name, programPrefix, listenerPrefix, fastCGIPrefix) {
 			b.adviseSection(r)
 		}
-		if wrong, hint := strangeSection(s.name); wrong != "" {
+		if wrong, hint := suspectSection(s.name); wrong != "" {
 			r.advise("", wrong, hint)
 		}
 		b.add(notes{advice: r.advice})
@@ -170,10 +170,10 @@ func (s *section) second() *part {
 	return nil
 }
 
-// strangeSection says of a header that nobody reads what it may have been meant
-// to be. Both are empty for sections that somebody reads, Supervisor or another
-// program.
-func strangeSection(name string) (wrong, hint string) {
+// suspectSection gives a warning for a section name that neither Supervisor nor we
+// know but that resembles a known one. Both results are empty for any other name:
+// it may belong to another program.
+func suspectSection(name string) (wrong, hint string) {
 	switch {
 	case strings.HasPrefix(name, ctlPrefix):
 		return "the section has no meaning", "supervisorctl has its own commands alone; Python objects cannot be loaded"
@@ -207,8 +207,7 @@ func (b *builder) adviseEnvironment(r *reader, text string) {
 	}
 }
 
-// adviseProgram looks at numbers that Supervisor takes although they make no
-// sense.
+// adviseProgram checks numbers out of range that Supervisor accepts.
 func (b *builder) adviseProgram(r *reader, p *program) {
 	for _, n := range []struct {
 		key   string

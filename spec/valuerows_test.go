@@ -1,14 +1,14 @@
 package spec
 
-// leafRows are the tables of contract/config.md sections 3 and 4 and of
+// valueRows are the tables of contract/config.md sections 3 and 4 and of
 // contract/process.md section 4 (words), and what lies at their edges.
-func leafRows() []leafRow {
+func valueRows() []valueRow {
 	const (
 		noInt = "invalid literal for int() with base 10: "
 		names = "ENV_HOME, ENV_N, empty, here, minus, numprocs, one, process_num, program_name"
 		sigs  = "SIG_IGN and its like are no signals (differences row 44)"
 	)
-	return []leafRow{
+	return []valueRow{
 		{parser: "integer", text: "5", want: "5"},
 		{parser: "integer", text: "-5", want: "-5"},
 		{parser: "integer", text: "+5", want: "5"},
