@@ -61,6 +61,7 @@ func decode(body []byte) (method string, params []any, err error) {
 	if !utf8.Valid(body) {
 		return "", nil, errUnmarshallable
 	}
+	body = bytes.TrimPrefix(body, []byte("\ufeff")) // a byte order mark, as .NET sends
 	method, params, err = xmlrpc.DecodeCall(bytes.NewReader(body))
 	if err != nil && !errors.Is(err, xmlrpc.ErrNoMethod) {
 		err = errUnmarshallable

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strconv"
 
 	"supervisord/rpc/xmlrpc"
 	"supervisord/runtime"
@@ -175,11 +176,18 @@ func waiting(do func(context.Context, runtime.Select, bool) ([]runtime.Result, e
 // before the state of the process; of several processes, each one that a signal
 // would have reached tells of a bad one.
 func (s *Server) signal(ctx context.Context, sel runtime.Select, rest Args) ([]runtime.Result, error) {
-	sig, err := spec.ParseSignal(rest.Text(0))
+	text := rest.Text(0)
+	switch rest[0].(type) {
+	case bool, float64: // numbers to Python
+		if n, err := rest.Int(0); err == nil {
+			text = strconv.FormatInt(n, 10)
+		}
+	}
+	sig, err := spec.ParseSignal(text)
 	if err == nil {
 		return s.opt.Processes.Signal(ctx, sel, sig)
 	}
-	bad := &runtime.Error{Kind: runtime.BadSignal, Detail: rest.Text(0)}
+	bad := about(xmlrpc.BadSignal, rest.Text(0))
 	if sel.Process != "" {
 		if _, err := s.opt.Processes.Info(ctx, sel.Group, sel.Process); err != nil {
 			return nil, err

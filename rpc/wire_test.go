@@ -131,6 +131,9 @@ var calls = []struct {
 	{method: "supervisor.signalProcess", params: []any{"cat", "0"}},
 	{method: "supervisor.signalProcess", params: []any{"cat", "NOPE"}},
 	{method: "supervisor.signalProcess", params: []any{"cat", 99}},
+	{method: "supervisor.signalProcess", params: []any{"cat", ""}},
+	{method: "supervisor.signalProcess", params: []any{"cat", 18.9}},
+	{method: "supervisor.signalProcess", params: []any{"cat", 99.9}},
 	{method: "supervisor.signalProcess", params: []any{"nope", "NOPE"}},
 	{method: "supervisor.signalProcess", params: []any{"badcmd", "NOPE"}},
 	{method: "supervisor.signalProcess", params: []any{"badcmd", "CONT"}},
@@ -239,6 +242,8 @@ var requests = []struct {
 	{name: "rpc, no length", request: "POST /RPC2 HTTP/1.1\r\nHost: h\r\n\r\n"},
 	{name: "rpc, chunked", request: "POST /RPC2 HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
 	{name: "rpc, not XML", request: "POST /RPC2 HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc"},
+	{name: "rpc, byte order mark", request: "POST /RPC2 HTTP/1.1\r\nHost: h\r\nContent-Length: 78\r\n\r\n" +
+		"\ufeff<methodCall><methodName>supervisor.getVersion</methodName></methodCall>\r\n\r\n"},
 	{name: "rpc, no method", request: "POST /RPC2 HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\n<a/>"},
 	{name: "rpc, longer path", request: "POST /RPC2foo?x HTTP/1.1\r\nHost: h\r\nContent-Length: 75\r\n\r\n" +
 		"<methodCall><methodName>supervisor.getAPIVersion</methodName></methodCall>\n"},
