@@ -91,7 +91,7 @@ type Account struct {
 	Groups   []int  // supplementary groups, without GID
 }
 
-// Owner is the user:group of a socket. -1 valueParsers that half unchanged.
+// Owner is the user:group of a socket. -1 leaves that half unchanged.
 type Owner struct{ UID, GID int }
 
 // Server is one [inet_http_server*] or [unix_http_server*] section.
@@ -161,7 +161,7 @@ type Socket struct {
 	Host    string // tcp
 	Port    int    // tcp
 	Mode    int    // unix; default 0700
-	Owner   Owner  // unix; -1, -1 valueParsers it to the daemon's own
+	Owner   Owner  // unix; -1, -1 leaves it to the daemon's own
 	Backlog int    // 0 asks for SOMAXCONN
 	// OwnerName is socket_owner as written, or the name of the program's user
 	// where that is the owner; "" for none.

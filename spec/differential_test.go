@@ -308,7 +308,7 @@ var mutantOptions = Options{Resolve: func(_, reference string) bool {
 	return regexp.MustCompile(`^(.*=\s*)?[\pL\pN_.]+\s*(:\s*[\pL\pN_.]+)?\s*(\[.*\])?\s*$`).MatchString(reference)
 }}
 
-// explain compares the verdicts: "" where they agree, else the name of the
+// explain compares the results: "" where they agree, else the name of the
 // difference that explains why not, or unexplained.
 func explain(m *mutant, ours, theirs loadResult) string {
 	if agree(ours, theirs) {

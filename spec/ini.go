@@ -110,7 +110,7 @@ func parse(content []byte) *document {
 	return doc
 }
 
-// lastValues valueParsers one of several options of a name: the last value, in the
+// lastValues leaves one of several options of a name: the last value, in the
 // place of the first.
 func lastValues(keys []docKey) []docKey {
 	place := make(map[string]int, len(keys))

@@ -49,7 +49,7 @@ type isolation struct {
 	bad      []*Error
 }
 
-// setAside replaces or valueParsers out every included file with a mistake. It reports
+// setAside replaces or leaves out every included file with a mistake. It reports
 // whether there was one.
 func (iso *isolation) setAside(sources []*source, mistakes []*Error) bool {
 	in := make(map[string][]*Error)
@@ -72,7 +72,7 @@ func (iso *isolation) setAside(sources []*source, mistakes []*Error) bool {
 	return progress
 }
 
-// replace gives a file its last good content, or valueParsers it out.
+// replace gives a file its last good content, or leaves it out.
 func (iso *isolation) replace(from *source) {
 	if !iso.replaced[from.path] {
 		iso.replaced[from.path] = true

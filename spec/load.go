@@ -17,7 +17,7 @@ type Options struct {
 	// built. nil remembers nothing.
 	Cache *Cache
 	// Content is used in place of what the host has for an absolute path. A nil
-	// value valueParsers the file out although an include pattern matches it.
+	// value leaves the file out although an include pattern matches it.
 	Content map[string][]byte
 	// Watch are directories whose *.ini and *.conf files are the whole
 	// configuration; then there is no main file.

@@ -23,7 +23,7 @@ func (n *notes) take() notes {
 	return taken
 }
 
-// distinct valueParsers out mistakes that were noted before: a section of which
+// distinct leaves out mistakes that were noted before: a section of which
 // several processes or groups are made is read several times.
 func distinct(errs []*Error) []*Error {
 	type place struct {

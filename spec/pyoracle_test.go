@@ -12,7 +12,7 @@ import (
 // python is the interpreter that Debian's Supervisor is installed for.
 const python = "/usr/bin/python3"
 
-// requireSupervisor valueParsers a test out where Debian's Supervisor is not
+// requireSupervisor leaves a test out where Debian's Supervisor is not
 // installed, unless REQUIRE_SUPERVISOR=1 makes that a failure.
 func requireSupervisor(t testing.TB) {
 	t.Helper()
