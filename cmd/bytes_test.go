@@ -32,13 +32,24 @@ func size[T any](small, large T) T {
 // numbered is a child that waits for a line on its standard input, writes
 // numbered lines with a checksum, at least so many bytes in all, and exits. Each
 // line is one write that fits into a pipe at once, so that logs hold whole lines.
+// With a second argument it waits for as many lines, evenly while it writes.
 func numbered(args []string) int {
 	total, err := strconv.Atoi(args[0])
 	if err != nil {
 		return 2
 	}
-	bufio.NewReader(os.Stdin).ReadString('\n')
+	waits := 1
+	if len(args) > 1 {
+		if waits, err = strconv.Atoi(args[1]); err != nil {
+			return 2
+		}
+	}
+	in := bufio.NewReader(os.Stdin)
+	waited := 0
 	for n, written := 0, 0; written < total; n++ {
+		for ; waited*total <= written*waits; waited++ {
+			in.ReadString('\n')
+		}
 		line := numberedLine(n)
 		if _, err := os.Stdout.WriteString(line); err != nil {
 			return 1
@@ -137,14 +148,14 @@ func TestEveryByteOnce(t *testing.T) {
 	total := size(4<<20, 256<<20)
 	s := &eventRun{oracle.StartDaemon(t, oracle.Ours, t.TempDir(), oracle.Prelude+fmt.Sprintf(`
 [program:kept]
-command={{.Self}} numbered %d
+command={{.Self}} numbered %d 8
 autorestart=false
 stdout_logfile={{.Dir}}/kept.log
 stdout_logfile_maxbytes=%d
 stdout_logfile_backups=100
 
 [program:cut]
-command={{.Self}} numbered %[1]d
+command={{.Self}} numbered %[1]d 8
 autorestart=false
 stdout_logfile={{.Dir}}/cut.log
 stdout_logfile_maxbytes=%[2]d
@@ -152,12 +163,12 @@ stdout_logfile_backups=100
 `, total, total/24)), t}
 	s.until("kept", "RUNNING")
 	s.until("cut", "RUNNING")
-	s.call("sendProcessStdin", "kept", "go\n")
-	s.call("sendProcessStdin", "cut", "go\n")
-
 	writing := func() bool { return s.State("kept") == "RUNNING" || s.State("cut") == "RUNNING" }
 	moved, cuts := 0, 0
 	for ; writing(); moved++ {
+		for _, name := range []string{"kept", "cut"} {
+			s.Call("supervisor.sendProcessStdin", name, "go on\n") // it may be at its end
+		}
 		err := os.Rename(filepath.Join(s.Dir, "kept.log"), filepath.Join(s.Dir, fmt.Sprintf("kept.log.moved%d", moved)))
 		if err != nil && !os.IsNotExist(err) { // the rotation was at it
 			t.Fatal(err)
@@ -257,7 +268,7 @@ stopwaitsecs=60
 `), t}
 	for _, name := range []string{"0", "1"} {
 		begun := time.Now()
-		for deadline := begun.Add(size(time.Minute, 10*time.Minute)); len(s.Read(name+".count")) < runs/2; {
+		for deadline := begun.Add(size(5*time.Minute, 30*time.Minute)); len(s.Read(name+".count")) < runs/2; {
 			if time.Now().After(deadline) {
 				t.Fatalf("%d runs in %v", len(s.Read(name+".count")), time.Since(begun))
 			}

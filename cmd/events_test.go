@@ -3,6 +3,7 @@ package cmd
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -23,6 +24,7 @@ type eventScenario struct {
 	listen  []string // the listeners that see the end; rec when empty
 	differs string   // why our record is meant to be another
 	noEnd   bool     // the daemon is gone when the scenario is over
+	chance  string   // where it differs: an event that the original may send or not, and what follows
 }
 
 const logShown = 4 << 10 // bytes of the log that a failure shows
@@ -218,6 +220,7 @@ var eventScenarios = []eventScenario{
 	{name: "shutdown", config: rec("rec", "SUPERVISOR_STATE_CHANGE,PROCESS_STATE_STOPPED,"+remote, "") +
 		"[program:a]\ncommand=/bin/cat\npriority=1\n[program:b]\ncommand=/bin/cat\npriority=2\n", noEnd: true,
 		differs: "listeners hear of the end of every program before they are stopped themselves",
+		chance:  "PROCESS_STATE_STOPPED",
 		do: func(s *eventRun) {
 			s.until("a", "RUNNING")
 			s.until("b", "RUNNING")
@@ -361,7 +364,13 @@ func (sc eventScenario) record(t *testing.T, kind oracle.Kind) string {
 				return len(events) > 0 && events[len(events)-1].payload == "type:end\n"
 			})
 		}
-		all.WriteString(canonical(s.events(name)))
+		events := s.events(name)
+		if kind == oracle.Debian && sc.chance != "" {
+			if i := slices.IndexFunc(events, func(ev recorded) bool { return ev.name == sc.chance }); i >= 0 {
+				events = events[:i]
+			}
+		}
+		all.WriteString(canonical(events))
 	}
 	s.Stop()
 	return all.String()

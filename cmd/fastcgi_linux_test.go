@@ -47,12 +47,12 @@ func fastcgi([]string) int {
 
 // visit asks whoever listens for its pid and its backlog.
 func visit(network, address string) (pid, backlog int, err error) {
-	c, err := net.DialTimeout(network, address, 5*time.Second)
+	c, err := net.DialTimeout(network, address, oracle.Deadline)
 	if err != nil {
 		return 0, 0, err
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(10 * time.Second))
+	c.SetDeadline(time.Now().Add(oracle.Deadline))
 	line, err := bufio.NewReader(c).ReadString('\n')
 	if err != nil && err != io.EOF {
 		return 0, 0, err
@@ -188,7 +188,7 @@ startretries=1000
 				return
 			}
 			asked.Add(1)
-			c.SetDeadline(time.Now().Add(10 * time.Second))
+			c.SetDeadline(time.Now().Add(oracle.Deadline))
 			c.Read(make([]byte, 1)) // wait for the answer, or for the end of who was to answer
 			c.Close()
 		}

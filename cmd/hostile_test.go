@@ -83,13 +83,14 @@ func flood(data []byte) {
 const (
 	hostileEvents = 400
 	hostileData   = 50_000 // bytes of each event
-	// hostileGrowth bounds what the daemon's memory may grow by meanwhile: less than
-	// what is sent, or than a listener could make it keep.
-	hostileGrowth = hostileEvents * hostileData
-	// hostileDelay bounds what the daemon may take to answer getState, on a machine
-	// that the listeners and the test keep busy.
-	hostileDelay = time.Second
+	// hostileGrowth bounds what the daemon's memory may grow by meanwhile: far less
+	// than what a listener could make it keep, and room for garbage on a busy machine.
+	hostileGrowth = 64 << 20
 )
+
+// hostileDelay bounds what the daemon may take to answer getState, on a machine
+// that the listeners and the test keep busy.
+var hostileDelay = size(30*time.Second, time.Second)
 
 // TestHostileListeners floods our daemon with events while one listener misbehaves.
 // The daemon answers all the while, grows by no more than a bound, and a listener

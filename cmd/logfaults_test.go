@@ -133,12 +133,15 @@ func TestFrozenLogs(t *testing.T) {
 	}
 	slices.Sort(took)
 	t.Logf("getState: median %v, 99 in 100 within %v, worst %v", took[len(took)/2], took[len(took)*99/100], took[len(took)-1])
-	if worst := took[len(took)-1]; worst > time.Second {
+	if worst := took[len(took)-1]; worst > size(30*time.Second, time.Second) {
 		t.Errorf("getState took %v", worst)
 	}
 
 	within := func(limit time.Duration, what string, do func()) {
 		t.Helper()
+		if !fullSize {
+			limit *= 6 // on a busy machine
+		}
 		begun := time.Now()
 		do()
 		t.Logf("%s: %v", what, time.Since(begun).Round(time.Millisecond))

@@ -51,7 +51,7 @@ func TestModel(t *testing.T) {
 		n        = 200
 		mostUses = 4 // the fifth within a minute would be held as flapping
 	)
-	length := 4 * time.Second
+	length := 6 * time.Second
 	if s := os.Getenv("RECONCILE_MODEL"); s != "" {
 		var err error
 		if length, err = time.ParseDuration(s); err != nil {
@@ -80,7 +80,7 @@ func TestModel(t *testing.T) {
 		model[name] = m
 		names = append(names, name)
 	}
-	w := started(t, "conf.d/*.ini extra/*.ini", "settle=100ms\nmax_removals=100%\n", "", files)
+	w := started(t, "conf.d/*.ini extra/*.ini", "settle=500ms\nmax_removals=100%\n", "", files)
 	before := w.agreesWith(model, "at the start")
 
 	batches, edits := 0, 0
@@ -233,7 +233,7 @@ func (w *world) agreesWith(model map[string]*modelled, what string) map[string]s
 	}
 	var got map[string]seen
 	var wrong []string
-	if !oracle.Eventually(20*time.Second, func() bool {
+	if !oracle.Eventually(oracle.Deadline, func() bool {
 		got, wrong = w.processes(), nil
 		for key, is := range got {
 			if s, ok := want[key]; !ok || s.state != is.state || s.command != is.command {
@@ -260,7 +260,7 @@ func (w *world) agreesWith(model map[string]*modelled, what string) map[string]s
 	}
 	hash := reconcile.ConfigHash(groups)
 	var state map[string]any
-	if !oracle.Eventually(20*time.Second, func() bool {
+	if !oracle.Eventually(oracle.Deadline, func() bool {
 		state = w.state()
 		return state["applied"] == hash && state["desired"] == hash
 	}) {

@@ -96,9 +96,9 @@ commit s/sleep/nope/; sh -c "$job" || echo the job failed: $?
 sync() { git worktree add -q --detach /srv/git/.worktrees/$1 main; ln -s .worktrees/$1 /srv/git/tmp; mv -T /srv/git/tmp /srv/git/` + link + `; }
 mkdir -p /srv/git/.worktrees; sync 1
 include "` + line("files = /srv/git/programs/") + `"
-supervisorctl wait -t 20; before=$(supervisorctl pid web)
+supervisorctl wait -t 100; before=$(supervisorctl pid web)
 commit s/1000/1000/; sync 2; rm -r /srv/git/.worktrees/1
-until supervisorctl status other; do sleep 0.1; done; supervisorctl wait -t 20; kept
+until supervisorctl status other; do sleep 0.1; done; supervisorctl wait -t 100; kept
 `, []string{"other  ", "RUNNING", "web has kept its pid"}},
 		{"a ConfigMap in Kubernetes", "", `
 mkdir -p /srv/programs/..1; cd /srv/programs; ln -s ..1 ..data; ln -s ..data/web.ini web.ini
@@ -131,7 +131,7 @@ ansible-playbook -i localhost, play.yml; supervisorctl status
 			}
 			here := t.TempDir()
 			in := inNamespaces(syscall.CLONE_NEWPID, "for d in /srv /etc/supervisor /run /var/lib; do mount -t tmpfs none $d; done; mount -t proc none /proc")
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), oracle.Deadline)
 			defer cancel()
 			cmd := exec.CommandContext(ctx, in.Through[0], append(in.Through[1:], "/bin/bash", "-ec", r.script)...)
 			cmd.Dir, cmd.SysProcAttr, cmd.WaitDelay = here, in.Attr, time.Second

@@ -37,7 +37,7 @@ func (w *world) sh(command string) string {
 
 func shell(t testing.TB, dir, command string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), oracle.Deadline)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "-ec", command)
 	cmd.WaitDelay = time.Second
@@ -92,7 +92,7 @@ func (w *world) state() map[string]any {
 func (w *world) becomes(sleepers string) {
 	w.t.Helper()
 	got := ""
-	if !oracle.Eventually(20*time.Second, func() bool { got = w.sleepers(); return got == sleepers }) {
+	if !oracle.Eventually(oracle.Deadline, func() bool { got = w.sleepers(); return got == sleepers }) {
 		w.t.Fatalf("%s run, want %s; state %v; log:\n%s", got, sleepers, w.state(), w.Log())
 	}
 	w.synced()
@@ -102,7 +102,7 @@ func (w *world) becomes(sleepers string) {
 func (w *world) synced() {
 	w.t.Helper()
 	var s map[string]any
-	if !oracle.Eventually(20*time.Second, func() bool {
+	if !oracle.Eventually(oracle.Deadline, func() bool {
 		s = w.state()
 		return s["phase"] == "synced" && s["desired"] == s["applied"]
 	}) {
@@ -180,11 +180,11 @@ func (w *world) doesIn(n int, what string, step func(), sleepers string) {
 	_, same := differences(before, sleepers)
 	step()
 	if n == 0 { // the time in which a wrong action would come
-		time.Sleep(3 * watchedSettle)
+		time.Sleep(2 * watchedSettle)
 	}
 	w.becomes(sleepers)
 	var did []string
-	if !oracle.Eventually(5*time.Second, func() bool {
+	if !oracle.Eventually(oracle.Deadline, func() bool {
 		did = actions(history(w.t, w.Daemon), since)
 		return len(did) >= n
 	}) || n >= 0 && len(did) != n {
@@ -198,8 +198,9 @@ func (w *world) doesIn(n int, what string, step func(), sleepers string) {
 	}
 }
 
-// watchedSettle is [reconcile] settle where nothing else is said.
-const watchedSettle = 300 * time.Millisecond
+// watchedSettle is [reconcile] settle where a test says nothing else. It is long
+// enough for a step of several writes to be one burst on a busy machine, too.
+const watchedSettle = time.Second
 
 // installed reports whether the machine has a program. Where the tests must be
 // whole (REQUIRE_SUPERVISOR=1, as in CI) it must.
@@ -232,6 +233,9 @@ func started(t testing.TB, include, settings, setup string, files map[string]str
 	}
 	if setup != "" {
 		shell(t, dir, setup)
+	}
+	if !strings.Contains(settings, "settle=") {
+		settings = fmt.Sprintf("settle=%v\n", watchedSettle) + settings
 	}
 	config := oracle.Prelude + "[include]\nfiles=" + include + "\n[reconcile]\nstatedir={{.Dir}}/state\n" + settings
 	w := &world{t, oracle.StartDaemon(t, oracle.Ours, dir, config)}

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -218,17 +219,21 @@ func TestAnsible(t *testing.T) {
 	gone := func(name string) string {
 		return "    - file: {dest: {{.Dir}}/conf.d/" + name + ".ini, state: absent}\n"
 	}
-	pause := "    - pause: {seconds: 1}\n" // in which the watcher goes ahead
+	// first waits until status ends so, when the watcher has been first.
+	first := func(name string, status int) string {
+		return fmt.Sprintf("    - {command: {{.Dir}}/ctl -c {{.Dir}}/supervisord.conf status %s, register: said, until: said.rc == %d,"+
+			" retries: 100, delay: 1, failed_when: false, changed_when: false}\n", name, status)
+	}
 	rows := []struct {
 		what, tasks, recap, sleepers string
-		actions                      int // of the daemon's own; -1 where the module may have come first
+		actions                      int // of the daemon's own; -1 where that is chance
 	}{
-		{"a new program, the watcher first", file("b", "1000") + pause + state("b", "present") + state("b", "started"), "ok=4 changed=1 ", "a, b, keep", 1},
+		{"a new program, the watcher first", file("b", "1000") + first("b", 0) + state("b", "present") + state("b", "started"), "ok=4 changed=1 ", "a, b, keep", 1},
 		{"the same again", file("b", "1000") + state("b", "present") + state("b", "started"), "ok=3 changed=0 ", "a, b, keep", 0},
 		{"a new program, neither waits for the other", file("c", "1000") + state("c", "present") + state("c", "started"), "ok=3 ", "a, b, c, keep", -1},
 		{"another command, and a restart", file("c", "2000") + state("c", "restarted"), "ok=2 changed=2 ", "a, b, c=2000, keep", 1},
-		{"stopped, absent, then the file", state("b", "stopped") + state("b", "absent") + gone("b"), "ok=3 changed=3 ", "a, c=2000, keep", 0},
-		{"the file, then absent", gone("c") + pause + state("c", "absent"), "ok=3 changed=1 ", "a, keep", 1},
+		{"stopped, absent, then the file", state("b", "stopped") + state("b", "absent") + gone("b"), "ok=3 changed=3 ", "a, c=2000, keep", -1},
+		{"the file, then absent", gone("c") + first("c", 4) + state("c", "absent"), "ok=3 changed=1 ", "a, keep", 1},
 	}
 	for _, r := range rows {
 		w.doesIn(r.actions, r.what, func() {

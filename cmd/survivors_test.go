@@ -155,7 +155,7 @@ func TestSurvivorsAreAdopted(t *testing.T) {
 	if _, err := d.Call("supervisor.stopProcess", "low"); err != nil {
 		t.Fatal(err)
 	}
-	if took := time.Since(begun); took < time.Second || took > 5*time.Second {
+	if took := time.Since(begun); took < time.Second || took > 9*time.Second { // less than without the key
 		t.Errorf("the stop took %v, with a stopwaitsecs of 1 s", took)
 	}
 	if got := copies(d, "low"); len(got) != 0 {
@@ -285,7 +285,7 @@ func TestKilledDuringUpdate(t *testing.T) {
 	settled := func(step string) {
 		t.Helper()
 		reason := ""
-		if !oracle.Eventually(20*time.Second, func() bool { reason = wrong(); return reason == "" }) {
+		if !oracle.Eventually(oracle.Deadline, func() bool { reason = wrong(); return reason == "" }) {
 			t.Fatalf("after a death %s: %s\n%s", step, reason, d.Log())
 		}
 	}
