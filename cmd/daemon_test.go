@@ -125,6 +125,34 @@ stdout_logfile={{.Dir}}/p.out
 	}
 }
 
+// TestRelativeConfig: a daemon that was given a relative path, and has changed its
+// directory since, finds its files again.
+func TestRelativeConfig(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, sub := range []string{"work", "conf.d"} {
+		if err := os.Mkdir(filepath.Join(dir, sub), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := &eventRun{oracle.StartDetachedIn(t, oracle.Ours, dir,
+		strings.Replace(oracle.Prelude, "[supervisord]", "[supervisord]\ndirectory={{.Dir}}/work", 1)+`
+[include]
+files=conf.d/*.conf
+
+[reconcile]
+statedir={{.Dir}}/state
+`, oracle.Surroundings{Through: []string{"/bin/sh", "-c", `cd "${3%/*}" && exec "$1" -c "${3##*/}"`, "sh"}}), t}
+	s.Write("conf.d/p.conf", "[program:p]\ncommand=/bin/cat\n")
+	s.until("p", "RUNNING")
+	s.Signal(syscall.SIGHUP)
+	s.wait("the restart", func() bool { return strings.Count(s.Log(), "supervisord started with pid") == 2 })
+	s.until("p", "RUNNING")
+	if out := s.Ctl(oracle.Ours, "update"); out.Exit != 0 || out.Stdout != "" {
+		t.Errorf("update: %v", out)
+	}
+}
+
 // TestPidfileWhenDetached: whoever has started a daemon finds its pidfile, and
 // is answered. The original may write it a little later.
 func TestPidfileWhenDetached(t *testing.T) {

@@ -45,7 +45,7 @@ type daemon struct {
 // run is the daemon's life; it returns the exit status.
 func (d *daemon) run() int {
 	for ; ; d.restarts++ {
-		start, err := reconcile.Startup(d.host, d.path, d.statedir, d.options())
+		start, err := d.start()
 		if err != nil {
 			return d.fail(err)
 		}
@@ -64,6 +64,20 @@ func (d *daemon) run() int {
 			return 0
 		}
 	}
+}
+
+// start reads the configuration for a life. A daemon that is about to change its
+// directory reads a file of a relative path by its whole path, under which it will
+// find it again. Differs: the original loses it (contract/reconcile.md section 7).
+func (d *daemon) start() (*reconcile.Start, error) {
+	start, err := reconcile.Startup(d.host, d.path, d.statedir, d.options())
+	if err != nil || d.ready == nil || start.Config.Daemon.Directory == "" || d.path == "" || filepath.IsAbs(d.path) {
+		return start, err
+	}
+	if d.path, err = filepath.Abs(d.path); err != nil {
+		return nil, err
+	}
+	return reconcile.Startup(d.host, d.path, d.statedir, d.options())
 }
 
 // fail says why there is no life, or no further one, and returns the exit status.
