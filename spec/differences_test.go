@@ -151,6 +151,14 @@ var differences = []difference{
 		},
 	},
 	{
+		"signal constants",
+		"SIG_IGN, SIG_DFL and other constants of Python's signal module that are no signals are refused (row 44)",
+		"`SIG_IGN`, `SIG_DFL` and other constants that are no signals are refused as `stopsignal`",
+		func(_ *mutant, ours, _ loadResult) bool {
+			return regexp.MustCompile(`(?i)^value '\s*(sig)?_(ign|dfl|block|unblock|setmask)\s*' is not a valid signal name`).MatchString(ours.err)
+		},
+	},
+	{
 		"numbers beyond 64 bits",
 		"the nearest number within 64 bits stands for them",
 		"Numbers beyond 64 bits become the nearest that fits",

@@ -210,7 +210,7 @@ func (o *original) stop() {
 	o.cmd.Wait()
 }
 
-// ask is the original's verdict.
+// ask is the original's result.
 func (o *original) ask(m *mutant) loadResult {
 	line, err := json.Marshal(m.question())
 	if err == nil {
