@@ -54,9 +54,9 @@
 // # No fork and exit race
 //
 // The loop alone reaps. The status of an unknown pid is kept while a fork is under
-// way, since the launch may not have told its pid yet. A launch that waits for
-// something else, such as a disk, keeps none: the pid may be given out again
-// meanwhile.
+// way, since the launch may not have told its pid yet. It is taken for that of a
+// launch whose fork began before it; an earlier one is that of an orphan which had
+// the same pid. A launch that waits for something else, such as a disk, keeps none.
 //
 // # Goroutines
 //

@@ -50,6 +50,10 @@ func (k *fakeKernel) Start(c launch.Command) (*launch.Child, error) {
 	if c.Name == "stuck" {
 		<-k.hold
 	}
+	c.Announce(launch.Pipes{})
+	if c.Name == "stuck in exec" {
+		<-k.hold
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.fails != nil {
@@ -162,6 +166,14 @@ func (h *fakePidFD) Wait() error {
 	case <-h.closed:
 		return os.ErrClosed
 	}
+}
+
+// orphan has a process end that was not started by us, and was given to us.
+func (k *fakeKernel) orphan(pid int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.names[pid] = "orphan"
+	k.end(pid, 0)
 }
 
 // end has a process end; k.mu is held.

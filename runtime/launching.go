@@ -33,7 +33,7 @@ type job struct {
 	beforeSpawn func(Change) // nil for nobody
 	change      Change       // what beforeSpawn is told
 	forks       *atomic.Int32
-	forked      bool // it is counted in forks
+	forkedAt    time.Time // before the fork, from when on it is counted in forks; zero for never
 }
 
 // launched is what came of a job.
@@ -82,7 +82,7 @@ func (s *Supervisor) advance() {
 			select {
 			case s.results <- r:
 			case <-s.done:
-				r.discard(func(socket *launch.Socket) { socket.Release() })
+				s.discard(r, func(socket *launch.Socket) { socket.Release() })
 			}
 		})
 	}
@@ -116,9 +116,9 @@ func (j job) launch() launched {
 			j.change.Started, j.change.Cgroup, j.change.Pipes = time.Now(), command.Cgroup, p
 			j.beforeSpawn(j.change)
 		}
+		j.forks.Add(1)
+		j.forkedAt = time.Now()
 	}
-	j.forks.Add(1)
-	j.forked = true
 	child, err := j.kernel.Start(command)
 	if err == nil {
 		return launched{job: j, child: child, cgroup: command.Cgroup, pipes: pipes}
@@ -167,13 +167,22 @@ func closeLogs(logs []*logfile.Writer) {
 	}
 }
 
+// earlyExit reports how the child of a launch ended, if it was reaped before its
+// pid was told. An exit from before the fork is that of an earlier process.
+func (s *Supervisor) earlyExit(r launched) (exit launch.Exit, reaped bool) {
+	e, known := s.unknownExits[r.child.PID]
+	return e.Exit, known && !e.at.Before(r.job.forkedAt)
+}
+
 // discard kills a child whose launch was given up; release lets go of its
-// socket.
-func (r launched) discard(release func(*launch.Socket)) {
+// socket. It may be called by the loop, and after its last turn.
+func (s *Supervisor) discard(r launched, release func(*launch.Socket)) {
 	if r.child == nil {
 		return
 	}
-	r.job.kernel.Signal(r.child.PID, syscall.SIGKILL)
+	if _, reaped := s.earlyExit(r); !reaped { // else its pid may be another's
+		r.job.kernel.Signal(r.child.PID, syscall.SIGKILL)
+	}
 	if r.cgroup != "" {
 		all := descendants{pgid: r.child.PID, cgroup: r.cgroup}
 		go all.terminate(r.job.kernel, syscall.SIGKILL, time.Now(), nil) // ends when nobody is left
@@ -192,7 +201,7 @@ func (r launched) discard(release func(*launch.Socket)) {
 // launchDone takes the result of a launch.
 func (s *Supervisor) launchDone(r launched) {
 	p := r.job.p
-	if r.job.forked {
+	if !r.job.forkedAt.IsZero() {
 		s.forks.Add(-1)
 	}
 	if s.launching == p {
@@ -201,7 +210,7 @@ func (s *Supervisor) launchDone(r launched) {
 	defer s.reportUnknownExits()
 	defer s.advance()
 	if r.job.run != p.run || !p.machine.Launching {
-		r.discard(func(socket *launch.Socket) { s.release(p, socket) })
+		s.discard(r, func(socket *launch.Socket) { s.release(p, socket) })
 		return
 	}
 	if r.job.orphans != nil {
@@ -225,10 +234,11 @@ func (s *Supervisor) started(p *process, r launched) {
 	p.starts++
 	p.descendants, p.pipes = descendants{pgid: c.PID, cgroup: r.cgroup}, r.pipes
 	p.out[0].opened, p.out[1].opened = true, true
-	e, dead := s.unknownExits[c.PID]
-	delete(s.unknownExits, c.PID)
+	e, dead := s.earlyExit(r)
 	p.began = 0
-	if !dead { // not reaped, so the pid is its own; /proc is no disk
+	if dead {
+		delete(s.unknownExits, c.PID)
+	} else { // its pid is its own; /proc is no disk
 		p.began, _ = s.opt.kernel.StartTime(c.PID)
 	}
 	s.keep(p, r.job.socket)
@@ -279,7 +289,7 @@ func (s *Supervisor) reportUnknownExits() {
 	}
 	for pid, e := range s.unknownExits {
 		delete(s.unknownExits, pid)
-		s.logUnknownExit(e)
+		s.logUnknownExit(e.Exit)
 	}
 }
 

@@ -108,7 +108,7 @@ func (s *Supervisor) reap() {
 			if p := s.byPID[e.PID]; p != nil {
 				s.reaped(p, e)
 			} else if s.forks.Load() > 0 {
-				s.unknownExits[e.PID] = e // perhaps a child whose pid we have not been told yet
+				s.unknownExits[e.PID] = unknownExit{e, time.Now()} // perhaps a child whose pid we have not been told yet
 			} else {
 				s.logUnknownExit(e)
 			}
@@ -117,6 +117,12 @@ func (s *Supervisor) reap() {
 			return
 		}
 	}
+}
+
+// unknownExit is the exit of a pid that no launch had told when it was reaped.
+type unknownExit struct {
+	launch.Exit
+	at time.Time
 }
 
 func (s *Supervisor) logUnknownExit(e launch.Exit) {

@@ -210,7 +210,9 @@ func (s *Supervisor) kill(p *process, e proc.Effect) error {
 func (s *Supervisor) reaped(p *process, e launch.Exit) { s.leaderExited(p, e.PID, exitOf(e.Status)) }
 
 func (s *Supervisor) leaderExited(p *process, pid int, exit proc.Exit) {
-	delete(s.byPID, pid)
+	if s.byPID[pid] == p { // the pid of one that is not our child may be a new child's by now
+		delete(s.byPID, pid)
+	}
 	p.pendingExit, p.exitedAt = &exit, time.Now()
 	for _, o := range p.out {
 		if o.stream != nil {

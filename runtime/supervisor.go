@@ -95,14 +95,14 @@ type Supervisor struct {
 	byName       map[string]*group
 	byPID        map[int]*process
 	queue        deadlines
-	launchQueue  []*process          // launches that wait for their turn
-	inFlight     sync.WaitGroup      // launches under way
-	launches     int                 // how many were begun, ever
-	launching    *process            // whose launch the queue waits for; nil for none
-	overtakeAt   time.Time           // when the queue goes on without it
-	unknownExits map[int]launch.Exit // of pids that no launch has told yet
-	ticked       time.Time           // when the ticks were last looked at
-	begun        bool                // Begin was called: groups that come now are started
+	launchQueue  []*process     // launches that wait for their turn
+	inFlight     sync.WaitGroup // launches under way
+	launches     int            // how many were begun, ever
+	launching    *process       // whose launch the queue waits for; nil for none
+	overtakeAt   time.Time      // when the queue goes on without it
+	unknownExits map[int]unknownExit
+	ticked       time.Time // when the ticks were last looked at
+	begun        bool      // Begin was called: groups that come now are started
 	shutdown     shutdown
 	touched      []*process // processes that changed in this turn
 }
@@ -144,7 +144,7 @@ func New(o Options) *Supervisor {
 
 		byName:       make(map[string]*group),
 		byPID:        make(map[int]*process),
-		unknownExits: make(map[int]launch.Exit),
+		unknownExits: make(map[int]unknownExit),
 	}
 	s.mood.Store(int32(state.MoodRunning))
 	return s
