@@ -361,16 +361,27 @@ func (l *load) take(w *fileToRead) {
 	l.cfg.Files = append(l.cfg.Files, File{Path: w.from.path, Hash: w.from.hash})
 }
 
-// errNotRegular is why a file that a pattern matches is not read.
-var errNotRegular = errors.New("not a regular file")
+// maxFileSize bounds included files, in bytes. What is larger, such as a log or an
+// archive that a pattern happens to match, would cost memory and hold no program.
+const maxFileSize = 64 << 20
+
+// Why a file that a pattern matches is not read.
+var (
+	errNotRegular = errors.New("not a regular file")
+	errTooLarge   = errors.New("larger than 64 MiB")
+)
 
 // content reads a file. An included one may not be a pipe or a device, which can
 // hold the load up for ever. The main file may, as in -c <(command).
 func (l *load) content(from *source) ([]byte, error) {
 	if !from.main {
 		info, err := l.host.Stat(from.path)
-		if err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+		switch {
+		case err != nil || info.IsDir(): // reading it gives the reason
+		case !info.Mode().IsRegular():
 			return nil, errNotRegular
+		case info.Size() > maxFileSize:
+			return nil, errTooLarge
 		}
 	}
 	return l.host.ReadFile(from.path)

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // manyOptions is a section with more options than fit one header of what ini.v1
@@ -137,39 +139,52 @@ func TestMistakeOfEveryProcess(t *testing.T) {
 	}
 }
 
-// pipeHost is a machine on which one file is a named pipe that nobody writes.
-type pipeHost struct {
+// unsafeHost is a machine on which /d/pipe is a named pipe that nobody writes, and
+// /d/large a file that is too large to be configuration.
+type unsafeHost struct {
 	*memHost
-	pipe string
-	t    *testing.T
+	t *testing.T
 }
 
-func (h pipeHost) Stat(name string) (fs.FileInfo, error) {
-	if name == h.pipe {
+func (h unsafeHost) Stat(name string) (fs.FileInfo, error) {
+	switch name {
+	case "/d/pipe":
 		return fstest.MapFS{"p": &fstest.MapFile{Mode: fs.ModeNamedPipe}}.Stat("p")
+	case "/d/large":
+		info, err := h.memHost.Stat(name)
+		return sizedInfo{info}, err
 	}
 	return h.memHost.Stat(name)
 }
 
-func (h pipeHost) ReadFile(name string) ([]byte, error) {
-	if name == h.pipe {
-		h.t.Error("a named pipe was opened: the load would wait for ever")
+// sizedInfo describes a file just above the bound.
+type sizedInfo struct{ fs.FileInfo }
+
+func (sizedInfo) Size() int64 { return maxFileSize + 1 }
+
+func (h unsafeHost) ReadFile(name string) ([]byte, error) {
+	if name == "/d/pipe" || name == "/d/large" {
+		h.t.Errorf("%s was read", name)
 	}
 	return h.memHost.ReadFile(name)
 }
 
-func TestIncludedPipe(t *testing.T) {
-	h := pipeHost{&memHost{cwd: "/", files: map[string]string{
-		"/c": "[supervisord]\n[include]\nfiles=d/*\n", "/d/a.conf": "[program:a]\ncommand=x\n", "/d/p": "",
-	}}, "/d/p", t}
+func TestUnsafeIncludes(t *testing.T) {
+	h := unsafeHost{&memHost{cwd: "/", files: map[string]string{
+		"/c": "[supervisord]\n[include]\nfiles=d/*\n", "/d/a.conf": "[program:a]\ncommand=x\n", "/d/pipe": "", "/d/large": "",
+	}}, t}
 	cfg, err := Load(h, "/c", Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(cfg.Groups) != 1 || len(cfg.Unreadable) != 1 || cfg.Unreadable[0] != "/d/p" {
-		t.Errorf("%d groups, unreadable %q", len(cfg.Groups), cfg.Unreadable)
+	if diff := cmp.Diff([]string{"/d/large", "/d/pipe"}, cfg.Unreadable); diff != "" || len(cfg.Groups) != 1 {
+		t.Errorf("%d groups, unreadable (-want +got):\n%s", len(cfg.Groups), diff)
 	}
-	if want := `Could not read included file "/d/p": not a regular file`; len(cfg.Warnings) != 1 || cfg.Warnings[0] != want {
-		t.Errorf("warnings %q, want %q", cfg.Warnings, want)
+	want := []string{
+		`Could not read included file "/d/large": larger than 64 MiB`,
+		`Could not read included file "/d/pipe": not a regular file`,
+	}
+	if diff := cmp.Diff(want, cfg.Warnings); diff != "" {
+		t.Errorf("warnings (-want +got):\n%s", diff)
 	}
 }
