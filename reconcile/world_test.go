@@ -187,10 +187,10 @@ func (w *world) tryStart(o Options) error {
 // eventually waits for a condition.
 func (w *world) eventually(what string, ok func() bool) {
 	w.t.Helper()
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(5 * time.Minute) // a restless directory is given one for the others
 	for !ok() {
 		if time.Now().After(deadline) {
-			w.t.Fatalf("not so within a minute: %s\nstate %+v\ngroups %s\nlog:\n%s", what, w.rec.State(), w.groups(), w.log)
+			w.t.Fatalf("not so within five minutes: %s\nstate %+v\ngroups %s\nlog:\n%s", what, w.rec.State(), w.groups(), w.log)
 		}
 		time.Sleep(2 * time.Millisecond)
 	}

@@ -37,7 +37,7 @@ func FuzzHTTP(f *testing.F) {
 			t.Fatal(err)
 		}
 		defer conn.Close()
-		conn.SetDeadline(time.Now().Add(10 * time.Second))
+		conn.SetDeadline(time.Now().Add(2 * time.Minute))
 		conn.Write(request)
 		conn.(*net.UnixConn).CloseWrite()
 		reply, err := io.ReadAll(conn)

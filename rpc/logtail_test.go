@@ -42,7 +42,7 @@ func follow(t *testing.T, s *Server, path string) *tail {
 func (f *tail) reads(want string) {
 	f.t.Helper()
 	buf := make([]byte, len(want))
-	timer := time.AfterFunc(10*time.Second, func() { f.resp.Body.Close() })
+	timer := time.AfterFunc(2*time.Minute, func() { f.resp.Body.Close() })
 	defer timer.Stop()
 	if n, err := io.ReadFull(f.body, buf); err != nil || string(buf) != want {
 		f.t.Fatalf("got %q, %v; want %q", buf[:n], err, want)
@@ -141,7 +141,7 @@ func TestLogtailOldProtocol(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(10 * time.Second))
+	conn.SetDeadline(time.Now().Add(2 * time.Minute))
 	io.WriteString(conn, "GET /mainlogtail HTTP/1.0\r\n\r\n")
 	r := bufio.NewReader(conn)
 	for {

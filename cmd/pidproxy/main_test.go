@@ -71,8 +71,8 @@ func (p *proxy) line() string {
 			p.t.Fatal("pidproxy ended before it printed a line")
 		}
 		return line
-	case <-time.After(20 * time.Second):
-		p.t.Fatal("no line of output within 20 s")
+	case <-time.After(oracle.Deadline):
+		p.t.Fatal("no line of output")
 		return ""
 	}
 }
@@ -83,8 +83,8 @@ func (p *proxy) wait() error {
 	select {
 	case err := <-p.exit:
 		return err
-	case <-time.After(20 * time.Second):
-		p.t.Fatal("pidproxy did not end within 20 s")
+	case <-time.After(oracle.Deadline):
+		p.t.Fatal("pidproxy did not end")
 		return nil
 	}
 }

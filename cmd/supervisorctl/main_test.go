@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
-	"time"
 
 	"supervisord/cmd/internal/oracle"
 )
@@ -16,7 +15,7 @@ import (
 func TestMain(m *testing.M) { os.Exit(oracle.Main(m)) }
 
 // clientDeadline is far more than any client under test should take.
-const clientDeadline = 60 * time.Second
+const clientDeadline = 2 * oracle.Deadline
 
 // runClient runs a supervisorctl in dir until it ends.
 func runClient(t *testing.T, kind oracle.Kind, dir, stdin string, args ...string) oracle.Output {

@@ -189,7 +189,7 @@ func (term *terminal) shown() string {
 // expect waits until the text is shown below what was expected before.
 func (term *terminal) expect(text string) {
 	term.t.Helper()
-	if !oracle.Eventually(20*time.Second, func() bool {
+	if !oracle.Eventually(oracle.Deadline, func() bool {
 		shown := term.shown()
 		at := strings.Index(shown[min(term.from, len(shown)):], text)
 		if at >= 0 {
@@ -215,7 +215,7 @@ func (term *terminal) wait() int {
 	term.t.Helper()
 	select {
 	case <-term.closed:
-	case <-time.After(20 * time.Second):
+	case <-time.After(oracle.Deadline):
 		term.t.Fatalf("the program does not end; the terminal shows:\n%s", term.shown())
 	}
 	term.cmd.Wait()

@@ -217,7 +217,7 @@ func TestTableWithoutADisk(t *testing.T) {
 		table.announce(began(fmt.Sprint("p", i), 10+i))
 		table.changed(began(fmt.Sprint("p", i), 10+i))
 	}
-	if took := time.Since(begun); took > 5*time.Second {
+	if took := time.Since(begun); took > 30*time.Second {
 		t.Errorf("starts waited %v", took)
 	}
 	if err := os.Mkdir(dir, 0o700); err != nil {

@@ -344,7 +344,7 @@ func TestStream(t *testing.T) {
 		<-r.Context().Done()
 		close(gone)
 	}))
-	c := dial(t, Options{URL: url, Timeout: 10 * time.Second})
+	c := dial(t, Options{URL: url, Timeout: 2 * time.Minute})
 	s, err := c.Stream(context.Background(), "/logtail/cat")
 	if err != nil {
 		t.Fatal(err)
@@ -356,7 +356,7 @@ func TestStream(t *testing.T) {
 	s.Close()
 	select {
 	case <-gone:
-	case <-time.After(10 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Error("closing the stream does not hang up")
 	}
 	var e *Error

@@ -166,7 +166,7 @@ func becomeParentOfOrphans(managed, orphansEach int) {
 			}
 			select {
 			case <-chld:
-			case <-time.After(10 * time.Second):
+			case <-time.After(2 * time.Minute):
 				check(fmt.Errorf("%d orphans and no more", orphans))
 			}
 		}

@@ -32,7 +32,7 @@ func received(t *testing.T, c *net.UnixConn, n int) []string {
 	var got []string
 	buf := make([]byte, 1<<20)
 	for range n {
-		c.SetReadDeadline(time.Now().Add(10 * time.Second))
+		c.SetReadDeadline(time.Now().Add(2 * time.Minute))
 		m, err := c.Read(buf)
 		if err != nil {
 			t.Fatalf("after %q: %v", got, err)
@@ -126,7 +126,7 @@ func TestSyslogThatNobodyReads(t *testing.T) {
 	w := opened(t, logfile.Options{Syslog: true, SyslogSocket: socket})
 	began := time.Now()
 	write(t, w, strings.Repeat(strings.Repeat("x", 999)+"\n", 10_000))
-	if took := time.Since(began); took > 5*time.Second {
+	if took := time.Since(began); took > time.Minute {
 		t.Errorf("10,000 lines took %v", took)
 	}
 	if w.Dropped() == 0 {

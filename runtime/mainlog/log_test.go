@@ -222,7 +222,7 @@ func TestSyslog(t *testing.T) {
 	var got []string
 	buf := make([]byte, 1000)
 	for range 3 {
-		c.SetReadDeadline(time.Now().Add(10 * time.Second))
+		c.SetReadDeadline(time.Now().Add(2 * time.Minute))
 		n, err := c.Read(buf)
 		if err != nil {
 			t.Fatal(err)
@@ -246,7 +246,7 @@ func TestTroubleIsSaid(t *testing.T) {
 	}
 	l.echo = newOutput(w, false)
 	l.Logger().Info("lost")
-	l.file.flush(10 * time.Second)
+	l.file.flush(2 * time.Minute)
 	l.Close()
 	want := "<time> INFO lost\n<time> WARN log /dev/full cannot be written, 34 bytes dropped so far: no space left on device\n"
 	if diff := cmp.Diff(want, normal(content(t, path))); diff != "" {
@@ -267,7 +267,7 @@ func TestLoggingNeverWaits(t *testing.T) {
 	for range 20_000 {
 		l.Logger().Info(text)
 	}
-	if took := time.Since(began); took > 5*time.Second {
+	if took := time.Since(began); took > time.Minute {
 		t.Errorf("20,000 lines took %v", took)
 	}
 	l.file.mu.Lock()
@@ -285,7 +285,7 @@ func TestLoggingNeverWaits(t *testing.T) {
 		data, _ := io.ReadAll(f)
 		all <- string(data)
 	}()
-	l.file.flush(10 * time.Second)
+	l.file.flush(2 * time.Minute)
 	l.Logger().Info("fine again")
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
