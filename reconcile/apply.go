@@ -20,54 +20,54 @@ type Outcome struct {
 	Err   error // nil when the step was carried out whole
 }
 
-// debts are the processes that were stopped to be restarted, and not started
-// yet. They are what an update that fails or is cut short leaves to the next.
-type debts struct {
-	mu   sync.Mutex
-	owed map[ProcessKey]bool
+// pendingStarts are the processes that were stopped to be restarted, and not
+// started yet. An update that fails or is cut short leaves them to the next.
+type pendingStarts struct {
+	mu        sync.Mutex
+	processes map[ProcessKey]bool
 }
 
-func newDebts() *debts { return &debts{owed: make(map[ProcessKey]bool)} }
+func newPendingStarts() *pendingStarts { return &pendingStarts{processes: make(map[ProcessKey]bool)} }
 
-func (d *debts) add(group string, names []string) {
+func (d *pendingStarts) add(group string, names []string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, n := range names {
-		d.owed[ProcessKey{group, n}] = true
+		d.processes[ProcessKey{group, n}] = true
 	}
 }
 
-func (d *debts) pay(group string, names []string) {
+func (d *pendingStarts) started(group string, names []string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, n := range names {
-		delete(d.owed, ProcessKey{group, n})
+		delete(d.processes, ProcessKey{group, n})
 	}
 }
 
-// settle forgets what is no longer owed, and returns the rest. It is for the time
-// between two updates: one that runs may be stopping a process that is owed.
-func (d *debts) settle(active []Active) map[ProcessKey]bool {
+// prune drops what need not be started any more, and returns the rest. It is for
+// the time between two updates: one that runs may be stopping such a process.
+func (d *pendingStarts) prune(active []Active) map[ProcessKey]bool {
 	still := d.outstanding(active)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.owed = maps.Clone(still)
+	d.processes = maps.Clone(still)
 	return still
 }
 
-// outstanding is what is owed, but for processes that run, that a person stopped
-// or that are gone.
-func (d *debts) outstanding(active []Active) map[ProcessKey]bool {
+// outstanding lists the pending starts, but for processes that run, that a person
+// stopped or that are gone.
+func (d *pendingStarts) outstanding(active []Active) map[ProcessKey]bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	still := make(map[ProcessKey]bool, len(d.owed))
-	if len(d.owed) == 0 {
+	still := make(map[ProcessKey]bool, len(d.processes))
+	if len(d.processes) == 0 {
 		return still
 	}
 	for _, a := range active {
 		for _, p := range a.Processes {
 			key := ProcessKey{a.Group.Name, p.Name}
-			if d.owed[key] && !p.Running && !p.UserStopped {
+			if d.processes[key] && !p.Running && !p.UserStopped {
 				still[key] = true
 			}
 		}
@@ -77,23 +77,23 @@ func (d *debts) outstanding(active []Active) map[ProcessKey]bool {
 
 // execution carries out one plan.
 type execution struct {
-	target    Target
-	overtaken func() bool // asked between the steps in hand
-	debts     *debts
-	outcomes  []Outcome // one per step, each written by the one goroutine that has the step
+	target        Target
+	overtaken     func() bool // asked between the steps in hand
+	pendingStarts *pendingStarts
+	outcomes      []Outcome // one per step, each written by the one goroutine that has the step
 }
 
-// carryOut executes a plan and returns when everything it began is done. Steps
-// are taken as update takes them: removed, then changed, then added groups;
+// execute carries out a plan and returns when everything it began is done. The
+// order is that of update: removed, then changed, then added groups;
 // stops by descending, starts by ascending priority; what has the same priority
 // in parallel, so that no stop waits for its peer's. Between priorities it asks
-// overtaken and leaves off if so; the changed groups are one piece, so that
+// overtaken, and stops there if so; the changed groups are one piece, so that
 // nothing stays down while something else is thought about.
 //
 // A step that fails concerns its own group alone. Where a new definition cannot
 // be put in force, the old one is started again.
-func carryOut(ctx context.Context, t Target, steps []Step, overtaken func() bool, d *debts) []Outcome {
-	e := &execution{target: t, overtaken: overtaken, debts: d, outcomes: make([]Outcome, len(steps))}
+func execute(ctx context.Context, t Target, steps []Step, overtaken func() bool, d *pendingStarts) []Outcome {
+	e := &execution{target: t, overtaken: overtaken, pendingStarts: d, outcomes: make([]Outcome, len(steps))}
 	var removed, changed, added []*Outcome
 	for i := range steps {
 		o := &e.outcomes[i]
@@ -116,7 +116,7 @@ func carryOut(ctx context.Context, t Target, steps []Step, overtaken func() bool
 	return e.outcomes
 }
 
-// each takes batch after batch, and reports whether it came to the end.
+// each does batch after batch, and reports whether it came to the end.
 func (e *execution) each(list [][]*Outcome, do func([]*Outcome)) bool {
 	for _, b := range list {
 		if e.overtaken() {
@@ -240,7 +240,7 @@ func (e *execution) stop(ctx context.Context, s *Step) error {
 			j++
 		}
 		names := s.Stop[i:j]
-		e.debts.add(s.Group, intersect(names, s.Start))
+		e.pendingStarts.add(s.Group, intersect(names, s.Start))
 		if err := e.target.StopProcesses(ctx, s.Group, names); err != nil {
 			return fmt.Errorf("cannot stop group %s: %w", s.Group, err)
 		}
@@ -262,7 +262,7 @@ func (e *execution) put(ctx context.Context, s *Step) error {
 		err = e.target.SetGroup(ctx, s.Old, s.New, s.Start)
 	}
 	if err == nil {
-		e.debts.pay(s.Group, s.Start)
+		e.pendingStarts.started(s.Group, s.Start)
 		return nil
 	}
 	verb := "change"
@@ -287,7 +287,7 @@ func (e *execution) put(ctx context.Context, s *Step) error {
 	if undo != nil {
 		return fmt.Errorf("%w; the old definition cannot be started again: %v", err, undo)
 	}
-	e.debts.pay(s.Group, start)
+	e.pendingStarts.started(s.Group, start)
 	return err
 }
 

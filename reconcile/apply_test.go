@@ -129,31 +129,31 @@ func TestStartedMeanwhile(t *testing.T) {
 	}
 }
 
-// TestDebts: a process that was stopped for a change that is then taken back is
+// TestPendingStarts: a process that was stopped for a change that is then taken back is
 // started again, unless a person stopped it meanwhile.
-func TestDebts(t *testing.T) {
+func TestPendingStarts(t *testing.T) {
 	for _, person := range []bool{false, true} {
 		m := newModel()
 		old := []spec.Group{program("x")}
 		m.update(old, Policy{})
-		d := newDebts()
+		d := newPendingStarts()
 		m.refuse = func(op string) error { return ErrConflict }
 		active := m.Groups()
-		carryOut(context.Background(), m, Plan(active, []spec.Group{program("x", command("/n"))}, Policy{}), never, d)
+		execute(context.Background(), m, Plan(active, []spec.Group{program("x", command("/n"))}, Policy{}), never, d)
 		m.refuse = nil
 		if m.pidOf("x", "x") != 0 {
 			t.Fatal("the test needs a process that is down")
 		}
 		m.set("x", "x", "STOPPED", person)
 		active = m.Groups()
-		steps := Plan(active, old, Policy{Owed: d.settle(active)})
-		carryOut(context.Background(), m, steps, never, d)
+		steps := Plan(active, old, Policy{PendingStarts: d.prune(active)})
+		execute(context.Background(), m, steps, never, d)
 		if up := m.pidOf("x", "x") != 0; up == person {
 			t.Errorf("stopped by a person %v, running %v", person, up)
 		}
 		active = m.Groups()
-		if again := Plan(active, old, Policy{Owed: d.settle(active)}); len(again) > 0 {
-			t.Errorf("still owed: %+v", again)
+		if again := Plan(active, old, Policy{PendingStarts: d.prune(active)}); len(again) > 0 {
+			t.Errorf("still pending: %+v", again)
 		}
 	}
 }
@@ -166,7 +166,7 @@ func TestOvertaken(t *testing.T) {
 	begun := func(after int) string {
 		m := newModel()
 		m.update(old, Policy{})
-		out := carryOut(context.Background(), m, Plan(m.Groups(), new, Policy{}), func() bool { after--; return after < 0 }, newDebts())
+		out := execute(context.Background(), m, Plan(m.Groups(), new, Policy{}), func() bool { after--; return after < 0 }, newPendingStarts())
 		var list []string
 		for _, o := range out {
 			if o.Begun {

@@ -15,16 +15,16 @@ import (
 // Run; one update at a time runs on a goroutine of its own.
 type loop struct {
 	*Reconciler
-	queue   []*job          // updates that were asked for
-	trigger string          // what made the loop look last
-	timer   *time.Timer     // for what becomes possible by itself
-	look    time.Time       // when to look again without a hint; zero for never
-	again   time.Time       // when to decide again; zero for never
-	scope   watch.Scope     // what was last asked of the watcher
-	errors  map[string]bool // mistakes and doubts that were logged and still stand
-	busy    []string        // files that were still being written to at the last hint
-	ahead   *view           // read in a lull, and how many changes there had been
-	changes int
+	queue     []*job          // updates that were asked for
+	trigger   string          // what made the loop read the files last
+	timer     *time.Timer     // for what becomes possible by itself
+	rereadAt  time.Time       // when to read again without a hint; zero for never
+	retryAt   time.Time       // when to decide again; zero for never
+	scope     watch.Scope     // what was last asked of the watcher
+	errors    map[string]bool // mistakes and untrusted files that were logged and still stand
+	busy      []string        // files that were still being written to at the last hint
+	readAhead *view           // what was read ahead, and how many changes there had been
+	changes   int
 }
 
 // Run makes the groups what the files say, first those of Startup, then whatever
@@ -38,7 +38,7 @@ func (r *Reconciler) Run(ctx context.Context) {
 	defer helpers.Wait()
 	defer stop()
 	helpers.Go(func() { r.watcher.Run(inner) })
-	helpers.Go(func() { r.keep(inner) })
+	helpers.Go(func() { r.persist(inner) })
 
 	l := &loop{Reconciler: r, trigger: r.trigger, timer: time.NewTimer(time.Hour)}
 	defer l.timer.Stop()
@@ -53,15 +53,15 @@ func (r *Reconciler) Run(ctx context.Context) {
 			l.drain(ctx)
 			return
 		case h := <-r.watcher.Hints():
-			l.hinted(h)
+			l.onHint(h)
 		case j := <-r.requests:
 			l.queue = append(l.queue, j)
 			if running := r.current(); running != nil && !running.explicit {
 				r.overtaken.Store(true)
 			}
 		case outcomes := <-r.outcomes:
-			l.ran(ctx, outcomes)
-		case <-r.kick:
+			l.roundDone(ctx, outcomes)
+		case <-r.wakeup:
 		case <-l.timer.C:
 		}
 	}
@@ -72,10 +72,10 @@ func (r *Reconciler) Run(ctx context.Context) {
 func (l *loop) first(ctx context.Context) {
 	l.mu.Lock()
 	v := l.view
-	l.adopt(v)
+	l.setView(v)
 	l.mu.Unlock()
-	l.complain(v)
-	l.heed(v)
+	l.logProblems(v)
+	l.watchFor(v)
 	l.round(ctx, &job{trigger: l.trigger, caller: l.caller, config: v.config, done: make(chan struct{})})
 }
 
@@ -83,7 +83,7 @@ func (l *loop) first(ctx context.Context) {
 func (l *loop) drain(ctx context.Context) {
 	for l.current() != nil {
 		l.overtaken.Store(true)
-		l.ran(ctx, <-l.outcomes)
+		l.roundDone(ctx, <-l.outcomes)
 	}
 }
 
@@ -102,9 +102,9 @@ func (l *loop) arm() {
 		l.timer.Stop()
 		return
 	}
-	at := l.look
-	if !l.again.IsZero() && (at.IsZero() || l.again.Before(at)) {
-		at = l.again
+	at := l.rereadAt
+	if !l.retryAt.IsZero() && (at.IsZero() || l.retryAt.Before(at)) {
+		at = l.retryAt
 	}
 	if at.IsZero() {
 		l.timer.Stop()
@@ -113,44 +113,44 @@ func (l *loop) arm() {
 	l.timer.Reset(max(0, time.Until(at)))
 }
 
-// hinted looks at the files because of a hint. What was read in a lull is what
-// they say if nothing changed since.
-func (l *loop) hinted(h watch.Hint) {
-	if h.Lull {
-		l.ahead, l.changes = l.source.load(ahead), h.Changes
+// onHint reads the files because of a hint. What was read ahead is what they say
+// if nothing changed since.
+func (l *loop) onHint(h watch.Hint) {
+	if h.ReadAhead {
+		l.readAhead, l.changes = l.source.load(forReadAhead), h.Changes
 		return
 	}
 	l.busy = h.Busy
-	v := l.ahead
-	l.ahead = nil
+	v := l.readAhead
+	l.readAhead = nil
 	if v == nil || l.changes != h.Changes || len(h.Busy) > 0 || !l.source.accept(v) {
-		v = l.source.load(carefully, l.busy...)
+		v = l.source.load(forAutoupdate, l.busy...)
 	}
-	l.take(h.Trigger, v)
+	l.useView(h.Trigger, v)
 }
 
-// read looks at the files without a hint.
-func (l *loop) read(trigger string) { l.take(trigger, l.source.load(carefully, l.busy...)) }
+// read reads the files without a hint.
+func (l *loop) read(trigger string) { l.useView(trigger, l.source.load(forAutoupdate, l.busy...)) }
 
-// take goes by a new view. An update that runs on older content is told to leave
-// off.
-func (l *loop) take(trigger string, v *view) {
+// useView goes by a new view. An update that runs on older content is told to
+// stop after the steps in hand.
+func (l *loop) useView(trigger string, v *view) {
 	l.mu.Lock()
 	before := l.inForce
-	l.adopt(v)
+	l.setView(v)
 	running, after := l.running, l.inForce
 	l.mu.Unlock()
 	l.trigger = trigger
-	l.complain(v)
-	l.heed(v)
-	l.soil()
+	l.logProblems(v)
+	l.watchFor(v)
+	l.markDirty()
 	if running != nil && !spec.Diff(before.Groups, after.Groups).Empty() {
 		l.overtaken.Store(true)
 	}
 }
 
-// adopt takes a view as the newest. mu is held.
-func (s *status) adopt(v *view) {
+// setView makes a view the newest. mu is held.
+func (s *status) setView(v *view) {
 	s.view = v
 	if v.config == nil {
 		return
@@ -159,22 +159,22 @@ func (s *status) adopt(v *view) {
 	s.guard.observe(time.Now(), v.config.Groups)
 }
 
-// heed has the watcher watch what a view depends on, and sees to it that what is
-// wrong is looked at again even if no file changes: a missing directory for logs
-// may be made, a lost mount come back.
-func (l *loop) heed(v *view) {
+// watchFor has the watcher watch what a view depends on, and sets the time at
+// which what is wrong is read again even if no file changes: a missing directory
+// for logs may be made, a lost mount come back.
+func (l *loop) watchFor(v *view) {
 	scope := watch.Scope{Paths: v.patterns, Settle: v.settings.Settle, Rescan: v.settings.Rescan}
 	if v.config == nil {
 		scope.Paths = l.scope.Paths
 	}
 	l.scope = scope
 	l.watcher.Set(scope)
-	l.look = time.Time{}
+	l.rereadAt = time.Time{}
 	if (len(v.bad) > 0 || len(v.holds) > 0 || v.config == nil) && v.settings.Rescan > 0 {
-		l.look = time.Now().Add(v.settings.Rescan)
+		l.rereadAt = time.Now().Add(v.settings.Rescan)
 	}
-	if !v.again.IsZero() && (l.look.IsZero() || v.again.Before(l.look)) {
-		l.look = v.again
+	if !v.retryAt.IsZero() && (l.rereadAt.IsZero() || v.retryAt.Before(l.rereadAt)) {
+		l.rereadAt = v.retryAt
 	}
 }
 
@@ -188,7 +188,7 @@ func (l *loop) next(ctx context.Context) {
 	if !l.idle() {
 		return
 	}
-	if !l.look.IsZero() && !time.Now().Before(l.look) {
+	if !l.rereadAt.IsZero() && !time.Now().Before(l.rereadAt) {
 		l.read(TriggerRescan)
 	}
 	if steps := l.decide(); len(steps) > 0 {
@@ -204,15 +204,15 @@ func (l *loop) next(ctx context.Context) {
 // the rest.
 func (l *loop) decide() []Step {
 	active := l.target.Groups()
-	owed := l.debts.settle(active)
+	pending := l.pendingStarts.prune(active)
 	now := time.Now()
 	l.mu.Lock()
-	l.again = time.Time{}
-	l.drift = Plan(active, l.inForce.Groups, Policy{Owed: owed})
-	var v verdict
+	l.retryAt = time.Time{}
+	l.drift = Plan(active, l.inForce.Groups, Policy{PendingStarts: pending})
+	var v admission
 	steps := slices.DeleteFunc(slices.Clone(l.drift), func(s Step) bool { return l.unknown(&s) })
 	holds := slices.Clone(l.view.holds)
-	if l.view.restless {
+	if l.view.unsettled {
 		if removals(steps) > 0 {
 			holds = append(holds, Hold{Reason: "files are still changing: what is gone from them stays until they are quiet"})
 		}
@@ -220,16 +220,16 @@ func (l *loop) decide() []Step {
 	}
 	switch {
 	case !l.automatic() || l.view.config == nil:
-	case l.view.seq < l.minimum:
-		if at := now.Add(l.view.settings.Settle); l.look.IsZero() || at.Before(l.look) {
-			l.look = at
+	case l.view.seq < l.minSeq:
+		if at := now.Add(l.view.settings.Settle); l.rereadAt.IsZero() || at.Before(l.rereadAt) {
+			l.rereadAt = at
 		}
 	default:
 		if l.view.seq > l.candidateSeq {
 			l.candidate, l.candidateSeq = l.inForce, l.view.seq
 		}
-		v = l.guard.judge(now, steps, len(active), l.view.settings.MaxRemovals)
-		l.again = v.again
+		v = l.guard.admit(now, steps, len(active), l.view.settings.MaxRemovals)
+		l.retryAt = v.retryAt
 	}
 	old := l.holds
 	holds = append(holds, v.holds...)
@@ -316,8 +316,8 @@ func (s *status) setPhase() {
 	s.phase, s.reason = phase, reason
 }
 
-// complain logs each mistake and doubt once, for as long as it stands.
-func (l *loop) complain(v *view) {
+// logProblems logs each mistake and untrusted file once, for as long as it stands.
+func (l *loop) logProblems(v *view) {
 	standing := make(map[string]bool)
 	say := func(text string, isNew func(string)) {
 		standing[text] = true
@@ -328,7 +328,7 @@ func (l *loop) complain(v *view) {
 	for _, e := range v.bad {
 		say("reconcile: invalid: "+e.Report(), func(t string) { l.log.Error(t, "file", e.File, "section", e.Section) })
 	}
-	for file, problem := range v.doubts {
+	for file, problem := range v.untrusted {
 		text := "reconcile: untrusted: " + problem
 		if v.settings.Permissions == "enforce" {
 			text = "reconcile: ignored: " + file + ": " + problem
@@ -343,22 +343,22 @@ func (l *loop) complain(v *view) {
 	l.errors = standing
 }
 
-// soil notes that there is something to store.
-func (r *Reconciler) soil() {
+// markDirty notes that there is something to store.
+func (r *Reconciler) markDirty() {
 	select {
 	case r.dirty <- struct{}{}:
 	default:
 	}
 }
 
-// keepAfter is how long after a change what outlives the daemon is written: when
+// persistDelay is how long after a change what outlives the daemon is written: when
 // the processes that it is about have been started, which else would wait for the
 // disk with it.
-const keepAfter = 250 * time.Millisecond
+const persistDelay = 250 * time.Millisecond
 
-// keep writes what outlives the daemon, off the loop: a slow disk delays
+// persist writes what outlives the daemon, off the loop: a slow disk delays
 // nothing. It writes a last time when ctx ends.
-func (r *Reconciler) keep(ctx context.Context) {
+func (r *Reconciler) persist(ctx context.Context) {
 	if r.store == nil {
 		return
 	}
@@ -369,7 +369,7 @@ func (r *Reconciler) keep(ctx context.Context) {
 			return
 		case <-r.dirty:
 			select {
-			case <-time.After(keepAfter):
+			case <-time.After(persistDelay):
 			case <-ctx.Done():
 			}
 			r.save()

@@ -10,7 +10,7 @@ import (
 // TestDropIn is the main job: a file appears, changes, goes.
 func TestDropIn(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, "", map[string]string{"conf.d/a.ini": ini("a")}).start()
+	w := newFixture(t, "", map[string]string{"conf.d/a.ini": ini("a")}).start()
 	w.becomes("a")
 	w.write("conf.d/b.ini", ini("b"))
 	w.becomes("a, b")
@@ -37,7 +37,7 @@ func TestDropIn(t *testing.T) {
 // TestNoChange: what differs in the text alone is nothing.
 func TestNoChange(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, "", map[string]string{"conf.d/a.ini": ini("a"), "conf.d/b.ini": ini("b")}).start()
+	w := newFixture(t, "", map[string]string{"conf.d/a.ini": ini("a"), "conf.d/b.ini": ini("b")}).start()
 	w.becomes("a, b")
 	for _, sh := range []string{
 		"echo '; a comment' >>conf.d/a.ini",
@@ -59,7 +59,7 @@ func TestNoChange(t *testing.T) {
 
 func TestApplyIsATransaction(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, quick+"autoupdate=false\n", map[string]string{"conf.d/a.ini": ini("a"), "conf.d/b.ini": ini("b")}).start()
+	w := newFixture(t, quick+"autoupdate=false\n", map[string]string{"conf.d/a.ini": ini("a"), "conf.d/b.ini": ini("b")}).start()
 	w.becomes("a, b")
 	w.write("conf.d/a.ini", ini("a", "command=/bin/n"))
 	w.write("conf.d/c.ini", ini("c"))

@@ -13,7 +13,7 @@ import (
 
 // stamped is a machine that can tell whether a file may have changed, as the
 // daemon's own can.
-type stamped struct{ machine }
+type stamped struct{ testHost }
 
 func (stamped) Stamp(path string) (spec.Stamp, bool) {
 	info, err := os.Stat(path)
@@ -48,7 +48,7 @@ func BenchmarkPlan(b *testing.B) {
 func BenchmarkLook(b *testing.B) {
 	for _, n := range []int{1000, 10_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			w := newWorld(b, "", nil)
+			w := newFixture(b, "", nil)
 			for i := range n {
 				path := fmt.Sprintf("%s/conf.d/p%05d.ini", w.root, i)
 				if err := os.WriteFile(path, []byte(ini(fmt.Sprintf("p%05d", i))), 0o600); err != nil {
@@ -56,7 +56,7 @@ func BenchmarkLook(b *testing.B) {
 				}
 			}
 			s := newSource(stamped{w.host}, w.root+"/main.conf", spec.Options{})
-			v := s.load(carefully)
+			v := s.load(forAutoupdate)
 			if v.err != nil {
 				b.Fatal(v.err)
 			}
@@ -70,7 +70,7 @@ func BenchmarkLook(b *testing.B) {
 				i++
 				w.write("conf.d/p00000.ini", ini("p00000", fmt.Sprintf("command=/bin/n%d", i)))
 				b.StartTimer()
-				v := s.load(carefully)
+				v := s.load(forAutoupdate)
 				g.observe(time.Now(), v.config.Groups)
 				if steps := Plan(m.Groups(), v.config.Groups, Policy{}); len(steps) != 1 {
 					b.Fatal(steps)
@@ -83,7 +83,7 @@ func BenchmarkLook(b *testing.B) {
 // BenchmarkDropIn is the way from the rename of a new file into place to its
 // start, settle taken off, beside 1,000 other files.
 func BenchmarkDropIn(b *testing.B) {
-	w := newWorld(b, "", programs(1000))
+	w := newFixture(b, "", programs(1000))
 	w.seen = stamped{w.host}
 	w.start()
 	const settle = 20 * time.Millisecond
@@ -115,6 +115,6 @@ func BenchmarkApply(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		m := newModel()
-		carryOut(context.Background(), m, Plan(nil, groups, Policy{}), never, newDebts())
+		execute(context.Background(), m, Plan(nil, groups, Policy{}), never, newPendingStarts())
 	}
 }

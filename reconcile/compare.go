@@ -47,33 +47,33 @@ func (a *Action) String() string {
 	return a.Action + " " + name
 }
 
-// fate is what becomes of one process of a group that stays.
-type fate struct {
+// processChange is what is done to one process of a group that stays.
+type processChange struct {
 	action  *Action // nil when nothing differs
 	stop    bool    // must be down before the definitions are swapped
 	start   bool    // is to be started afterwards
 	counted bool    // Supervisor's update says "stopped" of such a group
 }
 
-// keep decides about a process that both definitions have. live is how it is,
-// owed that an earlier update stopped it and did not start it again.
+// compareProcess decides about a process that both definitions have. live is how
+// it is; pending that an earlier update stopped it and did not start it again.
 //
 // A process that a person stopped stays stopped unless a person asks for the
 // update; what ended by itself is started afresh once its definition differs, if
 // it is one that starts by itself.
-func keep(group string, old, new *spec.Process, live Process, owed, explicit bool) fate {
+func compareProcess(group string, old, new *spec.Process, live Process, pending, explicit bool) processChange {
 	fields := spec.Compare(*old, *new)
-	if len(fields) == 0 && !owed {
-		return fate{}
+	if len(fields) == 0 && !pending {
+		return processChange{}
 	}
-	f := fate{stop: slices.ContainsFunc(fields, func(f spec.Field) bool { return f.Restart })}
+	f := processChange{stop: slices.ContainsFunc(fields, func(f spec.Field) bool { return f.Restart })}
 	f.counted = f.stop
 	wanted := new.Autostart
 	var reason string
 	switch {
-	case owed && len(fields) == 0:
+	case pending && len(fields) == 0:
 		f.start, reason = true, "it was stopped for a change that did not come about"
-	case owed:
+	case pending:
 		f.start, reason = true, "it was stopped to be restarted"
 	case live.Running && !live.UserStopped:
 		f.start, reason = f.stop, "a running child keeps what it was started with"

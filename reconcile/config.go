@@ -16,7 +16,7 @@ import (
 //
 // Source: contract/reconcile.md sections 3 and 6.
 func (r *Reconciler) Reread(context.Context) (added, changed, removed []string, err error) {
-	v := r.source.load(plainly)
+	v := r.source.load(forReading)
 	if v.err != nil {
 		return nil, nil, nil, v.err
 	}
@@ -42,7 +42,7 @@ func (r *Reconciler) AddGroup(ctx context.Context, name, caller string) error {
 	began := time.Now()
 	r.mu.Lock()
 	g := groupOf(r.candidate, name)
-	r.touched() // beforehand, or an automatic update might take it back at once
+	r.requireCandidate() // beforehand, or an automatic update might take it back at once
 	r.mu.Unlock()
 	if g == nil {
 		return fmt.Errorf("%w: %s", ErrBadName, name)
@@ -51,7 +51,7 @@ func (r *Reconciler) AddGroup(ctx context.Context, name, caller string) error {
 		err := r.target.SetGroup(ctx, nil, g, nil)
 		if err == nil {
 			r.mu.Lock()
-			r.guard.wanted([]string{name})
+			r.guard.release([]string{name})
 			r.mu.Unlock()
 			r.done(began, caller, Action{Action: Add, Group: name, File: origin(g)})
 			return nil
@@ -61,7 +61,7 @@ func (r *Reconciler) AddGroup(ctx context.Context, name, caller string) error {
 		}
 	}
 	now := r.active(name)
-	if now != nil && now.Equal(g) && r.lately(r.added, name) {
+	if now != nil && now.Equal(g) && r.recently(r.added, name) {
 		return nil
 	}
 	return fmt.Errorf("%w: %s", ErrAlreadyAdded, name)
@@ -79,7 +79,7 @@ func (r *Reconciler) RemoveGroup(ctx context.Context, name, caller string) error
 	for range 3 {
 		old := r.active(name)
 		if old == nil {
-			if r.lately(r.removed, name) {
+			if r.recently(r.removed, name) {
 				return nil
 			}
 			return fmt.Errorf("%w: %s", ErrBadName, name)
@@ -87,14 +87,14 @@ func (r *Reconciler) RemoveGroup(ctx context.Context, name, caller string) error
 		r.mu.Lock()
 		d := groupOf(r.candidate, name)
 		if d != nil {
-			r.guard.taken(d) // beforehand, as in AddGroup
+			r.guard.userRemoves(d) // beforehand, as in AddGroup
 		}
-		r.touched()
+		r.requireCandidate()
 		r.mu.Unlock()
 		err := r.target.SetGroup(ctx, old, nil, nil)
 		if err != nil && d != nil {
 			r.mu.Lock()
-			r.guard.notTaken(name)
+			r.guard.userRemoveFailed(name)
 			r.mu.Unlock()
 		}
 		switch {
@@ -132,8 +132,8 @@ func (r *Reconciler) done(began time.Time, caller string, a Action) {
 	r.mu.Unlock()
 	r.logAction(e.Generation, &a)
 	r.emit(Event{Type: EventApplied, Generation: e.Generation, Trigger: e.Trigger, Actions: e.Actions})
-	r.soil()
-	r.nudge()
+	r.markDirty()
+	r.wake()
 }
 
 // active is the definition in force of a group, nil when it is not active.
@@ -146,9 +146,9 @@ func (r *Reconciler) active(name string) *spec.Group {
 	return nil
 }
 
-// lately reports whether an automatic update did something within the grace
+// recently reports whether an automatic update did something within the grace
 // period.
-func (r *Reconciler) lately(when map[string]time.Time, name string) bool {
+func (r *Reconciler) recently(when map[string]time.Time, name string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	at, ok := when[name]
@@ -168,9 +168,9 @@ func (r *Reconciler) removing(name string) <-chan struct{} {
 	return nil
 }
 
-// touched notes that a person acted on what was read later than the view of
-// automatic updates: they wait for one that is as new. mu is held.
-func (s *status) touched() { s.minimum = s.candidateSeq }
+// requireCandidate notes that a person acts on the candidate: automatic updates
+// wait until they have read the files at least as recently. mu is held.
+func (s *status) requireCandidate() { s.minSeq = s.candidateSeq }
 
 // groupOf is the group of that name in a configuration, or nil.
 func groupOf(cfg *spec.Config, name string) *spec.Group {

@@ -10,9 +10,11 @@
 //   - compare.go, plan.go: pure. Plan(active, desired) is the list of steps.
 //   - guard.go: pure. Which of those steps may be taken without a person.
 //   - apply.go: carries steps out, in order, in parallel within one priority.
-//   - source.go, load.go: read the files, and remember what they said when they
-//     were last good.
-//   - reconciler.go, auto.go: the loop, and what clients may ask.
+//   - source.go, lastgood.go, overlay.go: read the files, with the last good
+//     content in the place of what is bad or out of sight.
+//   - permissions.go: who else could have written a file.
+//   - reconciler.go, auto.go, job.go, config.go: the loop, and what clients may
+//     ask.
 //   - store.go: what outlives the daemon.
 //
 // What the contract leaves open is decided so:

@@ -19,7 +19,7 @@ import (
 // loop that did not wait would spin, and time in the bubble would stand still.
 func TestTimerDuringUpdate(t *testing.T) {
 	files := map[string]string{"conf.d/a.ini": ini("a"), "conf.d/bad.ini": "[program:bad"}
-	inBubble(t, "rescan=1s\n", files, func(w *world, hint *told) {
+	inBubble(t, "rescan=1s\n", files, func(w *fixture, hint *fakeWatcher) {
 		w.table.stopping = func(string, string) time.Duration { return time.Minute }
 		w.put(hint, "conf.d/a.ini", ini("a", "command=/bin/n"))
 		if s := w.rec.State(); s.Phase != Applying {
@@ -37,7 +37,7 @@ func TestTimerDuringUpdate(t *testing.T) {
 // of it is in the history of the next.
 func TestHistoryAtShutdown(t *testing.T) {
 	files := map[string]string{"conf.d/a.ini": ini("a", "priority=2"), "conf.d/b.ini": ini("b", "priority=1")}
-	inBubble(t, "max_removals=100%\n", files, func(w *world, hint *told) {
+	inBubble(t, "max_removals=100%\n", files, func(w *fixture, hint *fakeWatcher) {
 		w.table.stopping = func(group, _ string) time.Duration {
 			return map[string]time.Duration{"a": time.Second, "b": time.Hour}[group]
 		}
@@ -58,7 +58,7 @@ func TestHistoryAtShutdown(t *testing.T) {
 // TestDiffDuringStop: somebody who asks for the difference while a process is
 // being stopped for a change does not make it stay down.
 func TestDiffDuringStop(t *testing.T) {
-	inBubble(t, "", map[string]string{"conf.d/a.ini": ini("a", "autostart=false")}, func(w *world, hint *told) {
+	inBubble(t, "", map[string]string{"conf.d/a.ini": ini("a", "autostart=false")}, func(w *fixture, hint *fakeWatcher) {
 		w.table.start(w.table.groups["a"], "a") // by hand
 		w.table.stopping = func(string, string) time.Duration { return 10 * time.Second }
 		tries := 0
@@ -83,7 +83,7 @@ func TestDiffDuringStop(t *testing.T) {
 // TestRetriesOfTwo: two groups that keep failing at different times are each told
 // of once.
 func TestRetriesOfTwo(t *testing.T) {
-	inBubble(t, "", map[string]string{"conf.d/c.ini": ini("c")}, func(w *world, hint *told) {
+	inBubble(t, "", map[string]string{"conf.d/c.ini": ini("c")}, func(w *fixture, hint *fakeWatcher) {
 		w.table.refusing(func(op string) error { return errors.New("no " + op) })
 		w.put(hint, "conf.d/a.ini", ini("a"))
 		time.Sleep(10 * time.Second)
@@ -104,7 +104,7 @@ func TestRetriesOfTwo(t *testing.T) {
 
 // TestForgets: names that come and go leave nothing behind.
 func TestForgets(t *testing.T) {
-	inBubble(t, "max_removals=100%\n", nil, func(w *world, hint *told) {
+	inBubble(t, "max_removals=100%\n", nil, func(w *fixture, hint *fakeWatcher) {
 		for i := range 20 {
 			name := fmt.Sprintf("job%d", i)
 			w.put(hint, "conf.d/job.ini", ini(name))
@@ -153,7 +153,7 @@ func TestHistoryIsBounded(t *testing.T) {
 func TestFilesShowRemovals(t *testing.T) {
 	files := programs(5)
 	files["conf.d/two.ini"] = ini("q") + ini("r")
-	inBubble(t, "", files, func(w *world, hint *told) {
+	inBubble(t, "", files, func(w *fixture, hint *fakeWatcher) {
 		w.rec.SetAutoupdate(false, "uid 0")
 		w.sh("rm conf.d/p*.ini")
 		w.put(hint, "conf.d/two.ini", ini("q"))
@@ -212,7 +212,7 @@ func TestChangeAtEachStep(t *testing.T) {
 		"conf.d/c.ini": ini("c", "priority=3"), "conf.d/d.ini": ini("d", "priority=4"),
 	}
 	for step, reached := int32(1), true; reached; step++ {
-		inBubble(t, "max_removals=100%\n", files, func(w *world, hint *told) {
+		inBubble(t, "max_removals=100%\n", files, func(w *fixture, hint *fakeWatcher) {
 			keep := w.table.pidOf("keep", "keep")
 			var asked atomic.Int32
 			w.table.stopping = func(string, string) time.Duration { return 3 * time.Second }
@@ -253,7 +253,7 @@ func TestChangeAtEachStep(t *testing.T) {
 // TestRealDirectories: State says where each include directory really is, also
 // after the link on its path was flipped, as git-sync does for each commit.
 func TestRealDirectories(t *testing.T) {
-	inBubble(t, "", nil, func(w *world, hint *told) {
+	inBubble(t, "", nil, func(w *fixture, hint *fakeWatcher) {
 		real := func() string {
 			t.Helper()
 			for _, d := range w.rec.State().Directories {
@@ -277,7 +277,7 @@ func TestRealDirectories(t *testing.T) {
 // removal of some is held or not as with few.
 func TestTenThousandFiles(t *testing.T) {
 	const n = 10_000
-	w := newWorld(t, "rescan=0\n", nil)
+	w := newFixture(t, "rescan=0\n", nil)
 	for i := range n {
 		name := fmt.Sprintf("p%05d", i)
 		if err := os.WriteFile(w.root+"/conf.d/"+name+".ini", []byte(ini(name)), 0o644); err != nil {

@@ -37,7 +37,7 @@ func (v *view) list(h spec.Host, cfg *spec.Config, gone map[string][]string) []F
 			put(FileState{Path: e.File})
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(v.doubts)) {
+	for _, name := range slices.Sorted(maps.Keys(v.untrusted)) {
 		put(FileState{Path: name})
 	}
 	for _, name := range cfg.Unreadable {
@@ -75,7 +75,7 @@ func (v *view) list(h spec.Host, cfg *spec.Config, gone map[string][]string) []F
 
 // special is the state of a file or directory that is not simply in force.
 func (v *view) special(name string) (state, reason string) {
-	if problem := v.doubts[name]; problem != "" && v.settings.Permissions == "enforce" {
+	if problem := v.untrusted[name]; problem != "" && v.settings.Permissions == "enforce" {
 		return FileIgnored, problem
 	}
 	for _, e := range v.bad {

@@ -33,19 +33,19 @@ type Hold struct {
 	Since  time.Time `json:"since"`
 }
 
-// guard remembers what automatic updates did, and decides what the next may do.
-// It is pure but for its memory: the time is given to it. One goroutine at a
+// guard records what automatic updates did, and decides what the next may do. It
+// is pure but for that record: the time is given to it. One goroutine at a
 // time may use it.
 type guard struct {
-	recent   map[string][]time.Time // automatic updates of a group, oldest first
-	flapping map[string]bool        // groups over the limit
-	seen     map[string]*spec.Group // desired definitions as last seen
-	changed  map[string]time.Time   // when they were last seen to differ
-	failed   map[string]failure     // steps that went wrong
-	removed  map[string]*spec.Group // taken away by a person although the files have it
-	since    map[string]time.Time   // when a hold with that reason began
-	gone     map[string]time.Time   // groups that automatic updates removed, and when
-	halted   bool                   // too many removals are held: gone stays as it is
+	recent       map[string][]time.Time // automatic updates of a group, oldest first
+	flapping     map[string]bool        // groups over the limit
+	seen         map[string]*spec.Group // desired definitions as last seen
+	changed      map[string]time.Time   // when they were last seen to differ
+	failed       map[string]failure     // steps that went wrong
+	removed      map[string]*spec.Group // taken away by a person although the files have it
+	since        map[string]time.Time   // when a hold with that reason began
+	gone         map[string]time.Time   // groups that automatic updates removed, and when
+	removalsHeld bool                   // too many removals are held: gone stays as it is
 }
 
 // failure is a step to be tried again.
@@ -95,24 +95,24 @@ func (g *guard) touch(now time.Time, name string) {
 	delete(g.failed, name)
 }
 
-// verdict is what of a plan may be done now.
-type verdict struct {
+// admission is what of a plan may be done now.
+type admission struct {
 	steps []Step
 	holds []Hold
 	// again is when the answer may be another although nothing changed; zero for
 	// never.
-	again time.Time
+	retryAt time.Time
 }
 
-func (v *verdict) retry(at time.Time) {
-	if v.again.IsZero() || at.Before(v.again) {
-		v.again = at
+func (v *admission) retry(at time.Time) {
+	if v.retryAt.IsZero() || at.Before(v.retryAt) {
+		v.retryAt = at
 	}
 }
 
-// judge decides about the plan of an automatic update. active is the number of
+// admit decides about the plan of an automatic update. active is the number of
 // active groups.
-func (g *guard) judge(now time.Time, steps []Step, active int, limit spec.Removals) (v verdict) {
+func (g *guard) admit(now time.Time, steps []Step, active int, limit spec.Removals) (v admission) {
 	g.forget(now)
 	held := make(map[string]time.Time)
 	hold := func(group, reason string) {
@@ -138,8 +138,8 @@ func (g *guard) judge(now time.Time, steps []Step, active int, limit spec.Remova
 			// Below, with those that just now happen to be as they should.
 		case failed && now.Before(f.next):
 			v.retry(f.next)
-		case now.Before(g.rested(s.Group)):
-			v.retry(g.rested(s.Group))
+		case now.Before(g.nextUpdate(s.Group)):
+			v.retry(g.nextUpdate(s.Group))
 		default:
 			v.steps = append(v.steps, *s)
 		}
@@ -153,9 +153,9 @@ func (g *guard) judge(now time.Time, steps []Step, active int, limit spec.Remova
 	return v
 }
 
-// rested is when a group may be updated again. What others do is no reason to
+// nextUpdate is when a group may be updated again. What others do is no reason to
 // wait: an edit of one file is in force at once though another was just edited.
-func (g *guard) rested(group string) time.Time {
+func (g *guard) nextUpdate(group string) time.Time {
 	times := g.recent[group]
 	if len(times) == 0 {
 		return time.Time{}
@@ -221,15 +221,15 @@ func (g *guard) forget(now time.Time) {
 	maps.DeleteFunc(g.changed, func(name string, at time.Time) bool { return old(at) && !g.flapping[name] })
 }
 
-// taken notes that a person removes a group that the files still have.
-func (g *guard) taken(d *spec.Group) { g.removed[d.Name] = d }
+// userRemoves notes that a person removes a group that the files still have.
+func (g *guard) userRemoves(d *spec.Group) { g.removed[d.Name] = d }
 
-// notTaken is said when that removal did not come about.
-func (g *guard) notTaken(name string) { delete(g.removed, name) }
+// userRemoveFailed takes that back: the group is still active.
+func (g *guard) userRemoveFailed(name string) { delete(g.removed, name) }
 
-// wanted notes that a person asked for groups: what was held against them is
+// release notes that a person asked for groups: holds and retries of them are
 // over. Without names it is all.
-func (g *guard) wanted(names []string) {
+func (g *guard) release(names []string) {
 	if len(names) == 0 {
 		clear(g.removed)
 		clear(g.failed)
@@ -267,13 +267,13 @@ func (g *guard) tooMany(now time.Time, steps []Step, active int, limit spec.Remo
 		}
 	}
 	for name, at := range g.gone {
-		if !g.halted && now.Sub(at) >= removalWindow {
+		if !g.removalsHeld && now.Sub(at) >= removalWindow {
 			delete(g.gone, name)
 		}
 	}
 	n, before := removals(steps), len(g.gone)
-	g.halted = n > 0 && exceeds(n+before, active+before, limit)
-	if !g.halted {
+	g.removalsHeld = n > 0 && exceeds(n+before, active+before, limit)
+	if !g.removalsHeld {
 		return ""
 	}
 	text := fmt.Sprintf("it would remove %d of %s", n, plural(active, "active group"))

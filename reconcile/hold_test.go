@@ -28,7 +28,7 @@ func TestBadFile(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, "", map[string]string{"conf.d/a.ini": ini("a"), "conf.d/b.ini": ini("b")}).start()
+			w := newFixture(t, "", map[string]string{"conf.d/a.ini": ini("a"), "conf.d/b.ini": ini("b")}).start()
 			w.becomes("a, b")
 			w.write("conf.d/a.ini", bad)
 			if reason := w.phase(Invalid); !strings.Contains(reason, "conf.d/a.ini") {
@@ -54,7 +54,7 @@ func TestBadFile(t *testing.T) {
 // TestBadNewFile: a file that never was good is left out, and says so.
 func TestBadNewFile(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, "", map[string]string{"conf.d/a.ini": ini("a")}).start()
+	w := newFixture(t, "", map[string]string{"conf.d/a.ini": ini("a")}).start()
 	w.write("conf.d/b.ini", "[program:b]\ncommand=%(nope)s\n")
 	w.phase(Invalid)
 	w.becomes("a")
@@ -66,7 +66,7 @@ func TestBadNewFile(t *testing.T) {
 // TestBadFileGoes: a bad file that is deleted is a removal like any other.
 func TestBadFileGoes(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, "", map[string]string{"conf.d/a.ini": ini("a"), "conf.d/b.ini": ini("b")}).start()
+	w := newFixture(t, "", map[string]string{"conf.d/a.ini": ini("a"), "conf.d/b.ini": ini("b")}).start()
 	w.write("conf.d/a.ini", "[")
 	w.phase(Invalid)
 	w.sh("rm conf.d/a.ini")
@@ -77,7 +77,7 @@ func TestBadFileGoes(t *testing.T) {
 // TestStrict: with on_invalid=strict any bad file holds the whole update.
 func TestStrict(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, quick+"on_invalid=strict\n", map[string]string{"conf.d/a.ini": ini("a"), "conf.d/b.ini": ini("b")}).start()
+	w := newFixture(t, quick+"on_invalid=strict\n", map[string]string{"conf.d/a.ini": ini("a"), "conf.d/b.ini": ini("b")}).start()
 	w.write("conf.d/a.ini", "[program:a]\n")
 	w.phase(Invalid)
 	w.write("conf.d/b.ini", ini("b", "command=/bin/n"))
@@ -93,7 +93,7 @@ func TestStrict(t *testing.T) {
 // TestBadMain: a main file that cannot be used changes nothing, and says so.
 func TestBadMain(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, "", map[string]string{"conf.d/a.ini": ini("a")}).start()
+	w := newFixture(t, "", map[string]string{"conf.d/a.ini": ini("a")}).start()
 	w.write("main.conf", "[supervisord]\nloglevel=loud\n[include]\nfiles=conf.d/*.ini\n")
 	w.phase(Invalid)
 	w.write("conf.d/b.ini", ini("b"))
@@ -131,7 +131,7 @@ func TestOutOfSight(t *testing.T) {
 	for _, r := range rows {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, "", map[string]string{"a.ini": ini("a"), "b.ini": ini("b"), "other/c.ini": ini("c")})
+			w := newFixture(t, "", map[string]string{"a.ini": ini("a"), "b.ini": ini("b"), "other/c.ini": ini("c")})
 			w.write("main.conf", "[supervisord]\n[include]\nfiles = "+r.include+" other/*.ini\n[reconcile]\nstatedir="+w.root+"/state\n"+quick)
 			w.sh(r.setup)
 			w.start()
@@ -169,7 +169,7 @@ func TestOutOfSight(t *testing.T) {
 // once.
 func TestComesBackWithLess(t *testing.T) {
 	files := map[string]string{"conf.d/a.ini": ini("a"), "conf.d/b.ini": ini("b"), "conf.d/c.ini": ini("c")}
-	inBubble(t, "", files, func(w *world, hint *told) {
+	inBubble(t, "", files, func(w *fixture, hint *fakeWatcher) {
 		look := func(sh string) {
 			w.sh(sh)
 			hint.hints <- watch.Hint{Trigger: TriggerWatch}
@@ -213,7 +213,7 @@ func TestComesBackWithLess(t *testing.T) {
 // TestOutOfSightAccepted: a person who runs update is believed.
 func TestOutOfSightAccepted(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, "", map[string]string{"conf.d/a.ini": ini("a"), "conf.d/b.ini": ini("b")}).start()
+	w := newFixture(t, "", map[string]string{"conf.d/a.ini": ini("a"), "conf.d/b.ini": ini("b")}).start()
 	w.becomes("a, b")
 	w.sh("rm -r conf.d; true")
 	w.eventually("nothing is there, or it is held", func() bool { return w.groups() == "" || w.rec.State().Phase == Held })
@@ -232,7 +232,7 @@ func TestOutOfSightAccepted(t *testing.T) {
 // TestDeletedOneByOne: deleting files from a directory that stands is a removal.
 func TestDeletedOneByOne(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, "", programs(4)).start()
+	w := newFixture(t, "", programs(4)).start()
 	w.sh("rm conf.d/p00.ini; rm conf.d/p01.ini; rm conf.d/p02.ini; rm conf.d/p03.ini")
 	w.becomes("")
 	w.phase(Synced)
@@ -241,7 +241,7 @@ func TestDeletedOneByOne(t *testing.T) {
 // TestMissingAtStart: an include directory that comes later, and its parent.
 func TestMissingAtStart(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, "", nil)
+	w := newFixture(t, "", nil)
 	w.sh("rmdir conf.d")
 	w.start()
 	w.becomes("")
@@ -272,7 +272,7 @@ func TestMaxRemovals(t *testing.T) {
 	for _, r := range rows {
 		t.Run(fmt.Sprintf("%s %d of %d", strings.Trim(r.setting, "%\n"), r.gone, r.n), func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, "rescan=0\n"+r.setting, programs(r.n)).start()
+			w := newFixture(t, "rescan=0\n"+r.setting, programs(r.n)).start()
 			all := w.groups()
 			w.sh(fmt.Sprintf("mv $(ls conf.d/*.ini | head -n %d) .", r.gone))
 			if !r.held {
@@ -304,7 +304,7 @@ func TestMaxRemovals(t *testing.T) {
 // a minute; what is held stays so however long it takes.
 func TestSlowRemovals(t *testing.T) {
 	const n = 8
-	inBubble(t, "rescan=0\n", programs(n), func(w *world, hint *told) {
+	inBubble(t, "rescan=0\n", programs(n), func(w *fixture, hint *fakeWatcher) {
 		look := func(sh string) {
 			w.sh(sh)
 			hint.hints <- watch.Hint{Trigger: TriggerWatch}
@@ -340,12 +340,12 @@ func TestSlowRemovals(t *testing.T) {
 	})
 }
 
-// TestRestlessTree: a file that is written without a pause keeps what it said in
+// TestTreeNeverQuiet: a file that is written without a pause keeps what it said in
 // force, or is nothing yet, while the others go ahead. Nothing is removed from a
 // tree that is not quiet.
-func TestRestlessTree(t *testing.T) {
+func TestTreeNeverQuiet(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, "rescan=0\nsettle=40ms\n", map[string]string{
+	w := newFixture(t, "rescan=0\nsettle=200ms\n", map[string]string{
 		"real/a.ini": ini("a"), "real/b.ini": ini("b"), "real/c.ini": ini("c"),
 	})
 	w.sh("rmdir conf.d; ln -s real conf.d")
@@ -422,7 +422,7 @@ func TestAtStart(t *testing.T) {
 	for _, r := range rows {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, quick+r.settings, r.before)
+			w := newFixture(t, quick+r.settings, r.before)
 			if r.before != nil {
 				w.start()
 				w.stop()
@@ -454,7 +454,7 @@ func TestAtStart(t *testing.T) {
 // TestCheck: what a reload asks before it stops anything.
 func TestCheck(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, "", map[string]string{"conf.d/a.ini": ini("a")}).start()
+	w := newFixture(t, "", map[string]string{"conf.d/a.ini": ini("a")}).start()
 	if err := w.rec.Check(); err != nil {
 		t.Errorf("good files: %v", err)
 	}
@@ -468,7 +468,7 @@ func TestCheck(t *testing.T) {
 // configuration, and files says why.
 func TestNeverRead(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, "", map[string]string{"conf.d/a.ini": ini("a")})
+	w := newFixture(t, "", map[string]string{"conf.d/a.ini": ini("a")})
 	w.write("main.conf", "[supervisord]\n[include]\nfiles = conf.d/*\n[reconcile]\nstatedir="+w.root+"/state\n"+quick)
 	w.start()
 	w.becomes("a")
@@ -491,7 +491,7 @@ func TestNeverRead(t *testing.T) {
 // TestDotPattern: a pattern that itself begins with a dot reads dotfiles.
 func TestDotPattern(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, "", map[string]string{"conf.d/a.ini": ini("a")})
+	w := newFixture(t, "", map[string]string{"conf.d/a.ini": ini("a")})
 	w.write("main.conf", "[supervisord]\n[include]\nfiles = conf.d/.*.ini\n[reconcile]\nstatedir="+w.root+"/state\n"+quick)
 	w.start()
 	w.becomes("")
@@ -505,7 +505,7 @@ func TestDotPattern(t *testing.T) {
 // alone, even if the first part of it is a whole program.
 func TestHalfWritten(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, "settle=150ms\nrescan=0\n", nil).start()
+	w := newFixture(t, "settle=150ms\nrescan=0\n", nil).start()
 	w.sh("printf '[program:a]\ncommand=/bin/sle' >conf.d/a.ini; sleep 0.05; printf 'ep 100\n' >>conf.d/a.ini; sleep 0.05; echo autorestart=true >>conf.d/a.ini")
 	w.eventually("it runs", func() bool { return len(w.table.Groups()) == 1 })
 	if got := w.table.Groups()[0].Group.Processes[0].Command; got != "/bin/sleep 100" {
@@ -521,7 +521,7 @@ func TestHalfWritten(t *testing.T) {
 // the rest.
 func TestUnknownNames(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, quick+"autoupdate=false\n", map[string]string{"conf.d/a.ini": ini("a"), "conf.d/b.ini": ini("b")}).start()
+	w := newFixture(t, quick+"autoupdate=false\n", map[string]string{"conf.d/a.ini": ini("a"), "conf.d/b.ini": ini("b")}).start()
 	w.write("conf.d/a.ini", ini("a", "command=/bin/n"))
 	w.write("conf.d/b.ini", ini("b", "command=/bin/n"))
 	report, err := w.rec.Apply(context.Background(), []string{"nope", "a"}, "")

@@ -32,7 +32,7 @@ type job struct {
 	lines   []string
 	failed  []string
 	news    []string // those of failed that were not told before
-	left    bool     // overtaken
+	left    bool     // newer content overtook it, not all steps were begun
 
 	reply chan Report   // capacity one; nil for an automatic update
 	fault chan error    // capacity one: nothing could be made of the files
@@ -82,13 +82,13 @@ func (j *job) fail(text string, told bool) {
 
 // begin starts an update that somebody asked for.
 func (l *loop) begin(ctx context.Context, j *job) {
-	how := accepting
+	how := forUpdate
 	if len(j.names) > 0 {
-		how = plainly
+		how = forReading
 	}
 	v := l.source.load(how)
 	if v.config == nil {
-		l.complain(v)
+		l.logProblems(v)
 		j.fault <- v.err
 		close(j.done)
 		return
@@ -105,16 +105,16 @@ func (l *loop) begin(ctx context.Context, j *job) {
 		j.fail(e.Report(), false)
 	}
 	l.mu.Lock()
-	l.guard.wanted(j.names)
+	l.guard.release(j.names)
 	l.candidate, l.candidateSeq = v.config, v.seq
-	if how == accepting {
-		l.adopt(v)
+	if how == forUpdate {
+		l.setView(v)
 	} else {
-		l.touched()
+		l.requireCandidate()
 	}
 	l.mu.Unlock()
-	if how == accepting {
-		l.complain(v)
+	if how == forUpdate {
+		l.logProblems(v)
 	}
 	l.round(ctx, j)
 }
@@ -126,7 +126,7 @@ func (l *loop) round(ctx context.Context, j *job) {
 	}
 	j.rounds++
 	active := l.target.Groups()
-	steps := Plan(active, j.config.Groups, Policy{Only: j.names, Explicit: j.explicit, Owed: l.debts.settle(active)})
+	steps := Plan(active, j.config.Groups, Policy{Only: j.names, Explicit: j.explicit, PendingStarts: l.pendingStarts.prune(active)})
 	l.run(ctx, j, steps)
 }
 
@@ -143,12 +143,12 @@ func (l *loop) run(ctx context.Context, j *job, steps []Step) {
 	l.mu.Unlock()
 	l.overtaken.Store(false)
 	go func() {
-		l.outcomes <- carryOut(ctx, l.target, steps, l.overtaken.Load, l.debts)
+		l.outcomes <- execute(ctx, l.target, steps, l.overtaken.Load, l.pendingStarts)
 	}()
 }
 
-// ran takes the outcomes of a round.
-func (l *loop) ran(ctx context.Context, outcomes []Outcome) {
+// roundDone goes on from the outcomes of a round.
+func (l *loop) roundDone(ctx context.Context, outcomes []Outcome) {
 	now := time.Now()
 	l.mu.Lock()
 	j := l.running
@@ -164,7 +164,7 @@ func (l *loop) ran(ctx context.Context, outcomes []Outcome) {
 				j.gen = l.nextGeneration()
 			}
 			j.actions = append(j.actions, o.Step.Actions...)
-			l.settled(now, j, o.Step)
+			l.stepDone(now, j, o.Step)
 		case errors.Is(o.Err, ErrConflict) || errors.Is(o.Err, ErrStillRunning) && o.Step.New != nil:
 			again = true
 		case ctx.Err() == nil:
@@ -176,14 +176,14 @@ func (l *loop) ran(ctx context.Context, outcomes []Outcome) {
 	maps.DeleteFunc(l.removed, old)
 	l.mu.Unlock()
 	j.lines = append(j.lines, lines(outcomes)...)
-	l.tell(j, outcomes)
+	l.logOutcomes(j, outcomes)
 	switch {
 	case ctx.Err() != nil:
 		l.finish(j)
 	case j.explicit && (j.left || again) && j.rounds < maxRounds:
 		if j.left {
 			j.left = false
-			if v := l.source.load(plainly); v.config != nil {
+			if v := l.source.load(forReading); v.config != nil {
 				j.config = v.config
 			}
 		}
@@ -193,8 +193,8 @@ func (l *loop) ran(ctx context.Context, outcomes []Outcome) {
 	}
 }
 
-// settled notes that a step was carried out. mu is held.
-func (l *loop) settled(now time.Time, j *job, s *Step) {
+// stepDone notes that a step was carried out. mu is held.
+func (l *loop) stepDone(now time.Time, j *job, s *Step) {
 	l.guard.succeeded(s.Group)
 	delete(l.added, s.Group)
 	delete(l.removed, s.Group)
@@ -207,8 +207,8 @@ func (l *loop) settled(now time.Time, j *job, s *Step) {
 	}
 }
 
-// tell logs what was done, one line for each action.
-func (l *loop) tell(j *job, outcomes []Outcome) {
+// logOutcomes logs what was done, one line for each action.
+func (l *loop) logOutcomes(j *job, outcomes []Outcome) {
 	for i := range outcomes {
 		o := &outcomes[i]
 		if !o.Begun || o.Err != nil {
@@ -265,7 +265,7 @@ func (l *loop) finish(j *job) {
 		})
 	}
 	l.mu.Unlock()
-	l.soil()
+	l.markDirty()
 	if news {
 		e := Event{Type: EventApplied, Generation: gen, Trigger: j.trigger, Actions: j.actions}
 		if len(j.failed) > 0 {

@@ -292,7 +292,7 @@ func never() bool { return false }
 // update plans and carries out, once.
 func (m *model) update(desired []spec.Group, p Policy) []Outcome {
 	steps := Plan(m.Groups(), desired, p)
-	return carryOut(context.Background(), m, steps, never, newDebts())
+	return execute(context.Background(), m, steps, never, newPendingStarts())
 }
 
 // words joins a log for comparison.

@@ -36,7 +36,7 @@ func TestInNamespace(t *testing.T) {
 	if os.Getenv("RECONCILE_NAMESPACE") != "1" {
 		return // only as TestMount's child
 	}
-	w := newWorld(t, "", map[string]string{"other.ini": ini("o")})
+	w := newFixture(t, "", map[string]string{"other.ini": ini("o")})
 	w.write("main.conf", "[supervisord]\n[include]\nfiles = conf.d/*.ini *.ini\n[reconcile]\nstatedir="+w.root+"/state\n"+quick)
 	w.sh("mount -t tmpfs none conf.d; printf '[program:a]\ncommand=/bin/a\n' >conf.d/a.ini")
 	t.Cleanup(func() { w.sh("umount conf.d") })

@@ -14,7 +14,7 @@ import (
 
 // overlay is the host as a load sees it: as it is, but for directories that are
 // held, which look as they did when they were last seen. It also notes what it
-// read, so that the content that a load used can be kept.
+// read, so that the content that a load used can be stored.
 type overlay struct {
 	spec.Host
 	held map[string]*directory // by path; never changed
@@ -23,7 +23,7 @@ type overlay struct {
 	read map[string][]byte
 }
 
-// directory is what is remembered of a directory that configuration files come
+// directory is the last known state of a directory that configuration files come
 // from.
 type directory struct {
 	path  string
@@ -86,7 +86,7 @@ func (o *overlay) ReadDir(name string) ([]fs.DirEntry, error) {
 			list = slices.Clone(list)
 		}
 		for _, base := range slices.Sorted(maps.Keys(d.files)) {
-			list = append(list, ghost{base, 0, int64(len(d.files[base]))})
+			list = append(list, heldEntry{base, 0, int64(len(d.files[base]))})
 		}
 		return list, nil
 	}
@@ -100,7 +100,7 @@ func (o *overlay) ReadDir(name string) ([]fs.DirEntry, error) {
 		err = nil
 		at := slices.IndexFunc(list, func(e fs.DirEntry) bool { return e.Name() == child })
 		if at < 0 {
-			list = append(list, ghost{child, fs.ModeDir, 0})
+			list = append(list, heldEntry{child, fs.ModeDir, 0})
 		}
 	}
 	return list, err
@@ -114,12 +114,12 @@ func (o *overlay) Stat(name string) (fs.FileInfo, error) {
 	clean := path.Clean(name)
 	if d, ok := o.held[path.Dir(clean)]; ok {
 		if content, ok := d.files[path.Base(clean)]; ok {
-			return ghost{path.Base(clean), 0, int64(len(content))}, nil
+			return heldEntry{path.Base(clean), 0, int64(len(content))}, nil
 		}
 	}
 	for held := range o.held {
 		if held == clean || strings.HasPrefix(held, clean+"/") {
-			return ghost{path.Base(clean), fs.ModeDir, 0}, nil
+			return heldEntry{path.Base(clean), fs.ModeDir, 0}, nil
 		}
 	}
 	return o.Host.Stat(name)
@@ -139,18 +139,18 @@ func (o *overlay) Stamp(name string) (spec.Stamp, bool) {
 	return s.Stamp(name)
 }
 
-// ghost is an entry of a held directory, or a parent of one.
-type ghost struct {
+// heldEntry is an entry of a held directory, or a parent of one.
+type heldEntry struct {
 	name string
 	mode fs.FileMode
 	size int64
 }
 
-func (g ghost) Name() string               { return g.name }
-func (g ghost) Size() int64                { return g.size }
-func (g ghost) Mode() fs.FileMode          { return g.mode | 0o500 }
-func (g ghost) ModTime() time.Time         { return time.Time{} }
-func (g ghost) IsDir() bool                { return g.mode.IsDir() }
-func (g ghost) Sys() any                   { return nil }
-func (g ghost) Type() fs.FileMode          { return g.mode.Type() }
-func (g ghost) Info() (fs.FileInfo, error) { return g, nil }
+func (g heldEntry) Name() string               { return g.name }
+func (g heldEntry) Size() int64                { return g.size }
+func (g heldEntry) Mode() fs.FileMode          { return g.mode | 0o500 }
+func (g heldEntry) ModTime() time.Time         { return time.Time{} }
+func (g heldEntry) IsDir() bool                { return g.mode.IsDir() }
+func (g heldEntry) Sys() any                   { return nil }
+func (g heldEntry) Type() fs.FileMode          { return g.mode.Type() }
+func (g heldEntry) Info() (fs.FileInfo, error) { return g, nil }

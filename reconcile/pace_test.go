@@ -13,18 +13,18 @@ import (
 	"supervisord/reconcile/watch"
 )
 
-// told is a Watcher that hints when the test says so.
-type told struct{ hints chan watch.Hint }
+// fakeWatcher is a Watcher that hints when the test says so.
+type fakeWatcher struct{ hints chan watch.Hint }
 
-func (w *told) Hints() <-chan watch.Hint { return w.hints }
-func (w *told) Set(watch.Scope)          {}
-func (w *told) Run(ctx context.Context)  { <-ctx.Done() }
+func (w *fakeWatcher) Hints() <-chan watch.Hint { return w.hints }
+func (w *fakeWatcher) Set(watch.Scope)          {}
+func (w *fakeWatcher) Run(ctx context.Context)  { <-ctx.Done() }
 
-// inBubble runs a test under fake time on a world whose watcher is told.
-func inBubble(t *testing.T, settings string, files map[string]string, test func(*world, *told)) {
+// inBubble runs a test under fake time on a fixture with a fake watcher.
+func inBubble(t *testing.T, settings string, files map[string]string, test func(*fixture, *fakeWatcher)) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, settings, files)
-		hint := &told{make(chan watch.Hint, 1)}
+		w := newFixture(t, settings, files)
+		hint := &fakeWatcher{make(chan watch.Hint, 1)}
 		if err := w.tryStart(Options{Watcher: hint}); err != nil {
 			t.Fatal(err)
 		}
@@ -35,7 +35,7 @@ func inBubble(t *testing.T, settings string, files map[string]string, test func(
 }
 
 // put writes a file and hints.
-func (w *world) put(hint *told, name, text string) {
+func (w *fixture) put(hint *fakeWatcher, name, text string) {
 	w.write(name, text)
 	hint.hints <- watch.Hint{Trigger: TriggerWatch}
 	synctest.Wait()
@@ -44,7 +44,7 @@ func (w *world) put(hint *told, name, text string) {
 // TestPace: no more than one automatic update of a group in a second; what came
 // meanwhile is done together. Others do not wait for it.
 func TestPace(t *testing.T) {
-	inBubble(t, "", nil, func(w *world, hint *told) {
+	inBubble(t, "", nil, func(w *fixture, hint *fakeWatcher) {
 		w.put(hint, "conf.d/a.ini", ini("a"))
 		w.put(hint, "conf.d/b.ini", ini("b"))
 		if got := w.groups(); got != "a, b" {
@@ -72,7 +72,7 @@ func TestPace(t *testing.T) {
 // TestFlapping: a group that changes again and again is updated five times in a
 // minute, then held until it has been quiet for a minute. Others go ahead.
 func TestFlapping(t *testing.T) {
-	inBubble(t, "", map[string]string{"conf.d/a.ini": ini("a"), "conf.d/b.ini": ini("b")}, func(w *world, hint *told) {
+	inBubble(t, "", map[string]string{"conf.d/a.ini": ini("a"), "conf.d/b.ini": ini("b")}, func(w *fixture, hint *fakeWatcher) {
 		updates := func() int {
 			n := 0
 			for _, e := range w.rec.History(0) {
@@ -119,7 +119,7 @@ func TestFlapping(t *testing.T) {
 
 // TestFlappingReleased: a person's update ends the hold.
 func TestFlappingReleased(t *testing.T) {
-	inBubble(t, "", map[string]string{"conf.d/a.ini": ini("a")}, func(w *world, hint *told) {
+	inBubble(t, "", map[string]string{"conf.d/a.ini": ini("a")}, func(w *fixture, hint *fakeWatcher) {
 		for i := range 7 {
 			w.put(hint, "conf.d/a.ini", ini("a", fmt.Sprintf("command=/bin/a%d", i)))
 			time.Sleep(2 * time.Second)
@@ -143,7 +143,7 @@ func TestFlappingReleased(t *testing.T) {
 // the newest content; the update finishes the step in hand.
 func TestChangeWhileUpdating(t *testing.T) {
 	files := map[string]string{"conf.d/a.ini": ini("a"), "conf.d/z.ini": ini("z", "priority=1"), "conf.d/y.ini": ini("y", "priority=2")}
-	inBubble(t, "", files, func(w *world, hint *told) {
+	inBubble(t, "", files, func(w *fixture, hint *fakeWatcher) {
 		w.table.stopping = func(string, string) time.Duration { return 10 * time.Second }
 		w.sh("rm conf.d/y.ini conf.d/z.ini")
 		w.put(hint, "conf.d/a.ini", ini("a", "command=/bin/one"))
@@ -175,7 +175,7 @@ func TestChangeWhileUpdating(t *testing.T) {
 // to go through all its steps, and does not collide with it.
 func TestUpdateWhileUpdating(t *testing.T) {
 	files := map[string]string{"conf.d/y.ini": ini("y", "priority=2"), "conf.d/z.ini": ini("z", "priority=1")}
-	inBubble(t, "", files, func(w *world, hint *told) {
+	inBubble(t, "", files, func(w *fixture, hint *fakeWatcher) {
 		w.table.stopping = func(string, string) time.Duration { return 10 * time.Second }
 		w.sh("rm conf.d/y.ini conf.d/z.ini")
 		w.put(hint, "conf.d/a.ini", ini("a"))
@@ -200,7 +200,7 @@ func TestUpdateWhileUpdating(t *testing.T) {
 
 // TestClientGone: a client that goes away changes nothing about the result.
 func TestClientGone(t *testing.T) {
-	inBubble(t, quick+"autoupdate=false\n", map[string]string{"conf.d/a.ini": ini("a")}, func(w *world, hint *told) {
+	inBubble(t, quick+"autoupdate=false\n", map[string]string{"conf.d/a.ini": ini("a")}, func(w *fixture, hint *fakeWatcher) {
 		w.table.stopping = func(string, string) time.Duration { return 10 * time.Second }
 		w.put(hint, "conf.d/a.ini", ini("a", "command=/bin/n"))
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
@@ -223,7 +223,7 @@ func TestClientGone(t *testing.T) {
 // succeeds; a minute later, or when it is not as the files say, it is a mistake
 // like any other.
 func TestOvertakenByUs(t *testing.T) {
-	inBubble(t, "", map[string]string{"conf.d/a.ini": ini("a")}, func(w *world, hint *told) {
+	inBubble(t, "", map[string]string{"conf.d/a.ini": ini("a")}, func(w *fixture, hint *fakeWatcher) {
 		ctx := context.Background()
 		if err := w.rec.AddGroup(ctx, "nope", "uid 7"); !errors.Is(err, ErrBadName) {
 			t.Errorf("add of an unknown group: %v", err)
@@ -274,7 +274,7 @@ func TestOvertakenByUs(t *testing.T) {
 // TestRemoveWhileRemoving: a remove that comes while the watcher is stopping the
 // group waits for it and succeeds.
 func TestRemoveWhileRemoving(t *testing.T) {
-	inBubble(t, "", map[string]string{"conf.d/a.ini": ini("a")}, func(w *world, hint *told) {
+	inBubble(t, "", map[string]string{"conf.d/a.ini": ini("a")}, func(w *fixture, hint *fakeWatcher) {
 		w.table.stopping = func(string, string) time.Duration { return 10 * time.Second }
 		w.sh("rm conf.d/a.ini")
 		hint.hints <- watch.Hint{Trigger: TriggerWatch}
@@ -288,7 +288,7 @@ func TestRemoveWhileRemoving(t *testing.T) {
 // TestRemovedByHand: what a person removed although the files have it stays
 // removed, until its definition changes or somebody asks.
 func TestRemovedByHand(t *testing.T) {
-	inBubble(t, "", map[string]string{"conf.d/a.ini": ini("a"), "conf.d/b.ini": ini("b")}, func(w *world, hint *told) {
+	inBubble(t, "", map[string]string{"conf.d/a.ini": ini("a"), "conf.d/b.ini": ini("b")}, func(w *fixture, hint *fakeWatcher) {
 		ctx := context.Background()
 		gone := func() {
 			t.Helper()
@@ -331,7 +331,7 @@ func TestRemovedByHand(t *testing.T) {
 // with the watcher awake all the time: every call succeeds, the result is what
 // the files say, and nothing is started twice.
 func TestOldClient(t *testing.T) {
-	inBubble(t, "", map[string]string{"conf.d/a.ini": ini("a"), "conf.d/b.ini": ini("b")}, func(w *world, hint *told) {
+	inBubble(t, "", map[string]string{"conf.d/a.ini": ini("a"), "conf.d/b.ini": ini("b")}, func(w *fixture, hint *fakeWatcher) {
 		ctx := context.Background()
 		w.write("conf.d/a.ini", ini("a", "command=/bin/n"))
 		_, changed, _, err := w.rec.Reread(ctx)
@@ -379,10 +379,10 @@ func TestOldClient(t *testing.T) {
 // TestAddAheadOfTheWatcher: what a person adds after a reread, or removes, is not
 // taken back by an automatic update that has not seen the files yet.
 func TestAddAheadOfTheWatcher(t *testing.T) {
-	inBubble(t, "", map[string]string{"conf.d/a.ini": ini("a")}, func(w *world, _ *told) {
+	inBubble(t, "", map[string]string{"conf.d/a.ini": ini("a")}, func(w *fixture, _ *fakeWatcher) {
 		ctx := context.Background()
 		w.table.after = func(string) { // as soon as the group is there, or gone
-			w.rec.nudge()
+			w.rec.wake()
 			synctest.Wait()
 		}
 		w.write("conf.d/b.ini", ini("b")) // no hint yet
@@ -414,7 +414,7 @@ func TestAddAheadOfTheWatcher(t *testing.T) {
 // TestStaleView: an update of one name goes by what is in the file now; the
 // automatic one, which has not seen it yet, does not take it back.
 func TestStaleView(t *testing.T) {
-	inBubble(t, "", map[string]string{"conf.d/a.ini": ini("a"), "conf.d/b.ini": ini("b")}, func(w *world, _ *told) {
+	inBubble(t, "", map[string]string{"conf.d/a.ini": ini("a"), "conf.d/b.ini": ini("b")}, func(w *fixture, _ *fakeWatcher) {
 		w.write("conf.d/a.ini", ini("a", "command=/bin/n")) // no hint yet
 		if _, err := w.rec.Apply(context.Background(), []string{"a"}, ""); err != nil {
 			t.Fatal(err)
@@ -433,7 +433,7 @@ func TestStaleView(t *testing.T) {
 
 // TestSwitch: automatic updates can be turned off and on.
 func TestSwitch(t *testing.T) {
-	inBubble(t, "", nil, func(w *world, hint *told) {
+	inBubble(t, "", nil, func(w *fixture, hint *fakeWatcher) {
 		w.rec.SetAutoupdate(false, "uid 0")
 		w.put(hint, "conf.d/a.ini", ini("a"))
 		time.Sleep(time.Minute)
@@ -455,7 +455,7 @@ func TestSwitch(t *testing.T) {
 // TestRetry: a step that fails is tried again, at longer and longer intervals,
 // told once, and at once when the file changes. Others go ahead.
 func TestRetry(t *testing.T) {
-	inBubble(t, "", nil, func(w *world, hint *told) {
+	inBubble(t, "", nil, func(w *fixture, hint *fakeWatcher) {
 		tries := 0
 		w.table.refusing(func(op string) error {
 			if op == "add a" {
@@ -493,7 +493,7 @@ func TestRetry(t *testing.T) {
 
 // TestEvents: what was applied, failed and is held is told.
 func TestEvents(t *testing.T) {
-	inBubble(t, "max_removals=0\n", map[string]string{"conf.d/a.ini": ini("a")}, func(w *world, hint *told) {
+	inBubble(t, "max_removals=0\n", map[string]string{"conf.d/a.ini": ini("a")}, func(w *fixture, hint *fakeWatcher) {
 		next := func(typ, told string) {
 			t.Helper()
 			select {
@@ -524,7 +524,7 @@ func TestEvents(t *testing.T) {
 // TestShutdown: when the context ends in the middle of an update, Run ends after
 // the step in hand, and who asked is told.
 func TestShutdown(t *testing.T) {
-	inBubble(t, "", map[string]string{"conf.d/a.ini": ini("a")}, func(w *world, hint *told) {
+	inBubble(t, "", map[string]string{"conf.d/a.ini": ini("a")}, func(w *fixture, hint *fakeWatcher) {
 		w.table.stopping = func(string, string) time.Duration { return time.Hour }
 		w.sh("rm conf.d/a.ini")
 		answer := make(chan error, 1)

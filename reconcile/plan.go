@@ -31,8 +31,8 @@ type Policy struct {
 	// Explicit: a person asked. Then what a person stopped is started again if
 	// its definition differs, as Supervisor does.
 	Explicit bool
-	// Owed are processes that an earlier update stopped and did not start again.
-	Owed map[ProcessKey]bool
+	// PendingStarts are processes that an earlier update stopped and did not start again.
+	PendingStarts map[ProcessKey]bool
 }
 
 // ProcessKey is the identity of a process.
@@ -101,7 +101,7 @@ func change(a *Active, new *spec.Group, p Policy) (s Step, ok bool) {
 	s = Step{Group: new.Name, Old: old, New: new}
 	same := old == new || old.Equal(new)
 	if same {
-		if len(p.Owed) == 0 {
+		if len(p.PendingStarts) == 0 {
 			return s, false
 		}
 		s.New, new = old, old
@@ -140,7 +140,7 @@ func change(a *Active, new *spec.Group, p Policy) (s Step, ok bool) {
 			})
 			continue
 		}
-		f := keep(new.Name, before, q, live[q.Name], p.Owed[ProcessKey{new.Name, q.Name}], p.Explicit)
+		f := compareProcess(new.Name, before, q, live[q.Name], p.PendingStarts[ProcessKey{new.Name, q.Name}], p.Explicit)
 		if f.action != nil {
 			s.Actions = append(s.Actions, *f.action)
 		}
@@ -151,7 +151,7 @@ func change(a *Active, new *spec.Group, p Policy) (s Step, ok bool) {
 		return s, false
 	}
 	if replace {
-		remake(&s, a, live, p)
+		replaceGroup(&s, a, live, p)
 		return s, true
 	}
 	s.Stop = byPriority(old, stop, true)
@@ -159,9 +159,9 @@ func change(a *Active, new *spec.Group, p Policy) (s Step, ok bool) {
 	return s, true
 }
 
-// remake turns a change of kind into a step that takes the group away and makes
+// replaceGroup turns a change of kind into a step that takes the group away and makes
 // it anew. What ran, runs again.
-func remake(s *Step, a *Active, live map[string]Process, p Policy) {
+func replaceGroup(s *Step, a *Active, live map[string]Process, p Policy) {
 	s.Replace, s.Stopped = true, true
 	s.Stop = byPriority(a.Group, nil, true)
 	start := make(map[string]bool)

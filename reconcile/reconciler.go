@@ -58,13 +58,13 @@ type Reconciler struct {
 	store   *Store // nil without a state directory
 
 	requests chan *job     // handed to the loop
-	kick     chan struct{} // capacity one: something changed, decide again
+	wakeup   chan struct{} // capacity one: something changed, decide again
 	ended    chan struct{} // closed when Run has returned
 	outcomes chan []Outcome
 	dirty    chan struct{} // capacity one: there is something to store
 
-	overtaken atomic.Bool // the update that runs is to leave off
-	debts     *debts
+	overtaken     atomic.Bool // the running update is to stop after the steps in hand
+	pendingStarts *pendingStarts
 
 	mu sync.Mutex // guards everything below; never held while loading, asking or waiting
 	status
@@ -72,10 +72,10 @@ type Reconciler struct {
 
 // status is what the loop decides by and others may look at.
 type status struct {
-	view      *view        // newest careful look at the files
+	view      *view        // the files as last read for automatic updates
 	inForce   *spec.Config // the last view's that could be used
 	candidate *spec.Config // what AddGroup and getAllConfigInfo go by
-	minimum   int          // seq that a view must have for automatic updates to go by it
+	minSeq    int          // seq that a view must have for automatic updates to go by it
 	// candidateSeq is the seq of the view that candidate is from.
 	candidateSeq int
 	auto         *bool // what SetAutoupdate said, nil for what the files say
@@ -99,12 +99,12 @@ func New(o Options) *Reconciler {
 	r := &Reconciler{
 		source: o.Start.source, target: o.Target, watcher: o.Watcher, log: o.Logger, emit: o.Emit,
 		trigger: o.Trigger, caller: o.Caller,
-		requests: make(chan *job),
-		kick:     make(chan struct{}, 1),
-		ended:    make(chan struct{}),
-		outcomes: make(chan []Outcome, 1),
-		dirty:    make(chan struct{}, 1),
-		debts:    newDebts(),
+		requests:      make(chan *job),
+		wakeup:        make(chan struct{}, 1),
+		ended:         make(chan struct{}),
+		outcomes:      make(chan []Outcome, 1),
+		dirty:         make(chan struct{}, 1),
+		pendingStarts: newPendingStarts(),
 	}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
@@ -176,13 +176,13 @@ func (r *Reconciler) SetAutoupdate(on bool, caller string) {
 		word = "on"
 	}
 	r.log.Info(fmt.Sprintf("automatic updates turned %s by %s", word, caller))
-	r.nudge()
+	r.wake()
 }
 
-// nudge makes the loop decide again.
-func (r *Reconciler) nudge() {
+// wake makes the loop decide again.
+func (r *Reconciler) wake() {
 	select {
-	case r.kick <- struct{}{}:
+	case r.wakeup <- struct{}{}:
 	default:
 	}
 }
@@ -268,7 +268,7 @@ func (r *Reconciler) History(limit int) []Entry {
 	return list
 }
 
-// Holds lists what is kept from being done, and why.
+// Holds lists what is not done, and why.
 func (r *Reconciler) Holds() []Hold {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -277,13 +277,13 @@ func (r *Reconciler) Holds() []Hold {
 
 // Check reads the files and reports the first mistake, as Supervisor words it,
 // or nil. It is asked before a reload.
-func (r *Reconciler) Check() error { return r.source.load(plainly).err }
+func (r *Reconciler) Check() error { return r.source.load(forReading).err }
 
 // Diff says what an update would do, reading the files anew. ErrBadName for a
 // name that is neither active nor in the files; an error of spec.Load when
 // nothing can be made of the files.
 func (r *Reconciler) Diff(names []string) ([]Action, error) {
-	v := r.source.load(plainly)
+	v := r.source.load(forReading)
 	if v.config == nil {
 		return nil, v.err
 	}
@@ -293,7 +293,7 @@ func (r *Reconciler) Diff(names []string) ([]Action, error) {
 		return nil, fmt.Errorf("%w: %s", ErrBadName, unknown[0])
 	}
 	var actions []Action
-	for _, s := range Plan(active, v.config.Groups, Policy{Only: names, Explicit: true, Owed: r.debts.outstanding(active)}) {
+	for _, s := range Plan(active, v.config.Groups, Policy{Only: names, Explicit: true, PendingStarts: r.pendingStarts.outstanding(active)}) {
 		actions = append(actions, s.Actions...)
 	}
 	return actions, nil

@@ -26,22 +26,22 @@ type view struct {
 	// holds are directories and files that could not be seen and are taken for
 	// what they were.
 	holds []Hold
-	// doubts are reasons not to trust a file, by path.
-	doubts map[string]string
+	// untrusted is who else can write a file, by its path.
+	untrusted map[string]string
 	// settings are those of the files, even where config is nil.
 	settings spec.Reconcile
 	held     map[string]*directory
-	// restless: files were still being written to, so that a part of what belongs
+	// unsettled: files were still being written to, so that a part of what belongs
 	// together may be there already and another may not.
-	restless bool
-	ahead    *overlay  // of a view that was read ahead, until it is accepted
-	patterns []string  // what to watch
-	again    time.Time // when another look may see something else; zero for never
+	unsettled bool
+	readAhead *overlay  // of a view that was read ahead, until it is accepted
+	patterns  []string  // what to watch
+	retryAt   time.Time // when another look may see something else; zero for never
 	// seq numbers the loads: of two views, the one with the higher is newer.
 	seq int
 }
 
-// source reads the configuration, again and again, and remembers what it said.
+// source reads the configuration and keeps the last good content of each file.
 type source struct {
 	host    spec.Host
 	path    string
@@ -50,7 +50,7 @@ type source struct {
 	statedir string
 	turn     chan struct{} // capacity one: a token for whoever loads; guards all below
 
-	good  map[string]kept       // last good content of each file
+	good  map[string]goodFile   // last good content of each file
 	dirs  map[string]*directory // what was last seen of each directory
 	loads int
 	// changed is set while good is another than what was stored.
@@ -63,7 +63,7 @@ func newSource(h spec.Host, path string, o spec.Options) *source {
 	}
 	s := &source{
 		host: h, path: path, options: o, turn: make(chan struct{}, 1),
-		good: make(map[string]kept), dirs: make(map[string]*directory),
+		good: make(map[string]goodFile), dirs: make(map[string]*directory),
 	}
 	s.turn <- struct{}{}
 	return s
@@ -73,15 +73,17 @@ func newSource(h spec.Host, path string, o spec.Options) *source {
 type loading int
 
 const (
-	// carefully is for updates that nobody asked for: what cannot be seen is
-	// taken for what it was.
-	carefully loading = iota
-	// plainly is for a person: what is not there is gone. Nothing is remembered.
-	plainly
-	// accepting is plainly, and from now on that is how things are.
-	accepting
-	// ahead is carefully, and remembered only once the view is accepted.
-	ahead
+	// forAutoupdate: what cannot be seen is taken for what it was.
+	forAutoupdate loading = iota
+	// forReading answers a person's question: what is not there is gone. The last
+	// good content stays as it was.
+	forReading
+	// forUpdate is an update that a person asked for: as forReading, and it becomes
+	// the last good content.
+	forUpdate
+	// forReadAhead is as forAutoupdate, and becomes the last good content once the
+	// view is accepted.
+	forReadAhead
 )
 
 // load reads everything. Of busy files, which are given by their real paths, the
@@ -91,15 +93,15 @@ func (s *source) load(how loading, busy ...string) *view {
 	defer func() { s.turn <- struct{}{} }()
 	held := make(map[string]*directory)
 	s.loads++
-	v := &view{doubts: make(map[string]string), seq: s.loads, held: held, restless: len(busy) > 0}
-	if how == carefully || how == ahead {
+	v := &view{untrusted: make(map[string]string), seq: s.loads, held: held, unsettled: len(busy) > 0}
+	if how == forAutoupdate || how == forReadAhead {
 		for name, d := range s.dirs {
 			if h, reason := s.hold(d, time.Now()); h != nil {
 				held[name] = h
 				v.holds = append(v.holds, Hold{Path: name, Reason: reason})
 			}
-			if d.lost && d.missing > 0 && (v.again.IsZero() || d.since.Add(returnTime).Before(v.again)) {
-				v.again = d.since.Add(returnTime)
+			if d.lost && d.missing > 0 && (v.retryAt.IsZero() || d.since.Add(returnTime).Before(v.retryAt)) {
+				v.retryAt = d.since.Add(returnTime)
 			}
 		}
 		slices.SortFunc(v.holds, func(a, b Hold) int { return strings.Compare(a.Path, b.Path) })
@@ -111,13 +113,13 @@ func (s *source) load(how loading, busy ...string) *view {
 		options.Content = make(map[string][]byte)
 	}
 	s.read(v, o, options)
-	if s.unsettled(v, options.Content, busy) {
+	if s.keepBusy(v, options.Content, busy) {
 		s.read(v, o, options)
 	}
-	if (how == carefully || how == ahead) && s.missed(v, options.Content) {
+	if (how == forAutoupdate || how == forReadAhead) && s.keepUnreadable(v, options.Content) {
 		s.read(v, o, options)
 	}
-	if s.distrusted(v, options.Content) {
+	if s.checkPermissions(v, options.Content) {
 		s.read(v, o, options)
 	}
 	if cfg := v.config; cfg != nil {
@@ -127,15 +129,15 @@ func (s *source) load(how loading, busy ...string) *view {
 		v.patterns = append(v.patterns, cfg.Includes...)
 	}
 	switch how {
-	case ahead:
-		v.ahead = o
-	case carefully, accepting:
-		s.remember(v, o, held)
+	case forReadAhead:
+		v.readAhead = o
+	case forAutoupdate, forUpdate:
+		s.commit(v, o, held)
 	}
 	return v
 }
 
-// accept remembers a view that was read ahead, and reports whether it is still
+// accept commits a view that was read ahead, and reports whether it is still
 // the newest.
 func (s *source) accept(v *view) bool {
 	<-s.turn
@@ -143,8 +145,8 @@ func (s *source) accept(v *view) bool {
 	if v.seq != s.loads {
 		return false
 	}
-	s.remember(v, v.ahead, v.held)
-	v.ahead = nil
+	s.commit(v, v.readAhead, v.held)
+	v.readAhead = nil
 	return true
 }
 
@@ -187,10 +189,10 @@ func (s *source) main() string {
 	return filepath.Join(s.host.Getwd(), s.path)
 }
 
-// unsettled puts the last good content in the place of files that are still being
+// keepBusy puts the last good content in the place of files that are still being
 // written to, by their real paths; one that has none is left out. It reports
 // whether there were any.
-func (s *source) unsettled(v *view, content map[string][]byte, busy []string) bool {
+func (s *source) keepBusy(v *view, content map[string][]byte, busy []string) bool {
 	if len(busy) == 0 {
 		return false
 	}
@@ -224,9 +226,9 @@ func (s *source) unsettled(v *view, content map[string][]byte, busy []string) bo
 	return again
 }
 
-// missed puts the last good content in the place of files that are there and
+// keepUnreadable puts the last good content in the place of files that are there and
 // cannot be read. It reports whether there were any.
-func (s *source) missed(v *view, content map[string][]byte) bool {
+func (s *source) keepUnreadable(v *view, content map[string][]byte) bool {
 	if v.config == nil {
 		return false
 	}
@@ -243,20 +245,20 @@ func (s *source) missed(v *view, content map[string][]byte) bool {
 	return again
 }
 
-// distrusted looks at who could have written the files. It reports whether one
+// checkPermissions looks at who could have written the files. It reports whether one
 // must not be used.
-func (s *source) distrusted(v *view, content map[string][]byte) bool {
+func (s *source) checkPermissions(v *view, content map[string][]byte) bool {
 	if v.config == nil || s.host.UID() != 0 || v.settings.Permissions == "ignore" {
 		return false
 	}
-	trust := NewTrust()
+	check := NewPermissionCheck()
 	again := false
 	for i, f := range v.config.Files {
-		problem := trust.Problem(f.Path)
+		problem := check.Problem(f.Path)
 		if problem == "" {
 			continue
 		}
-		v.doubts[f.Path] = problem
+		v.untrusted[f.Path] = problem
 		if v.settings.Permissions != "enforce" {
 			continue
 		}

@@ -12,7 +12,7 @@ import (
 	"supervisord/spec"
 )
 
-// Start is what the daemon starts with: the configuration, and the memory of
+// Start is what the daemon starts with: the configuration, and the state of
 // the files it came from, which New takes over.
 type Start struct {
 	// Config is the first desired state.
@@ -38,12 +38,12 @@ type Start struct {
 func Startup(h spec.Host, path, statedir string, o spec.Options) (*Start, error) {
 	s := newSource(h, path, o)
 	s.statedir = statedir
-	v := s.load(carefully)
+	v := s.load(forAutoupdate)
 	if v.config != nil && len(v.bad) > 0 {
 		var good map[string][]byte
 		if dir := s.stateDir(v.settings); dir != "" && OpenExisting(dir).Load(goodItem, &good) {
-			s.recall(good)
-			v = s.load(carefully)
+			s.restore(good)
+			v = s.load(forAutoupdate)
 		}
 	}
 	if v.config == nil {

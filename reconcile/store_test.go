@@ -45,7 +45,7 @@ func TestStore(t *testing.T) {
 // TestStoreUnwritable: one warning, and the state says so.
 func TestStoreUnwritable(t *testing.T) {
 	t.Parallel()
-	log := new(journal)
+	log := new(logBuffer)
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -60,7 +60,7 @@ func TestStoreUnwritable(t *testing.T) {
 		t.Errorf("error %v, log:\n%s", s.Err(), log)
 	}
 
-	w := newWorld(t, "", map[string]string{"conf.d/a.ini": ini("a")})
+	w := newFixture(t, "", map[string]string{"conf.d/a.ini": ini("a")})
 	w.sh("touch state")
 	w.start()
 	w.becomes("a")
@@ -77,7 +77,7 @@ func TestStoreUnwritable(t *testing.T) {
 // TestHistoryOutlives: generation and history go on where an earlier life ended.
 func TestHistoryOutlives(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, "", map[string]string{"conf.d/a.ini": ini("a")}).start()
+	w := newFixture(t, "", map[string]string{"conf.d/a.ini": ini("a")}).start()
 	w.write("conf.d/b.ini", ini("b"))
 	w.becomes("a, b")
 	w.stop()
@@ -124,8 +124,8 @@ func TestDefaultStateDir(t *testing.T) {
 // TestStateDirsDiffer: daemons of two main files do not share their memory.
 func TestStateDirsDiffer(t *testing.T) {
 	t.Parallel()
-	a, b := newWorld(t, "", nil), newWorld(t, "", nil)
-	for _, w := range []*world{a, b} {
+	a, b := newFixture(t, "", nil), newFixture(t, "", nil)
+	for _, w := range []*fixture{a, b} {
 		w.write("main.conf", "[supervisord]\n[reconcile]\nstatedir="+a.root+"/shared\n")
 		w.start()
 	}

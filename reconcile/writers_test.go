@@ -25,7 +25,7 @@ func TestWriters(t *testing.T) {
 		groups  string
 		actions int
 	}
-	// keep has a process in every world that must never be touched.
+	// keep has a process in every fixture that must never be touched.
 	files := map[string]string{"conf.d/keep.ini": ini("keep"), "conf.d/a.ini": ini("a")}
 	const start = "a, keep"
 	newA := `printf '[program:a]\ncommand=/bin/n\n'`
@@ -115,7 +115,7 @@ func TestWriters(t *testing.T) {
 			if r.needs != "" && !installed(t, r.needs) {
 				return
 			}
-			w := newWorld(t, "", files)
+			w := newFixture(t, "", files)
 			w.write("main.conf", "[supervisord]\n[include]\nfiles = conf.d/*.ini conf2/*.ini\n[reconcile]\nstatedir="+w.root+"/state\nsettle=100ms\nrescan=0\nmax_removals=100%\n")
 			if r.setup != "" {
 				w.sh(r.setup)
@@ -183,7 +183,7 @@ func TestNano(t *testing.T) {
 	if !installed(t, "nano") {
 		return
 	}
-	w := newWorld(t, "", map[string]string{"conf.d/a.ini": ini("a")}).start()
+	w := newFixture(t, "", map[string]string{"conf.d/a.ini": ini("a")}).start()
 	cmd := exec.Command("nano", "--ignorercfiles", "conf.d/a.ini")
 	cmd.Dir = w.root
 	cmd.Env = append(os.Environ(), "TERM=vt100", "HOME="+w.root)
@@ -192,7 +192,7 @@ func TestNano(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer tty.Close()
-	screen := new(journal)
+	screen := new(logBuffer)
 	go io.Copy(screen, tty) // ends when tty is closed
 	w.eventually("nano shows the file", func() bool { return strings.Contains(screen.String(), "command=/bin/a") })
 	// To the end, a new line, save under the same name, leave.

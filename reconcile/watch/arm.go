@@ -10,7 +10,7 @@ import (
 // again until nothing new had to be armed, so that nothing can happen between
 // the look and the watch. It reports whether anything was armed.
 func (w *Watcher) survey() (armed bool) {
-	wasDeaf := w.deaf
+	wasDegraded := w.degraded
 	for range 16 {
 		w.layout = resolve(disk{}, w.now.Paths, w.ignore)
 		if !w.arm() {
@@ -18,7 +18,7 @@ func (w *Watcher) survey() (armed bool) {
 		}
 		armed = true
 	}
-	if w.deaf != wasDeaf {
+	if w.degraded != wasDegraded {
 		w.rearmRescan()
 	}
 	return armed
@@ -27,7 +27,7 @@ func (w *Watcher) survey() (armed bool) {
 // arm makes the set of watches that of the layout. It reports whether a watch
 // was added.
 func (w *Watcher) arm() (added bool) {
-	w.deaf = false
+	w.degraded = false
 	if len(w.layout.dirs) == 0 {
 		return false
 	}
@@ -82,7 +82,7 @@ func (w *Watcher) arm() (added bool) {
 			w.fallBack(err.Error(), "cannot watch "+path, err)
 		}
 	}
-	w.deaf = w.deaf || len(w.remote) > 0
+	w.degraded = w.degraded || len(w.remote) > 0
 	return added
 }
 
@@ -96,11 +96,11 @@ func (w *Watcher) disarm(path string) {
 // fallBack notes that notices alone cannot be trusted, and says so once for
 // each reason: one line for all that met the same limit.
 func (w *Watcher) fallBack(reason, what string, err error) {
-	w.deaf = true
-	if w.said[reason] {
+	w.degraded = true
+	if w.reported[reason] {
 		return
 	}
-	w.said[reason] = true
+	w.reported[reason] = true
 	every := w.now.Rescan
 	if every <= 0 {
 		every = FallbackRescan

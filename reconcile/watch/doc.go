@@ -13,8 +13,8 @@
 // notice, a full queue, a file system without notices or a watch limit cost at
 // most one Rescan.
 //
-// Half of Settle is spent in surveying. Then there is a hint that a lull has
-// begun, so that the files can be read while the other half passes.
+// The survey is done half way through Settle. Then there is a hint to read ahead,
+// so that the files can be read while the other half passes.
 //
 // What is mounted over a watched directory, or unmounted, is told by a poll of
 // /proc/self/mountinfo where there is one. A single file that is mounted over

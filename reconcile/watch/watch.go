@@ -23,16 +23,16 @@ const (
 // had and the Scope asks for none.
 const FallbackRescan = 10 * time.Second
 
-// Patience is how many times Settle a tree that never gets quiet is waited for.
-const Patience = 10
+// SettleLimit is how many times Settle a tree that never gets quiet is waited for.
+const SettleLimit = 10
 
 // Hint says that the files should be read.
 type Hint struct {
 	Trigger string // Notice or Rescan
-	// Lull: only half of Settle has passed. What is read now is as good as what
+	// ReadAhead: only half of Settle has passed. What is read now is as good as what
 	// could be read at the hint to come, if that has the same number of Changes.
-	Lull    bool
-	Changes int // seen since the watcher began
+	ReadAhead bool
+	Changes   int // seen since the watcher began
 	// Busy are files that were written to within the last Settle, by their real
 	// paths: of a tree that did not get quiet. Another hint comes when it has.
 	Busy []string
@@ -43,7 +43,7 @@ type Scope struct {
 	// Paths are absolute; any component may hold *, ? and [].
 	Paths []string
 	// Settle is how long all must have been quiet before a hint; 0 does not wait.
-	// What never gets quiet is hinted at every Patience times Settle.
+	// What never gets quiet is hinted at every SettleLimit times Settle.
 	Settle time.Duration
 	// Rescan is how often to look without a notice; 0 trusts notices alone,
 	// except where there are none.
@@ -79,32 +79,32 @@ type Watcher struct {
 
 	// -- owned by Run: everything below --
 
-	now     *Scope
-	fsn     *fsnotify.Watcher   // nil while the system has none left for us
-	armed   map[string]identity // the directories that have a watch
-	remote  map[string]bool     // those of them that may change without notice
-	alias   map[string][]string // armed path → the other paths of the same directory
-	layout  layout
-	deaf    bool            // some directory gives no notices
-	said    map[string]bool // reasons to fall back that were logged
-	phase   phase
-	began   time.Time            // when the tree began to change, or was last hinted at since
-	quiet   time.Time            // when the tree was last seen to change
-	written map[string]time.Time // files by when they were last noticed to change, since began
-	changes int
-	trigger string
-	settle  *time.Timer
-	due     time.Time // when settle is to fire
-	late    bool      // settle fired late, and was set once more
-	rescan  *time.Timer
+	now      *Scope
+	fsn      *fsnotify.Watcher   // nil while the system has none left for us
+	armed    map[string]identity // the directories that have a watch
+	remote   map[string]bool     // those of them that may change without notice
+	alias    map[string][]string // armed path → the other paths of the same directory
+	layout   layout
+	degraded bool            // some directory gives no notices
+	reported map[string]bool // reasons to fall back that were logged
+	phase    phase
+	began    time.Time            // when the tree began to change, or was last hinted at since
+	quiet    time.Time            // when the tree was last seen to change
+	written  map[string]time.Time // files by when they were last noticed to change, since began
+	changes  int
+	trigger  string
+	settle   *time.Timer
+	due      time.Time // when settle is to fire
+	late     bool      // settle fired late, and was set once more
+	rescan   *time.Timer
 }
 
 // phase is how far a change has settled.
 type phase int
 
 const (
-	calm     phase = iota
-	stirred        // changed; half of Settle must pass before the survey
+	idle     phase = iota
+	changed        // changed; half of Settle must pass before the survey
 	surveyed       // surveyed after half of Settle; the other half must pass
 )
 
@@ -112,15 +112,15 @@ const (
 func New(o Options) *Watcher {
 	w := &Watcher{
 		ignore: o.Ignore, log: o.Logger,
-		hints:   make(chan Hint, 1),
-		reset:   make(chan struct{}, 1),
-		armed:   make(map[string]identity),
-		remote:  make(map[string]bool),
-		said:    make(map[string]bool),
-		written: make(map[string]time.Time),
-		open:    fsnotify.NewWatcher,
-		add:     (*fsnotify.Watcher).Add,
-		fsType:  remoteType,
+		hints:    make(chan Hint, 1),
+		reset:    make(chan struct{}, 1),
+		armed:    make(map[string]identity),
+		remote:   make(map[string]bool),
+		reported: make(map[string]bool),
+		written:  make(map[string]time.Time),
+		open:     fsnotify.NewWatcher,
+		add:      (*fsnotify.Watcher).Add,
+		fsType:   remoteType,
 	}
 	if w.ignore == nil {
 		w.ignore = func(string) bool { return false }
@@ -181,7 +181,7 @@ func (w *Watcher) Run(ctx context.Context) {
 			// looking again cannot hurt.
 			w.log.Debug("file system notices were lost", "err", err)
 			w.survey()
-			w.stir(Notice)
+			w.noteChange(Notice)
 		case <-mounts:
 			w.mounted()
 		case <-w.settle.C:
@@ -201,7 +201,7 @@ func (w *Watcher) adopt(s *Scope) {
 	w.now = s
 	if !slices.Equal(s.Paths, old.Paths) {
 		w.survey()
-		w.stir(Notice)
+		w.noteChange(Notice)
 	}
 	w.rearmRescan()
 }
@@ -216,7 +216,7 @@ func (w *Watcher) mounted() {
 		}
 		before := w.layout.sum
 		if armed := w.survey(); armed || w.layout.sum != before {
-			w.stir(Notice)
+			w.noteChange(Notice)
 		}
 		return
 	}
@@ -276,7 +276,7 @@ func (w *Watcher) event(e fsnotify.Event, more <-chan fsnotify.Event) {
 			return // a name on the way that leads nowhere
 		}
 	}
-	w.stir(Notice)
+	w.noteChange(Notice)
 }
 
 // note takes one notice, and says what it is to us.
@@ -319,20 +319,20 @@ func (w *Watcher) role(path string) role {
 	return r
 }
 
-// stir notes that the tree changed now and starts to wait for quiet, but not for
-// ever.
-func (w *Watcher) stir(trigger string) {
+// noteChange notes that the tree changed now and starts to wait for quiet, for
+// SettleLimit times Settle at the most.
+func (w *Watcher) noteChange(trigger string) {
 	w.changes++
 	w.quiet = time.Now()
-	if w.phase == calm {
+	if w.phase == idle {
 		w.began = w.quiet
 	}
-	if w.phase == calm || trigger == Notice {
+	if w.phase == idle || trigger == Notice {
 		w.trigger = trigger
 	}
-	w.phase = stirred
+	w.phase = changed
 	w.wait(w.now.Settle / 2)
-	if w.now.Settle > 0 && w.quiet.Sub(w.began) >= Patience*w.now.Settle {
+	if w.now.Settle > 0 && w.quiet.Sub(w.began) >= SettleLimit*w.now.Settle {
 		w.survey()
 		w.hint(Hint{Trigger: w.trigger, Busy: w.busy()})
 		w.began = w.quiet
@@ -363,11 +363,11 @@ func (w *Watcher) hint(h Hint) {
 	w.hints <- h
 }
 
-// lull gives a hint that the other half of Settle is there to be used. It is
-// nothing to one that nobody has taken.
-func (w *Watcher) lull() {
+// hintReadAhead gives the hint half way through Settle. It is dropped where an
+// earlier hint has not been taken yet.
+func (w *Watcher) hintReadAhead() {
 	select {
-	case w.hints <- Hint{Trigger: w.trigger, Lull: true, Changes: w.changes}:
+	case w.hints <- Hint{Trigger: w.trigger, ReadAhead: true, Changes: w.changes}:
 	default:
 	}
 }
@@ -377,15 +377,15 @@ func (w *Watcher) lull() {
 // that whatever it misses is different at the next one.
 func (w *Watcher) settled() {
 	switch w.phase {
-	case stirred:
+	case changed:
 		before := w.layout.sum
 		if armed := w.survey(); armed || w.trigger == Rescan && w.layout.sum != before {
-			w.stir(w.trigger)
+			w.noteChange(w.trigger)
 			return
 		}
 		w.phase = surveyed
 		if w.now.Settle > 0 {
-			w.lull()
+			w.hintReadAhead()
 		}
 		w.wait(max(w.now.Settle/10, w.now.Settle-time.Since(w.quiet)))
 	case surveyed:
@@ -394,11 +394,11 @@ func (w *Watcher) settled() {
 			// only a second look shows that it is over.
 			before := w.layout.sum
 			if w.survey(); w.layout.sum != before {
-				w.stir(w.trigger)
+				w.noteChange(w.trigger)
 				return
 			}
 		}
-		w.phase = calm
+		w.phase = idle
 		clear(w.written)
 		w.hint(Hint{Trigger: w.trigger})
 	}
@@ -407,19 +407,19 @@ func (w *Watcher) settled() {
 // look is the periodic survey. While a change settles there is nothing to add.
 func (w *Watcher) look() {
 	defer w.rearmRescan()
-	if w.phase != calm {
+	if w.phase != idle {
 		return
 	}
 	before := w.layout.sum
 	if armed := w.survey(); armed || w.layout.sum != before {
-		w.stir(Rescan)
+		w.noteChange(Rescan)
 	}
 }
 
 // rearmRescan sets the time of the next periodic survey.
 func (w *Watcher) rearmRescan() {
 	every := w.now.Rescan
-	if every <= 0 && w.deaf {
+	if every <= 0 && w.degraded {
 		every = FallbackRescan
 	}
 	if every <= 0 || len(w.now.Paths) == 0 {

@@ -54,7 +54,7 @@ func expect(t testing.TB, w *Watcher, why string) string {
 	for {
 		select {
 		case h := <-w.Hints():
-			if !h.Lull {
+			if !h.ReadAhead {
 				return h.Trigger
 			}
 		case <-over:
@@ -184,9 +184,9 @@ func shell(t testing.TB, dir, command string) {
 	}
 }
 
-// TestLull: half way through Settle there is a hint to read ahead, and the next
+// TestReadAhead: half way through Settle there is a hint to read ahead, and the next
 // has the same number of changes, unless something changed meanwhile.
-func TestLull(t *testing.T) {
+func TestReadAhead(t *testing.T) {
 	t.Parallel()
 	root := realTempDir(t)
 	const long = 400 * time.Millisecond
@@ -195,12 +195,12 @@ func TestLull(t *testing.T) {
 		s.Settle = long
 		w.Set(s)
 	}, "*.ini")
-	next := func(lull bool) Hint {
+	next := func(readAhead bool) Hint {
 		t.Helper()
 		select {
 		case h := <-w.Hints():
-			if h.Lull != lull {
-				t.Fatalf("%+v, want a lull: %v", h, lull)
+			if h.ReadAhead != readAhead {
+				t.Fatalf("%+v, want to read ahead: %v", h, readAhead)
 			}
 			return h
 		case <-time.After(5 * time.Second):
@@ -212,23 +212,23 @@ func TestLull(t *testing.T) {
 	shell(t, root, "echo 1 >a.ini")
 	early := next(true)
 	if waited := time.Since(begun); waited < long/2 {
-		t.Errorf("a lull after %v", waited)
+		t.Errorf("a hint to read ahead after %v", waited)
 	}
 	if h := next(false); h.Changes != early.Changes {
-		t.Errorf("%d changes at the lull, then %d", early.Changes, h.Changes)
+		t.Errorf("%d changes at the hint to read ahead, then %d", early.Changes, h.Changes)
 	}
 	shell(t, root, "echo 2 >a.ini")
 	early = next(true)
 	shell(t, root, "echo 3 >a.ini")
 	next(true)
 	if h := next(false); h.Changes == early.Changes {
-		t.Error("a change after the lull was not counted")
+		t.Error("a change after it was not counted")
 	}
 }
 
-// TestRestless: a tree that does not get quiet is hinted at all the same, with the
+// TestNeverQuiet: a tree that does not get quiet is hinted at all the same, with the
 // files that are to blame.
-func TestRestless(t *testing.T) {
+func TestNeverQuiet(t *testing.T) {
 	t.Parallel()
 	root := realTempDir(t)
 	shell(t, root, "mkdir d; ln -s d l; echo 1 >d/a.ini; echo 1 >d/b.ini")
@@ -252,7 +252,7 @@ func TestRestless(t *testing.T) {
 	shell(t, root, "echo 2 >d/b.ini")
 	for range 2 {
 		h := <-w.Hints()
-		for h.Lull || len(h.Busy) == 0 {
+		for h.ReadAhead || len(h.Busy) == 0 {
 			if time.Since(begun) > 10*time.Second {
 				t.Fatal("no hint")
 			}
@@ -264,7 +264,7 @@ func TestRestless(t *testing.T) {
 	}
 	cancel()
 	writer.Wait()
-	for h := (Hint{Lull: true}); h.Lull || len(h.Busy) > 0; h = <-w.Hints() {
+	for h := (Hint{ReadAhead: true}); h.ReadAhead || len(h.Busy) > 0; h = <-w.Hints() {
 		if time.Since(begun) > 20*time.Second {
 			t.Fatal("no hint of quiet")
 		}
@@ -294,7 +294,7 @@ func TestSettle(t *testing.T) {
 	for n := 0; n < 8; {
 		select {
 		case h := <-w.Hints():
-			if h.Lull {
+			if h.ReadAhead {
 				continue
 			}
 			if gap := time.Since(last); gap < long {
@@ -475,7 +475,7 @@ func TestBurst(t *testing.T) {
 			}
 			pause = max(pause, time.Since(at))
 		}
-		if took := time.Since(begun); pause > long/2 || took > Patience*long {
+		if took := time.Since(begun); pause > long/2 || took > SettleLimit*long {
 			t.Logf("the burst took %v, with a pause of %v: once more", took, pause)
 			continue
 		}
@@ -501,7 +501,7 @@ func TestLateTimer(t *testing.T) {
 	w := start(t, root, func(w *Watcher) {
 		w.Set(Scope{Paths: w.scope.Load().Paths, Settle: long})
 		w.ignore = func(string) bool {
-			if w.phase == stirred && slow.Swap(false) { // the survey half way
+			if w.phase == changed && slow.Swap(false) { // the survey half way
 				time.Sleep(long)
 				last = time.Now()
 				if err := os.WriteFile(root+"/b.ini", nil, 0o600); err != nil {

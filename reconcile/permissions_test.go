@@ -10,7 +10,7 @@ import (
 
 // entry is something of a made-up file system.
 type entry struct {
-	ghost
+	heldEntry
 	uid, gid uint32
 	target   string
 }
@@ -27,7 +27,7 @@ func link(target string, owner ...uint32) entry {
 }
 
 func made(mode fs.FileMode, owner []uint32) entry {
-	e := entry{ghost: ghost{mode: mode}}
+	e := entry{heldEntry: heldEntry{mode: mode}}
 	if len(owner) > 0 {
 		e.uid = owner[0]
 	}
@@ -37,7 +37,7 @@ func made(mode fs.FileMode, owner []uint32) entry {
 	return e
 }
 
-func TestTrust(t *testing.T) {
+func TestPermissionCheck(t *testing.T) {
 	const sticky = fs.ModeSticky
 	rows := []struct {
 		name string
@@ -63,7 +63,7 @@ func TestTrust(t *testing.T) {
 	}
 	for _, r := range rows {
 		t.Run(r.name, func(t *testing.T) {
-			trust := &Trust{
+			trust := &PermissionCheck{
 				dirs: make(map[string]string), parents: make(map[string]place),
 				lstat: func(p string) (fs.FileInfo, error) {
 					if e, ok := r.tree[p]; ok {
@@ -109,7 +109,7 @@ func TestPermissions(t *testing.T) {
 	for _, r := range rows {
 		t.Run(strings.TrimSpace(r.setting), func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, quick+r.setting, map[string]string{"conf.d/a.ini": ini("a"), "conf.d/b.ini": ini("b")})
+			w := newFixture(t, quick+r.setting, map[string]string{"conf.d/a.ini": ini("a"), "conf.d/b.ini": ini("b")})
 			w.host.uid = r.uid
 			w.start()
 			w.becomes("a, b")

@@ -13,8 +13,8 @@ import (
 	"supervisord/spec"
 )
 
-// kept is the content of a file that was good.
-type kept struct {
+// goodFile is the last good content of a file.
+type goodFile struct {
 	content []byte
 	hash    [sha256.Size]byte
 }
@@ -90,12 +90,13 @@ func (s *source) lost(d *directory) (names map[string]bool, reason string) {
 	return names, ""
 }
 
-// remember keeps what a load saw, as what stands while it cannot be seen.
-func (s *source) remember(v *view, o *overlay, held map[string]*directory) {
+// commit stores what a load read as the last good content, which stands in for
+// files and directories that cannot be read.
+func (s *source) commit(v *view, o *overlay, held map[string]*directory) {
 	if v.config == nil {
 		return
 	}
-	good := make(map[string]kept, len(v.config.Files))
+	good := make(map[string]goodFile, len(v.config.Files))
 	for _, e := range v.bad {
 		if k, ok := s.good[e.File]; ok {
 			good[e.File] = k
@@ -133,7 +134,7 @@ func (s *source) remember(v *view, o *overlay, held map[string]*directory) {
 		}
 		d.files[path.Base(f.Path)] = k.content
 	}
-	same := maps.EqualFunc(s.good, good, func(a, b kept) bool { return a.hash == b.hash })
+	same := maps.EqualFunc(s.good, good, func(a, b goodFile) bool { return a.hash == b.hash })
 	s.changed = s.changed || !same
 	s.good, s.dirs = good, dirs
 }
@@ -141,15 +142,15 @@ func (s *source) remember(v *view, o *overlay, held map[string]*directory) {
 // content is what a load read from a file. The load may know the file from
 // before, and then so do we; or it saw it change from wrong to right without
 // reading it again, since the mistake was not in the file.
-func (s *source) content(o *overlay, f spec.File) (k kept, ok bool) {
+func (s *source) content(o *overlay, f spec.File) (k goodFile, ok bool) {
 	if k, ok := s.good[f.Path]; ok && k.hash == f.Hash {
 		return k, true
 	}
 	if content, ok := o.read[f.Path]; ok && sha256.Sum256(content) == f.Hash {
-		return kept{content, f.Hash}, true
+		return goodFile{content, f.Hash}, true
 	}
 	if content, err := s.host.ReadFile(f.Path); err == nil && sha256.Sum256(content) == f.Hash {
-		return kept{content, f.Hash}, true
+		return goodFile{content, f.Hash}, true
 	}
 	k, ok = s.good[f.Path]
 	return k, ok
@@ -171,11 +172,11 @@ func (s *source) unsaved() (all map[string][]byte, changed bool) {
 	return all, true
 }
 
-// recall takes last good contents from an earlier life of the daemon.
-func (s *source) recall(all map[string][]byte) {
+// restore takes over the last good contents of an earlier life of the daemon.
+func (s *source) restore(all map[string][]byte) {
 	for name, content := range all {
 		if _, ok := s.good[name]; !ok {
-			s.good[name] = kept{content, sha256.Sum256(content)}
+			s.good[name] = goodFile{content, sha256.Sum256(content)}
 		}
 	}
 }

@@ -9,13 +9,13 @@ import (
 	"syscall"
 )
 
-// Trust says who can change what a path names: whoever writes a file that a
-// daemon run by root takes commands from is root. One value remembers the
+// PermissionCheck says who can change what a path names: whoever writes a file that a
+// daemon run by root takes commands from is root. One value caches the
 // directories it has seen, so it is for one look at many files. It is for one
 // goroutine.
 //
 // Source: reconciler.md, Configuration, permissions.
-type Trust struct {
+type PermissionCheck struct {
 	lstat    func(string) (fs.FileInfo, error)
 	readlink func(string) (string, error)
 	dirs     map[string]string // reason by real directory, "" for a trusted one
@@ -25,15 +25,15 @@ type Trust struct {
 // place is where a path leads, as far as it is there.
 type place struct{ dir, reason string }
 
-// NewTrust looks at the real file system.
-func NewTrust() *Trust {
-	return &Trust{lstat: os.Lstat, readlink: os.Readlink, dirs: make(map[string]string), parents: make(map[string]place)}
+// NewPermissionCheck looks at the real file system.
+func NewPermissionCheck() *PermissionCheck {
+	return &PermissionCheck{lstat: os.Lstat, readlink: os.Readlink, dirs: make(map[string]string), parents: make(map[string]place)}
 }
 
 // Problem says which file, directory or link on the way to an absolute path
 // others than root can change; "" when there is none, or no such file. A
 // directory with the sticky bit is safe as long as what stands in it is root's.
-func (t *Trust) Problem(path string) string {
+func (t *PermissionCheck) Problem(path string) string {
 	parent, name := filepath.Split(filepath.Clean(path))
 	at, known := t.parents[parent]
 	if !known {
@@ -50,7 +50,7 @@ func (t *Trust) Problem(path string) string {
 
 // walk follows rest from a real directory. The place has no directory when
 // there is nothing at the end, or a file.
-func (t *Trust) walk(dir, rest string, links *int) place {
+func (t *PermissionCheck) walk(dir, rest string, links *int) place {
 	for {
 		if reason := t.directory(dir); reason != "" {
 			return place{reason: reason}
@@ -101,7 +101,7 @@ func (t *Trust) walk(dir, rest string, links *int) place {
 }
 
 // directory is why a real directory is not to be trusted.
-func (t *Trust) directory(path string) string {
+func (t *PermissionCheck) directory(path string) string {
 	reason, known := t.dirs[path]
 	if !known {
 		if info, err := t.lstat(path); err == nil {

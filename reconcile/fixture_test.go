@@ -20,16 +20,16 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// machine is spec.Host on the test's own machine; its environment and user are
+// testHost is spec.Host on the test's own machine; its environment and user are
 // the test's to choose, and so is what cannot be seen: tests may run as root,
 // from whom no permission keeps anything.
-type machine struct {
+type testHost struct {
 	uid     int
 	environ []string
 	denied  *sync.Map // paths below which nothing may be seen
 }
 
-func (m machine) deny(op, p string) error {
+func (m testHost) deny(op, p string) error {
 	if m.denied == nil {
 		return nil
 	}
@@ -43,57 +43,57 @@ func (m machine) deny(op, p string) error {
 	return err
 }
 
-func (m machine) ReadFile(p string) ([]byte, error) {
+func (m testHost) ReadFile(p string) ([]byte, error) {
 	if err := m.deny("open", p); err != nil {
 		return nil, err
 	}
 	return os.ReadFile(p)
 }
 
-func (m machine) ReadDir(p string) ([]fs.DirEntry, error) {
+func (m testHost) ReadDir(p string) ([]fs.DirEntry, error) {
 	if err := m.deny("open", filepath.Clean(p)); err != nil {
 		return nil, err
 	}
 	return os.ReadDir(p)
 }
 
-func (m machine) Stat(p string) (fs.FileInfo, error) {
+func (m testHost) Stat(p string) (fs.FileInfo, error) {
 	if err := m.deny("stat", p); err != nil {
 		return nil, err
 	}
 	return os.Stat(p)
 }
 
-func (machine) Getwd() string                          { return "/" }
-func (m machine) Environ() []string                    { return m.environ }
-func (machine) Hostname() string                       { return "here" }
-func (machine) TempDir() string                        { return os.TempDir() }
-func (machine) Home(string) (string, bool)             { return "/", true }
-func (machine) LookupUser(string) (spec.Account, bool) { return spec.Account{}, false }
-func (machine) LookupGroup(string) (int, bool)         { return 0, false }
-func (m machine) UID() int                             { return m.uid }
+func (testHost) Getwd() string                          { return "/" }
+func (m testHost) Environ() []string                    { return m.environ }
+func (testHost) Hostname() string                       { return "here" }
+func (testHost) TempDir() string                        { return os.TempDir() }
+func (testHost) Home(string) (string, bool)             { return "/", true }
+func (testHost) LookupUser(string) (spec.Account, bool) { return spec.Account{}, false }
+func (testHost) LookupGroup(string) (int, bool)         { return 0, false }
+func (m testHost) UID() int                             { return m.uid }
 
-// world is a directory of configuration, a process table and a reconciler
+// fixture is a directory of configuration, a process table and a reconciler
 // between them.
-type world struct {
+type fixture struct {
 	t      testing.TB
 	root   string // real path; conf.d below it is included
 	table  *model
 	rec    *Reconciler
-	log    *journal
+	log    *logBuffer
 	events chan Event
 	stop   func()
-	host   machine
+	host   testHost
 	seen   spec.Host // what the reconciler is given; nil for host
 }
 
-// settings of every world unless a test says otherwise: quick, and by notices
+// settings of every fixture unless a test says otherwise: quick, and by notices
 // alone.
 const quick = "settle=20ms\nrescan=0\n"
 
-// newWorld makes a world from files below root, not yet running. reconcile is
+// newFixture makes a fixture from files below root, not yet running. reconcile is
 // the text of [reconcile]; "" is quick.
-func newWorld(t testing.TB, reconcile string, files map[string]string) *world {
+func newFixture(t testing.TB, reconcile string, files map[string]string) *fixture {
 	t.Helper()
 	root, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
@@ -102,7 +102,7 @@ func newWorld(t testing.TB, reconcile string, files map[string]string) *world {
 	if reconcile == "" {
 		reconcile = quick
 	}
-	w := &world{t: t, root: root, table: newModel(), log: new(journal), events: make(chan Event, 1000), host: machine{uid: 1000, denied: new(sync.Map)}}
+	w := &fixture{t: t, root: root, table: newModel(), log: new(logBuffer), events: make(chan Event, 1000), host: testHost{uid: 1000, denied: new(sync.Map)}}
 	w.main(reconcile)
 	if err := os.MkdirAll(root+"/conf.d", 0o755); err != nil {
 		t.Fatal(err)
@@ -114,11 +114,11 @@ func newWorld(t testing.TB, reconcile string, files map[string]string) *world {
 }
 
 // main writes the main file.
-func (w *world) main(reconcile string) {
+func (w *fixture) main(reconcile string) {
 	w.write("main.conf", "[supervisord]\n[include]\nfiles = conf.d/*.ini\n[reconcile]\nstatedir="+w.root+"/state\n"+reconcile)
 }
 
-func (w *world) write(name, text string) {
+func (w *fixture) write(name, text string) {
 	w.t.Helper()
 	path := filepath.Join(w.root, name)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -134,7 +134,7 @@ func (w *world) write(name, text string) {
 }
 
 // sh runs a command in the root.
-func (w *world) sh(command string) {
+func (w *fixture) sh(command string) {
 	w.t.Helper()
 	cmd := exec.Command("sh", "-ec", command)
 	cmd.Dir = w.root
@@ -149,7 +149,7 @@ func ini(name string, keys ...string) string {
 }
 
 // start runs the reconciler and waits for its first update.
-func (w *world) start() *world {
+func (w *fixture) start() *fixture {
 	w.t.Helper()
 	if err := w.tryStart(Options{}); err != nil {
 		w.t.Fatal(err)
@@ -158,7 +158,7 @@ func (w *world) start() *world {
 	return w
 }
 
-func (w *world) tryStart(o Options) error {
+func (w *fixture) tryStart(o Options) error {
 	w.t.Helper()
 	var host spec.Host = w.host
 	if w.seen != nil {
@@ -185,9 +185,9 @@ func (w *world) tryStart(o Options) error {
 }
 
 // eventually waits for a condition.
-func (w *world) eventually(what string, ok func() bool) {
+func (w *fixture) eventually(what string, ok func() bool) {
 	w.t.Helper()
-	deadline := time.Now().Add(5 * time.Minute) // a restless directory is given one for the others
+	deadline := time.Now().Add(5 * time.Minute) // an unsettled directory is given one for the others
 	for !ok() {
 		if time.Now().After(deadline) {
 			w.t.Fatalf("not so within five minutes: %s\nstate %+v\ngroups %s\nlog:\n%s", what, w.rec.State(), w.groups(), w.log)
@@ -197,7 +197,7 @@ func (w *world) eventually(what string, ok func() bool) {
 }
 
 // groups is the table in short: name=command of each process, sorted.
-func (w *world) groups() string {
+func (w *fixture) groups() string {
 	var list []string
 	for _, a := range w.table.Groups() {
 		for i, p := range a.Group.Processes {
@@ -219,7 +219,7 @@ func (w *world) groups() string {
 }
 
 // becomes waits until the table is so.
-func (w *world) becomes(groups string) {
+func (w *fixture) becomes(groups string) {
 	w.t.Helper()
 	w.eventually("groups are "+groups, func() bool { return w.groups() == groups })
 	w.agrees()
@@ -227,7 +227,7 @@ func (w *world) becomes(groups string) {
 
 // agrees waits until nothing runs, and checks that files and table agree if the
 // reconciler says so.
-func (w *world) agrees() {
+func (w *fixture) agrees() {
 	w.t.Helper()
 	w.eventually("nothing is being done", func() bool { return w.rec.State().Phase != Applying })
 	if s := w.rec.State(); s.Phase == Synced && s.Desired != s.Applied {
@@ -240,7 +240,7 @@ func (w *world) agrees() {
 
 // still checks that nothing is done for a while: not a wait for something, but
 // the time in which a wrong action would come.
-func (w *world) still(what string) {
+func (w *fixture) still(what string) {
 	w.t.Helper()
 	before := w.groups()
 	w.table.took()
@@ -251,14 +251,14 @@ func (w *world) still(what string) {
 }
 
 // phase waits for a phase, and returns the reason.
-func (w *world) phase(want string) string {
+func (w *fixture) phase(want string) string {
 	w.t.Helper()
 	w.eventually("phase is "+want, func() bool { return w.rec.State().Phase == want })
 	return w.rec.State().Reason
 }
 
 // file is what Files says of a file below root.
-func (w *world) file(name string) FileState {
+func (w *fixture) file(name string) FileState {
 	w.t.Helper()
 	for _, f := range w.rec.Files() {
 		if f.Path == filepath.Join(w.root, name) {
@@ -275,26 +275,26 @@ func equal(t testing.TB, what string, got, want any) {
 	}
 }
 
-// journal is a log that many goroutines write.
-type journal struct {
+// logBuffer is a log that many goroutines write.
+type logBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
 }
 
-func (j *journal) Write(p []byte) (int, error) {
+func (j *logBuffer) Write(p []byte) (int, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.b.Write(p)
 }
 
-func (j *journal) String() string {
+func (j *logBuffer) String() string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.b.String()
 }
 
 // count is how many lines hold all the words.
-func (j *journal) count(words ...string) int {
+func (j *logBuffer) count(words ...string) int {
 	n := 0
 	for line := range strings.Lines(j.String()) {
 		if !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(line, w) }) {
@@ -305,7 +305,7 @@ func (j *journal) count(words ...string) int {
 }
 
 // once checks that there are lines that hold all the words, and none twice.
-func (j *journal) once(t testing.TB, words ...string) {
+func (j *logBuffer) once(t testing.TB, words ...string) {
 	t.Helper()
 	seen := make(map[string]int)
 	for line := range strings.Lines(j.String()) {
