@@ -23,7 +23,7 @@ import (
 //
 // Source: reconciler.md, Configuration.
 func check(w io.Writer, h spec.Host, path string, o spec.Options, f flags) int {
-	v := judge(h, path, o, f)
+	v := runCheck(h, path, o, f)
 	if f.json {
 		v.printJSON(w, f.showSecrets)
 	} else {
@@ -35,49 +35,49 @@ func check(w io.Writer, h spec.Host, path string, o spec.Options, f flags) int {
 	return 0
 }
 
-// verdict is what a check found out. Both lists are by file, line, section and
+// checkResult is what a check found. Both lists are by file, line, section and
 // key.
-type verdict struct {
+type checkResult struct {
 	name     string       // of what was read
 	config   *spec.Config // nil if it cannot be used
 	errors   []*spec.Error
 	warnings []*spec.Error
 }
 
-func judge(h spec.Host, path string, o spec.Options, f flags) verdict {
-	v := verdict{name: path}
+func runCheck(h spec.Host, path string, o spec.Options, f flags) checkResult {
+	v := checkResult{name: path}
 	if len(f.watch) > 0 {
 		v.name = strings.Join(f.watch, " ")
 	}
 	var err error
 	if v.config, err = spec.Load(h, path, o); err != nil {
-		v.errors, v.warnings = mistakes(err)
+		v.errors, v.warnings = loadErrors(err)
 	} else {
-		v.warnings = append(slices.Clone(v.config.Advice), untrusted(h, v.config)...)
+		v.warnings = append(slices.Clone(v.config.Advice), permissionWarnings(h, v.config)...)
 	}
 	slices.SortStableFunc(v.warnings, byPlace)
 	return v
 }
 
-// untrusted says which files others than root can change, where that matters:
-// to a daemon that is run by root.
-func untrusted(h spec.Host, cfg *spec.Config) []*spec.Error {
+// permissionWarnings are about files that others than root can change, where the
+// daemon is run by root.
+func permissionWarnings(h spec.Host, cfg *spec.Config) []*spec.Error {
 	if h.UID() != 0 || cfg.Reconcile.Permissions == "ignore" {
 		return nil
 	}
 	var warnings []*spec.Error
-	trust := reconcile.NewPermissionCheck()
+	check := reconcile.NewPermissionCheck()
 	for _, f := range cfg.Files {
-		if problem := trust.Problem(f.Path); problem != "" {
+		if problem := check.Problem(f.Path); problem != "" {
 			warnings = append(warnings, &spec.Error{File: f.Path, Text: problem, Hint: "only root should be able to change it"})
 		}
 	}
 	return warnings
 }
 
-// mistakes are all there are in an error of spec.Load, and what was to be said
-// beside them.
-func mistakes(err error) (errs, advice []*spec.Error) {
+// loadErrors are all mistakes in an error of spec.Load, and the warnings beside
+// them.
+func loadErrors(err error) (errs, advice []*spec.Error) {
 	if load := (*spec.LoadError)(nil); errors.As(err, &load) {
 		return load.All(), load.Advice()
 	}
@@ -97,7 +97,7 @@ func byPlace(a, b *spec.Error) int {
 func printErrors(w io.Writer, argv0 string, err error) {
 	fmt.Fprintf(w, "Error: %v\nFor help, use %s -h\n", err, argv0)
 	if load := (*spec.LoadError)(nil); errors.As(err, &load) {
-		verdict{errors: load.All(), warnings: load.Advice()}.printLines(w, styles{})
+		checkResult{errors: load.All(), warnings: load.Advice()}.printLines(w, styles{})
 	}
 }
 
@@ -123,7 +123,7 @@ func stylesFor(w io.Writer) styles {
 
 // print tells a person: a line for each mistake and warning, and one that sums
 // up.
-func (v verdict) print(w io.Writer, s styles) {
+func (v checkResult) print(w io.Writer, s styles) {
 	v.printLines(w, s)
 	colour := s.good
 	if len(v.errors) > 0 {
@@ -136,33 +136,38 @@ func (v verdict) print(w io.Writer, s styles) {
 // FILE:LINE: [section] key: what is wrong (what would be right), with the word
 // warning after the place of what is only that; on a terminal the places are as
 // wide as the widest, within reason.
-func (v verdict) printLines(w io.Writer, s styles) {
-	type line struct{ place, mark, text string }
+func (v checkResult) printLines(w io.Writer, s styles) {
+	type line struct {
+		*spec.Error
+		mark string
+	}
 	var lines []line
+	for _, e := range v.errors {
+		lines = append(lines, line{e, ""})
+	}
+	for _, e := range v.warnings {
+		lines = append(lines, line{e, s.warning + "warning:" + s.normal + " "})
+	}
+	slices.SortStableFunc(lines, func(a, b line) int { return byPlace(a.Error, b.Error) })
 	width := 0
-	for _, e := range slices.SortedStableFunc(slices.Values(slices.Concat(v.errors, v.warnings)), byPlace) {
-		place := e.Place()
-		text := strings.TrimPrefix(strings.TrimPrefix(e.Report(), place), " ")
-		mark := ""
-		if slices.Contains(v.warnings, e) {
-			mark = s.warning + "warning:" + s.normal + " "
-		}
-		lines = append(lines, line{place, mark, text})
-		if n := utf8.RuneCountInString(place); s.terminal && n <= 40 {
+	for _, l := range lines {
+		if n := utf8.RuneCountInString(l.Place()); s.terminal && n <= 40 {
 			width = max(width, n)
 		}
 	}
 	for _, l := range lines {
-		if l.place != "" {
-			pad := max(width-utf8.RuneCountInString(l.place), 0)
-			l.place = s.place + l.place + s.normal + strings.Repeat(" ", pad+1)
+		place := l.Place()
+		text := strings.TrimPrefix(strings.TrimPrefix(l.Report(), place), " ")
+		if place != "" {
+			pad := max(width-utf8.RuneCountInString(place), 0)
+			place = s.place + place + s.normal + strings.Repeat(" ", pad+1)
 		}
-		fmt.Fprintln(w, l.place+l.mark+l.text)
+		fmt.Fprintln(w, place+l.mark+text)
 	}
 }
 
 // summary is the last line.
-func (v verdict) summary() string {
+func (v checkResult) summary() string {
 	var counts []string
 	if len(v.errors) > 0 {
 		counts = append(counts, plural(len(v.errors), "error"))
@@ -211,7 +216,7 @@ func findings(errs []*spec.Error) []finding {
 
 // printJSON tells a machine: one object with ok, errors, warnings and config,
 // which is the whole desired state, or null if there is none.
-func (v verdict) printJSON(w io.Writer, showSecrets bool) {
+func (v checkResult) printJSON(w io.Writer, showSecrets bool) {
 	out := struct {
 		OK       bool           `json:"ok"`
 		Errors   []finding      `json:"errors"`
