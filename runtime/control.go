@@ -247,7 +247,8 @@ func (s *Supervisor) ReopenLogs(ctx context.Context) error {
 
 // Emit sends a REMOTE_COMMUNICATION event. It works during shutdown too.
 func (s *Supervisor) Emit(ctx context.Context, typ, data string) error {
-	return s.ask(ctx, func() { s.emit(event.RemoteCommunicated(typ, data)) })
+	ev := event.RemoteCommunicated(typ, data) // its text may be long, so not in the loop
+	return s.ask(ctx, func() { s.emit(ev) })
 }
 
 // Publish offers an event that was made elsewhere to the listeners.
