@@ -2,6 +2,7 @@ package launch
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -127,7 +128,15 @@ func escape(name string) string {
 // Kill sends SIGKILL to every process in the cgroup at path and in those below
 // it. They may take a moment to end. A cgroup that is gone has none.
 func (c *Cgroups) Kill(path string) error {
-	err := os.WriteFile(filepath.Join(path, "cgroup.kill"), []byte("1"), 0)
+	// Not os.WriteFile: a kernel that does not know the file refuses to make it.
+	f, err := os.OpenFile(filepath.Join(path, "cgroup.kill"), os.O_WRONLY, 0)
+	if err == nil {
+		_, err = f.WriteString("1")
+		if err = cmp.Or(err, f.Close()); errors.Is(err, syscall.ENODEV) {
+			return nil // it was removed in between
+		}
+		return err
+	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

@@ -121,12 +121,7 @@ func (l *Launcher) preload(c *Command) {
 	select {
 	case l.preloads <- struct{}{}:
 		defer func() { <-l.preloads }()
-	default:
-		select {
-		case l.preloads <- struct{}{}:
-			defer func() { <-l.preloads }()
-		case <-time.After(preloadPatience):
-		}
+	case <-time.After(preloadPatience):
 	}
 	var st syscall.Stat_t
 	if c.HasDir {
