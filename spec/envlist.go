@@ -22,13 +22,16 @@ func ParseEnv(s string) (Env, error) {
 
 // parsePairs reads the tokens of s.
 func parsePairs(s string, tokens []string) (Env, error) {
-	env, last := Env{}, ""
+	env, failure := Env{}, &envError{value: s}
 	for len(tokens) > 0 {
 		if len(tokens) < 3 || tokens[1] != "=" {
-			return nil, &envError{value: s, last: last}
+			return nil, failure
 		}
-		last = tokens[0]
 		env[tokens[0]] = strings.Trim(tokens[2], `"'`)
+		failure.last, failure.end = tokens[0], ""
+		if len(tokens) > 3 && tokens[3] != "," {
+			failure.end = earlyEnd(tokens[2], tokens[3])
+		}
 		tokens = tokens[min(4, len(tokens)):]
 	}
 	return env, nil
@@ -38,6 +41,7 @@ func parsePairs(s string, tokens []string) (Env, error) {
 type envError struct {
 	value string
 	last  string // the key of the last good pair, "" before the first
+	end   string // how its value ends, where no comma follows
 }
 
 // Error is Supervisor's text.
@@ -47,8 +51,11 @@ func (e *envError) Error() string {
 
 // Plain says the same without the value, which may be secret.
 func (e *envError) Plain() string {
-	if e.last == "" {
+	switch {
+	case e.last == "":
 		return "the value does not begin with a KEY=VALUE pair"
+	case e.end != "":
+		return "the value of " + e.last + e.end + ", and no KEY=VALUE pair follows"
 	}
 	return "the value of " + e.last + " is not followed by a comma and another KEY=VALUE pair"
 }

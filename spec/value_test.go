@@ -113,6 +113,21 @@ func TestEnvAdvice(t *testing.T) {
 	}
 }
 
+func TestEnvErrorInShort(t *testing.T) {
+	for text, want := range map[string]string{
+		"A":                     "the value does not begin with a KEY=VALUE pair",
+		"A=1,,B=2":              "the value of A is not followed by a comma and another KEY=VALUE pair",
+		"P=/opt/bin:$P,\nO=x y": "the value of P ends before '$', and no KEY=VALUE pair follows",
+		"A=$P,B=1":              "the value of A is '$' alone, and no KEY=VALUE pair follows",
+		`A="a"b,C=1`:            "the value of A ends where a comma is missing, and no KEY=VALUE pair follows",
+	} {
+		_, err := ParseEnv(text)
+		if e, ok := err.(*envError); !ok || e.Plain() != want {
+			t.Errorf("ParseEnv(%q): %v, in short %q, want %q", text, err, e.Plain(), want)
+		}
+	}
+}
+
 func TestReprOfBytesThatAreNotText(t *testing.T) {
 	if got, want := PyRepr("a\xff\xc3("), `'a\udcff\udcc3('`; got != want {
 		t.Errorf("PyRepr = %s, want %s", got, want)
