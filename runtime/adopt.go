@@ -51,7 +51,7 @@ func (s *Supervisor) Adopt(ctx context.Context, v Survivor) error {
 			s.adopt(p, v, fd)
 		}
 	})
-	if err = first(err, refused); err != nil {
+	if err = firstError(err, refused); err != nil {
 		fd.Close()
 	}
 	return err
@@ -93,7 +93,7 @@ func (s *Supervisor) reopen(p *process) {
 				for ch := range p.out {
 					p.out[ch].opened = slices.Contains(opened, logs[ch])
 				}
-				s.listenTo(p, stdout, stderr)
+				s.captureOutput(p, stdout, stderr)
 				return
 			}
 			go closeLogs(opened) // it has ended meanwhile; ends with its work

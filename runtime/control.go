@@ -98,7 +98,7 @@ func (s *Supervisor) Stop(ctx context.Context, sel Select, wait bool) ([]Result,
 }
 
 func (s *Supervisor) stopWith(p *process, wait bool, c *call) error {
-	p.again = false
+	p.restartWhenStopped = false
 	if !p.machine.State.InRunning() {
 		return p.refuse(NotRunning)
 	}
@@ -132,7 +132,7 @@ func (s *Supervisor) StopProcesses(ctx context.Context, group string, names []st
 		}
 		c.expect(procs)
 		for _, p := range procs {
-			p.again = false
+			p.restartWhenStopped = false
 			if p.machine.State.InRunning() {
 				s.step(p, proc.Input{Kind: proc.Stop})
 			} else {
@@ -193,7 +193,7 @@ func (s *Supervisor) WriteStdin(ctx context.Context, group, process string, data
 			}
 		}
 	})
-	return first(err, refused)
+	return firstError(err, refused)
 }
 
 // ClearLogs empties both logs of what sel names, in start order. Refusals:
@@ -239,7 +239,7 @@ func (s *Supervisor) ReopenLogs(ctx context.Context) error {
 	for _, log := range logs {
 		if failed := log.Reopen(); failed != nil {
 			s.log.Warn("cannot reopen log: " + failed.Error())
-			err = first(err, failed)
+			err = firstError(err, failed)
 		}
 	}
 	return err
@@ -337,7 +337,7 @@ func (s *Supervisor) choose(ctx context.Context, sel Select, d direction, applie
 			use(procs)
 		}
 	})
-	return first(err, refused)
+	return firstError(err, refused)
 }
 
 // operate has the loop do something to each process that sel names, and waits

@@ -159,7 +159,7 @@ func (s *Supervisor) restartListener(p *process) {
 		return
 	}
 	s.step(p, proc.Input{Kind: proc.Stop})
-	p.again = true
+	p.restartWhenStopped = true
 }
 
 // tickTypes are the events that need a clock.

@@ -142,7 +142,7 @@ func (s *Supervisor) SetGroup(ctx context.Context, old, new *spec.Group, start [
 	}
 	var refused error
 	if err := s.ask(ctx, func() { refused = look() }); err != nil || refused != nil {
-		return first(err, refused)
+		return firstError(err, refused)
 	}
 	var made *parts
 	if new != nil {
@@ -165,7 +165,7 @@ func (s *Supervisor) SetGroup(ctx context.Context, old, new *spec.Group, start [
 			refused = s.exchange(g, new, made, start)
 		}
 	})
-	if err := first(err, refused); err != nil {
+	if err := firstError(err, refused); err != nil {
 		made.discard()
 		return err
 	}
@@ -179,7 +179,7 @@ func groupName(old, new *spec.Group) string {
 	return new.Name
 }
 
-func first(errs ...error) error {
+func firstError(errs ...error) error {
 	for _, err := range errs {
 		if err != nil {
 			return err

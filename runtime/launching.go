@@ -210,7 +210,7 @@ func (s *Supervisor) launchDone(r launched) {
 	defer s.reportUnknownExits()
 	defer s.advance()
 	if r.job.run != p.run || !p.machine.Launching {
-		s.discard(r, func(socket *launch.Socket) { s.release(p, socket) })
+		s.discard(r, func(socket *launch.Socket) { s.releaseSocket(p, socket) })
 		return
 	}
 	if r.job.orphans != nil {
@@ -241,14 +241,14 @@ func (s *Supervisor) started(p *process, r launched) {
 	} else { // its pid is its own; /proc is no disk
 		p.began, _ = s.opt.kernel.StartTime(c.PID)
 	}
-	s.keep(p, r.job.socket)
+	s.holdSocket(p, r.job.socket)
 	if c.Stdin != nil {
 		p.stdin = capture.NewStdin(c.Stdin)
 	}
 	if p.group.pool != nil {
 		s.listenerStarted(p)
 	}
-	s.listenTo(p, c.Stdout, c.Stderr)
+	s.captureOutput(p, c.Stdout, c.Stderr)
 	s.step(p, proc.Input{Kind: proc.Launched, PID: c.PID})
 	s.reportRunning(p)
 	if dead {
@@ -256,8 +256,8 @@ func (s *Supervisor) started(p *process, r launched) {
 	}
 }
 
-// listenTo begins to read a process's output; a pipe that is not there is nil.
-func (s *Supervisor) listenTo(p *process, stdout, stderr *os.File) {
+// captureOutput begins to read a process's output; a pipe that is not there is nil.
+func (s *Supervisor) captureOutput(p *process, stdout, stderr *os.File) {
 	run := p.run
 	for ch, pipe := range []*os.File{stdout, stderr} {
 		if pipe == nil {

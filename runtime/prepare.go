@@ -59,7 +59,7 @@ func (s *Supervisor) prepare(def *spec.Group, now inForce) (*parts, error) {
 			made.logs[d.Name] = made.changes(s, old, d)
 			continue
 		}
-		p := &process{place: -1}
+		p := &process{heapIndex: -1}
 		for ch := range p.out {
 			options, auto := made.options(s, d, capture.Channel(ch))
 			p.out[ch] = output{log: logfile.New(options), path: options.Path, auto: auto}

@@ -58,17 +58,17 @@ type process struct {
 	nextPoll        time.Time   // while EndingGroup: when to count them again
 	pollInterval    time.Duration
 
-	abandon    time.Time // at shutdown: when to stop waiting for its launch
-	nextReport time.Time // when to log that a request waits for its stop
-	waiters    []waiter
-	removed    bool
-	again      bool // to be started when it has stopped, as a listener that did not answer
+	abandon            time.Time // at shutdown: when to stop waiting for its launch
+	nextReport         time.Time // when to log that a request waits for its stop
+	waiters            []waiter
+	removed            bool
+	restartWhenStopped bool // to be started when it has stopped, as a listener that did not answer
 	// userStopped: the last that was asked for was a stop, by a client.
 	userStopped bool
 
-	due   time.Time // its place in the heap of deadlines
-	place int       // -1 when it has none
-	moved bool      // in touched already
+	due       time.Time // its place in the heap of deadlines
+	heapIndex int       // -1 when it has none
+	inTouched bool      // in touched already
 }
 
 // output is one captured stream of a process slot.
@@ -154,7 +154,7 @@ func (s *Supervisor) step(p *process, in proc.Input) {
 		s.step(p, proc.Input{Kind: proc.KillFailed, Text: failure})
 	}
 	if p.heldSocket != nil && p.idle() {
-		s.keep(p, nil)
+		s.holdSocket(p, nil)
 	}
 	if p.machine.State == state.Stopped {
 		s.endOrphans(p)
@@ -283,10 +283,10 @@ func (s *Supervisor) finish(p *process, left descendants, survivors int) {
 	} // else when the orphans have ended, too
 }
 
-// keep keeps a socket that was acquired, in place of the one before.
-func (s *Supervisor) keep(p *process, socket *launch.Socket) {
+// holdSocket keeps a socket that was acquired, in place of the one before.
+func (s *Supervisor) holdSocket(p *process, socket *launch.Socket) {
 	if p.heldSocket != nil {
-		s.release(p, p.heldSocket)
+		s.releaseSocket(p, p.heldSocket)
 	}
 	p.heldSocket = socket
 }
@@ -295,9 +295,9 @@ func (s *Supervisor) keep(p *process, socket *launch.Socket) {
 // may be on a disk that hangs.
 const socketPatience = 5 * time.Second
 
-// release lets go of a socket that was acquired for p. Who waits for the stop of
+// releaseSocket releases a socket that was acquired for p. Who waits for the stop of
 // p is answered when it is closed.
-func (s *Supervisor) release(p *process, socket *launch.Socket) {
+func (s *Supervisor) releaseSocket(p *process, socket *launch.Socket) {
 	closed := socket.Release()
 	select {
 	case <-closed:
@@ -328,8 +328,8 @@ func (s *Supervisor) closeStdin(p *process) {
 // made anew.
 func (s *Supervisor) touch(p *process) {
 	s.snapshot.Store(nil)
-	if !p.moved {
-		p.moved = true
+	if !p.inTouched {
+		p.inTouched = true
 		s.touched = append(s.touched, p)
 	}
 }

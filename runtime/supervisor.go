@@ -212,11 +212,11 @@ func (d deadlines) Len() int           { return len(d) }
 func (d deadlines) Less(i, j int) bool { return d[i].due.Before(d[j].due) }
 func (d deadlines) Swap(i, j int) {
 	d[i], d[j] = d[j], d[i]
-	d[i].place, d[j].place = i, j
+	d[i].heapIndex, d[j].heapIndex = i, j
 }
 func (d *deadlines) Push(x any) {
 	p := x.(*process)
-	p.place = len(*d)
+	p.heapIndex = len(*d)
 	*d = append(*d, p)
 }
 func (d *deadlines) Pop() any {
@@ -224,7 +224,7 @@ func (d *deadlines) Pop() any {
 	p := (*d)[last]
 	(*d)[last] = nil
 	*d = (*d)[:last]
-	p.place = -1
+	p.heapIndex = -1
 	return p
 }
 
@@ -232,13 +232,13 @@ func (d *deadlines) Pop() any {
 func (s *Supervisor) schedule(p *process) {
 	due, ok := p.deadline()
 	switch {
-	case !ok && p.place >= 0:
-		heap.Remove(&s.queue, p.place)
-	case ok && p.place < 0:
+	case !ok && p.heapIndex >= 0:
+		heap.Remove(&s.queue, p.heapIndex)
+	case ok && p.heapIndex < 0:
 		p.due = due
 		heap.Push(&s.queue, p)
 	case ok && !p.due.Equal(due):
 		p.due = due
-		heap.Fix(&s.queue, p.place)
+		heap.Fix(&s.queue, p.heapIndex)
 	}
 }

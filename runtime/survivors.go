@@ -97,7 +97,7 @@ func (e *termination) send(sig syscall.Signal, whole bool) {
 	o := e.s.opt.kernel
 	err := signalPidFD(o, e.pidfd, e.PID, sig, whole)
 	if whole && e.Cgroup != "" {
-		err = first(err, e.all.signalOutsideGroup(o, sig))
+		err = firstError(err, e.all.signalOutsideGroup(o, sig))
 	}
 	if err != nil && !errors.Is(err, syscall.ESRCH) {
 		e.s.log.Warn(fmt.Sprintf("cannot signal %s (pid %d): %v", e.name(), e.PID, err))

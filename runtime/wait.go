@@ -11,9 +11,9 @@ import (
 // errWaiting stands for an outcome that is not known yet.
 var errWaiting = errors.New("waiting")
 
-// together is how far apart two outcomes may be and still count as having
+// sameMoment is how far apart two outcomes may be and still count as having
 // come at the same time; they are then listed in the order of the request.
-const together = 50 * time.Millisecond
+const sameMoment = 50 * time.Millisecond
 
 // call is a request whose outcome may take a while. It belongs to the loop
 // until done is closed, and to whoever asked from then on.
@@ -29,7 +29,7 @@ type call struct {
 // outcome is what became of one process.
 type outcome struct {
 	Result
-	after time.Duration // since the request, in steps of together; 0 for at once
+	after time.Duration // since the request, in steps of sameMoment; 0 for at once
 	order int           // in the request
 }
 
@@ -73,7 +73,7 @@ func (c *call) answered(p *process, err error) {
 
 // due records an outcome that was waited for.
 func (c *call) due(p *process, err error) {
-	c.record(p, err, together+time.Since(c.begun).Truncate(together))
+	c.record(p, err, sameMoment+time.Since(c.begun).Truncate(sameMoment))
 }
 
 func (c *call) record(p *process, err error, after time.Duration) {
@@ -118,7 +118,7 @@ func (s *Supervisor) wait(ctx context.Context, c *call) ([]Result, error) {
 func (s *Supervisor) answer() {
 	for i := 0; i < len(s.touched); i++ {
 		p := s.touched[i]
-		s.touched[i], p.moved = nil, false
+		s.touched[i], p.inTouched = nil, false
 		kept := p.waiters[:0]
 		for _, w := range p.waiters {
 			if over, err := w.until(); over {
@@ -132,8 +132,8 @@ func (s *Supervisor) answer() {
 		if len(kept) == 0 {
 			p.nextReport = time.Time{}
 		}
-		if p.again && p.idle() { // after those who waited have seen it stopped
-			p.again = false
+		if p.restartWhenStopped && p.idle() { // after those who waited have seen it stopped
+			p.restartWhenStopped = false
 			if !p.removed && !p.machine.Frozen {
 				s.start(p)
 			}
