@@ -103,6 +103,7 @@ func TestManyWaitsAreCheap(t *testing.T) {
 	l := launcher(t)
 	const n = 100
 	ended := make(chan error, n)
+	before := threads(t)
 	var pids []int
 	for range n {
 		child := start(t, l, cat())
@@ -118,8 +119,8 @@ func TestManyWaitsAreCheap(t *testing.T) {
 		go func() { ended <- p.Wait() }() // ends with the process
 		pids = append(pids, child.PID)
 	}
-	if n := threads(t); n > 40 {
-		t.Errorf("%d threads", n)
+	if now := threads(t); now > before+n/2 { // Go has more of its own on a busy machine
+		t.Errorf("%d threads, %d before", now, before)
 	}
 	for _, pid := range pids {
 		if err := Signal(pid, syscall.SIGKILL); err != nil {
