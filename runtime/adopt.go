@@ -110,7 +110,7 @@ func (s *Supervisor) reopen(p *process) {
 // process has become our child, as orphans do of process 1 and of subreapers.
 func (s *Supervisor) adoptedExited(p *process, run uint64) {
 	if p.run != run || p.pidfd == nil || p.pendingExit != nil {
-		return // we were told after all
+		return // it had become our child and was reaped
 	}
 	s.reap()
 	if p.pendingExit == nil {

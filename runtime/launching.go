@@ -17,7 +17,7 @@ import (
 // overtakeAfter is how long a launch may delay those behind it in the queue.
 const overtakeAfter = 100 * time.Millisecond
 
-// job is everything a launch needs, so that it asks nobody while it runs.
+// job is a copy of what a launch needs, since it runs outside the loop.
 type job struct {
 	p           *process
 	run         uint64
@@ -28,10 +28,10 @@ type job struct {
 	socket      *launch.Socket
 	kernel      kernel
 	orphans     *descendants // of the run before, to be ended first; nil for none
-	runName     string       // like that of no other run
+	runName     string       // unlike that of any other run, for its cgroup
 	warn        func(text string)
-	beforeSpawn func(Change) // nil for nobody
-	change      Change       // what beforeSpawn is told
+	beforeSpawn func(Change) // Options.BeforeSpawn; may be nil
+	change      Change       // its argument
 	forks       *atomic.Int32
 	forkedAt    time.Time // before the fork, from when on it is counted in forks; zero for never
 }
@@ -167,8 +167,8 @@ func closeLogs(logs []*logfile.Writer) {
 	}
 }
 
-// earlyExit reports how the child of a launch ended, if it was reaped before its
-// pid was told. An exit from before the fork is that of an earlier process.
+// earlyExit reports how the child of a launch ended, if it was reaped before the
+// loop learned its pid. An exit from before the fork is that of an earlier process.
 func (s *Supervisor) earlyExit(r launched) (exit launch.Exit, reaped bool) {
 	e, known := s.unknownExits[r.child.PID]
 	return e.Exit, known && !e.at.Before(r.job.forkedAt)
@@ -185,7 +185,7 @@ func (s *Supervisor) discard(r launched, release func(*launch.Socket)) {
 	}
 	if r.cgroup != "" {
 		all := descendants{pgid: r.child.PID, cgroup: r.cgroup}
-		go all.terminate(r.job.kernel, syscall.SIGKILL, time.Now(), nil) // ends when nobody is left
+		go all.terminate(r.job.kernel, syscall.SIGKILL, time.Now(), nil) // ends when the cgroup is empty
 	}
 	for _, f := range []*os.File{r.child.Stdin, r.child.Stdout, r.child.Stderr} {
 		if f != nil {
@@ -281,8 +281,8 @@ func (s *Supervisor) execFailed(p *process, e *launch.Error) {
 	s.step(p, proc.Input{Kind: proc.Exited, Exit: proc.Exit{Code: 127, How: "exit status 127"}})
 }
 
-// reportUnknownExits logs the exits of pids that no launch has told, once no fork is
-// under way that might.
+// reportUnknownExits logs the exits that belong to no launch, once no fork is under
+// way whose child they might be of.
 func (s *Supervisor) reportUnknownExits() {
 	if s.forks.Load() > 0 {
 		return

@@ -108,7 +108,7 @@ func (s *Supervisor) reap() {
 			if p := s.byPID[e.PID]; p != nil {
 				s.reaped(p, e)
 			} else if s.forks.Load() > 0 {
-				s.unknownExits[e.PID] = unknownExit{e, time.Now()} // perhaps a child whose pid we have not been told yet
+				s.unknownExits[e.PID] = unknownExit{e, time.Now()} // perhaps of a child whose launch has not told its pid yet
 			} else {
 				s.logUnknownExit(e)
 			}
@@ -119,7 +119,7 @@ func (s *Supervisor) reap() {
 	}
 }
 
-// unknownExit is the exit of a pid that no launch had told when it was reaped.
+// unknownExit is the exit of a pid that belonged to no process when it was reaped.
 type unknownExit struct {
 	launch.Exit
 	at time.Time

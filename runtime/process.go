@@ -117,7 +117,7 @@ func (s *Supervisor) overdue(p *process, now time.Time) {
 	if !p.abandon.IsZero() && !now.Before(p.abandon) {
 		p.abandon = time.Time{}
 		if p.machine.Launching {
-			p.run++ // what comes of the launch after all is ended on arrival
+			p.run++ // a child that the launch makes after all is killed
 			s.step(p, proc.Input{Kind: proc.LaunchFailed, Text: "launch abandoned at shutdown"})
 		}
 	}
@@ -162,8 +162,8 @@ func (s *Supervisor) step(p *process, in proc.Input) {
 	s.touch(p)
 }
 
-// kill sends a signal. A process that has gone already is no failure: its exit
-// is on the way.
+// kill sends a signal. It is no failure that the process has ended: its exit will
+// be reaped.
 func (s *Supervisor) kill(p *process, e proc.Effect) error {
 	sig := syscall.Signal(e.Signal)
 	var err error

@@ -16,8 +16,8 @@ const reportDeaths = 3 * time.Second
 // shutdown is how far an orderly end has come.
 type shutdown struct {
 	groups         []*group   // those still to be stopped, the last one first
-	stopping       bool       // the last one has been told
-	left           []*process // of the one that has been told, those who may not be down yet
+	stopping       bool       // the last one has been sent its stop signals
+	left           []*process // its members that may not be down yet
 	over           bool
 	nextReport     time.Time
 	listenersUntil time.Time // until when listeners may take the events of what has ended

@@ -83,10 +83,10 @@ type Supervisor struct {
 	done     chan struct{} // closed when the loop has ended
 	stopping chan struct{} // closed when an orderly end begins
 
-	cgroupName string // what the names of our cgroups begin with: no other daemon has it
+	cgroupName string // prefix of the names of our cgroups, which no other daemon has
 
 	mood     atomic.Int32
-	forks    atomic.Int32             // that have begun and that the loop has not heard of
+	forks    atomic.Int32             // begun, with a result that the loop has not taken yet
 	snapshot atomic.Pointer[snapshot] // nil when it would be out of date
 
 	// Everything below is owned by the loop.

@@ -21,17 +21,17 @@ const killPatience = 10 * time.Second
 // EndSurvivors ends what an earlier daemon left running, in the order of a
 // shutdown: by descending priority of the groups, all of one priority together,
 // each with its own stop signal, stopwaitsecs and then SIGKILL. It returns when
-// that is done. gone is told of each that is no more, from several goroutines;
+// that is done. ended is called for each that has ended, from several goroutines;
 // those that cannot be recognised are among them, and are never signalled.
 //
-// A shutdown cuts it short: gone does not hear of those that are left, so that
+// A shutdown cuts it short: ended is not called for those that are left, so that
 // the next daemon finds them.
 //
 // It may be called from any goroutine but the loop, and is meant for the time
 // before Begin, so that nothing runs twice.
 //
 // Source: reconciler.md, After the daemon itself was killed.
-func (s *Supervisor) EndSurvivors(list []Survivor, gone func(Survivor)) {
+func (s *Supervisor) EndSurvivors(list []Survivor, ended func(Survivor)) {
 	// There is a pidfd for each before the first is signalled.
 	var all []*termination
 	for _, v := range list {
@@ -41,7 +41,7 @@ func (s *Supervisor) EndSurvivors(list []Survivor, gone func(Survivor)) {
 			e.pidfd = fd
 			defer fd.Close()
 		} else if v.Cgroup == "" {
-			gone(v) // and its group cannot be told from another's
+			ended(v) // its group cannot be recognised without its leader
 			continue
 		}
 		all = append(all, e)
@@ -62,7 +62,7 @@ func (s *Supervisor) EndSurvivors(list []Survivor, gone func(Survivor)) {
 			batch.Go(func() {
 				if e.finish() {
 					left.Add(-1)
-					gone(e.Survivor)
+					ended(e.Survivor)
 				}
 			})
 		}
@@ -116,7 +116,7 @@ func (e *termination) finish() bool {
 	if n := e.all.count(e.s.opt.kernel); n > 0 {
 		sig := syscall.Signal(0)
 		if e.pidfd == nil {
-			sig = syscall.Signal(e.StopSignal) // they have not been told yet
+			sig = syscall.Signal(e.StopSignal) // no signal was sent to them yet
 		}
 		e.s.log.Warn(fmt.Sprintf("%s: ending %d more that an earlier supervisord left running", e.name(), n))
 		return e.all.terminate(e.s.opt.kernel, sig, e.limit, e.s.stopping)

@@ -31,20 +31,19 @@
 //
 //   - A child may end, and Reap may report it, before Start has returned its
 //     pid. Whoever calls Reap keeps the statuses of pids it does not know while
-//     a Start is under way, and looks there when Start returns. Once no Start
-//     is under way, what is left there is a stranger's: an orphan that was
-//     given to us as process 1 or subreaper.
+//     a Start is past Command.Announce, and looks there when Start returns. An
+//     exit from before Announce, or that is left when no Start is past it, is
+//     that of an orphan which was reparented to us as process 1 or subreaper.
 //   - When Start fails, the child that failed is reaped before Start returns
 //     and, on Linux, never seen by Reap. This holds by two means. A child is
 //     cloned with a termination signal other than SIGCHLD, which the kernel
 //     sets back to SIGCHLD in execve: until then it is a "clone child", which
 //     plain wait4 passes over, and the thread that made it collects it with
-//     __WCLONE|__WNOTHREAD, learning its pid. So is one that somebody killed
-//     before it came to its program. Where clone3 is needed (a
-//     cgroup), which takes no termination signal from us, Reap and the fork
-//     exclude each other.
+//     __WCLONE|__WNOTHREAD, learning its pid. So is one that was killed
+//     before its exec. Where clone3 is needed (a cgroup), which takes no
+//     termination signal from us, Reap and the fork exclude each other.
 //   - On other systems a failed child's pid is not known (Error.PID is 0), and
-//     Reap may in rare cases report it as a stranger with exit status 253.
+//     Reap may in rare cases report it as an unknown pid with exit status 253.
 //
 // Statuses are never stolen: nobody waits for a pid that Reap might return.
 //

@@ -11,8 +11,8 @@ import (
 
 const (
 	// cloneUntilExec, or-ed with SIGCHLD as Go does, makes 49, a real-time signal
-	// that means nothing to anybody: the termination signal of a child until
-	// execve sets it back to SIGCHLD. See the package comment.
+	// without a meaning of its own: the termination signal of a child until execve
+	// sets it back to SIGCHLD. See the package comment.
 	cloneUntilExec = 0x20
 
 	// ownClones makes wait4 see such children only, and of these only the
@@ -96,8 +96,8 @@ func (f *forker) grow() {
 	}
 }
 
-// work is one thread. It is never unlocked, so the thread ends with it, and
-// nobody else meets its umask.
+// work is one thread. It is never unlocked, so the thread ends with it, and no
+// other goroutine runs with its umask.
 func (f *forker) work() {
 	goruntime.LockOSThread()
 	if unix.Gettid() == unix.Getpid() {

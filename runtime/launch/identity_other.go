@@ -17,7 +17,7 @@ func StartTime(int) (uint64, error) { return 0, errors.ErrUnsupported }
 // BootID is not to be had here.
 func BootID() (string, error) { return "", errors.ErrUnsupported }
 
-// Find finds nobody here.
+// Find finds no process here.
 func Find([]Pipes) []Identity { return nil }
 
 // Reopen opens nothing here.

@@ -2,7 +2,7 @@
 // the daemon was started with, pipes, devices and syslog.
 //
 // It owns the open files and nothing else. It starts no goroutine, sets no timer
-// and calls nobody while it holds a lock. Everything that may wait for a disk or
+// and calls no callback while it holds a lock. Everything that may wait for a disk or
 // a reader waits in the goroutine of the caller, so callers stay off the
 // supervisor's loop for all but Path, Dropped, SetDeadline.
 //

@@ -39,8 +39,8 @@ func RulesOf(p *spec.Process) Rules {
 	}
 }
 
-// Whole reports whether a stop is over only when nobody of the process's group
-// or cgroup is left.
+// Whole reports whether a stop is over only when the process's group or cgroup is
+// empty.
 func (r *Rules) Whole() bool { return r.StopAsGroup || r.KillAsGroup }
 
 // Machine is one process as the supervisor sees it. The zero value with a Name
@@ -354,7 +354,7 @@ func (m *Machine) ended(now time.Time, e Exit) {
 			m.backoff(now)
 			return
 		}
-		m.to(state.Running) // it was up long enough; nobody had looked yet
+		m.to(state.Running) // it was up long enough, and the Tick had not come yet
 		m.exitedRunning(now, e, listed)
 	case state.Running:
 		m.exitedRunning(now, e, listed)
@@ -436,7 +436,7 @@ func (m *Machine) refuse() { m.do(Effect{Kind: Refused}) }
 // sigKill is SIGKILL's number on every Unix.
 const sigKill = 9
 
-// longest is what stands for any number of seconds beyond it.
+// longest is the longest time that Seconds returns.
 const longest = 100 * 365 * 24 * time.Hour
 
 // Seconds is n seconds, at most a hundred years: what people write for "never"
