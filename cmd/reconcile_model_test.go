@@ -122,7 +122,7 @@ func TestModel(t *testing.T) {
 }
 
 // edit does one thing to a program, in the model and on the disk.
-func (w *world) edit(r *rand.Rand, model map[string]*modelled, touched, fresh map[string]bool, name string, batch int) string {
+func (w *fixture) edit(r *rand.Rand, model map[string]*modelled, touched, fresh map[string]bool, name string, batch int) string {
 	m := model[name]
 	path := func(file string) string { return filepath.Join(w.Dir, file) }
 	rewrite := func() {
@@ -214,7 +214,7 @@ func (w *world) edit(r *rand.Rand, model map[string]*modelled, touched, fresh ma
 }
 
 // agreesWith waits until the daemon is as the model says.
-func (w *world) agreesWith(model map[string]*modelled, what string) map[string]seen {
+func (w *fixture) agreesWith(model map[string]*modelled, what string) map[string]seen {
 	w.t.Helper()
 	want := make(map[string]seen)
 	content := make(map[string][]byte) // as the daemon takes it
@@ -270,7 +270,7 @@ func (w *world) agreesWith(model map[string]*modelled, what string) map[string]s
 }
 
 // processes is every process of every group.
-func (w *world) processes() map[string]seen {
+func (w *fixture) processes() map[string]seen {
 	w.t.Helper()
 	all, err := w.Call("supervisor.getAllProcessInfo")
 	if err != nil {

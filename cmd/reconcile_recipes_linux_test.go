@@ -1,16 +1,9 @@
 package cmd
 
 import (
-	"context"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
-
-	"supervisord/cmd/internal/oracle"
 )
 
 // TestRecipes follows the README's chapter about configuration from Git as it is
@@ -19,7 +12,6 @@ import (
 // place of a server, and for git-sync and the kubelet a script does what they do.
 func TestRecipes(t *testing.T) {
 	t.Parallel()
-	oracle.Require(t) // for its directory below /etc
 	text, err := os.ReadFile("../README.md")
 	if err != nil {
 		t.Fatal(err)
@@ -38,16 +30,7 @@ func TestRecipes(t *testing.T) {
 		return ""
 	}
 
-	dir := t.TempDir()
-	bin := filepath.Join(dir, "bin")
-	if err := os.MkdirAll(bin, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"supervisord", "supervisorctl"} {
-		if err := os.Symlink(oracle.Command(t, oracle.Ours, name), filepath.Join(bin, name)); err != nil {
-			t.Fatal(err)
-		}
-	}
+	bin := binaries(t)
 	// after is what stands in a line behind a text, up to the next one.
 	after := func(l, from, to string) string {
 		_, l, _ = strings.Cut(l, from)
@@ -129,23 +112,7 @@ ansible-playbook -i localhost, play.yml; supervisorctl status
 			if r.needs != "" && !installed(t, r.needs) {
 				return
 			}
-			here := t.TempDir()
-			in := inNamespaces(syscall.CLONE_NEWPID, "for d in /srv /etc/supervisor /run /var/lib; do mount -t tmpfs none $d; done; mount -t proc none /proc")
-			ctx, cancel := context.WithTimeout(t.Context(), oracle.Deadline)
-			defer cancel()
-			cmd := exec.CommandContext(ctx, in.Through[0], append(in.Through[1:], "/bin/bash", "-ec", r.script)...)
-			cmd.Dir, cmd.SysProcAttr, cmd.WaitDelay = here, in.Attr, time.Second
-			cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "DIR="+here, "HOME="+here, "LANG=C.UTF-8")
-			out, err := cmd.CombinedOutput()
-			rest, whole := string(out), true
-			for _, want := range r.want {
-				var found bool
-				_, rest, found = strings.Cut(rest, want)
-				whole = whole && found
-			}
-			if err != nil || !whole {
-				t.Errorf("%v; want %q in:\n%s", err, r.want, out)
-			}
+			session(t, bin, "/srv /etc/supervisor /run /var/lib", "set -e\n"+r.script, r.want)
 		})
 	}
 }

@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,13 +17,7 @@ import (
 // own: what they type, and what they see in that order.
 func TestUsers(t *testing.T) {
 	t.Parallel()
-	oracle.Require(t) // for its directory below /etc
-	bin := t.TempDir()
-	for _, name := range []string{"supervisord", "supervisorctl"} {
-		if err := os.Symlink(oracle.Command(t, oracle.Ours, name), filepath.Join(bin, name)); err != nil {
-			t.Fatal(err)
-		}
-	}
+	bin := binaries(t)
 	const helpers = `
 program() { printf '[program:%s]\ncommand=/bin/sleep %s\nstartsecs=0\n' $1 $2; }
 until_ok() { for i in $(seq 600); do "$@" >/dev/null 2>&1 && return; sleep 0.1; done; echo "never: $*"; exit 1; }
@@ -90,24 +83,50 @@ supervisorctl update; supervisorctl status; echo nothing is left; supervisorctl 
 	for _, r := range rows {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
-			here := t.TempDir()
-			in := inNamespaces(syscall.CLONE_NEWPID, "for d in /etc/supervisor /run /var/lib; do mount -t tmpfs none $d; done; mount -t proc none /proc")
-			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-			defer cancel()
-			cmd := exec.CommandContext(ctx, in.Through[0], append(in.Through[1:], "/bin/bash", "-c", helpers+r.script)...)
-			cmd.Dir, cmd.SysProcAttr, cmd.WaitDelay = here, in.Attr, time.Second
-			cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "HOME="+here, "LANG=C.UTF-8")
-			out, err := cmd.CombinedOutput()
-			rest, missing := string(out), ""
-			for _, want := range r.want {
-				var found bool
-				if _, rest, found = strings.Cut(rest, want); !found && missing == "" {
-					missing = fmt.Sprintf("%q is not there, or not there in the order", want)
-				}
-			}
-			if err != nil || missing != "" || strings.Contains(string(out), "secret") {
-				t.Errorf("%v; %s:\n%s", err, missing, out)
+			out := session(t, bin, "/etc/supervisor /run /var/lib", helpers+r.script, r.want)
+			if strings.Contains(out, "secret") {
+				t.Errorf("the value of an environment key was shown:\n%s", out)
 			}
 		})
 	}
+}
+
+// binaries is a directory with our two programs for a PATH.
+func binaries(t *testing.T) string {
+	t.Helper()
+	oracle.Require(t) // for its directory below /etc
+	dir := t.TempDir()
+	for _, name := range []string{"supervisord", "supervisorctl"} {
+		if err := os.Symlink(oracle.Command(t, oracle.Ours, name), filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// session runs a script for bash in a directory of its own, named DIR, as PID 1
+// of namespaces in which the directories in empty are empty. It must succeed, and
+// its output must have the texts in want, in that order.
+func session(t *testing.T, bin, empty, script string, want []string) (output string) {
+	t.Helper()
+	here := t.TempDir()
+	in := inNamespaces(syscall.CLONE_NEWPID, "for d in "+empty+"; do mount -t tmpfs none $d; done; mount -t proc none /proc")
+	ctx, cancel := context.WithTimeout(t.Context(), oracle.Deadline)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, in.Through[0], append(in.Through[1:], "/bin/bash", "-c", script)...)
+	cmd.Dir, cmd.SysProcAttr, cmd.WaitDelay = here, in.Attr, time.Second
+	cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "DIR="+here, "HOME="+here, "LANG=C.UTF-8")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Errorf("%v:\n%s", err, out)
+	}
+	rest := string(out)
+	for _, w := range want {
+		var found bool
+		if _, rest, found = strings.Cut(rest, w); !found {
+			t.Errorf("%q is not there, or not in this order:\n%s", w, out)
+			break
+		}
+	}
+	return string(out)
 }

@@ -16,9 +16,9 @@ import (
 	"supervisord/cmd/internal/oracle"
 )
 
-// world is a daemon whose programs come from watched files, and what of it can be
+// fixture is a daemon whose programs come from watched files, and what of it can be
 // seen from outside.
-type world struct {
+type fixture struct {
 	t testing.TB
 	*oracle.Daemon
 }
@@ -30,7 +30,7 @@ func sleeper(name string, seconds int, more ...string) string {
 }
 
 // sh runs a command in the directory.
-func (w *world) sh(command string) string {
+func (w *fixture) sh(command string) string {
 	w.t.Helper()
 	return shell(w.t, w.Dir, command)
 }
@@ -51,7 +51,7 @@ func shell(t testing.TB, dir, command string) string {
 }
 
 // running is the pid and the command line of every process, by its name.
-func (w *world) running() (pids map[string]int, commands map[string]string) {
+func (w *fixture) running() (pids map[string]int, commands map[string]string) {
 	w.t.Helper()
 	pids, commands = runningPIDs(w.t, w.Daemon), make(map[string]string)
 	for name, pid := range pids {
@@ -63,7 +63,7 @@ func (w *world) running() (pids map[string]int, commands map[string]string) {
 }
 
 // sleepers words what runs: each name, with =SECONDS unless that is 1000, sorted.
-func (w *world) sleepers() string {
+func (w *fixture) sleepers() string {
 	w.t.Helper()
 	_, commands := w.running()
 	var list []string
@@ -79,7 +79,7 @@ func (w *world) sleepers() string {
 }
 
 // state is what reconcile.getState says.
-func (w *world) state() map[string]any {
+func (w *fixture) state() map[string]any {
 	w.t.Helper()
 	answer, err := w.Call("reconcile.getState")
 	if err != nil {
@@ -89,7 +89,7 @@ func (w *world) state() map[string]any {
 }
 
 // becomes waits until exactly this runs, and the daemon says that all is done.
-func (w *world) becomes(sleepers string) {
+func (w *fixture) becomes(sleepers string) {
 	w.t.Helper()
 	got := ""
 	if !oracle.Eventually(oracle.Deadline, func() bool { got = w.sleepers(); return got == sleepers }) {
@@ -99,7 +99,7 @@ func (w *world) becomes(sleepers string) {
 }
 
 // synced waits until files and groups agree.
-func (w *world) synced() {
+func (w *fixture) synced() {
 	w.t.Helper()
 	var s map[string]any
 	if !oracle.Eventually(oracle.Deadline, func() bool {
@@ -166,14 +166,14 @@ func actions(past []update, since int) (list []string) {
 
 // does runs step and checks that sleepers then run, that the actions are as many
 // as the differences, and that what did not change has kept its pid.
-func (w *world) does(what string, step func(), sleepers string) {
+func (w *fixture) does(what string, step func(), sleepers string) {
 	w.t.Helper()
 	n, _ := differences(w.sleepers(), sleepers)
 	w.doesIn(n, what, step, sleepers)
 }
 
 // doesIn is does where n actions are expected, or -1 for any number.
-func (w *world) doesIn(n int, what string, step func(), sleepers string) {
+func (w *fixture) doesIn(n int, what string, step func(), sleepers string) {
 	w.t.Helper()
 	before, since := w.sleepers(), len(history(w.t, w.Daemon))
 	pids, _ := w.running()
@@ -216,10 +216,10 @@ func installed(t *testing.T, program string) bool {
 	return true
 }
 
-// started makes a world from files of the given names below conf.d, and more by
+// started makes a fixture from files of the given names below conf.d, and more by
 // their whole paths, with the setup run before the daemon is. settings are further
 // lines of [reconcile].
-func started(t testing.TB, include, settings, setup string, files map[string]string) *world {
+func started(t testing.TB, include, settings, setup string, files map[string]string) *fixture {
 	t.Helper()
 	dir := t.TempDir()
 	for _, name := range slices.Sorted(maps.Keys(files)) {
@@ -238,7 +238,7 @@ func started(t testing.TB, include, settings, setup string, files map[string]str
 		settings = fmt.Sprintf("settle=%v\n", watchedSettle) + settings
 	}
 	config := oracle.Prelude + "[include]\nfiles=" + include + "\n[reconcile]\nstatedir={{.Dir}}/state\n" + settings
-	w := &world{t, oracle.StartDaemon(t, oracle.Ours, dir, config)}
+	w := &fixture{t, oracle.StartDaemon(t, oracle.Ours, dir, config)}
 	oracle.WaitFor(t, "the first update", func() bool { return len(history(t, w.Daemon)) > 0 })
 	return w
 }
