@@ -34,19 +34,20 @@ type cgroups interface {
 	Remove(path string) error
 }
 
-// count counts the members that outlived the leader. An empty cgroup is removed.
+// count counts the members that outlived the leader. An empty cgroup is removed,
+// and a group whose number has been given out again has none.
 func (d *descendants) count(o kernel) int {
 	if d.cgroup == "" {
 		members := o.GroupMembers(d.pgid)
-		if d.startTimes == nil {
-			d.startTimes = make(map[int]uint64, len(members))
-			if slices.Contains(members, d.pgid) {
-				return 0 // our leader was reaped: its pid, and with it the group, is another's
-			}
-			for _, pid := range members {
-				if start, err := o.StartTime(pid); err == nil {
-					d.startTimes[pid] = start
-				}
+		if !d.sameGroup(o, members) {
+			return 0
+		}
+		// What they have forked since belongs to them. The map may be shared with a
+		// copy in the loop.
+		d.startTimes = make(map[int]uint64, len(members))
+		for _, pid := range members {
+			if start, err := o.StartTime(pid); err == nil {
+				d.startTimes[pid] = start
 			}
 		}
 		return len(members)
@@ -65,7 +66,7 @@ func (d *descendants) count(o kernel) int {
 // signal sends sig to the members that outlived the leader.
 func (d *descendants) signal(o kernel, sig syscall.Signal) error {
 	if d.cgroup == "" {
-		if !d.sameGroup(o) {
+		if d.count(o) == 0 {
 			return syscall.ESRCH
 		}
 		return o.SignalGroup(d.pgid, sig)
@@ -80,15 +81,18 @@ func (d *descendants) signal(o kernel, sig syscall.Signal) error {
 	return c.Signal(d.cgroup, sig, 0)
 }
 
-// sameGroup reports whether the group is still the one whose members were counted.
-func (d *descendants) sameGroup(o kernel) bool {
-	for _, pid := range o.GroupMembers(d.pgid) {
-		start, err := o.StartTime(pid)
-		if was, known := d.startTimes[pid]; known && err == nil && was == start || errors.Is(err, errors.ErrUnsupported) {
-			return true
-		}
+// sameGroup reports whether these members are of our group: one of them is known,
+// or none was counted before and none has the leader's pid. The leader was reaped,
+// so that would be another process, and the group its own.
+func (d *descendants) sameGroup(o kernel, members []int) bool {
+	if d.startTimes == nil {
+		return !slices.Contains(members, d.pgid)
 	}
-	return false
+	return slices.ContainsFunc(members, func(pid int) bool {
+		start, err := o.StartTime(pid)
+		was, known := d.startTimes[pid]
+		return known && err == nil && was == start || errors.Is(err, errors.ErrUnsupported)
+	})
 }
 
 // signalOutsideGroup sends sig to the members of the cgroup that are not in the
@@ -116,12 +120,11 @@ func (d *descendants) terminate(o kernel, sig syscall.Signal, limit time.Time, q
 	}
 	killed := false
 	for pause := firstPoll; d.count(o) > 0; pause = min(2*pause, lastPoll) {
-		if d.cgroup == "" && !d.sameGroup(o) {
-			return true
-		}
-		if !killed && !time.Now().Before(limit) {
-			killed, pause = true, firstPoll
-			_ = d.signal(o, syscall.SIGKILL)
+		if !time.Now().Before(limit) {
+			if !killed {
+				killed, pause = true, firstPoll
+			}
+			_ = d.signal(o, syscall.SIGKILL) // again for what was forked meanwhile
 		}
 		select {
 		case <-time.After(pause):

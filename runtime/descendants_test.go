@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -146,6 +147,55 @@ func TestReusedGroupIsLeftAlone(t *testing.T) {
 		b.kernel.mu.Lock()
 		delete(b.kernel.names, pid)
 		b.kernel.mu.Unlock()
+	}, program("web", func(p *spec.Process) { p.KillMode = spec.KillGroup }))
+}
+
+// Members that the known ones have forked since are known, too: the group is not
+// given up when only they are left.
+func TestOrphansThatFork(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		b.after(time.Second)
+		pid := b.info("web").PID
+		b.kernel.group(pid, 501)
+		b.kernel.exit("web", 3)
+		b.after(0)
+		b.kernel.group(pid, 501, 502)
+		b.after(time.Second)
+		b.kernel.group(pid, 502)
+		b.after(2 * time.Second)
+		if n := len(b.kernel.begun()); n != 1 {
+			t.Errorf("%d starts while a member of the group lives", n)
+		}
+		b.after(2 * time.Second)
+		if diff := cmp.Diff([]string{"group terminated", "group killed"}, slices.Compact(b.kernel.sent())); diff != "" {
+			t.Error(diff)
+		}
+		b.kernel.group(pid)
+		b.after(time.Second)
+		if n := len(b.kernel.begun()); n != 2 {
+			t.Errorf("%d starts", n)
+		}
+	}, program("web", func(p *spec.Process) { p.KillMode, p.StopWaitSecs = spec.KillGroup, 4 }))
+}
+
+// A stop is over when the group's number has been given to another's leader.
+func TestReusedGroupEndsStop(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		b.after(time.Second)
+		pid := b.info("web").PID
+		b.kernel.group(pid, 501)
+		if _, err := b.sup.Stop(background, one("web"), false); err != nil {
+			t.Fatal(err)
+		}
+		b.after(lastPoll)
+		b.expect("web", state.Stopping)
+		b.kernel.group(pid, 600)
+		b.after(2 * lastPoll)
+		b.expect("web", state.Stopped)
+		if diff := cmp.Diff([]string{"web terminated"}, b.kernel.sent()); diff != "" {
+			t.Error(diff)
+		}
+		b.kernel.group(pid)
 	}, program("web", func(p *spec.Process) { p.KillMode = spec.KillGroup }))
 }
 

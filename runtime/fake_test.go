@@ -28,7 +28,8 @@ type fakeKernel struct {
 	started []string
 	exits   []launch.Exit
 	signals []string
-	members map[int]int  // by process group
+	members map[int]int  // how many, by process group
+	listed  []int        // the members of every group, instead; nil for none
 	cgroups *fakeCgroups // nil where there are none
 	others  map[int]bool // groups whose number has gone to somebody else
 	notices chan os.Signal
@@ -117,7 +118,17 @@ func (k *fakeKernel) GroupMembers(pgid int) []int {
 	if k.others[pgid] {
 		return []int{pgid}
 	}
+	if k.listed != nil {
+		return slices.Clone(k.listed)
+	}
 	return make([]int, k.members[pgid])
+}
+
+// group sets the members of every group.
+func (k *fakeKernel) group(pgid int, pids ...int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.listed, k.members[pgid] = append([]int{}, pids...), len(pids)
 }
 
 // StartTime is a process's number, so that each has another.

@@ -37,6 +37,7 @@ func (s *Supervisor) checkOrphans(p *process) {
 				s.step(p, proc.Input{Kind: proc.GroupEnded})
 				s.reportEnded(p, left.pgid)
 			default:
+				p.orphans = left // with the members that it knows now
 				p.pollInterval = min(2*p.pollInterval, lastPoll)
 				p.nextPoll = time.Now().Add(p.pollInterval)
 				s.schedule(p)
