@@ -12,8 +12,8 @@ import (
 )
 
 // TestStateOfDaemonUser: a daemon of root that becomes another user keeps its
-// state where root's is, in a directory that was given to that user, and finds it
-// again after a restart.
+// state where root's is, in a directory that was given to that user, although a
+// daemon that stayed root was there before, and finds it again after a restart.
 func TestStateOfDaemonUser(t *testing.T) {
 	t.Parallel()
 	if os.Getuid() != 0 {
@@ -30,7 +30,7 @@ func TestStateOfDaemonUser(t *testing.T) {
 	s := &eventRun{oracle.StartIn(t, oracle.Ours, dir, strings.Replace(oracle.Prelude, "[supervisord]", "[supervisord]\nuser="+name, 1)+`
 [program:p]
 command=/bin/cat
-`, inNamespaces(0, "mount -t tmpfs -o mode=755 none /var/lib")), t}
+`, inNamespaces(0, "mount -t tmpfs -o mode=755 none /var/lib; mkdir -m 700 /var/lib/supervisord")), t}
 	s.until("p", "RUNNING")
 	for _, file := range []string{"history.json", "running.json"} {
 		pattern := fmt.Sprintf("/proc/%d/root/var/lib/supervisord/*/%s", s.PID(), file)

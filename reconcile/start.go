@@ -63,8 +63,15 @@ func (s *Start) PrepareStateDir(uid, gid int) error {
 	if dir == "" {
 		return nil
 	}
-	if err := os.MkdirAll(filepath.Dir(dir), 0o711); err != nil {
+	base := filepath.Dir(dir)
+	if err := os.MkdirAll(base, 0o711); err != nil {
 		return err
+	}
+	// A daemon that stayed root may have made it for root alone.
+	if info, err := os.Stat(base); err == nil && info.Mode().Perm()&0o011 != 0o011 {
+		if err := os.Chmod(base, info.Mode().Perm()|0o011); err != nil {
+			return err
+		}
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
