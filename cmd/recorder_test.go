@@ -48,7 +48,7 @@ func (u *untilTerm) Read(p []byte) (int, error) {
 	if !errors.Is(err, os.ErrDeadlineExceeded) {
 		return n, err
 	}
-	if n, err = syscall.Read(0, p); n > 0 {
+	if n, _ = syscall.Read(0, p); n > 0 {
 		return n, nil
 	}
 	return 0, io.EOF // there is no more, or will be none
