@@ -368,11 +368,11 @@ func (r *Reconciler) persist(ctx context.Context) {
 			r.save()
 			return
 		case <-r.dirty:
-			select {
-			case <-time.After(persistDelay):
-			case <-ctx.Done():
-			}
+		}
+		select {
+		case <-time.After(persistDelay):
 			r.save()
+		case <-ctx.Done():
 		}
 	}
 }

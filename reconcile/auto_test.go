@@ -24,6 +24,14 @@ func TestDropIn(t *testing.T) {
 	}
 	w.sh("rm conf.d/b.ini")
 	w.becomes("a")
+	for _, line := range []string{
+		"add b (generation 2, " + w.root + "/conf.d/b.ini): it is new in the files",
+		"restart b:b (generation 3, " + w.root + "/conf.d/b.ini): command differs: ",
+		"inplace a:a (generation 4, " + w.root + "/conf.d/a.ini): stopwaitsecs differs: in force at once",
+		"remove b (generation 5, " + w.root + "/conf.d/b.ini): it is gone from the files",
+	} {
+		w.log.once(t, line)
+	}
 	if got := len(w.rec.History(0)); got != 5 {
 		t.Errorf("%d updates in the history, want 5: %+v", got, w.rec.History(0))
 	}

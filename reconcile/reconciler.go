@@ -125,8 +125,9 @@ func New(o Options) *Reconciler {
 	}
 	if dir := o.Start.StateDir(); dir != "" {
 		r.store = OpenStore(dir, r.log)
-		if r.store.Load(historyItem, &r.history) && len(r.history) > 0 {
-			r.gen = r.history[len(r.history)-1].Generation
+		r.store.Load(historyItem, &r.history)
+		for _, e := range r.history { // in the order in which they ended
+			r.gen = max(r.gen, e.Generation)
 		}
 	}
 	return r

@@ -94,6 +94,24 @@ func TestHistoryOutlives(t *testing.T) {
 	}
 }
 
+// TestGenerationsGoUp: no number is given twice, although entries are stored in
+// the order in which the updates ended.
+func TestGenerationsGoUp(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t, "", map[string]string{"conf.d/a.ini": ini("a")}).start()
+	w.stop()
+	if err := w.rec.Store().Save(historyItem, []Entry{{Generation: 6}, {Generation: 5}}, true); err != nil {
+		t.Fatal(err)
+	}
+	w.table = newModel()
+	w.start()
+	w.becomes("a")
+	w.eventually("the start is in the history", func() bool { return len(w.rec.History(0)) == 3 })
+	if e := w.rec.History(1)[0]; e.Generation != 7 {
+		t.Errorf("%+v, want generation 7", e)
+	}
+}
+
 func TestDefaultStateDir(t *testing.T) {
 	rows := []struct {
 		uid  int
