@@ -70,7 +70,7 @@ func (s *Supervisor) EndSurvivors(list []Survivor, ended func(Survivor)) {
 		all = all[n:]
 	}
 	if n := left.Load(); n > 0 && s.Mood() != state.MoodRunning {
-		s.log.Warn(fmt.Sprintf("%d processes of an earlier supervisord are left to the next one", n))
+		s.log.Warn(fmt.Sprintf("processes of an earlier supervisord that are left to the next one: %d", n))
 	}
 }
 

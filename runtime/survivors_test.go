@@ -251,7 +251,7 @@ func TestShutdownCutsSurvivorsShort(t *testing.T) {
 				if diff := cmp.Diff([]string{"patient terminated"}, sent); diff != "" {
 					t.Error(diff)
 				}
-				if !strings.Contains(b.lines(), "2 processes of an earlier supervisord are left to the next one") {
+				if !strings.Contains(b.lines(), "processes of an earlier supervisord that are left to the next one: 2") {
 					t.Errorf("log:\n%s", b.lines())
 				}
 				b.kernel.mu.Lock()
