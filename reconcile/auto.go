@@ -214,7 +214,7 @@ func (l *loop) decide() []Step {
 	holds := slices.Clone(l.view.holds)
 	if l.view.unsettled {
 		if removals(steps) > 0 {
-			holds = append(holds, Hold{Reason: "files are still changing: what is gone from them stays until they are quiet"})
+			holds = append(holds, hold{Reason: "files are still changing: what is gone from them stays until they are quiet"})
 		}
 		steps = slices.DeleteFunc(steps, func(s Step) bool { return s.New == nil })
 	}
@@ -233,15 +233,12 @@ func (l *loop) decide() []Step {
 	}
 	old := l.holds
 	holds = append(holds, v.holds...)
-	for i := range holds {
-		holds[i].Since = since(old, holds[i], now)
-	}
 	l.holds = holds
 	l.setPhase()
 	drift := l.drift
 	gen := l.gen
 	l.mu.Unlock()
-	l.hold(gen, old, holds, drift)
+	l.reportHolds(gen, old, holds, drift)
 	return v.steps
 }
 
@@ -251,23 +248,10 @@ func (l *loop) unknown(s *Step) bool {
 	return s.New == nil && slices.Contains(l.inForce.LeftOut, origin(s.Old))
 }
 
-// since is when a hold began.
-func since(old []Hold, h Hold, now time.Time) time.Time {
-	for _, o := range old {
-		if o.Group == h.Group && o.Path == h.Path && o.Reason == h.Reason {
-			return o.Since
-		}
-	}
-	return now
-}
-
-// hold tells of holds that are new, and of those that are over.
-func (l *loop) hold(gen int, old, new []Hold, drift []Step) {
-	same := func(list []Hold, h Hold) bool {
-		return slices.ContainsFunc(list, func(o Hold) bool { return o.Group == h.Group && o.Path == h.Path && o.Reason == h.Reason })
-	}
+// reportHolds tells of holds that are new, and of those that are over.
+func (l *loop) reportHolds(gen int, old, new []hold, drift []Step) {
 	for _, h := range new {
-		if same(old, h) {
+		if slices.Contains(old, h) {
 			continue
 		}
 		l.log.Warn("reconcile: held: "+describeHold(h), "group", h.Group, "file", h.Path)
@@ -280,13 +264,13 @@ func (l *loop) hold(gen int, old, new []Hold, drift []Step) {
 		l.emit(e)
 	}
 	for _, h := range old {
-		if !same(new, h) {
+		if !slices.Contains(new, h) {
 			l.log.Info("reconcile: no longer held: "+describeHold(h), "group", h.Group, "file", h.Path)
 		}
 	}
 }
 
-func describeHold(h Hold) string {
+func describeHold(h hold) string {
 	if h.Group != "" {
 		return "group " + h.Group + ": " + h.Reason
 	}

@@ -257,6 +257,13 @@ func (w *fixture) phase(want string) string {
 	return w.rec.State().Reason
 }
 
+// holds are what is held now, and why.
+func (w *fixture) holds() string {
+	w.rec.mu.Lock()
+	defer w.rec.mu.Unlock()
+	return fmt.Sprint(w.rec.status.holds)
+}
+
 // file is what Files says of a file below root.
 func (w *fixture) file(name string) FileState {
 	w.t.Helper()

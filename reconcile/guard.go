@@ -25,12 +25,12 @@ const (
 	historyActions = 20_000      // actions
 )
 
-// Hold is something that is not done, and why.
-type Hold struct {
-	Group  string    `json:"group,omitempty"` // the group it is about, or
-	Path   string    `json:"path,omitempty"`  // the file or directory; both empty: the whole update
-	Reason string    `json:"reason"`
-	Since  time.Time `json:"since"`
+// hold is something that is not done, and why. Two are the same hold if they are
+// equal.
+type hold struct {
+	Group  string // the group it is about, or
+	Path   string // the file or directory; both empty: the whole update
+	Reason string
 }
 
 // guard records what automatic updates did, and decides what the next may do. It
@@ -43,7 +43,6 @@ type guard struct {
 	changed      map[string]time.Time   // when they were last seen to differ
 	failed       map[string]failure     // steps that went wrong
 	removed      map[string]*spec.Group // taken away by a person although the files have it
-	since        map[string]time.Time   // when a hold with that reason began
 	gone         map[string]time.Time   // groups that automatic updates removed, and when
 	removalsHeld bool                   // too many removals are held: gone stays as it is
 }
@@ -60,7 +59,7 @@ func newGuard() *guard {
 		recent: make(map[string][]time.Time), flapping: make(map[string]bool),
 		seen: make(map[string]*spec.Group), changed: make(map[string]time.Time),
 		failed: make(map[string]failure), removed: make(map[string]*spec.Group),
-		since: make(map[string]time.Time), gone: make(map[string]time.Time),
+		gone: make(map[string]time.Time),
 	}
 }
 
@@ -98,10 +97,14 @@ func (g *guard) touch(now time.Time, name string) {
 // admission is what of a plan may be done now.
 type admission struct {
 	steps []Step
-	holds []Hold
-	// again is when the answer may be another although nothing changed; zero for
+	holds []hold
+	// retryAt is when the answer may be another although nothing changed; zero for
 	// never.
 	retryAt time.Time
+}
+
+func (v *admission) hold(group, reason string) {
+	v.holds = append(v.holds, hold{Group: group, Reason: reason})
 }
 
 func (v *admission) retry(at time.Time) {
@@ -114,26 +117,15 @@ func (v *admission) retry(at time.Time) {
 // active groups.
 func (g *guard) admit(now time.Time, steps []Step, active int, limit spec.Removals) (v admission) {
 	g.forget(now)
-	held := make(map[string]time.Time)
-	hold := func(group, reason string) {
-		key := group + "\x00" + reason
-		since, ok := g.since[key]
-		if !ok {
-			since = now
-		}
-		held[key] = since
-		v.holds = append(v.holds, Hold{Group: group, Reason: reason, Since: since})
-	}
-	defer func() { g.since = held }()
 	if reason := g.tooMany(now, steps, active, limit); reason != "" {
-		hold("", reason)
+		v.hold("", reason)
 		return v
 	}
 	for i := range steps {
 		s := &steps[i]
 		switch f, failed := g.failed[s.Group]; {
 		case s.Old == nil && g.removed[s.Group] != nil:
-			hold(s.Group, "a person removed it: run update or add")
+			v.hold(s.Group, "a person removed it: run update or add")
 		case g.flaps(now, s.Group):
 			// Below, with those that just now happen to be as they should.
 		case failed && now.Before(f.next):
@@ -146,7 +138,7 @@ func (g *guard) admit(now time.Time, steps []Step, active int, limit spec.Remova
 	}
 	for _, name := range slices.Sorted(maps.Keys(g.flapping)) {
 		if g.flaps(now, name) {
-			hold(name, fmt.Sprintf("it was updated %d times within a minute: held until its definition has been the same for a minute", flapLimit))
+			v.hold(name, fmt.Sprintf("it was updated %d times within a minute: held until its definition has been the same for a minute", flapLimit))
 			v.retry(g.changed[name].Add(flapWindow))
 		}
 	}
@@ -300,10 +292,10 @@ func removalsText(limit spec.Removals) string {
 }
 
 // holdFor finds the hold about a group, or about everything.
-func holdFor(holds []Hold, group string) (Hold, bool) {
-	i := slices.IndexFunc(holds, func(h Hold) bool { return h.Group == group || h.Group == "" && h.Path == "" })
+func holdFor(holds []hold, group string) (hold, bool) {
+	i := slices.IndexFunc(holds, func(h hold) bool { return h.Group == group || h.Group == "" && h.Path == "" })
 	if i < 0 {
-		return Hold{}, false
+		return hold{}, false
 	}
 	return holds[i], true
 }

@@ -372,7 +372,7 @@ func TestTreeNeverQuiet(t *testing.T) {
 	w.eventually("the files are held", func() bool {
 		return w.file("conf.d/a.ini").State == FileHeld && w.file("conf.d/new.ini").State == FileHeld && w.rec.State().Phase == Held
 	})
-	if holds := fmt.Sprint(w.rec.Holds()); !strings.Contains(holds, "a.ini is still being written to: what it said") || !strings.Contains(holds, "still changing") {
+	if holds := w.holds(); !strings.Contains(holds, "a.ini is still being written to: what it said") || !strings.Contains(holds, "still changing") {
 		t.Errorf("holds: %v", holds)
 	}
 	close(stop)

@@ -80,7 +80,7 @@ type status struct {
 	candidateSeq int
 	auto         *bool // what SetAutoupdate said, nil for what the files say
 	guard        *guard
-	holds        []Hold
+	holds        []hold
 	drift        []Step // what would be done, as of the last decision
 	running      *job
 	steps        []Step // of running, being carried out
@@ -267,13 +267,6 @@ func (r *Reconciler) History(limit int) []Entry {
 		list = list[:limit]
 	}
 	return list
-}
-
-// Holds lists what is not done, and why.
-func (r *Reconciler) Holds() []Hold {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return slices.Clone(r.holds)
 }
 
 // Check reads the files and reports the first mistake, as Supervisor words it,

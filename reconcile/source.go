@@ -25,7 +25,7 @@ type view struct {
 	bad []*spec.Error // the mistakes that were set aside; all of err where config is nil
 	// holds are directories and files that could not be seen and are taken for
 	// what they were.
-	holds []Hold
+	holds []hold
 	// untrusted is who else can write a file, by its path.
 	untrusted map[string]string
 	// settings are those of the files, even where config is nil.
@@ -98,13 +98,13 @@ func (s *source) load(how loading, busy ...string) *view {
 		for name, d := range s.dirs {
 			if h, reason := s.hold(d, time.Now()); h != nil {
 				held[name] = h
-				v.holds = append(v.holds, Hold{Path: name, Reason: reason})
+				v.holds = append(v.holds, hold{Path: name, Reason: reason})
 			}
 			if d.lost && d.missing > 0 && (v.retryAt.IsZero() || d.since.Add(returnTime).Before(v.retryAt)) {
 				v.retryAt = d.since.Add(returnTime)
 			}
 		}
-		slices.SortFunc(v.holds, func(a, b Hold) int { return strings.Compare(a.Path, b.Path) })
+		slices.SortFunc(v.holds, func(a, b hold) int { return strings.Compare(a.Path, b.Path) })
 	}
 	o := newOverlay(s.host, held)
 	options := s.options
@@ -220,7 +220,7 @@ func (s *source) keepBusy(v *view, content map[string][]byte, busy []string) boo
 		if !known {
 			reason = name + " is still being written to"
 		}
-		v.holds = append(v.holds, Hold{Path: name, Reason: reason})
+		v.holds = append(v.holds, hold{Path: name, Reason: reason})
 		again = true
 	}
 	return again
@@ -239,7 +239,7 @@ func (s *source) keepUnreadable(v *view, content map[string][]byte) bool {
 			continue
 		}
 		content[name] = good.content
-		v.holds = append(v.holds, Hold{Path: name, Reason: fmt.Sprintf("%s is there but cannot be read: its programs stay as they are", name)})
+		v.holds = append(v.holds, hold{Path: name, Reason: fmt.Sprintf("%s is there but cannot be read: its programs stay as they are", name)})
 		again = true
 	}
 	return again
