@@ -181,26 +181,30 @@ startretries=0
 			s.until("early", "RUNNING")
 			early := s.pid("early")
 
-			faults.refuse.Store(1)
-			if _, err := s.Call("supervisor.startProcess", "never"); err == nil || !strings.Contains(err.Error(), "SPAWN_ERROR") {
-				t.Errorf("startProcess: %v", err)
-			}
-			s.until("never", "FATAL")
-
+			// While a process has no fork, the original may read what a client asks as the
+			// output of that process, whose descriptors it has closed: only the log is sure.
 			const text = "spawnerr: unknown error during fork for 'late': ENOMEM"
 			faults.refuse.Store(3)
 			if _, err := s.Call("supervisor.startProcess", "late"); err == nil || !strings.Contains(err.Error(), "SPAWN_ERROR") {
 				t.Errorf("startProcess: %v", err)
 			}
-			s.until("late", "RUNNING")
-			if n := strings.Count(s.Log(), text); n != 3 || faults.refused.Load() != 4 {
+			s.logged("success: late entered RUNNING state")
+			if n := strings.Count(s.Log(), text); n != 3 || faults.refused.Load() != 3 {
 				t.Errorf("the log says %d times %q, %d forks were refused", n, text, faults.refused.Load())
 			}
 			if s.State("early") != "RUNNING" || s.pid("early") != early {
 				t.Errorf("early is %s", s.State("early"))
 			}
-			s.call("startProcess", "never") // a start by hand begins anew
-			s.until("never", "RUNNING")
+
+			faults.refuse.Store(1)
+			if _, err := s.Call("supervisor.startProcess", "never"); err == nil || !strings.Contains(err.Error(), "SPAWN_ERROR") {
+				t.Errorf("startProcess: %v", err)
+			}
+			s.logged("gave up: never entered FATAL state")
+			if kind == oracle.Ours {
+				s.call("startProcess", "never") // a start by hand begins anew
+				s.until("never", "RUNNING")
+			}
 		})
 	}
 }
