@@ -159,6 +159,14 @@ var differences = []difference{
 		},
 	},
 	{
+		"umask of -1",
+		"umask=-1 is read as 0777, which is what the system makes of it",
+		"`umask=-1` is read as 0777",
+		func(m *mutant, ours, theirs loadResult) bool {
+			return theirs.state != nil && ours.state != nil && regexp.MustCompile(`(?i)umask\s*[=:]\s*-[0_]*1\b`).Match(m.content)
+		},
+	},
+	{
 		"numbers beyond 64 bits",
 		"the nearest number within 64 bits stands for them",
 		"Numbers beyond 64 bits become the nearest that fits",
