@@ -84,14 +84,14 @@ type Daemon struct {
 // that it leaves running fails the test.
 func StartDaemon(t testing.TB, kind Kind, dir, config string, args ...string) *Daemon {
 	t.Helper()
-	return start(t, kind, dir, config, nil, append([]string{"-n"}, args...))
+	return StartIn(t, kind, dir, config, Surroundings{}, args...)
 }
 
 // StartDetached is StartDaemon without -n: the daemon leaves the terminal, and
 // the configuration must name a pidfile {{.Dir}}/supervisord.pid.
 func StartDetached(t testing.TB, kind Kind, dir, config string, args ...string) *Daemon {
 	t.Helper()
-	return start(t, kind, dir, config, nil, args)
+	return StartDetachedIn(t, kind, dir, config, Surroundings{}, args...)
 }
 
 // Surroundings are what a daemon finds when it begins.
@@ -108,21 +108,17 @@ type Surroundings struct {
 // StartIn is StartDaemon in surroundings of the test's choice.
 func StartIn(t testing.TB, kind Kind, dir, config string, in Surroundings, args ...string) *Daemon {
 	t.Helper()
-	return startIn(t, kind, dir, config, nil, in, append([]string{"-n"}, args...))
+	return start(t, kind, dir, config, nil, in, append([]string{"-n"}, args...))
 }
 
 // StartDetachedIn is StartDetached in surroundings of the test's choice.
 func StartDetachedIn(t testing.TB, kind Kind, dir, config string, in Surroundings, args ...string) *Daemon {
 	t.Helper()
-	return startIn(t, kind, dir, config, nil, in, args)
+	return start(t, kind, dir, config, nil, in, args)
 }
 
-func start(t testing.TB, kind Kind, dir, config string, files map[string]string, args []string) *Daemon {
-	t.Helper()
-	return startIn(t, kind, dir, config, files, Surroundings{}, args)
-}
-
-func startIn(t testing.TB, kind Kind, dir, config string, files map[string]string, in Surroundings, args []string) *Daemon {
+// start is all of these; files are written before the daemon begins.
+func start(t testing.TB, kind Kind, dir, config string, files map[string]string, in Surroundings, args []string) *Daemon {
 	t.Helper()
 	d := prepare(t, kind, dir, config)
 	for name, text := range files {
@@ -208,11 +204,10 @@ func (d *Daemon) Write(name, text string) {
 }
 
 // environ is what a daemon and a client start with: the same for every test.
-func (d *Daemon) environ() []string {
-	return []string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + d.Dir, "LANG=C.UTF-8", "TZ=UTC", "TERM=dumb",
-		marker + "=" + d.mark,
-	}
+func (d *Daemon) environ() []string { return append(environ(d.Dir), marker+"="+d.mark) }
+
+func environ(home string) []string {
+	return []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "LANG=C.UTF-8", "TZ=UTC", "TERM=dumb"}
 }
 
 // Stdout is what the daemon has written to standard output so far.
@@ -286,8 +281,7 @@ func (o Output) String() string {
 // broken configurations.
 func Exec(t testing.TB, kind Kind, name, dir string, args ...string) Output {
 	t.Helper()
-	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "LANG=C.UTF-8", "TZ=UTC", "TERM=dumb"}
-	return execute(t, dir, env, "", Command(t, kind, name), args...)
+	return execute(t, dir, environ(dir), "", Command(t, kind, name), args...)
 }
 
 func execute(t testing.TB, dir string, env []string, stdin, path string, args ...string) Output {
