@@ -40,7 +40,7 @@ func shell(t testing.TB, dir, command string) string {
 	ctx, cancel := context.WithTimeout(t.Context(), oracle.Deadline)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "-ec", command)
-	cmd.WaitDelay = time.Second
+	cmd.WaitDelay = 30 * time.Second
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "HOME="+dir, "TERM=vt100")
 	out, err := cmd.CombinedOutput()

@@ -43,7 +43,7 @@ func TestStalledListenerIsReported(t *testing.T) {
 		return
 	}
 	const report = "listener mailer has not answered for 60s, 214 events waiting"
-	if !oracle.Eventually(90*time.Second, func() bool { return strings.Contains(s.Log(), report) }) {
+	if !oracle.Eventually(time.Minute+oracle.Deadline, func() bool { return strings.Contains(s.Log(), report) }) {
 		t.Fatalf("the log does not say %s", report)
 	}
 	if n := strings.Count(s.Log(), "has not answered"); n != 1 {
