@@ -50,6 +50,12 @@ program four 1000 >b/four.ini; until_ok supervisorctl status four; supervisorctl
 supervisorctl history 1; supervisorctl shutdown; wait`, []string{
 			"watching a b\n", "socket   /run/supervisor/supervisor.sock\n", "talk to it with: supervisorctl -s unix:///run/supervisor/supervisor.sock status\n",
 			"one  ", "RUNNING", "two  ", "RUNNING", "all is well\n", "watch", "applied", "add four\n", "Shut down\n"}},
+		{"no configuration file, another user", `
+mkdir /run/a; program one 1000 >/run/a/one.ini # where everybody can read
+supervisord --watch /run/a -u nobody >log & until_ok supervisorctl wait -t 20; stat -c 'of %U, mode %a' /run/supervisor
+kill -HUP $!; until_ok eval 'test $(grep -c "started with pid" log) = 2'; supervisorctl wait -t 20
+supervisorctl status; ps -o user= $(supervisorctl pid one); supervisorctl shutdown; wait`, []string{
+			"of nobody, mode 700\n", "one  ", "RUNNING", "nobody\n", "Shut down\n"}},
 		{"the history says who", `
 with_file
 program b 1000 >conf.d/b.ini; until_ok supervisorctl status b
@@ -83,6 +89,9 @@ supervisorctl update; supervisorctl status; echo nothing is left; supervisorctl 
 	for _, r := range rows {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
+			if strings.Contains(r.script, " -u nobody ") && os.Getuid() != 0 {
+				t.Skip("only root becomes another user")
+			}
 			out := session(t, bin, "/etc/supervisor /run /var/lib", helpers+r.script, r.want)
 			if strings.Contains(out, "secret") {
 				t.Errorf("the value of an environment key was shown:\n%s", out)
@@ -114,7 +123,7 @@ func session(t *testing.T, bin, empty, script string, want []string) (output str
 	ctx, cancel := context.WithTimeout(t.Context(), oracle.Deadline)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, in.Through[0], append(in.Through[1:], "/bin/bash", "-c", script)...)
-	cmd.Dir, cmd.SysProcAttr, cmd.WaitDelay = here, in.Attr, time.Second
+	cmd.Dir, cmd.SysProcAttr, cmd.WaitDelay = here, in.Attr, 30*time.Second
 	cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "DIR="+here, "HOME="+here, "LANG=C.UTF-8")
 	out, err := cmd.CombinedOutput()
 	if err != nil {

@@ -25,9 +25,10 @@ type daemon struct {
 	flags flags
 	host  *host.Host
 	path  string // the main file; "" with --watch
-	// statedir is the default one of the user who started the daemon, whoever it
-	// becomes.
+	// statedir and socket are the default ones of the user who started the daemon,
+	// whoever it becomes.
 	statedir string
+	socket   string
 	ready    *os.File // where to say that the daemon is up; nil in the foreground
 	cache    *spec.Cache
 
@@ -102,7 +103,7 @@ func (d *daemon) fail(err error) int {
 // again.
 func (d *daemon) options() spec.Options {
 	return spec.Options{
-		Cache: d.cache, Override: d.flags.override, Watch: d.flags.watch, WatchSocket: host.DefaultSocket(),
+		Cache: d.cache, Override: d.flags.override, Watch: d.flags.watch, WatchSocket: d.socket,
 		Resolve: func(key, reference string) bool {
 			_, known := event.LookupHandler(reference)
 			return known && key == "result_handler"
@@ -136,6 +137,9 @@ func (d *daemon) become(start *reconcile.Start) error {
 		if err := start.PrepareStateDir(user.UID, user.GID); err != nil {
 			d.note(levelWarn, "cannot prepare statedir: "+err.Error())
 		}
+		if err := d.makeSocketDir(user.UID, user.GID); err != nil {
+			return err
+		}
 		if err := launch.DropPrivileges(user.UID, user.GID, user.Groups); err != nil {
 			return err
 		}
@@ -143,7 +147,7 @@ func (d *daemon) become(start *reconcile.Start) error {
 	case os.Getuid() == 0:
 		d.note(levelCritical, rootWarning)
 	}
-	return nil
+	return d.makeSocketDir(os.Geteuid(), -1)
 }
 
 const rootWarning = "Supervisor is running as root.  Privileges were not dropped because no user is specified in the config file.  If you intend to run as root, you can set user=root in the config file to avoid this message."
@@ -186,17 +190,19 @@ func (d *daemon) announce(cfg *spec.Config) {
 	}
 }
 
-// makeSocketDir makes the private directory of the default socket.
-func (d *daemon) makeSocketDir() error {
+// makeSocketDir makes the private directory of the default socket for the user
+// whom the daemon becomes.
+func (d *daemon) makeSocketDir(uid, gid int) error {
 	if len(d.flags.watch) == 0 {
 		return nil
 	}
-	return makePrivate(filepath.Dir(host.DefaultSocket()))
+	return makePrivate(filepath.Dir(d.socket), uid, gid)
 }
 
-// makePrivate makes a directory that nobody else can write to, or finds that it is
-// one: under /tmp another user may have made it first.
-func makePrivate(dir string) error {
+// makePrivate makes a directory that nobody but that user can write to, or finds
+// that it is one: under /tmp another user may have made it first. One of our own is
+// handed over; what a third has made is not taken, since we do not know what is in it.
+func makePrivate(dir string, uid, gid int) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
@@ -204,9 +210,12 @@ func makePrivate(dir string) error {
 	if err != nil {
 		return err
 	}
-	owner := info.Sys().(*syscall.Stat_t).Uid
-	if !info.IsDir() || int(owner) != os.Geteuid() || info.Mode().Perm()&0o022 != 0 {
+	owner := int(info.Sys().(*syscall.Stat_t).Uid)
+	if !info.IsDir() || owner != uid && owner != os.Geteuid() || info.Mode().Perm()&0o022 != 0 {
 		return fmt.Errorf("cannot use the directory %s for the socket: others can write to it", dir)
+	}
+	if owner != uid {
+		return os.Lchown(dir, uid, gid)
 	}
 	return nil
 }

@@ -31,7 +31,7 @@ func TestMakePrivate(t *testing.T) {
 		prepare("group", 0o775):        false,
 		link:                           false,
 	} {
-		if err := makePrivate(dir); (err == nil) != private {
+		if err := makePrivate(dir, os.Geteuid(), -1); (err == nil) != private {
 			t.Errorf("%s: %v", dir, err)
 		}
 	}

@@ -41,7 +41,7 @@ func run(argv []string) int {
 		return 0
 	}
 	d := &daemon{argv0: argv0, flags: f, host: h, ready: ready, cache: new(spec.Cache),
-		statedir: reconcile.DefaultStateDir(os.Geteuid(), os.Getenv)}
+		statedir: reconcile.DefaultStateDir(os.Geteuid(), os.Getenv), socket: host.DefaultSocket()}
 	if d.path, err = d.find(); err != nil {
 		return usageError(argv0, err)
 	}

@@ -175,9 +175,6 @@ func (d *daemon) wire(l *life, start *reconcile.Start) error {
 		Start: start, Target: target{l.supervisor}, Trigger: trigger, Caller: caller, Logger: l.logger,
 		Emit: l.announceUpdate,
 	})
-	if err := d.makeSocketDir(); err != nil {
-		return err
-	}
 	l.server = rpc.New(rpc.Options{
 		Servers:        l.cfg.Servers,
 		Processes:      processes{l.supervisor, d},
