@@ -15,19 +15,20 @@ import (
 type conns struct {
 	limit int
 
-	mu      sync.Mutex // guards everything below
-	all     map[net.Conn]*conn
-	serving int
-	idle    chan struct{} // closed when serving falls to 0; nil when nobody waits
+	mu         sync.Mutex // guards everything below
+	all        map[net.Conn]*conn
+	unfinished int
+	idle       chan struct{} // closed when unfinished falls to 0; nil when nobody waits
 }
 
 // conn is one connection's place.
 type conn struct {
-	net     net.Conn
-	serving bool
-	refused bool      // all others were being answered
-	gone    bool      // displaced
-	since   time.Time // when it was accepted or last answered
+	net        net.Conn
+	serving    bool      // it is being answered, and cannot be displaced
+	unfinished bool      // the end of its reply has not been written
+	refused    bool      // all others were being answered
+	gone       bool      // displaced
+	since      time.Time // when it was accepted or last answered
 }
 
 type connKey struct{}
@@ -43,6 +44,7 @@ func (cs *conns) add(nc net.Conn) *conn {
 	if len(cs.all) >= cs.limit {
 		if oldest := cs.oldest(); oldest != nil {
 			oldest.gone = true
+			cs.finished(oldest)
 			delete(cs.all, oldest.net)
 			cut(oldest.net)
 		}
@@ -72,14 +74,20 @@ func (cs *conns) oldest() *conn {
 	return found
 }
 
-// changed is told by http.Server what becomes of a connection.
+// changed is told by http.Server what becomes of a connection. Only when it is idle
+// again, or closed, has the end of a chunked reply been written.
 func (cs *conns) changed(nc net.Conn, state http.ConnState) {
-	if state != http.StateClosed && state != http.StateHijacked {
+	if state != http.StateIdle && state != http.StateClosed && state != http.StateHijacked {
 		return
 	}
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	delete(cs.all, nc)
+	if c := cs.all[nc]; c != nil {
+		cs.finished(c)
+	}
+	if state != http.StateIdle {
+		delete(cs.all, nc)
+	}
 }
 
 // begin marks a connection as being answered until end is called. ok is false
@@ -87,48 +95,62 @@ func (cs *conns) changed(nc net.Conn, state http.ConnState) {
 func (cs *conns) begin(c *conn) (end func(), ok bool) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	cs.set(c, true)
+	cs.serve(c)
 	return func() {
 		cs.mu.Lock()
 		defer cs.mu.Unlock()
-		cs.set(c, false)
+		c.serving = false
 		c.since = time.Now()
-	}, !c.refused
+	}, !c.refused && !c.gone
 }
 
 // receiving runs read, which waits for the rest of the request. Meanwhile the
 // connection is not being answered; if it was displaced, that is net.ErrClosed.
 func (cs *conns) receiving(c *conn, read func() error) error {
 	cs.mu.Lock()
-	cs.set(c, false)
+	c.serving = false
+	cs.finished(c)
 	cs.mu.Unlock()
 	err := read()
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	cs.set(c, true)
+	cs.serve(c)
 	if c.gone {
 		return net.ErrClosed
 	}
 	return err
 }
 
-// set notes whether a connection is being answered. The caller holds the mutex.
-func (cs *conns) set(c *conn, serving bool) {
-	c.serving = serving
-	if serving {
-		cs.serving++
+// serve notes that a connection is being answered, unless it was displaced. The
+// caller holds the mutex.
+func (cs *conns) serve(c *conn) {
+	if c.gone {
 		return
 	}
-	if cs.serving--; cs.serving == 0 && cs.idle != nil {
+	c.serving = true
+	if !c.unfinished {
+		c.unfinished = true
+		cs.unfinished++
+	}
+}
+
+// finished notes that nothing of a reply remains to be written. The caller holds
+// the mutex.
+func (cs *conns) finished(c *conn) {
+	if !c.unfinished {
+		return
+	}
+	c.unfinished = false
+	if cs.unfinished--; cs.unfinished == 0 && cs.idle != nil {
 		close(cs.idle)
 		cs.idle = nil
 	}
 }
 
-// drain waits until nothing is being answered, or for the time given.
+// drain waits until every reply has been written, or for the time given.
 func (cs *conns) drain(patience time.Duration) {
 	cs.mu.Lock()
-	if cs.serving == 0 {
+	if cs.unfinished == 0 {
 		cs.mu.Unlock()
 		return
 	}

@@ -291,7 +291,7 @@ func serving(s *Server) int {
 	cs := s.sites[0].conns
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	return cs.serving
+	return cs.unfinished
 }
 
 // TestKeepAliveAndPipeline: many requests on one connection, also without
