@@ -84,7 +84,8 @@ type fixture struct {
 	events chan Event
 	stop   func()
 	host   testHost
-	seen   spec.Host // what the reconciler is given; nil for host
+	settle time.Duration // as main.conf has it
+	seen   spec.Host     // what the reconciler is given; nil for host
 }
 
 // settings of every fixture unless a test says otherwise: quick, and by notices
@@ -102,7 +103,7 @@ func newFixture(t testing.TB, reconcile string, files map[string]string) *fixtur
 	if reconcile == "" {
 		reconcile = quick
 	}
-	w := &fixture{t: t, root: root, table: newModel(), log: new(logBuffer), events: make(chan Event, 1000), host: testHost{uid: 1000, denied: new(sync.Map)}}
+	w := &fixture{t: t, root: root, table: newModel(), log: new(logBuffer), events: make(chan Event, 1000), settle: 20 * time.Millisecond, host: testHost{uid: 1000, denied: new(sync.Map)}}
 	w.main(reconcile)
 	if err := os.MkdirAll(root+"/conf.d", 0o755); err != nil {
 		t.Fatal(err)
@@ -244,7 +245,7 @@ func (w *fixture) still(what string) {
 	w.t.Helper()
 	before := w.groups()
 	w.table.took()
-	time.Sleep(120 * time.Millisecond)
+	time.Sleep(2*w.settle + 80*time.Millisecond)
 	if log := w.table.took(); len(log) > 0 || w.groups() != before {
 		w.t.Errorf("%s: %s", what, words(log))
 	}

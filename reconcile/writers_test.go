@@ -116,7 +116,8 @@ func TestWriters(t *testing.T) {
 				return
 			}
 			w := newFixture(t, "", files)
-			w.write("main.conf", "[supervisord]\n[include]\nfiles = conf.d/*.ini conf2/*.ini\n[reconcile]\nstatedir="+w.root+"/state\nsettle=100ms\nrescan=0\nmax_removals=100%\n")
+			w.write("main.conf", "[supervisord]\n[include]\nfiles = conf.d/*.ini conf2/*.ini\n[reconcile]\nstatedir="+w.root+"/state\nsettle=400ms\nrescan=0\nmax_removals=100%\n")
+			w.settle = 400 * time.Millisecond // for commands of several writes on a busy machine
 			if r.setup != "" {
 				w.sh(r.setup)
 			}
