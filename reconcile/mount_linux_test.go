@@ -30,8 +30,8 @@ func TestMount(t *testing.T) {
 }
 
 // TestInNamespace: a file system that is mounted over the include directory and
-// goes again, without a rescan. What stood there before stays as it is while something else hides
-// it, and so does what was mounted once it is lost.
+// goes again, without a rescan. What stood there before stays as it is while
+// something else hides it, and so does what was mounted once it is lost.
 func TestInNamespace(t *testing.T) {
 	if os.Getenv("RECONCILE_NAMESPACE") != "1" {
 		return // only as TestMount's child
