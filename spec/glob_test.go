@@ -49,6 +49,7 @@ func TestGlob(t *testing.T) {
 	h := &memHost{cwd: "/", strict: true, files: map[string]string{
 		"/etc/10.conf": "", "/etc/2.conf": "", "/etc/1.conf": "", "/etc/.x.conf": "",
 		"/etc/a/z.ini": "", "/etc/b/y.ini": "", "/etc/b/.h/z.ini": "", "/etc/file": "",
+		"/srv/x/1.ini": "", "/srv/x-y/1.ini": "",
 	}}
 	tests := []struct {
 		pattern string
@@ -65,6 +66,7 @@ func TestGlob(t *testing.T) {
 		{"/etc//b//*.ini", []string{"/etc//b/y.ini"}},
 		{"/etc//[ab]//y.ini", []string{"/etc/b/y.ini"}},
 		{"/*//file", []string{"/etc/file"}},
+		{"/srv/*/1.ini", []string{"/srv/x-y/1.ini", "/srv/x/1.ini"}}, // - comes before /
 		{"/etc/nothing", nil},
 		{"/nowhere/*.conf", nil},
 		{"/etc/file/*", nil},
