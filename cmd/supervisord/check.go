@@ -229,5 +229,5 @@ func (v checkResult) printJSON(w io.Writer, showSecrets bool) {
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")
 	encoder.SetEscapeHTML(false)
-	encoder.Encode(out) // of plain values; a closed output is nobody's loss
+	encoder.Encode(out) // plain values; an error can only be a closed output
 }

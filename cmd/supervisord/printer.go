@@ -19,9 +19,9 @@ type printed struct {
 	out  chan<- struct{}
 }
 
-// newPrinter makes the printer of the process and starts its goroutine. That one
-// ends with the process, and nobody waits for it: a write lasts as long as the
-// reader pleases, and the daemon must be able to end or to restart meanwhile.
+// newPrinter makes the printer of the process and starts its goroutine, which ends
+// with the process. Nothing waits for it: a write may block for as long as nobody
+// reads, and the daemon must be able to end or to restart meanwhile.
 func newPrinter(out io.Writer) *printer {
 	p := &printer{out: out, queue: make(chan printed, 1024)} // about what one burst of output makes
 	go p.run()
@@ -38,9 +38,9 @@ func (p *printer) print(data []byte) bool {
 	}
 }
 
-// flush waits until all that was queued is written, for as long as patience goes.
-func (p *printer) flush(patience time.Duration) {
-	deadline := time.After(patience)
+// flush waits until all that was queued is written, for timeout at most.
+func (p *printer) flush(timeout time.Duration) {
+	deadline := time.After(timeout)
 	out := make(chan struct{})
 	select {
 	case p.queue <- printed{out: out}:
