@@ -35,23 +35,23 @@ func authorize(sv spec.Server, r *http.Request) int {
 	}
 	// Both are compared in full whatever comes of the first, and as hashes, so
 	// that neither their content nor their length shows in the time it takes.
-	if same(username, sv.Username)&matches(password, sv.Password) != 1 {
+	if constantTimeEqual(username, sv.Username)&passwordMatches(password, sv.Password) != 1 {
 		return http.StatusUnauthorized
 	}
 	return 0
 }
 
-// matches compares a password with the configured one, which is clear text or
+// passwordMatches compares a password with the configured one, which is clear text or
 // {SHA} and the hexadecimal SHA-1 in lower case.
-func matches(password, configured string) int {
+func passwordMatches(password, configured string) int {
 	if hash, ok := strings.CutPrefix(configured, "{SHA}"); ok {
 		sum := sha1.Sum([]byte(password))
-		return same(hex.EncodeToString(sum[:]), hash)
+		return constantTimeEqual(hex.EncodeToString(sum[:]), hash)
 	}
-	return same(password, configured)
+	return constantTimeEqual(password, configured)
 }
 
-func same(a, b string) int {
+func constantTimeEqual(a, b string) int {
 	x, y := sha256.Sum256([]byte(a)), sha256.Sum256([]byte(b))
 	return subtle.ConstantTimeCompare(x[:], y[:])
 }

@@ -15,14 +15,14 @@ import (
 	"supervisord/runtime/state"
 )
 
-// thousand is a world of 1,000 running processes.
-func thousand(b *testing.B) (*world, Options) {
+// thousand is a fake daemon with 1,000 running processes.
+func thousand(b *testing.B) (*fakeDaemon, Options) {
 	w, o := unixOnly(b)
 	w.procs = nil
 	start := time.Now().Add(-time.Hour)
 	for i := range 1000 {
 		name := fmt.Sprintf("worker_%03d", i)
-		w.procs = append(w.procs, &actor{Info: runtime.Info{
+		w.procs = append(w.procs, &fakeProcess{Info: runtime.Info{
 			Group: "worker", Name: name, State: state.Running, PID: 10000 + i, Start: start,
 			StdoutLog: "/var/log/supervisor/" + name + "-stdout---supervisor-abcdefgh.log",
 			StderrLog: "/var/log/supervisor/" + name + "-stderr---supervisor-abcdefgh.log",
@@ -55,10 +55,10 @@ func benchmarkCalls(b *testing.B, method string, network int) {
 	o.Servers = append(o.Servers, o.Servers[0])
 	o.Servers[1].Network, o.Servers[1].Host, o.Servers[1].Path = "tcp", "127.0.0.1", ""
 	s := serve(b, o)
-	addr := s.sites[network].listener.Addr()
+	addr := s.servers[network].listener.Addr()
 	path := addr.String()
 	if network == 0 {
-		path = s.sites[0].Path
+		path = s.servers[0].Path
 	}
 	doc, err := xmlrpc.EncodeCall(method)
 	if err != nil {

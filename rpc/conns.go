@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// conns are the connections of one site. A limit keeps strangers from using up
+// conns are the connections of one HTTP server. A limit keeps strangers from using up
 // the daemon's file descriptors: a connection beyond it displaces the one that
 // has waited longest without being answered, whether it is idle or still
 // sending its request; connections that are being answered are never displaced.
@@ -21,13 +21,13 @@ type conns struct {
 	idle       chan struct{} // closed when unfinished falls to 0; nil when nobody waits
 }
 
-// conn is one connection's place.
+// conn is the state of one connection.
 type conn struct {
 	net        net.Conn
 	serving    bool      // it is being answered, and cannot be displaced
 	unfinished bool      // the end of its reply has not been written
 	refused    bool      // all others were being answered
-	gone       bool      // displaced
+	displaced  bool      // another one took its place, and it was closed
 	since      time.Time // when it was accepted or last answered
 }
 
@@ -35,18 +35,19 @@ type connKey struct{}
 
 func newConns(limit int) *conns { return &conns{limit: limit, all: make(map[net.Conn]*conn)} }
 
-// add gives a new connection its place. Where all others are being answered it
-// is one too many, which is told so, unless the next one displaces it first.
+// add counts a new connection. Beyond the limit it displaces another; where all
+// others are being answered it is marked as refused, and its first request is
+// answered with 503.
 func (cs *conns) add(nc net.Conn) *conn {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	c := &conn{net: nc, since: time.Now()}
 	if len(cs.all) >= cs.limit {
 		if oldest := cs.oldest(); oldest != nil {
-			oldest.gone = true
+			oldest.displaced = true
 			cs.finished(oldest)
 			delete(cs.all, oldest.net)
-			cut(oldest.net)
+			closeNow(oldest.net)
 		}
 		c.refused = len(cs.all) >= cs.limit
 	}
@@ -54,9 +55,9 @@ func (cs *conns) add(nc net.Conn) *conn {
 	return c
 }
 
-// cut closes a connection without a word: TLS would say goodbye, and wait up to
-// five seconds for a client that does not read.
-func cut(nc net.Conn) {
+// closeNow closes a connection without TLS's close_notify alert, the write of which
+// waits up to five seconds for a client that does not read.
+func closeNow(nc net.Conn) {
 	if t, ok := nc.(*tls.Conn); ok {
 		nc = t.NetConn()
 	}
@@ -74,9 +75,9 @@ func (cs *conns) oldest() *conn {
 	return found
 }
 
-// changed is told by http.Server what becomes of a connection. Only when it is idle
-// again, or closed, has the end of a chunked reply been written.
-func (cs *conns) changed(nc net.Conn, state http.ConnState) {
+// connState is http.Server's ConnState hook. Only when a connection is idle again,
+// or closed, has the end of a chunked reply been written.
+func (cs *conns) connState(nc net.Conn, state http.ConnState) {
 	if state != http.StateIdle && state != http.StateClosed && state != http.StateHijacked {
 		return
 	}
@@ -91,7 +92,7 @@ func (cs *conns) changed(nc net.Conn, state http.ConnState) {
 }
 
 // begin marks a connection as being answered until end is called. ok is false
-// for one that has no place.
+// for one beyond the limit, or displaced.
 func (cs *conns) begin(c *conn) (end func(), ok bool) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
@@ -101,7 +102,7 @@ func (cs *conns) begin(c *conn) (end func(), ok bool) {
 		defer cs.mu.Unlock()
 		c.serving = false
 		c.since = time.Now()
-	}, !c.refused && !c.gone
+	}, !c.refused && !c.displaced
 }
 
 // receiving runs read, which waits for the rest of the request. Meanwhile the
@@ -115,7 +116,7 @@ func (cs *conns) receiving(c *conn, read func() error) error {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	cs.serve(c)
-	if c.gone {
+	if c.displaced {
 		return net.ErrClosed
 	}
 	return err
@@ -124,7 +125,7 @@ func (cs *conns) receiving(c *conn, read func() error) error {
 // serve notes that a connection is being answered, unless it was displaced. The
 // caller holds the mutex.
 func (cs *conns) serve(c *conn) {
-	if c.gone {
+	if c.displaced {
 		return
 	}
 	c.serving = true
@@ -148,7 +149,7 @@ func (cs *conns) finished(c *conn) {
 }
 
 // drain waits until every reply has been written, or for the time given.
-func (cs *conns) drain(patience time.Duration) {
+func (cs *conns) drain(timeout time.Duration) {
 	cs.mu.Lock()
 	if cs.unfinished == 0 {
 		cs.mu.Unlock()
@@ -161,6 +162,6 @@ func (cs *conns) drain(patience time.Duration) {
 	cs.mu.Unlock()
 	select {
 	case <-idle:
-	case <-time.After(patience):
+	case <-time.After(timeout):
 	}
 }

@@ -3,9 +3,9 @@
 //
 // # What happens to a request
 //
-// Each [inet_http_server] and [unix_http_server] section is a site with its own
-// listener, connections and credentials. A request passes, in this order: a place
-// among the connections, the password, the Host check of loopback listeners, the
+// Each [inet_http_server] and [unix_http_server] section is one httpServer with its
+// own listener, connections and credentials. A request passes, in this order: the
+// limit of connections, the password, the Host check of loopback listeners, the
 // cross-origin check of everything that may change something, the checks of its
 // body; then it is routed as Supervisor routes, by the beginning of its path.
 //
@@ -41,10 +41,10 @@
 //
 // Header 64 KiB and 30 seconds, body 16 MiB and 2 minutes, 2 minutes for the client
 // to take a reply, which carries 256 MiB of a log or of the results of a multicall
-// at most, XML 100 elements deep, 1024 connections for each server or, where
-// that is less, a quarter of the descriptors for all of them; a connection beyond that displaces the one that has gone longest without being
-// answered, so idle ones and those in the middle of a header or a body cannot
-// keep others out. A wait and a stream last as long as they do, however long their
+// at most, XML 100 elements deep, 1024 connections for each server or, where that
+// is less, a quarter of the descriptors for all of them. A connection beyond that
+// displaces the one that has gone longest without being answered, so idle ones and
+// those in the middle of a header or a body cannot keep others out. A wait and a stream last as long as they do, however long their
 // reader pauses, and an idle connection is kept: Supervisor's interactive shell
 // holds one for hours. When file descriptors run out, accepting pauses and goes on
 // by itself.

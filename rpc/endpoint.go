@@ -24,20 +24,20 @@ import (
 func (s *Server) serveRPC(w http.ResponseWriter, r *http.Request, body []byte) {
 	switch {
 	case r.Method != http.MethodPost || len(body) == 0:
-		refuse(w, http.StatusBadRequest)
+		httpError(w, http.StatusBadRequest)
 		return
-	case formLike(r):
-		refuseWith(w, http.StatusUnsupportedMediaType, "Unsupported Media Type: send XML-RPC calls as text/xml")
+	case isBrowserForm(r):
+		httpErrorMessage(w, http.StatusUnsupportedMediaType, "Unsupported Media Type: send XML-RPC calls as text/xml")
 		return
 	}
 	ctx := r.Context()
 	method, params, err := decode(body)
 	if err != nil {
 		s.log.ErrorContext(ctx, fmt.Sprintf("XML-RPC request data %s is invalid: %v", quote(body), err))
-		refuse(w, http.StatusBadRequest)
+		httpError(w, http.StatusBadRequest)
 		return
 	}
-	result, err := s.protected(ctx, method, params)
+	result, err := s.safeCall(ctx, method, params)
 	var fault *xmlrpc.Fault
 	switch {
 	case errors.As(err, &fault):
@@ -45,10 +45,10 @@ func (s *Server) serveRPC(w http.ResponseWriter, r *http.Request, body []byte) {
 	case err != nil && ctx.Err() != nil:
 		// The client has hung up, or the daemon ends. Whatever was begun goes on.
 		w.Header().Set("Connection", "close")
-		refuse(w, http.StatusServiceUnavailable)
+		httpError(w, http.StatusServiceUnavailable)
 	case err != nil:
-		s.unexpected(ctx, body, err)
-		refuse(w, http.StatusInternalServerError)
+		s.logUnexpected(ctx, body, err)
+		httpError(w, http.StatusInternalServerError)
 	default:
 		s.sendValue(ctx, w, body, result)
 	}
@@ -69,8 +69,8 @@ func decode(body []byte) (method string, params []any, err error) {
 	return method, params, err
 }
 
-// protected is call, where a panic is an error of this one request.
-func (s *Server) protected(ctx context.Context, method string, params []any) (result any, err error) {
+// safeCall is call, where a panic is an error of this one request.
+func (s *Server) safeCall(ctx context.Context, method string, params []any) (result any, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
@@ -88,8 +88,8 @@ func (s *Server) sendValue(ctx context.Context, w http.ResponseWriter, body []by
 	reply, err := xmlrpc.AppendResponse((*buf)[:0], result)
 	*buf = reply
 	if err != nil {
-		s.unexpected(ctx, body, err)
-		refuse(w, http.StatusInternalServerError)
+		s.logUnexpected(ctx, body, err)
+		httpError(w, http.StatusInternalServerError)
 		return
 	}
 	send(w, reply)
@@ -102,7 +102,7 @@ func send(w http.ResponseWriter, reply []byte) {
 	w.Write(reply)
 }
 
-func (s *Server) unexpected(ctx context.Context, body []byte, err error) {
+func (s *Server) logUnexpected(ctx context.Context, body []byte, err error) {
 	s.log.Log(ctx, mainlog.LevelCritical, fmt.Sprintf(
 		"Handling XML-RPC request with data %s raised an unexpected exception: %v", quote(body), err))
 }
@@ -113,10 +113,10 @@ func quote(body []byte) string {
 	return spec.PyRepr(string(body[:min(len(body), most)]))
 }
 
-// formLike reports whether a browser sends the body of an HTML form, which a
+// isBrowserForm reports whether a browser sends the body of an HTML form, which a
 // page of any origin may do without asking. Programs may send such a type:
 // curl --data does by itself.
-func formLike(r *http.Request) bool {
+func isBrowserForm(r *http.Request) bool {
 	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	switch kind {
 	case "application/x-www-form-urlencoded", "multipart/form-data", "text/plain":

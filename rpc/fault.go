@@ -51,12 +51,12 @@ func toFault(err error, name string) error {
 			extra = fmt.Sprintf("%s: %s", name, refusal.Kind)
 		}
 	}
-	return about(codes[refusal.Kind], extra)
+	return faultWith(codes[refusal.Kind], extra)
 }
 
-// about is a fault with its extra text, which is said even when it is empty: a
+// faultWith is a fault with its extra text, which is said even when it is empty: a
 // client may ask for a process without a name.
-func about(code xmlrpc.Code, extra string) *xmlrpc.Fault {
+func faultWith(code xmlrpc.Code, extra string) *xmlrpc.Fault {
 	return &xmlrpc.Fault{Code: code, Text: code.String() + ": " + extra}
 }
 

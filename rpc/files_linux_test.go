@@ -50,7 +50,7 @@ func TestOutOfFiles(t *testing.T) {
 	limitFiles(t, 40)
 	var conns []net.Conn
 	for {
-		conn, err := net.Dial("unix", s.sites[0].Path)
+		conn, err := net.Dial("unix", s.servers[0].Path)
 		if err != nil {
 			break
 		}
@@ -74,7 +74,7 @@ func TestOutOfFiles(t *testing.T) {
 func TestSocketIsBornClosed(t *testing.T) {
 	defer syscall.Umask(syscall.Umask(0))
 	path := filepath.Join(shortDir(t), "s")
-	l, err := listenClosed(path)
+	l, err := listenPrivate(path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,7 @@ func TestTenThousandConnections(t *testing.T) {
 	}()
 	slowest := time.Duration(0)
 	for i := range 10_000 {
-		conn, err := net.Dial("unix", s.sites[0].Path)
+		conn, err := net.Dial("unix", s.servers[0].Path)
 		if err != nil {
 			t.Fatalf("connection %d: %v", i, err)
 		}

@@ -32,7 +32,7 @@ func FuzzHTTP(f *testing.F) {
 	o.Logger = log.logger(slog.LevelDebug)
 	s := serve(f, o)
 	f.Fuzz(func(t *testing.T, request []byte) {
-		conn, err := net.Dial("unix", s.sites[0].Path)
+		conn, err := net.Dial("unix", s.servers[0].Path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -68,7 +68,7 @@ func FuzzName(f *testing.F) {
 			"getProcessInfo", "startProcess", "stopProcess", "signalProcess", "startProcessGroup", "stopProcessGroup", "signalProcessGroup",
 			"clearProcessLogs", "sendProcessStdin", "readProcessStdoutLog", "tailProcessStderrLog", "addProcessGroup", "removeProcessGroup",
 		} {
-			w := newWorld(t, "")
+			w := newFakeDaemon(t, "")
 			s := New(w.options(""))
 			m := s.methods.rows["supervisor."+method]
 			args := Args{name, "0", "0"}[:m.required()]
@@ -84,13 +84,13 @@ func FuzzName(f *testing.F) {
 					t.Errorf("%s(%q): %v", method, name, err)
 				}
 			}
-			touches(t, w, newWorld(t, ""), method, name)
+			touches(t, w, newFakeDaemon(t, ""), method, name)
 		}
 	})
 }
 
 // touches checks that a method changed no process but those that a name means.
-func touches(t *testing.T, now, before *world, method, name string) {
+func touches(t *testing.T, now, before *fakeDaemon, method, name string) {
 	t.Helper()
 	n := spec.ParseNamespec(name)
 	if strings.HasSuffix(method, "Group") {

@@ -24,11 +24,11 @@ func (p processInfo) AppendValue(b []byte) []byte {
 	part := 0
 	str := func(b []byte, value string) []byte {
 		part++
-		return xmlrpc.AppendText(append(b, infoParts[part-1]...), value)
+		return xmlrpc.AppendText(append(b, processInfoParts[part-1]...), value)
 	}
 	num := func(b []byte, value int64) []byte {
 		part++
-		return strconv.AppendInt(append(b, infoParts[part-1]...), value, 10)
+		return strconv.AppendInt(append(b, processInfoParts[part-1]...), value, 10)
 	}
 	b = str(b, p.Name)
 	b = str(b, p.Group)
@@ -43,17 +43,17 @@ func (p processInfo) AppendValue(b []byte) []byte {
 	b = str(b, p.StdoutLog)
 	b = str(b, p.StderrLog)
 	b = num(b, int64(p.PID))
-	b = append(b, infoParts[part]...)
+	b = append(b, processInfoParts[part]...)
 	if p.State == state.Running {
 		b = appendUptime(b, p.PID, p.Uptime)
 	} else {
 		b = xmlrpc.AppendText(b, describe(runtime.Info(p)))
 	}
-	return append(b, infoParts[part+1]...)
+	return append(b, processInfoParts[part+1]...)
 }
 
-// infoParts is the text of a processInfo around its values.
-var infoParts = func() []string {
+// processInfoParts is the text of a processInfo around its values.
+var processInfoParts = func() []string {
 	const str, num = "?", 0
 	sample, err := xmlrpc.AppendValue(nil, xmlrpc.Struct{
 		{Name: "name", Value: str}, {Name: "group", Value: str},

@@ -50,7 +50,7 @@ func (s *Server) listenUnix(sv spec.Server) (net.Listener, os.FileInfo, error) {
 	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, openError(err)
 	}
-	l, err := listenClosed(temp)
+	l, err := listenPrivate(temp)
 	if err != nil {
 		return nil, nil, openError(err)
 	}
@@ -64,17 +64,17 @@ func (s *Server) listenUnix(sv spec.Server) (net.Listener, os.FileInfo, error) {
 	if err != nil {
 		l.Close()
 		if info != nil {
-			err = errors.Join(err, unlinkOurs(sv.Path, info))
+			err = errors.Join(err, unlinkIfOurs(sv.Path, info))
 		}
 		return nil, nil, err
 	}
 	return l, info, nil
 }
 
-// listenClosed listens on a socket that nobody but its owner can connect to,
+// listenPrivate listens on a socket that nobody but its owner can connect to,
 // whatever the umask is: Linux makes the file with the mode that the socket has.
 // Other systems go by the umask alone.
-func listenClosed(path string) (net.Listener, error) {
+func listenPrivate(path string) (net.Listener, error) {
 	closed := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
 		return c.Control(func(fd uintptr) { unix.Fchmod(int(fd), 0o600) })
 	}}
@@ -89,7 +89,7 @@ func listenClosed(path string) (net.Listener, error) {
 // publish links the socket to its real name. A name that is taken by a socket
 // on which nobody answers is freed first.
 func (s *Server) publish(sv spec.Server, temp string) (os.FileInfo, error) {
-	if err := os.Chmod(temp, fs.FileMode(sv.Mode).Perm()|setBits(sv.Mode)); err != nil {
+	if err := os.Chmod(temp, fs.FileMode(sv.Mode).Perm()|specialBits(sv.Mode)); err != nil {
 		return nil, openError(err)
 	}
 	info, err := os.Lstat(temp)
@@ -98,7 +98,7 @@ func (s *Server) publish(sv spec.Server, temp string) (os.FileInfo, error) {
 	}
 	err = os.Link(temp, sv.Path)
 	if errors.Is(err, fs.ErrExist) {
-		if answers(sv.Path) {
+		if socketInUse(sv.Path) {
 			return nil, errInUse
 		}
 		fmt.Fprintf(s.opt.Stderr, "Unlinking stale socket %s\n", sv.Path)
@@ -116,11 +116,11 @@ func (s *Server) publish(sv spec.Server, temp string) (os.FileInfo, error) {
 	return info, nil
 }
 
-// answers reports whether someone listens on the socket. Only a refusal proves
+// socketInUse reports whether someone listens on the socket. Only a refusal proves
 // that nobody does: a server that is slow, or that we may not connect to, is in
 // use. Supervisor takes silence for absence, and a second daemon then starts
 // every program again.
-func answers(path string) bool {
+func socketInUse(path string) bool {
 	conn, err := net.DialTimeout("unix", path, 5*time.Second)
 	if err == nil {
 		conn.Close()
@@ -130,8 +130,8 @@ func answers(path string) bool {
 		!errors.Is(err, syscall.ENOTSOCK) && !errors.Is(err, syscall.EPROTOTYPE)
 }
 
-// setBits are the bits above the permissions that a mode may have.
-func setBits(mode int) (m fs.FileMode) {
+// specialBits are the bits above the permissions that a mode may have.
+func specialBits(mode int) (m fs.FileMode) {
 	if mode&0o4000 != 0 {
 		m |= fs.ModeSetuid
 	}
@@ -165,8 +165,8 @@ func chown(sv spec.Server) error {
 	return nil
 }
 
-// unlinkOurs removes the socket file unless another has taken its name.
-func unlinkOurs(path string, ours os.FileInfo) error {
+// unlinkIfOurs removes the socket file unless another has taken its name.
+func unlinkIfOurs(path string, ours os.FileInfo) error {
 	now, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(now, ours) {
 		return nil
@@ -200,10 +200,10 @@ func openError(err error) error {
 	return fmt.Errorf("%s%v", text, err)
 }
 
-// connected is the context of a connection: who is at its other end, and its
-// place among the connections.
-func (st *site) connected(ctx context.Context, c net.Conn) context.Context {
-	ctx = context.WithValue(ctx, siteKey{}, st)
+// connContext is http.Server's ConnContext hook: requests find in their context the
+// server, the client's address or uid, and the state of the connection.
+func (hs *httpServer) connContext(ctx context.Context, c net.Conn) context.Context {
+	ctx = context.WithValue(ctx, httpServerKey{}, hs)
 	ctx = context.WithValue(ctx, callerKey{}, peer(c))
-	return context.WithValue(ctx, connKey{}, st.conns.add(c))
+	return context.WithValue(ctx, connKey{}, hs.conns.add(c))
 }

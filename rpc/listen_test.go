@@ -26,10 +26,10 @@ func shortDir(t testing.TB) string {
 }
 
 // unixOnly are the options of a server with one unix socket.
-func unixOnly(t testing.TB) (*world, Options) {
+func unixOnly(t testing.TB) (*fakeDaemon, Options) {
 	t.Helper()
 	dir := shortDir(t)
-	w := newWorld(t, dir)
+	w := newFakeDaemon(t, dir)
 	o := w.options(dir)
 	o.Servers = o.Servers[:1]
 	return w, o
@@ -231,7 +231,7 @@ func TestOpenErrors(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			o := newWorld(t, dir).options(dir)
+			o := newFakeDaemon(t, dir).options(dir)
 			o.Servers = []spec.Server{o.Servers[0], tc.server}
 			s := New(o)
 			err := s.Listen()
@@ -269,8 +269,8 @@ func TestChownRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if st := info.Sys().(*syscall.Stat_t); st.Uid != 12345 || st.Gid != 54321 {
-			t.Errorf("owner %d:%d", st.Uid, st.Gid)
+		if hs := info.Sys().(*syscall.Stat_t); hs.Uid != 12345 || hs.Gid != 54321 {
+			t.Errorf("owner %d:%d", hs.Uid, hs.Gid)
 		}
 		return
 	}
@@ -285,7 +285,7 @@ func TestChownRefused(t *testing.T) {
 // TestListenSays: what the activity log says when servers are opened.
 func TestListenSays(t *testing.T) {
 	dir := shortDir(t)
-	o := newWorld(t, dir).options(dir)
+	o := newFakeDaemon(t, dir).options(dir)
 	var log activity
 	o.Logger = log.logger(0)
 	listening(t, o)
@@ -304,7 +304,7 @@ func TestListenSays(t *testing.T) {
 // after a restart of the daemon.
 func TestSeveralServers(t *testing.T) {
 	dir := shortDir(t)
-	w := newWorld(t, dir)
+	w := newFakeDaemon(t, dir)
 	o := w.options(dir)
 	unix2 := o.Servers[0]
 	unix2.Path = filepath.Join(dir, "second.sock")
@@ -322,7 +322,7 @@ func TestSeveralServers(t *testing.T) {
 				t.Errorf("server %d: %s", n, resp.Status)
 			}
 		}
-		o.Servers[3].Port = s.sites[3].listener.Addr().(*net.TCPAddr).Port
+		o.Servers[3].Port = s.servers[3].listener.Addr().(*net.TCPAddr).Port
 		cancel()
 		if err := <-ended; err != nil {
 			t.Error(err)
@@ -332,7 +332,7 @@ func TestSeveralServers(t *testing.T) {
 
 func TestCaller(t *testing.T) {
 	dir := shortDir(t)
-	o := newWorld(t, dir).options(dir)
+	o := newFakeDaemon(t, dir).options(dir)
 	o.Extra = []Namespace{{Name: "test", Methods: []Method{{
 		Name: "caller", Func: func(ctx context.Context, _ Args) (any, error) { return Caller(ctx), nil },
 	}}}}

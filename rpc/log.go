@@ -103,7 +103,7 @@ func (s *Server) logMethods() []Method {
 
 func (s *Server) readProcessLog(path func(runtime.Info) string) func(context.Context, Args) (any, error) {
 	return func(ctx context.Context, args Args) (any, error) {
-		info, err := s.one(ctx, args)
+		info, err := s.processArg(ctx, args)
 		if err != nil {
 			return nil, err
 		}
@@ -127,7 +127,7 @@ func (s *Server) readPart(path string, args Args) (any, error) {
 		return nil, xmlrpc.NewFault(xmlrpc.NoFile, "")
 	}
 	if info, err := os.Stat(path); err == nil && partLength(info.Size(), offset, length) > s.opt.MaxReply {
-		return nil, about(xmlrpc.Failed, fmt.Sprintf("more than %d bytes", s.opt.MaxReply))
+		return nil, faultWith(xmlrpc.Failed, fmt.Sprintf("more than %d bytes", s.opt.MaxReply))
 	}
 	data, err := logfile.Read(path, offset, length)
 	switch {
@@ -156,7 +156,7 @@ func partLength(size, offset, length int64) int64 {
 // tailProcessLog never refuses a log that is not there: it is empty.
 func (s *Server) tailProcessLog(path func(runtime.Info) string) func(context.Context, Args) (any, error) {
 	return func(ctx context.Context, args Args) (any, error) {
-		info, err := s.one(ctx, args)
+		info, err := s.processArg(ctx, args)
 		if err != nil {
 			return nil, err
 		}
@@ -183,7 +183,7 @@ func (s *Server) tailProcessLog(path func(runtime.Info) string) func(context.Con
 }
 
 func (s *Server) clearProcessLogs(ctx context.Context, args Args) (any, error) {
-	info, err := s.one(ctx, args)
+	info, err := s.processArg(ctx, args)
 	if err != nil {
 		return nil, err
 	}

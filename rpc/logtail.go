@@ -14,8 +14,8 @@ import (
 	"supervisord/spec"
 )
 
-// backlog is how many of a log's last bytes a stream begins with.
-const backlog = 1024
+// tailBytes is how many of a log's last bytes a stream begins with.
+const tailBytes = 1024
 
 // truncated is what a stream says when its log was emptied in place.
 const truncated = "==> File truncated <==\n"
@@ -28,19 +28,19 @@ func (s *Server) serveLogtail(w http.ResponseWriter, r *http.Request) {
 	parts := strings.Split(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	switch {
 	case r.Method != http.MethodGet:
-		refuse(w, http.StatusBadRequest)
+		httpError(w, http.StatusBadRequest)
 		return
 	case len(parts) == 1:
-		refuse(w, http.StatusInternalServerError)
+		httpError(w, http.StatusInternalServerError)
 		return
 	case len(parts) > 3:
-		refuse(w, http.StatusNotFound)
+		httpError(w, http.StatusNotFound)
 		return
 	}
 	name := spec.ParseNamespec(parts[1])
 	info, err := s.opt.Processes.Info(r.Context(), name.Group, name.Process)
 	if err != nil || name.WholeGroup() {
-		refuse(w, http.StatusNotFound)
+		httpError(w, http.StatusNotFound)
 		return
 	}
 	path := info.StdoutLog
@@ -60,7 +60,7 @@ func (s *Server) serveLogtail(w http.ResponseWriter, r *http.Request) {
 // serveMainLogtail streams supervisord's own log.
 func (s *Server) serveMainLogtail(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet {
-		refuse(w, http.StatusBadRequest)
+		httpError(w, http.StatusBadRequest)
 		return
 	}
 	s.stream(w, r, s.opt.MainLog.Path())
@@ -71,7 +71,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, path string) {
 	f, info, err := openLog(path)
 	if err != nil {
 		w.Header().Del("X-Accel-Buffering")
-		refuse(w, http.StatusNotFound)
+		httpError(w, http.StatusNotFound)
 		return
 	}
 	w.Header().Set("Last-Modified", info.ModTime().UTC().Format(http.TimeFormat))
@@ -83,7 +83,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, path string) {
 		f.Close()
 		return
 	}
-	tail := &follower{path: path, file: f, offset: max(info.Size()-backlog, 0)}
+	tail := &follower{path: path, file: f, offset: max(info.Size()-tailBytes, 0)}
 	defer func() { tail.file.Close() }()
 	tail.run(r.Context(), s.opt.Poll, func(p []byte) error {
 		if _, err := w.Write(p); err != nil {
@@ -128,7 +128,7 @@ func (f *follower) run(ctx context.Context, poll time.Duration, send func([]byte
 	ticker := time.NewTicker(poll)
 	defer ticker.Stop()
 	for {
-		if err := f.look(ctx, send); err != nil {
+		if err := f.sendNew(ctx, send); err != nil {
 			return
 		}
 		select {
@@ -139,11 +139,11 @@ func (f *follower) run(ctx context.Context, poll time.Duration, send func([]byte
 	}
 }
 
-// look sends what is new. A file that became shorter was emptied in place: that
+// sendNew sends what is new. A file that became shorter was emptied in place: that
 // is said, and it is read from its start. A file that was put in the place of
 // the one that is open is taken up after the rest of the old one was read, so
 // that a rotation loses nothing.
-func (f *follower) look(ctx context.Context, send func([]byte) error) error {
+func (f *follower) sendNew(ctx context.Context, send func([]byte) error) error {
 	if info, err := f.file.Stat(); err == nil && info.Size() < f.offset {
 		f.offset = 0
 		if err := send([]byte(truncated)); err != nil {

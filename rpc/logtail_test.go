@@ -136,7 +136,7 @@ func TestLogtailTruncation(t *testing.T) {
 func TestLogtailOldProtocol(t *testing.T) {
 	w, o := unixOnly(t)
 	s := serve(t, o)
-	conn, err := net.Dial("unix", s.sites[0].Path)
+	conn, err := net.Dial("unix", s.servers[0].Path)
 	if err != nil {
 		t.Fatal(err)
 	}

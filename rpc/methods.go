@@ -122,20 +122,20 @@ func (s *Server) invoke(ctx context.Context, t *table, method string, args Args)
 		}
 		return nil, toFault(err, name)
 	}
-	if m.Done != "" && achieved(result) {
-		s.said(ctx, m.Done, args)
+	if m.Done != "" && anySucceeded(result) {
+		s.logChange(ctx, m.Done, args)
 	}
 	return result, nil
 }
 
-// achieved reports whether a result tells of anything done.
-func achieved(result any) bool {
+// anySucceeded reports whether a result tells of anything done.
+func anySucceeded(result any) bool {
 	all, several := result.(results)
 	return !several || slices.ContainsFunc(all, func(r runtime.Result) bool { return r.Err == nil })
 }
 
-// said writes who did what.
-func (s *Server) said(ctx context.Context, done string, args Args) {
+// logChange writes who did what.
+func (s *Server) logChange(ctx context.Context, done string, args Args) {
 	if strings.Contains(done, "%s") {
 		done = fmt.Sprintf(done, pyStr(args[0]))
 	}

@@ -42,7 +42,7 @@ func TestFaultText(t *testing.T) {
 		"[6] SHUTDOWN_STATE":                                 {Kind: runtime.ShuttingDown},
 		"[92] CANT_REREAD: x":                                nil,
 	} {
-		var got error = about(xmlrpc.CantReread, "x")
+		var got error = faultWith(xmlrpc.CantReread, "x")
 		if err != nil {
 			got = toFault(err, "given")
 		}
@@ -102,7 +102,7 @@ system.multicall array array
 `
 
 func TestSignatures(t *testing.T) {
-	s := New(newWorld(t, t.TempDir()).options(t.TempDir()))
+	s := New(newFakeDaemon(t, t.TempDir()).options(t.TempDir()))
 	var got strings.Builder
 	got.WriteByte('\n')
 	for _, name := range s.methods.names {
@@ -116,7 +116,7 @@ func TestSignatures(t *testing.T) {
 
 // TestHelp: the last lines of each text give the signature, as clients read it.
 func TestHelp(t *testing.T) {
-	s := New(newWorld(t, t.TempDir()).options(t.TempDir()))
+	s := New(newFakeDaemon(t, t.TempDir()).options(t.TempDir()))
 	for _, name := range s.methods.names {
 		m := s.methods.rows[name]
 		text, tags, found := strings.Cut(m.help(), "\n\n")
@@ -150,7 +150,7 @@ func TestHelp(t *testing.T) {
 // with names of the implementation in it, must not reach anything.
 func TestNoAttributeWalk(t *testing.T) {
 	dir := t.TempDir()
-	s := serve(t, newWorld(t, dir).options(dir))
+	s := serve(t, newFakeDaemon(t, dir).options(dir))
 	c := dial(t, s, 0)
 	for _, method := range []string{
 		"supervisor.supervisord.options.warnings.linecache.os.system",
@@ -170,7 +170,7 @@ func TestNoAttributeWalk(t *testing.T) {
 // TestShutdownState: while the daemon stops, one method of supervisor.* answers.
 func TestShutdownState(t *testing.T) {
 	dir := t.TempDir()
-	w := newWorld(t, dir)
+	w := newFakeDaemon(t, dir)
 	s := New(w.options(dir))
 	for _, mood := range []state.Mood{state.MoodShutdown, state.MoodRestarting} {
 		w.become(mood)
@@ -195,7 +195,7 @@ func TestShutdownState(t *testing.T) {
 // the rest is.
 func TestExtraNamespace(t *testing.T) {
 	dir := t.TempDir()
-	o := newWorld(t, dir).options(dir)
+	o := newFakeDaemon(t, dir).options(dir)
 	o.HasSupervisorNamespace = false
 	o.Extra = []Namespace{{Name: "reconcile", Methods: []Method{{
 		Name: "diff", Help: "What would be done, and why.",

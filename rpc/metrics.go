@@ -22,7 +22,7 @@ type Collector func(b *bytes.Buffer)
 func (s *Server) serveMetrics(w http.ResponseWriter, r *http.Request) {
 	all, err := s.opt.Processes.Snapshot(r.Context())
 	if err != nil {
-		refuse(w, http.StatusServiceUnavailable)
+		httpError(w, http.StatusServiceUnavailable)
 		return
 	}
 	var b bytes.Buffer

@@ -26,3 +26,13 @@ func peer(c net.Conn) string {
 	}
 	return "unix socket"
 }
+
+// peerUID is the user who connected, as the kernel knows it.
+func peerUID(c *net.UnixConn) (uid int, ok bool) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return 0, false
+	}
+	controlErr := raw.Control(func(fd uintptr) { uid, err = socketUID(int(fd)) })
+	return uid, controlErr == nil && err == nil
+}

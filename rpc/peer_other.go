@@ -2,7 +2,7 @@
 
 package rpc
 
-import "net"
+import "errors"
 
-// peerUID is not known on this system.
-func peerUID(*net.UnixConn) (uid int, ok bool) { return 0, false }
+// socketUID is not known on this system.
+func socketUID(int) (int, error) { return 0, errors.ErrUnsupported }

@@ -44,7 +44,7 @@ func (s *Server) processMethods() []Method {
 			Params:  []Param{some, wait},
 			Returns: yes,
 			Done:    "%s started",
-			Func:    single(waiting(s.opt.Processes.Start)),
+			Func:    forProcess(withWait(s.opt.Processes.Start)),
 		},
 		{
 			Name:    "startProcessGroup",
@@ -52,7 +52,7 @@ func (s *Server) processMethods() []Method {
 			Params:  []Param{group, wait},
 			Returns: list,
 			Done:    "%s:* started",
-			Func:    whole(waiting(s.opt.Processes.Start)),
+			Func:    forGroup(withWait(s.opt.Processes.Start)),
 		},
 		{
 			Name:    "startAllProcesses",
@@ -60,7 +60,7 @@ func (s *Server) processMethods() []Method {
 			Params:  []Param{wait},
 			Returns: list,
 			Done:    "all processes started",
-			Func:    every(waiting(s.opt.Processes.Start)),
+			Func:    forAll(withWait(s.opt.Processes.Start)),
 		},
 		{
 			Name:    "stopProcess",
@@ -68,7 +68,7 @@ func (s *Server) processMethods() []Method {
 			Params:  []Param{some, wait},
 			Returns: yes,
 			Done:    "%s stopped",
-			Func:    single(waiting(s.opt.Processes.Stop)),
+			Func:    forProcess(withWait(s.opt.Processes.Stop)),
 		},
 		{
 			Name:    "stopProcessGroup",
@@ -76,7 +76,7 @@ func (s *Server) processMethods() []Method {
 			Params:  []Param{group, wait},
 			Returns: list,
 			Done:    "%s:* stopped",
-			Func:    whole(waiting(s.opt.Processes.Stop)),
+			Func:    forGroup(withWait(s.opt.Processes.Stop)),
 		},
 		{
 			Name:    "stopAllProcesses",
@@ -84,7 +84,7 @@ func (s *Server) processMethods() []Method {
 			Params:  []Param{wait},
 			Returns: list,
 			Done:    "all processes stopped",
-			Func:    every(waiting(s.opt.Processes.Stop)),
+			Func:    forAll(withWait(s.opt.Processes.Stop)),
 		},
 		{
 			Name:    "signalProcess",
@@ -92,7 +92,7 @@ func (s *Server) processMethods() []Method {
 			Params:  []Param{some, sig},
 			Returns: yes,
 			Done:    "%s signalled",
-			Func:    single(s.signal),
+			Func:    forProcess(s.signal),
 		},
 		{
 			Name:    "signalProcessGroup",
@@ -100,7 +100,7 @@ func (s *Server) processMethods() []Method {
 			Params:  []Param{group, sig},
 			Returns: list,
 			Done:    "%s:* signalled",
-			Func:    whole(s.signal),
+			Func:    forGroup(s.signal),
 		},
 		{
 			Name:    "signalAllProcesses",
@@ -108,7 +108,7 @@ func (s *Server) processMethods() []Method {
 			Params:  []Param{sig},
 			Returns: list,
 			Done:    "all processes signalled",
-			Func:    every(s.signal),
+			Func:    forAll(s.signal),
 		},
 		{
 			Name: "sendProcessStdin",
@@ -124,9 +124,9 @@ func (s *Server) processMethods() []Method {
 // operation acts on what sel names; rest are the parameters after the name.
 type operation func(ctx context.Context, sel runtime.Select, rest Args) ([]runtime.Result, error)
 
-// single makes a method of an operation on one process; the name group:* makes
+// forProcess makes a method of an operation on one process; the name group:* makes
 // it the method for a group.
-func single(do operation) func(context.Context, Args) (any, error) {
+func forProcess(do operation) func(context.Context, Args) (any, error) {
 	return func(ctx context.Context, args Args) (any, error) {
 		name, err := args.Name(0)
 		if err != nil {
@@ -134,7 +134,7 @@ func single(do operation) func(context.Context, Args) (any, error) {
 		}
 		n := spec.ParseNamespec(name)
 		if n.Group == "" { // an empty Select would mean everything
-			return nil, about(xmlrpc.BadName, name)
+			return nil, faultWith(xmlrpc.BadName, name)
 		}
 		all, err := do(ctx, runtime.Select(n), args[1:])
 		if err != nil || !n.WholeGroup() {
@@ -144,29 +144,29 @@ func single(do operation) func(context.Context, Args) (any, error) {
 	}
 }
 
-// whole makes a method of an operation on a group.
-func whole(do operation) func(context.Context, Args) (any, error) {
+// forGroup makes a method of an operation on a group.
+func forGroup(do operation) func(context.Context, Args) (any, error) {
 	return func(ctx context.Context, args Args) (any, error) {
 		group := args.Text(0)
-		if group == "" { // as in single
-			return nil, about(xmlrpc.BadName, group)
+		if group == "" { // as in forProcess
+			return nil, faultWith(xmlrpc.BadName, group)
 		}
 		all, err := do(ctx, runtime.Select{Group: group}, args[1:])
 		return results(all), err
 	}
 }
 
-// every makes a method of an operation on all processes.
-func every(do operation) func(context.Context, Args) (any, error) {
+// forAll makes a method of an operation on all processes.
+func forAll(do operation) func(context.Context, Args) (any, error) {
 	return func(ctx context.Context, args Args) (any, error) {
 		all, err := do(ctx, runtime.Select{}, args)
 		return results(all), err
 	}
 }
 
-// waiting makes an operation of Start or Stop, whose parameter is whether to
+// withWait makes an operation of Start or Stop, whose parameter is whether to
 // wait, by default yes.
-func waiting(do func(context.Context, runtime.Select, bool) ([]runtime.Result, error)) operation {
+func withWait(do func(context.Context, runtime.Select, bool) ([]runtime.Result, error)) operation {
 	return func(ctx context.Context, sel runtime.Select, rest Args) ([]runtime.Result, error) {
 		return do(ctx, sel, rest.Bool(0, true))
 	}
@@ -187,7 +187,7 @@ func (s *Server) signal(ctx context.Context, sel runtime.Select, rest Args) ([]r
 	if err == nil {
 		return s.opt.Processes.Signal(ctx, sel, sig)
 	}
-	bad := about(xmlrpc.BadSignal, rest.Text(0))
+	bad := faultWith(xmlrpc.BadSignal, rest.Text(0))
 	if sel.Process != "" {
 		if _, err := s.opt.Processes.Info(ctx, sel.Group, sel.Process); err != nil {
 			return nil, err
@@ -215,20 +215,20 @@ func (s *Server) signal(ctx context.Context, sel runtime.Select, rest Args) ([]r
 }
 
 func (s *Server) getProcessInfo(ctx context.Context, args Args) (any, error) {
-	info, err := s.one(ctx, args)
+	info, err := s.processArg(ctx, args)
 	return processInfo(info), err
 }
 
-// one is the process that the first parameter names; it must be one, not a
+// processArg is the process that the first parameter names; it must be one, not a
 // group.
-func (s *Server) one(ctx context.Context, args Args) (runtime.Info, error) {
+func (s *Server) processArg(ctx context.Context, args Args) (runtime.Info, error) {
 	name, err := args.Name(0)
 	if err != nil {
 		return runtime.Info{}, err
 	}
 	n := spec.ParseNamespec(name)
 	if n.WholeGroup() {
-		return runtime.Info{}, about(xmlrpc.BadName, name)
+		return runtime.Info{}, faultWith(xmlrpc.BadName, name)
 	}
 	return s.opt.Processes.Info(ctx, n.Group, n.Process)
 }
@@ -243,9 +243,9 @@ func (s *Server) sendStdin(ctx context.Context, args Args) (any, error) {
 	case nil:
 		return nil, badParameters
 	default:
-		return nil, about(xmlrpc.IncorrectParameters, pyStr(chars))
+		return nil, faultWith(xmlrpc.IncorrectParameters, pyStr(chars))
 	}
-	info, err := s.one(ctx, args)
+	info, err := s.processArg(ctx, args)
 	if err != nil {
 		return nil, err
 	}

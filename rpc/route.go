@@ -21,95 +21,95 @@ import (
 const serverName = "Medusa/1.12"
 
 // ServeHTTP answers one request.
-func (st *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (hs *httpServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
-	end, ok := st.conns.begin(ctx.Value(connKey{}).(*conn))
+	end, ok := hs.conns.begin(ctx.Value(connKey{}).(*conn))
 	defer end()
 	defer func() {
 		if p := recover(); p != nil {
-			st.server.log.Log(ctx, mainlog.LevelCritical, fmt.Sprintf("%s %q panicked: %v\n%s", r.Method, r.URL.Path, p, debug.Stack()))
+			hs.server.log.Log(ctx, mainlog.LevelCritical, fmt.Sprintf("%s %q panicked: %v\n%s", r.Method, r.URL.Path, p, debug.Stack()))
 			panic(http.ErrAbortHandler) // net/http closes the connection
 		}
 	}()
-	reply := &reply{ResponseWriter: w, control: http.NewResponseController(w), patience: st.server.opt.BodyTimeout}
+	reply := &reply{ResponseWriter: w, control: http.NewResponseController(w), writeTimeout: hs.server.opt.BodyTimeout}
 	w.Header().Set("Server", serverName)
 	if ok {
-		st.answer(reply, r)
+		hs.handle(reply, r)
 	} else {
 		w.Header().Set("Connection", "close")
-		refuse(reply, http.StatusServiceUnavailable)
+		httpError(reply, http.StatusServiceUnavailable)
 	}
 	// What was answered leaves now: the daemon may be about to end.
 	reply.control.Flush()
 	reply.control.SetWriteDeadline(time.Time{})
-	st.access(r, reply)
+	hs.logAccess(r, reply)
 }
 
-// answer checks whether the request may be made, and finds what it is for.
+// handle checks whether the request may be made, and finds what it is for.
 //
 // Source: contract/rpc.md section 1, handler choice.
-func (st *site) answer(w http.ResponseWriter, r *http.Request) {
-	switch status := authorize(st.Server, r); {
+func (hs *httpServer) handle(w http.ResponseWriter, r *http.Request) {
+	switch status := authorize(hs.Server, r); {
 	case status == http.StatusUnauthorized:
 		// The connection is closed, where Supervisor keeps it and swallows what
 		// follows (contract/differences.md row 57).
 		w.Header().Set("Connection", "close")
 		w.Header().Set("WWW-Authenticate", `Basic realm="default"`)
-		refuse(w, status)
+		httpError(w, status)
 		return
 	case status != 0:
-		turnAway(w, status, http.StatusText(status))
+		httpErrorClose(w, status, http.StatusText(status))
 		return
 	}
-	if !st.hostAllowed(r.Host) {
-		turnAway(w, http.StatusForbidden, "Forbidden: this server answers only to the names of this machine")
+	if !hs.hostAllowed(r.Host) {
+		httpErrorClose(w, http.StatusForbidden, "Forbidden: this server answers only to the names of this machine")
 		return
 	}
-	if err := st.cross.Check(r); err != nil {
-		turnAway(w, http.StatusForbidden, "Forbidden: "+err.Error())
+	if err := hs.cross.Check(r); err != nil {
+		httpErrorClose(w, http.StatusForbidden, "Forbidden: "+err.Error())
 		return
 	}
-	body, status := st.receive(w, r)
+	body, status := hs.readBody(w, r)
 	if status != 0 {
-		turnAway(w, status, http.StatusText(status))
+		httpErrorClose(w, status, http.StatusText(status))
 		return
 	}
 	path := r.URL.Path
 	switch {
 	case strings.Contains(r.URL.EscapedPath(), ";"):
-		refuse(w, http.StatusBadRequest)
+		httpError(w, http.StatusBadRequest)
 	case strings.HasPrefix(path, "/RPC2"):
-		st.server.serveRPC(w, r, body)
+		hs.server.serveRPC(w, r, body)
 	case strings.HasPrefix(path, "/logtail"):
-		st.server.serveLogtail(w, r)
+		hs.server.serveLogtail(w, r)
 	case strings.HasPrefix(path, "/mainlogtail"):
-		st.server.serveMainLogtail(w, r)
+		hs.server.serveMainLogtail(w, r)
 	case path == "/metrics" && r.Method == http.MethodGet:
-		st.server.serveMetrics(w, r)
+		hs.server.serveMetrics(w, r)
 	case r.Method == http.MethodGet || r.Method == http.MethodPost:
 		switch strings.TrimLeft(path, "/") {
 		case "", "index.html":
-			st.server.serveStatus(w, r)
+			hs.server.serveStatus(w, r)
 		case "tail.html":
-			st.server.serveTail(w, r)
+			hs.server.serveTail(w, r)
 		case "ok.html":
 			w.Header().Set("Content-Type", "text/plain")
 			w.Header().Set("Content-Length", "2")
 			fmt.Fprint(w, "OK")
 		default:
-			st.serveFile(w, r)
+			hs.serveFile(w, r)
 		}
 	default:
-		st.serveFile(w, r)
+		hs.serveFile(w, r)
 	}
 }
 
-// receive reads the body of a request, of whatever method, before anything is
+// readBody reads the body of a request, of whatever method, before anything is
 // done about it: nothing else waits for a client to send, and only when all is
 // read does net/http notice a client that hangs up. It answers 0, or the status
 // to refuse with.
-func (st *site) receive(w http.ResponseWriter, r *http.Request) (body []byte, status int) {
-	o := &st.server.opt
+func (hs *httpServer) readBody(w http.ResponseWriter, r *http.Request) (body []byte, status int) {
+	o := &hs.server.opt
 	switch {
 	case r.Method == http.MethodPost && (r.ContentLength < 0 || r.Header.Get("Content-Length") == ""):
 		return nil, http.StatusLengthRequired
@@ -124,7 +124,7 @@ func (st *site) receive(w http.ResponseWriter, r *http.Request) (body []byte, st
 	}
 	// The memory grows with what has come, not with what was announced.
 	var received bytes.Buffer
-	err := st.conns.receiving(r.Context().Value(connKey{}).(*conn), func() error {
+	err := hs.conns.receiving(r.Context().Value(connKey{}).(*conn), func() error {
 		_, err := received.ReadFrom(io.LimitReader(r.Body, o.MaxBody+1))
 		return err
 	})
@@ -143,8 +143,8 @@ func (st *site) receive(w http.ResponseWriter, r *http.Request) (body []byte, st
 // for no password, against web pages whose name was made to point here
 // (DNS rebinding): it answers to an address or to localhost. Behind a password
 // such a page gets nowhere, so a proxy may pass its own Host on.
-func (st *site) hostAllowed(host string) bool {
-	if !st.local || st.Username != "" || host == "" {
+func (hs *httpServer) hostAllowed(host string) bool {
+	if !hs.local || hs.Username != "" || host == "" {
 		return true
 	}
 	if h, _, err := net.SplitHostPort(host); err == nil {
@@ -154,23 +154,25 @@ func (st *site) hostAllowed(host string) bool {
 	if _, err := netip.ParseAddr(host); err == nil {
 		return true
 	}
-	return host == "localhost" || strings.HasSuffix(host, ".localhost") || host == st.Host
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || host == hs.Host
 }
 
-// turnAway refuses a request whose body was not read. The connection is closed,
-// since net/http would wait for the body first.
-func turnAway(w http.ResponseWriter, status int, message string) {
+// httpErrorClose is httpErrorMessage for a request whose body was not read. The
+// connection is closed, since net/http would wait for the body first.
+func httpErrorClose(w http.ResponseWriter, status int, message string) {
 	w.Header().Set("Connection", "close")
-	refuseWith(w, status, message)
+	httpErrorMessage(w, status, message)
 }
 
-// refuse answers with a status and Supervisor's page for it.
-func refuse(w http.ResponseWriter, status int) { refuseWith(w, status, http.StatusText(status)) }
+// httpError answers with a status and Supervisor's page for it.
+func httpError(w http.ResponseWriter, status int) {
+	httpErrorMessage(w, status, http.StatusText(status))
+}
 
-// refuseWith answers with a page that says more than the status does.
+// httpErrorMessage answers with a page that says more than the status does.
 //
 // Source: contract/rpc.md section 1, error page.
-func refuseWith(w http.ResponseWriter, status int, message string) {
+func httpErrorMessage(w http.ResponseWriter, status int, message string) {
 	page := fmt.Sprintf("<head>\r\n<title>Error response</title>\r\n</head>\r\n<body>\r\n<h1>Error response</h1>\r\n"+
 		"<p>Error code %d.\r\n<p>Message: %s.\r\n</body>\r\n", status, message)
 	w.Header().Set("Content-Type", "text/html")
@@ -180,10 +182,10 @@ func refuseWith(w http.ResponseWriter, status int, message string) {
 }
 
 // baseURL is the address of the server as the client knows it.
-func (st *site) baseURL(r *http.Request) string {
+func (hs *httpServer) baseURL(r *http.Request) string {
 	host := r.Host
 	if host == "" {
-		host = st.name()
+		host = hs.name()
 	}
 	base := url.URL{Scheme: "http", Host: host}
 	if r.TLS != nil {
@@ -202,16 +204,16 @@ func (s *Server) trace(ctx context.Context, format string, values ...any) {
 	}
 }
 
-// access writes the line about a request.
+// logAccess writes the line about a request.
 //
 // Source: contract/config.md section 11.
 // Differs: the bytes are those of the reply's body, without its header.
-func (st *site) access(r *http.Request, w *reply) {
+func (hs *httpServer) logAccess(r *http.Request, w *reply) {
 	from := r.RemoteAddr
-	if st.Network == "unix" {
+	if hs.Network == "unix" {
 		from = "localhost:0"
 	}
-	st.server.trace(r.Context(), `%s - - [%s] "%s %s %s" %d %d`, from,
+	hs.server.trace(r.Context(), `%s - - [%s] "%s %s %s" %d %d`, from,
 		time.Now().Format("02/Jan/2006:15:04:05 -0700"), r.Method, r.RequestURI, r.Proto, w.status, w.bytes)
 }
 
@@ -219,17 +221,17 @@ func (st *site) access(r *http.Request, w *reply) {
 // client may take over it.
 type reply struct {
 	http.ResponseWriter
-	control  *http.ResponseController
-	patience time.Duration
-	status   int // 0 until the header is written
-	bytes    int64
+	control      *http.ResponseController
+	writeTimeout time.Duration
+	status       int // 0 until the header is written
+	bytes        int64
 }
 
 // WriteHeader notes the status. A client that has not taken the whole reply in
 // time loses it.
 func (w *reply) WriteHeader(status int) {
 	w.status = status
-	w.control.SetWriteDeadline(time.Now().Add(w.patience))
+	w.control.SetWriteDeadline(time.Now().Add(w.writeTimeout))
 	w.ResponseWriter.WriteHeader(status)
 }
 

@@ -67,12 +67,12 @@ type Options struct {
 // Server answers on all the sockets of the configuration. New, Listen and Run
 // are called once each, in this order; Check may be called while Run runs.
 type Server struct {
-	opt     Options
-	log     *slog.Logger
-	methods *table // what clients may call
-	own     *table // supervisor.*, which the status page uses in any case
-	sites   []*site
-	started time.Time // what Last-Modified of our own files says
+	opt               Options
+	log               *slog.Logger
+	methods           *table // what clients may call
+	supervisorMethods *table // supervisor.*, which the status page uses in any case
+	servers           []*httpServer
+	started           time.Time // what Last-Modified of our own files says
 
 	mu     sync.Mutex // guards closed
 	closed bool
@@ -109,7 +109,7 @@ func New(o Options) *Server {
 	}
 	s := &Server{opt: o, log: o.Logger, started: time.Now()}
 	supervisor := s.supervisorNamespace()
-	s.own = newTable([]Namespace{supervisor})
+	s.supervisorMethods = newTable([]Namespace{supervisor})
 	namespaces := []Namespace{s.systemNamespace()}
 	if o.HasSupervisorNamespace {
 		namespaces = append(namespaces, supervisor)
@@ -136,11 +136,11 @@ func maxConns(servers int) int {
 // Source: contract/config.md section 10.
 func (s *Server) Listen() error {
 	for _, sv := range s.opt.Servers {
-		st, err := s.open(sv)
+		hs, err := s.open(sv)
 		if err != nil {
 			return errors.Join(err, s.Close())
 		}
-		s.sites = append(s.sites, st)
+		s.servers = append(s.servers, hs)
 		if s.opt.HasSupervisorNamespace {
 			s.log.Info("RPC interface 'supervisor' initialized")
 		}
@@ -156,8 +156,8 @@ func (s *Server) Listen() error {
 // and closes everything. Log streams and waiting calls end with ctx.
 func (s *Server) Run(ctx context.Context) error {
 	var serving sync.WaitGroup
-	for _, st := range s.sites {
-		st.run(ctx, &serving)
+	for _, hs := range s.servers {
+		hs.run(ctx, &serving)
 	}
 	<-ctx.Done()
 	s.drain()
@@ -169,10 +169,10 @@ func (s *Server) Run(ctx context.Context) error {
 // drain waits for requests that are being answered. Their context has ended,
 // so none lasts long but one whose client does not read.
 func (s *Server) drain() {
-	const patience = time.Second
-	deadline := time.Now().Add(patience)
-	for _, st := range s.sites {
-		st.conns.drain(time.Until(deadline))
+	const timeout = time.Second
+	deadline := time.Now().Add(timeout)
+	for _, hs := range s.servers {
+		hs.conns.drain(time.Until(deadline))
 	}
 }
 
@@ -187,8 +187,8 @@ func (s *Server) Close() error {
 	}
 	s.closed = true
 	var errs []error
-	for _, st := range s.sites {
-		errs = append(errs, st.close())
+	for _, hs := range s.servers {
+		errs = append(errs, hs.close())
 	}
 	return errors.Join(errs...)
 }
@@ -203,8 +203,8 @@ func (s *Server) Check() error {
 		return nil
 	}
 	var errs []error
-	for _, st := range s.sites {
-		errs = append(errs, st.check())
+	for _, hs := range s.servers {
+		errs = append(errs, hs.check())
 	}
 	return errors.Join(errs...)
 }

@@ -35,7 +35,7 @@ func uid() string { return strconv.Itoa(os.Getuid()) }
 // not reach a server without a password.
 func TestHostCheck(t *testing.T) {
 	dir := shortDir(t)
-	o := newWorld(t, dir).options(dir)
+	o := newFakeDaemon(t, dir).options(dir)
 	open := o.Servers[1]
 	open.Username, open.Password = "", ""
 	o.Servers = append(o.Servers, open)
@@ -100,7 +100,7 @@ func TestBodyLimits(t *testing.T) {
 	_, o := unixOnly(t)
 	o.MaxBody = 1000
 	s := serve(t, o)
-	path := s.sites[0].Path
+	path := s.servers[0].Path
 	for request, want := range map[string]string{
 		// Nothing of the gigabyte is read.
 		"POST /RPC2 HTTP/1.1\r\nHost: h\r\nContent-Length: 1073741824\r\n\r\n": "413 Request Entity Too Large",
@@ -132,7 +132,7 @@ func TestSlowHeader(t *testing.T) {
 		"body":   "POST /RPC2 HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n" + strings.Repeat("x", 900),
 	} {
 		t.Run(name, func(t *testing.T) {
-			conn, err := net.Dial("unix", s.sites[0].Path)
+			conn, err := net.Dial("unix", s.servers[0].Path)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -189,7 +189,7 @@ func TestHangUpEndsTheWait(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, err := net.Dial("unix", s.sites[0].Path)
+	conn, err := net.Dial("unix", s.servers[0].Path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -241,7 +241,7 @@ func TestConnectionLimit(t *testing.T) {
 	w, o := unixOnly(t)
 	o.MaxConns = 20
 	s := serve(t, o)
-	path := s.sites[0].Path
+	path := s.servers[0].Path
 	for i := range 200 {
 		conn, err := net.Dial("unix", path)
 		if err != nil {
@@ -272,15 +272,15 @@ func TestConnectionLimit(t *testing.T) {
 	}
 	close(w.hold)
 	busy.Wait()
-	s.sites[0].conns.drain(2 * time.Minute) // a client may have its reply before its place is free
+	s.servers[0].conns.drain(2 * time.Minute) // a client may have its reply before its place is free
 	if resp, body := dial(t, s, 0).do(t, "GET", "/ok.html", ""); resp.StatusCode != 200 {
 		t.Errorf("%s %s", resp.Status, body)
 	}
 }
 
-// held is how many connections the first site has.
+// held is how many connections the first server has.
 func held(s *Server) int {
-	cs := s.sites[0].conns
+	cs := s.servers[0].conns
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	return len(cs.all)
@@ -288,7 +288,7 @@ func held(s *Server) int {
 
 // serving is how many of them are being answered.
 func serving(s *Server) int {
-	cs := s.sites[0].conns
+	cs := s.servers[0].conns
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	return cs.unfinished
@@ -299,7 +299,7 @@ func serving(s *Server) int {
 func TestKeepAliveAndPipeline(t *testing.T) {
 	_, o := unixOnly(t)
 	s := serve(t, o)
-	conn, err := net.Dial("unix", s.sites[0].Path)
+	conn, err := net.Dial("unix", s.servers[0].Path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -324,8 +324,8 @@ func TestKeepAliveAndPipeline(t *testing.T) {
 // TestUnauthorizedCloses: the original keeps the connection as a sink.
 func TestUnauthorizedCloses(t *testing.T) {
 	dir := shortDir(t)
-	s := serve(t, newWorld(t, dir).options(dir))
-	conn, err := net.Dial("tcp", s.sites[1].listener.Addr().String())
+	s := serve(t, newFakeDaemon(t, dir).options(dir))
+	conn, err := net.Dial("tcp", s.servers[1].listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -352,7 +352,7 @@ func TestPasswords(t *testing.T) {
 		{"{SHA}e5e9fa1ba31ecd1ae84f75caaa474f3a663f05f4", "{SHA}e5e9fa1ba31ecd1ae84f75caaa474f3a663f05f4", 0},
 		{"{SHA}E5E9FA1BA31ECD1AE84F75CAAA474F3A663F05F4", "secret", 0},
 	} {
-		if got := matches(tc.given, tc.configured); got != tc.want {
+		if got := passwordMatches(tc.given, tc.configured); got != tc.want {
 			t.Errorf("%q against %q: %d", tc.given, tc.configured, got)
 		}
 	}
@@ -456,7 +456,7 @@ func TestInvalidRequestIsLogged(t *testing.T) {
 func TestTLS(t *testing.T) {
 	dir := shortDir(t)
 	cert := selfSigned(t, dir)
-	o := newWorld(t, dir).options(dir)
+	o := newFakeDaemon(t, dir).options(dir)
 	plain := spec.Server{Section: "inet_http_server:tls", Network: "tcp", Host: "127.0.0.1",
 		CertFile: filepath.Join(dir, "cert.pem"), KeyFile: filepath.Join(dir, "key.pem")}
 	strict := plain
@@ -468,7 +468,7 @@ func TestTLS(t *testing.T) {
 	get := func(n int, own ...tls.Certificate) error {
 		transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, Certificates: own}}
 		defer transport.CloseIdleConnections()
-		c := &client{http: &http.Client{Transport: transport}, base: "https://" + s.sites[n].listener.Addr().String()}
+		c := &client{http: &http.Client{Transport: transport}, base: "https://" + s.servers[n].listener.Addr().String()}
 		_, err := c.call("supervisor.getState")
 		return err
 	}
@@ -481,7 +481,7 @@ func TestTLS(t *testing.T) {
 	if err := get(1); err == nil {
 		t.Error("let in without a certificate")
 	}
-	if resp, err := http.Get("http://" + s.sites[0].listener.Addr().String()); err == nil {
+	if resp, err := http.Get("http://" + s.servers[0].listener.Addr().String()); err == nil {
 		resp.Body.Close()
 		if resp.StatusCode != http.StatusBadRequest {
 			t.Errorf("without TLS: %s", resp.Status)

@@ -21,7 +21,7 @@ import (
 // sendRaw opens a connection and writes a request, or the beginning of one.
 func sendRaw(t testing.TB, s *Server, request string) net.Conn {
 	t.Helper()
-	conn, err := net.Dial("unix", s.sites[0].Path)
+	conn, err := net.Dial("unix", s.servers[0].Path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -158,7 +158,7 @@ func (s *Server) reread(ctx context.Context) (any, error) {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		return nil, about(xmlrpc.CantReread, err.Error())
+		return nil, faultWith(xmlrpc.CantReread, err.Error())
 	}
 	return []any{[]any{added, changed, removed}}, nil
 }
@@ -169,7 +169,7 @@ func (s *Server) changeGroup(ctx context.Context, args Args, change func(context
 	err := change(ctx, args.Text(0))
 	var refusal *runtime.Error
 	if err != nil && ctx.Err() == nil && !errors.As(err, &refusal) {
-		err = about(xmlrpc.Failed, err.Error())
+		err = faultWith(xmlrpc.Failed, err.Error())
 	}
 	return true, err
 }
@@ -216,7 +216,7 @@ func (s *Server) clearMainLog(ctx context.Context, args Args) (any, error) {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil, xmlrpc.NewFault(xmlrpc.NoFile, "")
 	}
-	s.said(ctx, "main log cleared", args)
+	s.logChange(ctx, "main log cleared", args)
 	if err := s.opt.MainLog.Clear(); err != nil {
 		return nil, xmlrpc.NewFault(xmlrpc.Failed, "")
 	}

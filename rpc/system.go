@@ -29,7 +29,7 @@ func (s *Server) systemNamespace() Namespace {
 			Returns:       Param{Type: "string", Name: "result", Text: "text; its last lines begin with @param and @return"},
 			WhileStopping: true,
 			Func: func(_ context.Context, args Args) (any, error) {
-				m, err := s.described(args)
+				m, err := s.lookUp(args)
 				if err != nil {
 					return nil, err
 				}
@@ -43,7 +43,7 @@ func (s *Server) systemNamespace() Namespace {
 			Returns:       Param{Type: "array", Name: "result", Text: "type of the result, then those of the parameters"},
 			WhileStopping: true,
 			Func: func(_ context.Context, args Args) (any, error) {
-				m, err := s.described(args)
+				m, err := s.lookUp(args)
 				if err != nil {
 					return nil, err
 				}
@@ -63,7 +63,7 @@ func (s *Server) systemNamespace() Namespace {
 	}}
 }
 
-func (s *Server) described(args Args) (row, error) {
+func (s *Server) lookUp(args Args) (row, error) {
 	m, ok := s.methods.rows[args.Text(0)]
 	if !ok {
 		return row{}, xmlrpc.NewFault(xmlrpc.SignatureUnsupported, "")
@@ -88,7 +88,7 @@ func (s *Server) multicall(ctx context.Context, args Args) (any, error) {
 	values := make([]any, 0, len(calls))
 	var size int64
 	for _, c := range calls {
-		v, err := s.callOf(ctx, c.(map[string]any))
+		v, err := s.callItem(ctx, c.(map[string]any))
 		var fault *xmlrpc.Fault
 		switch {
 		case err == nil:
@@ -97,14 +97,14 @@ func (s *Server) multicall(ctx context.Context, args Args) (any, error) {
 		case errors.As(err, &fault):
 			v = fault
 		default:
-			v = about(xmlrpc.Failed, err.Error())
+			v = faultWith(xmlrpc.Failed, err.Error())
 		}
 		value, err := xmlrpc.AppendValue(nil, v)
 		if err != nil {
 			return nil, err
 		}
 		if size += int64(len(value)); size > s.opt.MaxReply {
-			return nil, about(xmlrpc.Failed, fmt.Sprintf("the results have more than %d bytes", s.opt.MaxReply))
+			return nil, faultWith(xmlrpc.Failed, fmt.Sprintf("the results have more than %d bytes", s.opt.MaxReply))
 		}
 		values = append(values, encoded(value))
 	}
@@ -117,14 +117,14 @@ type encoded []byte
 // AppendValue writes the value.
 func (e encoded) AppendValue(b []byte) []byte { return append(b, e...) }
 
-// callOf runs one call of a multicall.
-func (s *Server) callOf(ctx context.Context, call map[string]any) (any, error) {
+// callItem runs one call of a multicall.
+func (s *Server) callItem(ctx context.Context, call map[string]any) (any, error) {
 	method, ok := call["methodName"]
 	if !ok || method == nil {
-		return nil, about(xmlrpc.IncorrectParameters, "No methodName")
+		return nil, faultWith(xmlrpc.IncorrectParameters, "No methodName")
 	}
 	if method == "system.multicall" {
-		return nil, about(xmlrpc.IncorrectParameters, "Recursive system.multicall forbidden")
+		return nil, faultWith(xmlrpc.IncorrectParameters, "Recursive system.multicall forbidden")
 	}
 	name, isName := method.(string)
 	params, given := call["params"]

@@ -54,7 +54,7 @@ type action struct{ Name, Href, Post string }
 // here such a link leads to a page that asks, and an old bookmark still works.
 func (s *Server) serveStatus(w http.ResponseWriter, r *http.Request) {
 	if err := r.ParseForm(); err != nil {
-		refuse(w, http.StatusBadRequest)
+		httpError(w, http.StatusBadRequest)
 		return
 	}
 	act, name := r.Form.Get("action"), r.Form.Get("processname")
@@ -63,16 +63,16 @@ func (s *Server) serveStatus(w http.ResponseWriter, r *http.Request) {
 		s.showStatus(w, r)
 	case !knownAction(act, name):
 		s.log.Error(fmt.Sprintf("Web interface error:unknown action %s", spec.PyRepr(act)))
-		refuse(w, http.StatusInternalServerError)
+		httpError(w, http.StatusInternalServerError)
 	case act != "refresh" && r.Method != http.MethodPost:
 		s.render(w, "confirm.html", map[string]string{
 			"Question": question(act, name), "Action": act, "Process": name,
 		})
 	default:
-		message, err := s.act(r.Context(), act, name)
+		message, err := s.runAction(r.Context(), act, name)
 		if err != nil {
 			s.log.Error(fmt.Sprintf("Web interface error:%v", err))
-			refuse(w, http.StatusInternalServerError)
+			httpError(w, http.StatusInternalServerError)
 			return
 		}
 		s.redirect(w, r, message)
@@ -104,32 +104,32 @@ func question(act, name string) string {
 
 // redirect leads back to the status page with a message.
 func (s *Server) redirect(w http.ResponseWriter, r *http.Request, message string) {
-	site := r.Context().Value(siteKey{}).(*site)
-	w.Header().Set("Location", site.baseURL(r)+"/?message="+pyQuote(message))
+	httpServer := r.Context().Value(httpServerKey{}).(*httpServer)
+	w.Header().Set("Location", httpServer.baseURL(r)+"/?message="+pyQuote(message))
 	noCache(w)
-	refuse(w, http.StatusSeeOther)
+	httpError(w, http.StatusSeeOther)
 }
 
-// act runs an action to its end and says what came of it. The error is one that
+// runAction runs an action to its end and says what came of it. The error is one that
 // the page has no words for. A browser that goes away, as on an impatient reload,
 // ends no action: a restart would stop half-way.
-func (s *Server) act(ctx context.Context, act, name string) (message string, err error) {
+func (s *Server) runAction(ctx context.Context, act, name string) (message string, err error) {
 	ctx = context.WithoutCancel(ctx)
 	do := func(method string, args ...any) error {
-		_, err := s.invoke(ctx, s.own, "supervisor."+method, args)
+		_, err := s.invoke(ctx, s.supervisorMethods, "supervisor."+method, args)
 		return err
 	}
 	switch act {
 	case "refresh":
 		return "Page refreshed at " + time.Now().Format(time.ANSIC), nil
 	case "stopall":
-		return worded("All stopped at "+time.Now().Format(time.ANSIC), do("stopAllProcesses"))
+		return actionMessage("All stopped at "+time.Now().Format(time.ANSIC), do("stopAllProcesses"))
 	case "restartall":
 		err := do("stopAllProcesses")
 		if err == nil {
 			err = do("startAllProcesses")
 		}
-		return worded("All restarted at "+time.Now().Format(time.ANSIC), err)
+		return actionMessage("All restarted at "+time.Now().Format(time.ANSIC), err)
 	}
 	n := spec.ParseNamespec(name)
 	if _, err := s.opt.Processes.Info(ctx, n.Group, n.Process); err != nil || n.WholeGroup() {
@@ -137,21 +137,21 @@ func (s *Server) act(ctx context.Context, act, name string) (message string, err
 	}
 	switch act {
 	case "stop":
-		return worded("Process "+name+" stopped", do("stopProcess", name))
+		return actionMessage("Process "+name+" stopped", do("stopProcess", name))
 	case "clearlog":
-		return worded("Log for "+name+" cleared", do("clearProcessLogs", name))
+		return actionMessage("Log for "+name+" cleared", do("clearProcessLogs", name))
 	case "restart":
 		var fault *xmlrpc.Fault
 		if err := do("stopProcess", name); err != nil && !(errors.As(err, &fault) && fault.Code == xmlrpc.NotRunning) {
-			return worded("", err)
+			return actionMessage("", err)
 		}
-		return startWorded(name, "restarted", do("startProcess", name))
+		return startMessage(name, "restarted", do("startProcess", name))
 	}
-	return startWorded(name, "started", do("startProcess", name))
+	return startMessage(name, "started", do("startProcess", name))
 }
 
-// worded is the message of an action, or of the fault that it met.
-func worded(message string, err error) (string, error) {
+// actionMessage is the message of an action, or of the fault that it met.
+func actionMessage(message string, err error) (string, error) {
 	var fault *xmlrpc.Fault
 	switch {
 	case err == nil:
@@ -162,15 +162,15 @@ func worded(message string, err error) (string, error) {
 	return "", err
 }
 
-// startWorded is the message of a start.
-func startWorded(name, done string, err error) (string, error) {
+// startMessage is the message of a start.
+func startMessage(name, done string, err error) (string, error) {
 	var fault *xmlrpc.Fault
 	if errors.As(err, &fault) {
 		if text, ok := startFaults[fault.Code]; ok {
 			return fmt.Sprintf("ERROR: Process %s: %s", name, text), nil
 		}
 	}
-	message, err := worded("Process "+name+" "+done, err)
+	message, err := actionMessage("Process "+name+" "+done, err)
 	if fault != nil {
 		message = fmt.Sprintf("ERROR: Process %s: %s", name, message)
 	}
@@ -190,7 +190,7 @@ func (s *Server) showStatus(w http.ResponseWriter, r *http.Request) {
 	all, err := s.opt.Processes.Snapshot(r.Context())
 	if err != nil {
 		s.log.Error(fmt.Sprintf("Web interface error:%v", err))
-		refuse(w, http.StatusInternalServerError)
+		httpError(w, http.StatusInternalServerError)
 		return
 	}
 	rows := make([]statusRow, len(all))
@@ -241,13 +241,13 @@ func actions(p state.Process, name string) []action {
 // serveTail shows the end of a process's standard output.
 func (s *Server) serveTail(w http.ResponseWriter, r *http.Request) {
 	if err := r.ParseForm(); err != nil {
-		refuse(w, http.StatusBadRequest)
+		httpError(w, http.StatusBadRequest)
 		return
 	}
 	name := r.Form.Get("processname")
 	limit, err := strconv.ParseInt(r.Form.Get("limit"), 10, 64)
-	if err != nil || limit < backlog {
-		limit = backlog
+	if err != nil || limit < tailBytes {
+		limit = tailBytes
 	}
 	const most = 16 << 20 // bytes; a page is no download
 	limit = min(limit, most)
@@ -262,9 +262,9 @@ func (s *Server) serveTail(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) tailText(ctx context.Context, name string, limit int64) string {
-	info, err := s.one(ctx, Args{name})
+	info, err := s.processArg(ctx, Args{name})
 	if err != nil {
-		message, err := worded("", toFault(err, name))
+		message, err := actionMessage("", toFault(err, name))
 		if err != nil {
 			message = err.Error()
 		}
@@ -288,7 +288,7 @@ func (s *Server) render(w http.ResponseWriter, name string, data any) {
 	var page strings.Builder
 	if err := pages.ExecuteTemplate(&page, name, data); err != nil {
 		s.log.Error(fmt.Sprintf("Web interface error:%v", err))
-		refuse(w, http.StatusInternalServerError)
+		httpError(w, http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html;charset=utf-8")
@@ -330,27 +330,27 @@ func pyQuote(s string) string {
 var types = map[string]string{".css": "text/css", ".png": "image/png", ".gif": "image/gif", ".html": "text/html"}
 
 // serveFile serves our own files.
-func (st *site) serveFile(w http.ResponseWriter, r *http.Request) {
+func (hs *httpServer) serveFile(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		refuse(w, http.StatusBadRequest)
+		httpError(w, http.StatusBadRequest)
 		return
 	}
 	name := strings.TrimPrefix(path.Clean("/"+r.URL.Path), "/")
 	info, err := fs.Stat(ui, name)
 	switch {
 	case err != nil || strings.HasSuffix(r.URL.Path, "/"):
-		refuse(w, http.StatusNotFound)
+		httpError(w, http.StatusNotFound)
 		return
 	case info.IsDir():
-		w.Header().Set("Location", st.baseURL(r)+"/"+name+"/")
-		refuse(w, http.StatusMovedPermanently)
+		w.Header().Set("Location", hs.baseURL(r)+"/"+name+"/")
+		httpError(w, http.StatusMovedPermanently)
 		return
 	}
 	data, err := fs.ReadFile(ui, name)
 	if err != nil {
-		refuse(w, http.StatusNotFound)
+		httpError(w, http.StatusNotFound)
 		return
 	}
 	w.Header().Set("Content-Type", types[path.Ext(name)])
-	http.ServeContent(w, r, name, st.server.started, strings.NewReader(string(data)))
+	http.ServeContent(w, r, name, hs.server.started, strings.NewReader(string(data)))
 }

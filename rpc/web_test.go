@@ -265,7 +265,7 @@ func TestFiles(t *testing.T) {
 
 func TestMetrics(t *testing.T) {
 	dir := shortDir(t)
-	w := newWorld(t, dir)
+	w := newFakeDaemon(t, dir)
 	o := w.options(dir)
 	w.procs[1].Starts, w.procs[1].Dropped = 3, 77
 	w.procs[4].Name = `odd"name\`

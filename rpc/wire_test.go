@@ -31,7 +31,7 @@ const repliesFile = "testdata/wire/replies.txt"
 // says HTTP 500.
 var wrongType = string(xmlrpc.EncodeFault(badParameters))
 
-// calls are run one after another on the world of testdata/wire/world.conf, ours
+// calls are run one after another on the processes of testdata/wire/world.conf, ours
 // and the real one. A row with want differs on purpose, and why says why.
 var calls = []struct {
 	method    string
@@ -218,7 +218,7 @@ func item(method string, params any) xmlrpc.Struct {
 	return s
 }
 
-// requests are HTTP requests on the same world, before the calls. {auth} is the
+// requests are HTTP requests on the same processes, before the calls. {auth} is the
 // right password; requests go to the unix socket unless tcp is set.
 var requests = []struct {
 	name, request string
@@ -422,9 +422,9 @@ func TestNormal(t *testing.T) {
 // TestWire: our replies are those that were recorded.
 func TestWire(t *testing.T) {
 	dir := t.TempDir()
-	o := newWorld(t, dir).options(dir)
+	o := newFakeDaemon(t, dir).options(dir)
 	s := serve(t, o)
-	got := subject{dir: dir, unix: o.Servers[0].Path, tcp: s.sites[1].listener.Addr().String()}.replies(t)
+	got := subject{dir: dir, unix: o.Servers[0].Path, tcp: s.servers[1].listener.Addr().String()}.replies(t)
 	known := recorded(t)
 	if len(got) != len(known) {
 		t.Fatalf("%d replies, %d were recorded", len(got), len(known))

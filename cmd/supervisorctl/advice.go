@@ -25,13 +25,13 @@ func (s *session) advise(err error) {
 	var text string
 	switch {
 	case e.Kind == client.NoFile && unix:
-		text = absent(path) + " " + alive()
+		text = missingSocket(path) + " " + runningDaemon()
 	case e.Kind == client.Refused && unix:
-		text = "The socket " + path + " is there, but nobody listens: its supervisord has died or was killed. " + alive()
+		text = "The socket " + path + " is there, but nobody listens: its supervisord has died or was killed. " + runningDaemon()
 	case e.Kind == client.Refused:
-		text = "Nothing listens at " + s.settings.url + ". " + alive()
+		text = "Nothing listens at " + s.settings.url + ". " + runningDaemon()
 	case e.Kind == client.Permission && unix:
-		text = forbidden(path)
+		text = permissionDenied(path)
 	case e.Kind == client.Unauthorized && s.settings.username == "":
 		text = "Give a name and a password with -u and -p, or in the [supervisorctl] section."
 	case e.Kind == client.Unauthorized:
@@ -53,8 +53,8 @@ func (s *session) advise(err error) {
 	fmt.Fprintf(s.advice, "hint: %s\n", text)
 }
 
-// absent says what is missing of the path of a socket.
-func absent(path string) string {
+// missingSocket says what is missing of the path of a socket.
+func missingSocket(path string) string {
 	if dir := filepath.Dir(path); !exists(dir) {
 		return "There is no directory " + dir + "."
 	}
@@ -66,8 +66,8 @@ func exists(path string) bool {
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
-// forbidden says whose the socket is.
-func forbidden(path string) string {
+// permissionDenied says whose the socket is.
+func permissionDenied(path string) string {
 	uid := os.Geteuid()
 	info, err := os.Stat(path)
 	if err != nil {
@@ -90,9 +90,9 @@ func account(uid int) string {
 	return "uid " + number
 }
 
-// alive says whether some supervisord runs on this machine, where the system
+// runningDaemon says whether some supervisord runs on this machine, where the system
 // lets us look.
-func alive() string {
+func runningDaemon() string {
 	names, _ := filepath.Glob("/proc/[0-9]*/comm")
 	if len(names) == 0 {
 		return "Is supervisord running?"

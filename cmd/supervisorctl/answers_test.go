@@ -24,7 +24,7 @@ type script struct {
 
 	wrap   http.HandlerFunc                  // serves everything instead, if set
 	stream http.HandlerFunc                  // serves GET, if set
-	called func(method string, params []any) // is told of each call, if set
+	onCall func(method string, params []any) // is told of each call, if set
 
 	mu    sync.Mutex
 	calls []string
@@ -48,8 +48,8 @@ func (s *script) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.record(method, params)
-	if s.called != nil {
-		s.called(method, params)
+	if s.onCall != nil {
+		s.onCall(method, params)
 	}
 	answer, known := s.answers[method]
 	if !known && method == "supervisor.getVersion" {
@@ -202,7 +202,7 @@ func configured(group, name string, inuse, autostart bool, groupPrio, prio int) 
 
 func changed(added, changed, removed []string) []any { return []any{[]any{added, changed, removed}} }
 
-// updating answers a whole update of several groups.
+// updatingAnswers answers a whole update of several groups.
 func updatingAnswers(pairs ...any) map[string]any {
 	m := answers("reloadConfig", changed([]string{"new", "fresh"}, []string{"edited"}, []string{"gone", "lost"}),
 		"stopProcessGroup", results(xmlrpc.Success), "removeProcessGroup", true, "addProcessGroup", true,

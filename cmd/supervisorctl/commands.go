@@ -15,20 +15,20 @@ type command struct {
 	complete func(c *call, ctx context.Context) []string
 
 	ours        bool // not one of Supervisor's
-	server      contact
+	server      serverUse
 	noArguments bool
 	json        bool // it understands -o json
 	downStatus  int  // exit status where the up-check says no, if not the usual
 	failure     int  // exit status of an unforeseen error, if not 1
 }
 
-// contact is what a command needs of the server.
-type contact int
+// serverUse is what a command needs of the server.
+type serverUse int
 
 const (
-	unneeded contact = iota
-	called           // the command calls it, and finds out whether it is there
-	checked          // it must answer the up-check before the command starts
+	noServer    serverUse = iota
+	callsServer           // the command calls it, and finds out whether it is there
+	upChecked             // it must answer the up-check before the command starts
 )
 
 // commands is everything there is, by name. It is a function because help
@@ -38,17 +38,17 @@ const (
 func commands() []command {
 	return []command{
 		{
-			name: "add", server: called,
+			name: "add", server: callsServer,
 			run: (*call).add, complete: completeGroups,
 			help: "add <name> [...]\tActivates any updates in config for process/group",
 		},
 		{
-			name: "avail", noArguments: true, json: true, server: called,
+			name: "avail", noArguments: true, json: true, server: callsServer,
 			run:  (*call).avail,
 			help: "avail\t\t\tDisplay all configured processes",
 		},
 		{
-			name: "clear", server: checked,
+			name: "clear", server: upChecked,
 			run: (*call).clear, complete: completeProcesses,
 			help: "clear <name>\t\tClear a process' log files.\n" +
 				"clear <name> <name>\tClear multiple process' log files\n" +
@@ -60,7 +60,7 @@ func commands() []command {
 			help: "exit\tExit the supervisor shell.",
 		},
 		{
-			name: "fg", server: checked,
+			name: "fg", server: upChecked,
 			run: (*call).fg, complete: completeProcesses,
 			help: "fg <process>\tConnect to a process in foreground mode\n" +
 				"\t\tCtrl-C to exit",
@@ -72,7 +72,7 @@ func commands() []command {
 				"help <action>\tPrint help for <action>",
 		},
 		{
-			name: "maintail", server: checked,
+			name: "maintail", server: upChecked,
 			run: (*call).maintail,
 			help: "maintail -f \tContinuous tail of supervisor main log file (Ctrl-C to exit)\n" +
 				"maintail -100\tlast 100 *bytes* of supervisord main log file\n" +
@@ -85,7 +85,7 @@ func commands() []command {
 				"\t\t(for UNIX domain socket, use unix:///socket/path)",
 		},
 		{
-			name: "pid", json: true, server: checked,
+			name: "pid", json: true, server: upChecked,
 			run: (*call).pid, complete: completeProcesses,
 			help: "pid\t\t\tGet the PID of supervisord.\n" +
 				"pid <name>\t\tGet the PID of a single child process by name.\n" +
@@ -97,22 +97,22 @@ func commands() []command {
 			help: "quit\tExit the supervisor shell.",
 		},
 		{
-			name: "reload", noArguments: true, server: called,
+			name: "reload", noArguments: true, server: callsServer,
 			run:  (*call).reload,
 			help: "reload \t\tRestart the remote supervisord.",
 		},
 		{
-			name: "remove", server: called,
+			name: "remove", server: callsServer,
 			run: (*call).remove, complete: completeGroups,
 			help: "remove <name> [...]\tRemoves process/group from active config",
 		},
 		{
-			name: "reread", noArguments: true, server: called,
+			name: "reread", noArguments: true, server: callsServer,
 			run:  (*call).reread,
 			help: "reread \t\t\tReload the daemon's configuration files without add/remove",
 		},
 		{
-			name: "restart", server: checked,
+			name: "restart", server: upChecked,
 			run: (*call).restart, complete: completeProcesses,
 			help: "restart <name>\t\tRestart a process\n" +
 				"restart <gname>:*\tRestart all processes in a group\n" +
@@ -121,12 +121,12 @@ func commands() []command {
 				"Note: restart does not reread config files. For that, see reread and update.",
 		},
 		{
-			name: "shutdown", noArguments: true, server: called,
+			name: "shutdown", noArguments: true, server: callsServer,
 			run:  (*call).shutdown,
 			help: "shutdown \tShut the remote supervisord down.",
 		},
 		{
-			name: "signal", server: checked,
+			name: "signal", server: upChecked,
 			run: (*call).signal, complete: completeProcesses,
 			help: "signal <signal name> <name>\t\tSignal a process\n" +
 				"signal <signal name> <gname>:*\t\tSignal all processes in a group\n" +
@@ -134,7 +134,7 @@ func commands() []command {
 				"signal <signal name> all\t\tSignal all processes",
 		},
 		{
-			name: "start", server: checked,
+			name: "start", server: upChecked,
 			run: (*call).start, complete: completeProcesses,
 			help: "start <name>\t\tStart a process\n" +
 				"start <gname>:*\t\tStart all processes in a group\n" +
@@ -142,7 +142,7 @@ func commands() []command {
 				"start all\t\tStart all processes",
 		},
 		{
-			name: "status", json: true, server: checked, downStatus: exitUnknown,
+			name: "status", json: true, server: upChecked, downStatus: exitUnknown,
 			run: (*call).status, complete: completeProcesses,
 			help: "status <name>\t\tGet status for a single process\n" +
 				"status <gname>:*\tGet status for all processes in a group\n" +
@@ -150,7 +150,7 @@ func commands() []command {
 				"status\t\t\tGet all process status info",
 		},
 		{
-			name: "stop", server: checked,
+			name: "stop", server: upChecked,
 			run: (*call).stop, complete: completeProcesses,
 			help: "stop <name>\t\tStop a process\n" +
 				"stop <gname>:*\t\tStop all processes in a group\n" +
@@ -158,7 +158,7 @@ func commands() []command {
 				"stop all\t\tStop all processes",
 		},
 		{
-			name: "tail", server: checked,
+			name: "tail", server: upChecked,
 			run: (*call).tail, complete: completeProcesses,
 			help: "tail [-f] <name> [stdout|stderr] (default stdout)\n" +
 				"Ex:\n" +
@@ -168,19 +168,19 @@ func commands() []command {
 				"tail <name> stderr\tlast 1600 *bytes* of process stderr",
 		},
 		{
-			name: "update", json: true, server: called,
+			name: "update", json: true, server: callsServer,
 			run: (*call).update, complete: completeGroups,
 			help: "update\t\t\tReload config and add/remove as necessary, and will restart affected programs\n" +
 				"update all\t\tReload config and add/remove as necessary, and will restart affected programs\n" +
 				"update <gname> [...]\tUpdate specific groups",
 		},
 		{
-			name: "version", noArguments: true, json: true, server: checked,
+			name: "version", noArguments: true, json: true, server: upChecked,
 			run:  (*call).version,
 			help: "version\t\t\tShow the version of the remote supervisord process",
 		},
 		{
-			name: "autoupdate", ours: true, json: true, server: checked,
+			name: "autoupdate", ours: true, json: true, server: upChecked,
 			run: (*call).autoupdate, complete: completeWords("off", "on"),
 			help: "autoupdate\t\tShow whether changed files are applied by themselves\n" +
 				"autoupdate on|off\tTurn that on or off for as long as the daemon runs",
@@ -191,7 +191,7 @@ func commands() []command {
 			help: "completion bash|zsh|fish\tPrint a script that lets that shell complete commands and names",
 		},
 		{
-			name: "diff", ours: true, json: true, server: checked,
+			name: "diff", ours: true, json: true, server: upChecked,
 			downStatus: exitDiffFailed, failure: exitDiffFailed,
 			run: (*call).diff, complete: completeGroups,
 			help: "diff\t\t\tShow what update would do, and why\n" +
@@ -199,18 +199,18 @@ func commands() []command {
 				"Exit status: 0 nothing to do, 1 something, 2 it cannot be said",
 		},
 		{
-			name: "files", ours: true, json: true, server: checked, noArguments: true,
+			name: "files", ours: true, json: true, server: upChecked, noArguments: true,
 			run:  (*call).files,
 			help: "files\t\t\tShow each watched file and directory, and what became of it",
 		},
 		{
-			name: "history", ours: true, json: true, server: checked,
+			name: "history", ours: true, json: true, server: upChecked,
 			run: (*call).history,
 			help: "history\t\t\tShow the last 10 updates\n" +
 				"history <number>\tShow the last updates, at most that many",
 		},
 		{
-			name: "wait", ours: true, json: true, server: called,
+			name: "wait", ours: true, json: true, server: callsServer,
 			run: (*call).wait, complete: completeProcesses,
 			help: "wait\t\t\tWait until files and processes agree and all that starts by itself runs\n" +
 				"wait <name> [...]\tWait for some processes or groups\n" +

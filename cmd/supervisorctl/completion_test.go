@@ -58,7 +58,7 @@ var completions = []struct{ line, want string }{
 // completionDir is a directory with a file, and the rows for a server.
 func completionDir(t *testing.T) (dir string, line func(string) string) {
 	t.Helper()
-	socket := world().serve(t)
+	socket := fakeServer().serve(t)
 	dir = t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "mine.conf"), nil, 0o600); err != nil {
 		t.Fatal(err)

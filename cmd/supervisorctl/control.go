@@ -10,11 +10,11 @@ import (
 	"supervisord/spec"
 )
 
-// verb is what start, stop, signal and clear do to processes and how they word
+// operation is what start, stop, signal and clear do to processes and how they word
 // it.
 //
 // Source: contract/supervisorctl.md sections 2, 6 and 7.
-type verb struct {
+type operation struct {
 	done     string                 // what has happened to a process on success
 	errors   map[client.Code]string // the words for each fault that is foreseen
 	harmless client.Code            // a fault that does not change the exit status
@@ -28,7 +28,7 @@ type verb struct {
 // asServerSays marks a fault whose own text is the whole line.
 const asServerSays = ""
 
-var starting = verb{
+var starting = operation{
 	done: "started",
 	errors: map[client.Code]string{
 		client.FaultBadName:        "no such process",
@@ -43,7 +43,7 @@ var starting = verb{
 	one:      (*client.Client).StartProcess, group: (*client.Client).StartGroup, all: (*client.Client).StartAll,
 }
 
-var stopping = verb{
+var stopping = operation{
 	done: "stopped",
 	errors: map[client.Code]string{
 		client.FaultBadName:    "no such process",
@@ -56,7 +56,7 @@ var stopping = verb{
 	one:      (*client.Client).StopProcess, group: (*client.Client).StopGroup, all: (*client.Client).StopAll,
 }
 
-var clearing = verb{
+var clearing = operation{
 	done: "cleared",
 	errors: map[client.Code]string{
 		client.FaultBadName: "no such process",
@@ -65,9 +65,9 @@ var clearing = verb{
 	one: (*client.Client).ClearLogs, all: (*client.Client).ClearAllLogs,
 }
 
-// signalling is the verb for one signal.
-func signalling(signal string) verb {
-	return verb{
+// signalling is the operation for one signal.
+func signalling(signal string) operation {
+	return operation{
 		done:    "signalled",
 		errors:  stopping.errors,
 		unknown: exitFailed,
@@ -122,58 +122,58 @@ func (c *call) clear(ctx context.Context) error {
 	return c.each(ctx, clearing, c.words)
 }
 
-// each applies a verb to names, one after another; to everything, if "all" is
+// each applies an operation to names, one after another; to everything, if "all" is
 // among them.
-func (c *call) each(ctx context.Context, v verb, names []string) error {
+func (c *call) each(ctx context.Context, op operation, names []string) error {
 	if slices.Contains(names, "all") {
-		results, err := v.all(c.Client, ctx)
-		return errors.Join(err, c.report(v, results))
+		results, err := op.all(c.Client, ctx)
+		return errors.Join(err, c.report(op, results))
 	}
 	names, err := c.expand(ctx, names)
 	if err != nil {
 		return err
 	}
 	for _, name := range names {
-		if err := c.apply(ctx, v, name); err != nil {
+		if err := c.apply(ctx, op, name); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// apply applies a verb to what one name means.
-func (c *call) apply(ctx context.Context, v verb, name string) error {
+// apply applies an operation to what one name means.
+func (c *call) apply(ctx context.Context, op operation, name string) error {
 	n := spec.ParseNamespec(name)
-	if n.WholeGroup() && v.group != nil {
-		results, err := v.group(c.Client, ctx, n.Group)
+	if n.WholeGroup() && op.group != nil {
+		results, err := op.group(c.Client, ctx, n.Group)
 		if client.HasCode(err, client.FaultBadName) {
 			c.say("%s: ERROR (no such group)", n.Group)
-			c.fail(v.unknown)
+			c.fail(op.unknown)
 			return nil
 		}
-		return errors.Join(err, c.report(v, results))
+		return errors.Join(err, c.report(op, results))
 	}
 	result := client.Result{Group: n.Group, Name: n.Process, Status: client.Success}
-	if err := v.one(c.Client, ctx, name); err != nil {
+	if err := op.one(c.Client, ctx, name); err != nil {
 		var fault *client.Fault
 		if !errors.As(err, &fault) {
 			return err
 		}
 		result.Status, result.Description = fault.Code, fault.Text
 	}
-	return c.report(v, []client.Result{result})
+	return c.report(op, []client.Result{result})
 }
 
 // report prints a line for each result and keeps the exit status. The error is
-// a result that the verb does not foresee.
-func (c *call) report(v verb, results []client.Result) error {
+// a result that the operation does not foresee.
+func (c *call) report(op operation, results []client.Result) error {
 	for _, r := range results {
 		name := spec.Namespec{Group: r.Group, Process: r.Name}.String()
 		if r.Status == client.Success {
-			c.say("%s: %s", name, v.done)
+			c.say("%s: %s", name, op.done)
 			continue
 		}
-		text, foreseen := v.errors[r.Status]
+		text, foreseen := op.errors[r.Status]
 		switch {
 		case !foreseen:
 			return valueError(fmt.Sprintf("Unknown result code %d for %s", r.Status, name))
@@ -183,7 +183,7 @@ func (c *call) report(v verb, results []client.Result) error {
 			c.say("%s: ERROR (%s)", name, text)
 		}
 		switch r.Status {
-		case v.harmless:
+		case op.harmless:
 		case client.FaultAbnormal, client.FaultSpawnError, client.FaultNotRunning:
 			c.fail(exitNotRunning)
 		default:

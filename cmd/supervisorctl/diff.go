@@ -57,7 +57,7 @@ func describe(d client.Action) string {
 		fmt.Fprintf(&b, " (%s)", d.Reason)
 	}
 	for _, k := range d.Changes {
-		if k.Old == "" && k.New == "" || private(k) {
+		if k.Old == "" && k.New == "" || isSecret(k) {
 			fmt.Fprintf(&b, "\n    %s: changed", k.Key)
 			continue
 		}
@@ -66,15 +66,15 @@ func describe(d client.Action) string {
 	return b.String()
 }
 
-// private reports whether a key's values may be secrets. The server leaves them
+// isSecret reports whether a key's values may be secrets. The server leaves them
 // out; this holds even where it does not.
-func private(k client.KeyChange) bool { return strings.HasPrefix(k.Key, "environment") }
+func isSecret(k client.KeyChange) bool { return strings.HasPrefix(k.Key, "environment") }
 
 // redact takes the values of private keys away.
 func redact(actions []client.Action) []client.Action {
 	for _, a := range actions {
 		for i, k := range a.Changes {
-			if private(k) {
+			if isSecret(k) {
 				a.Changes[i] = client.KeyChange{Key: k.Key}
 			}
 		}

@@ -52,7 +52,7 @@ func (c *call) fg(ctx context.Context) error {
 	for _, channel := range []string{"stdout", "stderr"} {
 		streams.Go(func() { c.stream(ctx, logPath(name, channel)) }) // waited for below
 	}
-	err = c.typed(ctx, name)
+	err = c.sendInput(ctx, name)
 	stop()
 	streams.Wait()
 	if errors.Is(err, io.EOF) || errors.Is(err, errInterrupted) {
@@ -64,9 +64,9 @@ func (c *call) fg(ctx context.Context) error {
 	return err
 }
 
-// typed sends lines to a process until there are no more, io.EOF, or the
+// sendInput sends lines to a process until there are no more, io.EOF, or the
 // process is gone.
-func (c *call) typed(ctx context.Context, name string) error {
+func (c *call) sendInput(ctx context.Context, name string) error {
 	for {
 		line, err := c.stdin.Line(ctx, "")
 		if err != nil {

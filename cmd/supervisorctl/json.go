@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// takeOutput takes "-o json" out of the call's words. With it, whatever the
+// parseOutput takes "-o json" out of the call's words. With it, whatever the
 // command says goes to standard error, so that standard output is JSON or
 // empty.
-func (c *call) takeOutput() error {
+func (c *call) parseOutput() error {
 	for i, word := range c.words {
 		format, ok := strings.CutPrefix(word, "-o")
 		if !ok {

@@ -13,9 +13,9 @@ import (
 	"golang.org/x/term"
 )
 
-// lines is where answers and commands are read from. A context that ends makes
+// lineReader is where answers and commands are read from. A context that ends makes
 // a call return errInterrupted; the end of the input is io.EOF.
-type lines interface {
+type lineReader interface {
 	// Line shows the prompt and returns a line without its end.
 	Line(ctx context.Context, prompt string) (string, error)
 	// Password is Line without showing what is typed.
@@ -29,25 +29,25 @@ type lines interface {
 
 // newLines reads the terminal with an editor if there is one and a shell is
 // wanted, and plain lines otherwise. historyFile "" keeps no history.
-func newLines(historyFile string, shell bool) lines {
+func newLines(historyFile string, shell bool) lineReader {
 	if shell && term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stdout.Fd())) &&
 		liner.TerminalSupported() {
 		return newEditor(historyFile)
 	}
-	return &plain{in: bufio.NewReader(os.Stdin), out: os.Stdout}
+	return &plainReader{in: bufio.NewReader(os.Stdin), out: os.Stdout}
 }
 
-// plain reads lines as they come: from a pipe, or a terminal that cannot move
+// plainReader reads lines as they come: from a pipe, or a terminal that cannot move
 // its cursor.
-type plain struct {
+type plainReader struct {
 	in   *bufio.Reader
 	out  io.Writer
-	asks asker
+	read pendingRead
 }
 
-func (p *plain) Line(ctx context.Context, prompt string) (string, error) {
+func (p *plainReader) Line(ctx context.Context, prompt string) (string, error) {
 	fmt.Fprint(p.out, prompt)
-	return p.asks.wait(ctx, func() (string, error) { return readLine(p.in) })
+	return p.read.wait(ctx, func() (string, error) { return readLine(p.in) })
 }
 
 // readLine reads a line without its end, which the last one may lack.
@@ -59,16 +59,16 @@ func readLine(in *bufio.Reader) (string, error) {
 	return strings.TrimSuffix(line, "\n"), err
 }
 
-// asker reads in a goroutine so that an interrupt ends the wait. The read
+// pendingRead reads in a goroutine so that an interrupt ends the wait. The read
 // itself cannot be stopped: what it gives later is what the next wait returns.
-type asker struct{ pending chan answer }
+type pendingRead struct{ pending chan answer }
 
 type answer struct {
 	text string
 	err  error
 }
 
-func (a *asker) wait(ctx context.Context, read func() (string, error)) (string, error) {
+func (a *pendingRead) wait(ctx context.Context, read func() (string, error)) (string, error) {
 	if a.pending == nil {
 		pending := make(chan answer, 1) // one, so that the goroutine ends whoever waits
 		go func() {
@@ -86,25 +86,25 @@ func (a *asker) wait(ctx context.Context, read func() (string, error)) (string, 
 	}
 }
 
-func (p *plain) Password(ctx context.Context, prompt string) (string, error) {
+func (p *plainReader) Password(ctx context.Context, prompt string) (string, error) {
 	return password(ctx, p, prompt)
 }
 
-func (p *plain) Complete(func(string) (string, []string)) {}
+func (p *plainReader) Complete(func(string) (string, []string)) {}
 
-func (p *plain) Close() error { return nil }
+func (p *plainReader) Close() error { return nil }
 
-// editor reads lines with editing, history and completion.
-type editor struct {
+// lineEditor reads lines with editing, history and completion.
+type lineEditor struct {
 	*liner.State
 	cooked, raw liner.ModeApplier // the terminal as we found it, and as liner wants it
 	historyFile string
-	asks        asker
+	read        pendingRead
 }
 
-func newEditor(historyFile string) *editor {
+func newEditor(historyFile string) *lineEditor {
 	cooked, cookedErr := liner.TerminalMode()
-	e := &editor{State: liner.NewLiner(), cooked: cooked, historyFile: historyFile}
+	e := &lineEditor{State: liner.NewLiner(), cooked: cooked, historyFile: historyFile}
 	raw, rawErr := liner.TerminalMode()
 	if e.raw = raw; cookedErr != nil || rawErr != nil {
 		e.cooked, e.raw = nil, nil
@@ -121,20 +121,20 @@ func newEditor(historyFile string) *editor {
 
 // apply sets the terminal's mode. Commands run in the mode in which we found
 // the terminal, so that Ctrl-C is a signal and what is typed is seen.
-func (e *editor) apply(mode liner.ModeApplier) {
+func (e *lineEditor) apply(mode liner.ModeApplier) {
 	if mode != nil {
 		mode.ApplyMode()
 	}
 }
 
-func (e *editor) Line(ctx context.Context, prompt string) (string, error) {
+func (e *lineEditor) Line(ctx context.Context, prompt string) (string, error) {
 	e.apply(e.raw)
 	defer e.apply(e.cooked)
 	defer restoreIfKilled(func() { e.apply(e.cooked) })()
-	if e.asks.pending != nil { // a read that was interrupted goes on, without a prompt
+	if e.read.pending != nil { // a read that was interrupted goes on, without a prompt
 		fmt.Print(prompt)
 	}
-	line, err := e.asks.wait(ctx, func() (string, error) { return e.Prompt(prompt) })
+	line, err := e.read.wait(ctx, func() (string, error) { return e.Prompt(prompt) })
 	switch {
 	case errors.Is(err, liner.ErrPromptAborted):
 		return "", errAborted
@@ -147,11 +147,11 @@ func (e *editor) Line(ctx context.Context, prompt string) (string, error) {
 	return line, nil
 }
 
-func (e *editor) Password(ctx context.Context, prompt string) (string, error) {
+func (e *lineEditor) Password(ctx context.Context, prompt string) (string, error) {
 	return password(ctx, e, prompt)
 }
 
-func (e *editor) Complete(offer func(string) (string, []string)) {
+func (e *lineEditor) Complete(offer func(string) (string, []string)) {
 	e.SetWordCompleter(func(line string, at int) (string, []string, string) {
 		runes := []rune(line)
 		head, words := offer(string(runes[:at]))
@@ -159,7 +159,7 @@ func (e *editor) Complete(offer func(string) (string, []string)) {
 	})
 }
 
-func (e *editor) Close() error {
+func (e *lineEditor) Close() error {
 	err := e.State.Close()
 	if e.historyFile == "" {
 		return err

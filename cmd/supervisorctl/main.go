@@ -20,10 +20,10 @@ func run(argv []string) int {
 	settings, words, err := readOptions(host.New(), argv[0], argv[1:])
 	switch {
 	case errors.Is(err, errHelp):
-		fmt.Printf(usage, whole(argv[0]))
+		fmt.Printf(usage, programPath(argv[0]))
 		return 0
 	case err != nil:
-		fmt.Fprintf(os.Stderr, "Error: %v\nFor help, use %s -h\n", err, whole(argv[0]))
+		fmt.Fprintf(os.Stderr, "Error: %v\nFor help, use %s -h\n", err, programPath(argv[0]))
 		return 2
 	}
 	s := &session{
@@ -41,7 +41,7 @@ func run(argv []string) int {
 		return s.shell(ctx)
 	}
 	if err := s.execute(ctx, strings.Join(words, " ")); err != nil {
-		return s.leave(err)
+		return s.exitShell(err)
 	}
 	return s.status
 }

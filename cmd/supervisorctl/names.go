@@ -52,7 +52,7 @@ func (c *call) expand(ctx context.Context, names []string) ([]string, error) {
 
 func expandAmong(names []string, infos []client.ProcessInfo) (expanded []string) {
 	for _, name := range names {
-		matched := matching(name, infos)
+		matched := globMatches(name, infos)
 		if len(matched) == 0 {
 			expanded = append(expanded, name)
 		}
@@ -63,26 +63,26 @@ func expandAmong(names []string, infos []client.ProcessInfo) (expanded []string)
 	return expanded
 }
 
-// pick returns the processes that a name means; none if it means nothing.
-func pick(name string, infos []client.ProcessInfo) []client.ProcessInfo {
-	if matched := matching(name, infos); len(matched) > 0 {
+// selected returns the processes that a name means; none if it means nothing.
+func selected(name string, infos []client.ProcessInfo) []client.ProcessInfo {
+	if matched := globMatches(name, infos); len(matched) > 0 {
 		return matched
 	}
-	return bearing(name, infos)
+	return exactMatches(name, infos)
 }
 
-// matching returns the processes that a pattern names; none where a process
+// globMatches returns the processes that a pattern names; none where a process
 // bears the pattern itself as its name, which then means that one.
-func matching(name string, infos []client.ProcessInfo) []client.ProcessInfo {
-	if !isGlob(name) || len(bearing(name, infos)) > 0 {
+func globMatches(name string, infos []client.ProcessInfo) []client.ProcessInfo {
+	if !isGlob(name) || len(exactMatches(name, infos)) > 0 {
 		return nil
 	}
 	return filter(infos, func(info client.ProcessInfo) bool { return matches(name, info) })
 }
 
-// bearing returns the processes that have exactly that name, or are in the
+// exactMatches returns the processes that have exactly that name, or are in the
 // group of that name.
-func bearing(name string, infos []client.ProcessInfo) []client.ProcessInfo {
+func exactMatches(name string, infos []client.ProcessInfo) []client.ProcessInfo {
 	n := spec.ParseNamespec(name)
 	return filter(infos, func(info client.ProcessInfo) bool {
 		return info.Group == n.Group && (n.WholeGroup() || info.Name == n.Process)

@@ -127,7 +127,7 @@ func readOptions(h spec.Host, argv0 string, args []string) (s settings, words []
 		}
 	}
 	if file == "" {
-		file, _ = spec.FindConfig(h, spec.SearchPaths(whole(argv0)))
+		file, _ = spec.FindConfig(h, spec.SearchPaths(programPath(argv0)))
 	}
 	if s, err = fromFile(h, file); err != nil {
 		return s, nil, err
@@ -136,8 +136,8 @@ func readOptions(h spec.Host, argv0 string, args []string) (s settings, words []
 	return s, words, nil
 }
 
-// whole is the path of a program that a shell found on PATH.
-func whole(argv0 string) string {
+// programPath is the path of a program that a shell found on PATH.
+func programPath(argv0 string) string {
 	if strings.Contains(argv0, "/") {
 		return argv0
 	}
@@ -168,7 +168,7 @@ func (s *settings) override(given settings) {
 func fromFile(h spec.Host, path string) (settings, error) {
 	ctl := spec.DefaultCtl()
 	if path == "" {
-		ctl.ServerURL = unlessAbsent(host.DefaultSocket(), ctl.ServerURL)
+		ctl.ServerURL = socketOrDefault(host.DefaultSocket(), ctl.ServerURL)
 	} else {
 		read, err := spec.LoadCtl(h, path)
 		if err != nil {
@@ -186,8 +186,8 @@ func fromFile(h spec.Host, path string) (settings, error) {
 	}, nil
 }
 
-// unlessAbsent is the URL of a socket if there is one, else another URL.
-func unlessAbsent(socket, otherwise string) string {
+// socketOrDefault is the URL of a socket if there is one, else another URL.
+func socketOrDefault(socket, otherwise string) string {
 	if exists(socket) {
 		return "unix://" + socket
 	}

@@ -86,13 +86,13 @@ func TestHelpOption(t *testing.T) {
 // either is used if it is there.
 func TestNoFile(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "s")
-	if url := unlessAbsent(socket, "x"); url != "x" {
+	if url := socketOrDefault(socket, "x"); url != "x" {
 		t.Errorf("a missing socket gives %s", url)
 	}
 	if err := os.WriteFile(socket, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if url := unlessAbsent(socket, "x"); url != "unix://"+socket {
+	if url := socketOrDefault(socket, "x"); url != "unix://"+socket {
 		t.Errorf("a socket gives %s", url)
 	}
 	s, words, err := readOptions(emptyHost{}, "/x/y/z", []string{"status", "-i"})

@@ -299,11 +299,11 @@ func TestForbidden(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"The socket " + path + " belongs to ", "has mode 0600", "Try sudo"} {
-		if text := forbidden(path); !strings.Contains(text, want) {
+		if text := permissionDenied(path); !strings.Contains(text, want) {
 			t.Errorf("no %q in %q", want, text)
 		}
 	}
-	if text := forbidden(dir + "/x/s"); !strings.Contains(text, "is closed to") {
+	if text := permissionDenied(dir + "/x/s"); !strings.Contains(text, "is closed to") {
 		t.Errorf("a path that cannot be looked at: %q", text)
 	}
 }

@@ -28,7 +28,7 @@ func (e valueError) Error() string { return string(e) }
 // Source: contract/supervisorctl.md section 3. Differs: where in the original's
 // source the error arose means nothing here.
 func (s *session) raw(err error) {
-	class, text := python(err)
+	class, text := pythonError(err)
 	s.say("error: <class '%s'>, %s: file: supervisorctl line: 0", class, text)
 	s.advise(err)
 	s.fail(exitFailed)
@@ -49,8 +49,8 @@ var errnoClass = map[syscall.Errno]string{
 	syscall.EINTR:        "InterruptedError",
 }
 
-// python is the class and the text by which Python shows an error.
-func python(err error) (class, text string) {
+// pythonError is the class and the text by which Python shows an error.
+func pythonError(err error) (class, text string) {
 	var (
 		fault  *client.Fault
 		answer *client.Error

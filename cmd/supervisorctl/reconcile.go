@@ -35,7 +35,7 @@ func (c *call) files(ctx context.Context) error {
 	}
 	rows := make([][]string, 0, len(files))
 	for _, f := range files {
-		rows = append(rows, []string{f.Path, f.State, moment(f.Changed), strings.Join(f.Programs, ","), f.Reason})
+		rows = append(rows, []string{f.Path, f.State, formatTime(f.Changed), strings.Join(f.Programs, ","), f.Reason})
 	}
 	c.columns(rows)
 	return nil
@@ -67,7 +67,7 @@ func (c *call) history(ctx context.Context) error {
 			trigger += " by " + p.Caller
 		}
 		rows = append(rows, []string{
-			fmt.Sprint(p.Generation), moment(p.Time), trigger, p.Result,
+			fmt.Sprint(p.Generation), formatTime(p.Time), trigger, p.Result,
 			(time.Duration(p.DurationMS) * time.Millisecond).String(), strings.Join(p.Actions, "; "),
 		})
 	}
@@ -123,8 +123,8 @@ func (c *call) columns(rows [][]string) {
 	}
 }
 
-// moment is a time of the server's clock for people, "-" for never.
-func moment(seconds int) string {
+// formatTime is a time of the server's clock for people, "-" for never.
+func formatTime(seconds int) string {
 	if seconds == 0 {
 		return "-"
 	}

@@ -16,7 +16,7 @@ import (
 // talks to, and what it will exit with. It belongs to the main goroutine.
 type session struct {
 	settings settings
-	stdin    lines
+	stdin    lineReader
 	out      io.Writer // standard output
 	errs     io.Writer // standard error
 	advice   io.Writer // standard error where that is a terminal, else nothing
@@ -107,7 +107,7 @@ func (s *session) execute(ctx context.Context, line string) error {
 	if cmd.json {
 		c.data = s.out
 		defer func(out io.Writer) { s.out = out }(s.out)
-		if err := c.takeOutput(); err != nil {
+		if err := c.parseOutput(); err != nil {
 			return nil
 		}
 	}
@@ -156,15 +156,15 @@ func (c *call) perform(ctx context.Context) error {
 	if c.command.noArguments && c.argument != "" {
 		return c.usage(exitFailed, "%s accepts no arguments", c.command.name)
 	}
-	if c.command.server == checked {
-		if up, err := c.up(ctx); !up {
+	if c.command.server == upChecked {
+		if up, err := c.upcheck(ctx); !up {
 			if err == nil && c.command.downStatus != 0 {
 				c.fail(c.command.downStatus)
 			}
 			return err
 		}
 	}
-	if c.command.server != unneeded {
+	if c.command.server != noServer {
 		var err error
 		if c.Client, err = c.connect(); err != nil {
 			return err

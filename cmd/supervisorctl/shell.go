@@ -14,30 +14,30 @@ func (s *session) shell(ctx context.Context) int {
 	s.stdin.Complete(func(before string) (string, []string) { return s.complete(ctx, before) })
 	line := "status"
 	for {
-		if err := s.step(ctx, line); err != nil {
-			return s.leave(err)
+		if err := s.runLine(ctx, line); err != nil {
+			return s.exitShell(err)
 		}
 		read, stop := interruptible(ctx)
 		var err error
 		line, err = s.stdin.Line(read, s.settings.prompt+"> ")
 		stop()
 		if err != nil { // Ctrl-C, Ctrl-D, or the end of the input
-			return s.leave(err)
+			return s.exitShell(err)
 		}
 	}
 }
 
-// leave ends the line on which the user left.
-func (s *session) leave(err error) int {
+// exitShell ends the line on which the user left.
+func (s *session) exitShell(err error) int {
 	if !errors.Is(err, errAborted) {
 		s.say("")
 	}
 	return 0
 }
 
-// step runs one line; Ctrl-C ends the wait for it. The error means that the
+// runLine runs one line; Ctrl-C ends the wait for it. The error means that the
 // user leaves.
-func (s *session) step(ctx context.Context, line string) error {
+func (s *session) runLine(ctx context.Context, line string) error {
 	ctx, stop := interruptible(ctx)
 	defer stop()
 	err := s.execute(ctx, line)

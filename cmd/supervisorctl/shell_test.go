@@ -23,8 +23,8 @@ type typedSession struct {
 	alone bool
 }
 
-// world is the server that the sessions talk to.
-func world() *script {
+// fakeServer is the server that the sessions talk to.
+func fakeServer() *script {
 	return &script{answers: answers(
 		"getAllProcessInfo", []any{
 			info("cat", "cat", 20, "RUNNING", "pid 7, uptime 0:00:01", 7),
@@ -65,7 +65,7 @@ func TestShell(t *testing.T) {
 // play returns what the terminal showed, the exit status, and the history.
 func (session typedSession) play(t *testing.T, kind oracle.Kind) string {
 	t.Helper()
-	server := world()
+	server := fakeServer()
 	ended := make(chan struct{})
 	server.stream = func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, "streamed\n")
@@ -112,7 +112,7 @@ func (session typedSession) play(t *testing.T, kind oracle.Kind) string {
 // TestShellInterrupted: Ctrl-C at the prompt leaves the shell.
 func TestShellInterrupted(t *testing.T) {
 	t.Parallel()
-	socket := world().serve(t)
+	socket := fakeServer().serve(t)
 	term := inTerminal(t, oracle.Ours, filepath.Dir(socket), "-s", "unix://"+socket)
 	term.expect(prompt)
 	term.send("vers\x03")
@@ -125,7 +125,7 @@ func TestShellInterrupted(t *testing.T) {
 // is among the commands that help shows a person.
 func TestShellLists(t *testing.T) {
 	t.Parallel()
-	socket := world().serve(t)
+	socket := fakeServer().serve(t)
 	term := inTerminal(t, oracle.Ours, filepath.Dir(socket), "-s", "unix://"+socket)
 	term.expect(prompt)
 	term.send("st\t\t")
@@ -173,10 +173,10 @@ func TestLogin(t *testing.T) {
 func TestForeground(t *testing.T) {
 	t.Parallel()
 	for _, inShell := range []bool{true, false} {
-		server := world()
+		server := fakeServer()
 		sent := make(chan string, 1) // one line is sent
 		server.answers["supervisor.sendProcessStdin"] = true
-		server.called = func(method string, params []any) {
+		server.onCall = func(method string, params []any) {
 			if method == "supervisor.sendProcessStdin" {
 				sent <- params[1].(string)
 			}
@@ -231,7 +231,7 @@ func TestForeground(t *testing.T) {
 // TestForegroundGone: a process that ended is said to have been killed.
 func TestForegroundGone(t *testing.T) {
 	t.Parallel()
-	server := world()
+	server := fakeServer()
 	server.answers["supervisor.sendProcessStdin"] = fault(xmlrpc.NotRunning, "cat")
 	socket := server.serve(t)
 	out := runClient(t, oracle.Ours, filepath.Dir(socket), "hello\n", "-s", "unix://"+socket, "fg", "cat")

@@ -14,7 +14,7 @@ import (
 // status prints a line for each process asked for. Names that mean nothing come
 // first. It exits 3 if a process shown is down.
 func (c *call) status(ctx context.Context) error {
-	names, states, err := c.takeStates(c.words)
+	names, states, err := c.parseStates(c.words)
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func (c *call) emitStatus(ctx context.Context, infos []client.ProcessInfo) error
 func (c *call) named(names []string, infos []client.ProcessInfo) []client.ProcessInfo {
 	shown := []client.ProcessInfo{}
 	for _, name := range names {
-		picked := pick(name, infos)
+		picked := selected(name, infos)
 		if len(picked) == 0 {
 			if n := spec.ParseNamespec(name); n.WholeGroup() && !isGlob(name) {
 				c.say("%s: ERROR (no such group)", n.Group)
@@ -100,8 +100,8 @@ func table(infos []client.ProcessInfo) string {
 	return b.String()
 }
 
-// takeStates takes --state=A,B out of words.
-func (c *call) takeStates(words []string) (names []string, states []state.Process, err error) {
+// parseStates takes --state=A,B out of words.
+func (c *call) parseStates(words []string) (names []string, states []state.Process, err error) {
 	for i := 0; i < len(words); i++ {
 		list, ok := strings.CutPrefix(words[i], "--state")
 		if ok && list == "" && i+1 < len(words) {

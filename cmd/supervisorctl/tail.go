@@ -29,13 +29,13 @@ func (c *call) tail(ctx context.Context) error {
 		modifier, words = words[0], words[1:]
 	}
 	if len(words) == 0 {
-		return c.mistake("Error: tail requires process name")
+		return c.argumentError("Error: tail requires process name")
 	}
 	name, channel := words[0], "stdout"
 	if len(words) > 1 {
 		given := words[len(words)-1]
 		if channel = strings.ToLower(given); channel != "stdout" && channel != "stderr" {
-			return c.mistake("Error: bad channel %s", spec.PyRepr(given))
+			return c.argumentError("Error: bad channel %s", spec.PyRepr(given))
 		}
 	}
 	if modifier == "-f" {
@@ -44,7 +44,7 @@ func (c *call) tail(ctx context.Context) error {
 	bytes, ok := tailBytes, true
 	if modifier != "" {
 		if bytes, ok = pythonInt(modifier[1:]); !ok {
-			return c.mistake("Error: bad argument %s", modifier)
+			return c.argumentError("Error: bad argument %s", modifier)
 		}
 	}
 	text, err := c.ReadLog(ctx, name, channel, -bytes, 0)
@@ -67,7 +67,7 @@ func (c *call) maintail(ctx context.Context) error {
 			bytes, ok = pythonInt(number)
 		}
 		if !ok {
-			return c.mistake("Error: bad argument %s", word)
+			return c.argumentError("Error: bad argument %s", word)
 		}
 	}
 	text, err := c.ReadMainLog(ctx, -bytes, 0)
@@ -77,8 +77,8 @@ func (c *call) maintail(ctx context.Context) error {
 	return c.showLog("supervisord", text, err)
 }
 
-// mistake says what is wrong with the arguments, without the help.
-func (c *call) mistake(format string, args ...any) error {
+// argumentError says what is wrong with the arguments, without the help.
+func (c *call) argumentError(format string, args ...any) error {
 	c.say(format, args...)
 	c.fail(exitFailed)
 	return errUsage
@@ -142,7 +142,7 @@ func (c *call) streamFailed(ctx context.Context, path string, err error) {
 	case errors.As(err, &e) && e.Status != 0:
 		fmt.Fprintf(c.errs, "%s%s Cannot read, status code %d\n", c.settings.url, path, e.Status)
 	default:
-		class, text := python(err)
+		class, text := pythonError(err)
 		fmt.Fprintf(c.errs, "%s%s Cannot connect, error: <class '%s'> (%s)\n", c.settings.url, path, class, text)
 	}
 }

@@ -14,20 +14,20 @@ import (
 
 // password reads from the terminal without echo: the one that controls us, else
 // standard input. Where neither is there it reads a plain line.
-func password(ctx context.Context, l lines, prompt string) (string, error) {
+func password(ctx context.Context, l lineReader, prompt string) (string, error) {
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err == nil {
 		defer tty.Close()
-		return hidden(ctx, tty, tty, prompt)
+		return readPassword(ctx, tty, tty, prompt)
 	}
 	if term.IsTerminal(int(os.Stdin.Fd())) {
-		return hidden(ctx, os.Stdin, os.Stdout, prompt)
+		return readPassword(ctx, os.Stdin, os.Stdout, prompt)
 	}
 	return l.Line(ctx, prompt)
 }
 
-// hidden reads a line from a terminal without showing what is typed.
-func hidden(ctx context.Context, in, out *os.File, prompt string) (string, error) {
+// readPassword reads a line from a terminal without showing what is typed.
+func readPassword(ctx context.Context, in, out *os.File, prompt string) (string, error) {
 	terminal := int(in.Fd())
 	before, err := term.GetState(terminal)
 	if err != nil {
@@ -40,20 +40,20 @@ func hidden(ctx context.Context, in, out *os.File, prompt string) (string, error
 		signals = append(signals, os.Interrupt)
 	}
 	defer restoreIfKilled(restore, signals...)()
-	if err := silence(terminal); err != nil {
+	if err := disableEcho(terminal); err != nil {
 		return "", err
 	}
 	fmt.Fprint(out, prompt)
-	text, err := new(asker).wait(ctx, func() (string, error) { return readLine(bufio.NewReader(in)) })
+	text, err := new(pendingRead).wait(ctx, func() (string, error) { return readLine(bufio.NewReader(in)) })
 	if err == nil {
 		fmt.Fprintln(out)
 	}
 	return text, err
 }
 
-// silence has a terminal show nothing of what is typed. term.ReadPassword does so
+// disableEcho has a terminal show nothing of what is typed. term.ReadPassword does so
 // too, but passes over an end of the input.
-func silence(terminal int) error {
+func disableEcho(terminal int) error {
 	mode, err := unix.IoctlGetTermios(terminal, getTermios)
 	if err != nil {
 		return err

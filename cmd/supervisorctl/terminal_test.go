@@ -15,7 +15,7 @@ import (
 
 // locked is a server that lets in who has the password.
 func locked(t *testing.T) (socket string) {
-	inner := world()
+	inner := fakeServer()
 	return (&script{wrap: func(w http.ResponseWriter, r *http.Request) {
 		if user, password, _ := r.BasicAuth(); user != "u" || password != "secret" {
 			w.WriteHeader(http.StatusUnauthorized)

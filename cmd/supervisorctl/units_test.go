@@ -84,7 +84,7 @@ func TestPick(t *testing.T) {
 		{"g?:*", "g?:x", "g?:*"}, {"g?:x", "g?:x", "g?:x"}, {"g*:*", "g?:x gg:x", "g?:x gg:x"}, {"nope*", "", "nope*"},
 	} {
 		var shown []string
-		for _, info := range pick(row.name, infos) {
+		for _, info := range selected(row.name, infos) {
 			shown = append(shown, display(info.Group, info.Name))
 		}
 		if got := strings.Join(shown, " "); got != row.want {
@@ -138,7 +138,7 @@ func TestPython(t *testing.T) {
 		{io.EOF, "EOFError", "EOF when reading a line"},
 		{errors.New("odd"), "Exception", "odd"},
 	} {
-		if class, text := python(row.err); class != row.class || text != row.text {
+		if class, text := pythonError(row.err); class != row.class || text != row.text {
 			t.Errorf("python(%v) = %s, %s; want %s, %s", row.err, class, text, row.class, row.text)
 		}
 	}

@@ -9,12 +9,12 @@ import (
 // apiVersion is the only version of the XML-RPC interface there is.
 const apiVersion = "3.0"
 
-// up asks whether the server can be talked to at all, before a command that
+// upcheck asks whether the server can be talked to at all, before a command that
 // changes things starts. Where it cannot, it says so. An error is one that the
 // commands do not foresee either.
 //
 // Source: contract/supervisorctl.md section 3.
-func (s *session) up(ctx context.Context) (bool, error) {
+func (s *session) upcheck(ctx context.Context) (bool, error) {
 	c, err := s.connect()
 	if err != nil {
 		return false, err

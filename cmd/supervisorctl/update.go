@@ -27,7 +27,7 @@ func (c *call) update(ctx context.Context) error {
 	outcome, err := c.Apply(ctx, names)
 	switch {
 	case client.HasCode(err, client.FaultUnknownMethod):
-		return c.updateHere(ctx, names, changes)
+		return c.updateFromClient(ctx, names, changes)
 	case err != nil:
 		return c.shuttingDown(err)
 	}
@@ -80,9 +80,9 @@ func (c *call) existing(ctx context.Context, names []string) (known []string, ch
 	return known, changes, nil
 }
 
-// updateHere is update against Supervisor's own server: this client goes
+// updateFromClient is update against Supervisor's own server: this client goes
 // through the changes group by group, and the first unforeseen fault ends it.
-func (c *call) updateHere(ctx context.Context, names []string, changes *client.Changes) error {
+func (c *call) updateFromClient(ctx context.Context, names []string, changes *client.Changes) error {
 	if changes == nil {
 		found, err := c.Reread(ctx)
 		if err != nil {
@@ -90,22 +90,22 @@ func (c *call) updateHere(ctx context.Context, names []string, changes *client.C
 		}
 		changes = &found
 	}
-	u := updating{call: c}
+	u := clientUpdate{call: c}
 	err := u.all(ctx, names, *changes)
 	if c.json && err == nil {
-		return c.emit(client.Update{OK: !u.trouble, Lines: u.lines, Actions: []client.Action{}})
+		return c.emit(client.Update{OK: !u.failed, Lines: u.lines, Actions: []client.Action{}})
 	}
 	return err
 }
 
-// updating is one update that this client carries out.
-type updating struct {
+// clientUpdate is one update that this client carries out.
+type clientUpdate struct {
 	*call
-	lines   []string // what has been said
-	trouble bool
+	lines  []string // what has been said
+	failed bool
 }
 
-func (u *updating) line(text string) {
+func (u *clientUpdate) line(text string) {
 	u.lines = append(u.lines, text)
 	if !u.json {
 		u.say("%s", text)
@@ -113,7 +113,7 @@ func (u *updating) line(text string) {
 }
 
 // all removes, changes and adds, of the groups named or of all for no names.
-func (u *updating) all(ctx context.Context, names []string, changes client.Changes) error {
+func (u *clientUpdate) all(ctx context.Context, names []string, changes client.Changes) error {
 	for _, step := range []struct {
 		groups []string
 		do     func(context.Context, string) error
@@ -130,7 +130,7 @@ func (u *updating) all(ctx context.Context, names []string, changes client.Chang
 	return nil
 }
 
-func (u *updating) remove(ctx context.Context, group string) error {
+func (u *clientUpdate) remove(ctx context.Context, group string) error {
 	results, err := u.StopGroup(ctx, group)
 	if err != nil {
 		return err
@@ -138,7 +138,7 @@ func (u *updating) remove(ctx context.Context, group string) error {
 	u.line(group + ": stopped")
 	if slices.ContainsFunc(results, func(r client.Result) bool { return r.Status == client.FaultFailed }) {
 		u.line(group + ": has problems; not removing")
-		u.trouble = true
+		u.failed = true
 		u.fail(exitFailed)
 		return nil
 	}
@@ -149,7 +149,7 @@ func (u *updating) remove(ctx context.Context, group string) error {
 	return nil
 }
 
-func (u *updating) replace(ctx context.Context, group string) error {
+func (u *clientUpdate) replace(ctx context.Context, group string) error {
 	if _, err := u.StopGroup(ctx, group); err != nil {
 		return err
 	}
@@ -164,7 +164,7 @@ func (u *updating) replace(ctx context.Context, group string) error {
 	return nil
 }
 
-func (u *updating) add(ctx context.Context, group string) error {
+func (u *clientUpdate) add(ctx context.Context, group string) error {
 	if err := u.AddGroup(ctx, group); err != nil {
 		return err
 	}

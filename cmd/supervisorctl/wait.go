@@ -16,11 +16,11 @@ import (
 )
 
 const (
-	lookEvery   = 200 * time.Millisecond // between two looks of wait
-	defaultWait = 60 * time.Second       // unless told
-	// lastLook is how long the look that is under way at the end may still take,
-	// so that even wait -t 0 looks once and a server that hangs is given up.
-	lastLook = time.Second
+	pollInterval = 200 * time.Millisecond // between two polls of wait
+	defaultWait  = 60 * time.Second       // unless told
+	// lastPollTimeout is how long the poll that is under way at the end may still take,
+	// so that even wait -t 0 polls once and a server that hangs is given up.
+	lastPollTimeout = time.Second
 )
 
 // wait returns when files and processes agree and everything that starts by
@@ -28,19 +28,19 @@ const (
 //
 // Source: reconciler.md, Seeing it.
 func (c *call) wait(ctx context.Context) error {
-	names, limit, err := c.takeSeconds()
+	names, limit, err := c.parseTimeout()
 	if err != nil {
 		return err
 	}
-	over := time.NewTimer(limit)
-	defer over.Stop()
-	look := time.NewTicker(lookEvery)
-	defer look.Stop()
-	looking, cancel := context.WithTimeout(ctx, limit+lastLook)
+	deadline := time.NewTimer(limit)
+	defer deadline.Stop()
+	ticker := time.NewTicker(pollInterval)
+	defer ticker.Stop()
+	polling, cancel := context.WithTimeout(ctx, limit+lastPollTimeout)
 	defer cancel()
 	for {
-		missing, fatal, err := c.missing(looking, names)
-		if why := away(err); why != "" {
+		missing, fatal, err := c.missing(polling, names)
+		if why := unavailable(err); why != "" {
 			missing, err = []string{c.settings.url + " " + why}, nil
 		}
 		if err != nil {
@@ -50,8 +50,8 @@ func (c *call) wait(ctx context.Context) error {
 			return c.waited(missing)
 		}
 		select {
-		case <-look.C:
-		case <-over.C:
+		case <-ticker.C:
+		case <-deadline.C:
 			return c.waited(missing)
 		case <-ctx.Done():
 			return ctx.Err()
@@ -59,9 +59,9 @@ func (c *call) wait(ctx context.Context) error {
 	}
 }
 
-// away is the words for a server that is starting, or ending to begin anew, and
-// may answer at the next look; "" for any other error.
-func away(err error) string {
+// unavailable is the words for a server that is starting, or ending to begin anew, and
+// may answer at the next poll; "" for any other error.
+func unavailable(err error) string {
 	switch {
 	case client.HasCode(err, client.FaultShutdown):
 		return "is shutting down"
@@ -103,7 +103,7 @@ func (c *call) missing(ctx context.Context, names []string) (missing []string, f
 		}
 		missing = append(missing, line)
 	}
-	down, fatal, err := c.down(ctx, names)
+	down, fatal, err := c.notRunning(ctx, names)
 	if err != nil {
 		return nil, false, err
 	}
@@ -126,9 +126,9 @@ func concerns(name string, d client.Action) bool {
 	return group == d.Group || isGlob(name)
 }
 
-// down is the processes that should run and do not, a line each; fatal if one
+// notRunning is the processes that should run and do not, a line each; fatal if one
 // of them was given up. Of named processes every one should run.
-func (c *call) down(ctx context.Context, names []string) (lines []string, fatal bool, err error) {
+func (c *call) notRunning(ctx context.Context, names []string) (lines []string, fatal bool, err error) {
 	infos, err := c.AllProcessInfo(ctx)
 	if err != nil {
 		return nil, false, err
@@ -145,7 +145,7 @@ func (c *call) down(ctx context.Context, names []string) (lines []string, fatal 
 	if len(names) > 0 {
 		var named []client.ProcessInfo
 		for _, name := range names {
-			picked := pick(name, infos)
+			picked := selected(name, infos)
 			if len(picked) == 0 {
 				lines = append(lines, name+": no such process")
 			}
@@ -172,8 +172,8 @@ func (c *call) down(ctx context.Context, names []string) (lines []string, fatal 
 	return lines, fatal, nil
 }
 
-// takeSeconds takes -t SECONDS out of the call's words.
-func (c *call) takeSeconds() (names []string, limit time.Duration, err error) {
+// parseTimeout takes -t SECONDS out of the call's words.
+func (c *call) parseTimeout() (names []string, limit time.Duration, err error) {
 	limit = defaultWait
 	for i := 0; i < len(c.words); i++ {
 		text, ok := strings.CutPrefix(c.words[i], "-t")

@@ -89,7 +89,7 @@ const idleConns = 4
 // New returns a client for o.URL; it connects when it is first asked to. The
 // error is a *URLError.
 func New(o Options) (*Client, error) {
-	network, address, base, err := target(o.URL)
+	network, address, base, err := parseURL(o.URL)
 	if err != nil {
 		return nil, err
 	}
@@ -120,8 +120,8 @@ type URLError struct{ URL, Reason string }
 // Error says what is wrong with it.
 func (e *URLError) Error() string { return e.Reason }
 
-// target works out where to connect and how requests name the host.
-func target(raw string) (network, address, base string, err error) {
+// parseURL works out where to connect and how requests name the host.
+func parseURL(raw string) (network, address, base string, err error) {
 	if path, ok := strings.CutPrefix(raw, "unix://"); ok {
 		return "unix", path, "http://localhost", nil
 	}
@@ -191,14 +191,14 @@ func (c *Client) Call(ctx context.Context, method string, params ...any) (any, e
 	body := &io.LimitedReader{R: resp.Body, N: c.limit + 1}
 	value, err := xmlrpc.DecodeResponse(body)
 	if body.N == 0 {
-		return nil, c.failure(fmt.Errorf("the answer is longer than %d bytes", c.limit))
+		return nil, c.transportError(fmt.Errorf("the answer is longer than %d bytes", c.limit))
 	}
 	if err != nil {
 		var fault *Fault
 		if errors.As(err, &fault) {
 			return nil, fault
 		}
-		return nil, c.failure(err)
+		return nil, c.transportError(err)
 	}
 	return value, nil
 }
@@ -215,11 +215,11 @@ func (c *Client) Stream(ctx context.Context, path string) (io.ReadCloser, error)
 	resp, err := c.do(ctx, http.MethodGet, path, nil)
 	if timer != nil && !timer.Stop() && err == nil { // it came just too late
 		resp.Body.Close()
-		err = c.failure(context.DeadlineExceeded)
+		err = c.transportError(context.DeadlineExceeded)
 	}
 	if err != nil {
 		if cause := context.Cause(ctx); cause == context.DeadlineExceeded {
-			err = c.failure(cause)
+			err = c.transportError(cause)
 		}
 		cancel(nil)
 		return nil, err
@@ -253,12 +253,12 @@ func (c *Client) do(ctx context.Context, method, path string, body []byte) (*htt
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, c.failure(err)
+		return nil, c.transportError(err)
 	}
 	c.certificateAsked.Store(false)
 	if resp.StatusCode != http.StatusOK {
 		defer resp.Body.Close()
-		return nil, c.refusal(resp)
+		return nil, c.statusError(resp)
 	}
 	return resp, nil
 }

@@ -90,7 +90,7 @@ func TestTarget(t *testing.T) {
 		{url: "HTTP://h", err: "Unknown protocol for serverurl HTTP://h"},
 		{url: "", err: "Unknown protocol for serverurl "},
 	} {
-		network, address, base, err := target(row.url)
+		network, address, base, err := parseURL(row.url)
 		text := ""
 		if err != nil {
 			text = err.Error()
@@ -161,8 +161,8 @@ func TestMethods(t *testing.T) {
 	if diff := cmp.Diff(wantListeners, listeners); diff != "" || err != nil {
 		t.Errorf("Listeners: %v\n%s", err, diff)
 	}
-	if past, err := c.History(ctx, 3); len(past) != 0 || err != nil {
-		t.Errorf("History = %v, %v", past, err)
+	if entries, err := c.History(ctx, 3); len(entries) != 0 || err != nil {
+		t.Errorf("History = %v, %v", entries, err)
 	}
 	if _, err := c.Diff(ctx, nil); !HasCode(err, FaultUnknownMethod) {
 		t.Errorf("Diff: %v, want UNKNOWN_METHOD", err)
@@ -235,11 +235,11 @@ func plain(t *testing.T) string {
 }
 
 func TestPermission(t *testing.T) {
-	e := (&Client{url: "u"}).failure(&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", os.ErrPermission)})
+	e := (&Client{url: "u"}).transportError(&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", os.ErrPermission)})
 	if e.Kind != Permission {
 		t.Errorf("kind %d, want %d", e.Kind, Permission)
 	}
-	e = (&Client{url: "u"}).failure(&net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", IsNotFound: true}})
+	e = (&Client{url: "u"}).transportError(&net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", IsNotFound: true}})
 	if e.Kind != NoHost {
 		t.Errorf("kind %d, want %d", e.Kind, NoHost)
 	}
@@ -305,7 +305,7 @@ func TestCertificateRefused(t *testing.T) {
 		if pid, err := c.PID(context.Background()); pid != 5 || err != nil {
 			t.Errorf("TLS %x with a certificate: %d, %v", version, pid, err)
 		}
-		if e := c.failure(io.EOF); e.Kind != Other {
+		if e := c.transportError(io.EOF); e.Kind != Other {
 			t.Errorf("kind %d of an error after an answer", e.Kind)
 		}
 	}

@@ -62,8 +62,8 @@ func IsKind(err error, kind Kind) bool {
 	return errors.As(err, &e) && e.Kind == kind
 }
 
-// failure wraps an error of the transport.
-func (c *Client) failure(err error) *Error {
+// transportError wraps an error of the transport.
+func (c *Client) transportError(err error) *Error {
 	var u *url.Error
 	if errors.As(err, &u) { // its text repeats the address that we made up
 		err = u.Err
@@ -98,8 +98,8 @@ func (c *Client) failure(err error) *Error {
 	return e
 }
 
-// refusal is the error for a reply that is not 200.
-func (c *Client) refusal(resp *http.Response) *Error {
+// statusError is the error for a reply that is not 200.
+func (c *Client) statusError(resp *http.Response) *Error {
 	e := &Error{Kind: Status, URL: c.url, Status: resp.StatusCode}
 	_, e.Reason, _ = strings.Cut(resp.Status, " ")
 	switch resp.StatusCode {

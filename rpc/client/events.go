@@ -30,5 +30,5 @@ func listener(v any) (Listener, error) {
 // Listeners asks how every event listener is doing. Fault FaultUnknownMethod
 // from a server that is not this supervisord.
 func (c *Client) Listeners(ctx context.Context) ([]Listener, error) {
-	return typed(ctx, c, func(v any) ([]Listener, error) { return listOf(v, listener) }, "events.getListeners")
+	return callAs(ctx, c, func(v any) ([]Listener, error) { return listOf(v, listener) }, "events.getListeners")
 }

@@ -84,8 +84,8 @@ func result(v any) (Result, error) {
 	return r, f.err
 }
 
-// typed calls a method and reads its answer with read.
-func typed[T any](ctx context.Context, c *Client, read func(any) (T, error), method string, params ...any) (T, error) {
+// callAs calls a method and reads its answer with read.
+func callAs[T any](ctx context.Context, c *Client, read func(any) (T, error), method string, params ...any) (T, error) {
 	var zero T
 	v, err := c.Call(ctx, method, params...)
 	if err != nil {
@@ -93,7 +93,7 @@ func typed[T any](ctx context.Context, c *Client, read func(any) (T, error), met
 	}
 	answer, err := read(v)
 	if err != nil {
-		return zero, c.failure(fmt.Errorf("%s: %w", method, err))
+		return zero, c.transportError(fmt.Errorf("%s: %w", method, err))
 	}
 	return answer, nil
 }
@@ -108,7 +108,7 @@ func as[T any](v any) (T, error) {
 }
 
 func (c *Client) results(ctx context.Context, method string, params ...any) ([]Result, error) {
-	return typed(ctx, c, func(v any) ([]Result, error) { return listOf(v, result) }, method, params...)
+	return callAs(ctx, c, func(v any) ([]Result, error) { return listOf(v, result) }, method, params...)
 }
 
 // done calls a method whose answer says nothing.
@@ -120,33 +120,33 @@ func (c *Client) done(ctx context.Context, method string, params ...any) error {
 // APIVersion is the version of the XML-RPC interface: 3.0. It asks by the old
 // name, which every server knows.
 func (c *Client) APIVersion(ctx context.Context) (string, error) {
-	return typed(ctx, c, as[string], "supervisor.getVersion")
+	return callAs(ctx, c, as[string], "supervisor.getVersion")
 }
 
 // SupervisorVersion is the version of the daemon.
 func (c *Client) SupervisorVersion(ctx context.Context) (string, error) {
-	return typed(ctx, c, as[string], "supervisor.getSupervisorVersion")
+	return callAs(ctx, c, as[string], "supervisor.getSupervisorVersion")
 }
 
 // PID is the daemon's process number.
 func (c *Client) PID(ctx context.Context) (int, error) {
-	return typed(ctx, c, as[int], "supervisor.getPID")
+	return callAs(ctx, c, as[int], "supervisor.getPID")
 }
 
 // AllProcessInfo is every active process, by group, then by name.
 func (c *Client) AllProcessInfo(ctx context.Context) ([]ProcessInfo, error) {
-	return typed(ctx, c, func(v any) ([]ProcessInfo, error) { return listOf(v, processInfo) },
+	return callAs(ctx, c, func(v any) ([]ProcessInfo, error) { return listOf(v, processInfo) },
 		"supervisor.getAllProcessInfo")
 }
 
 // ProcessInfo is one process. Fault FaultBadName when there is none.
 func (c *Client) ProcessInfo(ctx context.Context, namespec string) (ProcessInfo, error) {
-	return typed(ctx, c, processInfo, "supervisor.getProcessInfo", namespec)
+	return callAs(ctx, c, processInfo, "supervisor.getProcessInfo", namespec)
 }
 
 // AllConfigInfo is every process of the configuration as last read, by name.
 func (c *Client) AllConfigInfo(ctx context.Context) ([]ConfigInfo, error) {
-	return typed(ctx, c, func(v any) ([]ConfigInfo, error) { return listOf(v, configInfo) },
+	return callAs(ctx, c, func(v any) ([]ConfigInfo, error) { return listOf(v, configInfo) },
 		"supervisor.getAllConfigInfo")
 }
 
@@ -213,12 +213,12 @@ func (c *Client) ReadLog(ctx context.Context, namespec, channel string, offset, 
 	if channel == "stderr" {
 		method = "supervisor.readProcessStderrLog"
 	}
-	return typed(ctx, c, as[string], method, namespec, offset, length)
+	return callAs(ctx, c, as[string], method, namespec, offset, length)
 }
 
 // ReadMainLog reads from the daemon's own log, as ReadLog does.
 func (c *Client) ReadMainLog(ctx context.Context, offset, length int) (string, error) {
-	return typed(ctx, c, as[string], "supervisor.readLog", offset, length)
+	return callAs(ctx, c, as[string], "supervisor.readLog", offset, length)
 }
 
 // SendStdin writes to a process's standard input.
@@ -232,7 +232,7 @@ type Changes struct{ Added, Changed, Removed []string }
 // Reread has the server read its configuration again; it starts and stops
 // nothing.
 func (c *Client) Reread(ctx context.Context) (Changes, error) {
-	return typed(ctx, c, changes, "supervisor.reloadConfig")
+	return callAs(ctx, c, changes, "supervisor.reloadConfig")
 }
 
 // changes reads [[added, changed, removed]].

@@ -58,8 +58,8 @@ type File struct {
 	Reason   string   `json:"reason"`
 }
 
-// Past is one update of the history.
-type Past struct {
+// HistoryEntry is one update of the history.
+type HistoryEntry struct {
 	Generation int      `json:"generation"`
 	Time       int      `json:"time"`    // seconds since the epoch
 	Trigger    string   `json:"trigger"` // start, watch, rescan, update or reload
@@ -71,7 +71,7 @@ type Past struct {
 
 // ReconcileState asks how far the processes agree with the files.
 func (c *Client) ReconcileState(ctx context.Context) (ReconcileState, error) {
-	return typed(ctx, c, reconcileState, "reconcile.getState")
+	return callAs(ctx, c, reconcileState, "reconcile.getState")
 }
 
 func reconcileState(v any) (ReconcileState, error) {
@@ -91,7 +91,7 @@ func reconcileState(v any) (ReconcileState, error) {
 
 // Diff asks what an update of these groups, or of all for none, would do.
 func (c *Client) Diff(ctx context.Context, names []string) ([]Action, error) {
-	return typed(ctx, c, func(v any) ([]Action, error) { return listOf(v, action) },
+	return callAs(ctx, c, func(v any) ([]Action, error) { return listOf(v, action) },
 		"reconcile.diff", array(names))
 }
 
@@ -112,7 +112,7 @@ func action(v any) (Action, error) {
 // Apply updates these groups, or all for none, as one transaction of the
 // server. Fault FaultUnknownMethod from a server that is not this supervisord.
 func (c *Client) Apply(ctx context.Context, names []string) (Update, error) {
-	return typed(ctx, c, update, "reconcile.apply", array(names))
+	return callAs(ctx, c, update, "reconcile.apply", array(names))
 }
 
 func update(v any) (Update, error) {
@@ -126,7 +126,7 @@ func update(v any) (Update, error) {
 
 // Files asks for every watched file and directory.
 func (c *Client) Files(ctx context.Context) ([]File, error) {
-	return typed(ctx, c, func(v any) ([]File, error) { return listOf(v, file) }, "reconcile.getFiles")
+	return callAs(ctx, c, func(v any) ([]File, error) { return listOf(v, file) }, "reconcile.getFiles")
 }
 
 func file(v any) (File, error) {
@@ -139,13 +139,13 @@ func file(v any) (File, error) {
 }
 
 // History asks for the last updates, at most limit.
-func (c *Client) History(ctx context.Context, limit int) ([]Past, error) {
-	return typed(ctx, c, func(v any) ([]Past, error) { return listOf(v, past) }, "reconcile.getHistory", limit)
+func (c *Client) History(ctx context.Context, limit int) ([]HistoryEntry, error) {
+	return callAs(ctx, c, func(v any) ([]HistoryEntry, error) { return listOf(v, historyEntry) }, "reconcile.getHistory", limit)
 }
 
-func past(v any) (Past, error) {
+func historyEntry(v any) (HistoryEntry, error) {
 	f := structOf(v)
-	p := Past{
+	p := HistoryEntry{
 		Generation: f.int("generation"), Time: f.int("time"), Trigger: f.string("trigger"),
 		Caller: f.string("caller"), Actions: list(f, "actions", asString),
 		Result: f.string("result"), DurationMS: f.int("duration_ms"),

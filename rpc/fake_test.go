@@ -24,13 +24,13 @@ import (
 	"supervisord/spec"
 )
 
-// world is a process table, a configuration and a main log that only act as if.
+// fakeDaemon is a fake of the process table, the configuration and the main log.
 // It keeps the rules of contract/process.md section 7, so that one table of
 // calls fits it and the real daemon.
-type world struct {
+type fakeDaemon struct {
 	mu     sync.Mutex
 	mood   state.Mood
-	procs  []*actor // in declaration order
+	procs  []*fakeProcess // in declaration order
 	config *spec.Config
 	active map[string]bool
 	reread struct {
@@ -50,19 +50,19 @@ type world struct {
 	waits chan struct{}
 }
 
-// actor is one process of the world.
-type actor struct {
+// fakeProcess is one process of it.
+type fakeProcess struct {
 	runtime.Info
 	refuse  *runtime.Error // what a start is refused with before anything else
 	outcome runtime.Kind   // how a start that waits ends, if not well
 	noStdin bool
 }
 
-// newWorld is the world that testdata/wire/world.conf describes, with its logs
+// newFakeDaemon is the daemon that testdata/wire/world.conf describes, with its logs
 // in dir; without a directory there are none.
-func newWorld(t testing.TB, dir string) *world {
+func newFakeDaemon(t testing.TB, dir string) *fakeDaemon {
 	t.Helper()
-	w := &world{mood: state.MoodRunning, active: map[string]bool{}, waits: make(chan struct{}, 100)}
+	w := &fakeDaemon{mood: state.MoodRunning, active: map[string]bool{}, waits: make(chan struct{}, 100)}
 	start := time.Now().Add(-90 * time.Second)
 	log := func(name, text string) string {
 		if dir == "" {
@@ -75,8 +75,8 @@ func newWorld(t testing.TB, dir string) *world {
 		return path
 	}
 	w.mainLog = log("main.log", "first line\nsecond line\n")
-	add := func(group, name string, s state.Process, pid int, out, errs string) *actor {
-		a := &actor{Info: runtime.Info{
+	add := func(group, name string, s state.Process, pid int, out, errs string) *fakeProcess {
+		a := &fakeProcess{Info: runtime.Info{
 			Group: group, Name: name, State: s, PID: pid, Priority: 999, GroupPrio: 999,
 			StdoutLog: log(name+"-stdout.log", out), StderrLog: log(name+"-stderr.log", errs),
 		}}
@@ -98,19 +98,19 @@ func newWorld(t testing.TB, dir string) *world {
 	add("stopped", "stopped", state.Stopped, 0, "", "")
 	add("two", "two_00", state.Running, 103, "out\n", "err\n")
 	add("two", "two_01", state.Running, 104, "out\n", "err\n")
-	w.config = worldConfig(dir)
+	w.config = fakeConfig(dir)
 	return w
 }
 
-func (w *world) Mood() state.Mood {
+func (w *fakeDaemon) Mood() state.Mood {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.mood
 }
 
 // find is the processes of a selection, by priority.
-func (w *world) find(sel runtime.Select) ([]*actor, error) {
-	var found []*actor
+func (w *fakeDaemon) find(sel runtime.Select) ([]*fakeProcess, error) {
+	var found []*fakeProcess
 	all := sel == runtime.Select{}
 	for _, a := range w.procs {
 		if all || a.Group == sel.Group && (sel.Process == "" || a.Name == sel.Process) {
@@ -120,14 +120,14 @@ func (w *world) find(sel runtime.Select) ([]*actor, error) {
 	if len(found) == 0 && !all {
 		return nil, &runtime.Error{Kind: runtime.BadName, Name: sel.Group}
 	}
-	slices.SortStableFunc(found, func(a, b *actor) int {
+	slices.SortStableFunc(found, func(a, b *fakeProcess) int {
 		return cmp.Or(cmp.Compare(a.GroupPrio, b.GroupPrio), cmp.Compare(a.Priority, b.Priority))
 	})
 	return found, nil
 }
 
 // do applies one step to one process, or to those of several that it fits.
-func (w *world) do(sel runtime.Select, fits func(state.Process) bool, step func(*actor) error) ([]runtime.Result, error) {
+func (w *fakeDaemon) do(sel runtime.Select, fits func(state.Process) bool, step func(*fakeProcess) error) ([]runtime.Result, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	found, err := w.find(sel)
@@ -147,7 +147,7 @@ func (w *world) do(sel runtime.Select, fits func(state.Process) bool, step func(
 }
 
 // settle is where a waiting operation waits.
-func (w *world) settle(ctx context.Context, wait bool) error {
+func (w *fakeDaemon) settle(ctx context.Context, wait bool) error {
 	if !wait || w.hold == nil {
 		return nil
 	}
@@ -160,12 +160,12 @@ func (w *world) settle(ctx context.Context, wait bool) error {
 	}
 }
 
-func refused(kind runtime.Kind, a *actor) error {
+func refused(kind runtime.Kind, a *fakeProcess) error {
 	return &runtime.Error{Kind: kind, Name: namespec(a.Group, a.Name)}
 }
 
-func (w *world) Start(ctx context.Context, sel runtime.Select, wait bool) ([]runtime.Result, error) {
-	all, err := w.do(sel, func(s state.Process) bool { return !s.InRunning() }, func(a *actor) error {
+func (w *fakeDaemon) Start(ctx context.Context, sel runtime.Select, wait bool) ([]runtime.Result, error) {
+	all, err := w.do(sel, func(s state.Process) bool { return !s.InRunning() }, func(a *fakeProcess) error {
 		switch {
 		case a.refuse != nil:
 			return a.refuse
@@ -189,8 +189,8 @@ func (w *world) Start(ctx context.Context, sel runtime.Select, wait bool) ([]run
 	return all, err
 }
 
-func (w *world) Stop(ctx context.Context, sel runtime.Select, wait bool) ([]runtime.Result, error) {
-	all, err := w.do(sel, state.Process.InRunning, func(a *actor) error {
+func (w *fakeDaemon) Stop(ctx context.Context, sel runtime.Select, wait bool) ([]runtime.Result, error) {
+	all, err := w.do(sel, state.Process.InRunning, func(a *fakeProcess) error {
 		if !a.State.InRunning() {
 			return refused(runtime.NotRunning, a)
 		}
@@ -203,8 +203,8 @@ func (w *world) Stop(ctx context.Context, sel runtime.Select, wait bool) ([]runt
 	return all, err
 }
 
-func (w *world) Signal(_ context.Context, sel runtime.Select, sig int) ([]runtime.Result, error) {
-	return w.do(sel, state.Process.Signallable, func(a *actor) error {
+func (w *fakeDaemon) Signal(_ context.Context, sel runtime.Select, sig int) ([]runtime.Result, error) {
+	return w.do(sel, state.Process.Signallable, func(a *fakeProcess) error {
 		if !a.State.Signallable() {
 			return refused(runtime.NotRunning, a)
 		}
@@ -213,8 +213,8 @@ func (w *world) Signal(_ context.Context, sel runtime.Select, sig int) ([]runtim
 	})
 }
 
-func (w *world) ClearLogs(_ context.Context, sel runtime.Select) ([]runtime.Result, error) {
-	return w.do(sel, func(state.Process) bool { return true }, func(a *actor) error {
+func (w *fakeDaemon) ClearLogs(_ context.Context, sel runtime.Select) ([]runtime.Result, error) {
+	return w.do(sel, func(state.Process) bool { return true }, func(a *fakeProcess) error {
 		if w.clearErr != nil {
 			return refused(runtime.Failed, a)
 		}
@@ -227,8 +227,8 @@ func (w *world) ClearLogs(_ context.Context, sel runtime.Select) ([]runtime.Resu
 	})
 }
 
-func (w *world) WriteStdin(_ context.Context, group, process string, data []byte) error {
-	_, err := w.do(runtime.Select{Group: group, Process: process}, nil, func(a *actor) error {
+func (w *fakeDaemon) WriteStdin(_ context.Context, group, process string, data []byte) error {
+	_, err := w.do(runtime.Select{Group: group, Process: process}, nil, func(a *fakeProcess) error {
 		switch {
 		case a.PID == 0 || a.State == state.Stopping:
 			return refused(runtime.NotRunning, a)
@@ -241,33 +241,33 @@ func (w *world) WriteStdin(_ context.Context, group, process string, data []byte
 	return err
 }
 
-func (w *world) Emit(_ context.Context, typ, data string) error {
+func (w *fakeDaemon) Emit(_ context.Context, typ, data string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.emitted = append(w.emitted, typ+"|"+data)
 	return nil
 }
 
-func (w *world) Info(_ context.Context, group, process string) (runtime.Info, error) {
+func (w *fakeDaemon) Info(_ context.Context, group, process string) (runtime.Info, error) {
 	var info runtime.Info
 	if process == "" {
 		return info, &runtime.Error{Kind: runtime.BadName, Name: group}
 	}
-	_, err := w.do(runtime.Select{Group: group, Process: process}, nil, func(a *actor) error {
+	_, err := w.do(runtime.Select{Group: group, Process: process}, nil, func(a *fakeProcess) error {
 		info = a.now()
 		return nil
 	})
 	return info, err
 }
 
-func (a *actor) now() runtime.Info {
+func (a *fakeProcess) now() runtime.Info {
 	info := a.Info
 	info.Now = time.Now()
 	info.Uptime = info.Now.Sub(info.Start)
 	return info
 }
 
-func (w *world) Snapshot(context.Context) ([]runtime.Info, error) {
+func (w *fakeDaemon) Snapshot(context.Context) ([]runtime.Info, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	all := make([]runtime.Info, len(w.procs))
@@ -277,21 +277,21 @@ func (w *world) Snapshot(context.Context) ([]runtime.Info, error) {
 	return all, w.snapErr
 }
 
-func (w *world) become(mood state.Mood) error {
+func (w *fakeDaemon) become(mood state.Mood) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.mood = mood
 	return nil
 }
 
-func (w *world) Shutdown(context.Context) error { return w.become(state.MoodShutdown) }
-func (w *world) Restart(context.Context) error  { return w.become(state.MoodRestarting) }
+func (w *fakeDaemon) Shutdown(context.Context) error { return w.become(state.MoodShutdown) }
+func (w *fakeDaemon) Restart(context.Context) error  { return w.become(state.MoodRestarting) }
 
-func (w *world) Reread(context.Context) (added, changed, removed []string, err error) {
+func (w *fakeDaemon) Reread(context.Context) (added, changed, removed []string, err error) {
 	return w.reread.added, w.reread.changed, w.reread.removed, w.reread.err
 }
 
-func (w *world) AddGroup(_ context.Context, name string) error {
+func (w *fakeDaemon) AddGroup(_ context.Context, name string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
@@ -306,7 +306,7 @@ func (w *world) AddGroup(_ context.Context, name string) error {
 	return nil
 }
 
-func (w *world) RemoveGroup(_ context.Context, name string) error {
+func (w *fakeDaemon) RemoveGroup(_ context.Context, name string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !w.active[name] {
@@ -322,16 +322,16 @@ func (w *world) RemoveGroup(_ context.Context, name string) error {
 	return nil
 }
 
-func (w *world) Desired() *spec.Config { return w.config }
+func (w *fakeDaemon) Desired() *spec.Config { return w.config }
 
-func (w *world) Active(name string) bool {
+func (w *fakeDaemon) Active(name string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.active[name]
 }
 
-// mainLog is the world's log.
-type mainLog struct{ *world }
+// mainLog is its log.
+type mainLog struct{ *fakeDaemon }
 
 func (l mainLog) Path() string { return l.mainLog }
 
@@ -342,8 +342,8 @@ func (l mainLog) Clear() error {
 	return os.Truncate(l.mainLog, 0)
 }
 
-// worldConfig is what Load makes of testdata/wire/world.conf.
-func worldConfig(dir string) *spec.Config {
+// fakeConfig is what Load makes of testdata/wire/world.conf.
+func fakeConfig(dir string) *spec.Config {
 	program := func(name, command string, change func(*spec.Process)) spec.Process {
 		p := spec.Process{
 			Name: name, Command: command, Priority: 999, Umask: -1, ServerURLAuto: true,
@@ -382,8 +382,8 @@ func worldConfig(dir string) *spec.Config {
 	}}
 }
 
-// options serve the world on a unix socket in dir.
-func (w *world) options(dir string) Options {
+// options serve it on a unix socket in dir.
+func (w *fakeDaemon) options(dir string) Options {
 	return Options{
 		Servers: []spec.Server{{
 			Section: "unix_http_server", Network: "unix", Path: filepath.Join(dir, "s.sock"), Mode: 0o700,
@@ -430,9 +430,9 @@ type client struct {
 // dial makes a client of the server's n-th socket.
 func dial(t testing.TB, s *Server, n int) *client {
 	t.Helper()
-	addr := s.sites[n].listener.Addr()
-	if s.sites[n].Network == "unix" {
-		addr = &net.UnixAddr{Name: s.sites[n].Path, Net: "unix"}
+	addr := s.servers[n].listener.Addr()
+	if s.servers[n].Network == "unix" {
+		addr = &net.UnixAddr{Name: s.servers[n].Path, Net: "unix"}
 	}
 	transport := &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {

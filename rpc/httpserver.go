@@ -16,8 +16,9 @@ import (
 	"supervisord/spec"
 )
 
-// site is one [inet_http_server] or [unix_http_server] section in service.
-type site struct {
+// httpServer is the HTTP server of one [inet_http_server] or [unix_http_server]
+// section.
+type httpServer struct {
 	spec.Server
 	server *Server
 	conns  *conns
@@ -32,110 +33,110 @@ type site struct {
 	serve    func(net.Listener) // set while Run runs
 }
 
-type siteKey struct{}
+type httpServerKey struct{}
 
-// open makes a site that listens.
-func (s *Server) open(sv spec.Server) (*site, error) {
-	st := &site{Server: sv, server: s, conns: newConns(s.opt.MaxConns), cross: http.NewCrossOriginProtection()}
-	st.http = &http.Server{
-		Handler:                      st,
+// open makes an HTTP server that listens.
+func (s *Server) open(sv spec.Server) (*httpServer, error) {
+	hs := &httpServer{Server: sv, server: s, conns: newConns(s.opt.MaxConns), cross: http.NewCrossOriginProtection()}
+	hs.http = &http.Server{
+		Handler:                      hs,
 		ReadHeaderTimeout:            s.opt.HeaderTimeout,
 		MaxHeaderBytes:               64 << 10,
-		ConnState:                    st.conns.changed,
-		ConnContext:                  st.connected,
+		ConnState:                    hs.conns.connState,
+		ConnContext:                  hs.connContext,
 		DisableGeneralOptionsHandler: true,
 		ErrorLog:                     slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
-	// HTTP/2 has nothing for the clients there are.
-	st.http.Protocols = new(http.Protocols)
-	st.http.Protocols.SetHTTP1(true)
+	// No client of Supervisor's speaks HTTP/2.
+	hs.http.Protocols = new(http.Protocols)
+	hs.http.Protocols.SetHTTP1(true)
 	if sv.CertFile != "" {
 		config, err := tlsConfig(sv)
 		if err != nil {
 			return nil, err
 		}
-		st.http.TLSConfig = config
+		hs.http.TLSConfig = config
 	}
 	var err error
 	if sv.Network == "unix" {
-		st.listener, st.file, err = s.listenUnix(sv)
+		hs.listener, hs.file, err = s.listenUnix(sv)
 	} else {
-		st.listener, err = listenTCP(sv)
+		hs.listener, err = listenTCP(sv)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if addr, ok := st.listener.Addr().(*net.TCPAddr); ok {
-		st.local = addr.IP.IsLoopback()
+	if addr, ok := hs.listener.Addr().(*net.TCPAddr); ok {
+		hs.local = addr.IP.IsLoopback()
 	}
-	return st, nil
+	return hs, nil
 }
 
-// run serves in goroutines that serving counts, until the site is closed. ctx
+// run serves in goroutines that serving counts, until the server is closed. ctx
 // becomes the context of every request.
-func (st *site) run(ctx context.Context, serving *sync.WaitGroup) {
-	st.http.BaseContext = func(net.Listener) context.Context { return ctx }
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	st.serve = func(l net.Listener) {
+func (hs *httpServer) run(ctx context.Context, serving *sync.WaitGroup) {
+	hs.http.BaseContext = func(net.Listener) context.Context { return ctx }
+	hs.mu.Lock()
+	defer hs.mu.Unlock()
+	hs.serve = func(l net.Listener) {
 		serving.Go(func() { // Run waits for it
 			var err error
-			if st.CertFile != "" {
-				err = st.http.ServeTLS(l, "", "")
+			if hs.CertFile != "" {
+				err = hs.http.ServeTLS(l, "", "")
 			} else {
-				err = st.http.Serve(l)
+				err = hs.http.Serve(l)
 			}
 			if !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
-				st.server.log.Error(fmt.Sprintf("%s:Server Error: %v", st.name(), err))
+				hs.server.log.Error(fmt.Sprintf("%s:Server Error: %v", hs.name(), err))
 			}
 		})
 	}
-	st.serve(st.listener)
+	hs.serve(hs.listener)
 }
 
 // check puts the socket file back if it is gone.
-func (st *site) check() error {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	if st.file == nil || st.serve == nil {
+func (hs *httpServer) check() error {
+	hs.mu.Lock()
+	defer hs.mu.Unlock()
+	if hs.file == nil || hs.serve == nil {
 		return nil
 	}
-	if _, err := os.Lstat(st.Path); !errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Lstat(hs.Path); !errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
-	listener, file, err := st.server.listenUnix(st.Server)
+	listener, file, err := hs.server.listenUnix(hs.Server)
 	if err != nil {
-		return fmt.Errorf("cannot make the socket %s again: %w", st.Path, err)
+		return fmt.Errorf("cannot make the socket %s again: %w", hs.Path, err)
 	}
-	st.server.log.Warn(fmt.Sprintf("socket %s had vanished and was made again", st.Path))
-	old := st.listener
-	st.listener, st.file = listener, file
-	st.serve(listener)
+	hs.server.log.Warn(fmt.Sprintf("socket %s had vanished and was made again", hs.Path))
+	old := hs.listener
+	hs.listener, hs.file = listener, file
+	hs.serve(listener)
 	return old.Close()
 }
 
-// close ends the site and its connections.
-func (st *site) close() error {
-	err := st.http.Close()
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	// A site that was never run is unknown to its http.Server.
-	if e := st.listener.Close(); !errors.Is(e, net.ErrClosed) {
+// close ends the server and its connections.
+func (hs *httpServer) close() error {
+	err := hs.http.Close()
+	hs.mu.Lock()
+	defer hs.mu.Unlock()
+	// A server that was never run is unknown to its http.Server.
+	if e := hs.listener.Close(); !errors.Is(e, net.ErrClosed) {
 		err = errors.Join(err, e)
 	}
-	if st.file != nil {
-		err = errors.Join(err, unlinkOurs(st.Path, st.file))
-		st.file = nil
+	if hs.file != nil {
+		err = errors.Join(err, unlinkIfOurs(hs.Path, hs.file))
+		hs.file = nil
 	}
 	return err
 }
 
 // name is how the activity log calls the server.
-func (st *site) name() string {
-	if st.Network == "unix" {
-		return st.Path
+func (hs *httpServer) name() string {
+	if hs.Network == "unix" {
+		return hs.Path
 	}
-	return net.JoinHostPort(st.Host, strconv.Itoa(st.Port))
+	return net.JoinHostPort(hs.Host, strconv.Itoa(hs.Port))
 }
 
 // tlsConfig is TLS with the section's certificate; with client_ca only clients
