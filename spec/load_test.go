@@ -171,8 +171,12 @@ func TestReportsHideSecrets(t *testing.T) {
 		server + "password=x%s3cret",
 		server + "password=x #s3cret",
 		server + " password=s3cret",
+		"password=s3cret",
+		"environment: A=s3cret",
 	} {
-		h := &memHost{cwd: "/", strict: true, files: map[string]string{"/etc/sv.conf": "[supervisord]\n" + text + "\n", "/tmp/x": ""}}
+		h := &memHost{cwd: "/", strict: true, files: map[string]string{
+			"/etc/sv.conf": "[supervisord]\n[include]\nfiles=part\n", "/etc/part": text + "\n", "/tmp/x": "",
+		}}
 		cfg, err := Load(h, "/etc/sv.conf", Options{})
 		var told []*Error
 		if failed := (*LoadError)(nil); errors.As(err, &failed) {

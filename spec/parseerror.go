@@ -24,7 +24,7 @@ func (d *document) errors(file string) []*Error {
 	if h := d.beforeHeader; h != nil {
 		errs = append(errs, &Error{
 			File: file, Line: h.line, Hint: noHeaderHint(strip(h.text)),
-			Plain: "the line " + PyRepr(strip(h.text)) + " stands before any section header",
+			Plain: "the line " + PyRepr(withoutValue(strip(h.text))) + " stands before any section header",
 			Text:  fmt.Sprintf("File contains no section headers.\nfile: %s, line: %d\n%s", PyRepr(file), h.line, PyRepr(h.text)),
 		})
 	}
@@ -60,6 +60,16 @@ func (d *document) badLines(file string) []*Error {
 		}
 	}
 	return errs
+}
+
+// withoutValue is a line as a report shows it: the value of an option may be secret.
+func withoutValue(line string) string {
+	i := strings.IndexAny(line, "=:")
+	isHeader := strings.HasPrefix(strings.TrimPrefix(line, byteOrderMark), "[") || keysFor(strings.TrimSuffix(line, "]")) != nil
+	if i < 0 || isHeader || isTemplate(line) || isConflictMarker(line) {
+		return line
+	}
+	return line[:i+1] + "…"
 }
 
 // noHeaderHint is about a line before any header.
