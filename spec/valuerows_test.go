@@ -118,6 +118,8 @@ func valueRows() []valueRow {
 		{parser: "inetport", text: "h:", err: "no port number specified in ''"},
 		{parser: "inetport", text: "h:x", err: noInt + "'x'"},
 		{parser: "inetport", text: "h:0", err: "0 is below lower bound (1)"},
+		{parser: "inetport", text: "h:65535", want: `["h",65535]`},
+		{parser: "inetport", text: "h:65536", err: "65536 is above upper bound (65535)"},
 		{parser: "inetport", text: "h:70000", err: "70000 is above upper bound (65535)"},
 
 		{parser: "name", text: " web ", want: `"web"`},
