@@ -52,7 +52,7 @@ supervisorctl history 1; supervisorctl shutdown; wait`, []string{
 			"one  ", "RUNNING", "two  ", "RUNNING", "all is well\n", "watch", "applied", "add four\n", "Shut down\n"}},
 		{"no configuration file, another user", `
 mkdir /run/a; program one 1000 >/run/a/one.ini # where everybody can read
-supervisord --watch /run/a -u nobody >log & until_ok supervisorctl wait -t 20; stat -c 'of %U, mode %a' /run/supervisor
+supervisord --watch /run/a -u nobody >log & supervisorctl wait -t 100 || exit; stat -c 'of %U, mode %a' /run/supervisor
 kill -HUP $!; until_ok eval 'test $(grep -c "started with pid" log) = 2'; supervisorctl wait -t 20
 supervisorctl status; ps -o user= $(supervisorctl pid one); supervisorctl shutdown; wait`, []string{
 			"of nobody, mode 700\n", "one  ", "RUNNING", "nobody\n", "Shut down\n"}},

@@ -42,7 +42,10 @@ them there are: autoupdate, completion, diff, files, history, wait.
 
 // settings are the command line and the configuration file together.
 type settings struct {
-	url                string
+	url string
+	// guessed is set where nothing says which server is meant, and the socket of a
+	// supervisord --watch was not there.
+	guessed            bool
 	username, password string
 	// certFile, keyFile and serverCA are the files for https, "" for none.
 	certFile, keyFile, serverCA string
@@ -160,6 +163,7 @@ func (s *settings) override(given settings) {
 			*f.to = *f.from
 		}
 	}
+	s.guessed = s.guessed && given.url == ""
 	s.timeout, s.interactive = given.timeout, given.interactive
 }
 
@@ -167,7 +171,9 @@ func (s *settings) override(given settings) {
 // socket of a supervisord --watch is tried, then Supervisor's default.
 func fromFile(h spec.Host, path string) (settings, error) {
 	ctl := spec.DefaultCtl()
+	guessed := false
 	if path == "" {
+		guessed = !exists(host.DefaultSocket())
 		ctl.ServerURL = socketOrDefault(host.DefaultSocket(), ctl.ServerURL)
 	} else {
 		read, err := spec.LoadCtl(h, path)
@@ -180,7 +186,7 @@ func fromFile(h spec.Host, path string) (settings, error) {
 		return settings{}, fmt.Errorf("invalid value for serverurl %s: %w", spec.PyRepr(ctl.ServerURL), err)
 	}
 	return settings{
-		url: ctl.ServerURL, username: ctl.Username, password: ctl.Password,
+		url: ctl.ServerURL, guessed: guessed, username: ctl.Username, password: ctl.Password,
 		certFile: ctl.CertFile, keyFile: ctl.KeyFile, serverCA: ctl.ServerCA,
 		prompt: ctl.Prompt, historyFile: ctl.HistoryFile,
 	}, nil

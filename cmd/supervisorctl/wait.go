@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"supervisord/cmd/internal/host"
 	"supervisord/rpc/client"
 	"supervisord/runtime/state"
 )
@@ -41,7 +42,7 @@ func (c *call) wait(ctx context.Context) error {
 	for {
 		missing, fatal, err := c.missing(polling, names)
 		if why := unavailable(err); why != "" {
-			missing, err = []string{c.settings.url + " " + why}, nil
+			missing, err = []string{c.settings.url + " " + why}, c.guessAgain()
 		}
 		if err != nil {
 			return c.needsReconcile(err)
@@ -57,6 +58,17 @@ func (c *call) wait(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
+}
+
+// guessAgain turns to the socket of a supervisord --watch that has begun since.
+func (c *call) guessAgain() (err error) {
+	if !c.settings.guessed || !exists(host.DefaultSocket()) {
+		return nil
+	}
+	c.settings.url, c.settings.guessed = "unix://"+host.DefaultSocket(), false
+	c.disconnect()
+	c.Client, err = c.connect()
+	return err
 }
 
 // unavailable is the words for a server that is starting, or ending to begin anew, and
