@@ -198,3 +198,16 @@ func TestReportsHideSecrets(t *testing.T) {
 		}
 	}
 }
+
+// twiceHost is a machine whose environment has a variable twice.
+type twiceHost struct{ *memHost }
+
+func (twiceHost) Environ() []string { return []string{"A=first", "A=second", "not a variable"} }
+
+func TestVariableThatStandsTwice(t *testing.T) {
+	h := twiceHost{&memHost{cwd: "/", files: map[string]string{"/c": "[supervisord]\nidentifier=%(ENV_A)s\n"}}}
+	cfg, err := Load(h, "/c", Options{})
+	if err != nil || cfg.Daemon.Identifier != "first" {
+		t.Errorf("identifier %q, error %v", cfg.Daemon.Identifier, err)
+	}
+}
