@@ -20,10 +20,10 @@ func run(argv []string) int {
 	settings, words, err := readOptions(host.New(), argv[0], argv[1:])
 	switch {
 	case errors.Is(err, errHelp):
-		fmt.Printf(usage, programPath(argv[0]))
+		fmt.Printf(usage, host.ProgramPath(argv[0]))
 		return 0
 	case err != nil:
-		fmt.Fprintf(os.Stderr, "Error: %v\nFor help, use %s -h\n", err, programPath(argv[0]))
+		fmt.Fprintf(os.Stderr, "Error: %v\nFor help, use %s -h\n", err, host.ProgramPath(argv[0]))
 		return 2
 	}
 	s := &session{

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -130,27 +128,13 @@ func readOptions(h spec.Host, argv0 string, args []string) (s settings, words []
 		}
 	}
 	if file == "" {
-		file, _ = spec.FindConfig(h, spec.SearchPaths(programPath(argv0)))
+		file, _ = spec.FindConfig(h, spec.SearchPaths(host.ProgramPath(argv0)))
 	}
 	if s, err = fromFile(h, file); err != nil {
 		return s, nil, err
 	}
 	s.override(given)
 	return s, words, nil
-}
-
-// programPath is the path of a program that a shell found on PATH.
-func programPath(argv0 string) string {
-	if strings.Contains(argv0, "/") {
-		return argv0
-	}
-	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
-		name := filepath.Join(dir, argv0)
-		if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
-			return name
-		}
-	}
-	return argv0
 }
 
 // override puts what the command line gave over what the file says.
