@@ -33,6 +33,7 @@ func (c *call) wait(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	end := time.Now().Add(limit)
 	deadline := time.NewTimer(limit)
 	defer deadline.Stop()
 	ticker := time.NewTicker(pollInterval)
@@ -51,9 +52,12 @@ func (c *call) wait(ctx context.Context) error {
 			return c.waited(missing)
 		}
 		select {
-		case <-ticker.C:
 		case <-deadline.C:
 			return c.waited(missing)
+		case <-ticker.C:
+			if !time.Now().Before(end) { // both were due
+				return c.waited(missing)
+			}
 		case <-ctx.Done():
 			return ctx.Err()
 		}
