@@ -178,7 +178,10 @@ func TestPidfileWhenDetached(t *testing.T) {
 		if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
 			t.Fatal(err)
 		}
-		oracle.WaitFor(t, "the daemon's end", func() bool { _, err := os.Lstat(dir + "/pid"); return err != nil })
+		oracle.WaitFor(t, "the daemon's end", func() bool { // or until whoever reaps orphans here does so
+			stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+			return err != nil || strings.Contains(string(stat), ") Z ")
+		})
 	}
 }
 
