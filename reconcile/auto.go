@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -321,7 +322,7 @@ func (l *loop) logProblems(v *view) {
 	}
 	for text := range l.errors {
 		if !standing[text] && v.err == nil {
-			l.log.Info("reconcile: no longer so: " + text)
+			l.log.Info("reconcile: no longer " + strings.TrimPrefix(text, "reconcile: "))
 		}
 	}
 	l.errors = standing

@@ -120,6 +120,10 @@ func TestPermissions(t *testing.T) {
 			w.sh("chmod 644 conf.d/a.ini")
 			w.becomes("a=n, b")
 			w.phase(Synced)
+			w.eventually("the log takes it back", func() bool {
+				return (w.log.count("level=INFO", "reconcile: no longer ", "writable by everyone") == 1) == r.warned &&
+					w.log.count("no longer reconcile:") == 0
+			})
 		})
 	}
 }
