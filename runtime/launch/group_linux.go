@@ -63,7 +63,7 @@ func readStat(pid int) (stat, error) {
 func parseStat(line []byte) (stat, error) {
 	const state, pgrp, start = 0, 2, 19 // fields 3, 5 and 22 of proc(5)
 	fields := bytes.Fields(line[bytes.LastIndexByte(line, ')')+1:])
-	if len(fields) <= start || len(fields[state]) != 1 {
+	if len(fields) <= start || len(fields[state]) != 1 || !isLetter(fields[state][0]) {
 		return stat{}, syscall.EINVAL
 	}
 	pgid, err := strconv.Atoi(string(fields[pgrp]))
@@ -76,3 +76,5 @@ func parseStat(line []byte) (stat, error) {
 	}
 	return stat{fields[state][0], pgid, ticks}, nil
 }
+
+func isLetter(c byte) bool { return 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z' }

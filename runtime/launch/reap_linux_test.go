@@ -59,9 +59,10 @@ func FuzzParseStat(f *testing.F) {
 	f.Add([]byte("7 (a) Z 1 (b) S 1 70 1 0 -1 4 5 6 7 8 9 10 11 12 20 0 1 0 4711 100"))
 	f.Add([]byte(""))
 	f.Add([]byte("1 (x"))
+	f.Add([]byte("\x00" + strings.Repeat(" 0", 19)))
 	f.Fuzz(func(t *testing.T, line []byte) {
 		s, err := parseStat(line)
-		if err == nil && (s.state == 0 || s.state == ' ') {
+		if err == nil && !isLetter(s.state) {
 			t.Errorf("%q has no state", line)
 		}
 	})
