@@ -209,6 +209,9 @@ func (s *Server) trace(ctx context.Context, format string, values ...any) {
 // Source: contract/config.md section 11.
 // Differs: the bytes are those of the reply's body, without its header.
 func (hs *httpServer) logAccess(r *http.Request, w *reply) {
+	if !hs.server.log.Enabled(r.Context(), mainlog.LevelTrace) {
+		return // the line costs more than many a request
+	}
 	from := r.RemoteAddr
 	if hs.Network == "unix" {
 		from = "localhost:0"
