@@ -39,6 +39,7 @@ type daemon struct {
 	printer  *printer // of standard output, over all lives
 
 	restartedBy atomic.Value // string: who asked for the last restart
+	exiting     bool         // a signal asked for the exit too late for the supervisor; set before live returns
 
 	lastLog mainlog.Options // of the newest log that could be opened
 }
@@ -58,11 +59,10 @@ func (d *daemon) run() int {
 			d.caught, d.printer = catch(), newPrinter(os.Stdout)
 		}
 		switch err := d.live(start); {
-		case errors.Is(err, runtime.ErrRestart):
-		case err != nil:
-			return d.fail(err)
-		default:
+		case err == nil, d.exiting && errors.Is(err, runtime.ErrRestart):
 			return 0
+		case !errors.Is(err, runtime.ErrRestart):
+			return d.fail(err)
 		}
 	}
 }

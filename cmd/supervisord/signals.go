@@ -46,7 +46,7 @@ func (d *daemon) signals(ctx context.Context, l *life) {
 		case <-ctx.Done():
 			return
 		case sig := <-d.caught.exit:
-			l.exitOn(ctx, launch.SignalName(sig.(syscall.Signal)))
+			d.exitOn(ctx, l, launch.SignalName(sig.(syscall.Signal)))
 		case <-d.caught.hangup:
 			restart()
 		case <-d.caught.reopen:
@@ -79,9 +79,13 @@ func aside(ctx context.Context, work func()) (ask func()) {
 	}
 }
 
-func (l *life) exitOn(ctx context.Context, name string) {
+// exitOn begins the shutdown. When a restart has just stopped everything, the
+// supervisor takes no more requests: then there is no further life.
+func (d *daemon) exitOn(ctx context.Context, l *life, name string) {
 	l.logger.Warn("received " + name + " indicating exit request")
-	l.supervisor.Shutdown(ctx)
+	if l.supervisor.Shutdown(ctx) != nil {
+		d.exiting = true
+	}
 }
 
 // restartOn begins a restart. Differs: a configuration that has a mistake stops
