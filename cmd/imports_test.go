@@ -23,7 +23,7 @@ var arrows = map[string][]string{
 	"runtime/launch":            {},
 	"runtime/proc":              {"spec", "runtime/state"},
 	"runtime/event":             {"spec", "runtime/state"},
-	"runtime/capture":           {"runtime/logfile"},
+	"runtime/capture":           {"runtime/logfile", "runtime/state"},
 	"runtime/mainlog":           {"runtime/logfile"},
 	"runtime":                   {"spec", "runtime/state", "runtime/logfile", "runtime/launch", "runtime/proc", "runtime/event", "runtime/capture"},
 	"reconcile":                 {"spec", "reconcile/watch"},

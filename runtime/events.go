@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"time"
 
-	"supervisord/runtime/capture"
 	"supervisord/runtime/event"
 	"supervisord/runtime/proc"
 	"supervisord/runtime/state"
@@ -58,18 +57,18 @@ func (s *Supervisor) emitState(p *process, e proc.Effect) {
 	}))
 }
 
-func (s *Supervisor) emitLog(p *process, ch capture.Channel, data []byte) {
+func (s *Supervisor) emitLog(p *process, ch state.Channel, data []byte) {
 	if s.wanted(event.ProcessLogStdout + event.Type(ch)) {
-		s.emit(event.Logged(p.group.def.Name, p.def.Name, p.machine.PID, event.Channel(ch), data))
+		s.emit(event.Logged(p.group.def.Name, p.def.Name, p.machine.PID, ch, data))
 	}
 }
 
-func (s *Supervisor) emitComm(p *process, ch capture.Channel, data []byte) {
+func (s *Supervisor) emitComm(p *process, ch state.Channel, data []byte) {
 	if s.log.Enabled(context.Background(), slog.LevelDebug) {
 		s.log.Debug("'" + p.def.Name + "' " + ch.String() + " emitted a comm event")
 	}
 	if s.wanted(event.ProcessCommunicationStdout + event.Type(ch)) {
-		s.emit(event.Communicated(p.group.def.Name, p.def.Name, p.machine.PID, event.Channel(ch), data))
+		s.emit(event.Communicated(p.group.def.Name, p.def.Name, p.machine.PID, ch, data))
 	}
 }
 

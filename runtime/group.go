@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"supervisord/runtime/capture"
 	"supervisord/runtime/event"
 	"supervisord/runtime/launch"
 	"supervisord/runtime/proc"
@@ -345,7 +344,7 @@ func (s *Supervisor) reconfigure(p *process, logs *[2]logChange) {
 	}
 	for ch := range p.out {
 		if stream := p.out[ch].stream; stream != nil {
-			stream.Set(s.settings(p, capture.Channel(ch)))
+			stream.Set(s.settings(p, state.Channel(ch)))
 		}
 	}
 	s.schedule(p) // its rules may have moved a deadline

@@ -11,6 +11,7 @@ import (
 	"supervisord/runtime/launch"
 	"supervisord/runtime/logfile"
 	"supervisord/runtime/proc"
+	"supervisord/runtime/state"
 	"supervisord/spec"
 )
 
@@ -155,9 +156,9 @@ func (j job) openLogs() error {
 // stderr is the log that the child's standard error would have gone to.
 func (j job) stderr() *logfile.Writer {
 	if j.def.RedirectStderr {
-		return j.logs[capture.Stdout]
+		return j.logs[state.Stdout]
 	}
-	return j.logs[capture.Stderr]
+	return j.logs[state.Stderr]
 }
 
 // closeLogs ends the use of logs; it may block for as long as the disk does.
@@ -264,7 +265,7 @@ func (s *Supervisor) captureOutput(p *process, stdout, stderr *os.File) {
 			continue
 		}
 		p.streams++
-		p.out[ch].stream = capture.Start(pipe, capture.Channel(ch), s.settings(p, capture.Channel(ch)), func(f capture.Fact) {
+		p.out[ch].stream = capture.Start(pipe, state.Channel(ch), s.settings(p, state.Channel(ch)), func(f capture.Fact) {
 			select {
 			case s.facts <- fact{p, run, f}:
 			case <-s.done:
@@ -294,9 +295,9 @@ func (s *Supervisor) reportUnknownExits() {
 }
 
 // settings is how a process's stream is handled now.
-func (s *Supervisor) settings(p *process, ch capture.Channel) capture.Settings {
+func (s *Supervisor) settings(p *process, ch state.Channel) capture.Settings {
 	out := &p.def.Stdout
-	if ch == capture.Stderr {
+	if ch == state.Stderr {
 		out = &p.def.Stderr
 	}
 	set := capture.Settings{
@@ -305,12 +306,12 @@ func (s *Supervisor) settings(p *process, ch capture.Channel) capture.Settings {
 		Strip:      s.opt.StripANSI,
 		Events:     out.EventsEnabled,
 	}
-	if p.group.pool != nil && ch == capture.Stdout {
+	if p.group.pool != nil && ch == state.Stdout {
 		set.Protocol, set.CaptureMax, set.Events = true, 0, false
 	}
 	if s.opt.EchoOutput {
 		name := p.def.Name
-		set.Echo = func(ch capture.Channel, data []byte) {
+		set.Echo = func(ch state.Channel, data []byte) {
 			s.log.Debug("'" + name + "' " + ch.String() + " output:\n" + string(data))
 		}
 	}

@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"os"
 
-	"supervisord/runtime/capture"
 	"supervisord/runtime/launch"
 	"supervisord/runtime/logfile"
+	"supervisord/runtime/state"
 	"supervisord/spec"
 )
 
@@ -61,7 +61,7 @@ func (s *Supervisor) prepare(def *spec.Group, now inForce) (*parts, error) {
 		}
 		p := &process{heapIndex: -1}
 		for ch := range p.out {
-			options, auto := made.options(s, d, capture.Channel(ch))
+			options, auto := made.options(s, d, state.Channel(ch))
 			p.out[ch] = output{log: logfile.New(options), path: options.Path, auto: auto}
 		}
 		made.fresh[d.Name] = p
@@ -74,7 +74,7 @@ func (s *Supervisor) prepare(def *spec.Group, now inForce) (*parts, error) {
 func (m *parts) changes(s *Supervisor, has slot, d *spec.Process) *[2]logChange {
 	var c [2]logChange
 	for ch := range c {
-		old, new := outputOf(has.def, capture.Channel(ch)), outputOf(d, capture.Channel(ch))
+		old, new := outputOf(has.def, state.Channel(ch)), outputOf(d, state.Channel(ch))
 		if old == new {
 			continue
 		}
@@ -85,15 +85,15 @@ func (m *parts) changes(s *Supervisor, has slot, d *spec.Process) *[2]logChange 
 			c[ch].options.Mode = 0o600
 			continue
 		}
-		c[ch].options, c[ch].auto = m.options(s, d, capture.Channel(ch))
+		c[ch].options, c[ch].auto = m.options(s, d, state.Channel(ch))
 	}
 	return &c
 }
 
 // outputOf is where a stream goes. The error stream of a process that redirects
 // it has no log of its own.
-func outputOf(d *spec.Process, ch capture.Channel) spec.Output {
-	if ch == capture.Stdout {
+func outputOf(d *spec.Process, ch state.Channel) spec.Output {
+	if ch == state.Stdout {
 		return d.Stdout
 	}
 	if d.RedirectStderr {
@@ -103,7 +103,7 @@ func outputOf(d *spec.Process, ch capture.Channel) spec.Output {
 }
 
 // options are the log options of a stream; an AUTO log is made.
-func (m *parts) options(s *Supervisor, d *spec.Process, ch capture.Channel) (logfile.Options, string) {
+func (m *parts) options(s *Supervisor, d *spec.Process, ch state.Channel) (logfile.Options, string) {
 	out := outputOf(d, ch)
 	path, auto := out.File, ""
 	switch out.Kind {

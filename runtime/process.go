@@ -33,7 +33,7 @@ type process struct {
 	machine proc.Machine
 	rank    int // index among the group's processes, which is the listener's index in its pool
 
-	out            [2]output       // by capture.Channel
+	out            [2]output       // by state.Channel
 	changed        <-chan struct{} // closed when the last change of their logs' settings is made; nil for none
 	stdin          *capture.Stdin
 	socket         *launch.Socket // FastCGI: what its next start is given

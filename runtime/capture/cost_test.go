@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"supervisord/runtime/logfile"
+	"supervisord/runtime/state"
 )
 
 // TestIdleStreamsAreCheap: what 20,000 idle streams, as of 10,000 children, cost.
@@ -29,7 +30,7 @@ func TestIdleStreamsAreCheap(t *testing.T) {
 			t.Fatal(err)
 		}
 		ends[i] = w
-		streams[i] = Start(r, Stdout, Settings{Events: true}, func(fact Fact) {
+		streams[i] = Start(r, state.Stdout, Settings{Events: true}, func(fact Fact) {
 			if fact.Kind == FactLog {
 				f.post(fact)
 			}
@@ -82,7 +83,7 @@ func BenchmarkStream(b *testing.B) {
 			}
 			r, w := pipe(b)
 			done := make(chan struct{})
-			s := Start(r, Stdout, row.set, func(f Fact) {
+			s := Start(r, state.Stdout, row.set, func(f Fact) {
 				if f.Kind == FactDone {
 					close(done)
 				}

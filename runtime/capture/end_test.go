@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"supervisord/runtime/state"
 )
 
 // TestBurst: a child that writes 64 KiB, as much as a pipe holds, and exits at
@@ -44,7 +46,7 @@ func run(t testing.TB, set Settings, hold *os.File, role string, args ...string)
 	t.Helper()
 	r, w := pipe(t)
 	f := newFacts()
-	s := Start(r, Stdout, set, f.post)
+	s := Start(r, state.Stdout, set, f.post)
 	child := play(t, role, []*os.File{hold, w, os.Stderr}, args...)
 	w.Close()
 	if state, err := child.Wait(); err != nil || !state.Success() {

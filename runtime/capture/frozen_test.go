@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"supervisord/runtime/logfile"
+	"supervisord/runtime/state"
 )
 
 // TestFrozenLogDelaysItsOwnChild: streams whose log nobody reads hold up neither
@@ -26,7 +27,7 @@ func TestFrozenLogDelaysItsOwnChild(t *testing.T) {
 	start := func(path string) one {
 		r, w := pipe(t)
 		o := one{w: w, f: newFacts(), log: openLog(t, path)}
-		o.s = Start(r, Stdout, Settings{Log: o.log}, o.f.post)
+		o.s = Start(r, state.Stdout, Settings{Log: o.log}, o.f.post)
 		return o
 	}
 	threads := func() int {
@@ -105,7 +106,7 @@ func TestStoppedReader(t *testing.T) {
 	}
 	r, w := pipe(t)
 	f := newFacts()
-	s := Start(r, Stdout, Settings{Log: log}, f.post)
+	s := Start(r, state.Stdout, Settings{Log: log}, f.post)
 	wrote := make(chan error)
 	go func() {
 		_, err := w.Write(pattern(1 << 20))
@@ -135,7 +136,7 @@ func TestHungLog(t *testing.T) {
 	r, w := pipe(t)
 	f := newFacts()
 	hung := make(chan struct{})
-	s := Start(r, Stdout, Settings{Events: true, Echo: func(Channel, []byte) { <-hung }}, f.post)
+	s := Start(r, state.Stdout, Settings{Events: true, Echo: func(state.Channel, []byte) { <-hung }}, f.post)
 	s.doneGrace = 50 * time.Millisecond
 	put(t, w, "x")
 	s.Finish()

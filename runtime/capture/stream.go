@@ -14,24 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"supervisord/runtime/logfile"
+	"supervisord/runtime/state"
 )
-
-// Channel is one of a child's two output streams.
-type Channel int
-
-// The channels.
-const (
-	Stdout Channel = iota
-	Stderr
-)
-
-// String is the channel's name in logs and events.
-func (c Channel) String() string {
-	if c == Stderr {
-		return "stderr"
-	}
-	return "stdout"
-}
 
 // Settings say what to do with a channel's output. The zero value discards it.
 type Settings struct {
@@ -50,7 +34,7 @@ type Settings struct {
 	Protocol bool
 	// Echo gets the output for the activity log, nil for nobody. The data is valid
 	// during the call only.
-	Echo func(ch Channel, data []byte)
+	Echo func(ch state.Channel, data []byte)
 }
 
 // FactKind says what a Fact is.
@@ -69,7 +53,7 @@ const (
 // Fact is what the loop must know of a channel.
 type Fact struct {
 	Kind    FactKind
-	Channel Channel
+	Channel state.Channel
 	Data    []byte // owned by the receiver
 }
 
@@ -88,7 +72,7 @@ var chunks = sync.Pool{New: func() any { return new([chunkSize]byte) }}
 // Stream reads one channel of one child.
 type Stream struct {
 	r        *os.File
-	channel  Channel
+	channel  state.Channel
 	post     func(Fact)
 	settings atomic.Pointer[Settings]
 
@@ -110,7 +94,7 @@ type Stream struct {
 // Start begins to read r, a pipe in non-blocking mode such as os.Pipe makes,
 // which the Stream owns from now on. post is called by the Stream's goroutine, may
 // block, which makes the child wait, and is never called after FactDone.
-func Start(r *os.File, ch Channel, set Settings, post func(Fact)) *Stream {
+func Start(r *os.File, ch state.Channel, set Settings, post func(Fact)) *Stream {
 	s := &Stream{
 		r: r, channel: ch, post: post,
 		finished: make(chan struct{}), ended: make(chan struct{}),

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"supervisord/runtime/logfile"
+	"supervisord/runtime/state"
 )
 
 func pipe(t testing.TB) (r, w *os.File) {
@@ -122,25 +123,25 @@ func TestStream(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		set    Settings
-		ch     Channel
+		ch     state.Channel
 		writes []string
 		log    string
 		echo   string
 		facts  []string
 	}{
-		{"log", Settings{}, Stdout, []string{"a\n", "b"}, "a\nb", "stdout a\nstdout b", []string{"done stdout"}},
-		{"events", Settings{Events: true}, Stderr, []string{"a\n", "b"}, "a\nb", "stderr a\nstderr b",
+		{"log", Settings{}, state.Stdout, []string{"a\n", "b"}, "a\nb", "stdout a\nstdout b", []string{"done stdout"}},
+		{"events", Settings{Events: true}, state.Stderr, []string{"a\n", "b"}, "a\nb", "stderr a\nstderr b",
 			[]string{"log stderr a\n", "log stderr b", "done stderr"}},
-		{"strip", Settings{Events: true, Strip: true}, Stdout, []string{"a\x1b[3", "1mb\n"}, "ab\n", "stdout astdout b\n",
+		{"strip", Settings{Events: true, Strip: true}, state.Stdout, []string{"a\x1b[3", "1mb\n"}, "ab\n", "stdout astdout b\n",
 			[]string{"log stdout a", "log stdout b\n", "done stdout"}},
-		{"capture", Settings{Events: true, CaptureMax: 100}, Stdout, []string{"a" + begin, "b", "c" + end + "d"}, "ad",
+		{"capture", Settings{Events: true, CaptureMax: 100}, state.Stdout, []string{"a" + begin, "b", "c" + end + "d"}, "ad",
 			"stdout astdout bstdout cstdout d",
 			[]string{"log stdout a", "log stdout b", "log stdout c", "comm stdout bc", "log stdout d", "done stdout"}},
-		{"capture without events", Settings{CaptureMax: 100}, Stdout, []string{begin + "b" + end}, "", "stdout b",
+		{"capture without events", Settings{CaptureMax: 100}, state.Stdout, []string{begin + "b" + end}, "", "stdout b",
 			[]string{"comm stdout b", "done stdout"}},
-		{"a tag without its end", Settings{CaptureMax: 100, Events: true}, Stdout, []string{"a<!--XS"}, "a<!--XS",
+		{"a tag without its end", Settings{CaptureMax: 100, Events: true}, state.Stdout, []string{"a<!--XS"}, "a<!--XS",
 			"stdout astdout <!--XS", []string{"log stdout a", "log stdout <!--XS", "done stdout"}},
-		{"protocol", Settings{Protocol: true, Strip: true, CaptureMax: 100, Events: true}, Stdout,
+		{"protocol", Settings{Protocol: true, Strip: true, CaptureMax: 100, Events: true}, state.Stdout,
 			[]string{"READY\n", "\x1b[mx" + begin}, "READY\nx" + begin, "stdout READY\nstdout x" + begin,
 			[]string{"output stdout READY\n", "output stdout \x1b[mx" + begin, "done stdout"}},
 	} {
@@ -148,7 +149,7 @@ func TestStream(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "log")
 			var echo bytes.Buffer // the stream's goroutine writes it before it posts
 			row.set.Log = openLog(t, path)
-			row.set.Echo = func(ch Channel, p []byte) { fmt.Fprintf(&echo, "%s %s", ch, p) }
+			row.set.Echo = func(ch state.Channel, p []byte) { fmt.Fprintf(&echo, "%s %s", ch, p) }
 			r, w := pipe(t)
 			f := newFacts()
 			s := Start(r, row.ch, row.set, f.post)
@@ -178,7 +179,7 @@ func TestStream(t *testing.T) {
 func TestClosedWhileTheChildLives(t *testing.T) {
 	r, w := pipe(t)
 	f := newFacts()
-	s := Start(r, Stdout, Settings{Events: true, CaptureMax: 10}, f.post)
+	s := Start(r, state.Stdout, Settings{Events: true, CaptureMax: 10}, f.post)
 	put(t, w, "bye <!--")
 	w.Close()
 	want := []string{"log stdout bye", "log stdout <!--", "closed stdout"}
@@ -198,7 +199,7 @@ func TestSet(t *testing.T) {
 	a, b := filepath.Join(dir, "a"), filepath.Join(dir, "b")
 	r, w := pipe(t)
 	f := newFacts()
-	s := Start(r, Stdout, Settings{Log: openLog(t, a), CaptureMax: 10}, f.post)
+	s := Start(r, state.Stdout, Settings{Log: openLog(t, a), CaptureMax: 10}, f.post)
 	put(t, w, "one<!--")
 	eventually(t, "it is logged", func() bool { data, _ := os.ReadFile(a); return len(data) > 0 })
 	s.Set(Settings{Log: openLog(t, b), Events: true})
@@ -227,7 +228,7 @@ func TestBackPressure(t *testing.T) {
 	r, w := pipe(t)
 	gate := make(chan struct{})
 	f := newFacts()
-	s := Start(r, Stdout, Settings{Events: true}, func(fact Fact) { <-gate; f.post(fact) })
+	s := Start(r, state.Stdout, Settings{Events: true}, func(fact Fact) { <-gate; f.post(fact) })
 	sent := pattern(1 << 20)
 	wrote := make(chan error)
 	go func() {
@@ -255,7 +256,7 @@ func TestBackPressure(t *testing.T) {
 func TestPanicEndsOneStream(t *testing.T) {
 	r, w := pipe(t)
 	f := newFacts()
-	s := Start(r, Stdout, Settings{Echo: func(Channel, []byte) { panic("a fault") }}, f.post)
+	s := Start(r, state.Stdout, Settings{Echo: func(state.Channel, []byte) { panic("a fault") }}, f.post)
 	if _, err := w.Write(pattern(1 << 20)); err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,7 @@ func BenchmarkRoundTrip(b *testing.B) {
 	data := []byte("twelve bytes")
 	b.ReportAllocs()
 	for b.Loop() {
-		p.Offer(Communicated("group", "process", 4711, Stdout, data))
+		p.Offer(Communicated("group", "process", 4711, state.Stdout, data))
 		sent := false
 		for _, e := range p.Dispatch(now, running) {
 			sent = sent || e.Kind == Send
@@ -45,7 +45,7 @@ func BenchmarkLogged(b *testing.B) {
 	b.SetBytes(int64(len(data)))
 	b.ReportAllocs()
 	for b.Loop() {
-		Logged("group", "process", 4711, Stdout, data)
+		Logged("group", "process", 4711, state.Stdout, data)
 	}
 }
 

@@ -25,23 +25,6 @@ func newEvent(t Type, payload string) *Event {
 	return &Event{Type: t, Payload: payload, chars: utf8.RuneCountInString(payload)}
 }
 
-// Channel is one of a child's two output streams.
-type Channel int
-
-// The channels.
-const (
-	Stdout Channel = iota
-	Stderr
-)
-
-// String is the channel's name in payloads.
-func (c Channel) String() string {
-	if c == Stderr {
-		return "stderr"
-	}
-	return "stdout"
-}
-
 // Change is one change of a process's state, as it is at that moment.
 type Change struct {
 	Group, Name string
@@ -98,14 +81,14 @@ func appendPID(b []byte, pid int) []byte {
 
 // Logged is the PROCESS_LOG_* event for output that a process wrote. data is
 // copied.
-func Logged(group, name string, pid int, channel Channel, data []byte) *Event {
+func Logged(group, name string, pid int, channel state.Channel, data []byte) *Event {
 	t := ProcessLogStdout + Type(channel)
 	return withData(t, group, name, pid, " channel:"+channel.String()+"\n", data)
 }
 
 // Communicated is the PROCESS_COMMUNICATION_* event for what a process wrote
 // between the two capture tags. data is copied.
-func Communicated(group, name string, pid int, channel Channel, data []byte) *Event {
+func Communicated(group, name string, pid int, channel state.Channel, data []byte) *Event {
 	t := ProcessCommunicationStdout + Type(channel)
 	return withData(t, group, name, pid, "\n", data)
 }

@@ -34,11 +34,11 @@ func TestPayloads(t *testing.T) {
 		{RemoteCommunicated("typ", "a\nb"), "REMOTE_COMMUNICATION", "type:typ\na\nb"},
 		{RemoteCommunicated("", ""), "REMOTE_COMMUNICATION", "type:\n"},
 		{RemoteCommunicated("t", "\xff"), "REMOTE_COMMUNICATION", "type:t\n\uFFFD"},
-		{Logged("g", "x", 12, Stdout, []byte("a\n")), "PROCESS_LOG_STDOUT", "processname:x groupname:g pid:12 channel:stdout\na\n"},
-		{Logged("g", "x", 12, Stderr, []byte("é")), "PROCESS_LOG_STDERR", "processname:x groupname:g pid:12 channel:stderr\né"},
-		{Logged("g", "x", 12, Stdout, []byte("\xff\xfe bin\n")), "PROCESS_LOG_STDOUT", "processname:x groupname:g pid:12 channel:stdout\n" + `Undecodable: b'\xff\xfe bin\n'`},
-		{Communicated("g", "x", 12, Stdout, nil), "PROCESS_COMMUNICATION_STDOUT", "processname:x groupname:g pid:12\n"},
-		{Communicated("g", "x", 12, Stderr, []byte("it's \xe9")), "PROCESS_COMMUNICATION_STDERR", "processname:x groupname:g pid:12\n" + `Undecodable: b"it's \xe9"`},
+		{Logged("g", "x", 12, state.Stdout, []byte("a\n")), "PROCESS_LOG_STDOUT", "processname:x groupname:g pid:12 channel:stdout\na\n"},
+		{Logged("g", "x", 12, state.Stderr, []byte("é")), "PROCESS_LOG_STDERR", "processname:x groupname:g pid:12 channel:stderr\né"},
+		{Logged("g", "x", 12, state.Stdout, []byte("\xff\xfe bin\n")), "PROCESS_LOG_STDOUT", "processname:x groupname:g pid:12 channel:stdout\n" + `Undecodable: b'\xff\xfe bin\n'`},
+		{Communicated("g", "x", 12, state.Stdout, nil), "PROCESS_COMMUNICATION_STDOUT", "processname:x groupname:g pid:12\n"},
+		{Communicated("g", "x", 12, state.Stderr, []byte("it's \xe9")), "PROCESS_COMMUNICATION_STDERR", "processname:x groupname:g pid:12\n" + `Undecodable: b"it's \xe9"`},
 		{SupervisorRunning(), "SUPERVISOR_STATE_CHANGE_RUNNING", ""},
 		{SupervisorStopping(), "SUPERVISOR_STATE_CHANGE_STOPPING", ""},
 		{GroupAdded("cat"), "PROCESS_GROUP_ADDED", "groupname:cat\n"},
@@ -77,7 +77,7 @@ func TestPayloadIsAlwaysUTF8(t *testing.T) {
 		for i := range data {
 			data[i] = byte(rand.IntN(256))
 		}
-		for _, ev := range []*Event{Logged("g", "x", 1, Stdout, data), Communicated("g", "x", 1, Stderr, data), RemoteCommunicated("t", string(data))} {
+		for _, ev := range []*Event{Logged("g", "x", 1, state.Stdout, data), Communicated("g", "x", 1, state.Stderr, data), RemoteCommunicated("t", string(data))} {
 			if !utf8.ValidString(ev.Payload) {
 				t.Errorf("%s of %q is %q", ev.Type, data, ev.Payload)
 			}

@@ -101,9 +101,9 @@ func remake(t *testing.T, path, envelope string) Type {
 			}
 			data = []byte(text)
 		}
-		channel := Stdout
+		channel := state.Stdout
 		if strings.HasSuffix(typ.String(), "STDERR") {
-			channel = Stderr
+			channel = state.Stderr
 		}
 		if below[ProcessLog].Has(typ) {
 			ev = Logged(f[2], f[1], number(f[3]), channel, data)

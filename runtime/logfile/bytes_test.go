@@ -14,6 +14,7 @@ import (
 
 	"supervisord/runtime/capture"
 	"supervisord/runtime/logfile"
+	"supervisord/runtime/state"
 )
 
 // TestEveryByteOnce: a child writes checksummed lines while its log rotates and is
@@ -47,7 +48,7 @@ func TestEveryByteOnce(t *testing.T) {
 	child := play(t, "spew", []*os.File{nil, w, os.Stderr}, strconv.Itoa(lines))
 	w.Close()
 	closed, done := make(chan struct{}), make(chan struct{})
-	stream := capture.Start(r, capture.Stdout, capture.Settings{Log: log}, func(f capture.Fact) {
+	stream := capture.Start(r, state.Stdout, capture.Settings{Log: log}, func(f capture.Fact) {
 		switch f.Kind {
 		case capture.FactClosed:
 			close(closed)
