@@ -260,9 +260,15 @@ func (w *fixture) phase(want string) string {
 
 // holds are what is held now, and why.
 func (w *fixture) holds() string {
-	w.rec.mu.Lock()
-	defer w.rec.mu.Unlock()
-	return fmt.Sprint(w.rec.status.holds)
+	return fmt.Sprint(w.rec.published.Load().holds)
+}
+
+// autoupdate turns automatic updates on or off.
+func (w *fixture) autoupdate(on bool) {
+	w.t.Helper()
+	if err := w.rec.SetAutoupdate(context.Background(), on, "uid 0"); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 // file is what Files says of a file below root.

@@ -13,7 +13,7 @@ import (
 //
 // Source: reconciler.md, When it does not act.
 const (
-	minRemovals    = 5           // a share of fewer groups than this is never held
+	minRemovals    = 2           // a share of fewer groups than this is never held
 	removalWindow  = time.Minute // in which removals count together
 	updateEvery    = time.Second // between two automatic updates of one group
 	flapLimit      = 5           // automatic updates of one group within flapWindow
@@ -28,9 +28,16 @@ const (
 // hold is something that is not done, and why. Two are the same hold if they are
 // equal.
 type hold struct {
-	Group  string // the group it is about, or
-	Path   string // the file or directory; both empty: the whole update
-	Reason string
+	// What it is about: one group, one file or directory, or all removals.
+	Group    string
+	Path     string
+	Removals bool
+	Reason   string
+}
+
+// holds reports whether a step is one of those that the hold is about.
+func (h hold) holds(s *Step) bool {
+	return h.Removals && isRemoval(*s) || h.Group == s.Group
 }
 
 // guard records what automatic updates did, and decides what the next may do. It
@@ -43,8 +50,14 @@ type guard struct {
 	changed      map[string]time.Time   // when they were last seen to differ
 	failed       map[string]failure     // steps that went wrong
 	removed      map[string]*spec.Group // taken away by a person although the files have it
-	gone         map[string]time.Time   // groups that automatic updates removed, and when
+	gone         map[string]departure   // groups that automatic updates removed
 	removalsHeld bool                   // too many removals are held: gone stays as it is
+}
+
+// departure is a group that was removed.
+type departure struct {
+	at        time.Time
+	processes int
 }
 
 // failure is a step to be tried again.
@@ -59,7 +72,7 @@ func newGuard() *guard {
 		recent: make(map[string][]time.Time), flapping: make(map[string]bool),
 		seen: make(map[string]*spec.Group), changed: make(map[string]time.Time),
 		failed: make(map[string]failure), removed: make(map[string]*spec.Group),
-		gone: make(map[string]time.Time),
+		gone: make(map[string]departure),
 	}
 }
 
@@ -113,17 +126,18 @@ func (v *admission) retry(at time.Time) {
 	}
 }
 
-// admit decides about the plan of an automatic update. active is the number of
-// active groups.
-func (g *guard) admit(now time.Time, steps []Step, active int, limit spec.Removals) (v admission) {
+// admit decides about the plan of an automatic update, where so many groups are
+// active.
+func (g *guard) admit(now time.Time, steps []Step, active []Active, limit spec.Removals) (v admission) {
 	g.forget(now)
-	if reason := g.tooMany(now, steps, active, limit); reason != "" {
-		v.hold("", reason)
-		return v
+	tooMany := g.tooMany(now, steps, active, limit)
+	if tooMany != "" {
+		v.holds = append(v.holds, hold{Removals: true, Reason: tooMany})
 	}
 	for i := range steps {
 		s := &steps[i]
 		switch f, failed := g.failed[s.Group]; {
+		case tooMany != "" && isRemoval(*s):
 		case s.Old == nil && g.removed[s.Group] != nil:
 			v.hold(s.Group, "a person removed it: run update or add")
 		case g.flaps(now, s.Group):
@@ -186,7 +200,7 @@ func (g *guard) began(now time.Time, steps []Step) {
 		name := steps[i].Group
 		g.recent[name] = append(g.recent[name], now)
 		if steps[i].New == nil {
-			g.gone[name] = now
+			g.gone[name] = departure{now, len(steps[i].Old.Processes)}
 		}
 	}
 }
@@ -239,49 +253,62 @@ func (g *guard) release(names []string) {
 	}
 }
 
-func removals(steps []Step) int {
-	n := 0
-	for i := range steps {
-		if steps[i].New == nil {
-			n++
-		}
-	}
-	return n
-}
+// isRemoval reports whether a step takes a group away.
+func isRemoval(s Step) bool { return s.New == nil }
+
+// share is a number of groups and of the processes in them.
+type share struct{ groups, processes int }
+
+func (s *share) add(processes int) { s.groups++; s.processes += processes }
 
 // tooMany says why the removals among these steps need a person, "" if they do
 // not. Those of the last minute count too, since files may be deleted slowly; and
 // a minute without any is no permission to go on.
-func (g *guard) tooMany(now time.Time, steps []Step, active int, limit spec.Removals) string {
+func (g *guard) tooMany(now time.Time, steps []Step, active []Active, limit spec.Removals) string {
+	var leaving, before, all share
 	for i := range steps {
-		if steps[i].Old == nil {
-			delete(g.gone, steps[i].Group) // it comes back
+		switch s := &steps[i]; {
+		case s.Old == nil:
+			delete(g.gone, s.Group) // it comes back
+		case s.New == nil:
+			leaving.add(len(s.Old.Processes))
 		}
 	}
-	for name, at := range g.gone {
-		if !g.removalsHeld && now.Sub(at) >= removalWindow {
+	for name, d := range g.gone {
+		if !g.removalsHeld && now.Sub(d.at) >= removalWindow {
 			delete(g.gone, name)
+			continue
 		}
+		before.add(d.processes)
 	}
-	n, before := removals(steps), len(g.gone)
-	g.removalsHeld = n > 0 && exceeds(n+before, active+before, limit)
+	for i := range active {
+		all.add(len(active[i].Group.Processes))
+	}
+	counted := share{leaving.groups + before.groups, leaving.processes + before.processes}
+	whole := share{all.groups + before.groups, all.processes + before.processes}
+	g.removalsHeld = leaving.groups > 0 && exceeds(counted, whole, limit)
 	if !g.removalsHeld {
 		return ""
 	}
-	text := fmt.Sprintf("it would remove %d of %s", n, plural(active, "active group"))
-	if before > 0 {
-		text += fmt.Sprintf(", after %d within a minute", before)
+	text := fmt.Sprintf("it would remove %d of %s", leaving.groups, plural(all.groups, "active group"))
+	if !exceeds(share{groups: counted.groups}, share{groups: whole.groups}, limit) {
+		text += fmt.Sprintf(", %d of %s", leaving.processes, plural(all.processes, "process"))
+	}
+	if before.groups > 0 {
+		text += fmt.Sprintf(", after %d within a minute", before.groups)
 	}
 	return text + fmt.Sprintf(", more than max_removals=%s allows: put the files back, or run update", removalsText(limit))
 }
 
-// exceeds reports whether so many removals need a person. A share counts only
-// from minRemovals on: of three groups, two may go.
-func exceeds(n, active int, limit spec.Removals) bool {
-	if limit.Percent {
-		return n >= minRemovals && n*100 > limit.N*active
+// exceeds reports whether so many removals need a person. A number is one of
+// groups. A share is one of groups or of processes, whichever is larger, and
+// counts from minRemovals groups on: one program may always go, however many
+// processes it has.
+func exceeds(n, of share, limit spec.Removals) bool {
+	if !limit.Percent {
+		return n.groups > limit.N
 	}
-	return n > limit.N
+	return n.groups >= minRemovals && (n.groups*100 > limit.N*of.groups || n.processes*100 > limit.N*of.processes)
 }
 
 func removalsText(limit spec.Removals) string {
@@ -291,9 +318,9 @@ func removalsText(limit spec.Removals) string {
 	return fmt.Sprint(limit.N)
 }
 
-// holdFor finds the hold about a group, or about everything.
-func holdFor(holds []hold, group string) (hold, bool) {
-	i := slices.IndexFunc(holds, func(h hold) bool { return h.Group == group || h.Group == "" && h.Path == "" })
+// holdFor finds the hold because of which a step is not done.
+func holdFor(holds []hold, s *Step) (hold, bool) {
+	i := slices.IndexFunc(holds, func(h hold) bool { return h.holds(s) })
 	if i < 0 {
 		return hold{}, false
 	}

@@ -313,11 +313,11 @@ func TestAtStart(t *testing.T) {
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t, "", map[string]string{"conf.d/a.ini": ini("a")}).start()
-	if err := w.rec.Check(); err != nil {
+	if err := w.rec.Check(context.Background()); err != nil {
 		t.Errorf("good files: %v", err)
 	}
 	w.write("conf.d/b.ini", "[program:b]\n")
-	if err := w.rec.Check(); err == nil || !strings.Contains(err.Error(), "program:b") {
+	if err := w.rec.Check(context.Background()); err == nil || !strings.Contains(err.Error(), "program:b") {
 		t.Errorf("a bad file: %v", err)
 	}
 }
@@ -388,7 +388,7 @@ func TestUnknownNames(t *testing.T) {
 	}
 	equal(t, "lines", report.Lines, []string{"ERROR: no such group: nope", "a: stopped", "a: updated process group"})
 	w.becomes("a=n, b")
-	if _, err := w.rec.Diff([]string{"nope"}); !errors.Is(err, ErrBadName) {
+	if _, err := w.rec.Diff(context.Background(), []string{"nope"}); !errors.Is(err, ErrBadName) {
 		t.Errorf("diff of an unknown name: %v", err)
 	}
 	if report, err := w.rec.Apply(context.Background(), []string{"x", "all"}, ""); err != nil || !report.OK {

@@ -143,7 +143,7 @@ func TestFlappingReleased(t *testing.T) {
 // the newest content; the update finishes the step in hand.
 func TestChangeWhileUpdating(t *testing.T) {
 	files := map[string]string{"conf.d/a.ini": ini("a"), "conf.d/z.ini": ini("z", "priority=1"), "conf.d/y.ini": ini("y", "priority=2")}
-	inBubble(t, "", files, func(w *fixture, hint *fakeWatcher) {
+	inBubble(t, "max_removals=100%\n", files, func(w *fixture, hint *fakeWatcher) {
 		w.table.stopping = func(string, string) time.Duration { return 10 * time.Second }
 		w.sh("rm conf.d/y.ini conf.d/z.ini")
 		w.put(hint, "conf.d/a.ini", ini("a", "command=/bin/one"))
@@ -175,7 +175,7 @@ func TestChangeWhileUpdating(t *testing.T) {
 // to go through all its steps, and does not collide with it.
 func TestUpdateWhileUpdating(t *testing.T) {
 	files := map[string]string{"conf.d/y.ini": ini("y", "priority=2"), "conf.d/z.ini": ini("z", "priority=1")}
-	inBubble(t, "", files, func(w *fixture, hint *fakeWatcher) {
+	inBubble(t, "max_removals=100%\n", files, func(w *fixture, hint *fakeWatcher) {
 		w.table.stopping = func(string, string) time.Duration { return 10 * time.Second }
 		w.sh("rm conf.d/y.ini conf.d/z.ini")
 		w.put(hint, "conf.d/a.ini", ini("a"))
@@ -221,7 +221,7 @@ func TestStaleView(t *testing.T) {
 // TestSwitch: automatic updates can be turned off and on.
 func TestSwitch(t *testing.T) {
 	inBubble(t, "", nil, func(w *fixture, hint *fakeWatcher) {
-		w.rec.SetAutoupdate(false, "uid 0")
+		w.autoupdate(false)
 		w.put(hint, "conf.d/a.ini", ini("a"))
 		time.Sleep(time.Minute)
 		if s := w.rec.State(); s.Phase != Pending || s.Autoupdate || w.groups() != "" {
@@ -230,7 +230,7 @@ func TestSwitch(t *testing.T) {
 		if err := w.rec.AddGroup(context.Background(), "a", "uid 7"); !errors.Is(err, ErrBadName) {
 			t.Errorf("add without reread: %v", err)
 		}
-		w.rec.SetAutoupdate(true, "uid 0")
+		w.autoupdate(true)
 		time.Sleep(time.Second)
 		synctest.Wait()
 		if s := w.rec.State(); s.Phase != Synced || !s.Autoupdate || w.groups() != "a" {

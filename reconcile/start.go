@@ -21,8 +21,9 @@ type Start struct {
 	// good content from the state directory is in force, or they are left out.
 	Bad []*spec.Error
 
-	source *source
-	view   *view
+	reader   *reader
+	statedir string // where state is kept if the files name no place
+	view     *view
 }
 
 // Startup reads the configuration for a daemon that starts. path is the main
@@ -36,25 +37,46 @@ type Start struct {
 //
 // Source: reconciler.md, When it does not act.
 func Startup(h spec.Host, path, statedir string, o spec.Options) (*Start, error) {
-	s := newSource(h, path, o)
-	s.statedir = statedir
-	v := s.load(forAutoupdate)
-	if v.config != nil && len(v.bad) > 0 {
-		var good map[string][]byte
-		if dir := s.stateDir(v.settings); dir != "" && OpenExisting(dir).Load(goodItem, &good) {
-			s.restore(good)
-			v = s.load(forAutoupdate)
+	s := &Start{reader: newReader(h, path, o), statedir: statedir}
+	s.read(newContents(nil))
+	if v := s.view; v.config != nil && len(v.bad) > 0 {
+		if good := s.stored(); good != nil {
+			s.read(newContents(good))
 		}
 	}
-	if v.config == nil {
-		return nil, v.err
+	if s.view.config == nil {
+		return nil, s.view.err
 	}
-	return &Start{Config: v.config, Bad: v.bad, source: s, view: v}, nil
+	s.Config, s.Bad = s.view.config, s.view.bad
+	return s, nil
+}
+
+// read looks at the files as they are, and at these last good contents.
+func (s *Start) read(good *contents) {
+	q := question{good: good}
+	if s.view != nil {
+		q.seq = s.view.seq + 1
+	}
+	s.view = s.reader.look(nil, q)
+}
+
+// stored is the last good content of each file in the state directory; nil where
+// there is none.
+func (s *Start) stored() (good map[string][]byte) {
+	dir := s.stateDir(s.view.settings)
+	if dir == "" {
+		return nil
+	}
+	good, _ = answering(s.reader.disks, dir, func() (good map[string][]byte) {
+		OpenExisting(dir).Load(goodItem, &good)
+		return good
+	})
+	return good
 }
 
 // StateDir is the directory in which this daemon keeps its state, "" for none.
 // Daemons with different main files have different ones.
-func (s *Start) StateDir() string { return s.source.stateDir(s.Config.Reconcile) }
+func (s *Start) StateDir() string { return s.stateDir(s.Config.Reconcile) }
 
 // PrepareStateDir makes the directory and gives it to the account that the
 // daemon will run as; for use before privileges are dropped.
@@ -81,15 +103,15 @@ func (s *Start) PrepareStateDir(uid, gid int) error {
 
 // stateDir is the place that the settings name, else the default one, and in it
 // one directory for each main file.
-func (s *source) stateDir(settings spec.Reconcile) string {
+func (s *Start) stateDir(settings spec.Reconcile) string {
 	dir := cmp.Or(settings.StateDir, s.statedir)
 	if dir == "" {
 		return ""
 	}
-	id := append([]string{s.path}, s.options.Watch...)
+	id := append([]string{s.reader.path}, s.reader.options.Watch...)
 	for i, p := range id {
 		if p != "" && !filepath.IsAbs(p) {
-			id[i] = filepath.Join(s.host.Getwd(), p)
+			id[i] = filepath.Join(s.reader.host.Getwd(), p)
 		}
 	}
 	sum := sha256.Sum256([]byte(strings.Join(id, "\x00")))

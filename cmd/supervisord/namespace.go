@@ -34,7 +34,7 @@ func reconcileNamespace(r *reconcile.Reconciler) rpc.Namespace {
 				if err != nil {
 					return nil, err
 				}
-				actions, err := r.Diff(only)
+				actions, err := r.Diff(ctx, only)
 				if err != nil {
 					return nil, reconcileFault(ctx, err)
 				}
@@ -107,7 +107,9 @@ func reconcileNamespace(r *reconcile.Reconciler) rpc.Namespace {
 				if !ok {
 					return nil, xmlrpc.NewFault(xmlrpc.IncorrectParameters, "")
 				}
-				r.SetAutoupdate(on, rpc.Caller(ctx))
+				if err := r.SetAutoupdate(ctx, on, rpc.Caller(ctx)); err != nil {
+					return nil, reconcileFault(ctx, err)
+				}
 				return true, nil
 			},
 		},

@@ -96,7 +96,7 @@ func (d *daemon) restartOn(ctx context.Context, l *life) {
 		return
 	}
 	l.logger.Warn("received SIGHUP indicating restart request")
-	if err := l.reconciler.Check(); err != nil {
+	if err := l.reconciler.Check(ctx); err != nil {
 		l.logger.Error("restart refused, nothing was stopped: " + err.Error())
 		return
 	}
