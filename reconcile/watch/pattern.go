@@ -16,6 +16,8 @@ type tree interface {
 	Lstat(path string) (fs.FileInfo, error)
 	Readlink(path string) (string, error)
 	ReadDir(path string) ([]fs.DirEntry, error)
+	// Info describes an entry that ReadDir gave of dir, as Lstat would.
+	Info(dir string, e fs.DirEntry) (fs.FileInfo, error)
 }
 
 // layout is what a list of patterns means on a tree at one moment.
@@ -182,7 +184,7 @@ func (r *resolver) step(dir, name, rest string, links int, e fs.DirEntry) {
 	var info fs.FileInfo
 	var err error
 	if e != nil {
-		info, err = e.Info()
+		info, err = r.tree.Info(dir, e)
 	} else {
 		info, err = r.tree.Lstat(path)
 	}

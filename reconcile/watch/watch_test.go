@@ -242,6 +242,34 @@ func TestRemote(t *testing.T) {
 	}
 }
 
+// TestHungDirectory: a directory that does not answer keeps no other from being
+// watched, and is watched when it answers.
+func TestHungDirectory(t *testing.T) {
+	t.Parallel()
+	root := realTempDir(t)
+	shell(t, root, "mkdir a b; echo 1 >a/x.ini; echo 1 >b/x.ini")
+	w := New(Options{
+		Scope:    Scope{Paths: []string{root + "/a/*.ini", root + "/b/*.ini"}, Settle: 10 * time.Millisecond},
+		Patience: 50 * time.Millisecond,
+	})
+	answer := make(chan struct{})
+	w.add = func(fsn *fsnotify.Watcher, path string) error {
+		if path == root+"/a" {
+			<-answer
+		}
+		return fsn.Add(path)
+	}
+	run(t, w)
+	expect(t, w, "when all but one directory is in place")
+	quiet(t, w, "the other one does not answer")
+	shell(t, root, "echo 2 >b/x.ini")
+	expect(t, w, "a change beside it")
+	close(answer)
+	expect(t, w, "when it answers")
+	shell(t, root, "echo 2 >a/x.ini")
+	expect(t, w, "a change in it")
+}
+
 // TestNoNoticesAndNoRescan: rescan=0 trusts notices alone, except where there
 // are none.
 func TestNoNoticesAndNoRescan(t *testing.T) {
