@@ -74,7 +74,7 @@
 //     back or a person decides. Everything else goes ahead. One group may always go
 //     where max_removals is a share.
 //   - "No more than one automatic update per second" holds for each group, as the
-//     limit of five in a minute does: its subject is content that flaps. For all
+//     limit of five returns in a minute does: its subject is content that flaps. For all
 //     together it would make an edit of one file wait because another was just
 //     edited, and save nothing: the steps are the same, only later.
 //   - A FATAL or EXITED process whose definition changes is started afresh if it is

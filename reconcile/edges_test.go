@@ -117,7 +117,7 @@ func TestForgets(t *testing.T) {
 		remembered, err := ask(context.Background(), w.rec, func(l *loop, answer func(map[string]int)) {
 			g := l.guard
 			answer(map[string]int{
-				"recent": len(g.recent), "seen": len(g.seen), "changed": len(g.changed), "failed": len(g.failed),
+				"updated": len(g.updated), "earlier": len(g.earlier), "returns": len(g.returns), "seen": len(g.seen), "changed": len(g.changed), "failed": len(g.failed),
 				"removed": len(g.removed), "gone": len(g.gone), "added lately": len(l.added), "removed lately": len(l.removed),
 				"pending": len(l.pending),
 			})

@@ -16,7 +16,7 @@ const (
 	minRemovals    = 2           // a share of fewer groups than this is never held
 	removalWindow  = time.Minute // in which removals count together
 	updateEvery    = time.Second // between two automatic updates of one group
-	flapLimit      = 5           // automatic updates of one group within flapWindow
+	flapLimit      = 5           // returns of one group to an earlier definition within flapWindow
 	flapWindow     = time.Minute // and how long it must then be quiet
 	retryFirst     = time.Second // after a failed step; doubled each time
 	retryAtMost    = time.Minute
@@ -44,7 +44,9 @@ func (h hold) holds(s *Step) bool {
 // is pure but for that record: the time is given to it. One goroutine at a
 // time may use it.
 type guard struct {
-	recent       map[string][]time.Time // automatic updates of a group, oldest first
+	updated      map[string]time.Time   // last automatic update of a group
+	earlier      map[string][]version   // definitions that a group had within flapWindow, oldest first
+	returns      map[string][]time.Time // when it came back to one of them, oldest first
 	flapping     map[string]bool        // groups over the limit
 	seen         map[string]*spec.Group // desired definitions as last seen
 	changed      map[string]time.Time   // when they were last seen to differ
@@ -52,6 +54,12 @@ type guard struct {
 	removed      map[string]*spec.Group // taken away by a person although the files have it
 	gone         map[string]departure   // groups that automatic updates removed
 	removalsHeld bool                   // too many removals are held: gone stays as it is
+}
+
+// version is a definition that a group had.
+type version struct {
+	sum   sum
+	until time.Time
 }
 
 // departure is a group that was removed.
@@ -69,7 +77,8 @@ type failure struct {
 
 func newGuard() *guard {
 	return &guard{
-		recent: make(map[string][]time.Time), flapping: make(map[string]bool),
+		updated: make(map[string]time.Time), flapping: make(map[string]bool),
+		earlier: make(map[string][]version), returns: make(map[string][]time.Time),
 		seen: make(map[string]*spec.Group), changed: make(map[string]time.Time),
 		failed: make(map[string]failure), removed: make(map[string]*spec.Group),
 		gone: make(map[string]departure),
@@ -88,13 +97,16 @@ func (g *guard) observe(now time.Time, desired []spec.Group) {
 		g.seen[d.Name] = d
 		if old == nil || !old.Equal(d) {
 			g.touch(now, d.Name)
+			g.leave(now, old)
+			g.come(now, d)
 		}
 		if r := g.removed[d.Name]; r != nil && !r.Equal(d) {
 			delete(g.removed, d.Name)
 		}
 	}
-	for name := range g.seen {
+	for name, old := range g.seen {
 		if !there[name] {
+			g.leave(now, old)
 			delete(g.seen, name)
 			delete(g.removed, name)
 			g.touch(now, name)
@@ -105,6 +117,26 @@ func (g *guard) observe(now time.Time, desired []spec.Group) {
 func (g *guard) touch(now time.Time, name string) {
 	g.changed[name] = now
 	delete(g.failed, name)
+}
+
+// leave notes that a group does not have a definition any more; nil is none.
+func (g *guard) leave(now time.Time, d *spec.Group) {
+	if d != nil {
+		g.earlier[d.Name] = append(g.earlier[d.Name], version{groupHash(d), now})
+	}
+}
+
+// come notes whether a new definition of a group is one that it had within the
+// last minute. Edits are no flapping, however many: what flaps comes back.
+func (g *guard) come(now time.Time, d *spec.Group) {
+	had := g.earlier[d.Name]
+	if len(had) == 0 {
+		return
+	}
+	sum := groupHash(d)
+	if slices.ContainsFunc(had, func(v version) bool { return v.sum == sum && now.Sub(v.until) < flapWindow }) {
+		g.returns[d.Name] = append(g.returns[d.Name], now)
+	}
 }
 
 // admission is what of a plan may be done now.
@@ -152,7 +184,7 @@ func (g *guard) admit(now time.Time, steps []Step, active []Active, limit spec.R
 	}
 	for _, name := range slices.Sorted(maps.Keys(g.flapping)) {
 		if g.flaps(now, name) {
-			v.hold(name, fmt.Sprintf("it was updated %d times within a minute: held until its definition has been the same for a minute", flapLimit))
+			v.hold(name, fmt.Sprintf("its definition came back to an earlier one %d times within a minute: held until it has been the same for a minute", flapLimit))
 			v.retry(g.changed[name].Add(flapWindow))
 		}
 	}
@@ -162,11 +194,11 @@ func (g *guard) admit(now time.Time, steps []Step, active []Active, limit spec.R
 // nextUpdate is when a group may be updated again. What others do is no reason to
 // wait: an edit of one file is in force at once though another was just edited.
 func (g *guard) nextUpdate(group string) time.Time {
-	times := g.recent[group]
-	if len(times) == 0 {
-		return time.Time{}
+	at, ok := g.updated[group]
+	if !ok {
+		return at
 	}
-	return times[len(times)-1].Add(updateEvery)
+	return at.Add(updateEvery)
 }
 
 // flaps reports whether a group is held because it changes too often.
@@ -176,18 +208,16 @@ func (g *guard) flaps(now time.Time, group string) bool {
 			return true
 		}
 		delete(g.flapping, group)
-		delete(g.recent, group)
+		delete(g.returns, group)
 		return false
 	}
-	times := g.recent[group]
-	for len(times) > 0 && now.Sub(times[0]) >= flapWindow {
-		times = times[1:]
+	n := 0
+	for _, at := range g.returns[group] {
+		if now.Sub(at) < flapWindow {
+			n++
+		}
 	}
-	g.recent[group] = times
-	if len(times) == 0 {
-		delete(g.recent, group)
-	}
-	if len(times) >= flapLimit {
+	if n >= flapLimit {
 		g.flapping[group] = true
 		return true
 	}
@@ -198,7 +228,7 @@ func (g *guard) flaps(now time.Time, group string) bool {
 func (g *guard) began(now time.Time, steps []Step) {
 	for i := range steps {
 		name := steps[i].Group
-		g.recent[name] = append(g.recent[name], now)
+		g.updated[name] = now
 		if steps[i].New == nil {
 			g.gone[name] = departure{now, len(steps[i].Old.Processes)}
 		}
@@ -223,7 +253,15 @@ func (g *guard) fails(now time.Time, group, reason string) bool {
 // forget drops what no longer counts, of groups that may never come again.
 func (g *guard) forget(now time.Time) {
 	old := func(at time.Time) bool { return now.Sub(at) >= flapWindow }
-	maps.DeleteFunc(g.recent, func(_ string, times []time.Time) bool { return old(times[len(times)-1]) })
+	maps.DeleteFunc(g.updated, func(_ string, at time.Time) bool { return old(at) })
+	maps.DeleteFunc(g.returns, func(name string, times []time.Time) bool { return old(times[len(times)-1]) && !g.flapping[name] })
+	for name, had := range g.earlier {
+		if had = slices.DeleteFunc(had, func(v version) bool { return old(v.until) }); len(had) == 0 {
+			delete(g.earlier, name)
+			continue
+		}
+		g.earlier[name] = had
+	}
 	maps.DeleteFunc(g.changed, func(name string, at time.Time) bool { return old(at) && !g.flapping[name] })
 }
 
@@ -240,7 +278,8 @@ func (g *guard) release(names []string) {
 		clear(g.removed)
 		clear(g.failed)
 		clear(g.flapping)
-		clear(g.recent)
+		clear(g.updated)
+		clear(g.returns)
 		clear(g.gone)
 		return
 	}
@@ -248,7 +287,8 @@ func (g *guard) release(names []string) {
 		delete(g.removed, n)
 		delete(g.failed, n)
 		delete(g.flapping, n)
-		delete(g.recent, n)
+		delete(g.updated, n)
+		delete(g.returns, n)
 		delete(g.gone, n)
 	}
 }
