@@ -33,6 +33,9 @@ type hold struct {
 	Path     string
 	Removals bool
 	Reason   string
+	// kind is what many files may be at once: they are told in one line. "" for
+	// what is told each by itself.
+	kind string
 }
 
 // holds reports whether a step is one of those that the hold is about.

@@ -61,6 +61,44 @@ func TestBadNewFile(t *testing.T) {
 	w.phase(Synced)
 }
 
+// TestMatchedDirectoryGoes: a directory that a wildcard matched goes like a file,
+// as long as what stands before the wildcard is there. What is held never stands
+// against a live file.
+func TestMatchedDirectoryGoes(t *testing.T) {
+	t.Parallel()
+	rows := []struct {
+		name    string
+		include string
+		setup   string
+		do      string
+		want    string
+	}{
+		{"it is deleted", "top/*/*.ini", "mkdir -p top/1 top/2; mv a.ini top/1; mv b.ini top/2", "rm -r top/1", "b"},
+		{"it is renamed", "top/*/*.ini", "mkdir -p top/1 top/2; mv a.ini top/1; mv b.ini top/2", "mv top/1 top/3", "a, b"},
+		{"it is renamed and edited", "top/*/*.ini", "mkdir -p top/1 top/2; mv a.ini top/1; mv b.ini top/2", "mv top/1 top/3; sed -i s,/bin/a,/bin/n, top/3/a.ini", "a=n, b"},
+		{"a parent that the wildcard matched is deleted", "top/*/conf/*.ini", "mkdir -p top/1/conf top/2/conf; mv a.ini top/1/conf; mv b.ini top/2/conf", "rm -r top/1", "b"},
+		{"two wildcards", "top/*/*/*.ini", "mkdir -p top/1/x top/2/x; mv a.ini top/1/x; mv b.ini top/2/x", "rm -r top/1", "b"},
+		{"the include no longer leads there", "d/*.ini e/*.ini", "mkdir d e; mv a.ini d; mv b.ini e", "sed -i 's,d/\\*.ini,,' main.conf; sleep 0.2; rm -r d", "b"},
+	}
+	for _, r := range rows {
+		t.Run(r.name, func(t *testing.T) {
+			t.Parallel()
+			w := newFixture(t, "", map[string]string{"a.ini": ini("a"), "b.ini": ini("b")})
+			w.write("main.conf", "[supervisord]\n[include]\nfiles = "+r.include+"\n[reconcile]\nstatedir="+w.root+"/state\n"+quick)
+			w.sh(r.setup)
+			w.start()
+			w.becomes("a, b")
+			b := w.table.pidOf("b", "b")
+			w.sh(r.do)
+			w.becomes(r.want)
+			w.phase(Synced)
+			if w.table.pidOf("b", "b") != b {
+				t.Error("b was restarted")
+			}
+		})
+	}
+}
+
 // TestBadFileGoes: a bad file that is deleted is a removal like any other.
 func TestBadFileGoes(t *testing.T) {
 	t.Parallel()

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"maps"
 	"path"
+	"strings"
 	"syscall"
 	"time"
 
@@ -52,24 +53,37 @@ const returnTime = time.Minute
 // its files again: an empty mount point, or a file system that is just being
 // filled, looks like one from which everything was deleted. To a person's question
 // only what does not answer is as it was. next is what is known of the directory
-// from now on.
+// from now on; nil for one that is gone like a file that was deleted.
 func (l *look) hold(d *directory, now time.Time) (next, held *directory, reason string) {
-	names, reason, silent := l.lost(d)
-	if reason != "" && (silent || !l.explicit) {
-		next := *d
-		next.lost, next.missing = true, 0
-		return &next, d, reason + ": its programs stay as they are"
-	}
-	if l.explicit || !d.lost {
+	found := *d
+	seen := l.see(d)
+	switch {
+	case seen.reason != "" && (seen.silent || !l.explicit && !seen.deleted):
+		found.lost, found.missing = true, 0
+		return &found, d, seen.reason + ": its programs stay as they are"
+	case seen.deleted:
+		return nil, nil, ""
+	case l.explicit:
 		return d, nil, ""
 	}
 	missing := make(map[string][]byte)
 	for name, content := range d.files {
-		if !names[name] {
+		if !seen.names[name] {
 			missing[name] = content
 		}
 	}
-	found := *d
+	part := &directory{path: d.path, files: missing, partial: true}
+	if seen.mount != d.mount && len(missing) > 0 {
+		// What is mounted there now is not what the files were in. They are not
+		// deleted, and it is not known whether they come back.
+		found.lost, found.missing = true, 0
+		return &found, part, fmt.Sprintf("another file system than before stands at %s, without %s: their programs stay as they are until they are back, or somebody runs update",
+			d.path, plural(len(missing), "file"))
+	}
+	found.mount = seen.mount
+	if !d.lost {
+		return &found, nil, ""
+	}
 	switch n := len(missing); {
 	case n == 0:
 		found.lost, found.missing = false, 0
@@ -82,47 +96,93 @@ func (l *look) hold(d *directory, now time.Time) (next, held *directory, reason 
 		found.lost, found.missing = false, 0
 		return &found, nil, ""
 	}
-	return &found, &directory{path: d.path, files: missing, partial: true},
+	return &found, part,
 		fmt.Sprintf("the directory %s was out of sight and came back without %s: their programs stay as they are for a minute, in case they come", d.path, plural(len(missing), "file"))
 }
 
-// lost says why a directory is not what it was: it does not answer, is gone or out
-// of sight, or another file system stands there that does not have its files.
-// Otherwise names are what is in it.
-func (l *look) lost(d *directory) (names map[string]bool, reason string, silent bool) {
+// sight is what is seen of a directory.
+type sight struct {
+	reason  string // why it is not what it was; "" when it is there
+	silent  bool   // it does not answer
+	deleted bool   // it is gone as a deleted file is
+	names   map[string]bool
+	mount   mountID
+}
+
+// see looks at a directory.
+func (l *look) see(d *directory) sight {
 	info, err := l.overlay.stat(d.path)
 	var none *hang.Silent
 	switch {
 	case errors.As(err, &none):
-		return nil, fmt.Sprintf("the directory %s does not answer", d.path), true
+		return sight{reason: fmt.Sprintf("the directory %s does not answer", d.path), silent: true}
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Sprintf("the directory %s is gone", d.path), false
+		return sight{reason: fmt.Sprintf("the directory %s is gone", d.path), deleted: l.deleted(d)}
 	case err != nil:
-		return nil, fmt.Sprintf("the directory %s cannot be seen (%v)", d.path, plainError(err)), false
+		return sight{reason: fmt.Sprintf("the directory %s cannot be seen (%v)", d.path, plainError(err))}
 	case !info.IsDir():
-		return nil, fmt.Sprintf("%s is no directory any more", d.path), false
+		return sight{reason: fmt.Sprintf("%s is no directory any more", d.path)}
 	}
 	entries, err := l.overlay.readDir(d.path)
 	switch {
 	case errors.As(err, &none):
-		return nil, fmt.Sprintf("the directory %s does not answer", d.path), true
+		return sight{reason: fmt.Sprintf("the directory %s does not answer", d.path), silent: true}
 	case err != nil:
-		return nil, fmt.Sprintf("the directory %s cannot be read (%v)", d.path, plainError(err)), false
+		return sight{reason: fmt.Sprintf("the directory %s cannot be read (%v)", d.path, plainError(err))}
 	}
-	names = make(map[string]bool, len(entries))
+	s := sight{names: make(map[string]bool, len(entries)), mount: l.mountOf(d.path, info)}
 	for _, e := range entries {
-		names[e.Name()] = true
+		s.names[e.Name()] = true
 	}
-	if device(info) == d.dev {
-		return names, "", false
-	}
-	for name := range d.files {
-		if !names[name] {
-			return nil, fmt.Sprintf("the directory %s is on another device than before, without %s", d.path, name), false
+	return s
+}
+
+// deleted reports whether a directory that is gone was one of those that a wildcard
+// matched, as a file is: what the pattern names before its first wildcard stands,
+// and so does the file system that the directory was on. A directory that no pattern
+// leads to any more is gone in the same way.
+func (l *look) deleted(d *directory) bool {
+	for _, p := range l.patterns {
+		fixed := fixedPart(p)
+		if fixed == d.path || strings.HasPrefix(fixed, d.path+"/") {
+			return false
+		}
+		if !strings.HasPrefix(d.path, strings.TrimSuffix(fixed, "/")+"/") {
+			continue
+		}
+		if info, err := l.overlay.stat(fixed); err != nil || !info.IsDir() {
+			return false
 		}
 	}
-	return names, "", false
+	for dir := path.Dir(d.path); ; dir = path.Dir(dir) {
+		info, err := l.overlay.stat(dir)
+		if err == nil {
+			return l.mountOf(dir, info) == d.mount
+		}
+		if !errors.Is(err, fs.ErrNotExist) || dir == path.Dir(dir) {
+			return false
+		}
+	}
 }
+
+// fixedPart is the directory that a pattern names before its first wildcard.
+func fixedPart(pattern string) string {
+	dir := path.Dir(pattern)
+	for hasWildcard(dir) {
+		dir = path.Dir(dir)
+	}
+	return dir
+}
+
+// mountOf identifies the mount that a file or directory is on.
+func (l *look) mountOf(name string, info fs.FileInfo) mountID {
+	m := mountID{dev: device(info)}
+	m.id, _ = hang.Call(l.try, name, func() (uint64, error) { return mountNumber(name) })
+	return m
+}
+
+// mountID identifies a mount: one device may be mounted at several places.
+type mountID struct{ dev, id uint64 }
 
 // remember puts together what the next look starts from: the last good contents,
 // which stand in for files that cannot be read, and the directories they are in.
@@ -161,11 +221,11 @@ func (l *look) remember() {
 		d := dirs[dir]
 		if d == nil {
 			d = &directory{path: dir, files: make(map[string][]byte)}
-			if now := l.next[dir]; now != nil && h != nil {
-				d.lost, d.missing, d.since = now.lost, now.missing, now.since
-			}
 			if info, err := l.overlay.stat(dir); err == nil {
-				d.dev = device(info)
+				d.mount = l.mountOf(dir, info)
+			}
+			if now := l.next[dir]; now != nil && h != nil {
+				d.lost, d.missing, d.since, d.mount = now.lost, now.missing, now.since, now.mount
 			}
 			dirs[dir] = d
 		}

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -375,14 +376,19 @@ func (l *loop) decide() []Step {
 	l.retryAt = time.Time{}
 	l.drift = Plan(active, l.inForce.Groups, Policy{PendingStarts: l.pending})
 	var v admission
-	steps := slices.DeleteFunc(slices.Clone(l.drift), func(s Step) bool { return l.unknown(&s) })
 	holds := slices.Clone(l.view.holds)
-	if l.view.unsettled {
-		if slices.ContainsFunc(steps, isRemoval) {
-			holds = append(holds, hold{Removals: true, Reason: "files are still changing: what is gone from them stays until they are quiet"})
+	steps := slices.DeleteFunc(slices.Clone(l.drift), func(s Step) bool {
+		if !isRemoval(s) {
+			return false
 		}
-		steps = slices.DeleteFunc(steps, isRemoval)
-	}
+		if dir := path.Dir(origin(s.Old)); l.view.unsettled[dir] {
+			holds = append(holds, hold{
+				Group: s.Group, Reason: "files in " + dir + " are still changing: what is gone from them stays until they are quiet", kind: "groups that are gone from directories that are still changing",
+			})
+			return true
+		}
+		return l.unknown(&s)
+	})
 	switch {
 	case !l.automatic() || l.view.config == nil:
 	case l.view.seq < l.minSeq:
@@ -407,29 +413,61 @@ func (l *loop) unknown(s *Step) bool {
 	return s.New == nil && slices.Contains(l.inForce.LeftOut, origin(s.Old))
 }
 
+// manyHolds is from how many holds of a kind on they are told in one line.
+const manyHolds = 4
+
 // reportHolds tells of holds that are new, and of those that are over.
 func (l *loop) reportHolds(old []hold) {
-	for _, h := range l.holds {
-		if slices.Contains(old, h) {
-			continue
-		}
-		l.log.Warn("reconcile: held: "+describeHold(h), "group", h.Group, "file", h.Path)
+	for _, h := range gather(difference(l.holds, old)) {
+		l.log.Warn("reconcile: held: "+h.describe(), "group", h.Group, "file", h.Path)
 		e := Event{Type: EventHeld, Generation: l.gen, Trigger: l.trigger, Reason: h.Reason}
 		for i := range l.drift {
-			if h.holds(&l.drift[i]) {
+			if slices.ContainsFunc(h.all, func(h hold) bool { return h.holds(&l.drift[i]) }) {
 				e.Actions = append(e.Actions, l.drift[i].Actions...)
 			}
 		}
 		l.emit(e)
 	}
-	for _, h := range old {
-		if !slices.Contains(l.holds, h) {
-			l.log.Info("reconcile: no longer held: "+describeHold(h), "group", h.Group, "file", h.Path)
-		}
+	for _, h := range gather(difference(old, l.holds)) {
+		l.log.Info("reconcile: no longer held: "+h.describe(), "group", h.Group, "file", h.Path)
 	}
 }
 
-func describeHold(h hold) string {
+// difference is what is in a and not in b.
+func difference(a, b []hold) []hold {
+	there := make(map[hold]bool, len(b))
+	for _, h := range b {
+		there[h] = true
+	}
+	return slices.DeleteFunc(slices.Clone(a), func(h hold) bool { return there[h] })
+}
+
+// told is a hold as it is told, or many of a kind.
+type told struct {
+	hold
+	all []hold
+}
+
+// gather puts holds of a kind together where they are many.
+func gather(holds []hold) []told {
+	kinds := make(map[string][]hold)
+	for _, h := range holds {
+		kinds[h.kind] = append(kinds[h.kind], h)
+	}
+	var list []told
+	for _, h := range holds {
+		same := kinds[h.kind]
+		switch {
+		case h.kind == "" || len(same) < manyHolds:
+			list = append(list, told{h, []hold{h}})
+		case h == same[0]:
+			list = append(list, told{hold{Reason: fmt.Sprintf("%d %s, the first: %s", len(same), h.kind, h.describe())}, same})
+		}
+	}
+	return list
+}
+
+func (h hold) describe() string {
 	if h.Group != "" {
 		return "group " + h.Group + ": " + h.Reason
 	}
@@ -443,7 +481,7 @@ func (l *loop) setPhase() {
 	case len(l.steps) > 0:
 		phase, reason = Applying, plural(len(l.steps), "group")+" by "+l.current.trigger
 	case len(l.holds) > 0:
-		phase, reason = Held, describeHold(l.holds[0])
+		phase, reason = Held, l.holds[0].describe()
 	case len(l.view.bad) > 0:
 		phase, reason = Invalid, l.view.bad[0].Report()
 	case l.view.config == nil:

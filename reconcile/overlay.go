@@ -34,7 +34,7 @@ type overlay struct {
 // from.
 type directory struct {
 	path  string
-	dev   uint64            // the device it is on
+	mount mountID           // the one it is on
 	files map[string][]byte // content by name
 	// partial: of a held directory, the files are those missing from it; all
 	// else is as it stands.

@@ -34,9 +34,9 @@ type view struct {
 	// settings are those of the main file, or of its last good content.
 	settings spec.Reconcile
 	held     map[string]*directory
-	// unsettled: files were still being written to, so that a part of what belongs
-	// together may be there already and another may not.
-	unsettled bool
+	// unsettled are directories in which files were still being written to, so that
+	// a part of what belongs together may be there already and another may not.
+	unsettled map[string]bool
 	patterns  []string             // what to watch; those of the view before where config is nil
 	retryAt   time.Time            // when another look may see something else; zero for never
 	changed   map[string]time.Time // when what is listed by path was last modified
@@ -130,7 +130,7 @@ func (l *look) run() *view {
 	l.next = maps.Clone(l.dirs)
 	l.view = &view{
 		seq: l.seq, settings: l.settings, patterns: l.patterns, untrusted: make(map[string]string),
-		held: make(map[string]*directory), unsettled: len(l.busy) > 0,
+		held: make(map[string]*directory), unsettled: make(map[string]bool),
 	}
 	v := l.view
 	l.overlay = newOverlay(l.host, l.try, l.main, v.held)
@@ -162,6 +162,10 @@ func (l *look) holdDirectories(now time.Time) {
 	v := l.view
 	for name, d := range l.dirs {
 		next, held, reason := l.hold(d, now)
+		if next == nil {
+			delete(l.next, name)
+			continue
+		}
 		l.next[name] = next
 		if held != nil {
 			v.held[name] = held
@@ -237,7 +241,7 @@ func (l *look) keepBusy() bool {
 		if !known {
 			reason = name + " is still being written to"
 		}
-		v.holds = append(v.holds, hold{Path: name, Reason: reason})
+		v.holds = append(v.holds, hold{Path: name, Reason: reason, kind: "files that are still being written to"})
 		again = true
 	}
 	return again
@@ -264,7 +268,7 @@ func (l *look) keepUnreadable() bool {
 			continue
 		}
 		l.options.Content[name] = good.content
-		v.holds = append(v.holds, hold{Path: name, Reason: fmt.Sprintf("%s is there but cannot be read: its programs stay as they are", name)})
+		v.holds = append(v.holds, hold{Path: name, Reason: fmt.Sprintf("%s is there but cannot be read: its programs stay as they are", name), kind: "files that are there but cannot be read"})
 		again = true
 	}
 	return again
@@ -312,6 +316,10 @@ func (l *look) describe() {
 	if cfg == nil {
 		return
 	}
+	busy := make(map[string]bool)
+	for _, name := range l.busy {
+		busy[path.Dir(name)] = true
+	}
 	note := func(name string) {
 		if at, ok := l.overlay.changed(name); ok {
 			v.changed[name] = at
@@ -333,6 +341,8 @@ func (l *look) describe() {
 	}
 	for _, dir := range includeDirs(cfg) {
 		note(dir)
-		v.places = append(v.places, Directory{Path: dir, Real: l.realPath(dir)})
+		real := l.realPath(dir)
+		v.places = append(v.places, Directory{Path: dir, Real: real})
+		v.unsettled[dir] = busy[real]
 	}
 }
