@@ -99,6 +99,44 @@ func TestMatchedDirectoryGoes(t *testing.T) {
 	}
 }
 
+// TestEmptied: a file that had programs and is blank now is no removal, until a
+// person decides; one in which all is commented out is.
+func TestEmptied(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t, "max_removals=100%\n"+quick, map[string]string{"conf.d/a.ini": ini("a"), "conf.d/b.ini": ini("b"), "conf.d/note.ini": "; nothing\n"}).start()
+	a := w.table.pidOf("a", "a")
+	w.sh("true >conf.d/a.ini; true >conf.d/note.ini")
+	if reason := w.phase(Held); !strings.Contains(reason, "a.ini is empty") {
+		t.Errorf("reason: %s", reason)
+	}
+	if f := w.file("conf.d/a.ini"); f.State != FileHeld {
+		t.Errorf("a.ini: %+v", f)
+	}
+	w.write("conf.d/b.ini", ini("b", "command=/bin/n"))
+	w.becomes("a, b=n")
+	w.write("conf.d/a.ini", ini("a"))
+	w.phase(Synced)
+	if w.table.pidOf("a", "a") != a {
+		t.Error("a was restarted")
+	}
+	w.sh("printf ' \\n\\n' >conf.d/a.ini")
+	w.phase(Held)
+	if _, err := w.rec.Apply(t.Context(), nil, ""); err != nil {
+		t.Fatal(err)
+	}
+	w.becomes("b=n")
+	w.write("conf.d/a.ini", ini("a"))
+	w.becomes("a, b=n")
+	w.write("conf.d/a.ini", "; "+strings.ReplaceAll(ini("a"), "\n", "\n; "))
+	w.becomes("b=n")
+	w.write("conf.d/a.ini", ini("a"))
+	w.becomes("a, b=n")
+	w.sh("true >conf.d/a.ini")
+	w.phase(Held)
+	w.sh("rm conf.d/a.ini")
+	w.becomes("b=n")
+}
+
 // TestBadFileGoes: a bad file that is deleted is a removal like any other.
 func TestBadFileGoes(t *testing.T) {
 	t.Parallel()

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -142,6 +143,9 @@ func (l *look) run() *view {
 	if l.keepUnreadable() {
 		l.read()
 	}
+	if l.keepEmptied() {
+		l.read()
+	}
 	if l.checkPermissions() {
 		l.read()
 	}
@@ -269,6 +273,37 @@ func (l *look) keepUnreadable() bool {
 		}
 		l.options.Content[name] = good.content
 		v.holds = append(v.holds, hold{Path: name, Reason: fmt.Sprintf("%s is there but cannot be read: its programs stay as they are", name), kind: "files that are there but cannot be read"})
+		again = true
+	}
+	return again
+}
+
+// keepEmptied puts the last good content in the place of files that had programs and
+// are blank now, as a template leaves them that failed to render. One in which
+// everything is commented out says what it means. It reports whether there were any.
+func (l *look) keepEmptied() bool {
+	v := l.view
+	if v.config == nil || l.inForce == nil || l.explicit {
+		return false
+	}
+	had := make(map[string]bool)
+	for _, f := range l.inForce.Files {
+		had[f.Path] = len(f.Groups) > 0
+	}
+	again := false
+	for i, f := range v.config.Files {
+		good, ok := l.good.files[f.Path]
+		if len(f.Groups) > 0 || !had[f.Path] || !ok || i == 0 && l.path != "" {
+			continue
+		}
+		if content, err := l.overlay.readFile(f.Path); err != nil || len(bytes.TrimSpace(content)) > 0 {
+			continue
+		}
+		l.options.Content[f.Path] = good.content
+		v.holds = append(v.holds, hold{
+			Path: f.Path, Reason: f.Path + " is empty: its programs stay as they are until it is filled or deleted, or somebody runs update",
+			kind: "files that are empty",
+		})
 		again = true
 	}
 	return again
