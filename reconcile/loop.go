@@ -41,7 +41,7 @@ type loop struct {
 	busy       []string        // files that were still being written to at the last hint
 	rereadAt   time.Time       // when to read again without a hint; zero for never
 	forReaders bool            // the last look was for readers
-	complaints map[string]bool // mistakes and untrusted files that were logged and still stand
+	complaints map[string]bool // what was logged of the files and still stands; true if its end is told
 
 	// Deciding.
 	inForce      *spec.Config // the last view's that could be used
@@ -248,7 +248,7 @@ func (l *loop) look() {
 	}
 	l.seq++
 	q := question{
-		seq: l.seq, good: l.view.good, dirs: l.view.dirs, settings: l.view.settings,
+		seq: l.seq, open: l.view.open, good: l.view.good, dirs: l.view.dirs, settings: l.view.settings,
 		inForce: l.inForce, patterns: l.view.patterns,
 	}
 	l.looking = new(looking)
@@ -501,10 +501,10 @@ func (l *loop) setPhase() {
 func (l *loop) logProblems(v *view) {
 	standing := make(map[string]bool)
 	say := func(text string, isNew func(string)) {
-		standing[text] = true
-		if !l.complaints[text] {
+		if _, said := l.complaints[text]; !said {
 			isNew(text)
 		}
+		standing[text] = true
 	}
 	for _, e := range v.bad {
 		say("reconcile: invalid: "+e.Report(), func(t string) { l.log.Error(t, "file", e.File, "section", e.Section) })
@@ -516,8 +516,12 @@ func (l *loop) logProblems(v *view) {
 		}
 		say(text, func(t string) { l.log.Warn(t, "file", file) })
 	}
-	for text := range l.complaints {
-		if !standing[text] && v.err == nil {
+	for _, note := range v.notes {
+		say("reconcile: "+note, func(t string) { l.log.Warn(t) })
+		standing["reconcile: "+note] = false
+	}
+	for text, ends := range l.complaints {
+		if _, stands := standing[text]; !stands && ends && v.err == nil {
 			l.log.Info("reconcile: no longer " + strings.TrimPrefix(text, "reconcile: "))
 		}
 	}

@@ -30,6 +30,7 @@ type view struct {
 	// holds are directories and files that could not be seen and are taken for
 	// what they were.
 	holds []hold
+	notes []string // warnings about single files
 	// untrusted is who else can write a file, by its path.
 	untrusted map[string]string
 	// settings are those of the main file, or of its last good content.
@@ -40,6 +41,7 @@ type view struct {
 	unsettled map[string]bool
 	patterns  []string             // what to watch; those of the view before where config is nil
 	retryAt   time.Time            // when another look may see something else; zero for never
+	open      map[string]time.Time // files that somebody has open for writing, and since when we wait
 	changed   map[string]time.Time // when what is listed by path was last modified
 	places    []Directory          // the directories that files are taken from
 	// good and dirs are what the next look starts from, once this view is taken.
@@ -56,6 +58,7 @@ type question struct {
 	// busy are files that are being written to, by their real paths: their last
 	// good content stands for what is in them.
 	busy     []string
+	open     map[string]time.Time // of the view before
 	good     *contents
 	dirs     map[string]*directory
 	settings spec.Reconcile
@@ -140,6 +143,9 @@ func (l *look) run() *view {
 	if l.keepBusy() {
 		l.read()
 	}
+	if l.keepOpen(time.Now()) {
+		l.read()
+	}
 	if l.keepUnreadable() {
 		l.read()
 	}
@@ -175,8 +181,8 @@ func (l *look) holdDirectories(now time.Time) {
 			v.held[name] = held
 			v.holds = append(v.holds, hold{Path: name, Reason: reason})
 		}
-		if next.lost && next.missing > 0 && (v.retryAt.IsZero() || next.since.Add(returnTime).Before(v.retryAt)) {
-			v.retryAt = next.since.Add(returnTime)
+		if next.lost && next.missing > 0 {
+			v.lookAgain(next.since.Add(returnTime))
 		}
 	}
 	slices.SortFunc(v.holds, func(a, b hold) int { return strings.Compare(a.Path, b.Path) })
@@ -249,6 +255,66 @@ func (l *look) keepBusy() bool {
 		again = true
 	}
 	return again
+}
+
+// openLimit is how long a file that somebody has open for writing is waited for.
+const openLimit = 30 * time.Second
+
+// keepOpen puts the last good content in the place of changed files that somebody
+// has open for writing, until they are closed; one that has none is left out. A
+// person does not wait, and neither does the start. It reports whether there were any.
+func (l *look) keepOpen(now time.Time) bool {
+	v := l.view
+	if l.explicit || l.inForce == nil {
+		return false
+	}
+	var names []string
+	for _, e := range v.bad {
+		names = append(names, e.File)
+	}
+	if v.config != nil {
+		for _, f := range v.config.Files {
+			if l.good.files[f.Path].hash != f.Hash {
+				names = append(names, f.Path)
+			}
+		}
+	}
+	v.open = make(map[string]time.Time)
+	again := false
+	for _, name := range names {
+		if _, done := l.options.Content[name]; done {
+			continue
+		}
+		if open, err := hang.Call(l.try, path.Dir(name), func() (bool, error) { return openForWriting(name), nil }); err != nil || !open {
+			continue
+		}
+		since, waiting := l.open[name]
+		if !waiting {
+			since = now
+		}
+		v.open[name] = since
+		if now.Sub(since) >= openLimit {
+			v.notes = append(v.notes, fmt.Sprintf("%s has been open for writing for %v: it is read as it is", name, openLimit))
+			continue
+		}
+		l.options.Content[name] = l.good.files[name].content
+		v.holds = append(v.holds, hold{
+			Path: name, Reason: name + " is open for writing: it is read when it is closed", kind: "files that are open for writing",
+		})
+		v.lookAgain(now.Add(max(v.settings.Settle, openLook)))
+		again = true
+	}
+	return again
+}
+
+// openLook is how often at the most it is seen whether such a file is closed.
+const openLook = 100 * time.Millisecond
+
+// lookAgain asks for another look at that time, or earlier.
+func (v *view) lookAgain(at time.Time) {
+	if v.retryAt.IsZero() || at.Before(v.retryAt) {
+		v.retryAt = at
+	}
 }
 
 // realPath is a path without symbolic links; "" where it leads nowhere.
