@@ -6,6 +6,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"supervisord/spec/value"
 )
 
 // daemon reads [supervisord].
@@ -39,11 +41,11 @@ func (b *builder) daemon(r *reader) Daemon {
 }
 
 // asMainLog is a path, or the word syslog.
-var asMainLog = kind[string]{func(h Host, s string) (string, error) {
+var asMainLog = kind[string]{func(h value.Host, s string) (string, error) {
 	if s == "syslog" {
 		return s, nil
 	}
-	return ExistingDirPath(h, s)
+	return value.ExistingDirPath(h, s)
 }, asDirPath.hint}
 
 // asSurvivors is ours beyond Supervisor.
@@ -52,10 +54,10 @@ var asSurvivors = oneOf("survivors", "stop", "adopt", "ignore")
 // oneOf is a kind that knows a few words, in any case.
 func oneOf(key string, words ...string) kind[string] {
 	return pure(func(s string) (string, error) {
-		if low := strings.ToLower(strip(s)); slices.Contains(words, low) {
+		if low := strings.ToLower(value.Strip(s)); slices.Contains(words, low) {
 			return low, nil
 		}
-		return "", fmt.Errorf("invalid '%s' value %s", key, PyRepr(s))
+		return "", fmt.Errorf("invalid '%s' value %s", key, value.PyRepr(s))
 	}, strings.Join(words[:len(words)-1], ", ")+" or "+words[len(words)-1])
 }
 
@@ -78,7 +80,7 @@ func (b *builder) daemonEnvironment(r *reader) Env {
 		return Env{}
 	}
 	names := r.names
-	r.names = names.With(TextVar("host_node_name", b.hostname))
+	r.names = names.With(value.TextVar("host_node_name", b.hostname))
 	text, ok := r.expand(e, r.section.name+".environment")
 	r.names = names
 	if !ok {
@@ -155,7 +157,7 @@ func (b *builder) user(r *reader) *Account {
 	if !b.hasUser {
 		return nil
 	}
-	account, err := ParseUser(b.host, b.daemonUser)
+	account, err := value.ParseUser(b.host, b.daemonUser)
 	switch {
 	case err == nil:
 		return account

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"supervisord/spec/value"
 )
 
 // Prefixes of section names.
@@ -93,10 +95,10 @@ func events(r *reader) []string {
 	}
 	var list []string
 	for _, word := range strings.Split(text, ",") {
-		word = strings.ToUpper(strip(word))
+		word = strings.ToUpper(value.Strip(word))
 		if !slices.Contains(eventTypes, word) {
 			hint := "no such type"
-			if near := nearest(word, eventTypes); near != "" {
+			if near := value.Nearest(word, eventTypes); near != "" {
 				hint = "did you mean " + near + "?"
 			} else if word == "" {
 				hint = "remove the comma that nothing follows"
@@ -129,9 +131,9 @@ var eventTypes = []string{
 
 // socket reads the socket of an fcgi-program. It is nil when it is wrong.
 func (b *builder) socket(r *reader) *Socket {
-	s := &Socket{Mode: 0o700, Owner: Owner{-1, -1}}
+	s := &Socket{Mode: 0o700, Owner: Owner{UID: -1, GID: -1}}
 	if user := get(r, "user", nil, asUser); user != nil && user.UID != r.host.UID() {
-		s.Owner, s.OwnerName = Owner{user.UID, user.GID}, user.Name
+		s.Owner, s.OwnerName = Owner{UID: user.UID, GID: user.GID}, user.Name
 	}
 	s.Backlog = get(r, "socket_backlog", 0, asBacklog)
 	owner := get(r, "socket_owner", "", asText)
@@ -141,7 +143,7 @@ func (b *builder) socket(r *reader) *Socket {
 	s.Mode = get(r, "socket_mode", s.Mode, asSocketMode)
 	names := r.names
 	defer func() { r.names = names }()
-	r.names = names.With(TextVar("program_name", strip(r.section.id())))
+	r.names = names.With(value.TextVar("program_name", value.Strip(r.section.id())))
 	address, ok := r.text("socket")
 	if !ok && r.section.find("socket") != nil {
 		return nil
@@ -184,7 +186,7 @@ var (
 
 // named is a kind whose mistakes name nothing but the key and the value.
 func named[T any](key string, as kind[T]) kind[T] {
-	return kind[T]{func(h Host, s string) (T, error) {
+	return kind[T]{func(h value.Host, s string) (T, error) {
 		value, err := as.parse(h, s)
 		if err != nil {
 			err = fmt.Errorf("Invalid %s value %s", key, s)
@@ -206,11 +208,11 @@ func (s *Socket) parse(address string) (wrong string) {
 	}
 	rest, ok := strings.CutPrefix(address, "tcp://")
 	host, port, found := strings.Cut(rest, ":")
-	if !ok || !found || host == "" || port == "" || strings.ContainsFunc(host, isSpace) ||
+	if !ok || !found || host == "" || port == "" || strings.ContainsFunc(host, value.IsSpace) ||
 		strings.Trim(port, "0123456789") != "" {
 		return "Bad socket format " + address
 	}
-	n, err := parsePort(port)
+	n, err := value.ParsePort(port)
 	if err != nil {
 		return err.Error()
 	}
@@ -240,7 +242,7 @@ func (b *builder) groupSection(r *reader) groupSection {
 	}
 	var seen []string
 	for _, name := range strings.Split(text, ",") {
-		name = strip(name)
+		name = value.Strip(name)
 		if slices.Contains(seen, name) {
 			b.repeated(r, name)
 			continue
@@ -309,7 +311,7 @@ func (b *builder) unknownMemberHint(name string) string {
 			}
 		}
 	}
-	if near := nearest(name, known); near != "" {
+	if near := value.Nearest(name, known); near != "" {
 		return "did you mean " + near + "?"
 	}
 	return "add a section [program:" + name + "], or leave the name out"

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"supervisord/spec/value"
 )
 
 // defaultLogBytes is the size at which logs rotate when nothing is said.
@@ -20,7 +22,7 @@ type program struct {
 
 	numprocs, numprocsStart int
 	processName             string // not expanded
-	names                   *Names
+	names                   *value.Names
 	env                     programEnv // of the process built last
 }
 
@@ -38,12 +40,12 @@ type programEnv struct {
 // Source: contract/config.md sections 5, 6 and 8.
 func (b *builder) processes(r *reader, group string, socket *Socket) []Process {
 	r.inProcess = true
-	defer func(names *Names) { r.inProcess, r.names = false, names }(r.names)
+	defer func(names *value.Names) { r.inProcess, r.names = false, names }(r.names)
 	name := r.name()
 	r.names = r.names.With(
-		TextVar("host_node_name", b.hostname),
-		TextVar("program_name", name),
-		TextVar("group_name", group),
+		value.TextVar("host_node_name", b.hostname),
+		value.TextVar("program_name", name),
+		value.TextVar("group_name", group),
 	)
 	p := b.program(r, name)
 	p.group, p.Socket, p.names = group, socket, r.names
@@ -90,7 +92,7 @@ func (b *builder) program(r *reader, name string) *program {
 	p.processName = "%(program_name)s"
 	if e := r.section.find("process_name"); e != nil {
 		p.processName = r.unexpanded(e)
-		if _, err := ParseName(p.processName); err != nil {
+		if _, err := value.ParseName(p.processName); err != nil {
 			r.wrong(e, err.Error(), asName.hint)
 		}
 	}
@@ -112,7 +114,7 @@ const noUmask = -1
 // asUmask reads a umask. -1, which Supervisor accepts, is not the lack of one: the
 // system takes its last nine bits.
 var asUmask = pure(func(s string) (int, error) {
-	n, err := ParseOctal(s)
+	n, err := value.ParseOctal(s)
 	if n == noUmask {
 		n = 0o777
 	}
@@ -122,26 +124,16 @@ var asUmask = pure(func(s string) (int, error) {
 // serverURL reads serverurl, of which AUTO in any case is the daemon's own.
 func (b *builder) serverURL(r *reader) (url string, auto bool) {
 	url, ok := r.text("serverurl")
-	if !ok || strings.EqualFold(strip(url), "AUTO") {
+	if !ok || strings.EqualFold(value.Strip(url), "AUTO") {
 		return b.cfg.Daemon.ServerURL, true
 	}
 	return url, false
 }
 
-// asKillMode is ours beyond Supervisor.
-var asKillMode = pure(func(s string) (KillMode, error) {
-	for _, mode := range []KillMode{KillProcess, KillGroup, KillCgroup} {
-		if strings.EqualFold(s, mode.String()) {
-			return mode, nil
-		}
-	}
-	return 0, fmt.Errorf("invalid 'killmode' value %s", PyRepr(s))
-}, "process, group or cgroup")
-
 // process reads what is evaluated for each process of a program by itself.
 func (b *builder) process(r *reader, p *program, number int) Process {
 	proc := p.Process
-	r.names = p.names.With(IntVar("process_num", int64(number)), IntVar("numprocs", int64(p.numprocs)))
+	r.names = p.names.With(value.IntVar("process_num", int64(number)), value.IntVar("numprocs", int64(p.numprocs)))
 
 	b.environment(r, &p.env)
 	proc.Environment = p.env.merged

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"supervisord/spec/value"
 )
 
 // Field is one key whose value differs between two definitions.
@@ -44,7 +46,7 @@ func Compare(old, new Process) []Field {
 	c.number("startsecs", old.StartSecs, new.StartSecs)
 	c.number("startretries", old.StartRetries, new.StartRetries)
 	c.text("exitcodes", numbers(old.ExitCodes), numbers(new.ExitCodes))
-	c.text("stopsignal", SignalName(old.StopSignal), SignalName(new.StopSignal))
+	c.text("stopsignal", value.SignalName(old.StopSignal), value.SignalName(new.StopSignal))
 	c.number("stopwaitsecs", old.StopWaitSecs, new.StopWaitSecs)
 	c.text("stopasgroup", yesNo(old.StopAsGroup), yesNo(new.StopAsGroup))
 	c.text("killasgroup", yesNo(old.KillAsGroup), yesNo(new.KillAsGroup))
@@ -199,7 +201,7 @@ func listenerOf(g Group) Listener {
 // socketOf is a socket's value, in which nothing is set for none.
 func socketOf(s *Socket) Socket {
 	if s == nil {
-		return Socket{Mode: -1, Owner: Owner{-1, -1}}
+		return Socket{Mode: -1, Owner: Owner{UID: -1, GID: -1}}
 	}
 	return *s
 }
@@ -213,36 +215,6 @@ func (o Output) target() string {
 		return "NONE"
 	}
 	return o.File
-}
-
-// String is the owner as uid:gid, empty when nothing is to be changed.
-func (o Owner) String() string {
-	if o == (Owner{-1, -1}) {
-		return ""
-	}
-	return fmt.Sprintf("%d:%d", o.UID, o.GID)
-}
-
-// String is the value of autorestart in a file.
-func (a Autorestart) String() string {
-	switch a {
-	case RestartNever:
-		return "false"
-	case RestartAlways:
-		return "true"
-	}
-	return "unexpected"
-}
-
-// String is the value of killmode in a file.
-func (k KillMode) String() string {
-	switch k {
-	case KillGroup:
-		return "group"
-	case KillCgroup:
-		return "cgroup"
-	}
-	return "process"
 }
 
 // String is the kind of section that makes such a group.

@@ -3,16 +3,15 @@ package spec
 import (
 	"bytes"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"maps"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"supervisord/spec/internal/debian"
 )
 
 // reading is what one side reads in a file: sections of keys and values, or the
@@ -154,7 +153,7 @@ func TestDialect(t *testing.T) {
 
 // TestDialectDebian holds Debian's Supervisor against the same rows.
 func TestDialectDebian(t *testing.T) {
-	requireSupervisor(t)
+	debian.Require(t)
 	rows := dialectRows()
 	var files []string
 	for _, row := range rows {
@@ -178,25 +177,8 @@ func readBySupervisor(t testing.TB, files []string) []reading {
 	for _, file := range files {
 		encoded = append(encoded, base64.StdEncoding.EncodeToString([]byte(file)))
 	}
-	input, err := json.Marshal(encoded)
-	if err != nil {
-		t.Fatal(err)
-	}
-	script, err := filepath.Abs(filepath.Join("testdata", "dialect.py"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(python, "-X", "utf8", script)
-	var stderr bytes.Buffer
-	cmd.Stdin, cmd.Stderr = bytes.NewReader(input), &stderr
-	output, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("testdata/dialect.py: %v\n%s", err, &stderr)
-	}
 	var readings []reading
-	if err := json.Unmarshal(output, &readings); err != nil {
-		t.Fatal(err)
-	}
+	debian.Ask(t, debian.Script(t, "dialect.py"), encoded, &readings)
 	for i := range readings {
 		if readings[i].Error == "" && readings[i].Sections == nil {
 			readings[i].Sections = map[string]map[string]string{}

@@ -114,30 +114,8 @@ func (p *Process) sameServerURL(q *Process) bool {
 	return p.ServerURL == q.ServerURL
 }
 
-// Equal compares two accounts by their numbers; a name and its number are the
-// same user. Either may be nil, which is no user.
-func (a *Account) Equal(b *Account) bool {
-	if a == nil || b == nil {
-		return a == b
-	}
-	return a.UID == b.UID && a.GID == b.GID
-}
-
 // Equal reports whether two outputs go to the same place under the same rules.
 func (o Output) Equal(p Output) bool { return o == p }
-
-// Equal reports whether two environments hold the same variables.
-func (e Env) Equal(f Env) bool {
-	if len(e) != len(f) {
-		return false
-	}
-	for key, value := range e {
-		if other, ok := f[key]; !ok || other != value {
-			return false
-		}
-	}
-	return true
-}
 
 // Equal compares two sockets. Either may be nil, which is no socket. The address
 // stands for its parts, and the owner's numbers for the name.

@@ -58,12 +58,14 @@ func processChanges() []change {
 		{"Stderr", func(p *Process) { p.Stderr.Backups = 7 }, in("stderr_logfile_backups", "0", "7")},
 		{"Socket", func(p *Process) { p.Socket = nil }, []Field{
 			{"socket", "unix:///s", "", true}, {"socket_mode", "700", "", true}}},
-		{"Socket.URL", func(p *Process) { p.Socket = &Socket{URL: "tcp://h:1", Mode: 0o700, Owner: Owner{-1, -1}} }, exec("socket", "unix:///s", "tcp://h:1")},
-		{"Socket.Mode", func(p *Process) { p.Socket = &Socket{URL: "unix:///s", Mode: 0o777, Owner: Owner{-1, -1}} }, exec("socket_mode", "700", "777")},
-		{"Socket.Owner", func(p *Process) { p.Socket = &Socket{URL: "unix:///s", Mode: 0o700, Owner: Owner{0, 1}} }, exec("socket_owner", "", "0:1")},
-		{"Socket.Backlog", func(p *Process) { p.Socket = &Socket{URL: "unix:///s", Mode: 0o700, Owner: Owner{-1, -1}, Backlog: 5} }, exec("socket_backlog", "0", "5")},
+		{"Socket.URL", func(p *Process) { p.Socket = &Socket{URL: "tcp://h:1", Mode: 0o700, Owner: Owner{UID: -1, GID: -1}} }, exec("socket", "unix:///s", "tcp://h:1")},
+		{"Socket.Mode", func(p *Process) { p.Socket = &Socket{URL: "unix:///s", Mode: 0o777, Owner: Owner{UID: -1, GID: -1}} }, exec("socket_mode", "700", "777")},
+		{"Socket.Owner", func(p *Process) { p.Socket = &Socket{URL: "unix:///s", Mode: 0o700, Owner: Owner{UID: 0, GID: 1}} }, exec("socket_owner", "", "0:1")},
+		{"Socket.Backlog", func(p *Process) {
+			p.Socket = &Socket{URL: "unix:///s", Mode: 0o700, Owner: Owner{UID: -1, GID: -1}, Backlog: 5}
+		}, exec("socket_backlog", "0", "5")},
 		{"Socket.OwnerName", func(p *Process) {
-			p.Socket = &Socket{URL: "unix:///s", Mode: 0o700, Owner: Owner{-1, -1}, OwnerName: "me"}
+			p.Socket = &Socket{URL: "unix:///s", Mode: 0o700, Owner: Owner{UID: -1, GID: -1}, OwnerName: "me"}
 		}, nil},
 		{"Origin", func(p *Process) { p.Origin = Origin{"other", "program:p", 9} }, nil},
 	}
@@ -78,7 +80,7 @@ func plainProcess() Process {
 		User: &Account{Name: "me", UID: 1, GID: 2}, Environment: Env{"A": "1", "B": "2"}, ServerURL: "http://x",
 		StartSecs: 1, StartRetries: 3, ExitCodes: []int{0}, StopSignal: 15, StopWaitSecs: 10,
 		Stdout: Output{Kind: OutputFile, File: "/log"},
-		Socket: &Socket{URL: "unix:///s", Mode: 0o700, Owner: Owner{-1, -1}},
+		Socket: &Socket{URL: "unix:///s", Mode: 0o700, Owner: Owner{UID: -1, GID: -1}},
 	}
 }
 

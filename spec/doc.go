@@ -15,8 +15,7 @@
 //   - load.go reads the main file and what it includes, glob.go finds the files,
 //     merge.go puts the sections of all files together. Every value keeps the file
 //     and the line it comes from.
-//   - value.go, expand.go, shlex.go, envlist.go and their neighbours turn the text
-//     of one value into the value. Their errors are Supervisor's words.
+//   - Package value turns the text of one value into the value.
 //   - reader.go takes typed values out of one section; build*.go say which keys
 //     there are and in which order Supervisor looks at them, and make a Config.
 //   - warnings.go warns about what Supervisor accepts although it is probably a

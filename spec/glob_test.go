@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"supervisord/spec/value"
 )
 
 func TestMatch(t *testing.T) {
@@ -139,7 +141,7 @@ func TestNearest(t *testing.T) {
 		"stopsignl": "stopsignal", "stopsingal": "stopsignal", "comand": "command", "auto_start": "autostart",
 		"stdoutlogfile": "stdout_logfile", "zzz": "", "": "", "umaks": "umask", "envrionment": "environment",
 	} {
-		if got := nearest(word, programKeys); got != want {
+		if got := value.Nearest(word, programKeys); got != want {
 			t.Errorf("nearest(%q) = %q, want %q", word, got, want)
 		}
 	}

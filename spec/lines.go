@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"supervisord/spec/value"
 )
 
 // The line pass reads Supervisor's dialect and writes it down again so that
@@ -61,7 +63,7 @@ func (p *linePass) read(line, whole string) {
 	if comment >= 0 {
 		kept = line[:comment]
 	}
-	text := strip(kept)
+	text := value.Strip(kept)
 	if text == "" {
 		if comment < 0 && p.option != "" {
 			p.value = append(p.value, lineBreak)
@@ -107,7 +109,7 @@ func (p *linePass) open(name, after string) {
 	p.close()
 	clear(p.keys)
 	p.section = len(p.doc.sections)
-	p.doc.sections = append(p.doc.sections, docSection{name: name, line: p.line, after: strip(after)})
+	p.doc.sections = append(p.doc.sections, docSection{name: name, line: p.line, after: value.Strip(after)})
 	p.writeHeader()
 }
 
@@ -152,7 +154,7 @@ func (p *linePass) noHeader(whole string) {
 		p.doc.beforeHeader = &badLine{line: p.line, text: whole, end: p.end}
 	}
 	if text, ok := strings.CutPrefix(whole, byteOrderMark); ok {
-		if name, after, ok := header(strip(text)); ok {
+		if name, after, ok := header(value.Strip(text)); ok {
 			p.open(name, after)
 		}
 	}
@@ -202,7 +204,7 @@ func commentStart(line string) int {
 		if i == 0 {
 			return 0
 		}
-		if r, _ := utf8.DecodeLastRuneInString(line[:i]); isSpace(r) {
+		if r, _ := utf8.DecodeLastRuneInString(line[:i]); value.IsSpace(r) {
 			return i
 		}
 	}
@@ -213,7 +215,7 @@ func commentStart(line string) int {
 func indentOf(line string) int {
 	n := 0
 	for _, r := range line {
-		if !isSpace(r) {
+		if !value.IsSpace(r) {
 			break
 		}
 		n++
@@ -232,10 +234,10 @@ func header(text string) (name, after string, ok bool) {
 }
 
 // splitOption reads key=value or key:value, whichever sign comes first.
-func splitOption(text string) (key, value string, ok bool) {
+func splitOption(text string) (key, val string, ok bool) {
 	i := strings.IndexAny(text, "=:")
 	if i < 0 {
 		return "", "", false
 	}
-	return strings.ToLower(strip(text[:i])), strip(text[i+1:]), true
+	return strings.ToLower(value.Strip(text[:i])), value.Strip(text[i+1:]), true
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"syscall"
+
+	"supervisord/spec/value"
 )
 
 // hidden is shown in place of a secret.
@@ -176,9 +178,9 @@ func (n normal) process(g *Group, p *Process) map[string]any {
 	if g.Kind == KindGroup && p.Socket != nil {
 		m["socket"] = n.socket(p.Socket)
 	}
-	switch argv, err := Split(p.Command); {
+	switch argv, err := value.Split(p.Command); {
 	case err != nil:
-		m["argv_error"] = fmt.Sprintf("can't parse command %s: %v", PyRepr(p.Command), err)
+		m["argv_error"] = fmt.Sprintf("can't parse command %s: %v", value.PyRepr(p.Command), err)
 	case len(argv) == 0:
 		m["argv_error"] = "command is empty"
 	default:
@@ -238,7 +240,7 @@ func signalWord(n int) string {
 	if n == int(syscall.SIGIO) {
 		return "IO"
 	}
-	return strings.TrimPrefix(strings.TrimPrefix(SignalName(n), "SIG"), "signal ")
+	return strings.TrimPrefix(strings.TrimPrefix(value.SignalName(n), "SIG"), "signal ")
 }
 
 func octal(n int) string { return fmt.Sprintf("%03o", n) }

@@ -5,14 +5,16 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"supervisord/spec/value"
 )
 
 // mayHideSections reports whether the file may have sections that could not be
 // read, so that nothing is known to be missing from it.
 func (d *document) mayHideSections() bool {
 	return d.notUTF8 != nil ||
-		d.beforeHeader != nil && strings.HasPrefix(strip(d.beforeHeader.text), "[") ||
-		slices.ContainsFunc(d.bad, func(b badLine) bool { return strings.HasPrefix(strip(b.text), "[") })
+		d.beforeHeader != nil && strings.HasPrefix(value.Strip(d.beforeHeader.text), "[") ||
+		slices.ContainsFunc(d.bad, func(b badLine) bool { return strings.HasPrefix(value.Strip(b.text), "[") })
 }
 
 // errors are the mistakes that kept a document from being read, the one at which
@@ -23,9 +25,9 @@ func (d *document) errors(file string) []*Error {
 	var errs []*Error
 	if h := d.beforeHeader; h != nil {
 		errs = append(errs, &Error{
-			File: file, Line: h.line, Hint: noHeaderHint(strip(h.text)),
-			Plain: "the line " + PyRepr(withoutValue(strip(h.text))) + " stands before any section header",
-			Text:  fmt.Sprintf("File contains no section headers.\nfile: %s, line: %d\n%s", PyRepr(file), h.line, PyRepr(h.text)),
+			File: file, Line: h.line, Hint: noHeaderHint(value.Strip(h.text)),
+			Plain: "the line " + value.PyRepr(withoutValue(value.Strip(h.text))) + " stands before any section header",
+			Text:  fmt.Sprintf("File contains no section headers.\nfile: %s, line: %d\n%s", value.PyRepr(file), h.line, value.PyRepr(h.text)),
 		})
 	}
 	if b := d.notUTF8; b != nil {
@@ -46,16 +48,16 @@ func (d *document) badLines(file string) []*Error {
 		return nil
 	}
 	var all strings.Builder
-	fmt.Fprintf(&all, "Source contains parsing errors: %s", PyRepr(file))
+	fmt.Fprintf(&all, "Source contains parsing errors: %s", value.PyRepr(file))
 	for _, b := range d.bad {
-		fmt.Fprintf(&all, "\n\t[line %2d]: %s", b.line, PyRepr(b.text))
+		fmt.Fprintf(&all, "\n\t[line %2d]: %s", b.line, value.PyRepr(b.text))
 	}
 	errs := make([]*Error, len(d.bad))
 	for i, b := range d.bad {
-		line := strip(b.text)
+		line := value.Strip(b.text)
 		errs[i] = &Error{
 			File: file, Line: b.line, Section: b.section, Text: all.String(),
-			Plain: "the line " + PyRepr(line) + " is neither a header nor an option",
+			Plain: "the line " + value.PyRepr(line) + " is neither a header nor an option",
 			Hint:  badLineHint(line),
 		}
 	}

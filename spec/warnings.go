@@ -6,6 +6,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"supervisord/spec/value"
 )
 
 // This file makes Config.Advice: warnings about what Supervisor accepts without a
@@ -64,14 +66,14 @@ func (b *builder) adviseFile(from *source) {
 		}
 		b.advice = append(b.advice, &Error{
 			File: from.shown, Line: c.line, Section: c.section, Key: c.key,
-			Text: "the value ends before " + PyRepr(c.text) + ", which is taken for a comment",
+			Text: "the value ends before " + value.PyRepr(c.text) + ", which is taken for a comment",
 			Hint: "a ; or # after a space begins a comment, even in quotes; remove the space before it",
 		})
 	}
 	for _, c := range from.doc.continued {
 		b.advice = append(b.advice, &Error{
 			File: from.shown, Line: c.line, Section: c.section, Key: c.key,
-			Text: "the line " + PyRepr(c.text) + " is indented and so goes on with the value",
+			Text: "the line " + value.PyRepr(c.text) + " is indented and so goes on with the value",
 			Hint: "remove the space before it",
 		})
 	}
@@ -87,14 +89,14 @@ func (b *builder) adviseFile(from *source) {
 		}
 		b.advice = append(b.advice, &Error{
 			File: from.shown, Line: u.line, Section: u.section,
-			Text: "the line " + PyRepr(u.text) + " is taken for an option of this section", Hint: unclosedHint,
+			Text: "the line " + value.PyRepr(u.text) + " is taken for an option of this section", Hint: unclosedHint,
 		})
 	}
 	for _, s := range from.doc.sections {
 		if s.after != "" && s.after[0] != ';' && s.after[0] != '#' {
 			b.advice = append(b.advice, &Error{
 				File: from.shown, Line: s.line, Section: s.name,
-				Text: "the text " + PyRepr(s.after) + " after the header has no meaning",
+				Text: "the text " + value.PyRepr(s.after) + " after the header has no meaning",
 				Hint: "begin a new line after ]",
 			})
 		}
@@ -145,7 +147,7 @@ func (b *builder) adviseSection(r *reader) {
 			continue
 		}
 		hint := e.headerHint()
-		if near := nearest(e.name, known); near != "" && hint == "" {
+		if near := value.Nearest(e.name, known); near != "" && hint == "" {
 			hint = "did you mean " + near + "?"
 		}
 		r.advise(e.name, "the key is unknown and has no effect", hint)
@@ -182,15 +184,15 @@ func suspectSection(name string) (wrong, hint string) {
 	}
 	kinds := []string{"program", "eventlistener", "fcgi-program", "group", "rpcinterface", "ctlplugin"}
 	i := strings.IndexAny(name, ":=. /-_")
-	word := strings.ToLower(strip(name))
+	word := strings.ToLower(value.Strip(name))
 	rest := ""
 	if i > 0 {
-		word, rest = strings.ToLower(strip(name[:i])), strip(name[i+1:])
+		word, rest = strings.ToLower(value.Strip(name[:i])), value.Strip(name[i+1:])
 	}
-	if near := nearest(word, kinds); near != "" && rest != "" {
+	if near := value.Nearest(word, kinds); near != "" && rest != "" {
 		return "the section has no meaning", "did you mean [" + near + ":" + rest + "]?"
 	}
-	if near := nearest(strings.ToLower(strip(name)), slices.Concat(singleSections, kinds)); near != "" {
+	if near := value.Nearest(strings.ToLower(value.Strip(name)), slices.Concat(singleSections, kinds)); near != "" {
 		if slices.Contains(kinds, near) {
 			near += ":NAME"
 		}
@@ -202,7 +204,7 @@ func suspectSection(name string) (wrong, hint string) {
 // adviseEnvironment says where an environment value means something else than
 // it seems to.
 func (b *builder) adviseEnvironment(r *reader, text string) {
-	for _, advice := range EnvAdvice(text) {
+	for _, advice := range value.EnvAdvice(text) {
 		r.advise("environment", advice, `put the value in double quotes: KEY="value"`)
 	}
 }
@@ -231,9 +233,9 @@ func (b *builder) adviseProgram(r *reader, p *program) {
 // adviseCommand says when there is no file to execute for a command. It looks
 // where the daemon will.
 func (b *builder) adviseCommand(r *reader, p *Process) {
-	words, err := Split(p.Command)
+	words, err := value.Split(p.Command)
 	if err != nil {
-		r.advise("command", fmt.Sprintf("can't parse command %s: %v", PyRepr(p.Command), err), "close the quotes")
+		r.advise("command", fmt.Sprintf("can't parse command %s: %v", value.PyRepr(p.Command), err), "close the quotes")
 		return
 	}
 	if len(words) == 0 {

@@ -1,10 +1,37 @@
-package spec
+package value
 
 import (
 	"fmt"
 	"strconv"
 	"strings"
 )
+
+// Account is a user that the host's password database knows.
+type Account struct {
+	Name     string // as written in the file: a name or a number
+	UID, GID int    // GID is the primary group
+	Groups   []int  // supplementary groups, without GID
+}
+
+// Equal compares two accounts by their numbers; a name and its number are the
+// same user. Either may be nil, which is no user.
+func (a *Account) Equal(b *Account) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.UID == b.UID && a.GID == b.GID
+}
+
+// Owner is the user:group of a socket. -1 leaves that half unchanged.
+type Owner struct{ UID, GID int }
+
+// String is the owner as uid:gid, empty when nothing is to be changed.
+func (o Owner) String() string {
+	if o == (Owner{-1, -1}) {
+		return ""
+	}
+	return fmt.Sprintf("%d:%d", o.UID, o.GID)
+}
 
 // ParseUser finds the account that a user= value names, by name or by number.
 //

@@ -1,10 +1,26 @@
-package spec
+package value
 
 import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
 )
+
+// Env is a set of environment variables. Keys are unique.
+type Env map[string]string
+
+// Equal reports whether two environments hold the same variables.
+func (e Env) Equal(f Env) bool {
+	if len(e) != len(f) {
+		return false
+	}
+	for key, value := range e {
+		if other, ok := f[key]; !ok || other != value {
+			return false
+		}
+	}
+	return true
+}
 
 // ParseEnv reads an environment= value: KEY=VALUE pairs between commas. It is
 // read in steps of four tokens, key, =, value, separator, whatever the

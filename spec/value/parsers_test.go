@@ -1,4 +1,4 @@
-package spec
+package value
 
 import (
 	"encoding/json"
@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"supervisord/spec/internal/debian"
 )
 
 // valueNames are the names that expand has in the tables; testdata/values.py has
@@ -41,6 +43,24 @@ var valueParsers = map[string]func(string) (any, error){
 	"split":       func(s string) (any, error) { w, err := Split(s); return append([]string{}, w...), err },
 	"repr":        func(s string) (any, error) { return PyRepr(s), nil },
 	"expand":      func(s string) (any, error) { return Expand(s, valueNames, "program:p.command") },
+}
+
+// answer is what one parser made of one text: a value as JSON, or an error.
+type answer struct {
+	Value json.RawMessage `json:"value,omitempty"`
+	Error string          `json:"error,omitempty"`
+}
+
+// askSupervisor gives texts to the parsers of Debian's Supervisor. Each question
+// is the name of a parser in testdata/values.py and a text.
+func askSupervisor(t testing.TB, questions [][2]string) []answer {
+	t.Helper()
+	var answers []answer
+	debian.Ask(t, debian.Script(t, "values.py"), questions, &answers)
+	if len(answers) != len(questions) {
+		t.Fatalf("%d answers to %d questions", len(answers), len(questions))
+	}
+	return answers
 }
 
 // askOurs gives a text to one of our parsers.
@@ -110,7 +130,7 @@ func TestValues(t *testing.T) {
 }
 
 func TestValuesDebian(t *testing.T) {
-	requireSupervisor(t)
+	debian.Require(t)
 	var questions [][2]string
 	for _, row := range valueRows() {
 		questions = append(questions, [2]string{row.parser, row.text})
@@ -170,7 +190,7 @@ func explained(parser, text string, ours, theirs answer) string {
 // original's. SPEC_DIFFERENTIAL_VALUES is how many texts each parser gets (200
 // if it is not set); 20,000 take about a minute.
 func TestValuesDifferential(t *testing.T) {
-	requireSupervisor(t)
+	debian.Require(t)
 	count := 200
 	if s := os.Getenv("SPEC_DIFFERENTIAL_VALUES"); s != "" {
 		var err error

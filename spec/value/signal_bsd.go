@@ -1,6 +1,6 @@
 //go:build darwin || freebsd
 
-package spec
+package value
 
 import "syscall"
 

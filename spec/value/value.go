@@ -1,4 +1,4 @@
-package spec
+package value
 
 import (
 	"errors"
@@ -90,22 +90,6 @@ func ParseExitCodes(s string) ([]int, error) {
 	return codes, nil
 }
 
-// ParseAutorestart reads a boolean or the word unexpected, in any case.
-func ParseAutorestart(s string) (Autorestart, error) {
-	low := strings.ToLower(s)
-	if low == "unexpected" {
-		return RestartUnexpected, nil
-	}
-	always, err := ParseBool(low)
-	if err != nil {
-		return 0, fmt.Errorf("invalid 'autorestart' value %s", PyRepr(low))
-	}
-	if always {
-		return RestartAlways, nil
-	}
-	return RestartNever, nil
-}
-
 // ParseLogLevel reads critical, error, warn, info, debug, trace or blather in
 // any case and gives it in lower case.
 func ParseLogLevel(s string) (string, error) {
@@ -121,7 +105,7 @@ func ParseLogLevel(s string) (string, error) {
 func ParseInetPort(s string) (host string, port int, err error) {
 	i := strings.LastIndexByte(s, ':')
 	if i < 0 {
-		if port, err = parsePort(s); err != nil {
+		if port, err = ParsePort(s); err != nil {
 			return "", 0, fmt.Errorf("not a valid port number: %s ", PyRepr(s))
 		}
 		return "", port, nil
@@ -129,7 +113,7 @@ func ParseInetPort(s string) (host string, port int, err error) {
 	if s[i+1:] == "" {
 		return "", 0, errors.New("no port number specified in ''")
 	}
-	if port, err = parsePort(s[i+1:]); err != nil {
+	if port, err = ParsePort(s[i+1:]); err != nil {
 		return "", 0, err
 	}
 	if host = strings.ToLower(s[:i]); host == "*" {
@@ -138,9 +122,9 @@ func ParseInetPort(s string) (host string, port int, err error) {
 	return host, port, nil
 }
 
-// parsePort reads a number from 1 to 65535: a port, and the range of
+// ParsePort reads a number from 1 to 65535: a port, and the range of
 // socket_backlog.
-func parsePort(s string) (int, error) {
+func ParsePort(s string) (int, error) {
 	n, err := ParseInt(s)
 	switch {
 	case err != nil:
@@ -156,7 +140,7 @@ func parsePort(s string) (int, error) {
 // ParseName reads the name of a process or group: white space around it is
 // dropped, and it must hold no space, colon or slash.
 func ParseName(s string) (string, error) {
-	name := strip(s)
+	name := Strip(s)
 	for _, c := range []string{" ", ":", "/"} {
 		if strings.Contains(name, c) {
 			return "", fmt.Errorf("Invalid name: %s because of character: '%s'", PyRepr(s), c)
@@ -171,13 +155,13 @@ func ParseName(s string) (string, error) {
 //
 // Source: reconciler.md, Configuration.
 func ParseDuration(s string) (time.Duration, error) {
-	number, unit := strings.ToLower(strip(s)), time.Second
+	number, unit := strings.ToLower(Strip(s)), time.Second
 	for _, u := range []struct {
 		suffix string
 		length time.Duration
 	}{{"ms", time.Millisecond}, {"s", time.Second}, {"m", time.Minute}} {
 		if rest, ok := strings.CutSuffix(number, u.suffix); ok {
-			number, unit = strip(rest), u.length
+			number, unit = Strip(rest), u.length
 			break
 		}
 	}
@@ -193,11 +177,17 @@ func ParseDuration(s string) (time.Duration, error) {
 	return time.Duration(math.Round(n * float64(unit))), nil
 }
 
+// Removals is the value of max_removals: a count, or a share in percent.
+type Removals struct {
+	N       int
+	Percent bool
+}
+
 // ParseRemovals reads max_removals: a count from 0, or a share from 0% to 100%.
 //
 // Source: reconciler.md, Configuration.
 func ParseRemovals(s string) (Removals, error) {
-	number, percent := strings.CutSuffix(strip(s), "%")
+	number, percent := strings.CutSuffix(Strip(s), "%")
 	n, err := ParseInt(number)
 	if err != nil || n < 0 || percent && n > 100 {
 		return Removals{}, fmt.Errorf("not a valid count or percentage: %s", PyRepr(s))
@@ -246,7 +236,7 @@ func parseBase(s string, base int64) (n int64, ok bool) {
 // and Unicode's beyond ASCII, as Python's int has it.
 func stripNumber(s string) string {
 	return strings.TrimFunc(s, func(r rune) bool {
-		return r >= '\t' && r <= '\r' || r == ' ' || r >= utf8.RuneSelf && isSpace(r)
+		return r >= '\t' && r <= '\r' || r == ' ' || r >= utf8.RuneSelf && IsSpace(r)
 	})
 }
 

@@ -1,4 +1,4 @@
-package spec
+package value
 
 import (
 	"fmt"
@@ -65,7 +65,7 @@ func ParseSignal(s string) (int, error) {
 		}
 		return 0, fmt.Errorf("value %s is not a valid signal number", PyRepr(s))
 	}
-	name := strings.ToUpper(strip(s))
+	name := strings.ToUpper(Strip(s))
 	if !strings.HasPrefix(name, "SIG") {
 		name = "SIG" + name
 	}

@@ -1,4 +1,4 @@
-package spec
+package value
 
 import (
 	"fmt"
@@ -76,11 +76,11 @@ func notUTF8(s string) bool {
 	return n == 1
 }
 
-// isSpace reports what Python's str.isspace does: Unicode's white space and the
+// IsSpace reports what Python's str.isspace does: Unicode's white space and the
 // four ASCII separators 0x1c to 0x1f.
-func isSpace(r rune) bool {
+func IsSpace(r rune) bool {
 	return r >= 0x1c && r <= 0x1f || unicode.IsSpace(r)
 }
 
-// strip removes white space at both ends, as Python's str.strip does.
-func strip(s string) string { return strings.TrimFunc(s, isSpace) }
+// Strip removes white space at both ends, as Python's str.strip does.
+func Strip(s string) string { return strings.TrimFunc(s, IsSpace) }

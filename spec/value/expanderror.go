@@ -1,4 +1,4 @@
-package spec
+package value
 
 import (
 	"fmt"
@@ -70,12 +70,12 @@ func (e *ExpandError) Hint() string {
 	}
 	if variable, ok := strings.CutPrefix(e.unknown.name, "ENV_"); ok {
 		hint := "the environment has no variable " + variable
-		if near := nearest(variable, variables); near != "" {
+		if near := Nearest(variable, variables); near != "" {
 			hint += "; did you mean " + near + "?"
 		}
 		return hint
 	}
-	if near := nearest(e.unknown.name, others); near != "" {
+	if near := Nearest(e.unknown.name, others); near != "" {
 		return "did you mean %(" + near + ")s?"
 	}
 	return "known here: " + strings.Join(append(others, "ENV_X for each variable X of the environment"), ", ")

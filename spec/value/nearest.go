@@ -1,11 +1,11 @@
-package spec
+package value
 
 import "slices"
 
-// nearest is the word of a list that a misspelt word was probably meant to be:
+// Nearest is the word of a list that a misspelt word was probably meant to be:
 // the one with the fewest letters to change, if they are few, and of several the
 // longest: a letter is rather forgotten than added. "" if none is near.
-func nearest(word string, list []string) string {
+func Nearest(word string, list []string) string {
 	best, distance := "", len(word)/3+1
 	for _, candidate := range list {
 		if d := editDistance(word, candidate, distance); d < distance || d == distance && len(candidate) > len(best) {

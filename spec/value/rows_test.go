@@ -1,4 +1,4 @@
-package spec
+package value
 
 // valueRows are the tables of contract/config.md sections 3 and 4 and of
 // contract/process.md section 4 (words), and what lies at their edges.

@@ -1,4 +1,4 @@
-package spec
+package value
 
 import (
 	"fmt"
@@ -10,8 +10,8 @@ import (
 //
 // Source: contract/config.md section 4.
 func ExistingDir(h Host, s string) (string, error) {
-	dir := expandUser(h, s)
-	if !isDir(h, dir) {
+	dir := ExpandUser(h, s)
+	if !IsDir(h, dir) {
 		return "", fmt.Errorf("%s is not an existing directory", s)
 	}
 	return dir, nil
@@ -22,16 +22,16 @@ func ExistingDir(h Host, s string) (string, error) {
 //
 // Source: contract/config.md section 4.
 func ExistingDirPath(h Host, s string) (string, error) {
-	file := expandUser(h, s)
-	if dir := dirName(file); dir != "" && !isDir(h, dir) {
+	file := ExpandUser(h, s)
+	if dir := DirName(file); dir != "" && !IsDir(h, dir) {
 		return "", fmt.Errorf("The directory named as part of the path %s does not exist", s)
 	}
 	return file, nil
 }
 
-// expandUser replaces a leading ~ or ~name by that user's home directory. A path
+// ExpandUser replaces a leading ~ or ~name by that user's home directory. A path
 // whose user is unknown stays as it is.
-func expandUser(h Host, s string) string {
+func ExpandUser(h Host, s string) string {
 	if !strings.HasPrefix(s, "~") {
 		return s
 	}
@@ -49,9 +49,9 @@ func expandUser(h Host, s string) string {
 	return "/"
 }
 
-// dirName is the directory part of a path: what stands before the last slash,
+// DirName is the directory part of a path: what stands before the last slash,
 // without slashes at its end unless it is nothing else; "" without a slash.
-func dirName(s string) string {
+func DirName(s string) string {
 	head := s[:strings.LastIndexByte(s, '/')+1]
 	if trimmed := strings.TrimRight(head, "/"); trimmed != "" {
 		return trimmed
@@ -59,9 +59,9 @@ func dirName(s string) string {
 	return head
 }
 
-// isDir reports whether a path, which may be relative to the working directory,
+// IsDir reports whether a path, which may be relative to the working directory,
 // names a directory.
-func isDir(h Host, dir string) bool {
+func IsDir(h Host, dir string) bool {
 	if dir == "" {
 		return false
 	}
