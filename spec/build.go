@@ -111,11 +111,20 @@ func (b *builder) parseErrors() {
 		if i == 1 {
 			b.errs = append(b.errs, including...)
 		}
-		b.errs = append(b.errs, from.doc.errors(from.shown)...)
+		b.errs = append(b.errs, from.parseErrors()...)
 	}
 	if len(b.load.sources) < 2 {
 		b.errs = append(b.errs, including...)
 	}
+}
+
+// parseErrors are the lines of a file that could not be read, in Supervisor's order.
+func (s *source) parseErrors() []*Error {
+	var errs []*Error
+	for _, m := range s.doc.Mistakes(s.shown) {
+		errs = append(errs, &Error{File: s.shown, Line: m.Line, Section: m.Section, Text: m.Text, Plain: m.Plain, Hint: m.Hint})
+	}
+	return errs
 }
 
 // supervisord reads the daemon's own section, without which there is no

@@ -292,7 +292,7 @@ func (b *builder) mayBeMissing(name string) bool {
 
 // mayHideSections reports whether a section may be there although it was not read.
 func (b *builder) mayHideSections() bool {
-	return slices.ContainsFunc(b.load.sources, func(s *source) bool { return s.doc.mayHideSections() })
+	return slices.ContainsFunc(b.load.sources, func(s *source) bool { return s.doc.MayHideSections() })
 }
 
 // unknownMemberHint guesses what an unknown member of a group was to be.

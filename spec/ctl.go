@@ -39,7 +39,7 @@ func LoadCtl(h Host, file string) (*Ctl, error) {
 	if err != nil {
 		return nil, newLoadError([]*Error{err})
 	}
-	if errs := main.doc.errors(main.shown); len(errs) > 0 {
+	if errs := main.parseErrors(); len(errs) > 0 {
 		return nil, newLoadError(errs)
 	}
 	s := ctlSection(l.sources)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"supervisord/spec/dialect"
 	"supervisord/spec/value"
 )
 
@@ -189,7 +190,7 @@ func (l *load) watch() {
 		"pidfile=" + joinPath(value.DirName(socket), "supervisord.pid") + "\n" +
 		"[unix_http_server]\nfile=" + socket + "\n" +
 		"[rpcinterface:supervisor]\nsupervisor.rpcinterface_factory=" + standardRPC + "\n"
-	l.sources = append(l.sources, &source{builtin: true, main: true, doc: parse([]byte(text))})
+	l.sources = append(l.sources, &source{builtin: true, main: true, doc: dialect.Parse([]byte(text), keysFor)})
 	defer l.readIncluded()
 	for _, dir := range l.options.Watch {
 		dir = cleanPath(joinPath(l.host.Getwd(), dir))
@@ -412,5 +413,5 @@ func (l *load) read(w *fileToRead) {
 		w.from = known.source
 		return
 	}
-	w.from.doc = parse(content)
+	w.from.doc = dialect.Parse(content, keysFor)
 }

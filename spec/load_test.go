@@ -3,6 +3,8 @@ package spec
 import (
 	"encoding/json"
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -209,5 +211,31 @@ func TestVariableThatStandsTwice(t *testing.T) {
 	cfg, err := Load(h, "/c", Options{})
 	if err != nil || cfg.Daemon.Identifier != "first" {
 		t.Errorf("identifier %q, error %v", cfg.Daemon.Identifier, err)
+	}
+}
+
+// TestSharedDocument checks that equal files of different places do not mix up
+// their places.
+func TestSharedDocument(t *testing.T) {
+	h := &memHost{cwd: "/", strict: true, files: map[string]string{
+		"/etc/sv.conf":    "[supervisord]\n[include]\nfiles=a/*.conf\n",
+		"/etc/a/one.conf": "[program:x]\ncommand=%(here)s\n",
+		"/etc/a/two.conf": "[program:x]\ncommand=%(here)s\n",
+	}}
+	cfg, err := Load(h, "/etc/sv.conf", Options{Cache: &Cache{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var files []string
+	for _, f := range cfg.Files {
+		files = append(files, f.Path)
+	}
+	want := slices.Sorted(maps.Keys(h.files))
+	slices.Sort(files)
+	if diff := cmp.Diff(want, files); diff != "" {
+		t.Errorf("files (-want +got):\n%s", diff)
+	}
+	if got := cfg.Groups[0].Origin.File; got != "/etc/a/one.conf" {
+		t.Errorf("the group begins in %s", got)
 	}
 }

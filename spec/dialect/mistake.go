@@ -1,4 +1,4 @@
-package spec
+package dialect
 
 import (
 	"cmp"
@@ -9,33 +9,42 @@ import (
 	"supervisord/spec/value"
 )
 
-// mayHideSections reports whether the file may have sections that could not be
+// Mistake is a line that could not be read.
+type Mistake struct {
+	Line    int // from 1
+	Section string
+	Text    string // what is wrong, in Supervisor's words
+	Plain   string // the same in one line and without the place; may be empty
+	Hint    string // what would be right
+}
+
+// MayHideSections reports whether the file may have sections that could not be
 // read, so that nothing is known to be missing from it.
-func (d *document) mayHideSections() bool {
+func (d *Document) MayHideSections() bool {
 	return d.notUTF8 != nil ||
 		d.beforeHeader != nil && strings.HasPrefix(value.Strip(d.beforeHeader.text), "[") ||
 		slices.ContainsFunc(d.bad, func(b badLine) bool { return strings.HasPrefix(value.Strip(b.text), "[") })
 }
 
-// errors are the mistakes that kept a document from being read, the one at which
+// Mistakes are the mistakes that kept a document from being read, the one at which
 // Supervisor stops first. file is its name as messages give it.
 //
 // Source: contract/config.md section 2.
-func (d *document) errors(file string) []*Error {
-	var errs []*Error
+func (d *Document) Mistakes(file string) []Mistake {
+	var errs []Mistake
 	if h := d.beforeHeader; h != nil {
-		errs = append(errs, &Error{
-			File: file, Line: h.line, Hint: noHeaderHint(value.Strip(h.text)),
-			Plain: "the line " + value.PyRepr(withoutValue(value.Strip(h.text))) + " stands before any section header",
+		errs = append(errs, Mistake{
+			Line: h.line, Hint: noHeaderHint(value.Strip(h.text)),
+			Plain: "the line " + value.PyRepr(d.withoutValue(value.Strip(h.text))) + " stands before any section header",
 			Text:  fmt.Sprintf("File contains no section headers.\nfile: %s, line: %d\n%s", value.PyRepr(file), h.line, value.PyRepr(h.text)),
 		})
 	}
 	if b := d.notUTF8; b != nil {
-		bad := &Error{File: file, Line: b.line, Text: b.text, Hint: "save the file as UTF-8"}
+		bad := Mistake{Line: b.line, Text: b.text, Hint: "save the file as UTF-8"}
 		if len(errs) > 0 && d.beforeHeader.end <= b.chunk {
 			errs = append(errs, bad)
 		} else {
-			errs = append([]*Error{bad}, errs...)
+			errs = append([]Mistake{bad}, errs...)
 		}
 	}
 	return append(errs, d.badLines(file)...)
@@ -43,7 +52,7 @@ func (d *document) errors(file string) []*Error {
 
 // badLines gives one error for each line that is neither a header nor an option.
 // Each carries Supervisor's message, which lists them all.
-func (d *document) badLines(file string) []*Error {
+func (d *Document) badLines(file string) []Mistake {
 	if len(d.bad) == 0 {
 		return nil
 	}
@@ -52,11 +61,11 @@ func (d *document) badLines(file string) []*Error {
 	for _, b := range d.bad {
 		fmt.Fprintf(&all, "\n\t[line %2d]: %s", b.line, value.PyRepr(b.text))
 	}
-	errs := make([]*Error, len(d.bad))
+	errs := make([]Mistake, len(d.bad))
 	for i, b := range d.bad {
 		line := value.Strip(b.text)
-		errs[i] = &Error{
-			File: file, Line: b.line, Section: b.section, Text: all.String(),
+		errs[i] = Mistake{
+			Line: b.line, Section: b.section, Text: all.String(),
 			Plain: "the line " + value.PyRepr(line) + " is neither a header nor an option",
 			Hint:  badLineHint(line),
 		}
@@ -65,9 +74,9 @@ func (d *document) badLines(file string) []*Error {
 }
 
 // withoutValue is a line as a report shows it: the value of an option may be secret.
-func withoutValue(line string) string {
+func (d *Document) withoutValue(line string) string {
 	i := strings.IndexAny(line, "=:")
-	isHeader := strings.HasPrefix(strings.TrimPrefix(line, byteOrderMark), "[") || keysFor(strings.TrimSuffix(line, "]")) != nil
+	isHeader := strings.HasPrefix(strings.TrimPrefix(line, byteOrderMark), "[") || d.keys(strings.TrimSuffix(line, "]")) != nil
 	if i < 0 || isHeader || isTemplate(line) || isConflictMarker(line) {
 		return line
 	}

@@ -1,10 +1,9 @@
-package spec
+package dialect
 
 import (
 	"bytes"
 	"encoding/base64"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -101,7 +100,7 @@ func dialectRows() []dialectRow {
 		{"no key", "[s]\n=v\n", reading{Error: "Source contains parsing errors: 'conf'\n\t[line  2]: '=v\\n'"}, ""},
 		{"no key ends the option before it", "[s]\na=b\n=v\n w\n", reading{Error: "Source contains parsing errors: 'conf'\n\t[line  3]: '=v\\n'\n\t[line  4]: ' w\\n'"}, ""},
 		{"several bad lines", "[s]\nit's\n\ta\n\"b\"\n'\"\nc=d\n", reading{Error: "Source contains parsing errors: 'conf'\n\t[line  2]: \"it's\\n\"\n\t[line  3]: '\\ta\\n'\n\t[line  4]: '\"b\"\\n'\n\t[line  5]: '\\'\"\\n'"}, ""},
-		{"a bad line valueParsers the option open", "[s]\na=b\nc\n d\n", reading{Error: "Source contains parsing errors: 'conf'\n\t[line  3]: 'c\\n'"}, ""},
+		{"a bad line leaves the option open", "[s]\na=b\nc\n d\n", reading{Error: "Source contains parsing errors: 'conf'\n\t[line  3]: 'c\\n'"}, ""},
 		{"line 100", "[s]\n" + strings.Repeat("a=b\n", 98) + "k\n", reading{Error: "Source contains parsing errors: 'conf'\n\t[line 100]: 'k\\n'"}, ""},
 		{"open bracket later", "[s]\n[t\n", reading{Error: "Source contains parsing errors: 'conf'\n\t[line  2]: '[t\\n'"}, ""},
 		{"key before any header", "k=v\n[s]\n", reading{Error: "File contains no section headers.\nfile: 'conf', line: 1\n'k=v\\n'"}, ""},
@@ -125,20 +124,80 @@ func dialectRows() []dialectRow {
 	}
 }
 
-// ourReading reads a file as Load does.
+// ourReading reads a file, and puts its sections together as Load does.
 func ourReading(file string) reading {
-	doc := parse([]byte(file))
-	if errs := doc.errors("conf"); len(errs) > 0 {
+	doc := Parse([]byte(file), noKeys)
+	if errs := doc.Mistakes("conf"); len(errs) > 0 {
 		return reading{Error: errs[0].Text}
 	}
 	r := reading{Sections: map[string]map[string]string{}}
-	for _, s := range merge([]*source{{doc: doc}}, nil) {
-		r.Sections[s.name] = map[string]string{}
-		for _, e := range slices.Concat(s.entries, s.inherited()) {
-			r.Sections[s.name][e.name] = e.text
+	defaults := map[string]string{}
+	for _, s := range doc.Sections {
+		into := defaults
+		if s.Name != "DEFAULT" {
+			if r.Sections[s.Name] == nil {
+				r.Sections[s.Name] = map[string]string{}
+			}
+			into = r.Sections[s.Name]
+		}
+		for _, o := range s.Options {
+			into[o.Name] = o.Value
+		}
+	}
+	for _, s := range r.Sections {
+		for name, value := range defaults {
+			if _, own := s[name]; !own {
+				s[name] = value
+			}
 		}
 	}
 	return r
+}
+
+// noKeys knows no section.
+func noKeys(string) []string { return nil }
+
+// manyOptions is a section with so many options, a third of which stand twice.
+func manyOptions(name string, n int) string {
+	var b strings.Builder
+	b.WriteString("[" + name + "]\n")
+	for i := range n {
+		fmt.Fprintf(&b, "k%d=%d\n", i%(n-n/3), i)
+	}
+	return b.String()
+}
+
+// manyOptionsRead is what is read of it.
+func manyOptionsRead(name string, n int) reading {
+	values := map[string]string{}
+	for i := range n {
+		values[fmt.Sprintf("k%d", i%(n-n/3))] = fmt.Sprint(i)
+	}
+	return reading{Sections: map[string]map[string]string{name: values}}
+}
+
+func TestManyOptions(t *testing.T) {
+	const n = 3 * maxOptions
+	doc := Parse([]byte(manyOptions("s", n)+"[t]\nk1=t\n"+manyOptions("s", 10)), noKeys)
+	if len(doc.Sections) != 3 {
+		t.Fatalf("%d sections, want 3", len(doc.Sections))
+	}
+	options := doc.Sections[0].Options
+	if len(options) != n-n/3 {
+		t.Fatalf("%d options, want %d", len(options), n-n/3)
+	}
+	for i, o := range options {
+		last := i
+		if i < n/3 {
+			last = i + n - n/3
+		}
+		if want := (Option{fmt.Sprintf("k%d", i), fmt.Sprint(last), last + 2}); o != want {
+			t.Fatalf("option %d is %+v, want %+v", i, o, want)
+		}
+	}
+	if got := Parse([]byte("[s]\n"+strings.Repeat("k=v\n", 2*maxOptions+1)), noKeys).Sections[0].Options; len(got) != 1 {
+		t.Errorf("one option %d times", len(got))
+	}
 }
 
 func TestDialect(t *testing.T) {
@@ -189,12 +248,12 @@ func readBySupervisor(t testing.TB, files []string) []reading {
 
 // TestLines checks that every header and every key is told with its own line.
 func TestLines(t *testing.T) {
-	doc := parse([]byte("; one\n[s]\r\na=1\n\n\tb=2\n [x\nc=3\n[t]\na=\n\n more\n\n[s]\na=2\na=3\n"))
+	doc := Parse([]byte("; one\n[s]\r\na=1\n\n\tb=2\n [x\nc=3\n[t]\na=\n\n more\n\n[s]\na=2\na=3\n"), noKeys)
 	var got []string
-	for _, s := range doc.sections {
-		got = append(got, fmt.Sprintf("[%s]:%d", s.name, s.line))
-		for _, k := range s.keys {
-			got = append(got, fmt.Sprintf("%s=%q:%d", k.name, k.value, k.line))
+	for _, s := range doc.Sections {
+		got = append(got, fmt.Sprintf("[%s]:%d", s.Name, s.Line))
+		for _, k := range s.Options {
+			got = append(got, fmt.Sprintf("%s=%q:%d", k.Name, k.Value, k.Line))
 		}
 	}
 	want := []string{"[s]:2", `a="1\n\nb=2\n[x":3`, `c="3":7`, "[t]:8", `a="\n\nmore":9`, "[s]:13", `a="3":15`}
@@ -204,12 +263,12 @@ func TestLines(t *testing.T) {
 }
 
 // written is a document as a file that says the same.
-func written(doc *document) string {
+func written(doc *Document) string {
 	var b strings.Builder
-	for _, s := range doc.sections {
-		fmt.Fprintf(&b, "[%s]\n", s.name)
-		for _, k := range s.keys {
-			fmt.Fprintf(&b, "%s=%s\n", k.name, strings.ReplaceAll(k.value, "\n", "\n\x1f"))
+	for _, s := range doc.Sections {
+		fmt.Fprintf(&b, "[%s]\n", s.Name)
+		for _, k := range s.Options {
+			fmt.Fprintf(&b, "%s=%s\n", k.Name, strings.ReplaceAll(k.Value, "\n", "\n\x1f"))
 		}
 	}
 	return b.String()
@@ -222,59 +281,33 @@ func FuzzParse(f *testing.F) {
 		f.Add([]byte(row.file))
 	}
 	f.Fuzz(func(t *testing.T, content []byte) {
-		doc := parse(content)
+		doc := Parse(content, noKeys)
 		lines := bytes.Count(content, []byte("\n")) + bytes.Count(content, []byte("\r")) + 1
 		last := 0
-		for _, s := range doc.sections {
-			if s.name == "" || s.line <= last || s.line > lines {
-				t.Fatalf("section %q in line %d after line %d of %d", s.name, s.line, last, lines)
+		for _, s := range doc.Sections {
+			if s.Name == "" || s.Line <= last || s.Line > lines {
+				t.Fatalf("section %q in line %d after line %d of %d", s.Name, s.Line, last, lines)
 			}
-			last = s.line
-			for _, k := range s.keys {
-				if k.name == "" || k.line <= s.line || k.line > lines {
-					t.Fatalf("key %q in line %d of [%s] in line %d of %d", k.name, k.line, s.name, s.line, lines)
+			last = s.Line
+			for _, k := range s.Options {
+				if k.Name == "" || k.Line <= s.Line || k.Line > lines {
+					t.Fatalf("key %q in line %d of [%s] in line %d of %d", k.Name, k.Line, s.Name, s.Line, lines)
 				}
 			}
 		}
-		for _, e := range doc.errors("conf") {
-			if e.Line < 1 || e.Line > lines || e.Text == "" || strings.Contains(e.Report(), "\n") && e.Plain != "" {
+		for _, e := range doc.Mistakes("conf") {
+			if e.Line < 1 || e.Line > lines || e.Text == "" || e.Plain != "" && strings.Contains(e.Plain, "\n") {
 				t.Fatalf("error %+v of a file of %d lines", e, lines)
 			}
 		}
-		again := parse([]byte(written(doc)))
-		if len(again.errors("conf")) > 0 || len(again.sections) != len(doc.sections) {
+		again := Parse([]byte(written(doc)), noKeys)
+		if len(again.Mistakes("conf")) > 0 || len(again.Sections) != len(doc.Sections) {
 			t.Fatalf("written down as %q, it is read as %+v", written(doc), again)
 		}
-		for i, s := range doc.sections {
-			if !slices.EqualFunc(s.keys, again.sections[i].keys, func(a, b docKey) bool { return a.name == b.name && a.value == b.value }) {
-				t.Fatalf("[%s] has %v, and written down %v", s.name, s.keys, again.sections[i].keys)
+		for i, s := range doc.Sections {
+			if !slices.EqualFunc(s.Options, again.Sections[i].Options, func(a, b Option) bool { return a.Name == b.Name && a.Value == b.Value }) {
+				t.Fatalf("[%s] has %v, and written down %v", s.Name, s.Options, again.Sections[i].Options)
 			}
 		}
 	})
-}
-
-// TestSharedDocument checks that equal files of different places do not mix up
-// their places.
-func TestSharedDocument(t *testing.T) {
-	h := &memHost{cwd: "/", strict: true, files: map[string]string{
-		"/etc/sv.conf":    "[supervisord]\n[include]\nfiles=a/*.conf\n",
-		"/etc/a/one.conf": "[program:x]\ncommand=%(here)s\n",
-		"/etc/a/two.conf": "[program:x]\ncommand=%(here)s\n",
-	}}
-	cfg, err := Load(h, "/etc/sv.conf", Options{Cache: &Cache{}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var files []string
-	for _, f := range cfg.Files {
-		files = append(files, f.Path)
-	}
-	want := slices.Sorted(maps.Keys(h.files))
-	slices.Sort(files)
-	if diff := cmp.Diff(want, files); diff != "" {
-		t.Errorf("files (-want +got):\n%s", diff)
-	}
-	if got := cfg.Groups[0].Origin.File; got != "/etc/a/one.conf" {
-		t.Errorf("the group begins in %s", got)
-	}
 }

@@ -1,4 +1,4 @@
-package spec
+package dialect
 
 import (
 	"slices"
@@ -24,16 +24,16 @@ import (
 //
 // Source: contract/config.md section 2.
 type linePass struct {
-	doc *document
+	doc *Document
 	out []byte // what ini.v1 is to read
-	// headers has the index in doc.sections of each header in out.
+	// headers has the index in doc.Sections of each header in out.
 	headers []int
 	options int // written since the last of them
 
 	line    int            // number of the line at hand, from 1
 	end     int            // bytes of text up to its end
 	indent  int            // characters before the last header or option
-	section int            // index in doc.sections of the open one, -1 before the first
+	section int            // index in doc.Sections of the open one, -1 before the first
 	option  string         // the open option's key, "" for none
 	at      int            // its line
 	value   []byte         // its value so far, \r for line breaks
@@ -97,7 +97,7 @@ func (p *linePass) read(line, whole string) {
 		return
 	}
 	if text[0] == '[' { // with a ] it would be a header
-		p.doc.unclosed = append(p.doc.unclosed, lineNote{section: p.doc.sections[p.section].name, line: p.line, text: text})
+		p.doc.Unclosed = append(p.doc.Unclosed, Note{Section: p.doc.Sections[p.section].Name, Line: p.line, Text: text})
 	}
 	p.option, p.at = key, p.line
 	p.value = append(p.value[:0], value...)
@@ -108,8 +108,8 @@ func (p *linePass) read(line, whole string) {
 func (p *linePass) open(name, after string) {
 	p.close()
 	clear(p.keys)
-	p.section = len(p.doc.sections)
-	p.doc.sections = append(p.doc.sections, docSection{name: name, line: p.line, after: value.Strip(after)})
+	p.section = len(p.doc.Sections)
+	p.doc.Sections = append(p.doc.Sections, Section{Name: name, Line: p.line, After: value.Strip(after)})
 	p.writeHeader()
 }
 
@@ -119,7 +119,7 @@ const maxOptions = 256
 // writeHeader writes down the header of the open section.
 func (p *linePass) writeHeader() {
 	p.headers, p.options = append(p.headers, p.section), 0
-	p.out = append(append(append(p.out, '['), p.doc.sections[p.section].name...), "]\n"...)
+	p.out = append(append(append(p.out, '['), p.doc.Sections[p.section].Name...), "]\n"...)
 }
 
 // close ends the open option and writes it down.
@@ -132,7 +132,7 @@ func (p *linePass) close() {
 	}
 	p.options++
 	if first, ok := p.keys[p.option]; ok {
-		p.doc.repeated = append(p.doc.repeated, repeatedKey{p.doc.sections[p.section].name, p.option, first, p.at})
+		p.doc.Repeated = append(p.doc.Repeated, Repeat{p.doc.Sections[p.section].Name, p.option, first, p.at})
 	}
 	p.keys[p.option] = p.at
 	p.out = append(append(append(p.out, '.'), p.option...), '=')
@@ -143,8 +143,8 @@ func (p *linePass) close() {
 
 // bad notes a line that is neither a header nor an option.
 func (p *linePass) bad(whole string) {
-	p.doc.sections[p.section].damaged = true
-	p.doc.bad = append(p.doc.bad, badLine{line: p.line, section: p.doc.sections[p.section].name, text: whole})
+	p.doc.Sections[p.section].Damaged = true
+	p.doc.bad = append(p.doc.bad, badLine{line: p.line, section: p.doc.Sections[p.section].Name, text: whole})
 }
 
 // noHeader notes the first line that stands before any header. Supervisor reads
@@ -172,22 +172,22 @@ func (p *linePass) noteTruncated(line string, comment int, text string) {
 	if !inQuotes && !strings.Contains(p.option, "password") {
 		return
 	}
-	p.doc.truncated = append(p.doc.truncated, lineNote{p.doc.sections[p.section].name, p.option, p.line, line[comment:]})
+	p.doc.Truncated = append(p.doc.Truncated, Note{p.doc.Sections[p.section].Name, p.option, p.line, line[comment:]})
 }
 
 // noteContinued remembers a continued line that seems to be meant as an option of
 // the section, or as a header. In environment= any name may stand before a sign.
 func (p *linePass) noteContinued(text string) {
-	section := p.doc.sections[p.section].name
+	section := p.doc.Sections[p.section].Name
 	name, _, isHeader := header(text)
 	key, _, _ := splitOption(text)
-	meant := isHeader && keysFor(name) != nil ||
-		p.option != "environment" && strings.HasPrefix(text, key) && slices.Contains(keysFor(section), key)
+	meant := isHeader && p.doc.keys(name) != nil ||
+		p.option != "environment" && strings.HasPrefix(text, key) && slices.Contains(p.doc.keys(section), key)
 	if meant {
 		if !isHeader {
 			text = key + "…" // its value may be secret
 		}
-		p.doc.continued = append(p.doc.continued, lineNote{section, p.option, p.line, text})
+		p.doc.Continued = append(p.doc.Continued, Note{section, p.option, p.line, text})
 	}
 }
 
