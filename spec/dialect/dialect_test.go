@@ -107,6 +107,8 @@ func dialectRows() []dialectRow {
 		{"text after comments before any header", "; c\n\n  k=v ; x\n", reading{Error: "File contains no section headers.\nfile: 'conf', line: 3\n'  k=v ; x\\n'"}, ""},
 		{"open bracket first", "[a\n", reading{Error: "File contains no section headers.\nfile: 'conf', line: 1\n'[a\\n'"}, ""},
 		{"empty bracket first", "[]\n", reading{Error: "File contains no section headers.\nfile: 'conf', line: 1\n'[]\\n'"}, ""},
+		{"empty bracket", "[s]\n[]\n", reading{Error: "Source contains parsing errors: 'conf'\n\t[line  2]: '[]\\n'"}, ""},
+		{"empty bracket with a sign", "[s]\n[]=v\n[]x:w\n", one("[]", "v", "[]x", "w"), ""},
 		{"byte-order mark", "\ufeff[s]\nk=v\n", reading{Error: "File contains no section headers.\nfile: 'conf', line: 1\n'\\ufeff[s]\\n'"}, ""},
 
 		{"byte-order mark and nothing", "\ufeff", reading{Error: "File contains no section headers.\nfile: 'conf', line: 1\n'\\ufeff'"}, ""},
@@ -280,34 +282,106 @@ func FuzzParse(f *testing.F) {
 	for _, row := range dialectRows() {
 		f.Add([]byte(row.file))
 	}
-	f.Fuzz(func(t *testing.T, content []byte) {
-		doc := Parse(content, noKeys)
-		lines := bytes.Count(content, []byte("\n")) + bytes.Count(content, []byte("\r")) + 1
-		last := 0
-		for _, s := range doc.Sections {
-			if s.Name == "" || s.Line <= last || s.Line > lines {
-				t.Fatalf("section %q in line %d after line %d of %d", s.Name, s.Line, last, lines)
-			}
-			last = s.Line
-			for _, k := range s.Options {
-				if k.Name == "" || k.Line <= s.Line || k.Line > lines {
-					t.Fatalf("key %q in line %d of [%s] in line %d of %d", k.Name, k.Line, s.Name, s.Line, lines)
-				}
-			}
-		}
-		for _, e := range doc.Mistakes("conf") {
-			if e.Line < 1 || e.Line > lines || e.Text == "" || e.Plain != "" && strings.Contains(e.Plain, "\n") {
-				t.Fatalf("error %+v of a file of %d lines", e, lines)
+	f.Fuzz(func(t *testing.T, content []byte) { checkParse(t, content) })
+}
+
+// TestParseIsTotal reads every short text of the characters that mean something to
+// Supervisor, to ini.v1 or to Unicode, alone and in a section.
+func TestParseIsTotal(t *testing.T) {
+	pieces := strings.Split("[ ] = : ; # \" \"\"\" ' ` - \\ . a é \ufeff \x00 \x1c \u0085 \u2028 \r \n \t \xff", " ")
+	pieces = append(pieces, " ")
+	for _, a := range pieces {
+		for _, b := range pieces {
+			for _, c := range pieces {
+				checkParse(t, []byte(a+b+c))
+				checkParse(t, []byte("[s]\nk=v\n"+a+b+c))
 			}
 		}
-		again := Parse([]byte(written(doc)), noKeys)
-		if len(again.Mistakes("conf")) > 0 || len(again.Sections) != len(doc.Sections) {
-			t.Fatalf("written down as %q, it is read as %+v", written(doc), again)
+	}
+}
+
+// checkParse demands that what is read stands in lines that there are and, written
+// down plainly, is read the same.
+func checkParse(t *testing.T, content []byte) {
+	t.Helper()
+	doc := Parse(content, noKeys)
+	lines := bytes.Count(content, []byte("\n")) + bytes.Count(content, []byte("\r")) + 1
+	last := 0
+	for _, s := range doc.Sections {
+		if s.Name == "" || s.Line <= last || s.Line > lines {
+			t.Fatalf("section %q in line %d after line %d of %d", s.Name, s.Line, last, lines)
 		}
-		for i, s := range doc.Sections {
-			if !slices.EqualFunc(s.Options, again.Sections[i].Options, func(a, b Option) bool { return a.Name == b.Name && a.Value == b.Value }) {
-				t.Fatalf("[%s] has %v, and written down %v", s.Name, s.Options, again.Sections[i].Options)
+		last = s.Line
+		for _, k := range s.Options {
+			if k.Name == "" || k.Line <= s.Line || k.Line > lines {
+				t.Fatalf("key %q in line %d of [%s] in line %d of %d", k.Name, k.Line, s.Name, s.Line, lines)
 			}
 		}
-	})
+	}
+	for _, e := range doc.Mistakes("conf") {
+		if e.Line < 1 || e.Line > lines || e.Text == "" || e.Plain != "" && strings.Contains(e.Plain, "\n") {
+			t.Fatalf("error %+v of a file of %d lines", e, lines)
+		}
+	}
+	again := Parse([]byte(written(doc)), noKeys)
+	if len(again.Mistakes("conf")) > 0 || len(again.Sections) != len(doc.Sections) {
+		t.Fatalf("written down as %q, it is read as %+v", written(doc), again)
+	}
+	for i, s := range doc.Sections {
+		if !slices.EqualFunc(s.Options, again.Sections[i].Options, func(a, b Option) bool { return a.Name == b.Name && a.Value == b.Value }) {
+			t.Fatalf("[%s] has %v, and written down %v", s.Name, s.Options, again.Sections[i].Options)
+		}
+	}
+}
+
+func TestMistakes(t *testing.T) {
+	knows := func(section string) []string {
+		if section == "program:web" {
+			return []string{"command", "user"}
+		}
+		return nil
+	}
+	for _, test := range []struct{ file, plain, hint string }{
+		{"password=x\n[s]\n", "the line 'password=…' stands before any section header", "begin the file with a section such as [program:name]"},
+		{"program:web]\n", "the line 'program:web]' stands before any section header", "a header is [name], with both brackets on one line"},
+		{"\ufeff[s]\n", "the line '\\ufeff[s]' stands before any section header", "save the file as UTF-8 without a byte-order mark"},
+		{"[s]\nk\n", "the line 'k' is neither a header nor an option", "write key=value; a line that continues a value must be indented"},
+		{"[s]\n=v\n", "the line '=v' is neither a header nor an option", "put the name of the key before the sign"},
+		{"[s]\n// no\n", "the line '// no' is neither a header nor an option", "a comment begins with ; or #"},
+		{"[s]\n[t\n", "the line '[t' is neither a header nor an option", "a header is [name], with both brackets on one line"},
+		{"[s]\n<<<<<<< HEAD\n", "the line '<<<<<<< HEAD' is neither a header nor an option",
+			"git or another tool left a conflict in the file; keep one side and remove the markers"},
+		{"[s]\n{% if x %}\n", "the line '{% if x %}' is neither a header nor an option", "the file looks like a template that was not rendered"},
+		{"[s]\n\xff\n", "", "save the file as UTF-8"},
+	} {
+		doc := Parse([]byte(test.file), knows)
+		m := doc.Mistakes("conf")
+		if len(m) == 0 || m[0].Plain != test.plain || m[0].Hint != test.hint {
+			t.Errorf("%q: %+v, want %q and %q", test.file, m, test.plain, test.hint)
+		}
+		if hides := strings.Contains(test.file, "[t") || strings.Contains(test.file, "\xff"); doc.MayHideSections() != hides {
+			t.Errorf("%q: may hide sections: %v", test.file, !hides)
+		}
+	}
+}
+
+func TestNotes(t *testing.T) {
+	knows := func(section string) []string { return map[string][]string{"program:web": {"command", "user"}}[section] }
+	doc := Parse([]byte("[program:web]\ncommand=\"a ;b\"\n user=x\n [program:web]\n[x\n[x=1\nuser=a\nuser=b\n[t] u\npassword=a #b\n"), knows)
+	type notes struct {
+		Truncated, Continued, Unclosed []Note
+		Repeated                       []Repeat
+	}
+	want := notes{
+		Truncated: []Note{{"program:web", "command", 2, `;b"`}, {"t", "password", 10, "#b"}},
+		Continued: []Note{{"program:web", "command", 3, "user…"}, {"program:web", "command", 4, "[program:web]"}},
+		Unclosed:  []Note{{"program:web", "", 6, "[x=1"}},
+		Repeated:  []Repeat{{"program:web", "user", 7, 8}},
+	}
+	if diff := cmp.Diff(want, notes{doc.Truncated, doc.Continued, doc.Unclosed, doc.Repeated}); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if doc.Sections[1].After != "u" {
+		t.Errorf("after the header stands %q", doc.Sections[1].After)
+	}
 }

@@ -6,7 +6,7 @@
 //   - decode.go makes text of bytes, and says where they are not UTF-8.
 //   - lines.go says of each line what it is: a comment, a header, an option, or
 //     the next line of a value.
-//   - ini.go keeps the sections and options with ini.v1; no other file of this
+//   - ini.go stores the sections and options in ini.v1; no other file of this
 //     module imports it.
 //   - mistake.go words what could not be read.
 //

@@ -72,14 +72,10 @@ func Parse(content []byte, keys Keys) *Document {
 		// The unfinished line is not one that the author wrote.
 		text = text[:strings.LastIndexByte(text, '\n')+1]
 	}
-	pass := linePass{doc: doc, out: make([]byte, 0, len(text)+64), keys: map[string]int{}}
+	pass := linePass{doc: doc, store: newStore(), section: -1}
 	pass.run(text)
-	if len(doc.Sections) == 0 {
-		return doc
+	if n := len(doc.Sections); bad != nil && n > 0 {
+		doc.Sections[n-1].Damaged = true
 	}
-	if bad != nil {
-		doc.Sections[len(doc.Sections)-1].Damaged = true
-	}
-	pass.store()
 	return doc
 }

@@ -1,78 +1,87 @@
 package dialect
 
-import (
-	"fmt"
-	"strconv"
-	"strings"
+import "gopkg.in/ini.v1"
 
-	"gopkg.in/ini.v1"
-)
-
-// asWritten makes ini.v1 take each line as it stands.
-var asWritten = ini.LoadOptions{
-	IgnoreContinuation:      true,
-	IgnoreInlineComment:     true,
-	PreserveSurroundedQuote: true,
-	KeyValueDelimiters:      "=",
-	// Sections are told apart by their place, so that a header that stands
-	// again keeps its own line and what damages it.
-	AllowNonUniqueSections: true,
-	ChildSectionDelimiter:  "\n",
+// store holds the sections and options of one file in ini.v1, which keeps their
+// order, and of a key that stands twice under one header the last value in the
+// place of the first. Its own way of reading lines is not asked: it differs from
+// Supervisor's about quotes, backquotes, dashes, comments, blank lines in values
+// and keys before any section, stops at the first mistake, and counts no lines.
+//
+// A store belongs to one goroutine.
+type store struct {
+	file     *ini.File
+	sections []*ini.Section    // of the open header, the last of them still to be filled
+	options  map[string]option // under the open header
+	key      *ini.Key          // of the open option
 }
 
-// store gives the sections of a document what the line pass wrote down for them.
-func (p *linePass) store() {
-	file, err := ini.LoadSources(asWritten, p.out)
+// option is one option that is stored.
+type option struct {
+	key  *ini.Key
+	line int // of its last value
+}
+
+// maxOptions is how many options an ini.Section is given, which looks at all of
+// them for each new one. A header with more has several.
+const maxOptions = 256
+
+func newStore() *store {
+	// Sections are told apart by their place, so that a header that stands again
+	// keeps its own line and what damages it.
+	file := ini.Empty(ini.LoadOptions{AllowNonUniqueSections: true})
+	file.BlockMode = false
+	return &store{file: file, options: map[string]option{}}
+}
+
+// newSection makes a section, which begin opens. ok is false for a name that no
+// section can have, the empty one.
+func (s *store) newSection(name string) (section *ini.Section, ok bool) {
+	section, err := s.file.NewSection(name)
+	return section, err == nil
+}
+
+// begin opens a section.
+func (s *store) begin(section *ini.Section) {
+	s.sections = append(s.sections[:0], section)
+	clear(s.options)
+}
+
+// put opens an option of the open section, in the place of one of the same name.
+// first is the line of that, or 0. ok is false for a name that no option can have,
+// the empty one.
+func (s *store) put(name string, line int) (first int, ok bool) {
+	if old, again := s.options[name]; again {
+		s.key, s.options[name] = old.key, option{old.key, line}
+		return old.line, true
+	}
+	section := s.sections[len(s.sections)-1]
+	if n := len(s.options); n > 0 && n%maxOptions == 0 {
+		if next, ok := s.newSection(section.Name()); ok {
+			section, s.sections = next, append(s.sections, next)
+		}
+	}
+	key, err := section.NewKey(name, "")
 	if err != nil {
-		panic(fmt.Sprintf("spec: ini.v1 cannot read what the line pass wrote: %v", err))
+		return 0, false
 	}
-	sections := file.Sections()[1:] // the first is the one before any header
-	for i := 0; i < len(sections); {
-		at, keys := p.headers[i], keysOf(sections[i])
-		repeated := false
-		for i++; i < len(sections) && p.headers[i] == at; i++ {
-			keys, repeated = append(keys, keysOf(sections[i])...), true
-		}
-		if repeated {
-			keys = lastValues(keys)
-		}
-		p.doc.Sections[at].Options = keys
-	}
+	s.key, s.options[name] = key, option{key, line}
+	return 0, true
 }
 
-// lastValues leaves one of several options of a name: the last value, in the
-// place of the first.
-func lastValues(keys []Option) []Option {
-	place := make(map[string]int, len(keys))
-	list := keys[:0]
-	for _, k := range keys {
-		if i, ok := place[k.Name]; ok {
-			list[i] = k
-			continue
-		}
-		place[k.Name] = len(list)
-		list = append(list, k)
-	}
-	return list
-}
+// set gives the open option its value.
+func (s *store) set(value string) { s.key.SetValue(value) }
 
-// keysOf undoes the line pass for the options of one section.
-func keysOf(section *ini.Section) []Option {
-	keys := section.Keys()
-	if len(keys) == 0 {
+// list is the options of the open section.
+func (s *store) list() []Option {
+	if len(s.options) == 0 {
 		return nil
 	}
-	list := make([]Option, len(keys))
-	for i, key := range keys {
-		number, value, _ := strings.Cut(key.Value(), " ")
-		line, err := strconv.Atoi(number)
-		if err != nil {
-			panic(fmt.Sprintf("spec: ini.v1 changed an option's line number: %v", err))
+	list := make([]Option, 0, len(s.options))
+	for _, section := range s.sections {
+		for _, key := range section.Keys() {
+			list = append(list, Option{Name: key.Name(), Value: key.Value(), Line: s.options[key.Name()].line})
 		}
-		if strings.IndexByte(value, lineBreak) >= 0 {
-			value = strings.ReplaceAll(value, string(lineBreak), "\n")
-		}
-		list[i] = Option{Name: key.Name()[1:], Value: value, Line: line}
 	}
 	return list
 }

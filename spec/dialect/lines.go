@@ -2,50 +2,29 @@ package dialect
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"supervisord/spec/value"
 )
 
-// The line pass reads Supervisor's dialect and writes it down again so that
-// ini.v1 reads exactly what Supervisor does. In what it writes
-//
-//   - a section is [name], and stands as often as its header stood; in a long
-//     one the header is repeated now and then, for ini.v1 looks at all keys of a
-//     section for each new one;
-//   - an option is .key=LINE value: the dot keeps quotes and dashes in a key
-//     from meaning anything, and the number of the option's line keeps them from
-//     it in a value, and is wanted anyway;
-//   - the line breaks of a value are carriage returns, of which none is left
-//     when a file has been decoded;
-//   - comments, continued lines and blank lines are gone.
+// linePass says of each line of a file what it is, and fills a document.
 //
 // Source: contract/config.md section 2.
 type linePass struct {
-	doc *Document
-	out []byte // what ini.v1 is to read
-	// headers has the index in doc.Sections of each header in out.
-	headers []int
-	options int // written since the last of them
+	doc   *Document
+	store *store // of the options under the open header
 
-	line    int            // number of the line at hand, from 1
-	end     int            // bytes of text up to its end
-	indent  int            // characters before the last header or option
-	section int            // index in doc.Sections of the open one, -1 before the first
-	option  string         // the open option's key, "" for none
-	at      int            // its line
-	value   []byte         // its value so far, \r for line breaks
-	keys    map[string]int // lines of the keys under the open header
+	line    int    // number of the line at hand, from 1
+	end     int    // bytes of text up to its end
+	indent  int    // characters before the last header or option
+	section int    // index in doc.Sections of the open one, -1 before the first
+	option  string // the open option's key, "" for none
+	value   []byte // its value so far
 }
-
-// lineBreak stands for the line breaks of a value on the way through ini.v1.
-const lineBreak = '\r'
 
 // run goes through a whole text. Errors are collected in the document.
 func (p *linePass) run(text string) {
-	p.section = -1
 	for text != "" {
 		line, rest, _ := strings.Cut(text, "\n")
 		p.line++
@@ -53,7 +32,7 @@ func (p *linePass) run(text string) {
 		p.read(line, text[:len(text)-len(rest)])
 		text = rest
 	}
-	p.close()
+	p.endSection()
 }
 
 // read takes one line; whole is the same with its end, as messages show it.
@@ -66,20 +45,19 @@ func (p *linePass) read(line, whole string) {
 	text := value.Strip(kept)
 	if text == "" {
 		if comment < 0 && p.option != "" {
-			p.value = append(p.value, lineBreak)
+			p.value = append(p.value, '\n')
 		}
 		return
 	}
 	indent := indentOf(line)
 	if p.option != "" && indent > p.indent {
-		p.value = append(append(p.value, lineBreak), text...)
+		p.value = append(append(p.value, '\n'), text...)
 		p.noteTruncated(line, comment, text)
 		p.noteContinued(text)
 		return
 	}
 	p.indent = indent
-	if name, after, ok := header(text); ok {
-		p.open(name, after)
+	if name, after, ok := header(text); ok && p.open(name, after) {
 		return
 	}
 	if p.section < 0 {
@@ -91,54 +69,50 @@ func (p *linePass) read(line, whole string) {
 		p.bad(whole)
 		return
 	}
-	p.close()
-	if key == "" {
+	p.endOption()
+	first, ok := p.store.put(key, p.line)
+	if !ok {
 		p.bad(whole)
 		return
+	}
+	if first > 0 {
+		p.doc.Repeated = append(p.doc.Repeated, Repeat{p.doc.Sections[p.section].Name, key, first, p.line})
 	}
 	if text[0] == '[' { // with a ] it would be a header
 		p.doc.Unclosed = append(p.doc.Unclosed, Note{Section: p.doc.Sections[p.section].Name, Line: p.line, Text: text})
 	}
-	p.option, p.at = key, p.line
+	p.option = key
 	p.value = append(p.value[:0], value...)
 	p.noteTruncated(line, comment, text)
 }
 
-// open begins a section, or goes on with one that was begun before.
-func (p *linePass) open(name, after string) {
-	p.close()
-	clear(p.keys)
+// open begins a section. It reports false for a name that no section can have.
+func (p *linePass) open(name, after string) bool {
+	section, ok := p.store.newSection(name)
+	if !ok {
+		return false
+	}
+	p.endSection()
+	p.store.begin(section)
 	p.section = len(p.doc.Sections)
 	p.doc.Sections = append(p.doc.Sections, Section{Name: name, Line: p.line, After: value.Strip(after)})
-	p.writeHeader()
+	return true
 }
 
-// maxOptions is how many options follow one header in what ini.v1 reads.
-const maxOptions = 256
-
-// writeHeader writes down the header of the open section.
-func (p *linePass) writeHeader() {
-	p.headers, p.options = append(p.headers, p.section), 0
-	p.out = append(append(append(p.out, '['), p.doc.Sections[p.section].Name...), "]\n"...)
+// endSection gives the open section its options.
+func (p *linePass) endSection() {
+	p.endOption()
+	if p.section >= 0 {
+		p.doc.Sections[p.section].Options = p.store.list()
+	}
 }
 
-// close ends the open option and writes it down.
-func (p *linePass) close() {
-	if p.option == "" {
-		return
+// endOption gives the open option its value.
+func (p *linePass) endOption() {
+	if p.option != "" {
+		p.store.set(strings.TrimRight(string(p.value), "\n"))
+		p.option = ""
 	}
-	if p.options == maxOptions {
-		p.writeHeader()
-	}
-	p.options++
-	if first, ok := p.keys[p.option]; ok {
-		p.doc.Repeated = append(p.doc.Repeated, Repeat{p.doc.Sections[p.section].Name, p.option, first, p.at})
-	}
-	p.keys[p.option] = p.at
-	p.out = append(append(append(p.out, '.'), p.option...), '=')
-	p.out = append(strconv.AppendInt(p.out, int64(p.at), 10), ' ')
-	p.out = append(append(p.out, strings.TrimRight(string(p.value), "\r")...), '\n')
-	p.option = ""
 }
 
 // bad notes a line that is neither a header nor an option.
@@ -224,10 +198,10 @@ func indentOf(line string) int {
 }
 
 // header reads [name]: the name reaches to the last bracket of the line, and what
-// follows it has no meaning.
+// follows it has no meaning. It may be empty, and the line is no header then.
 func header(text string) (name, after string, ok bool) {
 	end := strings.LastIndexByte(text, ']')
-	if end < 2 || text[0] != '[' {
+	if end < 0 || text[0] != '[' {
 		return "", "", false
 	}
 	return text[1:end], text[end+1:], true
