@@ -143,7 +143,7 @@ func BenchmarkHash(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		cfg.Hash()
+		fingerprint(cfg)
 	}
 }
 

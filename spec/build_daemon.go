@@ -41,24 +41,24 @@ func (b *builder) daemon(r *reader) Daemon {
 }
 
 // asMainLog is a path, or the word syslog.
-var asMainLog = kind[string]{func(h value.Host, s string) (string, error) {
+var asMainLog = kind[string]{"log", func(h value.Host, s string) (string, error) {
 	if s == "syslog" {
 		return s, nil
 	}
 	return value.ExistingDirPath(h, s)
-}, asDirPath.hint}
+}, asDirPath.hint, textForm}
 
 // asSurvivors is ours beyond Supervisor.
 var asSurvivors = oneOf("survivors", "stop", "adopt", "ignore")
 
 // oneOf is a kind that knows a few words, in any case.
 func oneOf(key string, words ...string) kind[string] {
-	return pure(func(s string) (string, error) {
+	return pure(key, func(s string) (string, error) {
 		if low := strings.ToLower(value.Strip(s)); slices.Contains(words, low) {
 			return low, nil
 		}
 		return "", fmt.Errorf("invalid '%s' value %s", key, value.PyRepr(s))
-	}, strings.Join(words[:len(words)-1], ", ")+" or "+words[len(words)-1])
+	}, textForm, strings.Join(words[:len(words)-1], ", ")+" or "+words[len(words)-1])
 }
 
 // checked is a kind of path, or any text where the value is the daemon's own:

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"supervisord/spec/value"
 )
@@ -22,11 +21,18 @@ const (
 	unixPrefix     = "unix_http_server"
 )
 
+// The fields of groups that a section gives as they are.
+var (
+	priorityField = pick(groupFields, "priority")
+	bufferField   = pick(listenerFields, "buffer_size")
+	stallField    = pick(listenerFields, "stall_timeout")
+)
+
 // programGroup makes the group of a program that no [group:x] names.
 func (b *builder) programGroup(r *reader) Group {
 	g := Group{Kind: KindProgram, Origin: r.section.origin}
 	g.Name = r.name()
-	g.Priority = get(r, "priority", 999, asInt)
+	read(r, priorityField, &g)
 	g.Processes = b.processes(r, g.Name, nil)
 	return g
 }
@@ -35,7 +41,7 @@ func (b *builder) programGroup(r *reader) Group {
 func (b *builder) fastCGIGroup(r *reader) Group {
 	g := Group{Kind: KindFastCGI, Origin: r.section.origin}
 	g.Name = r.name()
-	g.Priority = get(r, "priority", 999, asInt)
+	read(r, priorityField, &g)
 	g.Processes = b.processes(r, g.Name, b.socket(r))
 	return g
 }
@@ -47,7 +53,7 @@ func (b *builder) listenerGroup(r *reader) Group {
 	g.Priority = get(r, "priority", -1, asInt)
 	l := &Listener{ResultHandler: standardHandler}
 	g.Listener = l
-	l.BufferSize = get(r, "buffer_size", 10, asInt)
+	read(r, bufferField, l)
 	if l.BufferSize < 1 {
 		r.report("buffer_size", fmt.Sprintf("[%s] section sets invalid buffer_size (%d)", r.section.name, l.BufferSize),
 			"the number of events that may wait, at least 1")
@@ -62,7 +68,7 @@ func (b *builder) listenerGroup(r *reader) Group {
 			"it will interfere with the eventlistener protocol", r.section.name), "leave redirect_stderr out")
 	}
 	g.Processes = b.processes(r, g.Name, nil)
-	l.StallTimeout = get(r, "stall_timeout", 0*time.Second, asDuration)
+	read(r, stallField, l)
 	return g
 }
 
@@ -173,26 +179,26 @@ const socketHint = "socket=unix:///path or socket=tcp://host:port"
 // asBacklog, asSocketOwner and asSocketMode word a mistake their own way, the
 // backlog only one of range.
 var (
-	asBacklog = pure(func(s string) (int, error) {
+	asBacklog = pure("integer", func(s string) (int, error) {
 		n, err := parseInt(s)
 		if err == nil && (n < 1 || n > 65535) {
 			return 0, fmt.Errorf("Invalid socket_backlog value %d", n)
 		}
 		return n, err
-	}, "a number from 1 to 65535")
+	}, number[int](), "a number from 1 to 65535")
 	asSocketOwner = named("socket_owner", asOwner)
 	asSocketMode  = named("socket_mode", asOctal)
 )
 
 // named is a kind whose mistakes name nothing but the key and the value.
 func named[T any](key string, as kind[T]) kind[T] {
-	return kind[T]{func(h value.Host, s string) (T, error) {
+	return kind[T]{as.name, func(h value.Host, s string) (T, error) {
 		value, err := as.parse(h, s)
 		if err != nil {
 			err = fmt.Errorf("Invalid %s value %s", key, s)
 		}
 		return value, err
-	}, as.hint}
+	}, as.hint, as.form}
 }
 
 // parse takes an address apart. Its error is in Supervisor's words, formatted
@@ -234,7 +240,7 @@ type member struct {
 func (b *builder) groupSection(r *reader) groupSection {
 	h := groupSection{group: Group{Kind: KindGroup, Origin: r.section.origin}}
 	h.group.Name = r.name()
-	h.group.Priority = get(r, "priority", 999, asInt)
+	read(r, priorityField, &h.group)
 	text, _ := r.text("programs")
 	h.notes = r.take()
 	if text == "" {

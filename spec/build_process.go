@@ -10,9 +10,6 @@ import (
 	"supervisord/spec/value"
 )
 
-// defaultLogBytes is the size at which logs rotate when nothing is said.
-const defaultLogBytes = 50 << 20
-
 // program is what a [program:x], [eventlistener:x] or [fcgi-program:x] section
 // says once for all its processes.
 type program struct {
@@ -65,31 +62,36 @@ func (b *builder) processes(r *reader, group string, socket *Socket) []Process {
 // memory.
 const maxProcs = 100_000
 
+// What is read once for all processes of a section, in Supervisor's order; what is
+// ours comes last.
+var (
+	sharedFields = pick(processFields, "priority", "autostart", "autorestart", "startsecs", "startretries", "stopsignal",
+		"stopwaitsecs", "stopasgroup", "killasgroup", "exitcodes", "redirect_stderr")
+	numberFields      = pick(numberedFields, "numprocs", "numprocs_start")
+	earlyStdoutFields = pick(stdoutFields, "stdout_capture_maxbytes", "stdout_events_enabled")
+	earlyStderrFields = pick(stderrFields, "stderr_capture_maxbytes", "stderr_events_enabled")
+	lateSharedFields  = pick(processFields, "user", "umask")
+	ownFields         = pick(processFields, "killmode")
+)
+
+// What is read for each process.
+var (
+	directoryField   = pick(processFields, "directory")
+	lateStdoutFields = pick(stdoutFields, "stdout_logfile_backups", "stdout_logfile_maxbytes", "stdout_syslog")
+	lateStderrFields = pick(stderrFields, "stderr_logfile_backups", "stderr_logfile_maxbytes", "stderr_syslog")
+)
+
 // program reads what the processes of a section share.
 func (b *builder) program(r *reader, name string) *program {
-	p := &program{name: name}
+	p := defaults(numberedFields)
+	p.name = name
 	p.Origin = r.section.origin
-	p.Priority = get(r, "priority", 999, asInt)
-	p.Autostart = get(r, "autostart", true, asBool)
-	p.Autorestart = get(r, "autorestart", RestartUnexpected, asRestart)
-	p.StartSecs = get(r, "startsecs", 1, asInt)
-	p.StartRetries = get(r, "startretries", 3, asInt)
-	p.StopSignal = get(r, "stopsignal", 15, asSignal)
-	p.StopWaitSecs = get(r, "stopwaitsecs", 10, asInt)
-	p.StopAsGroup = get(r, "stopasgroup", false, asBool)
-	p.KillAsGroup = get(r, "killasgroup", p.StopAsGroup, asBool)
-	p.ExitCodes = get(r, "exitcodes", []int{0}, asExitCodes)
-	p.RedirectStderr = get(r, "redirect_stderr", false, asBool)
-	p.numprocs = get(r, "numprocs", 1, asInt)
-	p.numprocsStart = get(r, "numprocs_start", 0, asInt)
-	p.Stdout.CaptureMaxBytes = get(r, "stdout_capture_maxbytes", 0, asBytes)
-	p.Stdout.EventsEnabled = get(r, "stdout_events_enabled", false, asBool)
-	p.Stderr.CaptureMaxBytes = get(r, "stderr_capture_maxbytes", 0, asBytes)
-	p.Stderr.EventsEnabled = get(r, "stderr_events_enabled", false, asBool)
+	read(r, sharedFields, &p.Process)
+	read(r, numberFields, p)
+	read(r, earlyStdoutFields, &p.Stdout)
+	read(r, earlyStderrFields, &p.Stderr)
 	p.ServerURL, p.ServerURLAuto = b.serverURL(r)
-	p.User = get(r, "user", nil, asUser)
-	p.Umask = get(r, "umask", noUmask, asUmask)
-	p.processName = "%(program_name)s"
+	read(r, lateSharedFields, &p.Process)
 	if e := r.section.find("process_name"); e != nil {
 		p.processName = r.unexpanded(e)
 		if _, err := value.ParseName(p.processName); err != nil {
@@ -103,7 +105,7 @@ func (b *builder) program(r *reader, name string) *program {
 	if p.StopAsGroup && !p.KillAsGroup {
 		r.report("killasgroup", "Cannot set stopasgroup=true and killasgroup=false", "leave killasgroup out: it follows stopasgroup")
 	}
-	p.KillMode = get(r, "killmode", KillProcess, asKillMode)
+	read(r, ownFields, &p.Process)
 	b.adviseProgram(r, p)
 	return p
 }
@@ -113,13 +115,13 @@ const noUmask = -1
 
 // asUmask reads a umask. -1, which Supervisor accepts, is not the lack of one: the
 // system takes its last nine bits.
-var asUmask = pure(func(s string) (int, error) {
+var asUmask = pure("octal", func(s string) (int, error) {
 	n, err := value.ParseOctal(s)
 	if n == noUmask {
 		n = 0o777
 	}
 	return n, err
-}, asOctal.hint)
+}, modeForm, asOctal.hint)
 
 // serverURL reads serverurl, of which AUTO in any case is the daemon's own.
 func (b *builder) serverURL(r *reader) (url string, auto bool) {
@@ -138,9 +140,9 @@ func (b *builder) process(r *reader, p *program, number int) Process {
 	b.environment(r, &p.env)
 	proc.Environment = p.env.merged
 	r.names = r.names.WithEnv(p.env.own)
-	proc.Directory, proc.HasDir = r.text("directory")
-	b.output(r, "stdout", &proc.Stdout, false)
-	b.output(r, "stderr", &proc.Stderr, proc.RedirectStderr)
+	read(r, directoryField, &proc)
+	b.output(r, "stdout", &proc.Stdout, lateStdoutFields, false)
+	b.output(r, "stderr", &proc.Stderr, lateStderrFields, proc.RedirectStderr)
 	if proc.RedirectStderr {
 		if proc.Stderr.Kind == OutputFile {
 			r.warnings = append(r.warnings, fmt.Sprintf("For [%s], redirect_stderr=true but stderr_logfile has "+
@@ -188,23 +190,22 @@ func (b *builder) environment(r *reader, env *programEnv) {
 	}
 }
 
-// output reads the log keys of one stream. unused is set for a stream that goes
+// output reads the log keys of one stream, the others after the name. unused is set for a stream that goes
 // where the other one does.
 //
 // Source: contract/config.md sections 4 and 6. Differs: names are expanded once.
 // The doubled %%%% that Supervisor asks for is accepted (differences.md row 39), and
 // nothing is said about AUTO logs that are never written (row 51).
-func (b *builder) output(r *reader, stream string, o *Output, unused bool) {
+func (b *builder) output(r *reader, stream string, o *Output, others []field[Output], unused bool) {
 	key := stream + "_logfile"
 	if e := r.section.find(key); e != nil {
 		if text, ok := r.expand(e, r.section.name+"."+key); ok {
 			b.logfile(r, e, strings.ReplaceAll(text, "%%", "%"), o)
 		}
 	}
-	o.Backups = get(r, key+"_backups", 10, asInt)
-	o.MaxBytes = get(r, key+"_maxbytes", defaultLogBytes, asBytes)
 	deprecated := o.Syslog
-	o.Syslog = get(r, stream+"_syslog", false, asBool) || deprecated
+	read(r, others, o)
+	o.Syslog = o.Syslog || deprecated
 	if o.Kind == OutputAuto && o.MaxBytes == 0 && !unused {
 		r.warnings = append(r.warnings, fmt.Sprintf("For [%s], AUTO logging used for %s without rollover, "+
 			"set maxbytes > 0 to avoid filling up filesystem unintentionally", r.section.name, key))

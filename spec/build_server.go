@@ -103,10 +103,10 @@ type inetAddress struct {
 	port int
 }
 
-var asInetPort = pure(func(s string) (inetAddress, error) {
+var asInetPort = pure("address", func(s string) (inetAddress, error) {
 	host, port, err := value.ParseInetPort(s)
 	return inetAddress{host, port}, err
-}, "a port from 1 to 65535, or host:port, such as 127.0.0.1:9001")
+}, form[inetAddress]{}, "a port from 1 to 65535, or host:port, such as 127.0.0.1:9001")
 
 // file reads a key that names a file, which makes it absolute.
 func (b *builder) file(r *reader, key string) string {

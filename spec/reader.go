@@ -24,46 +24,6 @@ type reader struct {
 	badName   bool // the name in the header has been found wrong
 }
 
-// kind is a type of value: how it is read, and what would be right.
-type kind[T any] struct {
-	parse func(h value.Host, s string) (T, error)
-	hint  string
-}
-
-// pure is a kind that needs nothing of the host.
-func pure[T any](parse func(string) (T, error), hint string) kind[T] {
-	return kind[T]{func(_ value.Host, s string) (T, error) { return parse(s) }, hint}
-}
-
-// The kinds of value.
-//
-// Source: contract/config.md section 4.
-var (
-	asText      = pure(func(s string) (string, error) { return s, nil }, "")
-	asInt       = pure(parseInt, "a whole number, such as 10")
-	asBytes     = pure(value.ParseBytes, "a number of bytes, such as 1048576, 512KB, 50MB or 1GB")
-	asBool      = pure(value.ParseBool, "true or false")
-	asOctal     = pure(value.ParseOctal, "an octal number, such as 022")
-	asExitCodes = pure(value.ParseExitCodes, "numbers from 0 to 255 with commas, such as 0,2")
-	asRestart   = pure(value.ParseAutorestart, "true, false or unexpected")
-	asKillMode  = pure(value.ParseKillMode, "process, group or cgroup") // ours beyond Supervisor
-	asSignal    = pure(value.ParseSignal, "a signal such as TERM, INT, QUIT, HUP, USR1 or KILL")
-	asLevel     = pure(value.ParseLogLevel, "critical, error, warn, info, debug, trace or blather")
-	asEnv       = pure(value.ParseEnv, `KEY="value" pairs with commas between them, such as A="1",B="two words"`)
-	asName      = pure(value.ParseName, "a name has no space, colon or slash")
-	asDuration  = pure(value.ParseDuration, "a time such as 300ms, 10s or 2m; a bare number is seconds")
-	asRemovals  = pure(value.ParseRemovals, "a number of groups, or a percentage such as 50%")
-	asUser      = kind[*Account]{value.ParseUser, "the name or number of a user on this machine"}
-	asOwner     = kind[Owner]{value.ParseOwner, "user or user:group, by name or number, on this machine"}
-	asDir       = kind[string]{value.ExistingDir, "create the directory, or name one that exists"}
-	asDirPath   = kind[string]{value.ExistingDirPath, "create the directory that the file is to be in"}
-)
-
-func parseInt(s string) (int, error) {
-	n, err := value.ParseInt(s)
-	return int(n), err
-}
-
 // get reads a key as a kind, or gives def where the section has no such key.
 func get[T any](r *reader, key string, def T, as kind[T]) T {
 	e := r.section.find(key)
