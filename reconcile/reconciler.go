@@ -78,7 +78,7 @@ func New(o Options) *Reconciler {
 		o.Trigger = TriggerStart
 	}
 	if r.watcher == nil {
-		r.watcher = watch.New(watch.Options{Ignore: neverRead, Logger: r.log})
+		r.watcher = watch.New(watch.Options{Matcher: spec.Matcher, Ignore: neverRead, Logger: r.log})
 	}
 	r.loop = newLoop(r, o, r.openStore(o.Start))
 	r.loop.publish()

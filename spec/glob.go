@@ -53,6 +53,15 @@ func Glob(h Host, pattern string) []string {
 	return found
 }
 
+// Matcher is what a pattern without slashes matches; nil for one without wildcards,
+// which is a name. It is how others learn of the rules of [include].
+func Matcher(pattern string) (match func(name string) bool) {
+	if !hasMagic(pattern) {
+		return nil
+	}
+	return func(name string) bool { return Match(pattern, name) }
+}
+
 // Match reports whether a name matches a pattern, neither of which holds a slash.
 // A name that begins with a dot is matched only by a pattern that does.
 func Match(pattern, name string) bool {

@@ -66,7 +66,7 @@ func (w *Watcher) survey() (added bool) {
 
 func (s *survey) run() {
 	for range 16 {
-		s.layout = resolve(disk{s.try}, s.paths, s.ignore)
+		s.layout = resolve(disk{s.try}, s.paths, s.matcher, s.ignore)
 		if !s.arm() {
 			break
 		}

@@ -41,7 +41,7 @@ type Hint struct {
 
 // Scope is what to watch, and how patiently.
 type Scope struct {
-	// Paths are absolute; any component may hold *, ? and [].
+	// Paths are absolute; any component may be a pattern of the Matcher.
 	Paths []string
 	// Settle is how long all must have been quiet before a hint; 0 does not wait.
 	// What never gets quiet is hinted at every SettleLimit times Settle.
@@ -58,6 +58,8 @@ func (s *Scope) equal(o *Scope) bool {
 // Options are what New needs. The zero value watches nothing until Set.
 type Options struct {
 	Scope
+	// Matcher knows the patterns; nil takes every component for a name.
+	Matcher Matcher
 	// Ignore reports file names that never matter even if a pattern matches
 	// them, such as editors' temporary files; nil ignores none.
 	Ignore func(name string) bool
@@ -70,12 +72,13 @@ type Options struct {
 
 // Watcher watches one Scope. Its methods may be called from any goroutine.
 type Watcher struct {
-	ignore func(string) bool
-	log    *slog.Logger
-	hints  chan Hint // capacity one: the last hint, if it has not been taken
-	scope  atomic.Pointer[Scope]
-	reset  chan struct{} // capacity one: scope was replaced
-	disks  *hang.Disks
+	matcher Matcher
+	ignore  func(string) bool
+	log     *slog.Logger
+	hints   chan Hint // capacity one: the last hint, if it has not been taken
+	scope   atomic.Pointer[Scope]
+	reset   chan struct{} // capacity one: scope was replaced
+	disks   *hang.Disks
 
 	// How notices are asked for; tests replace them to meet the system's limits.
 	open   func() (*fsnotify.Watcher, error)
@@ -117,7 +120,7 @@ const (
 // New makes a watcher. Nothing is watched before Run.
 func New(o Options) *Watcher {
 	w := &Watcher{
-		ignore: o.Ignore, log: o.Logger,
+		matcher: o.Matcher, ignore: o.Ignore, log: o.Logger,
 		hints:    make(chan Hint, 1),
 		reset:    make(chan struct{}, 1),
 		disks:    hang.New(o.Patience, 0),
@@ -128,6 +131,9 @@ func New(o Options) *Watcher {
 		open:     fsnotify.NewWatcher,
 		add:      (*fsnotify.Watcher).Add,
 		fsType:   remoteType,
+	}
+	if w.matcher == nil {
+		w.matcher = func(string) func(string) bool { return nil }
 	}
 	if w.ignore == nil {
 		w.ignore = func(string) bool { return false }

@@ -26,8 +26,9 @@ func start(t testing.TB, root string, change func(*Watcher), patterns ...string)
 		patterns[i] = root + "/" + p
 	}
 	w := New(Options{
-		Scope:  Scope{Paths: patterns, Settle: settle},
-		Ignore: func(name string) bool { return strings.HasSuffix(name, "~") || strings.HasPrefix(name, "..") },
+		Scope:   Scope{Paths: patterns, Settle: settle},
+		Matcher: shellPatterns,
+		Ignore:  func(name string) bool { return strings.HasSuffix(name, "~") || strings.HasPrefix(name, "..") },
 	})
 	if change != nil {
 		change(w)
@@ -217,7 +218,7 @@ func TestRemote(t *testing.T) {
 	root := realTempDir(t)
 	shell(t, root, "mkdir a b")
 	var log lockedBuffer
-	w := New(Options{Scope: Scope{Paths: []string{root + "/a/*.ini", root + "/b/*.ini"}}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	w := New(Options{Matcher: shellPatterns, Scope: Scope{Paths: []string{root + "/a/*.ini", root + "/b/*.ini"}}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	w.fsType = func(path string) string {
 		if strings.HasPrefix(path, root+"/") {
 			return "NFS"
@@ -283,7 +284,7 @@ func TestNoNoticesAndNoRescan(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := New(Options{Scope: Scope{Paths: []string{realTempDir(t) + "/*.ini"}}})
+			w := New(Options{Matcher: shellPatterns, Scope: Scope{Paths: []string{realTempDir(t) + "/*.ini"}}})
 			change(w)
 			w.now = new(Scope)
 			w.settle, w.rescan = idleTimer(), idleTimer()
@@ -300,7 +301,7 @@ func TestNoNoticesAndNoRescan(t *testing.T) {
 func TestOverflow(t *testing.T) {
 	t.Parallel()
 	root := realTempDir(t)
-	w := New(Options{Scope: Scope{Paths: []string{root + "/*/*.ini"}, Settle: settle}})
+	w := New(Options{Matcher: shellPatterns, Scope: Scope{Paths: []string{root + "/*/*.ini"}, Settle: settle}})
 	w.now = new(Scope)
 	w.settle, w.rescan = idleTimer(), idleTimer()
 	w.adopt(w.scope.Load()) // armed, but nobody takes the notices yet
@@ -373,7 +374,7 @@ func BenchmarkScan(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		resolve(disk{}, []string{root + "/*.ini"}, func(string) bool { return false })
+		resolve(disk{}, []string{root + "/*.ini"}, shellPatterns, func(string) bool { return false })
 	}
 }
 
