@@ -180,11 +180,11 @@ const socketHint = "socket=unix:///path or socket=tcp://host:port"
 // backlog only one of range.
 var (
 	asBacklog = pure("integer", func(s string) (int, error) {
-		n, err := parseInt(s)
+		n, err := value.ParseInt(s)
 		if err == nil && (n < 1 || n > 65535) {
 			return 0, fmt.Errorf("Invalid socket_backlog value %d", n)
 		}
-		return n, err
+		return int(n), err
 	}, number[int](), "a number from 1 to 65535")
 	asSocketOwner = named("socket_owner", asOwner)
 	asSocketMode  = named("socket_mode", asOctal)

@@ -17,10 +17,11 @@ type program struct {
 	name    string
 	group   string
 
-	numprocs, numprocsStart int
-	processName             string // not expanded
-	names                   *value.Names
-	env                     programEnv // of the process built last
+	numprocs      int
+	numprocsStart int64  // a number that is shown is the same on every machine
+	processName   string // not expanded
+	names         *value.Names
+	env           programEnv // of the process built last
 }
 
 // programEnv is the value of environment= for one process. Mostly that of the
@@ -49,7 +50,7 @@ func (b *builder) processes(r *reader, group string, socket *Socket) []Process {
 	var list []Process
 	for i := range min(p.numprocs, maxProcs) {
 		before := len(r.errs)
-		list = append(list, b.process(r, p, p.numprocsStart+i))
+		list = append(list, b.process(r, p, p.numprocsStart+int64(i)))
 		if len(r.errs) > before {
 			break // the others would only repeat it
 		}
@@ -133,9 +134,9 @@ func (b *builder) serverURL(r *reader) (url string, auto bool) {
 }
 
 // process reads what is evaluated for each process of a program by itself.
-func (b *builder) process(r *reader, p *program, number int) Process {
+func (b *builder) process(r *reader, p *program, number int64) Process {
 	proc := p.Process
-	r.names = p.names.With(value.IntVar("process_num", int64(number)), value.IntVar("numprocs", int64(p.numprocs)))
+	r.names = p.names.With(value.IntVar("process_num", number), value.IntVar("numprocs", int64(p.numprocs)))
 
 	b.environment(r, &p.env)
 	proc.Environment = p.env.merged

@@ -136,7 +136,7 @@ var processFields = slices.Concat([]field[Process]{
 var numberedFields = []field[program]{
 	at("process_name", asText, "%(program_name)s", resizes, func(p *program) *string { return &p.processName }),
 	at("numprocs", asInt, 1, resizes, func(p *program) *int { return &p.numprocs }).in("processes"),
-	at("numprocs_start", asInt, 0, resizes, func(p *program) *int { return &p.numprocsStart }),
+	at("numprocs_start", asInt64, 0, resizes, func(p *program) *int64 { return &p.numprocsStart }),
 }
 
 // killAsGroupField follows stopasgroup where the file does not say otherwise.

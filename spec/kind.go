@@ -84,6 +84,7 @@ var (
 var (
 	asText      = pure("text", func(s string) (string, error) { return s, nil }, textForm, "")
 	asInt       = pure("integer", parseInt, number[int](), "a whole number, such as 10")
+	asInt64     = pure("integer", value.ParseInt, number[int64](), asInt.hint)
 	asBytes     = pure("size", value.ParseBytes, number[int64](), "a number of bytes, such as 1048576, 512KB, 50MB or 1GB")
 	asBool      = pure("boolean", value.ParseBool, flagForm, "true or false")
 	asOctal     = pure("octal", value.ParseOctal, modeForm, "an octal number, such as 022")
@@ -105,7 +106,7 @@ var (
 
 func parseInt(s string) (int, error) {
 	n, err := value.ParseInt(s)
-	return int(n), err
+	return value.Int(n), err
 }
 
 // showMode is an octal number; -1 is not set.

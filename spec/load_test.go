@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -237,5 +238,18 @@ func TestSharedDocument(t *testing.T) {
 	}
 	if got := cfg.Groups[0].Origin.File; got != "/etc/a/one.conf" {
 		t.Errorf("the group begins in %s", got)
+	}
+}
+
+// TestLargeNumbers: what a program is called, and how large its logs grow, does not
+// depend on the machine; other numbers are the nearest that it has.
+func TestLargeNumbers(t *testing.T) {
+	p := groupsOf(t, "[supervisord]\n[program:p]\ncommand=x\nprocess_name=%(process_num)d\nnumprocs_start=4294967297\n"+
+		"startsecs=4294967297\npriority=-4294967297\nstdout_logfile_maxbytes=5GB\n")[0].Processes[0]
+	if p.Name != "4294967297" || p.Stdout.MaxBytes != 5<<30 {
+		t.Errorf("the process is %s, its log is rotated at %d bytes", p.Name, p.Stdout.MaxBytes)
+	}
+	if p.StartSecs < math.MaxInt32 || p.Priority > math.MinInt32 {
+		t.Errorf("startsecs is %d, priority %d", p.StartSecs, p.Priority)
 	}
 }

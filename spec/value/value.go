@@ -28,6 +28,10 @@ func ParseInt(s string) (int64, error) {
 	return n, nil
 }
 
+// Int is the nearest int: where that has 32 bits, what does not fit them becomes the
+// nearest number that does, as ParseInt has it with 64.
+func Int(n int64) int { return int(min(max(n, math.MinInt), math.MaxInt)) }
+
 // ParseBytes reads a size in bytes: an integer, which KB, MB or GB in any case
 // may follow (1024-based). Negative sizes are accepted.
 func ParseBytes(s string) (int64, error) {
@@ -69,7 +73,7 @@ func ParseOctal(s string) (int, error) {
 	if !ok {
 		return 0, fmt.Errorf("%s can not be converted to an octal type", s)
 	}
-	return int(n), nil
+	return Int(n), nil
 }
 
 // ParseExitCodes reads a comma-separated list of numbers from 0 to 255. Order
@@ -192,7 +196,7 @@ func ParseRemovals(s string) (Removals, error) {
 	if err != nil || n < 0 || percent && n > 100 {
 		return Removals{}, fmt.Errorf("not a valid count or percentage: %s", PyRepr(s))
 	}
-	return Removals{N: int(n), Percent: percent}, nil
+	return Removals{N: Int(n), Percent: percent}, nil
 }
 
 // parseBase reads an integer in base 8 or 10 as Python's int does, staying at

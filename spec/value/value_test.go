@@ -1,6 +1,7 @@
 package value
 
 import (
+	"math"
 	"runtime"
 	"strings"
 	"testing"
@@ -58,6 +59,29 @@ func TestParseRemovals(t *testing.T) {
 		if got, err := ParseRemovals(text); err == nil || err.Error() != want {
 			t.Errorf("ParseRemovals(%q) = %v, %v; want error %q", text, got, err, want)
 		}
+	}
+}
+
+// TestIntIsTheNearest: where an int has 32 bits, a larger number is the largest, and
+// not what is left of it.
+func TestIntIsTheNearest(t *testing.T) {
+	for text, n := range map[string]int64{
+		"40000000001": 1<<32 + 1, "-40000000001": -1<<32 - 1, "17777777777": math.MaxInt32, "-20000000000": math.MinInt32,
+		"777777777777777777777": math.MaxInt64, "-1000000000000000000000": math.MinInt64, "17": 15,
+	} {
+		want := n // of 64 bits
+		if math.MaxInt == math.MaxInt32 {
+			want = min(max(n, math.MinInt32), math.MaxInt32)
+		}
+		if got, err := ParseOctal(text); int64(got) != want || err != nil {
+			t.Errorf("ParseOctal(%q) = %d, %v; want %d", text, got, err, want)
+		}
+		if got := Int(n); int64(got) != want {
+			t.Errorf("Int(%d) = %d, want %d", n, got, want)
+		}
+	}
+	if got, err := ParseRemovals("4294967297"); got.N < math.MaxInt32 || err != nil {
+		t.Errorf("ParseRemovals = %+v, %v", got, err)
 	}
 }
 
