@@ -58,7 +58,7 @@ func oneOf(key string, words ...string) kind[string] {
 			return low, nil
 		}
 		return "", fmt.Errorf("invalid '%s' value %s", key, value.PyRepr(s))
-	}, textForm, strings.Join(words[:len(words)-1], ", ")+" or "+words[len(words)-1])
+	}, textForm, alternatives(words))
 }
 
 // checked is a kind of path, or any text where the value is the daemon's own:

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"supervisord/runtime/state"
 	"supervisord/spec/value"
 )
 
@@ -118,22 +119,13 @@ func events(r *reader) []string {
 	return slices.Compact(list)
 }
 
-// eventTypes are the names that events= knows: Supervisor's, then ours.
-//
-// Source: contract/events.md section 1; reconciler.md, Seeing it.
-var eventTypes = []string{
-	"EVENT",
-	"PROCESS_STATE", "PROCESS_STATE_STARTING", "PROCESS_STATE_RUNNING", "PROCESS_STATE_BACKOFF",
-	"PROCESS_STATE_STOPPING", "PROCESS_STATE_EXITED", "PROCESS_STATE_STOPPED", "PROCESS_STATE_FATAL",
-	"PROCESS_STATE_UNKNOWN",
-	"PROCESS_LOG", "PROCESS_LOG_STDOUT", "PROCESS_LOG_STDERR",
-	"PROCESS_COMMUNICATION", "PROCESS_COMMUNICATION_STDOUT", "PROCESS_COMMUNICATION_STDERR",
-	"REMOTE_COMMUNICATION",
-	"SUPERVISOR_STATE_CHANGE", "SUPERVISOR_STATE_CHANGE_RUNNING", "SUPERVISOR_STATE_CHANGE_STOPPING",
-	"TICK", "TICK_5", "TICK_60", "TICK_3600",
-	"PROCESS_GROUP", "PROCESS_GROUP_ADDED", "PROCESS_GROUP_REMOVED",
-	"RECONCILE", "RECONCILE_APPLIED", "RECONCILE_FAILED", "RECONCILE_HELD",
-}
+// eventTypes are the names that events= knows.
+var eventTypes = func() (names []string) {
+	for _, t := range state.EventTypes {
+		names = append(names, t.Name)
+	}
+	return names
+}()
 
 // socket reads the socket of an fcgi-program. It is nil when it is wrong.
 func (b *builder) socket(r *reader) *Socket {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"supervisord/runtime/state"
 	"supervisord/spec/value"
 )
 
@@ -60,7 +61,7 @@ var (
 	flagForm = form[bool]{same[bool], strconv.FormatBool, (*digest).flag, asIs[bool]}
 	modeForm = form[int]{same[int], showMode, func(d *digest, v int) { d.number(int64(v)) }, func(_ normal, v int) any { return orNull(showMode(v)) }}
 
-	signalForm = form[int]{same[int], value.SignalName, func(d *digest, v int) { d.number(int64(v)) },
+	signalForm = form[int]{same[int], state.SignalName, func(d *digest, v int) { d.number(int64(v)) },
 		func(_ normal, v int) any { return signalWord(v) }}
 	numbersForm = form[[]int]{slices.Equal[[]int], showNumbers, feedNumbers, func(_ normal, v []int) any { return append([]int{}, v...) }}
 	wordsForm   = form[[]string]{slices.Equal[[]string], func(v []string) string { return strings.Join(v, ",") },
@@ -92,7 +93,7 @@ var (
 	asRestart   = pure("autorestart", value.ParseAutorestart, word[Autorestart](), "true, false or unexpected")
 	asKillMode  = pure("killmode", value.ParseKillMode, word[KillMode](), "process, group or cgroup")
 	asSignal    = pure("signal", value.ParseSignal, signalForm, "a signal such as TERM, INT, QUIT, HUP, USR1 or KILL")
-	asLevel     = pure("log level", value.ParseLogLevel, textForm, "critical, error, warn, info, debug, trace or blather")
+	asLevel     = pure("log level", value.ParseLogLevel, textForm, alternatives(levelNames()))
 	asEnv       = pure("environment", value.ParseEnv, envForm, `KEY="value" pairs with commas between them, such as A="1",B="two words"`)
 	asName      = pure("name", value.ParseName, textForm, "a name has no space, colon or slash")
 	asDuration  = pure("duration", value.ParseDuration, word[time.Duration](), "a time such as 300ms, 10s or 2m; a bare number is seconds")
@@ -103,6 +104,19 @@ var (
 	asDir       = kind[string]{"directory", value.ExistingDir, "create the directory, or name one that exists", textForm}
 	asDirPath   = kind[string]{"file", value.ExistingDirPath, "create the directory that the file is to be in", textForm}
 )
+
+// alternatives words a choice.
+func alternatives(words []string) string {
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}
+
+func levelNames() (names []string) {
+	for _, l := range state.Levels {
+		names = append(names, l.Name)
+	}
+	return names
+}
 
 func parseInt(s string) (int, error) {
 	n, err := value.ParseInt(s)

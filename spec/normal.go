@@ -5,6 +5,7 @@ import (
 	"strings"
 	"syscall"
 
+	"supervisord/runtime/state"
 	"supervisord/spec/value"
 )
 
@@ -189,7 +190,7 @@ func signalWord(n int) string {
 	if n == int(syscall.SIGIO) {
 		return "IO"
 	}
-	return strings.TrimPrefix(strings.TrimPrefix(value.SignalName(n), "SIG"), "signal ")
+	return strings.TrimPrefix(strings.TrimPrefix(state.SignalName(n), "SIG"), "signal ")
 }
 
 func orNull(s string) any {

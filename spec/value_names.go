@@ -10,7 +10,6 @@ var (
 	ParseBytes      = value.ParseBytes
 	ParseSignal     = value.ParseSignal
 	ParseLogLevel   = value.ParseLogLevel
-	SignalName      = value.SignalName
 	Split           = value.Split
 	ExistingDir     = value.ExistingDir
 	ExistingDirPath = value.ExistingDirPath

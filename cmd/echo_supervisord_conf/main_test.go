@@ -24,12 +24,6 @@ var commented = regexp.MustCompile(`(?m)^;(\[|[a-z_]+=)`)
 // everything is the sample with every key in force.
 var everything = commented.ReplaceAllString(sample, "$1")
 
-// sections are those of the sample whose keys spec knows.
-var sections = []string{
-	"supervisord", "unix_http_server", "inet_http_server", "supervisorctl", "reconcile", "include",
-	"program:theprogramname", "eventlistener:theeventlistenername", "fcgi-program:thefcgiprogramname", "group:thegroupname",
-}
-
 // machine is a host on which the files, users and directories of the sample
 // exist.
 type machine struct{ *host.Host }
@@ -131,28 +125,6 @@ func TestDefaults(t *testing.T) {
 	if diff := cmp.Diff(want.Reconcile, got.Reconcile); diff != "" {
 		t.Errorf("a default of [reconcile] in the sample is not the default (-real +sample):\n%s", diff)
 	}
-}
-
-func TestEveryKeyIsThere(t *testing.T) {
-	for _, section := range sections {
-		body := sectionOf(t, section)
-		for _, key := range spec.Keys(section) {
-			if !regexp.MustCompile(`(?m)^;?` + key + `\s*=`).MatchString(body) {
-				t.Errorf("[%s] does not show %s", section, key)
-			}
-		}
-	}
-}
-
-// sectionOf is the text of one section of the sample.
-func sectionOf(t *testing.T, name string) string {
-	t.Helper()
-	_, body, ok := strings.Cut(everything, "["+name+"]\n")
-	if !ok {
-		t.Fatalf("the sample has no [%s]", name)
-	}
-	body, _, _ = strings.Cut(body, "\n[")
-	return body
 }
 
 func TestPrintsTheSample(t *testing.T) {

@@ -6,7 +6,6 @@ import (
 	"os/signal"
 	"syscall"
 
-	"supervisord/runtime/launch"
 	"supervisord/runtime/state"
 )
 
@@ -46,7 +45,7 @@ func (d *daemon) signals(ctx context.Context, l *life) {
 		case <-ctx.Done():
 			return
 		case sig := <-d.caught.exit:
-			d.exitOn(ctx, l, launch.SignalName(sig.(syscall.Signal)))
+			d.exitOn(ctx, l, state.SignalName(int(sig.(syscall.Signal))))
 		case <-d.caught.hangup:
 			restart()
 		case <-d.caught.reopen:

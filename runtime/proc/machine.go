@@ -253,7 +253,7 @@ func (m *Machine) kill(sig int, group bool, before func()) {
 	if group {
 		target = "process group "
 	}
-	m.log(debug, "killing %s (pid %d) %swith signal %s", m.Name, m.PID, target, spec.SignalName(sig))
+	m.log(debug, "killing %s (pid %d) %swith signal %s", m.Name, m.PID, target, state.SignalName(sig))
 	if before != nil {
 		before()
 	}
@@ -265,7 +265,7 @@ func (m *Machine) signal(sig int) {
 		m.refuse()
 		return
 	}
-	m.log(debug, "sending %s (pid %d) sig %s", m.Name, m.PID, spec.SignalName(sig))
+	m.log(debug, "sending %s (pid %d) sig %s", m.Name, m.PID, state.SignalName(sig))
 	m.do(Effect{Kind: Kill, PID: m.PID, Signal: sig})
 }
 

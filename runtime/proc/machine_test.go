@@ -39,7 +39,7 @@ func describe(e Effect) string {
 		if e.Group {
 			who = "group " + who
 		}
-		return fmt.Sprintf("kill %s %s", who, spec.SignalName(e.Signal))
+		return fmt.Sprintf("kill %s %s", who, state.SignalName(e.Signal))
 	case Emit:
 		s := fmt.Sprintf("emit %s from %s", e.To, e.From)
 		switch e.To {
@@ -130,7 +130,7 @@ func parseInput(words []string) (in Input, ok bool) {
 	case Exited:
 		in.Exit = Exit{Code: arg, How: fmt.Sprintf("exit status %d", arg)}
 		if arg < 0 {
-			in.Exit = Exit{Code: -1, How: "terminated by " + spec.SignalName(-arg)}
+			in.Exit = Exit{Code: -1, How: "terminated by " + state.SignalName(-arg)}
 		}
 		if words[1] == "unknown" {
 			in.Exit = ExitUnknown

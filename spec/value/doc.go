@@ -7,5 +7,5 @@
 // stands, and what would be right, the caller adds. An error with a method Plain
 // says the same in short there.
 //
-// It imports nothing of ours.
+// Of ours it imports runtime/state, for the names of signals and levels.
 package value

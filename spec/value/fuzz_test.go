@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"supervisord/runtime/state"
 )
 
 // seed adds the texts of the tables that are meant for the named parsers.
@@ -144,8 +146,8 @@ func FuzzValues(f *testing.F) {
 			}
 		}
 		if sig, err := ParseSignal(text); err == nil && sig != 0 {
-			if again, err := ParseSignal(SignalName(sig)); again != sig || err != nil {
-				t.Errorf("ParseSignal(%q) = %d, whose name is %s", text, sig, SignalName(sig))
+			if again, err := ParseSignal(state.SignalName(sig)); again != sig || err != nil {
+				t.Errorf("ParseSignal(%q) = %d, whose name is %s", text, sig, state.SignalName(sig))
 			}
 		}
 		if level, err := ParseLogLevel(text); err == nil && level != strings.ToLower(text) {

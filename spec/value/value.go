@@ -94,16 +94,6 @@ func ParseExitCodes(s string) ([]int, error) {
 	return codes, nil
 }
 
-// ParseLogLevel reads critical, error, warn, info, debug, trace or blather in
-// any case and gives it in lower case.
-func ParseLogLevel(s string) (string, error) {
-	switch low := strings.ToLower(s); low {
-	case "critical", "error", "warn", "info", "debug", "trace", "blather":
-		return low, nil
-	}
-	return "", fmt.Errorf("bad logging level name %s", PyRepr(s))
-}
-
 // ParseInetPort reads PORT, :PORT, *:PORT or HOST:PORT. The host is in lower
 // case; "" is every address.
 func ParseInetPort(s string) (host string, port int, err error) {

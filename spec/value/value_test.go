@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"supervisord/runtime/state"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -86,15 +88,15 @@ func TestIntIsTheNearest(t *testing.T) {
 }
 
 func TestSignalNames(t *testing.T) {
-	for _, sig := range signals {
-		if n, err := ParseSignal(sig.name); n != sig.number || err != nil {
-			t.Errorf("ParseSignal(%s) = %d, %v; want %d", sig.name, n, err, sig.number)
+	for _, sig := range state.Signals {
+		if n, err := ParseSignal(sig.Name); n != sig.Number || err != nil {
+			t.Errorf("ParseSignal(%s) = %d, %v; want %d", sig.Name, n, err, sig.Number)
 		}
-		if n, err := ParseSignal(SignalName(sig.number)); n != sig.number || err != nil {
-			t.Errorf("%s is shown as %s, which reads as %d, %v", sig.name, SignalName(sig.number), n, err)
+		if n, err := ParseSignal(state.SignalName(sig.Number)); n != sig.Number || err != nil {
+			t.Errorf("%s is shown as %s, which reads as %d, %v", sig.Name, state.SignalName(sig.Number), n, err)
 		}
 	}
-	if got := SignalName(1000); got != "signal 1000" {
+	if got := state.SignalName(1000); got != "signal 1000" {
 		t.Errorf("SignalName(1000) = %q", got)
 	}
 	if runtime.GOOS != "linux" {
@@ -103,7 +105,7 @@ func TestSignalNames(t *testing.T) {
 	want := map[int]string{1: "SIGHUP", 6: "SIGABRT", 9: "SIGKILL", 15: "SIGTERM", 16: "SIGSTKFLT",
 		17: "SIGCHLD", 29: "SIGPOLL", 34: "SIGRTMIN", 35: "signal 35", 64: "SIGRTMAX"}
 	for n, name := range want {
-		if got := SignalName(n); got != name {
+		if got := state.SignalName(n); got != name {
 			t.Errorf("SignalName(%d) = %q, want %q", n, got, name)
 		}
 	}

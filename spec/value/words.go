@@ -2,7 +2,10 @@ package value
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+
+	"supervisord/runtime/state"
 )
 
 // Autorestart says what becomes of a process that left RUNNING by itself.
@@ -71,4 +74,43 @@ func ParseKillMode(s string) (KillMode, error) {
 		}
 	}
 	return 0, fmt.Errorf("invalid 'killmode' value %s", PyRepr(s))
+}
+
+// ParseSignal reads a signal: its number, or its name in any case, with or
+// without SIG. 0 is accepted, which sends nothing.
+//
+// Differs: Supervisor also takes the names SIG_IGN, SIG_DFL, SIG_BLOCK and their
+// like, which are no signals (contract/differences.md row 44).
+func ParseSignal(s string) (int, error) {
+	if n, ok := parseBase(s, 10); ok {
+		if n == 0 {
+			return 0, nil
+		}
+		for _, sig := range state.Signals {
+			if int64(sig.Number) == n {
+				return sig.Number, nil
+			}
+		}
+		return 0, fmt.Errorf("value %s is not a valid signal number", PyRepr(s))
+	}
+	name := strings.ToUpper(Strip(s))
+	if !strings.HasPrefix(name, "SIG") {
+		name = "SIG" + name
+	}
+	for _, sig := range state.Signals {
+		if sig.Name == name {
+			return sig.Number, nil
+		}
+	}
+	return 0, fmt.Errorf("value %s is not a valid signal name", PyRepr(s))
+}
+
+// ParseLogLevel reads critical, error, warn, info, debug, trace or blather in
+// any case and gives it in lower case.
+func ParseLogLevel(s string) (string, error) {
+	low := strings.ToLower(s)
+	if slices.ContainsFunc(state.Levels[:], func(l state.Level) bool { return l.Name == low }) {
+		return low, nil
+	}
+	return "", fmt.Errorf("bad logging level name %s", PyRepr(s))
 }

@@ -1,9 +1,9 @@
-package value
+package state
 
 import "syscall"
 
 // systemSignals are the names that Linux has beyond the common ones.
-var systemSignals = []namedSignal{
+var systemSignals = []Signal{
 	{"SIGPOLL", int(syscall.SIGPOLL)},
 	{"SIGIO", int(syscall.SIGIO)},
 	{"SIGIOT", int(syscall.SIGIOT)},

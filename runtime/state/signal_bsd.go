@@ -1,11 +1,11 @@
 //go:build darwin || freebsd
 
-package value
+package state
 
 import "syscall"
 
 // systemSignals are the names that the BSD systems have beyond the common ones.
-var systemSignals = []namedSignal{
+var systemSignals = []Signal{
 	{"SIGIO", int(syscall.SIGIO)},
 	{"SIGIOT", int(syscall.SIGIOT)},
 	{"SIGEMT", int(syscall.SIGEMT)},

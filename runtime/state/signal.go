@@ -1,23 +1,22 @@
-package value
+package state
 
 import (
 	"fmt"
-	"strings"
 	"syscall"
 )
 
-// namedSignal is one name of a signal, with SIG.
-type namedSignal struct {
-	name   string
-	number int
+// Signal is one name of a signal.
+type Signal struct {
+	Name   string // with SIG
+	Number int
 }
 
-// signals are the names that a stopsignal or a signal request may use on this
+// Signals are the names that a stopsignal or a signal request may use on this
 // system. Where one number has several names, the first is the one that is
 // shown.
 //
 // Source: contract/config.md sections 4 and 11.
-var signals = append([]namedSignal{
+var Signals = append([]Signal{
 	{"SIGABRT", int(syscall.SIGABRT)},
 	{"SIGALRM", int(syscall.SIGALRM)},
 	{"SIGBUS", int(syscall.SIGBUS)},
@@ -48,41 +47,12 @@ var signals = append([]namedSignal{
 	{"SIGXFSZ", int(syscall.SIGXFSZ)},
 }, systemSignals...)
 
-// ParseSignal reads a signal: its number, or its name in any case, with or
-// without SIG. 0 is accepted, which sends nothing.
-//
-// Differs: Supervisor also takes the names SIG_IGN, SIG_DFL, SIG_BLOCK and their
-// like, which are no signals (contract/differences.md row 44).
-func ParseSignal(s string) (int, error) {
-	if n, ok := parseBase(s, 10); ok {
-		if n == 0 {
-			return 0, nil
-		}
-		for _, sig := range signals {
-			if int64(sig.number) == n {
-				return sig.number, nil
-			}
-		}
-		return 0, fmt.Errorf("value %s is not a valid signal number", PyRepr(s))
-	}
-	name := strings.ToUpper(Strip(s))
-	if !strings.HasPrefix(name, "SIG") {
-		name = "SIG" + name
-	}
-	for _, sig := range signals {
-		if sig.name == name {
-			return sig.number, nil
-		}
-	}
-	return 0, fmt.Errorf("value %s is not a valid signal name", PyRepr(s))
-}
-
 // SignalName is the name of a signal as Supervisor's log shows it, such as
 // SIGTERM; a number without a name is "signal 35".
 func SignalName(n int) string {
-	for _, sig := range signals {
-		if sig.number == n {
-			return sig.name
+	for _, sig := range Signals {
+		if sig.Number == n {
+			return sig.Name
 		}
 	}
 	return fmt.Sprintf("signal %d", n)
