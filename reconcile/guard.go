@@ -61,7 +61,7 @@ type guard struct {
 
 // version is a definition that a group had.
 type version struct {
-	sum   sum
+	print string // its fingerprint
 	until time.Time
 }
 
@@ -125,9 +125,11 @@ func (g *guard) touch(now time.Time, name string) {
 // leave notes that a group does not have a definition any more; nil is none.
 func (g *guard) leave(now time.Time, d *spec.Group) {
 	if d != nil {
-		g.earlier[d.Name] = append(g.earlier[d.Name], version{groupHash(d), now})
+		g.earlier[d.Name] = append(g.earlier[d.Name], version{fingerprint(d), now})
 	}
 }
+
+func fingerprint(d *spec.Group) string { return spec.Fingerprint([]*spec.Group{d}) }
 
 // come notes whether a new definition of a group is one that it had within the
 // last minute. Edits are no flapping, however many: what flaps comes back.
@@ -136,8 +138,8 @@ func (g *guard) come(now time.Time, d *spec.Group) {
 	if len(had) == 0 {
 		return
 	}
-	sum := groupHash(d)
-	if slices.ContainsFunc(had, func(v version) bool { return v.sum == sum && now.Sub(v.until) < flapWindow }) {
+	print := fingerprint(d)
+	if slices.ContainsFunc(had, func(v version) bool { return v.print == print && now.Sub(v.until) < flapWindow }) {
 		g.returns[d.Name] = append(g.returns[d.Name], now)
 	}
 }

@@ -215,7 +215,7 @@ func TestProperties(t *testing.T) {
 		if d := spec.Diff(values(after), new); !d.Empty() {
 			fail("applying plan(a, d) does not give d: %+v", d)
 		}
-		if ConfigHash(definitions(after)) != ConfigHash(pointers(new)) {
+		if spec.Fingerprint(definitions(after)) != spec.Fingerprint(pointers(new)) {
 			fail("the same state has two hashes")
 		}
 		if len(m.wrong)+len(m.stale()) > 0 {

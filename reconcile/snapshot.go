@@ -42,12 +42,12 @@ func (r *Reconciler) Autoupdate() bool { return r.published.Load().automatic }
 // State says how files and groups stand to each other. It asks the Target, but no
 // disk.
 func (r *Reconciler) State() State {
-	applied := ConfigHash(definitions(r.target.Groups()))
+	applied := spec.Fingerprint(definitions(r.target.Groups()))
 	s := r.published.Load()
 	state := State{
 		Phase: s.phase, Reason: s.reason, Since: s.since,
 		Generation: s.gen, Applied: applied, Autoupdate: s.automatic,
-		Desired:     ConfigHash(pointers(s.inForce.Groups)),
+		Desired:     spec.Fingerprint(pointers(s.inForce.Groups)),
 		Directories: slices.Clone(s.view.places),
 	}
 	if r.store != nil && r.store.Err() != nil {
