@@ -12,7 +12,8 @@ import (
 const completeLimit = 2 * time.Second
 
 // complete offers the words that may stand at the end of a line: actions for
-// the first word, then what the action takes. head is what of the line stays.
+// the first word, then what the action takes. head is what of the line stays. A word
+// that a terminal would not show as it is, is not offered.
 //
 // Source: contract/supervisorctl.md section 5, completion.
 func (s *session) complete(ctx context.Context, before string) (head string, words []string) {
@@ -33,7 +34,7 @@ func (s *session) complete(ctx context.Context, before string) (head string, wor
 		candidates = cmd.complete(c, ctx)
 	}
 	for _, word := range candidates {
-		if strings.HasPrefix(word, partial) {
+		if strings.HasPrefix(word, partial) && showable(word) {
 			words = append(words, word+" ")
 		}
 	}

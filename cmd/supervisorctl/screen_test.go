@@ -122,7 +122,8 @@ type terminal struct {
 
 	mu   sync.Mutex
 	seen screen
-	from int // what expect has matched already
+	raw  []byte // all output as it came
+	from int    // what expect has matched already
 }
 
 // inTerminal starts a supervisorctl in a terminal of 80 by 24 that controls it.
@@ -165,6 +166,7 @@ func startCommand(t testing.TB, cmd *exec.Cmd) *terminal {
 			n, err := f.Read(buffer)
 			term.mu.Lock()
 			term.seen.Write(buffer[:n])
+			term.raw = append(term.raw, buffer[:n]...)
 			term.mu.Unlock()
 			if err != nil {
 				return

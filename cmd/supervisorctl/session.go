@@ -17,8 +17,8 @@ import (
 type session struct {
 	settings settings
 	stdin    lineReader
-	out      io.Writer // standard output
-	errs     io.Writer // standard error
+	out      io.Writer // standard output; a terminal by way of toTerminal
+	errs     io.Writer // standard error, likewise
 	advice   io.Writer // standard error where that is a terminal, else nothing
 	// onTerminal is set where standard output is a terminal, which means that a
 	// person reads it.
@@ -92,6 +92,8 @@ func interruptible(ctx context.Context) (_ context.Context, stop context.CancelF
 // errInterrupted; whatever else went wrong has been said.
 func (s *session) execute(ctx context.Context, line string) error {
 	s.groups, s.processes = nil, nil
+	defer endText(s.out)
+	defer endText(s.errs)
 	line = strings.TrimSpace(line)
 	if line == "" {
 		return nil

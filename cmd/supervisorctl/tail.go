@@ -132,7 +132,9 @@ func (c *call) stream(ctx context.Context, path string) {
 		return
 	}
 	defer stream.Close()
-	io.Copy(c.out, stream) // the server going away is the end of the log
+	out := another(c.out)
+	defer endText(out)
+	io.Copy(out, stream) // the server going away is the end of the log
 }
 
 func (c *call) streamFailed(ctx context.Context, path string, err error) {
