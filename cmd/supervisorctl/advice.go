@@ -50,7 +50,12 @@ func (s *session) advise(err error) {
 	default:
 		return
 	}
-	fmt.Fprintf(s.advice, "hint: %s\n", text)
+	s.hint("%s", text)
+}
+
+// hint tells a person something that helps.
+func (s *session) hint(format string, args ...any) {
+	fmt.Fprintf(s.advice, "hint: "+format+"\n", args...)
 }
 
 // missingSocket says what is missing of the path of a socket.

@@ -4,12 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"time"
 )
-
-// completeLimit is how long the tab key may take: at a prompt nothing but the
-// answer would end the wait.
-const completeLimit = 2 * time.Second
 
 // complete offers the words that may stand at the end of a line: actions for
 // the first word, then what the action takes. head is what of the line stays. A word
@@ -24,7 +19,7 @@ func (s *session) complete(ctx context.Context, before string) (head string, wor
 	if len(done) == 0 {
 		candidates = actions()
 	} else if cmd := find(done[0]); cmd != nil && cmd.complete != nil {
-		ctx, cancel := context.WithTimeout(ctx, completeLimit)
+		ctx, cancel := context.WithTimeout(ctx, asideLimit) // nothing but the answer would end the wait
 		defer cancel()
 		c := &call{session: s, command: cmd, words: done[1:], argument: partial}
 		var err error

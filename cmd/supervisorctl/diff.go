@@ -23,7 +23,9 @@ func (c *call) diff(ctx context.Context) error {
 	}
 	differences, err := c.Diff(ctx, names)
 	if client.HasCode(err, client.FaultBadName) || client.HasCode(err, client.FaultCantReread) {
-		c.say("ERROR: %s", faultText(err))
+		for line := range strings.SplitSeq(faultText(err), "\n") { // one for each mistake
+			c.say("ERROR: %s", line)
+		}
 		c.fail(exitDiffFailed)
 		return nil
 	}

@@ -50,7 +50,7 @@ func (c *call) fg(ctx context.Context) error {
 	ctx, stop := interruptible(ctx)
 	var streams sync.WaitGroup
 	for _, channel := range []string{"stdout", "stderr"} {
-		streams.Go(func() { c.stream(ctx, logPath(name, channel)) }) // waited for below
+		streams.Go(func() { c.stream(ctx, logSource(name, channel)) }) // waited for below
 	}
 	err = c.sendInput(ctx, name)
 	stop()

@@ -24,6 +24,39 @@ func (c *call) needsReconcile(err error) error {
 	return nil
 }
 
+// invalidFiles asks which files cannot be used. It says nothing of a server that
+// cannot tell, nor waits long for one that is busy: the answer is only good to
+// know.
+func (s *session) invalidFiles(ctx context.Context) []client.File {
+	ctx, cancel := context.WithTimeout(ctx, asideLimit)
+	defer cancel()
+	c, err := s.connect()
+	if err != nil {
+		return nil
+	}
+	files, _ := c.Files(ctx)
+	return slices.DeleteFunc(files, func(f client.File) bool { return f.State != "invalid" })
+}
+
+// asideLimit is how long a question may take whose answer nobody asked for.
+const asideLimit = 2 * time.Second
+
+// mistakes is every mistake of files that cannot be used, FILE:LINE: [section] key:
+// what; none where err is another error, or the server is not one that can say.
+func (s *session) mistakes(ctx context.Context, err error) []string {
+	if !client.HasCode(err, client.FaultCantReread) {
+		return nil
+	}
+	c, err := s.connect()
+	if err != nil {
+		return nil
+	}
+	if _, err = c.Diff(ctx, nil); !client.HasCode(err, client.FaultCantReread) {
+		return nil
+	}
+	return strings.Split(faultText(err), "\n")
+}
+
 // files prints each watched file and directory, and what became of it.
 func (c *call) files(ctx context.Context) error {
 	files, err := c.Files(ctx)

@@ -134,7 +134,7 @@ func (s *session) execute(ctx context.Context, line string) error {
 				}
 			}
 		}
-		s.raw(err)
+		s.raw(ctx, err)
 		if cmd.failure != 0 {
 			s.fail(cmd.failure)
 		}

@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"supervisord/reconcile"
 	"supervisord/rpc"
 	"supervisord/rpc/xmlrpc"
+	"supervisord/spec"
 )
 
 // reconcileNamespace is the reconciler over XML-RPC, beside the namespaces that
@@ -175,7 +177,8 @@ func historyStructs(entries []reconcile.Entry) []any {
 }
 
 // reconcileFault is what a client sees when a name is wrong, when the reconciler
-// has ended with the daemon, or when the files cannot be used.
+// has ended with the daemon, or when the files cannot be used: every mistake then
+// has a line, with its place.
 func reconcileFault(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(err, reconcile.ErrBadName):
@@ -185,7 +188,15 @@ func reconcileFault(ctx context.Context, err error) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	}
-	return xmlrpc.NewFault(xmlrpc.CantReread, err.Error())
+	text := err.Error()
+	if mistakes := (*spec.LoadError)(nil); errors.As(err, &mistakes) {
+		var lines []string
+		for _, e := range mistakes.All() {
+			lines = append(lines, e.Report())
+		}
+		text = strings.Join(lines, "\n")
+	}
+	return xmlrpc.NewFault(xmlrpc.CantReread, text)
 }
 
 func stringList(list []string) []any {
