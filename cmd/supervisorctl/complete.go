@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"strings"
+
+	"supervisord/spec"
 )
 
 // complete offers the words that may stand at the end of a line: actions for
@@ -49,6 +51,21 @@ func actions() []string {
 // completeWords offers fixed words.
 func completeWords(words ...string) func(*call, context.Context) []string {
 	return func(*call, context.Context) []string { return words }
+}
+
+// completeSignal offers the signals, then processes.
+func completeSignal(c *call, ctx context.Context) []string {
+	if len(c.words) > 0 {
+		return completeProcesses(c, ctx)
+	}
+	var names []string
+	for number := range 65 {
+		if name, ok := strings.CutPrefix(spec.SignalName(number), "SIG"); ok {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 func completeHelp(*call, context.Context) []string { return actions() }

@@ -34,6 +34,7 @@ func (c *call) fg(ctx context.Context) error {
 	switch {
 	case client.HasCode(err, client.FaultBadName):
 		c.say("ERROR: bad process name supplied")
+		c.unknown = append(c.unknown, unknownName{text: name})
 		c.fail(exitFailed)
 		return nil
 	case errors.As(err, &fault):

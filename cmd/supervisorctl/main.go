@@ -32,6 +32,9 @@ func run(argv []string) int {
 		return 0
 	case err != nil:
 		fmt.Fprintf(s.errs, "Error: %v\nFor help, use %s -h\n", err, host.ProgramPath(argv[0]))
+		if url := urlMistake(""); errors.As(err, &url) {
+			s.hintURL(string(url))
+		}
 		return 2
 	}
 	s.settings = settings

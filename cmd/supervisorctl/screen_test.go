@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -180,6 +181,10 @@ func startCommand(t testing.TB, cmd *exec.Cmd) *terminal {
 	})
 	return term
 }
+
+// ours is what our client says to a person beside the original's words: counts below
+// a table of processes, and hints.
+var ours = regexp.MustCompile(`(?m)^(\d+ processes|hint): .*\n(    .*\n)*`)
 
 // shown is what the terminal shows.
 func (term *terminal) shown() string {

@@ -102,6 +102,7 @@ func (s *session) execute(ctx context.Context, line string) error {
 	cmd := find(name)
 	if cmd == nil {
 		s.say("*** Unknown syntax: %s", line)
+		s.hintCommand(name)
 		s.fail(exitFailed)
 		return nil
 	}
@@ -115,6 +116,7 @@ func (s *session) execute(ctx context.Context, line string) error {
 	}
 	for {
 		err := c.perform(ctx)
+		c.hints(ctx)
 		switch {
 		case err == nil, errors.Is(err, errUsage):
 			return nil
@@ -147,8 +149,10 @@ type call struct {
 	*session
 	*client.Client // nil for commands that need no server
 	command        *command
-	argument       string    // the text after the command's name
-	words          []string  // the argument, split
+	argument       string   // the text after the command's name
+	words          []string // the argument, split
+	unknown        []unknownName
+	failedStarts   []string  // processes that did not start
 	json           bool      // -o json was given
 	data           io.Writer // where JSON goes
 }

@@ -120,6 +120,7 @@ func (c *call) showLog(name, text string, err error) error {
 		why = unreadableLog
 	case client.HasCode(err, client.FaultBadName):
 		why = "no such process name"
+		c.unknown = append(c.unknown, unknownName{text: name})
 	default:
 		return err
 	}
@@ -145,40 +146,58 @@ func (c *call) follow(ctx context.Context, log source) error {
 	c.say(pressCtrlC)
 	ctx, stop := interruptible(ctx)
 	defer stop()
-	c.stream(ctx, log)
+	if !c.stream(ctx, log) && log.name != "" {
+		c.missingLog(ctx, log)
+	}
 	if ctx.Err() != nil {
 		c.say("")
 	}
 	return nil
 }
 
-// stream copies a stream of the server to standard output. It may be called
-// from any goroutine.
-func (c *call) stream(ctx context.Context, log source) {
+// missingLog tells a person whether it is the process or its log that is not there.
+func (c *call) missingLog(ctx context.Context, log source) {
+	if c.advice == io.Discard {
+		return
+	}
+	switch _, err := c.ProcessInfo(ctx, log.name); {
+	case client.HasCode(err, client.FaultBadName):
+		c.unknown = append(c.unknown, unknownName{text: log.name})
+	case err == nil:
+		c.hint("%s has no log of its %s.", log.name, log.channel)
+	}
+}
+
+// stream copies a stream of the server to standard output. found is false if the
+// server has none of that name. It may be called from any goroutine.
+func (c *call) stream(ctx context.Context, log source) (found bool) {
 	stream, err := c.Stream(ctx, (&url.URL{Path: log.path}).EscapedPath())
 	if err != nil {
-		c.streamFailed(ctx, log, err)
-		return
+		return c.streamFailed(ctx, log, err)
 	}
 	defer stream.Close()
 	out := another(c.out)
 	defer endText(out)
 	io.Copy(out, stream) // the server going away is the end of the log
+	return true
 }
 
 // streamFailed says why there is no stream: in the original's words, but for a log
-// that is there and cannot be read, which the original tries for ever.
-func (c *call) streamFailed(ctx context.Context, log source, err error) {
+// that is there and cannot be read, which the original tries for ever. found is
+// stream's.
+func (c *call) streamFailed(ctx context.Context, log source, err error) (found bool) {
 	var e *client.Error
 	switch {
 	case ctx.Err() != nil:
 	case errors.As(err, &e) && e.Status == http.StatusNotFound && c.unreadable(ctx, log):
 	case errors.As(err, &e) && e.Status != 0:
 		fmt.Fprintf(c.errs, "%s%s Cannot read, status code %d\n", c.settings.url, log.path, e.Status)
+		return e.Status != http.StatusNotFound
 	default:
 		class, text := pythonError(err)
 		fmt.Fprintf(c.errs, "%s%s Cannot connect, error: <class '%s'> (%s)\n", c.settings.url, log.path, class, text)
 	}
+	return true
 }
 
 // unreadable says so where a log that cannot be followed is there but cannot be read
