@@ -49,7 +49,7 @@ func (c *call) tail(ctx context.Context) error {
 		}
 	}
 	text, err := c.ReadLog(ctx, name, channel, -bytes, 0)
-	if client.HasCode(err, client.FaultFailed) {
+	if client.HasCode(err, client.FaultFailed) && c.advice != io.Discard {
 		if device := c.device(ctx, name, channel); device != "" {
 			defer c.hint("What %s writes to %s goes to %s, from which it cannot be read again.", name, channel, device)
 		}
