@@ -19,16 +19,29 @@
 //
 // A server without username asks for no password, as in Supervisor. On a listener
 // that only this machine can reach such a server answers only to an address or to
-// localhost in the Host header, so that a web page cannot reach it under a name of
-// its own. Behind a password a browser that was lured so has none to send, and a
-// reverse proxy may pass its own Host on.
+// one of the machine's own names in the Host header, so that a web page cannot
+// reach it under a name of its own. These names are localhost and what ends in
+// .localhost, the host name, and what the hosts file gives to loopback addresses,
+// read once; DNS is never asked, for whoever answers there may lie. A host in the
+// request line must be that of the header. Behind a password a browser that was
+// lured so has none to send, and a reverse proxy may pass its own Host on.
 //
-// POST requests that a browser sends for a page of another origin are refused.
-// Programs send neither Origin nor Sec-Fetch-Site and pass. The Content-Type of
-// calls is not looked at, as Supervisor does not, except that a type which HTML
-// forms can send is refused together with any mark of a browser. What clients send:
+// There, and on unix sockets, where Host means nothing, a request of HTTP/1.1 may
+// have no Host, or one that is none, as several clients send it (framing.go). TLS
+// is our own, and no such client speaks it.
+//
+// POST requests that a browser sends for a page of another origin are refused, and
+// so are those that it sends for a page it does not name: with an empty Origin, or
+// with any mark of a browser, a type that forms can send, and no Origin, Fetch
+// metadata, or Referer of ours. Calls of a type that forms can send, or of none, are
+// refused together with any mark of a browser; otherwise their Content-Type is not
+// looked at, as Supervisor does not. Programs bear no such mark. What clients send:
 // Python's xmlrpc.client, Supervisor's own client, Go's kolo/xmlrpc and Node's
-// xmlrpc say text/xml; curl --data says application/x-www-form-urlencoded; all pass.
+// xmlrpc say text/xml; curl --data says application/x-www-form-urlencoded; scripts
+// with nc say nothing, in HTTP/1.0, without Host; all pass.
+//
+// The connection is closed after a request with a Transfer-Encoding, with several
+// lengths or with folded lines: others may see the end of it elsewhere.
 //
 // # The status page
 //
@@ -53,8 +66,8 @@
 //
 // Replies of requests that Supervisor answers with HTTP 500, with silence or by
 // dropping the connection: parameters of a wrong type are fault 2, malformed
-// requests and empty bodies are 400, requests of HTTP/1.1 without Host too (this is
-// net/http's rule). Streams begin and go on at once in HTTP/1.0 too, survive
+// requests and empty bodies are 400, requests of HTTP/1.1 without Host too where
+// neither a unix socket nor a password keeps browsers out. Streams begin and go on at once in HTTP/1.0 too, survive
 // rotation and truncation. Logs that are no UTF-8 are sent with U+FFFD.
 //
 // # Goroutines

@@ -5,11 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"mime"
 	"net/http"
 	"runtime/debug"
 	"strconv"
-	"strings"
 	"sync"
 	"unicode/utf8"
 
@@ -26,7 +24,7 @@ func (s *Server) serveRPC(w http.ResponseWriter, r *http.Request, body []byte) {
 	case r.Method != http.MethodPost || len(body) == 0:
 		httpError(w, http.StatusBadRequest)
 		return
-	case isBrowserForm(r):
+	case formCanSend(r) && isBrowser(r):
 		httpErrorMessage(w, http.StatusUnsupportedMediaType, "Unsupported Media Type: send XML-RPC calls as text/xml")
 		return
 	}
@@ -111,22 +109,4 @@ func (s *Server) logUnexpected(ctx context.Context, body []byte, err error) {
 func quote(body []byte) string {
 	const most = 2000
 	return spec.PyRepr(string(body[:min(len(body), most)]))
-}
-
-// isBrowserForm reports whether a browser sends the body of an HTML form, which a
-// page of any origin may do without asking. Programs may send such a type:
-// curl --data does by itself.
-func isBrowserForm(r *http.Request) bool {
-	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	switch kind {
-	case "application/x-www-form-urlencoded", "multipart/form-data", "text/plain":
-	default:
-		return false
-	}
-	for _, mark := range []string{"Origin", "Referer", "Sec-Fetch-Site", "Sec-Fetch-Mode", "Cookie"} {
-		if r.Header.Get(mark) != "" {
-			return true
-		}
-	}
-	return strings.HasPrefix(r.Header.Get("User-Agent"), "Mozilla/")
 }

@@ -84,7 +84,7 @@ func (hs *httpServer) run(ctx context.Context, serving *sync.WaitGroup) {
 			if hs.CertFile != "" {
 				err = hs.http.ServeTLS(l, "", "")
 			} else {
-				err = hs.http.Serve(l)
+				err = hs.http.Serve(framedListener{l, hs.Network == "unix" || hs.Username != ""})
 			}
 			if !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 				hs.server.log.Error(fmt.Sprintf("%s:Server Error: %v", hs.name(), err))

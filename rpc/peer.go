@@ -17,6 +17,9 @@ func Caller(ctx context.Context) string {
 
 // peer describes the other end of a connection.
 func peer(c net.Conn) string {
+	if f, ok := c.(*framedConn); ok {
+		c = f.Conn
+	}
 	u, ok := c.(*net.UnixConn)
 	if !ok {
 		return c.RemoteAddr().String()

@@ -5,9 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"runtime/debug"
 	"strconv"
@@ -49,24 +47,28 @@ func (hs *httpServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 //
 // Source: contract/rpc.md section 1, handler choice.
 func (hs *httpServer) handle(w http.ResponseWriter, r *http.Request) {
+	head, known := takeHead(r.Context().Value(connKey{}).(*conn).net)
+	if known && !head.plain || len(r.TransferEncoding) > 0 {
+		w.Header().Set("Connection", "close")
+	}
 	switch status := authorize(hs.Server, r); {
 	case status == http.StatusUnauthorized:
 		// The connection is closed, where Supervisor keeps it and swallows what
 		// follows (contract/differences.md row 57).
 		w.Header().Set("Connection", "close")
-		w.Header().Set("WWW-Authenticate", `Basic realm="default"`)
+		w.Header()["WWW-Authenticate"] = []string{`Basic realm="default"`} // spelled as clients that look for it by hand expect
 		httpError(w, status)
 		return
 	case status != 0:
 		httpErrorClose(w, status, http.StatusText(status))
 		return
 	}
-	if !hs.hostAllowed(r.Host) {
+	if !hs.hostAllowed(r, head, known) {
 		httpErrorClose(w, http.StatusForbidden, "Forbidden: this server answers only to the names of this machine")
 		return
 	}
-	if err := hs.cross.Check(r); err != nil {
-		httpErrorClose(w, http.StatusForbidden, "Forbidden: "+err.Error())
+	if why := hs.crossSite(r); why != "" {
+		httpErrorClose(w, http.StatusForbidden, "Forbidden: "+why)
 		return
 	}
 	body, status := hs.readBody(w, r)
@@ -137,24 +139,6 @@ func (hs *httpServer) readBody(w http.ResponseWriter, r *http.Request) (body []b
 	body = received.Bytes()
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	return body, 0
-}
-
-// hostAllowed guards a server that only this machine can reach, and that asks
-// for no password, against web pages whose name was made to point here
-// (DNS rebinding): it answers to an address or to localhost. Behind a password
-// such a page gets nowhere, so a proxy may pass its own Host on.
-func (hs *httpServer) hostAllowed(host string) bool {
-	if !hs.local || hs.Username != "" || host == "" {
-		return true
-	}
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
-	}
-	host = strings.ToLower(strings.TrimSuffix(strings.Trim(host, "[]"), "."))
-	if _, err := netip.ParseAddr(host); err == nil {
-		return true
-	}
-	return host == "localhost" || strings.HasSuffix(host, ".localhost") || host == hs.Host
 }
 
 // httpErrorClose is httpErrorMessage for a request whose body was not read. The

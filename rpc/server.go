@@ -47,6 +47,9 @@ type Options struct {
 	// Stderr is told of a stale socket that was unlinked; nil is standard error.
 	Stderr io.Writer
 
+	// HostsFile gives the names of this machine; "" is /etc/hosts.
+	HostsFile string
+
 	// MaxConns is how many connections each server holds at once; 0 is 1024, and
 	// for all servers together a quarter of the files that may be open. A
 	// connection beyond it displaces one that is not being answered.
@@ -72,7 +75,8 @@ type Server struct {
 	methods           *table // what clients may call
 	supervisorMethods *table // supervisor.*, which the status page uses in any case
 	servers           []*httpServer
-	started           time.Time // what Last-Modified of our own files says
+	started           time.Time       // what Last-Modified of our own files says
+	names             map[string]bool // of this machine
 
 	mu     sync.Mutex // guards closed
 	closed bool
@@ -88,6 +92,9 @@ func New(o Options) *Server {
 	}
 	if o.Stderr == nil {
 		o.Stderr = os.Stderr
+	}
+	if o.HostsFile == "" {
+		o.HostsFile = "/etc/hosts"
 	}
 	if o.MaxConns == 0 {
 		o.MaxConns = maxConns(len(o.Servers))
@@ -107,7 +114,7 @@ func New(o Options) *Server {
 	if o.Poll == 0 {
 		o.Poll = 100 * time.Millisecond
 	}
-	s := &Server{opt: o, log: o.Logger, started: time.Now()}
+	s := &Server{opt: o, log: o.Logger, started: time.Now(), names: ownNames(o.HostsFile)}
 	supervisor := s.supervisorNamespace()
 	s.supervisorMethods = newTable([]Namespace{supervisor})
 	namespaces := []Namespace{s.systemNamespace()}

@@ -521,3 +521,30 @@ func selfSigned(t *testing.T, dir string) tls.Certificate {
 	}
 	return pair
 }
+
+// TestOddFramingCloses: after a request whose end can be told in two ways the
+// connection is closed, so that nothing is smuggled in behind it.
+func TestOddFramingCloses(t *testing.T) {
+	_, o := unixOnly(t)
+	s := serve(t, o)
+	for _, header := range []string{
+		"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+		"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		"Content-Length: 2\r\nContent-Length: 2\r\n\r\nxx",
+		"X: a\r\n b\r\n\r\n",
+	} {
+		for _, version := range []string{"1.1", "1.0"} {
+			conn := sendRaw(t, s, "GET /ok.html HTTP/"+version+"\r\nHost: h\r\nConnection: keep-alive\r\n"+header+
+				"GET /ok.html HTTP/1.1\r\nHost: h\r\n\r\n")
+			conn.SetReadDeadline(time.Now().Add(2 * time.Minute))
+			reply, err := io.ReadAll(conn)
+			if err != nil && !strings.Contains(err.Error(), "reset") {
+				t.Errorf("%q: %v", header, err)
+			}
+			if n := strings.Count(string(reply), "HTTP/1."); n != 1 || !strings.HasPrefix(string(reply), "HTTP/"+version+" 200 ") {
+				t.Errorf("%s %q: %d replies: %s", version, header, n, reply)
+			}
+		}
+	}
+}
