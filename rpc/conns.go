@@ -24,6 +24,7 @@ type conns struct {
 // conn is the state of one connection.
 type conn struct {
 	net        net.Conn
+	owner      bool      // it is the daemon's own user, or root, over a unix socket
 	serving    bool      // it is being answered, and cannot be displaced
 	unfinished bool      // the end of its reply has not been written
 	refused    bool      // all others were being answered

@@ -54,13 +54,24 @@
 //
 // Header 64 KiB and 30 seconds, body 16 MiB and 2 minutes, 2 minutes for the client
 // to take a reply, which carries 256 MiB of a log or of the results of a multicall
-// at most, XML 100 elements deep, 1024 connections for each server or, where that
+// at most, 64 MiB of memory for all requests and replies under way together, XML 100
+// elements deep, 1024 connections for each server or, where that
 // is less, a quarter of the descriptors for all of them. A connection beyond that
 // displaces the one that has gone longest without being answered, so idle ones and
 // those in the middle of a header or a body cannot keep others out. A wait and a stream last as long as they do, however long their
 // reader pauses, and an idle connection is kept: Supervisor's interactive shell
 // holds one for hours. When file descriptors run out, accepting pauses and goes on
 // by itself.
+//
+// Each request has an account (memory.go) of what it takes: the body, what is decoded
+// of it, and the reply, which is made in pieces (document.go). What finds no room
+// waits in order for five seconds, then it is fault 30, or 503 where it is no call;
+// what could never find room is refused at once. Three quarters are for requests of
+// more than 1 MiB, an eighth is kept for small ones, and another for small ones of
+// root or the daemon's own user over a unix socket. A log of any length takes 32 KiB:
+// it is read once for the Content-Length, which clients need, and again while it is
+// sent; one that was emptied in between ends the connection. After a request that
+// took 4 MiB the memory is given back to the system within three seconds.
 //
 // # Differences from Supervisor
 //
@@ -73,8 +84,8 @@
 // # Goroutines
 //
 // One for each listener, waited for by Run, and those of net/http, one or two for
-// each connection, which end when Run closes the connections. There are no others:
-// a stream polls its file in the goroutine of its request.
+// each connection, which end when Run closes the connections. A stream polls its file
+// in the goroutine of its request. Giving memory back has one for a moment.
 //
 // The package imports spec, runtime (values, errors, levels, logfile, state) and
 // rpc/xmlrpc; never reconcile.

@@ -1,8 +1,8 @@
 package rpc
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -29,6 +29,9 @@ func (hs *httpServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			panic(http.ErrAbortHandler) // net/http closes the connection
 		}
 	}()
+	account := &account{memory: hs.server.memory, owner: ctx.Value(connKey{}).(*conn).owner}
+	defer account.end()
+	r = r.WithContext(context.WithValue(ctx, accountKey{}, account))
 	reply := &reply{ResponseWriter: w, control: http.NewResponseController(w), writeTimeout: hs.server.opt.BodyTimeout}
 	w.Header().Set("Server", serverName)
 	if ok {
@@ -110,35 +113,78 @@ func (hs *httpServer) handle(w http.ResponseWriter, r *http.Request) {
 // done about it: nothing else waits for a client to send, and only when all is
 // read does net/http notice a client that hangs up. It answers 0, or the status
 // to refuse with.
-func (hs *httpServer) readBody(w http.ResponseWriter, r *http.Request) (body []byte, status int) {
+func (hs *httpServer) readBody(w http.ResponseWriter, r *http.Request) (body string, status int) {
 	o := &hs.server.opt
 	switch {
 	case r.Method == http.MethodPost && (r.ContentLength < 0 || r.Header.Get("Content-Length") == ""):
-		return nil, http.StatusLengthRequired
+		return "", http.StatusLengthRequired
 	case r.ContentLength > o.MaxBody:
-		return nil, http.StatusRequestEntityTooLarge
+		return "", http.StatusRequestEntityTooLarge
 	case r.Body == http.NoBody:
-		return nil, 0
+		return "", 0
 	}
 	control := http.NewResponseController(w)
 	if control.SetReadDeadline(time.Now().Add(o.BodyTimeout)) != nil {
-		return nil, http.StatusBadRequest
+		return "", http.StatusBadRequest
 	}
-	// The memory grows with what has come, not with what was announced.
-	var received bytes.Buffer
-	err := hs.conns.receiving(r.Context().Value(connKey{}).(*conn), func() error {
-		_, err := received.ReadFrom(io.LimitReader(r.Body, o.MaxBody+1))
+	most := o.MaxBody
+	if r.ContentLength >= 0 {
+		most = r.ContentLength
+	}
+	err := hs.conns.receiving(r.Context().Value(connKey{}).(*conn), func() (err error) {
+		body, err = receive(r.Context(), r.Body, most)
 		return err
 	})
+	var want *memoryError
 	switch {
+	case errors.As(err, &want):
+		return "", http.StatusServiceUnavailable
+	case errors.Is(err, errTooLarge):
+		return "", http.StatusRequestEntityTooLarge
 	case err != nil || control.SetReadDeadline(time.Time{}) != nil:
-		return nil, http.StatusBadRequest
-	case int64(received.Len()) > o.MaxBody:
-		return nil, http.StatusRequestEntityTooLarge
+		return "", http.StatusBadRequest
 	}
-	body = received.Bytes()
-	r.Body = io.NopCloser(bytes.NewReader(body))
+	r.Body = io.NopCloser(strings.NewReader(body))
 	return body, 0
+}
+
+// errTooLarge says that there is more of a body than there may be.
+var errTooLarge = errors.New("the body is too large")
+
+// receive reads a body of so many bytes at the most. Its memory grows with what has
+// come, not with what was announced, until it is a large one: those take the rest at
+// once, so that two of them do not wait for each other half-way.
+func receive(ctx context.Context, r io.Reader, most int64) (string, error) {
+	const first = 16 << 10
+	account := accountOf(ctx)
+	text := new(strings.Builder)
+	for size := min(first, most); ; size = min(4*size, most) {
+		if size > smallRequest/4 {
+			size = most
+		}
+		if err := account.take(ctx, size); err != nil {
+			return "", err
+		}
+		larger := new(strings.Builder)
+		larger.Grow(int(size))
+		larger.WriteString(text.String())
+		account.giveBack(int64(text.Cap()))
+		text = larger
+		_, err := io.CopyN(text, r, size-int64(text.Len()))
+		if err == nil && size == most {
+			if n, last := io.ReadFull(r, make([]byte, 1)); n > 0 {
+				err = errTooLarge
+			} else {
+				err = last
+			}
+		}
+		if err == io.EOF {
+			return text.String(), nil
+		}
+		if err != nil {
+			return "", err
+		}
+	}
 }
 
 // httpErrorClose is httpErrorMessage for a request whose body was not read. The

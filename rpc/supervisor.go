@@ -179,30 +179,19 @@ func (s *Server) allConfigInfo(ctx context.Context, _ Args) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	logs := make(map[runtime.Select]runtime.Info, len(active))
+	all := configInfos{logs: make(map[runtime.Select]runtime.Info, len(active))}
 	for _, info := range active {
-		logs[runtime.Select{Group: info.Group, Process: info.Name}] = info
+		all.logs[runtime.Select{Group: info.Group, Process: info.Name}] = info
 	}
-	type item struct {
-		name string
-		info xmlrpc.Struct
-	}
-	var items []item
 	desired := s.opt.Config.Desired()
 	for i := range desired.Groups {
 		g := &desired.Groups[i]
 		inUse := s.opt.Config.Active(g.Name)
 		for j := range g.Processes {
-			p := &g.Processes[j]
-			log := logs[runtime.Select{Group: g.Name, Process: p.Name}]
-			items = append(items, item{p.Name, configInfo(g, p, inUse, log)})
+			all.configs = append(all.configs, config{g, &g.Processes[j], inUse})
 		}
 	}
-	slices.SortStableFunc(items, func(a, b item) int { return cmp.Compare(a.name, b.name) })
-	all := make([]any, len(items))
-	for i := range items {
-		all[i] = items[i].info
-	}
+	slices.SortStableFunc(all.configs, func(a, b config) int { return cmp.Compare(a.process.Name, b.process.Name) })
 	return all, nil
 }
 

@@ -33,6 +33,7 @@ func (b *builder) daemon(r *reader) Daemon {
 	d.StripANSI = get(r, "strip_ansi", false, asBool)
 	d.Environment = b.daemonEnvironment(r)
 	d.Survivors = get(r, "survivors", "stop", asSurvivors)
+	d.ReplyMemory = get(r, "reply_memory", defaultReplyMemory, asReplyMemory)
 	b.daemonUser, b.hasUser = user, hasUser
 	d.LogFile = b.absoluteLog(d.LogFile)
 	d.PidFile = b.absolute(d.PidFile)
@@ -50,6 +51,21 @@ var asMainLog = kind[string]{"log", func(h value.Host, s string) (string, error)
 
 // asSurvivors is ours beyond Supervisor.
 var asSurvivors = oneOf("survivors", "stop", "adopt", "ignore")
+
+// asReplyMemory is ours beyond Supervisor. With less, no status of a few hundred
+// programs could be told.
+var asReplyMemory = pure(func(s string) (int64, error) {
+	n, err := ParseBytes(s)
+	if err == nil && n < leastReplyMemory {
+		err = fmt.Errorf("invalid 'reply_memory' value %s: too little", PyRepr(s))
+	}
+	return n, err
+}, "a size of 4MB or more")
+
+const (
+	defaultReplyMemory = 64 << 20
+	leastReplyMemory   = 4 << 20
+)
 
 // oneOf is a kind that knows a few words, in any case.
 func oneOf(key string, words ...string) kind[string] {

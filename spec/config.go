@@ -83,6 +83,7 @@ type Daemon struct {
 	Environment     Env
 	Identifier      string
 	Survivors       string // stop, adopt or ignore; reconciler.md
+	ReplyMemory     int64  // bytes that requests and their replies may take together
 	// ServerURL is what children get when their own serverurl is AUTO; "" when
 	// there is no server.
 	ServerURL string

@@ -108,6 +108,9 @@ func describe(cfg *Config, err error) string {
 	if cfg.Daemon.Survivors != "stop" {
 		fmt.Fprintf(&b, "supervisord survivors=%s\n", cfg.Daemon.Survivors)
 	}
+	if cfg.Daemon.ReplyMemory != defaultReplyMemory {
+		fmt.Fprintf(&b, "supervisord reply_memory=%d\n", cfg.Daemon.ReplyMemory)
+	}
 	for i := range cfg.Servers {
 		showChanged(&b, "server", n.server(&Server{Network: cfg.Servers[i].Network}), n.server(&cfg.Servers[i]))
 	}

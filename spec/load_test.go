@@ -66,7 +66,7 @@ func TestOverride(t *testing.T) {
 		NoDaemon: true, Silent: true, User: &Account{Name: "root"}, Umask: 0o77, Directory: "/tmp", LogFile: "/cwd/100%.log",
 		LogFileMaxBytes: 1024, LogFileBackups: 1, LogLevel: "trace", PidFile: "/root/p", Identifier: "%(x)s",
 		ChildLogDir: "/tmp", ChildLogDirText: "/tmp", NoCleanup: true, MinFDs: 1, MinProcs: 2, StripANSI: true,
-		Environment: Env{}, Survivors: "stop",
+		Environment: Env{}, Survivors: "stop", ReplyMemory: defaultReplyMemory,
 	}
 	if diff := cmp.Diff(want, cfg.Daemon); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
