@@ -55,13 +55,20 @@
 // Header 64 KiB and 30 seconds, body 16 MiB and 2 minutes, 2 minutes for the client
 // to take a reply, which carries 256 MiB of a log or of the results of a multicall
 // at most, 64 MiB of memory for all requests and replies under way together, XML 100
-// elements deep, 1024 connections for each server or, where that
-// is less, a quarter of the descriptors for all of them. A connection beyond that
-// displaces the one that has gone longest without being answered, so idle ones and
-// those in the middle of a header or a body cannot keep others out. A wait and a stream last as long as they do, however long their
-// reader pauses, and an idle connection is kept: Supervisor's interactive shell
+// elements deep, 1024 connections for each server or, where that is less, a quarter
+// of the descriptors for all of them. A connection beyond that displaces the one that
+// has gone longest without being answered, so idle ones, those in the middle of a
+// header or a body, and those whose client has not taken its reply for five seconds
+// cannot keep others out. A wait and a stream last as long as they do, however long
+// their reader pauses, and an idle connection is kept: Supervisor's interactive shell
 // holds one for hours. When file descriptors run out, accepting pauses and goes on
 // by itself.
+//
+// So that short requests always find a place, those that last have three quarters of
+// the connections: log streams half, and the streams of one client, which is a uid
+// or an address, a quarter; the waiting calls of one client half. Beyond that a
+// stream is answered 503, a call with fault 30. On a unix socket an eighth of the
+// connections is kept for root and the daemon's own user (conns.go).
 //
 // Each request has an account (memory.go) of what it takes: the body, what is decoded
 // of it, and the reply, which is made in pieces (document.go). What finds no room

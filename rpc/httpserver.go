@@ -38,6 +38,9 @@ type httpServerKey struct{}
 // open makes an HTTP server that listens.
 func (s *Server) open(sv spec.Server) (*httpServer, error) {
 	hs := &httpServer{Server: sv, server: s, conns: newConns(s.opt.MaxConns), cross: http.NewCrossOriginProtection()}
+	if sv.Network == "unix" {
+		hs.conns.kept = s.opt.MaxConns / 8
+	}
 	hs.http = &http.Server{
 		Handler:                      hs,
 		ReadHeaderTimeout:            s.opt.HeaderTimeout,

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"supervisord/rpc/xmlrpc"
 	"supervisord/runtime/mainlog"
 )
 
@@ -21,7 +22,8 @@ const serverName = "Medusa/1.12"
 // ServeHTTP answers one request.
 func (hs *httpServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
-	end, ok := hs.conns.begin(ctx.Value(connKey{}).(*conn))
+	conn := ctx.Value(connKey{}).(*conn)
+	end, ok := hs.conns.begin(conn)
 	defer end()
 	defer func() {
 		if p := recover(); p != nil {
@@ -29,10 +31,11 @@ func (hs *httpServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			panic(http.ErrAbortHandler) // net/http closes the connection
 		}
 	}()
-	account := &account{memory: hs.server.memory, owner: ctx.Value(connKey{}).(*conn).owner}
+	account := &account{memory: hs.server.memory, owner: conn.owner}
 	defer account.end()
 	r = r.WithContext(context.WithValue(ctx, accountKey{}, account))
-	reply := &reply{ResponseWriter: w, control: http.NewResponseController(w), writeTimeout: hs.server.opt.BodyTimeout}
+	reply := &reply{ResponseWriter: w, control: http.NewResponseController(w), writeTimeout: hs.server.opt.BodyTimeout,
+		begins: func() { hs.conns.replying(conn) }}
 	w.Header().Set("Server", serverName)
 	if ok {
 		hs.handle(reply, r)
@@ -226,6 +229,19 @@ func (hs *httpServer) baseURL(r *http.Request) string {
 	return base.String()
 }
 
+// lasts counts the request that ctx belongs to as one that lasts. The error says that
+// there are too many, so that short ones keep their place.
+func lasts(ctx context.Context, kind lastKind) error {
+	hs, ok := ctx.Value(httpServerKey{}).(*httpServer)
+	if !ok || hs.conns.last(ctx.Value(connKey{}).(*conn), kind) {
+		return nil
+	}
+	if kind == streaming {
+		return errors.New("too many logs are being followed")
+	}
+	return faultWith(xmlrpc.Failed, "too many calls are waiting")
+}
+
 // trace writes a line that is only for the level trace.
 func (s *Server) trace(ctx context.Context, format string, values ...any) {
 	if s.log.Enabled(ctx, mainlog.LevelTrace) {
@@ -256,7 +272,8 @@ type reply struct {
 	http.ResponseWriter
 	control      *http.ResponseController
 	writeTimeout time.Duration
-	status       int // 0 until the header is written
+	begins       func() // is called when the reply begins
+	status       int    // 0 until the header is written
 	bytes        int64
 }
 
@@ -264,6 +281,7 @@ type reply struct {
 // time loses it.
 func (w *reply) WriteHeader(status int) {
 	w.status = status
+	w.begins()
 	w.control.SetWriteDeadline(time.Now().Add(w.writeTimeout))
 	w.ResponseWriter.WriteHeader(status)
 }

@@ -238,8 +238,9 @@ func TestRunEndsWaits(t *testing.T) {
 // TestConnectionLimit: silent connections never keep a client out, and when
 // every place is being answered the refusal is a clear one.
 func TestConnectionLimit(t *testing.T) {
-	w, o := unixOnly(t)
+	_, o := unixOnly(t)
 	o.MaxConns = 20
+	begun, release := blocking(&o)
 	s := serve(t, o)
 	path := s.servers[0].Path
 	for i := range 200 {
@@ -261,16 +262,15 @@ func TestConnectionLimit(t *testing.T) {
 		t.Errorf("%d connections are held", n)
 	}
 
-	w.hold = make(chan struct{})
 	var busy sync.WaitGroup
 	for range o.MaxConns {
-		busy.Go(func() { dial(t, s, 0).call("supervisor.startProcess", "cat") })
-		<-w.waits
+		busy.Go(func() { dial(t, s, 0).call("test.block") })
+		<-begun
 	}
 	if resp, body := dial(t, s, 0).do(t, "GET", "/ok.html", ""); resp.StatusCode != 503 {
 		t.Errorf("%s %s", resp.Status, body)
 	}
-	close(w.hold)
+	close(release)
 	busy.Wait()
 	s.servers[0].conns.drain(2 * time.Minute) // a client may have its reply before its place is free
 	if resp, body := dial(t, s, 0).do(t, "GET", "/ok.html", ""); resp.StatusCode != 200 {

@@ -85,6 +85,7 @@ func (s *Server) daemonMethods() []Method {
 				"A configuration that has a mistake is refused with CANT_REREAD, and nothing stops.\n" +
 				"The answer does not wait for the restart.",
 			Returns: Param{Type: "boolean", Name: "result", Text: "true"},
+			Waits:   true,
 			Done:    "restart requested",
 			Func:    s.restart,
 		},
@@ -119,6 +120,7 @@ func (s *Server) configMethods() []Method {
 			Help: "Read the configuration again and tell how it differs from what is active.\n" +
 				"Nothing is started, stopped, added or removed by it.",
 			Returns: Param{Type: "array", Name: "result", Text: "one array of three: the names of added, changed and removed groups"},
+			Waits:   true,
 			Func: func(ctx context.Context, _ Args) (any, error) {
 				return s.reread(ctx)
 			},
@@ -128,6 +130,7 @@ func (s *Server) configMethods() []Method {
 			Help:    "Activate a group of the configuration as it was last read, and start its autostart processes.",
 			Params:  group,
 			Returns: Param{Type: "boolean", Name: "result", Text: "true"},
+			Waits:   true,
 			Done:    "%s added",
 			Func: func(ctx context.Context, args Args) (any, error) {
 				return s.changeGroup(ctx, args, s.opt.Config.AddGroup)
@@ -138,6 +141,7 @@ func (s *Server) configMethods() []Method {
 			Help:    "Take away a group whose processes have all stopped.",
 			Params:  group,
 			Returns: Param{Type: "boolean", Name: "result", Text: "true"},
+			Waits:   true,
 			Done:    "%s removed",
 			Func: func(ctx context.Context, args Args) (any, error) {
 				return s.changeGroup(ctx, args, s.opt.Config.RemoveGroup)

@@ -48,6 +48,7 @@ func reconcileNamespace(r *reconcile.Reconciler) rpc.Namespace {
 				"changes nothing about the result.",
 			Params:  []rpc.Param{names},
 			Returns: rpc.Param{Type: "struct", Name: "result", Text: "generation, result, ok, actions, lines"},
+			Waits:   true,
 			Done:    "update applied",
 			Func: func(ctx context.Context, a rpc.Args) (any, error) {
 				only, err := a.Names(0)
