@@ -39,7 +39,7 @@ var arrows = map[string][]string{
 	"cmd/internal/host":         {"spec"},
 	"cmd/internal/getopt":       {},
 	"cmd/internal/oracle":       {},
-	"cmd/supervisorctl":         {"spec", "rpc/client", "runtime/state", "cmd/internal/host", "cmd/internal/getopt"},
+	"cmd/supervisorctl":         {"spec", "spec/value", "rpc/client", "runtime/state", "cmd/internal/host", "cmd/internal/getopt"},
 	"cmd/pidproxy":              {},
 	"cmd/echo_supervisord_conf": {},
 	"cmd/supervisord": {"spec", "reconcile", "reconcile/watch", "runtime", "runtime/state", "runtime/event", "runtime/launch", "runtime/logfile",

@@ -12,7 +12,6 @@ import (
 
 	"supervisord/cmd/internal/host"
 	"supervisord/cmd/internal/oracle"
-	"supervisord/reconcile"
 	"supervisord/spec"
 )
 

@@ -54,13 +54,13 @@ var asSurvivors = oneOf("survivors", "stop", "adopt", "ignore")
 
 // asReplyMemory is ours beyond Supervisor. With less, no status of a few hundred
 // programs could be told.
-var asReplyMemory = pure(func(s string) (int64, error) {
-	n, err := ParseBytes(s)
+var asReplyMemory = pure("reply_memory", func(s string) (int64, error) {
+	n, err := value.ParseBytes(s)
 	if err == nil && n < leastReplyMemory {
-		err = fmt.Errorf("invalid 'reply_memory' value %s: too little", PyRepr(s))
+		err = fmt.Errorf("invalid 'reply_memory' value %s: too little", value.PyRepr(s))
 	}
 	return n, err
-}, "a size of 4MB or more")
+}, number[int64](), "a size of 4MB or more")
 
 const (
 	defaultReplyMemory = 64 << 20

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"supervisord/spec"
+	"supervisord/runtime/state"
 )
 
 // complete offers the words that may stand at the end of a line: actions for
@@ -60,7 +60,7 @@ func completeSignal(c *call, ctx context.Context) []string {
 	}
 	var names []string
 	for number := range 65 {
-		if name, ok := strings.CutPrefix(spec.SignalName(number), "SIG"); ok {
+		if name, ok := strings.CutPrefix(state.SignalName(number), "SIG"); ok {
 			names = append(names, name)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"supervisord/rpc/client"
 	"supervisord/spec"
+	"supervisord/spec/value"
 )
 
 // hint tells a person something that helps.
@@ -71,7 +72,7 @@ func meant(unknown unknownName, infos []client.ProcessInfo) string {
 		}
 	}
 	slices.Sort(names)
-	near := spec.Nearest(name, slices.Compact(names))
+	near := value.Nearest(name, slices.Compact(names))
 	if near == "" {
 		return ""
 	}
@@ -83,7 +84,7 @@ func meant(unknown unknownName, infos []client.ProcessInfo) string {
 
 // hintCommand says which command a misspelt one may have been meant to be.
 func (s *session) hintCommand(name string) {
-	if near := spec.Nearest(strings.ToLower(name), actions()); near != "" {
+	if near := value.Nearest(strings.ToLower(name), actions()); near != "" {
 		s.hint("Did you mean %s?", near)
 	}
 }

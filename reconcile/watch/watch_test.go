@@ -250,6 +250,7 @@ func TestHungDirectory(t *testing.T) {
 	root := realTempDir(t)
 	shell(t, root, "mkdir a b; echo 1 >a/x.ini; echo 1 >b/x.ini")
 	w := New(Options{
+		Matcher:  shellPatterns,
 		Scope:    Scope{Paths: []string{root + "/a/*.ini", root + "/b/*.ini"}, Settle: 10 * time.Millisecond},
 		Patience: 50 * time.Millisecond,
 	})
