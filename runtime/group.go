@@ -211,16 +211,16 @@ func (s *Supervisor) remove(g *group) error {
 // retire ends a slot that has no process.
 func (s *Supervisor) retire(p *process) {
 	p.removed = true
-	p.abandon, p.nextReport, p.nextPoll = time.Time{}, time.Time{}, time.Time{}
+	p.nextReport, p.nextPoll = time.Time{}, time.Time{}
 	s.schedule(p)
 	s.endOrphans(p)
 	s.touch(p) // whoever waits for it is answered
 	outs := p.out
-	go func() { // the disk may be stuck
+	s.closing.Go(func() { // the disk may be stuck
 		for _, o := range outs {
 			removeAuto(o.auto)
 		}
-	}()
+	})
 }
 
 func (s *Supervisor) add(def *spec.Group, made *parts, start []string) {
@@ -332,7 +332,7 @@ func (s *Supervisor) reconfigure(p *process, logs *[2]logChange) {
 		}
 		before, done := p.changed, make(chan struct{})
 		p.changed = done
-		go func() { // opening may wait for a stuck disk
+		s.closing.Go(func() { // opening may wait for a stuck disk
 			defer close(done)
 			if before != nil {
 				<-before // so that the last change is the one that stands
@@ -340,7 +340,7 @@ func (s *Supervisor) reconfigure(p *process, logs *[2]logChange) {
 			for _, f := range apply {
 				f()
 			}
-		}()
+		})
 	}
 	for ch := range p.out {
 		if stream := p.out[ch].stream; stream != nil {

@@ -17,7 +17,6 @@ const reapAtOnce = 100
 // Run is the loop. It returns nil after Shutdown, or when ctx has ended and
 // everything has been stopped in order; ErrRestart after Restart.
 func (s *Supervisor) Run(ctx context.Context) error {
-	defer close(s.done)
 	children := s.opt.children
 	if children == nil {
 		notices := make(chan os.Signal, 1) // one is enough: a turn reaps all there is
@@ -27,7 +26,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	}
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
-	over := ctx.Done()
+	over, gaveUp := ctx.Done(), s.gaveUp
 
 	s.reap() // a child may have died before anybody listened
 	for !s.shutdown.over {
@@ -46,16 +45,20 @@ func (s *Supervisor) Run(ctx context.Context) error {
 		case <-over:
 			over = nil // once
 			s.beginShutdown(state.MoodShutdown)
+		case <-gaveUp:
+			gaveUp = nil // once
 		}
 		s.expire(time.Now())
 		s.continueShutdown()
 	}
 	s.answer()
 	s.publish()
+	close(s.done)
 	go func() { // ends with the last launch
 		s.inFlight.Wait()
 		s.opt.kernel.Close()
 	}()
+	s.waitForLogs()
 	if s.Mood() == state.MoodRestarting {
 		return ErrRestart
 	}
@@ -68,7 +71,7 @@ func (s *Supervisor) settle(timer *time.Timer) {
 	s.deliver(now)
 	s.answer()
 	next := now.Add(time.Hour)
-	for _, at := range []time.Time{s.nextProcess(), s.overtakeAt, s.nextTick(), s.shutdown.nextReport, s.shutdown.listenersUntil, s.poolDeadline()} {
+	for _, at := range []time.Time{s.nextProcess(), s.overtakeAt, s.nextTick(), s.shutdown.nextReport, s.shutdown.listenersUntil, s.shutdown.patienceEnds(), s.poolDeadline()} {
 		if !at.IsZero() && at.Before(next) {
 			next = at
 		}

@@ -54,6 +54,7 @@ func (s *Supervisor) endOrphans(p *process) {
 		return
 	}
 	p.endingOrphans = true
+	p.orphansUntil = time.Now().Add(proc.Seconds(p.def.StopWaitSecs))
 	left, def, k := p.orphans, p.def, s.opt.kernel
 	s.offLoop(func() func() {
 		left.terminateAs(k, def)

@@ -55,10 +55,11 @@ type process struct {
 	orphans         descendants // those that outlived the run before; valid while EndingGroup or OrphanGroup says so
 	endOrphansFirst bool        // the launch that is queued must end them first
 	endingOrphans   bool        // they are being ended although no launch is queued
+	orphansUntil    time.Time   // and may take until then
 	nextPoll        time.Time   // while EndingGroup: when to count them again
 	pollInterval    time.Duration
 
-	abandon            time.Time // at shutdown: when to stop waiting for its launch
+	abandoned          bool      // the end of the daemon does not wait for it any more
 	nextReport         time.Time // when to log that a request waits for its stop
 	waiters            []waiter
 	removed            bool
@@ -107,20 +108,12 @@ func (p *process) deadline() (at time.Time, ok bool) {
 		first(t)
 	}
 	first(p.nextPoll)
-	first(p.abandon)
 	first(p.nextReport)
 	return at, ok
 }
 
 // overdue does what is due for a process.
 func (s *Supervisor) overdue(p *process, now time.Time) {
-	if !p.abandon.IsZero() && !now.Before(p.abandon) {
-		p.abandon = time.Time{}
-		if p.machine.Launching {
-			p.run++ // a child that the launch makes after all is killed
-			s.step(p, proc.Input{Kind: proc.LaunchFailed, Text: "launch abandoned at shutdown"})
-		}
-	}
 	if !p.nextPoll.IsZero() && !now.Before(p.nextPoll) {
 		s.checkOrphans(p)
 	}
@@ -236,14 +229,18 @@ func exitOf(status syscall.WaitStatus) proc.Exit {
 // outputDone goes on with an exit when the output is read: which descendants
 // outlived the leader is looked up outside the loop, if any did.
 func (s *Supervisor) outputDone(p *process) {
-	left := p.descendants
+	left, run := p.descendants, p.run
 	if left.cgroup == "" && s.opt.kernel.SignalGroup(left.pgid, 0) == syscall.ESRCH {
 		s.finish(p, left, 0)
 		return
 	}
 	s.offLoop(func() func() {
 		survivors := left.count(s.opt.kernel)
-		return func() { s.finish(p, left, survivors) }
+		return func() {
+			if p.run == run && p.pendingExit != nil { // it is not abandoned
+				s.finish(p, left, survivors)
+			}
+		}
 	})
 }
 
@@ -264,7 +261,7 @@ func (s *Supervisor) finish(p *process, left descendants, survivors int) {
 	}
 	s.closeStdin(p)
 	for ch := range p.out {
-		go p.out[ch].close() // ends with the stream's work
+		s.closing.Go(p.out[ch].close) // ends with the stream's work
 		p.out[ch].stream, p.out[ch].opened = nil, false
 	}
 	if p.group.pool != nil {

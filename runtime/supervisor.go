@@ -82,12 +82,14 @@ type Supervisor struct {
 	results  chan launched
 	done     chan struct{} // closed when the loop has ended
 	stopping chan struct{} // closed when an orderly end begins
+	gaveUp   chan struct{} // closed when disks are given up on
 
 	cgroupName string // prefix of the names of our cgroups, which no other daemon has
 
-	mood     atomic.Int32
-	forks    atomic.Int32             // begun, with a result that the loop has not taken yet
-	snapshot atomic.Pointer[snapshot] // nil when it would be out of date
+	mood       atomic.Int32
+	giveUpOnce sync.Once                // guards the closing of gaveUp
+	forks      atomic.Int32             // begun, with a result that the loop has not taken yet
+	snapshot   atomic.Pointer[snapshot] // nil when it would be out of date
 
 	// Everything below is owned by the loop.
 	groups       []*group // in activation order
@@ -97,6 +99,7 @@ type Supervisor struct {
 	queue        deadlines
 	launchQueue  []*process     // launches that wait for their turn
 	inFlight     sync.WaitGroup // launches under way
+	closing      sync.WaitGroup // closings, changes and removals of logs under way
 	launches     int            // how many were begun, ever
 	launching    *process       // whose launch the queue waits for; nil for none
 	overtakeAt   time.Time      // when the queue goes on without it
@@ -139,6 +142,7 @@ func New(o Options) *Supervisor {
 		results:  make(chan launched),
 		done:     make(chan struct{}),
 		stopping: make(chan struct{}),
+		gaveUp:   make(chan struct{}),
 
 		cgroupName: strings.ToLower(rand.Text()[:10]),
 

@@ -63,6 +63,8 @@ type Machine struct {
 	// cgroup outlived the leader and are to be ended before there is a new one; 0 for
 	// none.
 	OrphanGroup int
+	// Killed is set while STOPPING once SIGKILL was sent because stopwaitsecs had passed.
+	Killed bool
 	// Frozen is set by Shutdown: nothing is started any more.
 	Frozen bool
 
@@ -403,7 +405,7 @@ func (m *Machine) tick(now time.Time) {
 		m.launch(now)
 	case state.Stopping:
 		m.log(warn, "killing '%s' (%d) with SIGKILL", m.Name, m.PID)
-		m.since = now
+		m.since, m.Killed = now, true
 		if m.Rules.StopWaitSecs < 1 {
 			m.since = now.Add(time.Second) // a wait of nothing must not spin
 		}
@@ -422,7 +424,7 @@ func (m *Machine) shutdown() {
 // the event that carries it.
 func (m *Machine) to(s state.Process) {
 	m.do(Effect{Kind: Emit, From: m.State, To: s, Tries: m.Tries, PID: m.PID})
-	m.State = s
+	m.State, m.Killed = s, false
 }
 
 func (m *Machine) do(e Effect) { m.out = append(m.out, e) }
