@@ -110,13 +110,19 @@ func (s *Supervisor) Groups(ctx context.Context) ([]GroupState, error) {
 // processes of both keep their pid, their state and their history, those only
 // in old go, those only in new come, stopped; then start is started in its
 // order. New rules and log settings are in force at once; what a process is
-// given at exec is used at its next start.
+// given at exec is used at its next start. A group of event listeners and any
+// other kind do not replace each other in place.
 //
 // old is the pointer that Groups gave. Refusals: AlreadyAdded, BadName,
 // Conflict when the active definition is not old, StillRunning when a process
-// that would go is not stopped, Failed when a socket cannot be made.
+// that would go is not stopped, Failed when a socket cannot be made or the kind
+// cannot be changed.
 func (s *Supervisor) SetGroup(ctx context.Context, old, new *spec.Group, start []string) error {
 	name := groupName(old, new)
+	if old != nil && new != nil && (old.Listener == nil) != (new.Listener == nil) {
+		return &Error{Kind: Failed, Name: name,
+			Detail: "a group of event listeners does not become another kind in place, nor the other way round: remove it and add it"}
+	}
 	var g *group
 	var now inForce
 	look := func() error {
@@ -318,14 +324,14 @@ func (s *Supervisor) reconfigure(p *process, logs *[2]logChange) {
 			if !change.wanted {
 				continue
 			}
-			log, former := out.log, ""
+			log, name, former := out.log, p.def.Name, ""
 			out.path = change.options.Path
 			if out.auto != change.auto {
 				former, out.auto = out.auto, change.auto
 			}
 			apply = append(apply, func() {
 				if err := log.Configure(change.options); err != nil {
-					s.log.Warn("cannot change the log of " + p.machine.Name + ": " + err.Error())
+					s.log.Warn("cannot change the log of " + name + ": " + err.Error())
 				}
 				removeAuto(former)
 			})
