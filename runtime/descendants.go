@@ -166,33 +166,33 @@ func (s *Supervisor) warnFallback(def *spec.Group, now inForce) {
 
 // makeCgroup makes the cgroup in which a run of a process begins its life. It is
 // "" for those that want none, and where there is none to be had.
-func (j *job) makeCgroup() string {
-	if j.def.KillMode != spec.KillCgroup {
+func (t *launchTask) makeCgroup() string {
+	if t.def.KillMode != spec.KillCgroup {
 		return ""
 	}
-	c, err := j.kernel.Cgroups()
+	c, err := t.kernel.Cgroups()
 	if err != nil {
 		return "" // said when the program came
 	}
 	// Each run has its own, so that killing one cannot reach the next.
-	path, err := c.Create(j.runName + "." + j.group + ":" + j.def.Name)
+	path, err := c.Create(t.runName + "." + t.group + ":" + t.def.Name)
 	if err != nil {
 		var cause *os.PathError
 		if errors.As(err, &cause) {
 			err = cause.Err
 		}
-		j.warn(j.def.Name + ": killmode=cgroup falls back to group for this run: cannot make its cgroup: " + err.Error())
+		t.warn(t.def.Name + ": killmode=cgroup falls back to group for this run: cannot make its cgroup: " + err.Error())
 		return ""
 	}
 	return path
 }
 
 // removeCgroup removes a cgroup in which nothing was started.
-func (j *job) removeCgroup(path string) {
+func (t *launchTask) removeCgroup(path string) {
 	if path == "" {
 		return
 	}
-	if c, err := j.kernel.Cgroups(); err == nil {
+	if c, err := t.kernel.Cgroups(); err == nil {
 		_ = c.Remove(path)
 	}
 }

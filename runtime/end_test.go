@@ -1,10 +1,14 @@
 package runtime
 
 import (
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
+	"supervisord/runtime/state"
 	"supervisord/spec"
 )
 
@@ -97,4 +101,92 @@ func TestUnkillable(t *testing.T) {
 		clear(b.kernel.names)
 		b.kernel.mu.Unlock()
 	}, program("web", nil))
+}
+
+// What has not come to its fork when the end begins is not spawned any more, however
+// much is in the queue, and is stopped when it is its turn, as a process that is
+// starting would be.
+func TestQueuedLaunchesDieWithTheShutdown(t *testing.T) {
+	for _, end := range []func(*Supervisor) error{
+		func(s *Supervisor) error { return s.Shutdown(background) },
+		func(s *Supervisor) error { return s.Restart(background) },
+	} {
+		groups := []*spec.Group{program("stuck", at(1, 10)), listening("l")}
+		groups[1].Priority = 0
+		for i := range 50 {
+			groups = append(groups, program("w"+itoa(i), at(2+i, 10)))
+		}
+		inBubble(t, func(b *bench) {
+			b.kernel.deafTo(syscall.SIGTERM, "l")
+			if n := len(b.kernel.begun()); n != 1 { // the listener
+				t.Fatalf("%d were started before the end", n)
+			}
+			if err := end(b.sup); err != nil {
+				t.Fatal(err)
+			}
+			b.after(0)
+			for _, i := range []int{0, 49} {
+				b.expect("w"+itoa(i), state.Stopped)
+			}
+			b.expect("stuck", state.Stopped)
+			if i := b.info("w0"); i.SpawnErr != "" || i.Stop.IsZero() || i.Starts != 0 {
+				t.Errorf("%+v", i)
+			}
+			b.after(10 * time.Second) // the listener is killed
+			close(b.kernel.hold)
+			b.after(0)
+			if n := len(b.kernel.begun()); n != 1 {
+				t.Errorf("%d were spawned after the end had begun", n-1)
+			}
+		}, groups...)
+	}
+}
+
+// Stopped in turn: a process whose launch was called off is STARTING until those
+// after it are down.
+func TestCalledOffInTurn(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		b.after(overtakeAfter)
+		b.kernel.deafTo(syscall.SIGTERM, "web")
+		b.sup.Shutdown(background)
+		b.after(4 * time.Second)
+		b.expect("stuck", state.Starting)
+		b.after(2 * time.Second)
+		<-b.sup.done
+		lines := b.lines()
+		if web, stuck := strings.Index(lines, "stopped: web"), strings.Index(lines, "stopped: stuck (before it was spawned)"); web < 0 || stuck < web {
+			t.Errorf("the order of the stops:\n%s", lines)
+		}
+		close(b.kernel.hold)
+	}, program("stuck", at(1, 10)), program("web", at(2, 5)))
+}
+
+// A stop of a process whose launch hangs is over at once, and so is its removal; a
+// start that follows waits for nothing either, and the launch that was called off
+// spawns nothing when it comes back.
+func TestStopOfAQueuedLaunch(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		begun := time.Now()
+		for _, name := range []string{"stuck", "web"} { // one that hangs, and one that waits for it
+			if _, err := b.sup.Stop(background, one(name), true); err != nil {
+				t.Fatal(err)
+			}
+			b.expect(name, state.Stopped)
+		}
+		if _, err := b.sup.Start(background, one("web"), false); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(begun); took != 0 {
+			t.Errorf("it took %v", took)
+		}
+		go b.sup.Start(background, one("stuck"), false)
+		b.after(time.Second)
+		b.expect("web", state.Running)
+		b.expect("stuck", state.Starting)
+		close(b.kernel.hold)
+		b.after(0)
+		if diff := cmp.Diff([]string{"web", "stuck"}, b.kernel.begun()); diff != "" {
+			t.Error(diff)
+		}
+	}, program("stuck", at(1, 10)), program("web", at(2, 10)))
 }

@@ -51,7 +51,9 @@ func (k *fakeKernel) Start(c launch.Command) (*launch.Child, error) {
 	if c.Name == "stuck" {
 		<-k.hold
 	}
-	c.Announce(launch.Pipes{})
+	if !c.Announce(launch.Pipes{}) {
+		return nil, &launch.Error{Stage: launch.StageFork, Err: launch.ErrCalledOff, Name: c.Name}
+	}
 	if c.Name == "stuck in exec" {
 		<-k.hold
 	}

@@ -266,7 +266,7 @@ func (s *Supervisor) startNamed(g *group, names []string) {
 func (s *Supervisor) place(g *group, p *process, rank int) {
 	def := &g.def.Processes[rank]
 	p.group, p.def, p.rank = g, def, rank
-	p.machine.Name, p.machine.Rules = def.Name, proc.RulesOf(def)
+	s.step(p, proc.Input{Kind: proc.Defined, Name: def.Name, Rules: proc.RulesOf(def)})
 	p.socket = nil
 	if def.Socket != nil {
 		p.socket = g.sockets[def.Socket.URL]

@@ -96,8 +96,8 @@ func (s *Supervisor) expire(now time.Time) {
 			break // it wants another look; let others have theirs first
 		}
 	}
-	if s.launching != nil && !now.Before(s.overtakeAt) {
-		s.launching, s.overtakeAt = nil, time.Time{} // stuck: let the next one go
+	if !s.overtakeAt.IsZero() && !now.Before(s.overtakeAt) {
+		s.launching, s.overtakeAt = queuedLaunch{}, time.Time{} // stuck: let the next one go
 		s.advance()
 	}
 	s.tick(now)

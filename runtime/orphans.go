@@ -61,7 +61,7 @@ func (s *Supervisor) endOrphans(p *process) {
 		return func() {
 			p.endingOrphans = false
 			if p.machine.OrphanGroup == left.pgid {
-				p.machine.OrphanGroup = 0
+				s.step(p, proc.Input{Kind: proc.OrphansEnded, PID: left.pgid})
 				s.reportEnded(p, left.pgid)
 			}
 			s.touch(p)

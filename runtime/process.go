@@ -42,6 +42,8 @@ type process struct {
 
 	// Of the present run, that is one launch and what came of it.
 	run         uint64
+	ticket      *forkTicket // of its launch
+	calledOff   bool        // there will be no process
 	descendants descendants // the zero value when nothing runs
 	pidfd       pidFD       // of a process that is not our child; nil for one that is
 	pipes       launch.Pipes
@@ -53,7 +55,7 @@ type process struct {
 	groupSignal syscall.Signal // to send to its group once pendingExit is dealt with; 0 for none
 
 	orphans         descendants // those that outlived the run before; valid while EndingGroup or OrphanGroup says so
-	endOrphansFirst bool        // the launch that is queued must end them first
+	endOrphansFirst bool        // the launch must end them first
 	endingOrphans   bool        // they are being ended although no launch is queued
 	orphansUntil    time.Time   // and may take until then
 	nextPoll        time.Time   // while EndingGroup: when to count them again
@@ -128,7 +130,7 @@ func (s *Supervisor) overdue(p *process, now time.Time) {
 // step gives the machine an input and does what it says. Refused is for the
 // caller, who asks only what the state allows; it needs no action.
 func (s *Supervisor) step(p *process, in proc.Input) {
-	failure := ""
+	failure, calledOff := "", false
 	for _, e := range p.machine.Step(time.Now(), in) {
 		switch e.Kind {
 		case proc.Log:
@@ -137,6 +139,8 @@ func (s *Supervisor) step(p *process, in proc.Input) {
 			s.emitState(p, e)
 		case proc.Launch:
 			s.enqueue(p, e)
+		case proc.Cancel:
+			calledOff = s.callOff(p)
 		case proc.Kill:
 			if err := s.kill(p, e); err != nil {
 				failure = err.Error()
@@ -145,6 +149,9 @@ func (s *Supervisor) step(p *process, in proc.Input) {
 	}
 	if failure != "" {
 		s.step(p, proc.Input{Kind: proc.KillFailed, Text: failure})
+	}
+	if calledOff {
+		s.step(p, proc.Input{Kind: proc.Cancelled})
 	}
 	if p.heldSocket != nil && p.idle() {
 		s.holdSocket(p, nil)

@@ -79,9 +79,11 @@ func (s *Supervisor) beginShutdown(m state.Mood) {
 	s.emit(event.SupervisorStopping())
 	s.shutdown.groups = s.ordered()
 	s.shutdown.patience = endPatience
+	s.launchQueue = nil
 	for _, g := range s.groups {
 		for _, p := range g.procs {
-			p.machine.Frozen = true
+			s.callOff(p) // it is stopped when it is its turn
+			s.step(p, proc.Input{Kind: proc.Freeze})
 		}
 	}
 }

@@ -97,11 +97,11 @@ type Supervisor struct {
 	byName       map[string]*group
 	byPID        map[int]*process
 	queue        deadlines
-	launchQueue  []*process     // launches that wait for their turn
+	launchQueue  []queuedLaunch // launches that wait
 	inFlight     sync.WaitGroup // launches under way
 	closing      sync.WaitGroup // closings, changes and removals of logs under way
 	launches     int            // how many were begun, ever
-	launching    *process       // whose launch the queue waits for; nil for none
+	launching    queuedLaunch   // which the queue waits for, unless it is over
 	overtakeAt   time.Time      // when the queue goes on without it
 	unknownExits map[int]unknownExit
 	ticked       time.Time // when the ticks were last looked at

@@ -10,9 +10,9 @@ import (
 	"supervisord/spec"
 )
 
-// Rules are the keys of a program that decide its transitions. They may be
-// replaced at any time; the new ones are in force from the next Step, also for
-// a deadline that is already running.
+// Rules are the keys of a program that decide its transitions. Defined may replace
+// them at any time; the new ones are in force at once, also for a deadline that is
+// already running.
 type Rules struct {
 	Autorestart  spec.Autorestart
 	StartSecs    int // seconds
@@ -43,11 +43,11 @@ func RulesOf(p *spec.Process) Rules {
 // empty.
 func (r *Rules) Whole() bool { return r.StopAsGroup || r.KillAsGroup }
 
-// Machine is one process as the supervisor sees it. The zero value with a Name
-// is a process that was never started. All fields are plain data; only Step and
-// the caller's changes to Rules may alter them.
+// Machine is one process as the supervisor sees it. The zero value is a process
+// that was never started, and waits for its definition. All fields are plain data,
+// and Step alone alters them.
 type Machine struct {
-	Name  string
+	Name  string // as the log has it
 	Rules Rules
 
 	State state.Process
@@ -61,11 +61,11 @@ type Machine struct {
 	EndingGroup bool
 	// OrphanGroup is the process group of the run before, if members of it or of its
 	// cgroup outlived the leader and are to be ended before there is a new one; 0 for
-	// none.
+	// none. A launch ends them; one that is called off may leave them.
 	OrphanGroup int
 	// Killed is set while STOPPING once SIGKILL was sent because stopwaitsecs had passed.
 	Killed bool
-	// Frozen is set by Shutdown: nothing is started any more.
+	// Frozen is set by Freeze and Shutdown: nothing is started any more.
 	Frozen bool
 
 	Tries      int       // how often in a row starting has failed
@@ -107,6 +107,8 @@ func (m *Machine) Deadline() (at time.Time, ok bool) {
 func (m *Machine) Step(now time.Time, in Input) []Effect {
 	m.out = m.out[:0]
 	switch in.Kind {
+	case Defined:
+		m.Name, m.Rules = in.Name, in.Rules
 	case Start:
 		m.start(now)
 	case Stop:
@@ -117,16 +119,22 @@ func (m *Machine) Step(now time.Time, in Input) []Effect {
 		m.launched(now, in.PID)
 	case LaunchFailed:
 		m.launchFailed(now, in.Text)
+	case Cancelled:
+		m.cancelled(now)
 	case Exited:
 		m.exited(now, in)
 	case GroupEnded:
 		m.groupEnded(now)
+	case OrphansEnded:
+		m.orphansEnded(in.PID)
 	case KillFailed:
 		m.killFailed(now, in.Text)
 	case Tick:
 		m.tick(now)
 	case Adopted:
 		m.adopted(in.PID, in.Began)
+	case Freeze:
+		m.Frozen = true
 	case Shutdown:
 		m.shutdown()
 	default:
@@ -156,7 +164,6 @@ func (m *Machine) launch(now time.Time) {
 	m.Launching, m.stopAsked = true, false
 	m.to(state.Starting)
 	m.do(Effect{Kind: Launch, OrphanGroup: m.OrphanGroup})
-	m.OrphanGroup = 0
 }
 
 func (m *Machine) launched(now time.Time, pid int) {
@@ -164,7 +171,7 @@ func (m *Machine) launched(now time.Time, pid int) {
 		m.refuse()
 		return
 	}
-	m.Launching = false
+	m.Launching, m.OrphanGroup = false, 0
 	m.PID = pid
 	m.Started, m.since = now, now
 	m.log(info, "spawned: '%s' with pid %d", m.Name, pid)
@@ -194,10 +201,24 @@ func (m *Machine) launchFailed(now time.Time, text string) {
 		m.refuse()
 		return
 	}
-	m.Launching = false
+	m.Launching, m.OrphanGroup = false, 0
 	m.SpawnErr = text
 	m.log(info, "spawnerr: %s", text)
 	m.backoff(now)
+}
+
+// cancelled is the end of an attempt that a stop came before. What clients see of it
+// is the stop of a process that was starting.
+func (m *Machine) cancelled(now time.Time) {
+	if !m.Launching || !m.stopAsked {
+		m.refuse()
+		return
+	}
+	m.Launching = false
+	m.Stopped = now
+	m.to(state.Stopping)
+	m.log(info, "stopped: %s (before it was spawned)", m.Name)
+	m.to(state.Stopped)
 }
 
 // backoff is entered after a failed attempt; it gives up at once when the
@@ -234,6 +255,7 @@ func (m *Machine) stop(now time.Time) {
 	case state.Starting, state.Running:
 		if m.Launching {
 			m.stopAsked = true
+			m.do(Effect{Kind: Cancel})
 			return
 		}
 		m.since = now
@@ -332,6 +354,14 @@ func (m *Machine) groupEnded(now time.Time) {
 	}
 	m.EndingGroup = false
 	m.ended(now, m.exit)
+}
+
+func (m *Machine) orphansEnded(group int) {
+	if m.OrphanGroup == 0 || m.OrphanGroup != group {
+		m.refuse()
+		return
+	}
+	m.OrphanGroup = 0
 }
 
 // ended classifies an exit and does what follows from it.
