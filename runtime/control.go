@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"time"
 
 	"supervisord/runtime/capture"
 	"supervisord/runtime/event"
@@ -12,6 +14,13 @@ import (
 	"supervisord/runtime/proc"
 	"supervisord/runtime/state"
 	"supervisord/spec"
+)
+
+// lookUpPatience and logPatience are how long the others have been done when a
+// request goes on without a command's directory, or a log, that does not answer.
+const (
+	lookUpPatience = time.Second
+	logPatience    = 5 * time.Second
 )
 
 // Start starts what sel names. For one process the outcome is the error; for a
@@ -36,11 +45,13 @@ func (s *Supervisor) Start(ctx context.Context, sel Select, wait bool) ([]Result
 		return nil, err
 	}
 	refused := make(map[*spec.Process]error)
-	for i, def := range defs {
-		if _, err := commandOf(def, groups[i], s.opt.Environ); err != nil {
-			var r *refusal
-			errors.As(err, &r)
-			refused[def] = &Error{Kind: r.kind, Name: def.Name, Detail: r.text}
+	for i, err := range onDisks(ctx, len(defs), lookUpPatience, func(i int) error {
+		_, err := commandOf(defs[i], groups[i], s.opt.Environ)
+		return err
+	}) {
+		// One whose disk hangs is not refused: its launch waits for it.
+		if r, is := err.(*refusal); is {
+			refused[defs[i]] = &Error{Kind: r.kind, Name: defs[i].Name, Detail: r.text}
 		}
 	}
 	return s.operate(ctx, sel, ascending, notStarted, func(p *process, c *call) {
@@ -196,8 +207,8 @@ func (s *Supervisor) WriteStdin(ctx context.Context, group, process string, data
 	return firstError(err, refused)
 }
 
-// ClearLogs empties both logs of what sel names, in start order. Refusals:
-// BadName, Failed.
+// ClearLogs empties both logs of what sel names, and returns in start order what
+// became of it. A log whose disk hangs delays no other. Refusals: BadName, Failed.
 func (s *Supervisor) ClearLogs(ctx context.Context, sel Select) ([]Result, error) {
 	var logs [][2]*logfile.Writer
 	var results []Result
@@ -210,12 +221,9 @@ func (s *Supervisor) ClearLogs(ctx context.Context, sel Select) ([]Result, error
 	if err != nil {
 		return nil, err
 	}
-	for i, pair := range logs {
-		for _, log := range pair {
-			// What is no regular file, such as /dev/stdout, has nothing to clear.
-			if err := log.Clear(); err != nil && !errors.Is(err, logfile.ErrNotRegular) {
-				results[i].Err = &Error{Kind: Failed, Name: results[i].Name, Detail: err.Error()}
-			}
+	for i, err := range onDisks(ctx, len(logs), logPatience, func(i int) error { return clearLogs(logs[i]) }) {
+		if err != nil {
+			results[i].Err = &Error{Kind: Failed, Name: results[i].Name, Detail: err.Error()}
 		}
 	}
 	if sel.Process != "" {
@@ -224,8 +232,21 @@ func (s *Supervisor) ClearLogs(ctx context.Context, sel Select) ([]Result, error
 	return results, nil
 }
 
-// ReopenLogs opens every child's log anew by its name, for logrotate. It
-// returns when all are open; the first error is returned, the rest are logged.
+// clearLogs empties a process's logs. What is no regular file, such as /dev/stdout,
+// has nothing to clear.
+func clearLogs(logs [2]*logfile.Writer) (err error) {
+	for _, log := range logs {
+		if failed := log.Clear(); !errors.Is(failed, logfile.ErrNotRegular) {
+			err = firstError(err, failed)
+		}
+	}
+	return err
+}
+
+// ReopenLogs opens every child's log anew by its name, for logrotate. A log whose
+// disk hangs delays no other, and is opened anew when its disk answers; ReopenLogs
+// returns when all others are open. Each failure is logged; the error is the first
+// of them in start order.
 func (s *Supervisor) ReopenLogs(ctx context.Context) error {
 	var logs []*logfile.Writer
 	err := s.choose(ctx, Select{}, ascending, everyone, func(procs []*process) {
@@ -236,11 +257,17 @@ func (s *Supervisor) ReopenLogs(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, log := range logs {
-		if failed := log.Reopen(); failed != nil {
-			s.log.Warn("cannot reopen log: " + failed.Error())
-			err = firstError(err, failed)
+	for i, failed := range onDisks(ctx, len(logs), logPatience, func(i int) error { return logs[i].Reopen() }) {
+		if failed == nil {
+			continue
 		}
+		if failed == errHangs {
+			failed = fmt.Errorf("%s: %w", logs[i].Path(), failed)
+		}
+		if ctx.Err() == nil {
+			s.log.Warn("cannot reopen log: " + failed.Error())
+		}
+		err = firstError(err, failed)
 	}
 	return err
 }

@@ -64,6 +64,7 @@ type Writer struct {
 	waiting     atomic.Int32              // callers that want a blocked Write to end its turn
 	blockedFile atomic.Pointer[os.File]   // the file that a Write may be blocked on
 	deadline    atomic.Pointer[time.Time] // see SetDeadline
+	reopens     atomic.Int32              // calls of Reopen under way
 
 	// Owned by whoever holds the turn.
 	opts           Options
@@ -136,8 +137,13 @@ func (w *Writer) Open() error {
 
 // Reopen opens the file by its name again, which is what log rotation by others
 // asks for (SIGUSR2). If that fails the old file stays in use. It does nothing
-// while the Writer is closed.
+// while the Writer is closed. While one Reopen hangs on its disk and another waits
+// for it, further ones would add nothing, and fail at once.
 func (w *Writer) Reopen() error {
+	defer w.reopens.Add(-1)
+	if w.reopens.Add(1) > 2 {
+		return fmt.Errorf("cannot open log: %s: the disk has not answered an earlier request", w.Path())
+	}
 	defer w.takeTurn()()
 	if !w.open() {
 		return nil
