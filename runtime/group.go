@@ -209,6 +209,7 @@ func (s *Supervisor) remove(g *group) error {
 	for _, p := range g.procs {
 		s.retire(p)
 	}
+	s.holdAuto(g)
 	s.emit(event.GroupRemoved(g.def.Name))
 	s.snapshot.Store(nil)
 	return nil
@@ -222,8 +223,9 @@ func (s *Supervisor) retire(p *process) {
 	s.endOrphans(p)
 	s.touch(p) // whoever waits for it is answered
 	outs := p.out
-	s.closing.Go(func() { // the disk may be stuck
+	s.changeLogs(p, func() {
 		for _, o := range outs {
+			o.log.Release()
 			removeAuto(o.auto)
 		}
 	})
@@ -242,6 +244,7 @@ func (s *Supervisor) add(def *spec.Group, made *parts, start []string) {
 	}
 	s.groups = append(s.groups, g)
 	s.byName[def.Name] = g
+	s.holdAuto(g)
 	s.snapshot.Store(nil)
 	s.emit(event.GroupAdded(def.Name))
 	if !s.begun {
@@ -310,9 +313,57 @@ func (s *Supervisor) exchange(g *group, def *spec.Group, made *parts, start []st
 			s.reportRunning(p) // under its new definition
 		}
 	}
+	s.holdAuto(g)
 	s.snapshot.Store(nil)
 	s.startNamed(g, start)
 	return nil
+}
+
+// holdAuto keeps one AUTO log open, whichever there is, also while nothing runs:
+// another daemon that cleans up sees by it that all of ours have an owner. g is a
+// group that is new, or another now.
+func (s *Supervisor) holdAuto(g *group) {
+	groups := []*group{g}
+	if h := s.heldAuto; h.p != nil {
+		if !h.p.removed && h.p.out[h.ch].auto != "" {
+			return
+		}
+		groups = s.groups
+	}
+	s.heldAuto = heldAuto{}
+	for _, g := range groups {
+		for _, p := range g.procs {
+			for ch := range p.out {
+				if p.removed || p.out[ch].auto == "" {
+					continue
+				}
+				s.heldAuto = heldAuto{p, ch}
+				log := p.out[ch].log
+				s.changeLogs(p, func() { _ = log.Hold() }) // if it cannot be opened, neither can it be written
+				return
+			}
+		}
+	}
+}
+
+// heldAuto is an AUTO log that is kept open.
+type heldAuto struct {
+	p  *process // nil for none
+	ch int
+}
+
+// changeLogs does something to the logs of p outside the loop, in the order in which
+// it is asked for, since their disk may be stuck.
+func (s *Supervisor) changeLogs(p *process, change func()) {
+	before, done := p.changed, make(chan struct{})
+	p.changed = done
+	s.closing.Go(func() {
+		defer close(done)
+		if before != nil {
+			<-before
+		}
+		change()
+	})
 }
 
 // reconfigure puts a kept process's new log settings and rules in force.
@@ -330,19 +381,17 @@ func (s *Supervisor) reconfigure(p *process, logs *[2]logChange) {
 				former, out.auto = out.auto, change.auto
 			}
 			apply = append(apply, func() {
+				if change.auto == "" {
+					log.Release()
+				}
 				if err := log.Configure(change.options); err != nil {
 					s.log.Warn("cannot change the log of " + name + ": " + err.Error())
+					return
 				}
 				removeAuto(former)
 			})
 		}
-		before, done := p.changed, make(chan struct{})
-		p.changed = done
-		s.closing.Go(func() { // opening may wait for a stuck disk
-			defer close(done)
-			if before != nil {
-				<-before // so that the last change is the one that stands
-			}
+		s.changeLogs(p, func() {
 			for _, f := range apply {
 				f()
 			}

@@ -53,6 +53,10 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	}
 	s.answer()
 	s.publish()
+	if h := s.heldAuto; h.p != nil {
+		log := h.p.out[h.ch].log
+		s.changeLogs(h.p, func() { _ = log.Release() })
+	}
 	close(s.done)
 	go func() { // ends with the last launch
 		s.inFlight.Wait()

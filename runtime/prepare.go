@@ -82,7 +82,7 @@ func (m *parts) changes(s *Supervisor, has slot, d *spec.Process) *[2]logChange 
 		if old.Kind == spec.OutputAuto && new.Kind == spec.OutputAuto {
 			c[ch].auto = has.auto[ch]
 			c[ch].options = s.logOptions(d.Name, new, has.auto[ch])
-			c[ch].options.Mode = 0o600
+			c[ch].options.Mode, c[ch].options.Auto = 0o600, true
 			continue
 		}
 		c[ch].options, c[ch].auto = m.options(s, d, state.Channel(ch))
@@ -111,7 +111,7 @@ func (m *parts) options(s *Supervisor, d *spec.Process, ch state.Channel) (logfi
 		path = ""
 	case spec.OutputAuto:
 		var err error
-		auto, err = logfile.CreateAuto(s.opt.ChildLogDir, d.Name, ch.String(), s.opt.Identifier)
+		auto, err = logfile.CreateAuto(s.opt.ChildLogDir, d.Name, ch.String(), s.opt.Identifier, s.autoMark)
 		if err != nil {
 			s.log.Warn(fmt.Sprintf("cannot create the %s log of %s, it is not kept: %v", ch, d.Name, err))
 		}
@@ -120,7 +120,7 @@ func (m *parts) options(s *Supervisor, d *spec.Process, ch state.Channel) (logfi
 	}
 	options := s.logOptions(d.Name, out, path)
 	if auto != "" {
-		options.Mode = 0o600
+		options.Mode, options.Auto = 0o600, true
 	}
 	return options, auto
 }

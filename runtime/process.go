@@ -34,7 +34,7 @@ type process struct {
 	rank    int // index among the group's processes, which is the listener's index in its pool
 
 	out            [2]output       // by state.Channel
-	changed        <-chan struct{} // closed when the last change of their logs' settings is made; nil for none
+	changed        <-chan struct{} // closed when the last of changeLogs is done; nil for none
 	stdin          *capture.Stdin
 	socket         *launch.Socket // FastCGI: what its next start is given
 	heldSocket     *launch.Socket // FastCGI: kept open over restarts, until it stops; nil for none

@@ -16,6 +16,7 @@ import (
 	"supervisord/runtime/capture"
 	"supervisord/runtime/event"
 	"supervisord/runtime/launch"
+	"supervisord/runtime/logfile"
 	"supervisord/runtime/state"
 )
 
@@ -85,6 +86,7 @@ type Supervisor struct {
 	gaveUp   chan struct{} // closed when disks are given up on
 
 	cgroupName string // prefix of the names of our cgroups, which no other daemon has
+	autoMark   string // in the names of our AUTO logs, which no other daemon has
 
 	mood       atomic.Int32
 	giveUpOnce sync.Once                // guards the closing of gaveUp
@@ -104,6 +106,7 @@ type Supervisor struct {
 	launching    queuedLaunch   // which the queue waits for, unless it is over
 	overtakeAt   time.Time      // when the queue goes on without it
 	unknownExits map[int]unknownExit
+	heldAuto     heldAuto
 	ticked       time.Time // when the ticks were last looked at
 	begun        bool      // Begin was called: groups that come now are started
 	shutdown     shutdown
@@ -145,6 +148,7 @@ func New(o Options) *Supervisor {
 		gaveUp:   make(chan struct{}),
 
 		cgroupName: strings.ToLower(rand.Text()[:10]),
+		autoMark:   logfile.NewAutoMark(),
 
 		byName:       make(map[string]*group),
 		byPID:        make(map[int]*process),
