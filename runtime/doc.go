@@ -35,8 +35,11 @@
 //
 // # Descendants
 //
-// A process may leave descendants behind: members of its process group or, with
-// killmode=cgroup, of its cgroup. They are counted when the process has ended, and
+// A process may leave descendants behind: members of its process group, with a
+// killmode also those that left the group, and with killmode=cgroup the members of its
+// cgroup. Who left the group is known by his being, or descending from, an orphan that
+// came to us with a variable of the run in its environment; so the daemon is a
+// subreaper while there is such a program, as process 1 is by nature. They are counted when the process has ended, and
 // a stop, a restart, a removal or a shutdown ends those that are left within
 // stopwaitsecs. Counting them means reading the kernel's file systems, so it is
 // done outside the loop. Once the leader was reaped its pid may be given out again,

@@ -209,6 +209,8 @@ func (s *Supervisor) remove(g *group) error {
 	for _, p := range g.procs {
 		s.retire(p)
 	}
+	s.reaching -= reaching(g.def)
+	s.updateSubreaper()
 	s.holdAuto(g)
 	s.emit(event.GroupRemoved(g.def.Name))
 	s.snapshot.Store(nil)
@@ -244,6 +246,8 @@ func (s *Supervisor) add(def *spec.Group, made *parts, start []string) {
 	}
 	s.groups = append(s.groups, g)
 	s.byName[def.Name] = g
+	s.reaching += reaching(def)
+	s.updateSubreaper()
 	s.holdAuto(g)
 	s.snapshot.Store(nil)
 	s.emit(event.GroupAdded(def.Name))
@@ -289,6 +293,8 @@ func (s *Supervisor) exchange(g *group, def *spec.Group, made *parts, start []st
 			return &Error{Kind: StillRunning, Name: p.name()}
 		}
 	}
+	s.reaching += reaching(def) - reaching(g.def)
+	s.updateSubreaper()
 	before, names := g.procs, g.names
 	g.def, g.procs, g.names, g.sockets = def, nil, make(map[string]*process), made.sockets
 	for i := range def.Processes {

@@ -58,7 +58,9 @@ type launched struct {
 	task   launchTask
 	child  *launch.Child // nil when there is none
 	cgroup string        // the child's own, "" for none
-	pipes  launch.Pipes
+	// variable is in the environment of the run, "" for none: see descendants.
+	variable string
+	pipes    launch.Pipes
 	// failure is the spawn error when there never was a process.
 	failure string
 	// execFailed is set when the child failed before or in exec: it is treated as a
@@ -139,6 +141,11 @@ func (t launchTask) launch() launched {
 		}
 	}
 	command.Cgroup = t.makeCgroup()
+	variable := ""
+	if t.def.KillMode != spec.KillProcess && command.Cgroup == "" {
+		variable = runVariable + "=" + t.runName
+		command.Env = append(command.Env, variable)
+	}
 	var pipes launch.Pipes
 	command.Announce = func(p launch.Pipes) bool {
 		pipes = p
@@ -155,7 +162,7 @@ func (t launchTask) launch() launched {
 	}
 	child, err := t.kernel.Start(command)
 	if err == nil {
-		return launched{task: t, child: child, cgroup: command.Cgroup, pipes: pipes}
+		return launched{task: t, child: child, cgroup: command.Cgroup, variable: variable, pipes: pipes}
 	}
 	t.removeCgroup(command.Cgroup)
 	defer closeLogs(t.logs[:])
@@ -217,9 +224,8 @@ func (s *Supervisor) discard(r launched, release func(*launch.Socket)) {
 	if _, reaped := s.earlyExit(r); !reaped { // else its pid may be another's
 		r.task.kernel.Signal(r.child.PID, syscall.SIGKILL)
 	}
-	if r.cgroup != "" {
-		all := descendants{pgid: r.child.PID, cgroup: r.cgroup}
-		go all.terminate(r.task.kernel, syscall.SIGKILL, time.Now(), nil) // ends when the cgroup is empty
+	if all := (descendants{pgid: r.child.PID, cgroup: r.cgroup, variable: r.variable}); all.reachOutside() {
+		go all.terminate(r.task.kernel, syscall.SIGKILL, time.Now(), nil) // ends when none is left
 	}
 	for _, f := range []*os.File{r.child.Stdin, r.child.Stdout, r.child.Stderr} {
 		if f != nil {
@@ -266,7 +272,7 @@ func (s *Supervisor) started(p *process, r launched) {
 	c := r.child
 	s.byPID[c.PID] = p
 	p.starts++
-	p.descendants, p.pipes = descendants{pgid: c.PID, cgroup: r.cgroup}, r.pipes
+	p.descendants, p.pipes = descendants{pgid: c.PID, cgroup: r.cgroup, variable: r.variable}, r.pipes
 	p.out[0].opened, p.out[1].opened = true, true
 	e, dead := s.earlyExit(r)
 	p.began = 0

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
@@ -28,6 +29,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	defer timer.Stop()
 	over, gaveUp := ctx.Done(), s.gaveUp
 
+	s.updateSubreaper()
 	s.reap() // a child may have died before anybody listened
 	for !s.shutdown.over {
 		s.settle(timer)
@@ -57,6 +59,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 		log := h.p.out[h.ch].log
 		s.changeLogs(h.p, func() { _ = log.Release() })
 	}
+	s.stopReaping()
 	close(s.done)
 	go func() { // ends with the last launch
 		s.inFlight.Wait()
@@ -132,6 +135,13 @@ type unknownExit struct {
 	at time.Time
 }
 
+// logUnknownExit says what became of an orphan. One that came because we are a
+// subreaper is no news; as process 1, where all orphans of a container come to it,
+// Supervisor says it.
 func (s *Supervisor) logUnknownExit(e launch.Exit) {
-	s.log.Info("reaped unknown pid " + itoa(e.PID) + " (" + launch.Describe(e.Status) + ")")
+	level := slog.LevelInfo
+	if s.subreaper {
+		level = slog.LevelDebug
+	}
+	s.log.Log(context.Background(), level, "reaped unknown pid "+itoa(e.PID)+" ("+launch.Describe(e.Status)+")")
 }

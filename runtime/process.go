@@ -187,13 +187,13 @@ func (s *Supervisor) kill(p *process, e proc.Effect) error {
 	default:
 		err = s.opt.kernel.Signal(e.PID, sig)
 	}
-	if e.Group && p.descendants.cgroup != "" {
+	if e.Group && p.descendants.reachOutside() {
 		all, k := p.descendants, s.opt.kernel
 		s.offLoop(func() func() {
 			failed := all.signalOutsideGroup(k, sig)
 			return func() {
 				if failed != nil {
-					s.log.Warn(p.def.Name + ": cannot signal its cgroup: " + failed.Error())
+					s.log.Warn(p.def.Name + ": cannot signal all that belongs to it: " + failed.Error())
 				}
 			}
 		})
@@ -237,7 +237,7 @@ func exitOf(status syscall.WaitStatus) proc.Exit {
 // outlived the leader is looked up outside the loop, if any did.
 func (s *Supervisor) outputDone(p *process) {
 	left, run := p.descendants, p.run
-	if left.cgroup == "" && s.opt.kernel.SignalGroup(left.pgid, 0) == syscall.ESRCH {
+	if !left.reachOutside() && s.opt.kernel.SignalGroup(left.pgid, 0) == syscall.ESRCH {
 		s.finish(p, left, 0)
 		return
 	}

@@ -37,6 +37,9 @@ type Options struct {
 	StripANSI bool
 	// EchoOutput writes captured output to the activity log at its debug level.
 	EchoOutput bool
+	// Subreaper makes orphans of all programs ours, so that they are reaped; those
+	// with a killmode are always given that, where the system can. Linux.
+	Subreaper bool
 	// Logger takes the activity log; nil discards it.
 	Logger *slog.Logger
 	// Serials continue the numbers of events over a restart; nil begins at 0.
@@ -65,6 +68,8 @@ type kernel interface {
 	Signal(pid int, sig syscall.Signal) error
 	SignalGroup(pgid int, sig syscall.Signal) error
 	GroupMembers(pgid int) []int
+	Strays(pgid int, variable string) []launch.Identity
+	SetSubreaper(on bool) error
 	StartTime(pid int) (uint64, error)
 	Cgroups() (cgroups, error)
 	OpenPidFD(launch.Identity) (pidFD, error)
@@ -94,23 +99,26 @@ type Supervisor struct {
 	snapshot   atomic.Pointer[snapshot] // nil when it would be out of date
 
 	// Everything below is owned by the loop.
-	groups       []*group // in activation order
-	pools        []*group // those of them that are pools of listeners
-	byName       map[string]*group
-	byPID        map[int]*process
-	queue        deadlines
-	launchQueue  []queuedLaunch // launches that wait
-	inFlight     sync.WaitGroup // launches under way
-	closing      sync.WaitGroup // closings, changes and removals of logs under way
-	launches     int            // how many were begun, ever
-	launching    queuedLaunch   // which the queue waits for, unless it is over
-	overtakeAt   time.Time      // when the queue goes on without it
-	unknownExits map[int]unknownExit
-	heldAuto     heldAuto
-	ticked       time.Time // when the ticks were last looked at
-	begun        bool      // Begin was called: groups that come now are started
-	shutdown     shutdown
-	touched      []*process // processes that changed in this turn
+	groups          []*group // in activation order
+	pools           []*group // those of them that are pools of listeners
+	byName          map[string]*group
+	byPID           map[int]*process
+	queue           deadlines
+	launchQueue     []queuedLaunch // launches that wait
+	inFlight        sync.WaitGroup // launches under way
+	closing         sync.WaitGroup // closings, changes and removals of logs under way
+	launches        int            // how many were begun, ever
+	launching       queuedLaunch   // which the queue waits for, unless it is over
+	overtakeAt      time.Time      // when the queue goes on without it
+	unknownExits    map[int]unknownExit
+	heldAuto        heldAuto
+	reaching        int       // processes of the table with a killmode that reaches further than the process
+	subreaper       bool      // orphans come to us because we asked for it
+	subreaperFailed bool      // and it was said that we cannot
+	ticked          time.Time // when the ticks were last looked at
+	begun           bool      // Begin was called: groups that come now are started
+	shutdown        shutdown
+	touched         []*process // processes that changed in this turn
 }
 
 // fact is one thing that a stream found out.
@@ -175,8 +183,13 @@ func (machineKernel) Reap(max int) []launch.Exit                 { return launch
 func (machineKernel) Signal(pid int, sig syscall.Signal) error   { return launch.Signal(pid, sig) }
 func (machineKernel) SignalGroup(pg int, s syscall.Signal) error { return launch.SignalGroup(pg, s) }
 func (machineKernel) GroupMembers(pgid int) []int                { return launch.GroupMembers(pgid) }
+func (machineKernel) SetSubreaper(on bool) error                 { return launch.SetSubreaper(on) }
 func (machineKernel) StartTime(pid int) (uint64, error)          { return launch.StartTime(pid) }
 func (k machineKernel) Cgroups() (cgroups, error)                { return k.cgroups() }
+
+func (machineKernel) Strays(pgid int, variable string) []launch.Identity {
+	return launch.Strays(pgid, variable)
+}
 
 func (machineKernel) Reopen(pid int, pipes launch.Pipes) (stdout, stderr *os.File) {
 	return launch.Reopen(pid, pipes)

@@ -34,6 +34,7 @@ func (b *builder) daemon(r *reader) Daemon {
 	d.Environment = b.daemonEnvironment(r)
 	d.Survivors = get(r, "survivors", "stop", asSurvivors)
 	d.ReplyMemory = get(r, "reply_memory", defaultReplyMemory, asReplyMemory)
+	d.Subreaper = get(r, "subreaper", false, asBool)
 	b.daemonUser, b.hasUser = user, hasUser
 	d.LogFile = b.absoluteLog(d.LogFile)
 	d.PidFile = b.absolute(d.PidFile)

@@ -84,6 +84,9 @@ type Daemon struct {
 	Identifier      string
 	Survivors       string // stop, adopt or ignore; reconciler.md
 	ReplyMemory     int64  // bytes that requests and their replies may take together
+	// Subreaper: orphans of all programs become the daemon's, not only of those with
+	// a killmode. Linux; ours beyond Supervisor.
+	Subreaper bool
 	// ServerURL is what children get when their own serverurl is AUTO; "" when
 	// there is no server.
 	ServerURL string

@@ -137,7 +137,7 @@ func TestCensus(t *testing.T) {
 		{Listener{}, []string{"Events", "BufferSize", "ResultHandler", "StallTimeout"}},
 		{Daemon{}, []string{"LogFile", "LogFileMaxBytes", "LogFileBackups", "LogLevel", "PidFile", "Umask", "NoDaemon", "Silent",
 			"MinFDs", "MinProcs", "NoCleanup", "ChildLogDir", "ChildLogDirText", "User", "Directory", "StripANSI", "Environment",
-			"Identifier", "Survivors", "ReplyMemory", "ServerURL"}},
+			"Identifier", "Survivors", "ReplyMemory", "Subreaper", "ServerURL"}},
 		{Server{}, []string{"Section", "Network", "Host", "Port", "Path", "Mode", "Owner", "Chown", "Username", "Password", "HasAuth",
 			"CertFile", "KeyFile", "ClientCA"}},
 	} {

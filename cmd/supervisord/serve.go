@@ -159,6 +159,7 @@ func (d *daemon) wire(l *life, start *reconcile.Start) error {
 		ChildLogDir: c.ChildLogDir,
 		Environ:     os.Environ(),
 		StripANSI:   c.StripANSI,
+		Subreaper:   c.Subreaper,
 		EchoOutput:  level <= mainlog.LevelDebug,
 		Logger:      l.logger,
 		Serials:     &d.serials,
