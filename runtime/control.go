@@ -4,24 +4,19 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
 	"supervisord/runtime/capture"
 	"supervisord/runtime/event"
-	"supervisord/runtime/logfile"
 	"supervisord/runtime/proc"
 	"supervisord/runtime/state"
 	"supervisord/spec"
 )
 
-// lookUpPatience and logPatience are how long the others have been done when a
-// request goes on without a command's directory, or a log, that does not answer.
-const (
-	lookUpPatience = time.Second
-	logPatience    = 5 * time.Second
-)
+// lookUpPatience is how long all others have been looked up when a request for several
+// goes on without a command whose directory does not answer.
+const lookUpPatience = time.Second
 
 // Start starts what sel names. For one process the outcome is the error; for a
 // group or all it is one result for each process that was not started already.
@@ -205,71 +200,6 @@ func (s *Supervisor) WriteStdin(ctx context.Context, group, process string, data
 		}
 	})
 	return firstError(err, refused)
-}
-
-// ClearLogs empties both logs of what sel names, and returns in start order what
-// became of it. A log whose disk hangs delays no other. Refusals: BadName, Failed.
-func (s *Supervisor) ClearLogs(ctx context.Context, sel Select) ([]Result, error) {
-	var logs [][2]*logfile.Writer
-	var results []Result
-	err := s.choose(ctx, sel, ascending, everyone, func(procs []*process) {
-		for _, p := range procs {
-			logs = append(logs, [2]*logfile.Writer{p.out[0].log, p.out[1].log})
-			results = append(results, Result{Group: p.group.def.Name, Name: p.def.Name})
-		}
-	})
-	if err != nil {
-		return nil, err
-	}
-	for i, err := range onDisks(ctx, len(logs), logPatience, func(i int) error { return clearLogs(logs[i]) }) {
-		if err != nil {
-			results[i].Err = &Error{Kind: Failed, Name: results[i].Name, Detail: err.Error()}
-		}
-	}
-	if sel.Process != "" {
-		return nil, results[0].Err
-	}
-	return results, nil
-}
-
-// clearLogs empties a process's logs. What is no regular file, such as /dev/stdout,
-// has nothing to clear.
-func clearLogs(logs [2]*logfile.Writer) (err error) {
-	for _, log := range logs {
-		if failed := log.Clear(); !errors.Is(failed, logfile.ErrNotRegular) {
-			err = firstError(err, failed)
-		}
-	}
-	return err
-}
-
-// ReopenLogs opens every child's log anew by its name, for logrotate. A log whose
-// disk hangs delays no other, and is opened anew when its disk answers; ReopenLogs
-// returns when all others are open. Each failure is logged; the error is the first
-// of them in start order.
-func (s *Supervisor) ReopenLogs(ctx context.Context) error {
-	var logs []*logfile.Writer
-	err := s.choose(ctx, Select{}, ascending, everyone, func(procs []*process) {
-		for _, p := range procs {
-			logs = append(logs, p.out[0].log, p.out[1].log)
-		}
-	})
-	if err != nil {
-		return err
-	}
-	for i, failed := range onDisks(ctx, len(logs), logPatience, func(i int) error { return logs[i].Reopen() }) {
-		if failed == nil {
-			continue
-		}
-		if failed == errHangs {
-			failed = fmt.Errorf("%s: %w", logs[i].Path(), failed)
-		}
-		if ctx.Err() == nil {
-			s.log.Warn("cannot reopen log: " + failed.Error())
-		}
-		err = firstError(err, failed)
-	}
-	return err
 }
 
 // Emit sends a REMOTE_COMMUNICATION event. It works during shutdown too.

@@ -192,7 +192,7 @@ func (s *Supervisor) warnFallback(def *spec.Group, now inForce) {
 		if program == "" {
 			program = d.Name
 		}
-		if old, stays := now.slots[d.Name]; named[program] || stays && old.def.KillMode == spec.KillCgroup {
+		if old, stays := now.processes[d.Name]; named[program] || stays && old.def.KillMode == spec.KillCgroup {
 			named[program] = true
 			continue
 		}

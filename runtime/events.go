@@ -51,7 +51,7 @@ func (s *Supervisor) wanted(t event.Type) bool {
 }
 
 func (s *Supervisor) emitState(p *process, e proc.Effect) {
-	s.emit(event.StateChanged(event.Change{
+	s.emit(event.StateChanged(event.Transition{
 		Group: p.group.def.Name, Name: p.def.Name, From: e.From, To: e.To,
 		Tries: e.Tries, PID: e.PID, Expected: e.Expected,
 	}))

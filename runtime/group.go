@@ -138,9 +138,9 @@ func (s *Supervisor) SetGroup(ctx context.Context, old, new *spec.Group, start [
 			return &Error{Kind: ShuttingDown, Name: name}
 		}
 		if g != nil {
-			now.sockets, now.slots = g.sockets, make(map[string]slot, len(g.procs))
+			now.sockets, now.processes = g.sockets, make(map[string]activeProcess, len(g.procs))
 			for _, p := range g.procs {
-				now.slots[p.def.Name] = slot{p.def, [2]string{p.out[0].auto, p.out[1].auto}}
+				now.processes[p.def.Name] = activeProcess{p.def, [2]string{p.out[0].auto, p.out[1].auto}}
 			}
 		}
 		return nil
@@ -323,90 +323,4 @@ func (s *Supervisor) exchange(g *group, def *spec.Group, made *parts, start []st
 	s.snapshot.Store(nil)
 	s.startNamed(g, start)
 	return nil
-}
-
-// holdAuto keeps one AUTO log open, whichever there is, also while nothing runs:
-// another daemon that cleans up sees by it that all of ours have an owner. g is a
-// group that is new, or another now.
-func (s *Supervisor) holdAuto(g *group) {
-	groups := []*group{g}
-	if h := s.heldAuto; h.p != nil {
-		if !h.p.removed && h.p.out[h.ch].auto != "" {
-			return
-		}
-		groups = s.groups
-	}
-	s.heldAuto = heldAuto{}
-	for _, g := range groups {
-		for _, p := range g.procs {
-			for ch := range p.out {
-				if p.removed || p.out[ch].auto == "" {
-					continue
-				}
-				s.heldAuto = heldAuto{p, ch}
-				log := p.out[ch].log
-				s.changeLogs(p, func() { _ = log.Hold() }) // if it cannot be opened, neither can it be written
-				return
-			}
-		}
-	}
-}
-
-// heldAuto is an AUTO log that is kept open.
-type heldAuto struct {
-	p  *process // nil for none
-	ch int
-}
-
-// changeLogs does something to the logs of p outside the loop, in the order in which
-// it is asked for, since their disk may be stuck.
-func (s *Supervisor) changeLogs(p *process, change func()) {
-	before, done := p.changed, make(chan struct{})
-	p.changed = done
-	s.closing.Go(func() {
-		defer close(done)
-		if before != nil {
-			<-before
-		}
-		change()
-	})
-}
-
-// reconfigure puts a kept process's new log settings and rules in force.
-func (s *Supervisor) reconfigure(p *process, logs *[2]logChange) {
-	if logs != nil {
-		var apply []func()
-		for ch := range p.out {
-			out, change := &p.out[ch], logs[ch]
-			if !change.wanted {
-				continue
-			}
-			log, name, former := out.log, p.def.Name, ""
-			out.path = change.options.Path
-			if out.auto != change.auto {
-				former, out.auto = out.auto, change.auto
-			}
-			apply = append(apply, func() {
-				if change.auto == "" {
-					log.Release()
-				}
-				if err := log.Configure(change.options); err != nil {
-					s.log.Warn("cannot change the log of " + name + ": " + err.Error())
-					return
-				}
-				removeAuto(former)
-			})
-		}
-		s.changeLogs(p, func() {
-			for _, f := range apply {
-				f()
-			}
-		})
-	}
-	for ch := range p.out {
-		if stream := p.out[ch].stream; stream != nil {
-			stream.Set(s.settings(p, state.Channel(ch)))
-		}
-	}
-	s.schedule(p) // its rules may have moved a deadline
 }

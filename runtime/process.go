@@ -242,10 +242,10 @@ func (s *Supervisor) outputDone(p *process) {
 		return
 	}
 	s.offLoop(func() func() {
-		survivors := left.count(s.opt.kernel)
+		orphans := left.count(s.opt.kernel)
 		return func() {
 			if p.run == run && p.pendingExit != nil { // it is not abandoned
-				s.finish(p, left, survivors)
+				s.finish(p, left, orphans)
 			}
 		}
 	})
@@ -258,7 +258,7 @@ func (s *Supervisor) offLoop(work func() func()) {
 }
 
 // finish tells the machine of an exit and of how many outlived it.
-func (s *Supervisor) finish(p *process, left descendants, survivors int) {
+func (s *Supervisor) finish(p *process, left descendants, orphans int) {
 	exit := *p.pendingExit
 	p.pendingExit, p.orphans, p.descendants = nil, left, descendants{}
 	defer func() { p.groupSignal = 0 }()
@@ -274,7 +274,7 @@ func (s *Supervisor) finish(p *process, left descendants, survivors int) {
 	if p.group.pool != nil {
 		s.listenerExited(p)
 	}
-	s.step(p, proc.Input{Kind: proc.Exited, Exit: exit, Ended: p.exitedAt, Survivors: survivors, Cgroup: left.cgroup != ""})
+	s.step(p, proc.Input{Kind: proc.Exited, Exit: exit, Ended: p.exitedAt, Orphans: orphans, Cgroup: left.cgroup != ""})
 	if p.machine.EndingGroup {
 		if p.groupSignal != 0 {
 			s.signalOrphans(p, p.groupSignal)
@@ -282,7 +282,7 @@ func (s *Supervisor) finish(p *process, left descendants, survivors int) {
 		p.pollInterval = firstPoll
 		p.nextPoll = time.Now().Add(p.pollInterval)
 		s.schedule(p)
-	} else if survivors == 0 || !p.machine.Rules.Whole() {
+	} else if orphans == 0 || !p.machine.Rules.Whole() {
 		s.reportEnded(p, left.pgid)
 	} // else when the orphans have ended, too
 }

@@ -17,10 +17,10 @@ type Input struct {
 	// for now.
 	Exit  Exit
 	Ended time.Time
-	// Survivors is how many processes of its group outlived it (Exited); Cgroup
+	// Orphans is how many of its descendants outlived it (Exited); Cgroup
 	// says that they were looked for in its cgroup instead.
-	Survivors int
-	Cgroup    bool
+	Orphans int
+	Cgroup  bool
 	// Signal is the signal's number (SendSignal).
 	Signal int
 	// Text says what went wrong (LaunchFailed, KillFailed).

@@ -320,8 +320,8 @@ func (m *Machine) exited(now time.Time, in Input) {
 		m.Stopped = in.Ended
 	}
 	whole := m.Rules.Whole()
-	if in.Survivors > 0 {
-		m.reportSurvivors(in)
+	if in.Orphans > 0 {
+		m.reportOrphans(in)
 		if whole && m.State == state.Stopping {
 			m.EndingGroup, m.exit = true, in.Exit
 			return
@@ -333,9 +333,9 @@ func (m *Machine) exited(now time.Time, in Input) {
 	m.ended(now, in.Exit)
 }
 
-func (m *Machine) reportSurvivors(in Input) {
+func (m *Machine) reportOrphans(in Input) {
 	processes, group, what := "processes", "group", "the exit of its leader"
-	if in.Survivors == 1 {
+	if in.Orphans == 1 {
 		processes = "process"
 	}
 	if in.Cgroup {
@@ -344,7 +344,7 @@ func (m *Machine) reportSurvivors(in Input) {
 	if m.State == state.Stopping {
 		what = "the stop"
 	}
-	m.log(warn, "%s: %d %s of its %s survived %s", m.Name, in.Survivors, processes, group, what)
+	m.log(warn, "%s: %d %s of its %s survived %s", m.Name, in.Orphans, processes, group, what)
 }
 
 func (m *Machine) groupEnded(now time.Time) {

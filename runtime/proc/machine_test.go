@@ -141,7 +141,7 @@ func parseInput(words []string) (in Input, ok bool) {
 			in.Exit = ExitUnknown
 		}
 		if len(words) > 2 {
-			in.Survivors, _ = strconv.Atoi(words[2])
+			in.Orphans, _ = strconv.Atoi(words[2])
 			in.Cgroup = words[len(words)-1] == "cgroup"
 		}
 	case LaunchFailed, KillFailed:
@@ -387,7 +387,7 @@ func TestRandomWalk(t *testing.T) {
 				continue
 			}
 			in.Exit = Exit{Code: rng.IntN(4) - 1, How: "somehow"}
-			in.Survivors = rng.IntN(3)
+			in.Orphans = rng.IntN(3)
 			live = 0
 		case Freeze, Shutdown:
 			if rng.IntN(50) != 0 {
