@@ -31,8 +31,8 @@ type launchTask struct {
 	orphans     *descendants // of the run before, to be ended first; nil for none
 	runName     string       // unlike that of any other run, for its cgroup
 	warn        func(text string)
-	beforeSpawn func(Change) // Options.BeforeSpawn; may be nil
-	change      Change       // its argument
+	beforeSpawn func(RunChange) // Options.BeforeSpawn; may be nil
+	change      RunChange       // its argument
 	forks       *atomic.Int32
 	ticket      *forkTicket
 	forkedAt    time.Time // before the fork, from when on it is counted in forks; zero for never
@@ -104,7 +104,7 @@ func (s *Supervisor) advance() {
 			logs: [2]*logfile.Writer{p.out[0].log, p.out[1].log}, socket: p.socket, kernel: s.opt.kernel,
 			runName: s.cgroupName + "." + itoa(s.launches), warn: func(text string) { s.log.Warn(text) }, beforeSpawn: s.opt.BeforeSpawn,
 			forks: &s.forks, ticket: p.ticket,
-			change: Change{Group: p.group.def.Name, Name: p.def.Name, Def: p.def, GroupPriority: p.group.def.Priority}}
+			change: RunChange{Group: p.group.def.Name, Name: p.def.Name, Def: p.def, GroupPriority: p.group.def.Priority}}
 		if p.endOrphansFirst {
 			orphans := p.orphans
 			t.orphans = &orphans

@@ -9,9 +9,9 @@ import (
 	"supervisord/spec"
 )
 
-// Change is one process that began, ended, or is under another definition, for
+// RunChange is one process that began, ended, or is under another definition, for
 // a table of what runs.
-type Change struct {
+type RunChange struct {
 	Group, Name string
 	PID         int
 	// Runs is false for one that has ended, and all that belonged to it; the
@@ -29,7 +29,7 @@ type Change struct {
 // reportRunning tells Options.OnChange of a process that runs.
 func (s *Supervisor) reportRunning(p *process) {
 	if s.opt.OnChange != nil {
-		s.opt.OnChange(Change{
+		s.opt.OnChange(RunChange{
 			Group: p.group.def.Name, Name: p.def.Name, PID: p.descendants.pgid, Runs: true,
 			StartTime: p.began, Started: p.machine.Started, Cgroup: p.descendants.cgroup, Pipes: p.pipes,
 			GroupPriority: p.group.def.Priority, Def: p.def,
@@ -40,7 +40,7 @@ func (s *Supervisor) reportRunning(p *process) {
 // reportEnded tells it of one that has ended, with all of its descendants.
 func (s *Supervisor) reportEnded(p *process, pid int) {
 	if s.opt.OnChange != nil {
-		s.opt.OnChange(Change{Group: p.group.def.Name, Name: p.def.Name, PID: pid})
+		s.opt.OnChange(RunChange{Group: p.group.def.Name, Name: p.def.Name, PID: pid})
 	}
 }
 
@@ -71,7 +71,7 @@ type Survivor struct {
 
 // Remember makes what is remembered of a process that runs during the given
 // boot.
-func (c Change) Remember(boot string) Survivor {
+func (c RunChange) Remember(boot string) Survivor {
 	rules := proc.RulesOf(c.Def)
 	return Survivor{
 		Group: c.Group, Name: c.Name, PID: c.PID, Start: c.StartTime, Boot: boot, Started: c.Started,

@@ -50,11 +50,11 @@ type Options struct {
 	Print func(data []byte)
 	// OnChange is told of each process that begins or ends, and of each that is
 	// under another definition, from the loop; it must not block. It may be nil.
-	OnChange func(Change)
+	OnChange func(RunChange)
 	// BeforeSpawn is told of each process that is about to begin, from a goroutine that
 	// may wait: the fork does. A daemon that is killed between the two can find it
 	// by its pipes. It may be nil.
-	BeforeSpawn func(Change)
+	BeforeSpawn func(RunChange)
 
 	// kernel and children are replaced by tests; nil is the real machine.
 	kernel   kernel
@@ -77,8 +77,9 @@ type kernel interface {
 	Close() // when the last Start has ended
 }
 
-// Supervisor is the process table. Its methods may be called from any
-// goroutine while Run runs, and refuse with ShuttingDown once it has ended.
+// Supervisor is the process table. Its methods may be called from any goroutine; they
+// wait for Run to begin, and refuse with ShuttingDown once it has ended. Snapshot, Info
+// and Active then go by the last table there was.
 type Supervisor struct {
 	// Fixed after New.
 	opt      Options
@@ -128,7 +129,7 @@ type fact struct {
 	capture.Fact
 }
 
-// New makes a supervisor without groups. Call Run before anything else.
+// New makes a supervisor without groups. Nothing is done before Run is called.
 func New(o Options) *Supervisor {
 	if o.Identifier == "" {
 		o.Identifier = "supervisor"
@@ -166,8 +167,8 @@ func New(o Options) *Supervisor {
 	return s
 }
 
-// Stopping is closed when a shutdown or a restart begins: from then on nothing
-// is added or started any more.
+// Stopping is closed when a shutdown or a restart begins: from then on nothing is
+// added, and nothing is spawned but by a fork that is under way.
 func (s *Supervisor) Stopping() <-chan struct{} { return s.stopping }
 
 // Mood is the daemon's state. It never blocks.

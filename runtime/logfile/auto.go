@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"syscall"
 	"time"
 
@@ -60,31 +62,32 @@ func CreateAuto(dir, process, channel, identifier, mark string) (path string, er
 // Source: contract/config.md section 12, AUTO cleanup at start.
 // Differs: the identifier is taken literally, and what is in use is kept.
 func CleanAuto(dir, identifier string) (failed []string, err error) {
-	entries, err := os.ReadDir(dir)
+	list, err := os.Open(dir)
 	if err != nil {
 		return nil, err
 	}
-	name := regexp.MustCompile(`^.+?---` + regexp.QuoteMeta(identifier) + `-\S+\.log\.?\d{0,4}`)
-	var daemons []string // in the order in which they are met
-	logs := make(map[string][]string)
-	for _, e := range entries {
-		if !name.MatchString(e.Name()) {
-			continue
-		}
-		daemon := daemonOf(e.Name())
-		if logs[daemon] == nil {
-			daemons = append(daemons, daemon)
-		}
-		logs[daemon] = append(logs[daemon], filepath.Join(dir, e.Name()))
+	defer list.Close()
+	entries, err := list.Readdirnames(-1)
+	if err != nil {
+		return nil, err
 	}
-	for _, daemon := range daemons {
-		if anyInUse(logs[daemon]) {
+	slices.Sort(entries)
+	name := regexp.MustCompile(`^.+?---` + regexp.QuoteMeta(identifier) + `-\S+\.log\.?\d{0,4}`)
+	logs := make(map[string][]string) // by daemon
+	for _, e := range entries {
+		if name.MatchString(e) {
+			logs[daemonOf(e)] = append(logs[daemonOf(e)], e)
+		}
+	}
+	at := int(list.Fd())
+	for _, daemon := range slices.Sorted(maps.Keys(logs)) {
+		if slices.ContainsFunc(logs[daemon], func(e string) bool { return inUse(at, e) }) {
 			continue
 		}
-		for _, path := range logs[daemon] {
+		for _, e := range logs[daemon] {
 			// Not os.Remove, which would also delete an empty directory.
-			if err := unix.Unlink(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				failed = append(failed, path)
+			if err := unix.Unlinkat(at, e, 0); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				failed = append(failed, filepath.Join(dir, e))
 			}
 		}
 	}
@@ -103,20 +106,11 @@ func daemonOf(name string) string {
 	return name
 }
 
-func anyInUse(paths []string) bool {
-	for _, path := range paths {
-		if inUse(path) {
-			return true
-		}
-	}
-	return false
-}
-
-// inUse reports whether a daemon has a log open. Ours lock theirs; of others, such as
+// inUse reports whether a daemon has a log of the directory dir open. Ours lock theirs; of others, such as
 // the original Supervisor, the kernel may know. Where it cannot tell, as on a network
 // file system, nobody has.
-func inUse(path string) bool {
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+func inUse(dir int, name string) bool {
+	fd, err := unix.Openat(dir, name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return false
 	}
