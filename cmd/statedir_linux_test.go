@@ -30,10 +30,10 @@ func TestStateOfDaemonUser(t *testing.T) {
 	s := &eventRun{oracle.StartIn(t, oracle.Ours, dir, strings.Replace(oracle.Prelude, "[supervisord]", "[supervisord]\nuser="+name, 1)+`
 [program:p]
 command=/bin/cat
-`, inNamespaces(0, "mount -t tmpfs -o mode=755 none /var/lib; mkdir -m 700 /var/lib/supervisord")), t}
+`, inNamespaces(0, fmt.Sprintf("mkdir -p -m 700 %[1]s; mount -t tmpfs -o mode=700 none %[1]s", oracle.StateDir()))), t}
 	s.until("p", "RUNNING")
 	for _, file := range []string{"history.json", "running.json"} {
-		pattern := fmt.Sprintf("/proc/%d/root/var/lib/supervisord/*/%s", s.PID(), file)
+		pattern := fmt.Sprintf("/proc/%d/root%s/*/%s", s.PID(), oracle.StateDir(), file)
 		s.wait(file, func() bool { found, _ := filepath.Glob(pattern); return len(found) == 1 })
 		found, _ := filepath.Glob(pattern)
 		info, err := os.Stat(found[0])
@@ -53,6 +53,33 @@ command=/bin/cat
 	}
 	if strings.Contains(s.Log(), "state directory") {
 		t.Errorf("it complains:\n%s", s.Log())
+	}
+}
+
+// TestStateOfTests: the daemons that tests start keep their state in a directory of the
+// tests, and none in that of the machine.
+func TestStateOfTests(t *testing.T) {
+	t.Parallel()
+	if os.Getuid() != 0 {
+		t.Skip("only root's state is kept outside of the home directory, which is the test's")
+	}
+	s := &eventRun{oracle.StartDaemon(t, oracle.Ours, t.TempDir(), oracle.Prelude+"[program:p]\ncommand=/bin/cat\n"), t}
+	s.until("p", "RUNNING")
+	own := ""
+	s.wait("its state", func() bool {
+		for fd := range 100 { // the table of what runs is kept open
+			to, _ := os.Readlink(fmt.Sprintf("/proc/%d/fd/%d", s.PID(), fd))
+			if strings.HasPrefix(filepath.Base(to), "running.") {
+				own = filepath.Dir(to)
+			}
+		}
+		return own != ""
+	})
+	if filepath.Dir(own) != oracle.StateDir() {
+		t.Errorf("it keeps its state in %s", own)
+	}
+	if _, err := os.Lstat(filepath.Join("/var/lib/supervisord", filepath.Base(own))); err == nil {
+		t.Error("it keeps state in /var/lib/supervisord, too")
 	}
 }
 

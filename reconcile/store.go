@@ -45,6 +45,10 @@ func OpenStore(dir string, log *slog.Logger) *Store {
 	return s
 }
 
+// rootStateDir is a variable so that a build can set another one, with -ldflags=-X, as
+// the end-to-end tests do.
+var rootStateDir = "/var/lib/supervisord"
+
 // DefaultStateDir is where state is kept when the configuration names no place:
 // /var/lib/supervisord for root, else a directory below that of the user. It is
 // "" when there is none.
@@ -52,7 +56,7 @@ func OpenStore(dir string, log *slog.Logger) *Store {
 // Source: reconciler.md, Configuration, statedir.
 func DefaultStateDir(uid int, getenv func(string) string) string {
 	if uid == 0 {
-		return "/var/lib/supervisord"
+		return rootStateDir
 	}
 	if dir := getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
 		return filepath.Join(dir, "supervisord")

@@ -70,6 +70,11 @@ func Main(m *testing.M) int {
 	return m.Run()
 }
 
+// StateDir is where the daemons under test that root runs keep their state, unless
+// their configuration names a place: it is built into them, so that no test leaves
+// anything in the machine's own directory.
+func StateDir() string { return filepath.Join(built.dir, "state") }
+
 // Command is the path of the program of that name: Debian's, or ours, built
 // from the package supervisord/cmd/NAME when it is first asked for. GOFLAGS
 // reaches that build, so GOFLAGS=-race tests daemons with the race detector.
@@ -91,7 +96,8 @@ func Command(t testing.TB, kind Kind, name string) string {
 	built.Unlock()
 	p.once.Do(func() {
 		p.path = filepath.Join(built.dir, name)
-		out, err := exec.Command("go", "build", "-o", p.path, "supervisord/cmd/"+name).CombinedOutput()
+		out, err := exec.Command("go", "build", "-o", p.path, "-ldflags=-X supervisord/reconcile.rootStateDir="+StateDir(),
+			"supervisord/cmd/"+name).CombinedOutput()
 		if err != nil {
 			p.err = fmt.Errorf("cannot build %s: %v\n%s", name, err, out)
 		}
