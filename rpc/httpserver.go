@@ -27,17 +27,18 @@ type httpServer struct {
 	// local is set for a TCP listener that only this machine can reach.
 	local bool
 
+	socket *socket
+
 	mu       sync.Mutex // guards the following
 	listener net.Listener
-	file     os.FileInfo        // the socket file that is ours; nil for TCP
 	serve    func(net.Listener) // set while Run runs
 }
 
 type httpServerKey struct{}
 
-// open makes an HTTP server that listens.
-func (s *Server) open(sv spec.Server) (*httpServer, error) {
-	hs := &httpServer{Server: sv, server: s, conns: newConns(s.opt.MaxConns), cross: http.NewCrossOriginProtection()}
+// open makes an HTTP server on a socket.
+func (s *Server) open(sv spec.Server, k readySocket) (*httpServer, error) {
+	hs := &httpServer{Server: sv, server: s, socket: k.socket, conns: newConns(s.opt.MaxConns), cross: http.NewCrossOriginProtection()}
 	if sv.Network == "unix" {
 		hs.conns.kept = s.opt.MaxConns / 8
 	}
@@ -53,20 +54,9 @@ func (s *Server) open(sv spec.Server) (*httpServer, error) {
 	// No client of Supervisor's speaks HTTP/2.
 	hs.http.Protocols = new(http.Protocols)
 	hs.http.Protocols.SetHTTP1(true)
-	if sv.CertFile != "" {
-		config, err := tlsConfig(sv)
-		if err != nil {
-			return nil, err
-		}
-		hs.http.TLSConfig = config
-	}
+	hs.http.TLSConfig = k.tls
 	var err error
-	if sv.Network == "unix" {
-		hs.listener, hs.file, err = s.listenUnix(sv)
-	} else {
-		hs.listener, err = listenTCP(sv)
-	}
-	if err != nil {
+	if hs.listener, err = k.duplicate(); err != nil {
 		return nil, err
 	}
 	if addr, ok := hs.listener.Addr().(*net.TCPAddr); ok {
@@ -101,19 +91,23 @@ func (hs *httpServer) run(ctx context.Context, serving *sync.WaitGroup) {
 func (hs *httpServer) check() error {
 	hs.mu.Lock()
 	defer hs.mu.Unlock()
-	if hs.file == nil || hs.serve == nil {
+	if hs.serve == nil {
 		return nil
 	}
-	if _, err := os.Lstat(hs.Path); !errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	listener, file, err := hs.server.listenUnix(hs.Server)
+	made, err := hs.socket.remake(hs.server.sockets.opt)
 	if err != nil {
 		return fmt.Errorf("cannot make the socket %s again: %w", hs.Path, err)
 	}
+	if !made {
+		return nil
+	}
+	listener, err := hs.socket.duplicate()
+	if err != nil {
+		return err
+	}
 	hs.server.log.Warn(fmt.Sprintf("socket %s had vanished and was made again", hs.Path))
 	old := hs.listener
-	hs.listener, hs.file = listener, file
+	hs.listener = listener
 	hs.serve(listener)
 	return old.Close()
 }
@@ -127,10 +121,6 @@ func (hs *httpServer) close() error {
 	if e := hs.listener.Close(); !errors.Is(e, net.ErrClosed) {
 		err = errors.Join(err, e)
 	}
-	if hs.file != nil {
-		err = errors.Join(err, unlinkIfOurs(hs.Path, hs.file))
-		hs.file = nil
-	}
 	return err
 }
 
@@ -143,11 +133,14 @@ func (hs *httpServer) name() string {
 }
 
 // tlsConfig is TLS with the section's certificate; with client_ca only clients
-// that show a certificate of that authority are let in.
+// that show a certificate of that authority are let in. It is nil for plain HTTP.
 func tlsConfig(sv spec.Server) (*tls.Config, error) {
+	if sv.CertFile == "" {
+		return nil, nil
+	}
 	pair, err := tls.LoadX509KeyPair(sv.CertFile, sv.KeyFile)
 	if err != nil {
-		return nil, fmt.Errorf("cannot use certfile and keyfile of section [%s]: %w", sv.Section, err)
+		return nil, unusable(sv, "certfile and keyfile", "certfile", err)
 	}
 	config := &tls.Config{
 		Certificates: []tls.Certificate{pair},
@@ -159,12 +152,20 @@ func tlsConfig(sv spec.Server) (*tls.Config, error) {
 	}
 	pem, err := os.ReadFile(sv.ClientCA)
 	if err != nil {
-		return nil, fmt.Errorf("cannot use client_ca of section [%s]: %w", sv.Section, err)
+		return nil, unusable(sv, "client_ca", "client_ca", err)
 	}
 	config.ClientCAs = x509.NewCertPool()
 	if !config.ClientCAs.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("cannot use client_ca of section [%s]: %s holds no certificate", sv.Section, sv.ClientCA)
+		return nil, unusable(sv, "client_ca", "client_ca", errors.New(sv.ClientCA+" holds no certificate"))
 	}
 	config.ClientAuth = tls.RequireAndVerifyClientCert
 	return config, nil
+}
+
+// unusable is about files of a section that TLS cannot use.
+func unusable(sv spec.Server, what, key string, err error) error {
+	return &keyError{
+		key: key, plain: fmt.Sprintf("cannot use %s: %v", what, err), err: err,
+		text: fmt.Sprintf("cannot use %s of section [%s]: %v", what, sv.Section, err),
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"net/netip"
@@ -37,16 +38,12 @@ func listenTCP(sv spec.Server) (net.Listener, error) {
 	return l, nil
 }
 
-// listenUnix makes the socket under a name of its own, sets its mode, and only
-// then gives it its real name, so that nobody meets a socket of a wrong mode.
-// The info is that of the socket's file, by which it is known again at the end.
+// listenUnix makes a socket under a name of its own and sets its mode and owner, so
+// that nobody meets a socket of a wrong mode under its real name. The info is that of
+// the socket's file, by which it is known again at the end.
 //
 // Source: contract/config.md section 10, unix socket.
-func (s *Server) listenUnix(sv spec.Server) (net.Listener, os.FileInfo, error) {
-	temp := fmt.Sprintf("%s.%d", sv.Path, s.opt.PID)
-	if len(temp) >= len(syscall.RawSockaddrUnix{}.Path) {
-		return nil, nil, errors.New("Cannot open an HTTP server: socket.error reported AF_UNIX path too long")
-	}
+func listenUnix(sv spec.Server, temp string) (net.Listener, os.FileInfo, error) {
 	if _, err := freeName(temp); err != nil {
 		return nil, nil, err
 	}
@@ -54,19 +51,17 @@ func (s *Server) listenUnix(sv spec.Server) (net.Listener, os.FileInfo, error) {
 	if err != nil {
 		return nil, nil, openError(err)
 	}
-	info, err := s.publish(sv, temp)
-	if removed := os.Remove(temp); err == nil {
-		err = removed
+	if err = os.Chmod(temp, fs.FileMode(sv.Mode).Perm()|specialBits(sv.Mode)); err != nil {
+		err = openError(err)
+	} else {
+		err = chown(sv, temp)
 	}
+	var info os.FileInfo
 	if err == nil {
-		err = chown(sv)
+		info, err = os.Lstat(temp)
 	}
 	if err != nil {
-		l.Close()
-		if info != nil {
-			err = errors.Join(err, unlinkIfOurs(sv.Path, info))
-		}
-		return nil, nil, err
+		return nil, nil, errors.Join(err, l.Close(), os.Remove(temp))
 	}
 	return l, info, nil
 }
@@ -86,33 +81,27 @@ func listenPrivate(path string) (net.Listener, error) {
 	return l, nil
 }
 
-// publish links the socket to its real name. A name that is taken by a socket
-// on which nobody answers is freed first.
-func (s *Server) publish(sv spec.Server, temp string) (os.FileInfo, error) {
-	if err := os.Chmod(temp, fs.FileMode(sv.Mode).Perm()|specialBits(sv.Mode)); err != nil {
-		return nil, openError(err)
-	}
-	info, err := os.Lstat(temp)
-	if err != nil {
-		return nil, openError(err)
-	}
-	err = os.Link(temp, sv.Path)
+// publish links a socket to its real name. A name that is taken by a socket on which
+// nobody answers is freed first, which stderr is told.
+func publish(temp, path string, stderr io.Writer) error {
+	err := os.Link(temp, path)
 	if errors.Is(err, fs.ErrExist) {
-		freed, refused := freeName(sv.Path)
+		freed, refused := freeName(path)
 		if refused != nil {
-			return nil, refused
+			return refused
 		}
 		if freed {
-			fmt.Fprintf(s.opt.Stderr, "Unlinking stale socket %s\n", sv.Path)
+			fmt.Fprintf(stderr, "Unlinking stale socket %s\n", path)
 		}
-		if err = os.Link(temp, sv.Path); errors.Is(err, fs.ErrExist) { // someone else was faster
-			return nil, errInUse
-		}
+		err = os.Link(temp, path)
 	}
-	if err != nil {
-		return nil, openError(err)
+	switch {
+	case errors.Is(err, fs.ErrExist): // someone else was faster
+		return errInUse
+	case err != nil:
+		return openError(err)
 	}
-	return info, nil
+	return nil
 }
 
 // freeName removes a socket on which nobody answers, and nothing else: a path that
@@ -179,20 +168,23 @@ func specialBits(mode int) (m fs.FileMode) {
 	return m
 }
 
-// chown gives the socket to its owner.
-func chown(sv spec.Server) error {
+// chown gives the socket, which still has a temporary name, to its owner.
+func chown(sv spec.Server, temp string) error {
 	if sv.Owner.UID == -1 && sv.Owner.GID == -1 {
 		return nil
 	}
-	err := os.Lchown(sv.Path, sv.Owner.UID, sv.Owner.GID)
+	err := os.Lchown(temp, sv.Owner.UID, sv.Owner.GID)
 	if errors.Is(err, fs.ErrPermission) {
 		name := strconv.Itoa(os.Getuid())
 		if u, err := user.Current(); err == nil {
 			name = u.Username
 		}
-		return fmt.Errorf(`Not permitted to chown %s to uid/gid (%d, %d); adjust "sockchown" value in config file `+
-			"or on command line to values that the current user (%s) can successfully chown",
-			sv.Path, sv.Owner.UID, sv.Owner.GID, name)
+		return &keyError{
+			key: "chown", plain: fmt.Sprintf("user %s may not give the socket away", name), err: err,
+			text: fmt.Sprintf(`Not permitted to chown %s to uid/gid (%d, %d); adjust "sockchown" value in config file `+
+				"or on command line to values that the current user (%s) can successfully chown",
+				sv.Path, sv.Owner.UID, sv.Owner.GID, name),
+		}
 	}
 	if err != nil {
 		return openError(err)
@@ -223,17 +215,26 @@ func openError(err error) error {
 		if dns.IsTemporary {
 			number = -3 // EAI_AGAIN
 		}
-		return fmt.Errorf("%s%d", text, number)
+		return &openFailure{fmt.Sprintf("%s%d", text, number), err}
 	}
 	var errno syscall.Errno
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return errInUse
 	case errors.As(err, &errno) && unix.ErrnoName(errno) != "":
-		return fmt.Errorf("%serrno.%s (%d)", text, unix.ErrnoName(errno), int(errno))
+		return &openFailure{fmt.Sprintf("%serrno.%s (%d)", text, unix.ErrnoName(errno), int(errno)), err}
 	}
-	return fmt.Errorf("%s%v", text, err)
+	return &openFailure{fmt.Sprintf("%s%v", text, err), err}
 }
+
+// openFailure is a failure in Supervisor's words, with what the system said.
+type openFailure struct {
+	text string
+	err  error
+}
+
+func (e *openFailure) Error() string { return e.text }
+func (e *openFailure) Unwrap() error { return e.err }
 
 // connContext is http.Server's ConnContext hook: requests find in their context the
 // server, the client's address or uid, and the state of the connection.

@@ -20,6 +20,8 @@ import (
 type Options struct {
 	// Servers are the sections to serve, in the order they are opened.
 	Servers []spec.Server
+	// Sockets are those of Servers, for the Server to close; nil has Listen open them.
+	Sockets *Sockets
 
 	// Processes, Config and MainLog are what is served. None may be nil.
 	Processes Processes
@@ -81,6 +83,7 @@ type Server struct {
 	methods           *table // what clients may call
 	supervisorMethods *table // supervisor.*, which the status page uses in any case
 	servers           []*httpServer
+	sockets           *Sockets
 	started           time.Time       // what Last-Modified of our own files says
 	names             map[string]bool // of this machine
 	memory            *memory
@@ -128,7 +131,10 @@ func New(o Options) *Server {
 	if o.Poll == 0 {
 		o.Poll = 100 * time.Millisecond
 	}
-	s := &Server{opt: o, log: o.Logger, started: time.Now(), names: ownNames(o.HostsFile), memory: newMemory(o.Memory, o.MemoryWait)}
+	s := &Server{
+		opt: o, log: o.Logger, sockets: o.Sockets, started: time.Now(),
+		names: ownNames(o.HostsFile), memory: newMemory(o.Memory, o.MemoryWait),
+	}
 	supervisor := s.supervisorNamespace()
 	s.supervisorMethods = newTable([]Namespace{supervisor})
 	namespaces := []Namespace{s.systemNamespace()}
@@ -151,13 +157,23 @@ func maxConns(servers int) int {
 	return int(min(max(share, least), most))
 }
 
-// Listen opens every socket. If one cannot be opened, those before it are
-// closed again and the error is what Supervisor says after "Error: ".
+// Listen makes a server of every socket, and opens those that are not open yet. If
+// that fails all are closed again, and the error is what Supervisor says after
+// "Error: ".
 //
 // Source: contract/config.md section 10.
 func (s *Server) Listen() error {
-	for _, sv := range s.opt.Servers {
-		hs, err := s.open(sv)
+	if s.sockets == nil {
+		var err error
+		if s.sockets, err = OpenSockets(s.opt.Servers, SocketOptions{PID: s.opt.PID, Stderr: s.opt.Stderr}); err != nil {
+			return err
+		}
+	}
+	if err := s.sockets.complete(); err != nil {
+		return errors.Join(err, s.Close())
+	}
+	for i, sv := range s.opt.Servers {
+		hs, err := s.open(sv, s.sockets.list[i])
 		if err != nil {
 			return errors.Join(err, s.Close())
 		}
@@ -211,7 +227,7 @@ func (s *Server) Close() error {
 	for _, hs := range s.servers {
 		errs = append(errs, hs.close())
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, s.sockets.Close())...)
 }
 
 // Check makes the file of a unix socket anew if someone took it away, so that
