@@ -88,9 +88,9 @@ func (s *Supervisor) callOff(p *process) bool {
 	return p.calledOff
 }
 
-// advance begins the next launch unless one is under way.
+// advance begins the next launch unless one is under way, or all are held.
 func (s *Supervisor) advance() {
-	for s.launching.over() && len(s.launchQueue) > 0 {
+	for !s.held && s.launching.over() && len(s.launchQueue) > 0 {
 		next := s.launchQueue[0]
 		s.launchQueue[0] = queuedLaunch{}
 		s.launchQueue = s.launchQueue[1:]

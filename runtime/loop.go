@@ -27,7 +27,8 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	}
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
-	over, gaveUp := ctx.Done(), s.gaveUp
+	over, gaveUp, hold := ctx.Done(), s.gaveUp, s.opt.Hold
+	s.held = hold != nil
 
 	s.updateSubreaper()
 	s.reap() // a child may have died before anybody listened
@@ -44,6 +45,9 @@ func (s *Supervisor) Run(ctx context.Context) error {
 			s.log.Debug("received SIGCHLD indicating a child quit")
 			s.reap()
 		case <-timer.C:
+		case <-hold:
+			hold, s.held = nil, false
+			s.advance()
 		case <-over:
 			over = nil // once
 			s.beginShutdown(state.MoodShutdown)

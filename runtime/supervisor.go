@@ -56,6 +56,10 @@ type Options struct {
 	// by its pipes. It may be nil.
 	BeforeSpawn func(RunChange)
 
+	// Hold keeps back every launch until it is closed: what was started meanwhile is
+	// STARTING. nil holds nothing.
+	Hold <-chan struct{}
+
 	// kernel and children are replaced by tests; nil is the real machine.
 	kernel   kernel
 	children <-chan os.Signal
@@ -109,6 +113,7 @@ type Supervisor struct {
 	inFlight        sync.WaitGroup // launches under way
 	closing         sync.WaitGroup // closings, changes and removals of logs under way
 	launches        int            // how many were begun, ever
+	held            bool           // Options.Hold is not closed yet
 	launching       queuedLaunch   // which the queue waits for, unless it is over
 	overtakeAt      time.Time      // when the queue goes on without it
 	unknownExits    map[int]unknownExit

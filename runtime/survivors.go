@@ -27,8 +27,8 @@ const killPatience = 10 * time.Second
 // A shutdown cuts it short: ended is not called for those that are left, so that
 // the next daemon finds them.
 //
-// It may be called from any goroutine but the loop, and is meant for the time
-// before Begin, so that nothing runs twice.
+// It may be called from any goroutine but the loop, and is meant for the time in which
+// Options.Hold keeps back every launch, so that nothing runs twice.
 //
 // Source: reconciler.md, After the daemon itself was killed.
 func (s *Supervisor) EndSurvivors(list []Survivor, ended func(Survivor)) {

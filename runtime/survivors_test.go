@@ -326,3 +326,44 @@ func TestRunningIsTold(t *testing.T) {
 		expect("web ended")
 	}, program("web", caged))
 }
+
+// While launches are held nothing runs, whoever asks; then everything that was started
+// does, and what was stopped meanwhile does not.
+func TestHeldLaunches(t *testing.T) {
+	var hold chan struct{}
+	prepareOptions = func(o *Options) { // in the bubble
+		hold = make(chan struct{})
+		o.Hold = hold
+	}
+	defer func() { prepareOptions = nil }()
+	inBubble(t, func(b *bench) {
+		b.after(time.Minute)
+		b.expect("web", state.Starting)
+		started := make(chan error, 1)
+		go func() { _, err := b.sup.Start(background, one("asked"), true); started <- err }()
+		b.after(time.Minute)
+		b.expect("asked", state.Starting)
+		stopped := make(chan error, 1)
+		go func() { _, err := b.sup.Stop(background, one("unwanted"), true); stopped <- err }()
+		b.after(time.Second)
+		if started := b.kernel.started; len(started) > 0 {
+			t.Errorf("started: %v", started)
+		}
+		close(hold)
+		b.after(time.Second)
+		for _, name := range []string{"web", "asked"} {
+			b.expect(name, state.Running)
+		}
+		b.expect("unwanted", state.Stopped)
+		for what, c := range map[string]chan error{"start": started, "stop": stopped} {
+			select {
+			case err := <-c:
+				if err != nil {
+					t.Errorf("%s: %v", what, err)
+				}
+			default:
+				t.Errorf("the %s was not answered", what)
+			}
+		}
+	}, program("web", nil), program("asked", manual), program("unwanted", nil))
+}
