@@ -1,6 +1,9 @@
 package cmd
 
 import (
+	"fmt"
+	"net"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -8,44 +11,151 @@ import (
 	"supervisord/cmd/internal/oracle"
 )
 
-// TestFailedRestartSaysWhy: a daemon in the background that does not come up again
-// after a SIGHUP says why in the log that it had, whichever step failed.
-func TestFailedRestartSaysWhy(t *testing.T) {
+// TestReloadIsRefused: a reload whose next life could not begin stops nothing, and says
+// which key of which section is the reason.
+func TestReloadIsRefused(t *testing.T) {
 	t.Parallel()
-	const holding = oracle.Prelude + `
+	const config = `[unix_http_server]
+file={{.Sock}}
+
+[inet_http_server]
+port=127.0.0.1:{{.Port}}
+
+[supervisord]
+logfile={{.Dir}}/supervisord.log
+pidfile={{.Dir}}/supervisord.pid
+childlogdir={{.Dir}}
+
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
+
+[supervisorctl]
+serverurl=unix://{{.Sock}}
+
+[program:p]
+command=/bin/cat
+`
+	taken, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	s := &eventRun{oracle.StartDaemon(t, oracle.Ours, t.TempDir(), config), t}
+	s.until("p", "RUNNING")
+	pid := s.pid("p")
+	if err := os.Mkdir(s.Dir+"/directory", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	refused := 0
+	for name, row := range map[string]struct{ old, new, want string }{
+		"certificate": {
+			"port=127.0.0.1:{{.Port}}", "port=127.0.0.1:{{.Port}}\ncertfile={{.Dir}}/none\nkeyfile={{.Dir}}/none",
+			"[inet_http_server] certfile: cannot use certfile and keyfile: open {{.Dir}}/none: no such file or directory",
+		},
+		"port": {
+			"port=127.0.0.1:{{.Port}}", "port=" + taken.Addr().String(),
+			"[inet_http_server] port: another program is listening on " + taken.Addr().String(),
+		},
+		"socket": {
+			"file={{.Sock}}", "file={{.Dir}}/none/s",
+			"[unix_http_server] file: cannot listen on {{.Dir}}/none/s: no such directory (create {{.Dir}}/none)",
+		},
+		"log": {
+			"logfile={{.Dir}}/supervisord.log", "logfile={{.Dir}}/directory",
+			`[supervisord] logfile: cannot open logfile "{{.Dir}}/directory"`,
+		},
+		"mistake": {"command=/bin/cat", "command=/bin/cat\nautostart=perhaps", "invalid value for autostart"},
+	} {
+		s.Write("supervisord.conf", strings.ReplaceAll(config, row.old, row.new))
+		want := strings.ReplaceAll(row.want, "{{.Dir}}", s.Dir)
+		if _, err := s.Call("supervisor.restart"); err == nil || !strings.Contains(err.Error(), "CANT_REREAD: ") ||
+			name != "mistake" && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: the client is told %v\nwant %s", name, err, want)
+		}
+		s.Signal(syscall.SIGHUP)
+		refused++
+		s.wait("the refusal", func() bool { return strings.Count(s.Log(), "ERRO restart refused, nothing was stopped: ") == refused })
+		if name != "mistake" && !strings.Contains(s.Log(), "nothing was stopped: "+want) {
+			t.Errorf("%s: the log does not say %s", name, want)
+		}
+		if now := s.pid("p"); now != pid || s.State("p") != "RUNNING" {
+			t.Fatalf("%s: p is %s with pid %d, had %d", name, s.State("p"), now, pid)
+		}
+	}
+	s.Write("supervisord.conf", config)
+	s.call("restart")
+	s.wait("the restart", func() bool { return strings.Count(s.Log(), "supervisord started with pid") == 2 })
+	s.until("p", "RUNNING")
+	if left, _ := os.ReadDir(s.Dir + "/directory"); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+// holding is a daemon in the background that cannot restart before the test says so.
+const holding = oracle.Prelude + `
+[inet_http_server]
+port=127.0.0.1:{{.Port}}
+
 [program:p]
 command=/bin/sh -c "trap '' TERM; echo ready; while ! test -e {{.Dir}}/go; do sleep 0.05; done"
 stdout_logfile={{.Dir}}/p.out
 stopwaitsecs=100
 `
-	for _, test := range []struct {
-		name string
-		fail func(s *eventRun)
-		want string
-	}{
-		{"log", func(s *eventRun) {
-			s.Write("conf.d/x", "") // a directory is no log, which only opening it shows
-			s.Write("supervisord.conf", strings.Replace(holding, "{{.Dir}}/supervisord.log", "{{.Dir}}/conf.d", 1))
-			s.Signal(syscall.SIGHUP)
-			s.logged("waiting for p to die")
-			s.Write("go", "")
-		}, `CRIT cannot restart: cannot open logfile "{{.Dir}}/conf.d"`},
-		{"configuration", func(s *eventRun) {
-			s.Signal(syscall.SIGHUP)
-			s.logged("waiting for p to die") // it has been read and found good
-			s.Write("supervisord.conf", strings.Replace(holding, "stopwaitsecs=100", "stopwaitsecs=many", 1))
-			s.Write("go", "")
-		}, "CRIT cannot restart: invalid literal for int() with base 10: 'many' in section 'program:p'"},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			s := &eventRun{oracle.StartDetached(t, oracle.Ours, t.TempDir(), holding), t}
-			if status := s.Wait(); status != 0 { // from now on signals go to the daemon
-				t.Fatalf("exit status %d", status)
-			}
-			s.wait("p", func() bool { return s.Read("p.out") != "" })
-			test.fail(s)
-			s.logged(strings.ReplaceAll(test.want, "{{.Dir}}", s.Dir))
-		})
+
+func startHolding(t *testing.T) *eventRun {
+	s := &eventRun{oracle.StartDetached(t, oracle.Ours, t.TempDir(), holding), t}
+	if status := s.Wait(); status != 0 { // from now on signals go to the daemon
+		t.Fatalf("exit status %d", status)
 	}
+	s.wait("p", func() bool { return s.Read("p.out") != "" })
+	return s
+}
+
+// TestRestartAlthoughFilesBroke: files that were good when a restart was asked for, and
+// are not when everything has stopped, are in force as they were.
+func TestRestartAlthoughFilesBroke(t *testing.T) {
+	t.Parallel()
+	s := startHolding(t)
+	s.Signal(syscall.SIGHUP)
+	s.logged("waiting for p to die")
+	s.Write("supervisord.conf", strings.Replace(holding, "stopwaitsecs=100", "stopwaitsecs=many", 1))
+	s.Write("go", "")
+	s.logged("what they said then is in force: ")
+	s.wait("the restart", func() bool { return strings.Count(s.Log(), "supervisord started with pid") == 2 })
+	if info, err := s.Call("supervisor.getProcessInfo", "p"); err != nil {
+		t.Errorf("p: %v, %v", info, err)
+	}
+}
+
+// TestRestartWithNewFiles: files that change, for good ones, while everything is being
+// stopped are in force after the restart.
+func TestRestartWithNewFiles(t *testing.T) {
+	t.Parallel()
+	s := startHolding(t)
+	s.Signal(syscall.SIGHUP)
+	s.logged("waiting for p to die")
+	s.Write("supervisord.conf", strings.Replace(holding, "[program:p]", "[program:q]", 1))
+	s.Write("go", "")
+	s.wait("q", func() bool { return s.State("q") != "" })
+	if state := s.State("p"); state != "" {
+		t.Errorf("p is %s", state)
+	}
+}
+
+// TestFailedRestartSaysWhy: a daemon in the background that does not come up again
+// after a SIGHUP says why in its log. Whether an address is free that its own socket
+// is a part of cannot be known before.
+func TestFailedRestartSaysWhy(t *testing.T) {
+	t.Parallel()
+	s := startHolding(t)
+	other, err := net.Listen("tcp4", fmt.Sprintf("127.0.0.2:%d", s.Port))
+	if err != nil {
+		t.Skipf("no second address: %v", err)
+	}
+	defer other.Close()
+	s.Write("supervisord.conf", strings.Replace(holding, "port=127.0.0.1:", "port=*:", 1))
+	s.Signal(syscall.SIGHUP)
+	s.logged("waiting for p to die")
+	s.Write("go", "")
+	s.logged(fmt.Sprintf("CRIT cannot restart: [inet_http_server] port: another program is listening on :%d", s.Port))
 }

@@ -36,7 +36,9 @@ type Processes interface {
 	// Emit sends a REMOTE_COMMUNICATION event. It works during shutdown too.
 	Emit(ctx context.Context, typ, data string) error
 
-	// Shutdown and Restart ask for an orderly stop; they return at once.
+	// Shutdown and Restart ask for an orderly stop; they return without waiting for it.
+	// Restart is refused, with fault CANT_REREAD, unless all that the next life needs has
+	// been had.
 	Shutdown(ctx context.Context) error
 	Restart(ctx context.Context) error
 }

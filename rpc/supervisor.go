@@ -82,12 +82,15 @@ func (s *Server) daemonMethods() []Method {
 		{
 			Name: "restart",
 			Help: "Stop every process in order, then begin anew with the configuration read again.\n" +
-				"A configuration that has a mistake is refused with CANT_REREAD, and nothing stops.\n" +
+				"It is refused with CANT_REREAD, and nothing stops, if the configuration has a mistake or what it asks\n" +
+				"for, such as a socket or a certificate, cannot be had.\n" +
 				"The answer does not wait for the restart.",
 			Returns: Param{Type: "boolean", Name: "result", Text: "true"},
 			Waits:   true,
 			Done:    "restart requested",
-			Func:    s.restart,
+			Func: func(ctx context.Context, _ Args) (any, error) {
+				return true, s.opt.Processes.Restart(ctx)
+			},
 		},
 		{
 			Name:          "sendRemoteCommEvent",
@@ -100,15 +103,6 @@ func (s *Server) daemonMethods() []Method {
 			},
 		},
 	}
-}
-
-// restart checks the configuration first: with a broken one Supervisor stops
-// everything and then cannot start (contract/reconcile.md section 8, row 9).
-func (s *Server) restart(ctx context.Context, _ Args) (any, error) {
-	if _, err := s.reread(ctx); err != nil {
-		return nil, err
-	}
-	return true, s.opt.Processes.Restart(ctx)
 }
 
 // configMethods are those about the groups that the configuration has.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 
@@ -15,7 +16,6 @@ import (
 	"supervisord/runtime"
 	"supervisord/runtime/event"
 	"supervisord/runtime/launch"
-	"supervisord/runtime/mainlog"
 	"supervisord/spec"
 )
 
@@ -35,67 +35,70 @@ type daemon struct {
 	serials  event.Serials // events are numbered over restarts
 	notes    []note        // for the log, from before it was open
 	restarts int
-	caught   *caught  // signals, over all lives
-	printer  *printer // of standard output, over all lives
+	caught   *caught    // signals, over all lives
+	lives    chan *life // each when it can take signals, and nil when it has ended
+	printer  *printer   // of standard output, over all lives
 
-	restartedBy atomic.Value // string: who asked for the last restart
-	exiting     bool         // a signal asked for the exit too late for the supervisor; set before live returns
-
-	lastLog mainlog.Options // of the newest log that could be opened
+	preparing   sync.Mutex   // held while a life is made ready; guards the following
+	current     *prepared    // the life that runs; changed between two lives only
+	next        *prepared    // the one after the restart that was asked for
+	restartedBy atomic.Value // string: who asked for it
 }
 
 // run is the daemon's life; it returns the exit status.
 func (d *daemon) run() int {
-	for ; ; d.restarts++ {
-		start, err := d.start()
-		if err != nil {
-			return d.fail(err)
-		}
-		if d.restarts == 0 && !start.Config.Daemon.NoDaemon && d.ready == nil {
-			return background(d.argv0)
-		}
-		if d.restarts == 0 {
-			launch.CloseOnExecAll() // not sooner: whoever becomes the daemon keeps what this one was started with
-			d.caught, d.printer = catch(), newPrinter(os.Stdout)
-		}
-		switch err := d.live(start); {
-		case err == nil, d.exiting && errors.Is(err, runtime.ErrRestart):
-			return 0
-		case !errors.Is(err, runtime.ErrRestart):
-			return d.fail(err)
-		}
+	start, err := d.start()
+	if err != nil {
+		return d.fail(err)
 	}
+	if !start.Config.Daemon.NoDaemon && d.ready == nil {
+		return background(d.argv0)
+	}
+	launch.CloseOnExecAll() // not sooner: whoever becomes the daemon keeps what this one was started with
+	d.caught, d.printer, d.lives = catch(), newPrinter(os.Stdout), make(chan *life)
+	go d.takeSignals() // ends with the process
+	for err = d.first(start); ; err = d.again() {
+		if err == nil {
+			err = d.live()
+		}
+		if !errors.Is(err, runtime.ErrRestart) {
+			break
+		}
+		d.restarts++
+	}
+	if err != nil {
+		return d.fail(err)
+	}
+	if d.next != nil {
+		d.next.discard(d.current)
+	}
+	closeLog(d.current.log)
+	return 0
 }
 
-// start reads the configuration for a life. A daemon that is about to change its
-// directory reads a file of a relative path by its whole path, under which it will
-// find it again. Differs: the original loses it (contract/reconcile.md section 7).
+// start reads the configuration for a life. From then on a file of a relative path is
+// known by its whole path, under which the daemon finds it whatever its directory is.
+// Differs: the original loses it (contract/reconcile.md section 7).
 func (d *daemon) start() (*reconcile.Start, error) {
 	start, err := reconcile.Startup(d.host, d.path, d.statedir, d.options())
-	if err != nil || d.ready == nil || start.Config.Daemon.Directory == "" || d.path == "" || filepath.IsAbs(d.path) {
+	if err != nil || d.path == "" || filepath.IsAbs(d.path) {
 		return start, err
 	}
-	if d.path, err = filepath.Abs(d.path); err != nil {
-		return nil, err
-	}
+	d.path = filepath.Join(d.host.Getwd(), d.path)
 	return reconcile.Startup(d.host, d.path, d.statedir, d.options())
 }
 
 // fail says why there is no life, or no further one, and returns the exit status.
-// After a restart nobody may read standard error any more: it says so in the newest
-// log that could be opened too or, should that be out of reach by now, to syslog.
+// After a restart nobody may read standard error any more, so the log says it too.
 func (d *daemon) fail(err error) int {
 	printErrors(os.Stderr, d.argv0, err)
-	if d.restarts == 0 {
+	if d.current == nil || d.current.log == nil {
 		return 2
 	}
-	for _, o := range []mainlog.Options{d.lastLog, {Path: "syslog"}} {
-		if log, failed := mainlog.Open(o); failed == nil {
-			log.Logger().Log(context.Background(), levelCritical, "cannot restart: "+err.Error())
-			_ = log.Close() // there is nowhere left to say that this failed
-			break
-		}
+	if d.restarts > 0 {
+		d.current.log.Logger().Log(context.Background(), levelCritical, "cannot restart: "+report(err))
 	}
+	closeLog(d.current.log)
 	return 2
 }
 
@@ -128,11 +131,12 @@ func (d *daemon) become(start *reconcile.Start) error {
 		}
 	}
 	user := cfg.User
+	if err := cannotBecome(user); err != nil {
+		return err
+	}
 	switch {
 	case user != nil && user.UID == os.Getuid():
 		d.note(levelInfo, fmt.Sprintf("Set uid to user %d succeeded", user.UID))
-	case user != nil && os.Getuid() != 0:
-		return errors.New("Can't drop privilege as nonroot user")
 	case user != nil:
 		if err := start.PrepareStateDir(user.UID, user.GID); err != nil {
 			d.note(levelWarn, "cannot prepare statedir: "+err.Error())
@@ -147,7 +151,19 @@ func (d *daemon) become(start *reconcile.Start) error {
 	case os.Getuid() == 0:
 		d.note(levelCritical, rootWarning)
 	}
-	return d.makeSocketDir(os.Geteuid(), -1)
+	return nil
+}
+
+// cannotBecome is why the daemon cannot become a user, nil if it can; no user is the one
+// that it is.
+func cannotBecome(user *spec.Account) error {
+	if user == nil || user.UID == os.Getuid() || os.Getuid() == 0 {
+		return nil
+	}
+	return &spec.Error{
+		Section: "supervisord", Key: "user", Text: launch.ErrDropPrivilege.Error(),
+		Hint: "only root can become user " + user.Name,
+	}
 }
 
 const rootWarning = "Supervisor is running as root.  Privileges were not dropped because no user is specified in the config file.  If you intend to run as root, you can set user=root in the config file to avoid this message."

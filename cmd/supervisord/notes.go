@@ -11,6 +11,7 @@ import (
 // The levels of the activity log.
 const (
 	levelCritical = mainlog.LevelCritical
+	levelError    = mainlog.LevelError
 	levelWarn     = mainlog.LevelWarn
 	levelInfo     = mainlog.LevelInfo
 )

@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"supervisord/runtime/state"
 )
@@ -36,22 +39,62 @@ func catch() *caught {
 	return c
 }
 
-// signals acts on signals until ctx ends.
-func (d *daemon) signals(ctx context.Context, l *life) {
-	restart := aside(ctx, func() { d.restartOn(ctx, l) })
-	reopen := aside(ctx, func() { l.reopenLogs(ctx) })
+// startPatience is how long the daemon may go on with what it is doing, once it was told
+// to end, while nothing runs that would have to be stopped.
+const startPatience = 5 * time.Second
+
+// takeSignals acts on signals, over all lives. What is not about the daemon's end waits for
+// a life.
+func (d *daemon) takeSignals() {
+	var l *life
+	var hangup, reopen <-chan os.Signal // nil while there is no life
+	var restart, reopenLogs func()
+	var exit string // the signal that came when there was none
+	var giveUp <-chan time.Time
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
 	for {
 		select {
-		case <-ctx.Done():
-			return
+		case l = <-d.lives:
+			cancel()
+			hangup, reopen = nil, nil
+			if l == nil {
+				continue
+			}
+			ctx, cancel = context.WithCancel(context.Background())
+			mine, until := l, ctx
+			restart = aside(until, func() { d.restartOn(until, mine) })
+			reopenLogs = aside(until, func() { mine.reopenLogs(until) })
+			hangup, reopen = d.caught.hangup, d.caught.reopen
+			if exit != "" {
+				giveUp = nil
+				l.exitOn(exit)
+			}
 		case sig := <-d.caught.exit:
-			d.exitOn(ctx, l, state.SignalName(int(sig.(syscall.Signal))))
-		case <-d.caught.hangup:
+			name := state.SignalName(int(sig.(syscall.Signal)))
+			switch {
+			case l != nil:
+				l.exitOn(name)
+			case exit != "":
+				d.giveUp(name)
+			default:
+				exit, giveUp = name, time.After(startPatience)
+			}
+		case <-giveUp:
+			d.giveUp(exit)
+		case <-hangup:
 			restart()
-		case <-d.caught.reopen:
-			reopen()
+		case <-reopen:
+			reopenLogs()
 		}
 	}
+}
+
+// giveUp ends a daemon that is told to end while it waits for a disk between two lives,
+// or before the first.
+func (d *daemon) giveUp(signal string) {
+	fmt.Fprintf(os.Stderr, "Error: %s came while a disk did not answer; nothing was running\n", signal)
+	os.Exit(1)
 }
 
 // aside returns what asks for work that may take as long as a disk does. A
@@ -78,29 +121,28 @@ func aside(ctx context.Context, work func()) (ask func()) {
 	}
 }
 
-// exitOn begins the shutdown. When a restart has just stopped everything, the
-// supervisor takes no more requests: then there is no further life.
-func (d *daemon) exitOn(ctx context.Context, l *life, name string) {
+// exitOn begins the shutdown. A second signal has nothing waited for but the children.
+func (l *life) exitOn(name string) {
 	l.logger.Warn("received " + name + " indicating exit request")
-	if l.supervisor.Shutdown(ctx) != nil {
-		d.exiting = true
+	l.leave()
+	if l.signals++; l.signals == 2 {
+		close(l.hurried)
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second) // the loop is quick, or has ended
+	defer cancel()
+	l.supervisor.Shutdown(ctx)
 }
 
-// restartOn begins a restart. Differs: a configuration that has a mistake stops
-// nothing (reconciler.md).
+// restartOn begins a restart, unless it could not succeed.
 func (d *daemon) restartOn(ctx context.Context, l *life) {
 	if l.supervisor.Mood() != state.MoodRunning {
 		l.logger.Warn("ignored SIGHUP indicating restart request (shutdown in progress)")
 		return
 	}
 	l.logger.Warn("received SIGHUP indicating restart request")
-	if err := l.reconciler.Check(ctx); err != nil {
+	if err := d.prepareRestart(ctx, l, "SIGHUP"); errors.As(err, new(*notReadyError)) {
 		l.logger.Error("restart refused, nothing was stopped: " + err.Error())
-		return
 	}
-	d.restartedBy.Store("SIGHUP")
-	l.supervisor.Restart(ctx)
 }
 
 func (l *life) reopenLogs(ctx context.Context) {

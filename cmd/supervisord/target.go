@@ -7,6 +7,7 @@ import (
 
 	"supervisord/reconcile"
 	"supervisord/rpc"
+	"supervisord/rpc/xmlrpc"
 	"supervisord/runtime"
 	"supervisord/runtime/state"
 	"supervisord/spec"
@@ -23,12 +24,22 @@ var (
 type processes struct {
 	*runtime.Supervisor
 	daemon *daemon
+	life   *life
 }
 
-// Restart notes who asks, for the history of the life to come.
+// Restart is refused unless the life to come is ready.
 func (p processes) Restart(ctx context.Context) error {
-	p.daemon.restartedBy.Store(rpc.Caller(ctx))
-	return p.Supervisor.Restart(ctx)
+	err := p.daemon.prepareRestart(ctx, p.life, rpc.Caller(ctx))
+	if refused := (*notReadyError)(nil); errors.As(err, &refused) {
+		return xmlrpc.NewFault(xmlrpc.CantReread, refused.reason)
+	}
+	return err
+}
+
+// Shutdown begins the end of the daemon.
+func (p processes) Shutdown(ctx context.Context) error {
+	p.life.leave()
+	return p.Supervisor.Shutdown(ctx)
 }
 
 // target is the process table as the reconciler sees it.

@@ -1,23 +1,21 @@
-package main
+package rpc
 
 import (
 	"context"
 
-	"supervisord/rpc"
 	"supervisord/rpc/xmlrpc"
-	"supervisord/runtime"
 )
 
-// eventsNamespace tells how the event listeners are doing. It is a namespace of
-// its own because the structs of supervisor.* are not ours to add to.
-func eventsNamespace(s *runtime.Supervisor) rpc.Namespace {
-	return rpc.Namespace{Name: "events", Methods: []rpc.Method{{
+// EventsNamespace tells how the event listeners are doing, for Options.Extra. It is a
+// namespace of its own because the structs of supervisor.* are not ours to add to.
+func EventsNamespace(p Processes) Namespace {
+	return Namespace{Name: "events", Methods: []Method{{
 		Name: "getListeners",
 		Help: "How each event listener is doing: the state of its side of the protocol, how many events wait in its pool's\n" +
 			"buffer, how many the pool discarded, and since when the listener is busy with one (0 when it is not).",
-		Returns: rpc.Param{Type: "array", Name: "listeners", Text: "structs with group, name, state, statename, waiting, dropped and since"},
-		Func: func(ctx context.Context, _ rpc.Args) (any, error) {
-			infos, err := s.Snapshot(ctx)
+		Returns: Param{Type: "array", Name: "listeners", Text: "structs with group, name, state, statename, waiting, dropped and since"},
+		Func: func(ctx context.Context, _ Args) (any, error) {
+			infos, err := p.Snapshot(ctx)
 			if err != nil {
 				return nil, err
 			}
@@ -33,7 +31,7 @@ func eventsNamespace(s *runtime.Supervisor) rpc.Namespace {
 					{Name: "statename", Value: i.Listener.State.String()},
 					{Name: "waiting", Value: i.Listener.Waiting},
 					{Name: "dropped", Value: int(i.Listener.Dropped)},
-					{Name: "since", Value: seconds(i.Listener.Since)},
+					{Name: "since", Value: int(epoch(i.Listener.Since))},
 				})
 			}
 			return list, nil

@@ -19,7 +19,7 @@ import (
 	"supervisord/runtime/launch"
 )
 
-// table is the file in the state directory that says what runs, for the daemon
+// runningTable is the file in the state directory that says what runs, for the daemon
 // that comes after one which was killed. It begins with who writes it; a line is
 // appended for each process before it begins, when it has begun and when it has
 // ended, so that a thousand starts cost two thousand lines, and now and then it
@@ -27,7 +27,7 @@ import (
 // synced. A last line that was cut is ignored.
 //
 // Source: reconciler.md, After the daemon itself was killed.
-type table struct {
+type runningTable struct {
 	path string // "" where there is no state directory, or no telling processes apart
 	self launch.Identity
 	log  *slog.Logger
@@ -39,8 +39,8 @@ type table struct {
 	// Owned by open, then by run.
 	file   *os.File // nil after a failure: the next write is of the whole
 	lines  int
-	runs   map[slot]runtime.Survivor
-	begins map[slot]runtime.Survivor // announced, and not heard of since
+	runs   map[place]runtime.Survivor
+	begins map[place]runtime.Survivor // announced, and not heard of since
 	warned bool
 }
 
@@ -50,8 +50,8 @@ type entry struct {
 	announced chan<- struct{} // closed once it is written; nil for what has begun or ended
 }
 
-// slot is a place for one process.
-type slot struct{ group, name string }
+// place is where one process of the configuration runs.
+type place struct{ group, name string }
 
 // line is one line of the file; one of its fields is set.
 type line struct {
@@ -73,10 +73,10 @@ var errOtherDaemon = errors.New("another supervisord with the same configuration
 // dyingTime is how long a daemon that was killed may take to be gone.
 const dyingTime = time.Second
 
-// newTable makes a table in a directory; "" is none.
-func newTable(dir string, log *slog.Logger) *table {
-	t := &table{log: log, waiting: make(chan struct{}, 1),
-		runs: make(map[slot]runtime.Survivor), begins: make(map[slot]runtime.Survivor)}
+// newRunningTable makes a table in a directory; "" is none.
+func newRunningTable(dir string, log *slog.Logger) *runningTable {
+	t := &runningTable{log: log, waiting: make(chan struct{}, 1),
+		runs: make(map[place]runtime.Survivor), begins: make(map[place]runtime.Survivor)}
 	var err error
 	if t.self, err = launch.Identify(os.Getpid()); err == nil && dir != "" {
 		t.path = filepath.Join(dir, "running.json")
@@ -86,7 +86,7 @@ func newTable(dir string, log *slog.Logger) *table {
 
 // open reads what the daemon before left running and begins a table of our own,
 // in which that stands too. After errOtherDaemon the table is not kept.
-func (t *table) open() ([]runtime.Survivor, error) {
+func (t *runningTable) open() ([]runtime.Survivor, error) {
 	if t.path == "" {
 		return nil, nil
 	}
@@ -109,7 +109,7 @@ func (t *table) open() ([]runtime.Survivor, error) {
 	// One that was announced is written down by its number from now on, in the
 	// place of what it followed, if it is to be found at all.
 	for _, v := range runtime.FindAnnounced(slices.Collect(maps.Values(t.begins))) {
-		t.runs[slot{v.Group, v.Name}] = v
+		t.runs[place{v.Group, v.Name}] = v
 	}
 	clear(t.begins)
 	t.rewrite()
@@ -117,7 +117,7 @@ func (t *table) open() ([]runtime.Survivor, error) {
 }
 
 // read takes over what a file says and returns who wrote it.
-func (t *table) read(data []byte) (writer launch.Identity) {
+func (t *runningTable) read(data []byte) (writer launch.Identity) {
 	for lines := bufio.NewReader(bytes.NewReader(data)); ; {
 		text, err := lines.ReadBytes('\n')
 		if err != nil {
@@ -129,7 +129,7 @@ func (t *table) read(data []byte) (writer launch.Identity) {
 		case l.Daemon != nil:
 			writer = *l.Daemon
 		case l.Begins != nil && l.Begins.Boot == t.self.BootID:
-			t.begins[slot{l.Begins.Group, l.Begins.Name}] = *l.Begins
+			t.begins[place{l.Begins.Group, l.Begins.Name}] = *l.Begins
 		case l.Runs != nil && l.Runs.Boot == t.self.BootID:
 			t.began(*l.Runs)
 		case l.Ended != nil:
@@ -138,26 +138,26 @@ func (t *table) read(data []byte) (writer launch.Identity) {
 	}
 }
 
-func (t *table) began(v runtime.Survivor) {
-	s := slot{v.Group, v.Name}
+func (t *runningTable) began(v runtime.Survivor) {
+	s := place{v.Group, v.Name}
 	delete(t.begins, s)
 	t.runs[s] = v
 }
 
 // remove is of a process that is no more; its successor may stand there already.
-func (t *table) remove(e endedLine) {
-	s := slot{e.Group, e.Name}
+func (t *runningTable) remove(e endedLine) {
+	s := place{e.Group, e.Name}
 	if t.runs[s].PID == e.PID {
 		delete(t.runs, s)
 	}
 }
 
 // changed notes a change. It never blocks.
-func (t *table) changed(c runtime.RunChange) { t.enqueue(entry{RunChange: c}) }
+func (t *runningTable) changed(c runtime.RunChange) { t.enqueue(entry{RunChange: c}) }
 
 // announce notes a process that is about to begin, and returns when that is
 // written, or the disk has been given enough time.
-func (t *table) announce(c runtime.RunChange) {
+func (t *runningTable) announce(c runtime.RunChange) {
 	if t.path == "" {
 		return
 	}
@@ -172,7 +172,7 @@ func (t *table) announce(c runtime.RunChange) {
 // patience is how long a start waits for a disk that does not answer.
 const patience = 100 * time.Millisecond
 
-func (t *table) enqueue(e entry) {
+func (t *runningTable) enqueue(e entry) {
 	t.mu.Lock()
 	t.queue = append(t.queue, e)
 	t.mu.Unlock()
@@ -183,12 +183,12 @@ func (t *table) enqueue(e entry) {
 }
 
 // forget notes that a survivor is no more, or no concern of ours.
-func (t *table) forget(v runtime.Survivor) {
+func (t *runningTable) forget(v runtime.Survivor) {
 	t.changed(runtime.RunChange{Group: v.Group, Name: v.Name, PID: v.PID})
 }
 
 // run writes changes until done is closed, and then those that are there still.
-func (t *table) run(done <-chan struct{}) {
+func (t *runningTable) run(done <-chan struct{}) {
 	for {
 		select {
 		case <-t.waiting:
@@ -202,7 +202,7 @@ func (t *table) run(done <-chan struct{}) {
 }
 
 // write writes what is in the queue, at once.
-func (t *table) write() {
+func (t *runningTable) write() {
 	t.mu.Lock()
 	changes := t.queue
 	t.queue = nil
@@ -215,7 +215,7 @@ func (t *table) write() {
 		switch {
 		case c.announced != nil:
 			v := c.Remember(t.self.BootID)
-			t.begins[slot{c.Group, c.Name}] = v
+			t.begins[place{c.Group, c.Name}] = v
 			text = appendLine(text, line{Begins: &v})
 			defer close(c.announced)
 		case c.Runs:
@@ -247,7 +247,7 @@ func appendLine(text []byte, l line) []byte {
 }
 
 // rewrite puts a file in place that says what runs and nothing else.
-func (t *table) rewrite() {
+func (t *runningTable) rewrite() {
 	text := appendLine(nil, line{Daemon: &t.self})
 	for _, v := range t.runs {
 		text = appendLine(text, line{Runs: &v})
@@ -255,7 +255,8 @@ func (t *table) rewrite() {
 	for _, v := range t.begins {
 		text = appendLine(text, line{Begins: &v})
 	}
-	file, err := os.CreateTemp(filepath.Dir(t.path), "running.*.tmp")
+	// One temporary name, so that daemons that were killed leave no pile of them.
+	file, err := os.OpenFile(t.path+".tmp", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		t.failed(err)
 		return
@@ -276,7 +277,7 @@ func (t *table) rewrite() {
 }
 
 // failed has the next write be of the whole, and says so once.
-func (t *table) failed(err error) {
+func (t *runningTable) failed(err error) {
 	if t.file != nil {
 		t.file.Close()
 		t.file = nil
@@ -288,7 +289,7 @@ func (t *table) failed(err error) {
 }
 
 // close leaves no file behind when nothing runs.
-func (t *table) close() {
+func (t *runningTable) close() {
 	if t.file != nil {
 		t.file.Close()
 	}

@@ -21,12 +21,12 @@ import (
 
 // keepTable opens the table of a directory and writes it until the returned
 // function is called, which leaves it as a shutdown does.
-func keepTable(t *testing.T, dir string, log *slog.Logger) (*table, []runtime.Survivor, func()) {
+func keepTable(t *testing.T, dir string, log *slog.Logger) (*runningTable, []runtime.Survivor, func()) {
 	t.Helper()
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	table := newTable(dir, log)
+	table := newRunningTable(dir, log)
 	survivors, err := table.open()
 	if err != nil {
 		t.Fatal(err)
@@ -60,7 +60,7 @@ func names(list []runtime.Survivor) []string {
 // reread is what a later daemon finds in a directory.
 func reread(t *testing.T, dir string) []runtime.Survivor {
 	t.Helper()
-	survivors, err := newTable(dir, slog.New(slog.DiscardHandler)).open()
+	survivors, err := newRunningTable(dir, slog.New(slog.DiscardHandler)).open()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,7 +170,7 @@ func TestTableOfAnotherDaemon(t *testing.T) {
 	if err := os.WriteFile(path, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	table := newTable(dir, slog.New(slog.DiscardHandler))
+	table := newRunningTable(dir, slog.New(slog.DiscardHandler))
 	if got, err := table.open(); !errors.Is(err, errOtherDaemon) || len(got) > 0 {
 		t.Errorf("got %v, %v", got, err)
 	}
@@ -235,7 +235,7 @@ func TestTableWithoutADisk(t *testing.T) {
 
 // BenchmarkStarts is what the table adds to a thousand starts.
 func BenchmarkStarts(b *testing.B) {
-	table := newTable(b.TempDir(), slog.New(slog.DiscardHandler))
+	table := newRunningTable(b.TempDir(), slog.New(slog.DiscardHandler))
 	if _, err := table.open(); err != nil {
 		b.Fatal(err)
 	}

@@ -26,8 +26,15 @@ type life struct {
 	supervisor *runtime.Supervisor
 	reconciler *reconcile.Reconciler
 	server     *rpc.Server
-	dropped    bool // something that a listener would have printed; the loop's
-	table      *table
+	running    *runningTable
+	dropped    bool          // something that a listener would have printed; the loop's
+	hold       chan struct{} // closed when nothing of an earlier daemon runs any more: launches wait for it
+	helpers    helpers
+
+	leave   func()        // closes leaving
+	leaving chan struct{} // closed when the daemon is to end, and not only this life
+	signals int           // that asked for that; of the goroutine that takes signals
+	hurried chan struct{} // closed by the second of them
 }
 
 // live runs one life. It returns nil after a shutdown, runtime.ErrRestart for
@@ -36,65 +43,60 @@ type life struct {
 // Source: contract/config.md section 10. Differs: the servers are opened before
 // AUTO logs are cleaned, so that a second daemon does not remove the first
 // one's (differences.md section 3, row 33).
-func (d *daemon) live(start *reconcile.Start) error {
-	cfg := start.Config
-	if err := d.become(start); err != nil {
+func (d *daemon) live() (err error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	l, err := d.wire()
+	if err != nil {
 		return err
 	}
-	d.announce(cfg)
-	l := &life{cfg: cfg}
-	options := l.logOptions()
-	if err := l.openLog(options); err != nil {
-		return err
-	}
-	d.lastLog = options
-	defer l.log.Close()
-	d.noteParse(start)
-	d.logNotes(l.logger)
-	if err := d.wire(l, start); err != nil {
-		return err
-	}
-	defer l.server.Close()
-	defer d.printer.flush(time.Second)
-	if !cfg.Daemon.NoCleanup {
+	if !l.cfg.Daemon.NoCleanup {
 		l.cleanAuto()
 	}
 	survivors := l.openTable()
 
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
 	ended := make(chan error, 1)
-	go func() { ended <- l.supervisor.Run(ctx) }()
-	if err := l.addGroups(ctx); err != nil {
+	go func() { // waited for by untilEnd
+		defer l.lastWords("the supervisor")
+		ended <- l.supervisor.Run(ctx)
+	}()
+	l.help("the table of what runs", func() { l.running.run(ctx.Done()) })
+	var pid *pidfile
+	defer func() {
 		cancel()
-		<-ended
+		d.finish(l, pid)
+		d.lives <- nil
+		err = l.outcome(err) // of a signal that came to the last
+	}()
+	if err := l.addGroups(ctx, d.restarts > 0); err != nil {
 		return err
 	}
-	var rest sync.WaitGroup
-	rest.Go(func() { d.signals(ctx, l) })
-	rest.Go(func() { l.table.run(ctx.Done()) })
-	defer rest.Wait()
-	defer cancel()
-
+	d.lives <- l
 	if d.ready != nil {
-		if err := detach(&cfg.Daemon, l.logger); err != nil {
+		if err := detach(&l.cfg.Daemon, l.logger); err != nil {
 			return err
 		}
 	}
-	pid := writePidfile(cfg.Daemon.PidFile, l.logger)
-	defer pid.remove()
+	pid = writePidfile(l.cfg.Daemon.PidFile, l.logger)
 	if d.ready != nil { // not before scripts can read the pidfile
 		tellReady(d.ready)
 		d.ready = nil
 	}
 	l.settleSurvivors(ctx, survivors)
-	rest.Go(func() { l.server.Run(ctx) })
-	rest.Go(func() { l.keepFiles(ctx, pid) })
-	if l.supervisor.Begin(ctx) != nil {
-		return <-ended // a signal came first
+	l.help("the servers", func() { l.server.Run(ctx) })
+	l.help("the look after files", func() { l.keepFiles(ctx, pid) })
+	if l.supervisor.Begin(ctx) == nil { // else a signal came first
+		l.help("the reconciler", func() { l.reconcile(ctx) })
 	}
-	rest.Go(func() { l.reconcile(ctx) })
-	return <-ended
+	return l.untilEnd(ended)
+}
+
+// help runs a goroutine of this life, which finish waits for under that name.
+func (l *life) help(name string, f func()) {
+	l.helpers.Go(name, func() {
+		defer l.lastWords(name)
+		f()
+	})
 }
 
 // reconcile runs the reconciler until the supervisor stops everything: what the
@@ -113,16 +115,20 @@ func (l *life) reconcile(ctx context.Context) {
 }
 
 // keepFiles makes a socket or the pidfile anew that somebody removed, as tidy-up
-// jobs in temporary directories do. A look costs one lstat each.
+// jobs in temporary directories do. A look costs one lstat each. What is in the way is
+// said once for as long as it is the same.
 func (l *life) keepFiles(ctx context.Context, pid *pidfile) {
 	look := time.NewTicker(10 * time.Second)
 	defer look.Stop()
+	said := ""
 	for {
 		select {
 		case <-look.C:
+			trouble := ""
 			if err := l.server.Check(); err != nil {
-				l.logger.Error("cannot make the socket anew: " + err.Error())
+				trouble = err.Error()
 			}
+			said = l.sayOnce(said, trouble)
 			pid.keep()
 		case <-ctx.Done():
 			return
@@ -130,30 +136,29 @@ func (l *life) keepFiles(ctx context.Context, pid *pidfile) {
 	}
 }
 
-func (l *life) logOptions() mainlog.Options {
-	c := &l.cfg.Daemon
-	level, _ := mainlog.ParseLevel(c.LogLevel)
-	return mainlog.Options{
-		Path: c.LogFile, MaxBytes: c.LogFileMaxBytes, Backups: c.LogFileBackups,
-		Level: level, Stdout: c.NoDaemon && !c.Silent,
+// sayOnce says what is in the way of a socket, unless that was said at the last look, and
+// returns what has been said.
+func (l *life) sayOnce(said, trouble string) string {
+	if trouble != "" && trouble != said {
+		l.logger.Error("cannot make the socket anew: " + trouble)
 	}
+	return trouble
 }
 
-// openLog opens the activity log.
-func (l *life) openLog(o mainlog.Options) error {
-	log, err := mainlog.Open(o)
-	if err != nil {
-		return fmt.Errorf("cannot open logfile %q: %w", o.Path, err)
-	}
-	l.log, l.logger = log, log.Logger()
-	return nil
+// newLife is a life without parts.
+func newLife() *life {
+	l := &life{hold: make(chan struct{}), leaving: make(chan struct{}), hurried: make(chan struct{})}
+	l.leave = sync.OnceFunc(func() { close(l.leaving) })
+	return l
 }
 
 // wire makes the parts and plugs them into each other.
-func (d *daemon) wire(l *life, start *reconcile.Start) error {
+func (d *daemon) wire() (*life, error) {
+	next, l := d.current, newLife()
+	l.cfg, l.log, l.logger = next.start.Config, next.log, next.log.Logger()
 	c := &l.cfg.Daemon
 	level, _ := mainlog.ParseLevel(c.LogLevel)
-	l.table = newTable(start.StateDir(), l.logger)
+	l.running = newRunningTable(next.start.StateDir(), l.logger)
 	l.supervisor = runtime.New(runtime.Options{
 		Identifier:  c.Identifier,
 		ChildLogDir: c.ChildLogDir,
@@ -164,8 +169,9 @@ func (d *daemon) wire(l *life, start *reconcile.Start) error {
 		Logger:      l.logger,
 		Serials:     &d.serials,
 		Print:       func(data []byte) { l.print(d.printer, data) },
-		OnChange:    l.table.changed,
-		BeforeSpawn: l.table.announce,
+		OnChange:    l.running.changed,
+		BeforeSpawn: l.running.announce,
+		Hold:        l.hold,
 	})
 	trigger, caller := reconcile.TriggerStart, ""
 	if d.restarts > 0 {
@@ -173,12 +179,13 @@ func (d *daemon) wire(l *life, start *reconcile.Start) error {
 		caller, _ = d.restartedBy.Load().(string)
 	}
 	l.reconciler = reconcile.New(reconcile.Options{
-		Start: start, Target: target{l.supervisor}, Trigger: trigger, Caller: caller, Logger: l.logger,
+		Start: next.start, Target: target{l.supervisor}, Trigger: trigger, Caller: caller, Logger: l.logger,
 		Emit: l.announceUpdate,
 	})
 	l.server = rpc.New(rpc.Options{
 		Servers:        l.cfg.Servers,
-		Processes:      processes{l.supervisor, d},
+		Sockets:        next.sockets,
+		Processes:      processes{l.supervisor, d, l},
 		Config:         desired{l.reconciler, l.supervisor},
 		MainLog:        l.log,
 		Identification: c.Identifier,
@@ -187,10 +194,10 @@ func (d *daemon) wire(l *life, start *reconcile.Start) error {
 		HasSupervisorNamespace: slices.ContainsFunc(l.cfg.RPC, func(r spec.RPCInterface) bool {
 			return r.Name == "supervisor" // its factory is the standard one, or spec refuses it
 		}),
-		Extra:  []rpc.Namespace{reconcileNamespace(l.reconciler), eventsNamespace(l.supervisor)},
+		Extra:  []rpc.Namespace{reconcileNamespace(l.reconciler), rpc.EventsNamespace(l.supervisor)},
 		Logger: l.logger,
 	})
-	return l.server.Listen()
+	return l, l.server.Listen()
 }
 
 // announceUpdate sends the reconciler's events to the listeners that name them.
@@ -220,10 +227,13 @@ func (l *life) cleanAuto() {
 	}
 }
 
-// addGroups makes every configured group active; nothing is started yet.
-func (l *life) addGroups(ctx context.Context) error {
+// addGroups makes every configured group active; nothing is started yet. After a
+// restart one that cannot be had costs the others nothing: the reconciler tries it
+// again, and says why it fails.
+func (l *life) addGroups(ctx context.Context, restarted bool) error {
 	for i := range l.cfg.Groups {
-		if err := l.supervisor.SetGroup(ctx, nil, &l.cfg.Groups[i], nil); err != nil {
+		err := l.supervisor.SetGroup(ctx, nil, &l.cfg.Groups[i], nil)
+		if err != nil && (!restarted || ctx.Err() != nil) {
 			return err
 		}
 	}

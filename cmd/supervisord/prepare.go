@@ -1,0 +1,195 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"supervisord/reconcile"
+	"supervisord/rpc"
+	"supervisord/runtime/mainlog"
+	"supervisord/runtime/state"
+	"supervisord/spec"
+)
+
+// prepared is a life that can begin: all that may fail about it has been done.
+type prepared struct {
+	start   *reconcile.Start
+	options mainlog.Options
+	// log and sockets may be those of the life before. They are nil where only the user
+	// whom the daemon is going to be may open them.
+	log     *mainlog.Log
+	sockets *rpc.Sockets
+}
+
+// prepare makes a life ready beside another one, whose log and sockets it shares where
+// they are to be the same. The error names section, key and reason; then nothing has
+// changed.
+func (d *daemon) prepare(start *reconcile.Start, held *prepared) (*prepared, error) {
+	cfg := start.Config
+	if err := cannotBecome(cfg.Daemon.User); err != nil {
+		return nil, err
+	}
+	next := &prepared{start: start, options: logOptions(cfg)}
+	if user := cfg.Daemon.User; user != nil && user.UID != os.Getuid() {
+		// Its files must be that user's.
+		tried, err := rpc.OpenSockets(cfg.Servers, rpc.SocketOptions{Held: held.sockets, Try: true})
+		tried.Close() // nothing that could fail is left of it
+		return next, err
+	}
+	if err := d.openLog(next, held); err != nil {
+		return nil, err
+	}
+	if err := d.openSockets(next, held); err != nil {
+		next.discard(held)
+		return nil, err
+	}
+	return next, nil
+}
+
+// openLog opens the activity log of a life.
+func (d *daemon) openLog(next, held *prepared) error {
+	if held.log != nil && held.options == next.options {
+		next.log = held.log
+		return nil
+	}
+	var err error
+	if next.log, err = mainlog.Open(next.options); err != nil {
+		return &spec.Error{Section: "supervisord", Key: "logfile", Text: fmt.Sprintf("cannot open logfile %q: %v", next.options.Path, err)}
+	}
+	return nil
+}
+
+// openSockets opens the sockets of a life.
+func (d *daemon) openSockets(next, held *prepared) error {
+	if err := d.makeSocketDir(os.Geteuid(), -1); err != nil {
+		return err
+	}
+	var err error
+	next.sockets, err = rpc.OpenSockets(next.start.Config.Servers, rpc.SocketOptions{Held: held.sockets})
+	return err
+}
+
+// discard gives up a life that never began, but for what the one that goes on has.
+func (p *prepared) discard(goesOn *prepared) {
+	if p.log != nil && p.log != goesOn.log {
+		closeLog(p.log)
+	}
+	p.sockets.Close() // what cannot be removed is stale at the next start
+}
+
+// first is the life with which the daemon begins.
+func (d *daemon) first(start *reconcile.Start) error {
+	if err := d.become(start); err != nil {
+		return err
+	}
+	d.announce(start.Config)
+	next, none := &prepared{start: start, options: logOptions(start.Config)}, &prepared{}
+	if err := d.openLog(next, none); err != nil {
+		return err
+	}
+	d.current = next
+	d.noteParse(start)
+	d.logNotes(next.log.Logger())
+	return d.openSockets(next, none)
+}
+
+// notReadyError is why there can be no life after a restart.
+type notReadyError struct{ reason string }
+
+func (e *notReadyError) Error() string { return e.reason }
+
+// prepareRestart makes the life after a restart ready, while this one goes on
+// undisturbed, and then asks for the restart. A *notReadyError refuses it.
+//
+// Differs: Supervisor stops everything before it looks (contract/reconcile.md section
+// 8, row 9).
+func (d *daemon) prepareRestart(ctx context.Context, l *life, caller string) error {
+	d.preparing.Lock()
+	defer d.preparing.Unlock()
+	if l.supervisor.Mood() != state.MoodRunning {
+		return l.supervisor.Restart(ctx) // which another has asked for
+	}
+	if err := l.reconciler.Check(ctx); err != nil {
+		return &notReadyError{err.Error()}
+	}
+	start, err := d.start()
+	var next *prepared
+	if err == nil {
+		next, err = d.prepare(start, d.current)
+	}
+	if err != nil {
+		return &notReadyError{report(err)}
+	}
+	d.restartedBy.Store(caller)
+	d.next = next
+	if err := l.supervisor.Restart(ctx); err != nil {
+		d.next = nil
+		next.discard(d.current)
+		return err
+	}
+	return nil
+}
+
+// again is the life after a restart: as the files say by now or, should that not be
+// possible any more, as they said when the restart was asked for.
+func (d *daemon) again() error {
+	d.preparing.Lock()
+	defer d.preparing.Unlock()
+	before, asked := d.current, d.next
+	d.next = nil
+	next := asked
+	start, err := d.start()
+	if err == nil {
+		next, err = d.prepare(start, asked)
+	}
+	if err != nil {
+		d.note(levelError, "the files have changed since the restart was asked for, and what they said then is in force: "+report(err))
+		next = asked
+	} else {
+		asked.discard(next)
+	}
+	if err := d.become(next.start); err != nil {
+		return err
+	}
+	if next.log == nil {
+		if err := d.openLog(next, &prepared{}); err != nil {
+			return err
+		}
+	} else if err := next.log.Reopen(); err != nil { // whoever rotated it expects that
+		d.note(levelError, "cannot reopen the log: "+err.Error())
+	}
+	d.current = next
+	if before.log != next.log {
+		closeLog(before.log)
+	}
+	d.noteParse(next.start)
+	d.logNotes(next.log.Logger())
+	if next.sockets == nil {
+		return d.openSockets(next, &prepared{})
+	}
+	return nil
+}
+
+// report is what is wrong with section and key, where they are known.
+func report(err error) string {
+	var server *rpc.ServerError
+	var mistake *spec.Error
+	switch {
+	case errors.As(err, &server):
+		return server.Mistake.Report()
+	case errors.As(err, &mistake):
+		return mistake.Report()
+	}
+	return err.Error()
+}
+
+func logOptions(cfg *spec.Config) mainlog.Options {
+	c := &cfg.Daemon
+	level, _ := mainlog.ParseLevel(c.LogLevel)
+	return mainlog.Options{
+		Path: c.LogFile, MaxBytes: c.LogFileMaxBytes, Backups: c.LogFileBackups,
+		Level: level, Stdout: c.NoDaemon && !c.Silent,
+	}
+}
