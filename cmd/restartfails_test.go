@@ -159,3 +159,30 @@ func TestFailedRestartSaysWhy(t *testing.T) {
 	s.Write("go", "")
 	s.logged(fmt.Sprintf("CRIT cannot restart: [inet_http_server] port: another program is listening on :%d", s.Port))
 }
+
+// TestCheckBesideTheDaemon: what the daemon has that runs with a configuration is no
+// obstacle to it; what another program has is one, with --here.
+func TestCheckBesideTheDaemon(t *testing.T) {
+	t.Parallel()
+	s := &eventRun{oracle.StartDaemon(t, oracle.Ours, t.TempDir(), holding), t}
+	check := func() oracle.Output {
+		return oracle.Exec(t, oracle.Ours, "supervisord", s.Dir, "--check", "--here", "-c", s.Config)
+	}
+	if out := check(); out.Exit != 0 || !strings.HasSuffix(out.Stdout, ": ok, 1 file, 1 group, 1 process\n") {
+		t.Errorf("%v", out)
+	}
+	s.Write("go", "")
+	if err := os.Rename(s.Dir+"/supervisord.pid", s.Dir+"/aside"); err != nil { // as if the daemon were another's
+		t.Fatal(err)
+	}
+	defer os.Rename(s.Dir+"/aside", s.Dir+"/supervisord.pid")
+	out := check()
+	for _, want := range []string{
+		"[unix_http_server] file: another program is listening on " + s.Sock,
+		fmt.Sprintf("[inet_http_server] port: another program is listening on 127.0.0.1:%d", s.Port),
+	} {
+		if out.Exit != 2 || !strings.Contains(out.Stdout, want) {
+			t.Errorf("%v\nwant %s", out, want)
+		}
+	}
+}

@@ -18,12 +18,19 @@ import (
 )
 
 // check is --check: it reads everything, starts nothing, and tells every mistake
-// and every warning. The result is the exit status: 2 if there is a mistake,
+// and every warning. What the machine lacks is a warning, since it need not be the one
+// where the daemon will run; with --here it is a mistake. The result is the exit status: 2 if there is a mistake,
 // else 0.
 //
 // Source: reconciler.md, Configuration.
 func check(w io.Writer, h spec.Host, path string, o spec.Options, f flags) int {
 	v := runCheck(h, path, o, f)
+	if v.config != nil && len(f.watch) == 0 { // what that needs it makes itself
+		wrong, mild := machine{h, f.here}.lacks(v.config)
+		v.lacking(wrong, f.here)
+		v.lacking(mild, false)
+	}
+	v.sort()
 	if f.json {
 		v.printJSON(w, f.showSecrets)
 	} else {
@@ -52,11 +59,47 @@ func runCheck(h spec.Host, path string, o spec.Options, f flags) checkResult {
 	var err error
 	if v.config, err = spec.Load(h, path, o); err != nil {
 		v.errors, v.warnings = loadErrors(err)
+		if !f.here {
+			v.elsewhere(h, path, o)
+		}
 	} else {
-		v.warnings = append(slices.Clone(v.config.Advice), permissionWarnings(h, v.config)...)
+		v.warnings = slices.Clone(v.config.Advice)
 	}
-	slices.SortStableFunc(v.warnings, byPlace)
+	if v.config != nil {
+		v.warnings = append(v.warnings, permissionWarnings(h, v.config)...)
+	}
 	return v
+}
+
+// elsewhere makes warnings of those mistakes that only this machine makes one of: a user
+// or a directory that it has not got, and the one where the daemon will run may have.
+func (v *checkResult) elsewhere(h spec.Host, path string, o spec.Options) {
+	o.Cache = nil // it is of this machine
+	config, err := spec.Load(anyMachine{h}, path, o)
+	here := v.errors
+	v.config, v.errors = config, nil
+	if err != nil {
+		v.errors, _ = loadErrors(err)
+	}
+	for _, e := range here {
+		if !slices.ContainsFunc(v.errors, func(o *spec.Error) bool { return *o == *e }) {
+			v.warnings = append(v.warnings, e)
+		}
+	}
+}
+
+// lacking adds what a machine has not got.
+func (v *checkResult) lacking(list []*spec.Error, wrong bool) {
+	if wrong {
+		v.errors = append(v.errors, list...)
+	} else {
+		v.warnings = append(v.warnings, list...)
+	}
+}
+
+func (v *checkResult) sort() {
+	slices.SortStableFunc(v.errors, byPlace)
+	slices.SortStableFunc(v.warnings, byPlace)
 }
 
 // permissionWarnings are about files that others than root can change, where the

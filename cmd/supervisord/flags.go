@@ -28,7 +28,7 @@ type flags struct {
 	configSet bool
 	watch     []string // --watch, in order
 
-	json, showSecrets bool // with actionCheck only
+	here, json, showSecrets bool // with actionCheck only
 
 	// override holds what stands over keys of [supervisord], each by its key:
 	// values as written, found to be right except for user, which is looked up
@@ -45,7 +45,7 @@ var longFlags = []string{
 	"directory=", "logfile=", "logfile_maxbytes=", "logfile_backups=", "loglevel=",
 	"pidfile=", "identifier=", "childlogdir=", "nocleanup", "minfds=", "strip_ansi",
 	"minprocs=", "profile_options=",
-	"!watch=", "!check", "!json", "!show-secrets",
+	"!watch=", "!check", "!here", "!json", "!show-secrets",
 }
 
 // longOf is the long form of each letter, by which an option is known here.
@@ -106,7 +106,7 @@ func (f flags) combine(seen map[string]bool) error {
 	if f.configSet && len(f.watch) > 0 {
 		return fmt.Errorf("options -c and --watch exclude each other")
 	}
-	for _, name := range []string{"--json", "--show-secrets"} {
+	for _, name := range []string{"--here", "--json", "--show-secrets"} {
 		if seen[name] && f.action != actionCheck {
 			return fmt.Errorf("option %s means nothing without --check", name)
 		}
@@ -123,6 +123,8 @@ func (f *flags) take(h spec.Host, name, value string) error {
 		f.watch = append(f.watch, value)
 	case "--check":
 		f.action = actionCheck
+	case "--here":
+		f.here = true
 	case "--json":
 		f.json = true
 	case "--show-secrets":

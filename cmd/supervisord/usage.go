@@ -14,6 +14,8 @@ Where the configuration comes from:
                                what is to run (may be given several times)
       --check                  read everything, start nothing, print every mistake;
                                exit 0 if there is none, 2 otherwise
+      --here                   with --check: what this machine lacks (a user, a
+                               directory, a port, a certificate) is a mistake, too
       --json                   with --check: print one JSON object
       --show-secrets           with --check --json: do not hide passwords
 
@@ -42,7 +44,7 @@ The daemon's own files:
       --profile_options LIST   accepted for compatibility; does nothing
 
 An option stands over the key of the same name in [supervisord]. Long options may
-be shortened as long as they stay unique, except --watch, --check, --json and
---show-secrets.
+be shortened as long as they stay unique, except --watch, --check, --here, --json
+and --show-secrets.
 `, argv0)
 }
