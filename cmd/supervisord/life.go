@@ -194,7 +194,7 @@ func (d *daemon) wire() (*life, error) {
 		HasSupervisorNamespace: slices.ContainsFunc(l.cfg.RPC, func(r spec.RPCInterface) bool {
 			return r.Name == "supervisor" // its factory is the standard one, or spec refuses it
 		}),
-		Extra:  []rpc.Namespace{reconcileNamespace(l.reconciler), rpc.EventsNamespace(l.supervisor)},
+		Extra:  []rpc.Namespace{rpc.ReconcileNamespace(answers{l.reconciler}), rpc.EventsNamespace(l.supervisor)},
 		Logger: l.logger,
 	})
 	return l, l.server.Listen()

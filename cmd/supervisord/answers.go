@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"supervisord/reconcile"
+	"supervisord/rpc"
+	"supervisord/rpc/xmlrpc"
+	"supervisord/spec"
+)
+
+// answers is the reconciler as rpc asks it: what it says, as clients get it.
+type answers struct{ *reconcile.Reconciler }
+
+var _ rpc.Reconciler = answers{}
+
+// State is how files and groups stand to each other.
+func (a answers) State(context.Context) (xmlrpc.Struct, error) {
+	return stateStruct(a.Reconciler.State()), nil
+}
+
+// Diff is what an update would do.
+func (a answers) Diff(ctx context.Context, names []string) ([]any, error) {
+	actions, err := a.Reconciler.Diff(ctx, names)
+	if err != nil {
+		return nil, reconcileFault(ctx, err)
+	}
+	return actionStructs(actions), nil
+}
+
+// Apply is an update.
+func (a answers) Apply(ctx context.Context, names []string) (xmlrpc.Struct, error) {
+	report, err := a.Reconciler.Apply(ctx, names, rpc.Caller(ctx))
+	if err != nil {
+		return nil, reconcileFault(ctx, err)
+	}
+	return xmlrpc.Struct{
+		{Name: "generation", Value: report.Generation},
+		{Name: "result", Value: report.Result},
+		{Name: "ok", Value: report.OK},
+		{Name: "actions", Value: actionStructs(report.Actions)},
+		{Name: "lines", Value: stringList(report.Lines)},
+	}, nil
+}
+
+// Files lists each watched file and directory.
+func (a answers) Files(context.Context) ([]any, error) {
+	files := []any{}
+	for _, f := range a.Reconciler.Files() {
+		files = append(files, xmlrpc.Struct{
+			{Name: "path", Value: f.Path},
+			{Name: "state", Value: f.State},
+			{Name: "programs", Value: stringList(f.Programs)},
+			{Name: "changed", Value: seconds(f.Changed)},
+			{Name: "reason", Value: f.Reason},
+		})
+	}
+	return files, nil
+}
+
+// History lists the last updates, the newest first.
+func (a answers) History(_ context.Context, limit int) ([]any, error) {
+	return historyStructs(a.Reconciler.History(limit)), nil
+}
+
+// SetAutoupdate turns automatic updates on or off.
+func (a answers) SetAutoupdate(ctx context.Context, on bool) error {
+	if err := a.Reconciler.SetAutoupdate(ctx, on, rpc.Caller(ctx)); err != nil {
+		return reconcileFault(ctx, err)
+	}
+	return nil
+}
+
+func stateStruct(s reconcile.State) xmlrpc.Struct {
+	dirs := []any{}
+	for _, d := range s.Directories {
+		dirs = append(dirs, xmlrpc.Struct{{Name: "path", Value: d.Path}, {Name: "real", Value: d.Real}})
+	}
+	return xmlrpc.Struct{
+		{Name: "phase", Value: s.Phase},
+		{Name: "generation", Value: s.Generation},
+		{Name: "desired", Value: s.Desired},
+		{Name: "applied", Value: s.Applied},
+		{Name: "reason", Value: s.Reason},
+		{Name: "since", Value: seconds(s.Since)},
+		{Name: "autoupdate", Value: s.Autoupdate},
+		{Name: "directories", Value: dirs},
+	}
+}
+
+func actionStructs(actions []reconcile.Action) []any {
+	list := []any{}
+	for _, a := range actions {
+		changes := []any{}
+		for _, c := range a.Changes {
+			changes = append(changes, xmlrpc.Struct{
+				{Name: "key", Value: c.Key}, {Name: "old", Value: c.Old}, {Name: "new", Value: c.New},
+			})
+		}
+		list = append(list, xmlrpc.Struct{
+			{Name: "action", Value: a.Action},
+			{Name: "group", Value: a.Group},
+			{Name: "process", Value: a.Process},
+			{Name: "changes", Value: changes},
+			{Name: "reason", Value: a.Reason},
+			{Name: "file", Value: a.File},
+		})
+	}
+	return list
+}
+
+func historyStructs(entries []reconcile.Entry) []any {
+	list := []any{}
+	for _, e := range entries {
+		actions := []any{}
+		for i := range e.Actions {
+			actions = append(actions, e.Actions[i].String())
+		}
+		list = append(list, xmlrpc.Struct{
+			{Name: "generation", Value: e.Generation},
+			{Name: "time", Value: seconds(e.Time)},
+			{Name: "trigger", Value: e.Trigger},
+			{Name: "caller", Value: e.Caller},
+			{Name: "actions", Value: actions},
+			{Name: "result", Value: e.Result},
+			{Name: "duration_ms", Value: int(e.DurationMS)},
+		})
+	}
+	return list
+}
+
+// reconcileFault is what a client sees when a name is wrong, when the reconciler
+// has ended with the daemon, or when the files cannot be used: every mistake then
+// has a line, with its place.
+func reconcileFault(ctx context.Context, err error) error {
+	switch {
+	case errors.Is(err, reconcile.ErrBadName):
+		return xmlrpc.NewFault(xmlrpc.BadName, err.Error())
+	case errors.Is(err, reconcile.ErrNotRunning):
+		return xmlrpc.NewFault(xmlrpc.ShutdownState, "")
+	case ctx.Err() != nil:
+		return ctx.Err()
+	}
+	text := err.Error()
+	if mistakes := (*spec.LoadError)(nil); errors.As(err, &mistakes) {
+		var lines []string
+		for _, e := range mistakes.All() {
+			lines = append(lines, e.Report())
+		}
+		text = strings.Join(lines, "\n")
+	}
+	return xmlrpc.NewFault(xmlrpc.CantReread, text)
+}
+
+func stringList(list []string) []any {
+	out := make([]any, len(list))
+	for i, s := range list {
+		out[i] = s
+	}
+	return out
+}
+
+// seconds is a time as clients get it, 0 for none.
+func seconds(t time.Time) int {
+	if t.IsZero() {
+		return 0
+	}
+	return int(t.Unix())
+}

@@ -1,0 +1,96 @@
+package rpc
+
+import (
+	"context"
+
+	"supervisord/rpc/xmlrpc"
+)
+
+// Reconciler is what rpc asks of the reconciler for reconcile.*. The results are what the
+// client gets; an error is as that of Method.Func. The methods may be called from any
+// goroutine, and give up when ctx ends.
+type Reconciler interface {
+	State(ctx context.Context) (xmlrpc.Struct, error)
+	Diff(ctx context.Context, names []string) ([]any, error)
+	Apply(ctx context.Context, names []string) (xmlrpc.Struct, error)
+	Files(ctx context.Context) ([]any, error)
+	// History is at most limit updates, the newest first; 0 or less is all.
+	History(ctx context.Context, limit int) ([]any, error)
+	SetAutoupdate(ctx context.Context, on bool) error
+}
+
+// ReconcileNamespace is the reconciler over XML-RPC, beside the namespaces that
+// Supervisor has, for Options.Extra.
+//
+// Source: reconciler.md, Seeing it.
+func ReconcileNamespace(r Reconciler) Namespace {
+	names := Param{Type: "array", Name: "names", Text: "groups to look at; none means all", Optional: true}
+	return Namespace{Name: "reconcile", Methods: []Method{
+		{
+			Name:    "getState",
+			Help:    "How the files and the active groups stand to each other.",
+			Returns: Param{Type: "struct", Name: "result", Text: "phase, generation, desired, applied, reason, since, autoupdate, directories"},
+			Func:    func(ctx context.Context, _ Args) (any, error) { return r.State(ctx) },
+		}, {
+			Name:    "diff",
+			Help:    "What an update would do, and why. Nothing is changed. Values of environment variables are not shown.",
+			Params:  []Param{names},
+			Returns: Param{Type: "array", Name: "actions", Text: "structs with action, group, process, changes, reason and file"},
+			Func: func(ctx context.Context, a Args) (any, error) {
+				only, err := a.Names(0)
+				if err != nil {
+					return nil, err
+				}
+				return r.Diff(ctx, only)
+			},
+		}, {
+			Name: "apply",
+			Help: "Reads the files and brings the active groups to what they say, as one operation: a client that goes away\n" +
+				"changes nothing about the result.",
+			Params:  []Param{names},
+			Returns: Param{Type: "struct", Name: "result", Text: "generation, result, ok, actions, lines"},
+			Waits:   true,
+			Done:    "update applied",
+			Func: func(ctx context.Context, a Args) (any, error) {
+				only, err := a.Names(0)
+				if err != nil {
+					return nil, err
+				}
+				return r.Apply(ctx, only)
+			},
+		}, {
+			Name:    "getFiles",
+			Help:    "Each watched file or directory, its state and the programs from it.",
+			Returns: Param{Type: "array", Name: "files", Text: "structs with path, state, programs, changed and reason"},
+			Func:    func(ctx context.Context, _ Args) (any, error) { return r.Files(ctx) },
+		}, {
+			Name:    "getHistory",
+			Help:    "The last updates, the newest first.",
+			Params:  []Param{{Type: "int", Name: "limit", Text: "how many at the most; 10 if not given", Optional: true}},
+			Returns: Param{Type: "array", Name: "entries", Text: "structs with generation, time, trigger, caller, actions, result, duration_ms"},
+			Func: func(ctx context.Context, a Args) (any, error) {
+				limit := int64(10)
+				if len(a) > 0 {
+					var err error
+					if limit, err = a.Int(0); err != nil {
+						return nil, err
+					}
+				}
+				return r.History(ctx, int(limit))
+			},
+		}, {
+			Name:    "setAutoupdate",
+			Help:    "Turns automatic updates on or off until the daemon is restarted.",
+			Params:  []Param{{Type: "boolean", Name: "flag", Text: "whether changes are applied by themselves"}},
+			Returns: Param{Type: "boolean", Name: "result", Text: "always true"},
+			Done:    "autoupdate set to %s",
+			Func: func(ctx context.Context, a Args) (any, error) {
+				on, ok := a[0].(bool)
+				if !ok {
+					return nil, badParameters
+				}
+				return true, r.SetAutoupdate(ctx, on)
+			},
+		},
+	}}
+}
