@@ -32,8 +32,9 @@ type runningTable struct {
 	self launch.Identity
 	log  *slog.Logger
 
-	mu      sync.Mutex // guards queue, for as long as it takes to append
+	mu      sync.Mutex // guards queue and limit, for as long as it takes to append
 	queue   []entry
+	limit   int           // above which it is made shorter
 	waiting chan struct{} // capacity one: there is something in the queue
 
 	// Owned by open, then by run.
@@ -75,7 +76,7 @@ const dyingTime = time.Second
 
 // newRunningTable makes a table in a directory; "" is none.
 func newRunningTable(dir string, log *slog.Logger) *runningTable {
-	t := &runningTable{log: log, waiting: make(chan struct{}, 1),
+	t := &runningTable{log: log, limit: queueLimit, waiting: make(chan struct{}, 1),
 		runs: make(map[place]runtime.Survivor), begins: make(map[place]runtime.Survivor)}
 	var err error
 	if t.self, err = launch.Identify(os.Getpid()); err == nil && dir != "" {
@@ -175,11 +176,36 @@ const patience = 100 * time.Millisecond
 func (t *runningTable) enqueue(e entry) {
 	t.mu.Lock()
 	t.queue = append(t.queue, e)
+	if len(t.queue) > t.limit {
+		t.queue = newest(t.queue)
+		t.limit = queueLimit + 2*len(t.queue)
+	}
 	t.mu.Unlock()
 	select {
 	case t.waiting <- struct{}{}:
 	default:
 	}
+}
+
+// queueLimit is how long the queue may be before what is out of date in it is dropped:
+// a disk that hangs for days must not cost all memory.
+const queueLimit = 1000
+
+// newest leaves of each process the last changes, which is all that a table tells in the
+// end. Four are more than what one launch and the end of the one before make.
+func newest(queue []entry) []entry {
+	count := make(map[place]int)
+	var kept []entry
+	for _, e := range slices.Backward(queue) {
+		at := place{e.Group, e.Name}
+		if count[at]++; count[at] <= 4 {
+			kept = append(kept, e)
+		} else if e.announced != nil {
+			close(e.announced) // its launch goes on, as it would have after a while
+		}
+	}
+	slices.Reverse(kept)
+	return kept
 }
 
 // forget notes that a survivor is no more, or no concern of ours.

@@ -233,6 +233,51 @@ func TestTableWithoutADisk(t *testing.T) {
 	}
 }
 
+// While a disk hangs the queue stays short, however much happens; when it answers again
+// the table says what runs.
+func TestQueueStaysShort(t *testing.T) {
+	dir := t.TempDir()
+	table := newRunningTable(dir, slog.New(slog.DiscardHandler))
+	if _, err := table.open(); err != nil {
+		t.Fatal(err)
+	}
+	longest := 0
+	for i := range 100_000 {
+		name := fmt.Sprint("p", i%10)
+		table.changed(began(name, i+1))
+		longest = max(longest, len(table.queue))
+		if i%10 != 9 || i < 99_990 {
+			table.changed(runtime.Change{Group: "g", Name: name, PID: i + 1})
+		}
+	}
+	if longest > 2*queueLimit {
+		t.Errorf("the queue had %d entries", longest)
+	}
+	done := make(chan struct{})
+	close(done)
+	table.run(done)
+	if got := names(reread(t, dir)); !slices.Equal(got, []string{"p9 100000"}) {
+		t.Errorf("got %v", got)
+	}
+}
+
+// A file that a daemon was killed over is no pile: there is one name for it.
+func TestOneTemporaryFile(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "running.json.tmp"), []byte(strings.Repeat("x", 1<<16)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	table, _, leave := keepTable(t, dir, nil)
+	table.changed(began("a", 10))
+	leave()
+	if files, _ := os.ReadDir(dir); len(files) != 1 || files[0].Name() != "running.json" {
+		t.Errorf("there are %v", files)
+	}
+	if got := names(reread(t, dir)); !slices.Equal(got, []string{"a 10"}) {
+		t.Errorf("got %v", got)
+	}
+}
+
 // BenchmarkStarts is what the table adds to a thousand starts.
 func BenchmarkStarts(b *testing.B) {
 	table := newRunningTable(b.TempDir(), slog.New(slog.DiscardHandler))
