@@ -247,7 +247,7 @@ func TestQueueStaysShort(t *testing.T) {
 		table.changed(began(name, i+1))
 		longest = max(longest, len(table.queue))
 		if i%10 != 9 || i < 99_990 {
-			table.changed(runtime.Change{Group: "g", Name: name, PID: i + 1})
+			table.changed(runtime.RunChange{Group: "g", Name: name, PID: i + 1})
 		}
 	}
 	if longest > 2*queueLimit {
