@@ -114,6 +114,8 @@ func harmful(text []byte) string {
 			return "it has a control character"
 		case unicode.Is(unicode.Bidi_Control, r):
 			return "it turns text round"
+		case r == '\u2028' || r == '\u2029':
+			return "it has another end of a line"
 		}
 	}
 	return ""
