@@ -167,7 +167,7 @@ func TestCalledOffInTurn(t *testing.T) {
 func TestStopOfAQueuedLaunch(t *testing.T) {
 	inBubble(t, func(b *bench) {
 		begun := time.Now()
-		for _, name := range []string{"stuck", "web"} { // one that hangs, and one that waits for it
+		for _, name := range []string{"web", "stuck"} { // one that waits for one that hangs, and that one
 			if _, err := b.sup.Stop(background, one(name), true); err != nil {
 				t.Fatal(err)
 			}
