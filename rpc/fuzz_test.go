@@ -155,7 +155,7 @@ func FuzzName(f *testing.F) {
 				t.Errorf("%s(%q): %v", method, name, err)
 			}
 			if err == nil {
-				if _, err := xmlrpc.EncodeResponse(result); err != nil {
+				if _, err := xmlrpc.AppendResponse(nil, result); err != nil {
 					t.Errorf("%s(%q): %v", method, name, err)
 				}
 			}

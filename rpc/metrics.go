@@ -13,10 +13,6 @@ import (
 	"supervisord/runtime/state"
 )
 
-// Collector appends lines of the text exposition format to /metrics. It is
-// called once for each scrape, from any goroutine.
-type Collector func(b *bytes.Buffer)
-
 // serveMetrics answers in Prometheus' text exposition format. Everything is
 // read from one snapshot at the time of the scrape.
 func (s *Server) serveMetrics(w http.ResponseWriter, r *http.Request) {
@@ -33,9 +29,6 @@ func (s *Server) serveMetrics(w http.ResponseWriter, r *http.Request) {
 	s.daemonMetrics(&b, all)
 	processMetrics(&b, all)
 	listenerMetrics(&b, all)
-	for _, collect := range s.opt.Collectors {
-		collect(&b)
-	}
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 	w.Header().Set("Content-Length", strconv.Itoa(b.Len()))
 	w.Write(b.Bytes())

@@ -41,8 +41,6 @@ type Options struct {
 	HasSupervisorNamespace bool
 	// Extra are further namespaces.
 	Extra []Namespace
-	// Collectors append further lines to /metrics.
-	Collectors []Collector
 
 	// Logger takes the activity log; nil discards it.
 	Logger *slog.Logger

@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"supervisord/rpc/xmlrpc"
+	"supervisord/runtime"
 	"supervisord/runtime/mainlog"
 	"supervisord/runtime/state"
 )
@@ -220,12 +222,17 @@ func TestTraceIsOneLine(t *testing.T) {
 	}
 }
 
+// defective is a process table that panics when it is to be shown.
+type defective struct{ Processes }
+
+func (defective) Snapshot(context.Context) ([]runtime.Info, error) { panic("oops") }
+
 // TestPanicIsLogged: a defect in a page is not lost among debugging lines.
 func TestPanicIsLogged(t *testing.T) {
 	_, o := unixOnly(t)
 	var log activity
 	o.Logger = log.logger(slog.LevelInfo)
-	o.Collectors = []Collector{func(*bytes.Buffer) { panic("oops") }}
+	o.Processes = defective{o.Processes}
 	s := serve(t, o)
 	conn := sendRaw(t, s, "GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n")
 	if reply, err := io.ReadAll(conn); err != nil || len(reply) > 0 {

@@ -64,7 +64,7 @@ func (s *script) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case *xmlrpc.Fault:
 		reply(w, xmlrpc.EncodeFault(answer))
 	default:
-		body, err := xmlrpc.EncodeResponse(answer)
+		body, err := xmlrpc.AppendResponse(nil, answer)
 		if err != nil {
 			panic(err)
 		}

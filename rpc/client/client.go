@@ -164,9 +164,6 @@ func splitHost(s string) (host, port string) {
 	return host, port
 }
 
-// URL is the server's URL as it was given.
-func (c *Client) URL() string { return c.url }
-
 // Close ends the kept connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 

@@ -40,7 +40,7 @@ func (a answers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Write(xmlrpc.EncodeFault(fault))
 		return
 	}
-	body, err := xmlrpc.EncodeResponse(v)
+	body, err := xmlrpc.AppendResponse(nil, v)
 	if err != nil {
 		panic(err)
 	}
@@ -248,7 +248,7 @@ func TestPermission(t *testing.T) {
 func TestCredentials(t *testing.T) {
 	url := listenUnix(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		user, password, _ := r.BasicAuth()
-		body, _ := xmlrpc.EncodeResponse(user + "/" + password)
+		body, _ := xmlrpc.AppendResponse(nil, user + "/" + password)
 		w.Write(body)
 	}))
 	for _, row := range []struct{ user, password, want string }{
@@ -375,7 +375,7 @@ func TestStreamTimeout(t *testing.T) {
 
 // TestEndlessAnswer: a server that is none cannot fill the memory.
 func TestEndlessAnswer(t *testing.T) {
-	reply, err := xmlrpc.EncodeResponse(strings.Repeat("x", 1000))
+	reply, err := xmlrpc.AppendResponse(nil, strings.Repeat("x", 1000))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -161,7 +161,7 @@ func TestDecodeResponse(t *testing.T) {
 func TestRoundTrip(t *testing.T) {
 	in := []any{"a\n<&>", -1, true, 2.5, []byte("bin\x00"), nil, []any{}, Struct{{"k", []any{"v"}}}}
 	want := []any{"a\n<&>", -1, true, 2.5, []byte("bin\x00"), nil, []any{}, map[string]any{"k": []any{"v"}}}
-	doc, err := EncodeResponse(in)
+	doc, err := AppendResponse(nil, in)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,7 +217,7 @@ func FuzzString(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		doc, err := EncodeResponse(s)
+		doc, err := AppendResponse(nil, s)
 		if err != nil {
 			t.Fatal(err)
 		}

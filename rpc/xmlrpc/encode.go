@@ -38,18 +38,9 @@ func AppendResponseStart(b []byte) []byte { return append(b, responseStart...) }
 // AppendResponseEnd ends the document that answers a call.
 func AppendResponseEnd(b []byte) []byte { return append(b, responseEnd...) }
 
-// EncodeResponse is the document that answers a call with v. The types it
-// takes are those of AppendValue.
-func EncodeResponse(v any) ([]byte, error) {
-	b, err := AppendResponse(make([]byte, 0, 512), v)
-	if err != nil {
-		return nil, err
-	}
-	return b, nil
-}
-
-// AppendResponse is EncodeResponse into a buffer. On an error the buffer comes
-// back with its content undefined.
+// AppendResponse appends the document that answers a call with v. The types it
+// takes are those of AppendValue. On an error the buffer comes back with its
+// content undefined.
 func AppendResponse(b []byte, v any) ([]byte, error) {
 	b, err := AppendValue(append(b, responseStart...), v)
 	return append(b, responseEnd...), err

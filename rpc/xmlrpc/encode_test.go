@@ -13,7 +13,7 @@ func response(value string) string {
 		"</param>\n</params>\n</methodResponse>\n"
 }
 
-func TestEncodeResponse(t *testing.T) {
+func TestAppendResponse(t *testing.T) {
 	for name, tc := range map[string]struct {
 		value any
 		want  string
@@ -45,7 +45,7 @@ func TestEncodeResponse(t *testing.T) {
 			"</data></array></value>\n</member>\n</struct></value>\n</data></array></value>\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := EncodeResponse(tc.value)
+			got, err := AppendResponse(nil, tc.value)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -60,8 +60,8 @@ func TestEncodeRefuses(t *testing.T) {
 	for _, v := range []any{
 		struct{}{}, math.NaN(), math.Inf(1), []any{uint8(1)}, Struct{{"x", map[string]any{}}},
 	} {
-		if b, err := EncodeResponse(v); err == nil {
-			t.Errorf("EncodeResponse(%#v) = %q, want an error", v, b)
+		if b, err := AppendResponse(nil, v); err == nil {
+			t.Errorf("AppendResponse(nil, %#v) = %q, want an error", v, b)
 		}
 		if b, err := EncodeCall("m", v); err == nil {
 			t.Errorf("EncodeCall(%#v) = %q, want an error", v, b)
