@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"supervisord/spec"
+	"supervisord/spec/value"
 )
 
 // Args are the parameters of one call as they were decoded. Its methods read
@@ -46,7 +46,7 @@ func (a Args) Int(i int) (int64, error) {
 			return int64(v), nil
 		}
 	case string, []byte:
-		if n, err := spec.ParseInt(pyStr(v)); err == nil {
+		if n, err := value.ParseInt(pyStr(v)); err == nil {
 			return n, nil
 		}
 	}
@@ -129,9 +129,9 @@ func pyRepr(v any) string {
 		}
 		return s
 	case string:
-		return spec.PyRepr(v)
+		return value.PyRepr(v)
 	case []byte:
-		return spec.PyRepr(string(v))
+		return value.PyRepr(string(v))
 	case []any:
 		items := make([]string, len(v))
 		for i := range v {
@@ -141,7 +141,7 @@ func pyRepr(v any) string {
 	case map[string]any:
 		items := make([]string, 0, len(v))
 		for name := range v {
-			items = append(items, spec.PyRepr(name)+": "+pyRepr(v[name]))
+			items = append(items, value.PyRepr(name)+": "+pyRepr(v[name]))
 		}
 		slices.Sort(items)
 		return "{" + strings.Join(items, ", ") + "}"

@@ -12,7 +12,7 @@ import (
 
 	"supervisord/rpc/xmlrpc"
 	"supervisord/runtime/mainlog"
-	"supervisord/spec"
+	"supervisord/spec/value"
 )
 
 // serveRPC answers a request to /RPC2.
@@ -114,5 +114,5 @@ func (s *Server) logUnexpected(ctx context.Context, body string, err error) {
 // quote shows the beginning of a request in the activity log.
 func quote(body string) string {
 	const most = 2000
-	return spec.PyRepr(body[:min(len(body), most)])
+	return value.PyRepr(body[:min(len(body), most)])
 }

@@ -180,7 +180,7 @@ func TestLongLogs(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, offset := range []int{0, 1, 7, 9, len(text) - shortLog - 1, len(text) - shortLog, len(text) - 3} {
-		want, err := xmlrpc.EncodeResponse(text[offset:])
+		want, err := xmlrpc.AppendResponse(nil, text[offset:])
 		if err != nil {
 			t.Fatal(err)
 		}

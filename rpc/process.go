@@ -9,6 +9,7 @@ import (
 	"supervisord/rpc/xmlrpc"
 	"supervisord/runtime"
 	"supervisord/spec"
+	"supervisord/spec/value"
 )
 
 // processMethods are those that tell about processes and act on them.
@@ -189,7 +190,7 @@ func (s *Server) signal(ctx context.Context, sel runtime.Select, rest Args) ([]r
 			text = strconv.FormatInt(n, 10)
 		}
 	}
-	sig, err := spec.ParseSignal(text)
+	sig, err := value.ParseSignal(text)
 	if err == nil {
 		return s.opt.Processes.Signal(ctx, sel, sig)
 	}

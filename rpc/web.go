@@ -18,6 +18,7 @@ import (
 	"supervisord/runtime/logfile"
 	"supervisord/runtime/state"
 	"supervisord/spec"
+	"supervisord/spec/value"
 )
 
 //go:embed ui
@@ -63,7 +64,7 @@ func (s *Server) serveStatus(w http.ResponseWriter, r *http.Request) {
 	case act == "":
 		s.showStatus(w, r)
 	case !knownAction(act, name):
-		s.log.Error(fmt.Sprintf("Web interface error:unknown action %s", spec.PyRepr(act)))
+		s.log.Error(fmt.Sprintf("Web interface error:unknown action %s", value.PyRepr(act)))
 		httpError(w, http.StatusInternalServerError)
 	case act != "refresh" && r.Method != http.MethodPost:
 		s.render(w, r, "confirm.html", map[string]string{

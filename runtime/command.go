@@ -6,6 +6,7 @@ import (
 
 	"supervisord/runtime/launch"
 	"supervisord/spec"
+	"supervisord/spec/value"
 )
 
 // refusal is a command that cannot be started, with the text that becomes the
@@ -21,9 +22,9 @@ func (r *refusal) Error() string { return r.text }
 //
 // Source: contract/process.md section 4.
 func argvOf(command string) ([]string, error) {
-	argv, err := spec.Split(command)
+	argv, err := value.Split(command)
 	if err != nil {
-		return nil, &refusal{NotExecutable, "can't parse command " + spec.PyRepr(command) + ": " + err.Error()}
+		return nil, &refusal{NotExecutable, "can't parse command " + value.PyRepr(command) + ": " + err.Error()}
 	}
 	if len(argv) == 0 {
 		return nil, &refusal{NotExecutable, "command is empty"}

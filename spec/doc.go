@@ -13,8 +13,9 @@
 //     merge.go puts the sections of all files together. Every value keeps the file
 //     and the line it comes from.
 //   - Package value turns the text of one value into the value.
-//   - reader.go takes typed values out of one section; build*.go say which keys
-//     there are and in which order Supervisor looks at them, and make a Config.
+//   - reader.go takes typed values out of one section, kind.go says of each type of
+//     value how it is read and shown; build*.go say in which order Supervisor looks
+//     at the keys, and make a Config.
 //   - warnings.go warns about what Supervisor accepts although it is probably a
 //     mistake.
 //
@@ -26,14 +27,18 @@
 //
 // # From two Configs to a difference
 //
-// Diff compares groups, Compare the keys of one process; Equal is written out for
-// each type, and a test lists the fields so that none is forgotten. Hash is the
-// fingerprint that goes with Equal.
+// field.go is the table of the keys of a process and of a group: the type, the
+// default and the unit of each, and what becomes of a running process when it
+// changes. Equal, Compare, Fingerprint, ExecHash, Normal and the builder go over it,
+// so that a new key is a new row; testdata/fields.txt shows it. Diff compares groups
+// by Equal.
 //
 // # Names
 //
 // The vocabulary is Supervisor's: a group holds processes, which a program section
 // defines; a namespec names one or all of a group.
 //
-// Other packages may use a Config from any goroutine and must never change one.
+// Other packages may use a Config from any goroutine and must never change one. Of
+// ours, spec imports its own rooms dialect and value, and runtime/state, the leaf
+// that has the names of signals, log levels and types of event.
 package spec

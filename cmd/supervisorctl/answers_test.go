@@ -14,7 +14,7 @@ import (
 
 	"supervisord/cmd/internal/oracle"
 	"supervisord/rpc/xmlrpc"
-	"supervisord/spec"
+	"supervisord/spec/value"
 )
 
 // script is a server that gives the answers a test wants and keeps a record of
@@ -377,7 +377,7 @@ func (row answered) play(t *testing.T, kind oracle.Kind) string {
 	var methods []string
 	for method, answer := range row.answers {
 		if f, ok := answer.(*xmlrpc.Fault); ok {
-			methods = append(methods, fmt.Sprintf("fault %s %d %s\n", method, f.Code, spec.PyRepr(f.Text)))
+			methods = append(methods, fmt.Sprintf("fault %s %d %s\n", method, f.Code, value.PyRepr(f.Text)))
 		}
 	}
 	slices.Sort(methods)

@@ -14,6 +14,7 @@ import (
 	"supervisord/cmd/internal/host"
 	"supervisord/rpc/client"
 	"supervisord/spec"
+	"supervisord/spec/value"
 )
 
 const usage = `supervisorctl -- start, stop and watch the programs of a supervisord.
@@ -132,7 +133,7 @@ func readOptions(h spec.Host, argv0 string, args []string) (s settings, words []
 			given.interactive = true
 		case "--serverurl":
 			if err := checkURL(o.Value); err != nil {
-				return s, nil, fmt.Errorf("invalid value for %s %s: %w", o.Name, spec.PyRepr(o.Value), err)
+				return s, nil, fmt.Errorf("invalid value for %s %s: %w", o.Name, value.PyRepr(o.Value), err)
 			}
 			given.url = o.Value
 		case "--username":
@@ -144,7 +145,7 @@ func readOptions(h spec.Host, argv0 string, args []string) (s settings, words []
 		case "--timeout":
 			seconds, err := strconv.ParseFloat(o.Value, 64)
 			if err != nil || !(seconds > 0 && seconds < 1e9) {
-				return s, nil, fmt.Errorf("invalid value for --timeout %s: not a number of seconds", spec.PyRepr(o.Value))
+				return s, nil, fmt.Errorf("invalid value for --timeout %s: not a number of seconds", value.PyRepr(o.Value))
 			}
 			given.timeout = time.Duration(seconds * float64(time.Second))
 		}
@@ -219,7 +220,7 @@ func fromFile(h spec.Host, path string) (settings, error) {
 		ctl = *read
 	}
 	if err := checkURL(ctl.ServerURL); err != nil {
-		return settings{}, fmt.Errorf("invalid value for serverurl %s: %w", spec.PyRepr(ctl.ServerURL), err)
+		return settings{}, fmt.Errorf("invalid value for serverurl %s: %w", value.PyRepr(ctl.ServerURL), err)
 	}
 	return settings{
 		url: ctl.ServerURL, guessed: guessed, username: ctl.Username, password: ctl.Password,
@@ -249,7 +250,7 @@ func checkURL(url string) error {
 type urlMistake string
 
 func (m urlMistake) Error() string {
-	return fmt.Sprintf("value %s is not a URL", spec.PyRepr(string(m)))
+	return fmt.Sprintf("value %s is not a URL", value.PyRepr(string(m)))
 }
 
 var urlShape = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*:([^?#]*)`)

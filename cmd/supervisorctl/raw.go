@@ -14,7 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"supervisord/rpc/client"
-	"supervisord/spec"
+	"supervisord/spec/value"
 )
 
 // valueError is a mistake that the original reports as Python's ValueError.
@@ -127,7 +127,7 @@ func pythonError(err error) (class, text string) {
 
 // pythonFault is how Python shows a fault.
 func pythonFault(f *client.Fault) string {
-	return fmt.Sprintf("<Fault %d: %s>", f.Code, spec.PyRepr(f.Text))
+	return fmt.Sprintf("<Fault %d: %s>", f.Code, value.PyRepr(f.Text))
 }
 
 // faultText is the text of the fault that err is, "" for none.

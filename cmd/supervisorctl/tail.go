@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"supervisord/rpc/client"
-	"supervisord/spec"
+	"supervisord/spec/value"
 )
 
 // tailBytes is how much of a log is shown unless a number is given.
@@ -36,7 +36,7 @@ func (c *call) tail(ctx context.Context) error {
 	if len(words) > 1 {
 		given := words[len(words)-1]
 		if channel = strings.ToLower(given); channel != "stdout" && channel != "stderr" {
-			return c.argumentError("Error: bad channel %s", spec.PyRepr(given))
+			return c.argumentError("Error: bad channel %s", value.PyRepr(given))
 		}
 	}
 	if modifier == "-f" {

@@ -6,6 +6,7 @@ import (
 
 	"supervisord/cmd/internal/getopt"
 	"supervisord/spec"
+	"supervisord/spec/value"
 )
 
 // action is what the command line asks for.
@@ -70,7 +71,7 @@ func parseFlags(h spec.Host, args []string) (flags, error) {
 	if len(rest) > 0 {
 		quoted := make([]string, len(rest))
 		for i, arg := range rest {
-			quoted[i] = spec.PyRepr(arg)
+			quoted[i] = value.PyRepr(arg)
 		}
 		return flags{}, fmt.Errorf("positional arguments are not supported: [%s]", strings.Join(quoted, ", "))
 	}
@@ -92,7 +93,7 @@ func parseFlags(h spec.Host, args []string) (flags, error) {
 			return flags{action: actionVersion}, nil
 		}
 		if err := f.take(h, name, opt.Value); err != nil {
-			return flags{}, fmt.Errorf("invalid value for %s %s: %w", opt.Name, spec.PyRepr(opt.Value), err)
+			return flags{}, fmt.Errorf("invalid value for %s %s: %w", opt.Name, value.PyRepr(opt.Value), err)
 		}
 	}
 	if err := f.combine(seen); err != nil {
@@ -139,26 +140,26 @@ func (f *flags) take(h spec.Host, name, value string) error {
 
 // takeOverride notes an option that stands over the key of the same name. An
 // empty file name leaves the configuration's, as in Supervisor.
-func (f *flags) takeOverride(h spec.Host, key, value string) error {
+func (f *flags) takeOverride(h spec.Host, key, text string) error {
 	var err error
 	switch key {
 	case "nodaemon", "silent", "nocleanup", "strip_ansi":
-		value = "true"
+		text = "true"
 	case "umask":
-		_, err = spec.ParseOctal(value)
+		_, err = value.ParseOctal(text)
 	case "loglevel":
-		_, err = spec.ParseLogLevel(value)
+		_, err = value.ParseLogLevel(text)
 	case "logfile_maxbytes":
-		_, err = spec.ParseBytes(value)
+		_, err = value.ParseBytes(text)
 	case "logfile_backups", "minfds", "minprocs":
-		_, err = spec.ParseInt(value)
+		_, err = value.ParseInt(text)
 	case "directory", "childlogdir":
-		_, err = spec.ExistingDir(h, value)
+		_, err = value.ExistingDir(h, text)
 	case "logfile", "pidfile":
-		if value == "" {
+		if text == "" {
 			return nil
 		}
-		_, err = spec.ExistingDirPath(h, value)
+		_, err = value.ExistingDirPath(h, text)
 	}
 	if err != nil {
 		return err
@@ -166,6 +167,6 @@ func (f *flags) takeOverride(h spec.Host, key, value string) error {
 	if f.override == nil {
 		f.override = map[string]string{}
 	}
-	f.override[key] = value
+	f.override[key] = text
 	return nil
 }

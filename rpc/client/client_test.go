@@ -248,7 +248,7 @@ func TestPermission(t *testing.T) {
 func TestCredentials(t *testing.T) {
 	url := listenUnix(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		user, password, _ := r.BasicAuth()
-		body, _ := xmlrpc.AppendResponse(nil, user + "/" + password)
+		body, _ := xmlrpc.AppendResponse(nil, user+"/"+password)
 		w.Write(body)
 	}))
 	for _, row := range []struct{ user, password, want string }{
