@@ -8,13 +8,14 @@ import (
 	"encoding/hex"
 	"net/http"
 	"strings"
+	"unicode/utf8"
 
 	"supervisord/spec"
 )
 
 // authorize checks the credentials of a request and answers 0 if they are
-// right, else the status to refuse with. Credentials that are no base64 of
-// user:password are answered 500, as Supervisor does.
+// right, else the status to refuse with: 400 for credentials that are no base64 of
+// text, and 500 for text without a colon, as Supervisor does.
 //
 // Source: contract/rpc.md section 1, authentication.
 func authorize(sv spec.Server, r *http.Request) int {
@@ -25,9 +26,9 @@ func authorize(sv spec.Server, r *http.Request) int {
 	if !strings.EqualFold(scheme, "basic") || strings.TrimSpace(encoded) == "" {
 		return http.StatusUnauthorized
 	}
-	decoded, err := base64.StdEncoding.DecodeString(strings.TrimSpace(encoded))
-	if err != nil {
-		return http.StatusInternalServerError
+	decoded, ok := pyBase64(encoded)
+	if !ok || !utf8.Valid(decoded) {
+		return http.StatusBadRequest
 	}
 	username, password, found := strings.Cut(string(decoded), ":")
 	if !found {
@@ -39,6 +40,32 @@ func authorize(sv spec.Server, r *http.Request) int {
 		return http.StatusUnauthorized
 	}
 	return 0
+}
+
+// pyBase64 decodes as Python does when it is not asked to be strict: what is not of
+// the alphabet is passed over, and the text ends with its padding. Without the
+// padding that it needs it is refused.
+func pyBase64(text string) (data []byte, ok bool) {
+	var digits []byte
+	pads := 0
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c == '=':
+			if over := len(digits) % 4; over >= 2 {
+				if pads++; over+pads >= 4 {
+					return fromBase64(digits), true
+				}
+			}
+		case c >= 'A' && c <= 'Z', c >= 'a' && c <= 'z', c >= '0' && c <= '9', c == '+', c == '/':
+			digits, pads = append(digits, c), 0
+		}
+	}
+	return fromBase64(digits), len(digits)%4 == 0
+}
+
+func fromBase64(digits []byte) []byte {
+	data, _ := base64.RawStdEncoding.DecodeString(string(digits)) // of a length that can be decoded, or not used
+	return data
 }
 
 // passwordMatches compares a password with the configured one, which is clear text or

@@ -48,7 +48,8 @@
 // Only POST changes anything, and the answer is 303 to the page with its message.
 // Supervisor acts on GET too and answers 301 (contract/differences.md row 58, left
 // to us). A GET of one of its action links, from a bookmark or another page, shows
-// a question and a button; nothing happens before that is pressed.
+// a question and a button; nothing happens before that is pressed. Where nobody sees
+// the page, with neither text/html in Accept nor Sec-Fetch-Mode, its status is 405.
 //
 // # Limits
 //

@@ -199,10 +199,11 @@ func (d *document) text(v *logText) error {
 }
 
 // send answers with the document, once.
-func (d *document) send(w http.ResponseWriter, contentType string) {
+func (d *document) send(w http.ResponseWriter, status int, contentType string) {
 	d.cut()
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("Content-Length", strconv.FormatInt(d.size, 10))
+	w.WriteHeader(status)
 	for _, p := range d.parts {
 		if p.log == nil {
 			if _, err := w.Write(p.data); err != nil {

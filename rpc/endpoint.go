@@ -49,7 +49,7 @@ func (s *Server) serveRPC(w http.ResponseWriter, r *http.Request, body string) {
 	var fault *xmlrpc.Fault
 	switch {
 	case err == nil:
-		doc.send(w, "text/xml")
+		doc.send(w, http.StatusOK, "text/xml")
 		return
 	case errors.As(err, &fault):
 		doc.discard()

@@ -42,6 +42,9 @@ func FuzzHTTP(f *testing.F) {
 	var log activity
 	o.Logger = log.logger(slog.LevelDebug)
 	s := serve(f, o)
+	if _, err := dial(f, s, 0).call("supervisor.getState"); err != nil { // it runs
+		f.Fatal(err)
+	}
 	memory := make(memoryListener)
 	f.Cleanup(func() { close(memory) })
 	s.servers[0].mu.Lock()

@@ -130,6 +130,8 @@ func (s *Server) readPart(ctx context.Context, path string, args Args) (any, err
 		return nil, xmlrpc.NewFault(xmlrpc.BadArguments, "")
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, xmlrpc.NewFault(xmlrpc.NoFile, path)
+	case errors.Is(err, logfile.ErrNotRegular):
+		return nil, faultWith(xmlrpc.Failed, path+" cannot be read back: it is not a regular file")
 	case err != nil:
 		return nil, xmlrpc.NewFault(xmlrpc.Failed, "")
 	}

@@ -3,14 +3,17 @@ package rpc
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
+	"supervisord/runtime/logfile"
 	"supervisord/spec"
 )
 
@@ -66,9 +69,17 @@ func (s *Server) serveMainLogtail(w http.ResponseWriter, r *http.Request) {
 	s.stream(w, r, s.opt.MainLog.Path())
 }
 
-// stream follows a log until the client goes or the server ends.
+// stream follows a log until the client goes or the server ends. Of a terminal, a
+// pipe or another device it says that it cannot; Supervisor sends nothing, for ever.
 func (s *Server) stream(w http.ResponseWriter, r *http.Request, path string) {
 	f, info, err := openLog(path)
+	if errors.Is(err, logfile.ErrNotRegular) {
+		text := fmt.Sprintf("==> %s cannot be read back: it is not a regular file <==\n", path)
+		w.Header().Set("Content-Type", "text/plain;charset=utf-8")
+		w.Header().Set("Content-Length", strconv.Itoa(len(text)))
+		io.WriteString(w, text)
+		return
+	}
 	if err != nil {
 		w.Header().Del("X-Accel-Buffering")
 		httpError(w, http.StatusNotFound)
@@ -109,8 +120,12 @@ func openLog(path string) (*os.File, os.FileInfo, error) {
 		return nil, nil, err
 	}
 	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = errors.New("not a regular file")
+	switch {
+	case err != nil || info.Mode().IsRegular():
+	case info.IsDir() || path == os.DevNull: // nothing is written there
+		err = fs.ErrNotExist
+	default:
+		err = logfile.ErrNotRegular
 	}
 	if err != nil {
 		f.Close()

@@ -8,7 +8,9 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -183,4 +185,31 @@ func TestLogtailHangUp(t *testing.T) {
 	f.reads("first line\n")
 	f.resp.Body.Close()
 	eventually(t, "the stream has ended", func() bool { return serving(s) == 0 })
+}
+
+// TestLogtailOfADevice: of what cannot be read back, which is /dev/stdout in many
+// containers, it is said, in the stream and in the fault.
+func TestLogtailOfADevice(t *testing.T) {
+	w, o := unixOnly(t)
+	fifo := filepath.Join(shortDir(t), "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := dial(t, serve(t, o), 0)
+	for _, path := range []string{fifo, "/dev/zero"} {
+		w.procs[1].StdoutLog, w.procs[1].StderrLog, w.mainLog = path, path, path
+		for _, url := range []string{"/logtail/cat", "/logtail/cat/stderr", "/mainlogtail"} {
+			resp, body := c.do(t, "GET", url, "")
+			if want := "==> " + path + " cannot be read back: it is not a regular file <==\n"; resp.StatusCode != 200 || body != want {
+				t.Errorf("%s of %s: %s %q", url, path, resp.Status, body)
+			}
+		}
+	}
+	w.procs[1].StdoutLog = fifo
+	if _, err := c.call("supervisor.readProcessStdoutLog", "cat", 0, 0); err == nil || err.Error() != "[30] FAILED: "+fifo+" cannot be read back: it is not a regular file" {
+		t.Errorf("read: %v", err)
+	}
+	if v, err := c.call("supervisor.tailProcessStdoutLog", "cat", 0, 100); err != nil || v.([]any)[0] != "" {
+		t.Errorf("tail: %v, %v", v, err)
+	}
 }

@@ -53,7 +53,8 @@ type action struct{ Name, Href, Post string }
 // Source: contract/rpc.md section 8.
 // Differs: only a POST changes anything. Supervisor acts on GET too, so that a
 // link on any web page, a crawler or a prefetching browser can stop a program;
-// here such a link leads to a page that asks, and an old bookmark still works.
+// here such a link leads to a page that asks, and an old bookmark still works. To a
+// script, which nobody asks, the page is answered 405.
 func (s *Server) serveStatus(w http.ResponseWriter, r *http.Request) {
 	if err := r.ParseForm(); err != nil {
 		httpError(w, http.StatusBadRequest)
@@ -67,7 +68,12 @@ func (s *Server) serveStatus(w http.ResponseWriter, r *http.Request) {
 		s.log.Error(fmt.Sprintf("Web interface error:unknown action %s", value.PyRepr(act)))
 		httpError(w, http.StatusInternalServerError)
 	case act != "refresh" && r.Method != http.MethodPost:
-		s.render(w, r, "confirm.html", map[string]string{
+		status := http.StatusOK
+		if !showsPages(r) {
+			w.Header().Set("Allow", http.MethodPost)
+			status = http.StatusMethodNotAllowed
+		}
+		s.render(w, r, status, "confirm.html", map[string]string{
 			"Question": question(act, name), "Action": act, "Process": name,
 		})
 	default:
@@ -79,6 +85,12 @@ func (s *Server) serveStatus(w http.ResponseWriter, r *http.Request) {
 		}
 		s.redirect(w, r, message)
 	}
+}
+
+// showsPages reports whether somebody will see the page that answers a request. A
+// script with curl or wget takes 200 for done.
+func showsPages(r *http.Request) bool {
+	return r.Header.Get("Sec-Fetch-Mode") != "" || strings.Contains(strings.ToLower(strings.Join(r.Header["Accept"], ",")), "text/html")
 }
 
 func knownAction(act, name string) bool {
@@ -209,7 +221,7 @@ func (s *Server) showStatus(w http.ResponseWriter, r *http.Request) {
 			rows[i].Shade = "shade"
 		}
 	}
-	s.render(w, r, "status.html", map[string]any{
+	s.render(w, r, http.StatusOK, "status.html", map[string]any{
 		"Message": r.Form.Get("message"), "Rows": rows, "Version": s.opt.Version, "Year": time.Now().Year(),
 	})
 }
@@ -268,7 +280,7 @@ func (s *Server) serveTail(w http.ResponseWriter, r *http.Request) {
 		page["Text"] = text
 		page["Refresh"] = "tail.html?processname=" + pyQuote(name) + "&limit=" + strconv.FormatInt(limit, 10)
 	}
-	s.render(w, r, "tail.html", page)
+	s.render(w, r, http.StatusOK, "tail.html", page)
 }
 
 // tailText is the end of a process's log as the page shows it. The error is a want
@@ -304,7 +316,7 @@ func (s *Server) tailText(ctx context.Context, name string, limit int64) (string
 }
 
 // render writes a page.
-func (s *Server) render(w http.ResponseWriter, r *http.Request, name string, data any) {
+func (s *Server) render(w http.ResponseWriter, r *http.Request, status int, name string, data any) {
 	page := newDocument(r.Context())
 	if err := pages.ExecuteTemplate(page, name, data); err != nil {
 		s.pageError(w, err)
@@ -312,7 +324,7 @@ func (s *Server) render(w http.ResponseWriter, r *http.Request, name string, dat
 	}
 	noCache(w)
 	protect(w)
-	page.send(w, "text/html;charset=utf-8")
+	page.send(w, status, "text/html;charset=utf-8")
 }
 
 // pageError says that a page cannot be shown.

@@ -150,7 +150,7 @@ func TestActions(t *testing.T) {
 			query := "?action=" + tc.action + "&processname=" + url.QueryEscape(tc.process)
 
 			before, _ := w.Snapshot(t.Context())
-			resp, page := c.do(t, "GET", "/index.html"+query, "")
+			resp, page := c.do(t, "GET", "/index.html"+query, "", "Accept", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8")
 			after, _ := w.Snapshot(t.Context())
 			for i := range before {
 				if before[i].State != after[i].State {
@@ -312,5 +312,36 @@ func TestPyQuote(t *testing.T) {
 		if got := pyQuote(in); got != want {
 			t.Errorf("%q: %s", in, got)
 		}
+	}
+}
+
+// TestOldLinkInAScript: a script that gets an old link, and would take 200 for done,
+// is answered 405, with the page and with the method that would do it.
+func TestOldLinkInAScript(t *testing.T) {
+	w, o := unixOnly(t)
+	c := dial(t, serve(t, o), 0)
+	for _, tc := range []struct {
+		want   int
+		header []string
+	}{
+		{405, nil},
+		{405, []string{"Accept", "*/*", "User-Agent", "curl/8.5.0"}},
+		{405, []string{"Accept", "*/*", "User-Agent", "Wget/1.21", "Accept-Encoding", "identity"}},
+		{405, []string{"Accept", "application/json"}},
+		{200, []string{"Accept", "Text/HTML, */*"}},
+		{200, []string{"Accept", "*/*", "Sec-Fetch-Mode", "navigate"}},
+	} {
+		for _, path := range []string{"/?action=restart&processname=cat", "/index.html?action=stopall"} {
+			resp, body := c.do(t, "GET", path, "", tc.header...)
+			if resp.StatusCode != tc.want || !strings.Contains(body, `method="post"`) || (resp.Header.Get("Allow") == "POST") != (tc.want == 405) {
+				t.Errorf("%s %v: %s %v", path, tc.header, resp.Status, resp.Header)
+			}
+		}
+		if resp, _ := c.do(t, "GET", "/", "", tc.header...); resp.StatusCode != 200 {
+			t.Errorf("the page itself: %s", resp.Status)
+		}
+	}
+	if info, err := w.Info(t.Context(), "cat", "cat"); err != nil || info.State != state.Running {
+		t.Errorf("%s, %v", info.State, err)
 	}
 }

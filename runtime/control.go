@@ -50,6 +50,7 @@ func (s *Supervisor) Start(ctx context.Context, sel Select, wait bool) ([]Result
 		}
 	}
 	return s.operate(ctx, sel, ascending, notStarted, func(p *process, c *call) {
+		c.inOrder = !wait // Supervisor forks at once, and has each outcome before the next
 		c.answered(p, s.startWith(p, refused[p.def], wait, c))
 	})
 }

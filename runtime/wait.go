@@ -19,6 +19,7 @@ const sameMoment = 50 * time.Millisecond
 // until done is closed, and to whoever asked from then on.
 type call struct {
 	single   bool // about one process: its error is the call's
+	inOrder  bool // outcomes are listed as they were asked for, not as they came
 	order    map[*process]int
 	outcomes []outcome
 	left     int
@@ -104,6 +105,9 @@ func (s *Supervisor) wait(ctx context.Context, c *call) ([]Result, error) {
 		return nil, c.outcomes[0].Err
 	}
 	slices.SortFunc(c.outcomes, func(a, b outcome) int {
+		if c.inOrder {
+			return cmp.Compare(a.order, b.order)
+		}
 		return cmp.Or(cmp.Compare(a.after, b.after), cmp.Compare(a.order, b.order))
 	})
 	results := make([]Result, len(c.outcomes))
