@@ -67,7 +67,7 @@ func (s *Server) daemonMethods() []Method {
 		{
 			Name:    "getPID",
 			Help:    "The process ID of supervisord.",
-			Returns: Param{Type: "int", Name: "pid", Text: "process ID"},
+			Returns: Param{Type: "int", Name: "PID", Text: "of the daemon"},
 			Func:    func(context.Context, Args) (any, error) { return s.opt.PID, nil },
 		},
 		{

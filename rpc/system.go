@@ -26,7 +26,7 @@ func (s *Server) systemNamespace() Namespace {
 			Name:          "methodHelp",
 			Help:          "What a method does, and what its parameters and its result are.",
 			Params:        name,
-			Returns:       Param{Type: "string", Name: "result", Text: "text; its last lines begin with @param and @return"},
+			Returns:       Param{Type: "string", Name: "result", Text: "text, then a line for each parameter and one for the result"},
 			WhileStopping: true,
 			Func: func(_ context.Context, args Args) (any, error) {
 				m, err := s.lookUp(args)

@@ -179,6 +179,28 @@ func TestResultsOrder(t *testing.T) {
 	}, &spec.Group{Name: "w", Processes: procs})
 }
 
+// Without waiting they are in the order of the request, whatever comes first: a
+// start that fails at once stands between those that take a moment.
+func TestResultsOrderWithoutWaiting(t *testing.T) {
+	manual := func(command string) func(*spec.Process) {
+		return func(p *spec.Process) { p.Autostart, p.Command = false, command }
+	}
+	a, b, c := program("a", manual("/bin/sh")), program("b", manual("/nope/nope")), program("c", manual("/bin/sh"))
+	inBubble(t, func(bench *bench) {
+		results, err := bench.sup.Start(background, Select{}, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, r := range results {
+			got = append(got, fmt.Sprint(r.Name, " ", r.Err == nil))
+		}
+		if diff := cmp.Diff([]string{"a true", "b false", "c true"}, got); diff != "" {
+			t.Error(diff)
+		}
+	}, a, b, c)
+}
+
 // An exchange of definitions touches what differs, and nothing else.
 func TestExchange(t *testing.T) {
 	two := func(names ...string) *spec.Group {
