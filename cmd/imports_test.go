@@ -56,6 +56,8 @@ var nevers = []struct {
 	{"github.com/fsnotify/fsnotify", "a notice is a hint, and one package turns hints into looks", []string{"reconcile/watch"}},
 	{"os/exec", "who starts processes must also be who reaps them", []string{"cmd/supervisord"}}, // before it is the daemon
 	{"net/http", "supervision knows nothing of its clients", []string{"rpc", "rpc/client", "cmd/supervisord", "cmd/supervisorctl"}},
+	{"github.com/hanwen/go-fuse/v2/fs", "disks that hang are for tests alone", nil},
+	{"github.com/hanwen/go-fuse/v2/fuse", "disks that hang are for tests alone", nil},
 	{"os/user", "loading is pure; the host is asked through spec.Host", []string{"cmd/internal/host", "rpc"}}, // rpc names itself in an error
 }
 
