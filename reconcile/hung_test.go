@@ -123,6 +123,33 @@ func TestClientGivesUp(t *testing.T) {
 	})
 }
 
+// TestHungLogs: a directory for logs that does not answer makes no file wrong.
+func TestHungLogs(t *testing.T) {
+	logged := func(name string, lines ...string) string {
+		return ini(name, append(lines, "stdout_logfile=%(here)s/../logs/"+name)...)
+	}
+	files := map[string]string{"conf.d/a.ini": logged("a"), "logs/.keep": ""}
+	inBubble(t, quick, files, func(w *fixture, hint *fakeWatcher) {
+		w.hang("logs")
+		w.put(hint, "conf.d/b.ini", logged("b"))
+		time.Sleep(hang.Patience)
+		synctest.Wait()
+		equal(t, "groups", w.groups(), "a, b")
+		if _, _, _, err := w.rec.Reread(context.Background()); err != nil {
+			t.Error(err)
+		}
+		if s := w.rec.State(); s.Phase != Synced {
+			t.Errorf("%+v", s)
+		}
+		w.answers("logs")
+		synctest.Wait()
+		equal(t, "groups when it answers", w.groups(), "a, b")
+		if actions, err := w.rec.Diff(context.Background(), nil); err != nil || len(actions) > 0 {
+			t.Errorf("diff: %v, %v", actions, err)
+		}
+	})
+}
+
 // TestHungMainFile: nothing is known of the main file then; all stays as it is.
 func TestHungMainFile(t *testing.T) {
 	inBubble(t, "", map[string]string{"conf.d/a.ini": ini("a")}, func(w *fixture, hint *fakeWatcher) {
