@@ -242,7 +242,7 @@ func (l *look) keepBusy() bool {
 	}
 	again := false
 	for _, name := range names {
-		if _, done := l.options.Content[name]; done || !slices.Contains(l.busy, l.realPath(name)) {
+		if _, done := l.options.Content[name]; done || !slices.Contains(l.busy, l.realPath(l.overlay.root(name), name)) {
 			continue
 		}
 		k, known := l.good.files[name]
@@ -285,7 +285,7 @@ func (l *look) keepOpen(now time.Time) bool {
 		if _, done := l.options.Content[name]; done {
 			continue
 		}
-		if open, err := hang.Call(l.try, path.Dir(name), func() (bool, error) { return openForWriting(name), nil }); err != nil || !open {
+		if open, err := hang.Call(l.try, l.overlay.root(name), func() (bool, error) { return openForWriting(name), nil }); err != nil || !open {
 			continue
 		}
 		since, waiting := l.open[name]
@@ -317,9 +317,10 @@ func (v *view) lookAgain(at time.Time) {
 	}
 }
 
-// realPath is a path without symbolic links; "" where it leads nowhere.
-func (l *look) realPath(name string) string {
-	real, _ := hang.Call(l.try, path.Dir(name), func() (string, error) { return filepath.EvalSymlinks(name) })
+// realPath is a path without symbolic links; "" where it leads nowhere. root is
+// what falls silent if it does not answer.
+func (l *look) realPath(root, name string) string {
+	real, _ := hang.Call(l.try, root, func() (string, error) { return filepath.EvalSymlinks(name) })
 	return real
 }
 
@@ -442,7 +443,7 @@ func (l *look) describe() {
 	}
 	for _, dir := range includeDirs(cfg) {
 		note(dir)
-		real := l.realPath(dir)
+		real := l.realPath(dir, dir)
 		v.places = append(v.places, Directory{Path: dir, Real: real})
 		v.unsettled[dir] = busy[real]
 	}

@@ -5,6 +5,7 @@ import (
 	"hash/maphash"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"syscall"
 
 	"supervisord/reconcile/hang"
@@ -35,7 +36,11 @@ func (d disk) ReadDir(path string) ([]fs.DirEntry, error) {
 }
 
 func (d disk) Info(dir string, e fs.DirEntry) (fs.FileInfo, error) {
-	return hang.Call(d.try, dir, e.Info)
+	root := dir
+	if e.IsDir() {
+		root = filepath.Join(dir, e.Name()) // a disk may be mounted there
+	}
+	return hang.Call(d.try, root, e.Info)
 }
 
 // identity tells one directory from another that stands at the same path later.
