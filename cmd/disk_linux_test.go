@@ -316,13 +316,10 @@ func beingKilled(thread uint32) bool {
 	if err != nil {
 		return true
 	}
-	for line := range strings.Lines(string(status)) {
-		if hex, is := strings.CutPrefix(line, "SigPnd:"); is {
-			pending, _ := strconv.ParseUint(strings.TrimSpace(hex), 16, 64)
-			return pending&(1<<(syscall.SIGKILL-1)) != 0
-		}
-	}
-	return true
+	_, rest, _ := strings.Cut(string(status), "SigPnd:")
+	hex, _, _ := strings.Cut(rest, "\n")
+	pending, _ := strconv.ParseUint(strings.TrimSpace(hex), 16, 64)
+	return pending&(1<<(syscall.SIGKILL-1)) != 0
 }
 
 func (g *gatedFS) Lookup(cancel <-chan struct{}, h *fuse.InHeader, name string, out *fuse.EntryOut) fuse.Status {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Fault is an XML-RPC fault.
@@ -46,6 +47,14 @@ func (d *Daemon) KeptClient() Client {
 	transport := c.Transport.(*http.Transport)
 	transport.DisableKeepAlives = false
 	d.t.Cleanup(transport.CloseIdleConnections)
+	return Client{c}
+}
+
+// ClientWithin is a client of the daemon that gives up a call after a while: then
+// its error is a net.Error that says Timeout.
+func (d *Daemon) ClientWithin(timeout time.Duration) Client {
+	c := d.HTTPClient()
+	c.Timeout = timeout
 	return Client{c}
 }
 

@@ -117,8 +117,22 @@ func StartDetachedIn(t testing.TB, kind Kind, dir, config string, in Surrounding
 	return start(t, kind, dir, config, nil, in, args)
 }
 
-// start is all of these; files are written before the daemon begins.
+// BeginDaemon is StartDaemon, but returns as soon as the process has begun.
+func BeginDaemon(t testing.TB, kind Kind, dir, config string, args ...string) *Daemon {
+	t.Helper()
+	return begin(t, kind, dir, config, nil, Surroundings{}, append([]string{"-n"}, args...))
+}
+
+// start is all but the last of these.
 func start(t testing.TB, kind Kind, dir, config string, files map[string]string, in Surroundings, args []string) *Daemon {
+	t.Helper()
+	d := begin(t, kind, dir, config, files, in, args)
+	d.untilAnswers(len(args) == 0 || args[0] != "-n")
+	return d
+}
+
+// begin is start without the wait; files are written before the daemon begins.
+func begin(t testing.TB, kind Kind, dir, config string, files map[string]string, in Surroundings, args []string) *Daemon {
 	t.Helper()
 	d := prepare(t, kind, dir, config)
 	for name, text := range files {
@@ -131,7 +145,6 @@ func start(t testing.TB, kind Kind, dir, config string, files map[string]string,
 	}
 	t.Cleanup(func() { d.Stop(); d.checkNothingLeft() })
 	d.begin()
-	d.untilAnswers(len(args) == 0 || args[0] != "-n")
 	return d
 }
 
