@@ -36,6 +36,8 @@ func (a Args) Int(i int) (int64, error) {
 	switch v := a[i].(type) {
 	case int:
 		return int64(v), nil
+	case int64:
+		return v, nil
 	case bool:
 		if v {
 			return 1, nil
@@ -63,6 +65,8 @@ func (a Args) Bool(i int, absent bool) bool {
 	case bool:
 		return v
 	case int:
+		return v != 0
+	case int64:
 		return v != 0
 	case float64:
 		return v != 0

@@ -30,8 +30,8 @@ func EventsNamespace(p Processes) Namespace {
 					{Name: "state", Value: int(i.Listener.State)},
 					{Name: "statename", Value: i.Listener.State.String()},
 					{Name: "waiting", Value: i.Listener.Waiting},
-					{Name: "dropped", Value: int(i.Listener.Dropped)},
-					{Name: "since", Value: int(epoch(i.Listener.Since))},
+					{Name: "dropped", Value: i.Listener.Dropped},
+					{Name: "since", Value: epoch(i.Listener.Since)},
 				})
 			}
 			return list, nil

@@ -250,7 +250,7 @@ func TestReplyLimit(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, row := range []struct {
-		offset, length int
+		offset, length int64
 		want           string // the length of what is read, or the fault
 	}{
 		{0, 0, "[30] FAILED: more than 1000 bytes"},

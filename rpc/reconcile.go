@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"context"
+	"math"
 
 	"supervisord/rpc/xmlrpc"
 )
@@ -76,7 +77,7 @@ func ReconcileNamespace(r Reconciler) Namespace {
 						return nil, err
 					}
 				}
-				return r.History(ctx, int(limit))
+				return r.History(ctx, int(min(max(limit, 0), math.MaxInt32)))
 			},
 		}, {
 			Name:    "setAutoupdate",

@@ -236,7 +236,7 @@ func pythonInt(s string) (n int, ok bool) {
 	for _, r := range s {
 		switch {
 		case '0' <= r && r <= '9':
-			n = min(n*10+int(r-'0'), most)
+			n = int(min(int64(n)*10+int64(r-'0'), most))
 			digit = true
 		case r == '_' && digit:
 			digit = false

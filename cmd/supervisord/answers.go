@@ -126,7 +126,7 @@ func historyStructs(entries []reconcile.Entry) []any {
 			{Name: "caller", Value: e.Caller},
 			{Name: "actions", Value: actions},
 			{Name: "result", Value: e.Result},
-			{Name: "duration_ms", Value: int(e.DurationMS)},
+			{Name: "duration_ms", Value: e.DurationMS},
 		})
 	}
 	return list
@@ -164,9 +164,9 @@ func stringList(list []string) []any {
 }
 
 // seconds is a time as clients get it, 0 for none.
-func seconds(t time.Time) int {
+func seconds(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
 	}
-	return int(t.Unix())
+	return t.Unix()
 }

@@ -3,6 +3,7 @@ package client
 import (
 	"errors"
 	"fmt"
+	"math"
 )
 
 // fields reads the members of a struct. The first that is missing or has
@@ -37,8 +38,16 @@ func optional[T any](f *fields, name string) (v T) {
 }
 
 func (f *fields) string(name string) string { return field[string](f, name) }
-func (f *fields) int(name string) int       { return field[int](f, name) }
 func (f *fields) bool(name string) bool     { return field[bool](f, name) }
+
+// int reads a number; one that needs more bits than an int has here is the largest
+// or the smallest of them.
+func (f *fields) int(name string) int {
+	if n, ok := f.members[name].(int64); ok {
+		return int(min(max(n, math.MinInt), math.MaxInt))
+	}
+	return field[int](f, name)
+}
 
 // list reads a member that is an array, each item with one.
 func list[T any](f *fields, name string, one func(any) (T, error)) []T {

@@ -20,9 +20,10 @@ var ErrNoMethod = errors.New("no method name")
 // errDepth is the reason for refusing a document that is nested too deep.
 var errDepth = fmt.Errorf("elements are nested more than %d deep", MaxDepth)
 
-// DecodeCall reads a <methodCall>. Parameters come as string, int, bool,
-// float64, []byte (base64), nil, []any and map[string]any; a date is its text,
-// and so is a value in a tag that XML-RPC does not have. Only "1" is true.
+// DecodeCall reads a <methodCall>. Parameters come as string, int (int64 where
+// the number does not fit), bool, float64, []byte (base64), nil, []any and
+// map[string]any; a date is its text, and so is a value in a tag that XML-RPC does
+// not have. Only "1" is true.
 // The error is ErrNoMethod, an error of r, or says why the document cannot be
 // understood.
 //

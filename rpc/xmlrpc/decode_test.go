@@ -22,6 +22,7 @@ func TestDecodeValue(t *testing.T) {
 	for value, want := range map[string]any{
 		"<value><int>7</int></value>":                           7,
 		"<value><i4> -7\n</i4></value>":                         -7,
+		"<value><int>4294967297</int></value>":                  integer(4294967297),
 		"<value><boolean>1</boolean></value>":                   true,
 		"<value><boolean>0</boolean></value>":                   false,
 		"<value><boolean>true</boolean></value>":                false,

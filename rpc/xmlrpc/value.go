@@ -75,11 +75,11 @@ func (d *decoder) typed(name string) (any, error) {
 	}
 	switch name {
 	case "int", "i4":
-		n, err := strconv.Atoi(strings.TrimSpace(text))
+		n, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
 		if err != nil {
 			return nil, fmt.Errorf("%.40q is no integer", text)
 		}
-		return n, nil
+		return integer(n), nil
 	case "boolean":
 		if text != "1" && text != "0" && d.options.OddBoolean != nil {
 			d.options.OddBoolean(text)
@@ -101,6 +101,14 @@ func (d *decoder) typed(name string) (any, error) {
 		return nil, nil
 	}
 	return text, nil
+}
+
+// integer is n as an int; where an int has 32 bits, as an int64 if it needs one.
+func integer(n int64) any {
+	if int64(int(n)) == n {
+		return int(n)
+	}
+	return n
 }
 
 func (d *decoder) array() (any, error) {

@@ -9,16 +9,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const (
-	// cloneUntilExec, or-ed with SIGCHLD as Go does, makes 49, a real-time signal
-	// without a meaning of its own: the termination signal of a child until execve
-	// sets it back to SIGCHLD. See the package comment.
-	cloneUntilExec = 0x20
+// cloneUntilExec, or-ed with SIGCHLD as Go does, makes 49, a real-time signal
+// without a meaning of its own: the termination signal of a child until execve
+// sets it back to SIGCHLD. See the package comment.
+const cloneUntilExec = 0x20
 
-	// ownClones makes wait4 see such children only, and of these only the
-	// calling thread's.
-	ownClones = unix.WCLONE | unix.WNOTHREAD
-)
+// ownClones makes wait4 see such children only, and of these only the calling
+// thread's. The kernel takes 32 bits: an int of that size holds them as well, but
+// no constant of it does.
+var ownClones = waitOptions(unix.WCLONE | unix.WNOTHREAD)
+
+func waitOptions(bits uint32) int { return int(bits) }
 
 // forker forks, on threads of its own.
 type forker struct {
