@@ -57,8 +57,7 @@ func TestNoChange(t *testing.T) {
 		"echo command=/bin/zzz >conf.d/c.ini~",
 		"echo '[program:q]' >conf.d/.q.ini.swp",
 	} {
-		w.sh(sh)
-		w.still(sh)
+		w.still(sh, func() { w.sh(sh) })
 	}
 	if got := len(w.rec.History(0)); got != 1 {
 		t.Errorf("updates that did nothing are in the history: %+v", w.rec.History(0))
@@ -69,11 +68,12 @@ func TestApplyIsATransaction(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t, quick+"autoupdate=false\n", map[string]string{"conf.d/a.ini": ini("a"), "conf.d/b.ini": ini("b")}).start()
 	w.becomes("a, b")
-	w.write("conf.d/a.ini", ini("a", "command=/bin/n"))
-	w.write("conf.d/c.ini", ini("c"))
-	w.sh("rm conf.d/b.ini")
-	w.phase(Pending)
-	w.still("autoupdate is off")
+	w.still("autoupdate is off", func() {
+		w.write("conf.d/a.ini", ini("a", "command=/bin/n"))
+		w.write("conf.d/c.ini", ini("c"))
+		w.sh("rm conf.d/b.ini")
+		w.phase(Pending)
+	})
 	actions, err := w.rec.Diff(context.Background(), nil)
 	if err != nil {
 		t.Fatal(err)

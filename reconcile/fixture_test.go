@@ -124,8 +124,7 @@ type fixture struct {
 	events chan Event
 	stop   func()
 	host   testHost
-	settle time.Duration // as main.conf has it
-	seen   spec.Host     // what the reconciler is given; nil for host
+	seen   spec.Host // what the reconciler is given; nil for host
 }
 
 // settings of every fixture unless a test says otherwise: quick, and by notices
@@ -143,7 +142,7 @@ func newFixture(t testing.TB, reconcile string, files map[string]string) *fixtur
 	if reconcile == "" {
 		reconcile = quick
 	}
-	w := &fixture{t: t, root: root, table: newModel(), log: new(logBuffer), events: make(chan Event, 1000), settle: 20 * time.Millisecond, host: testHost{uid: 1000, denied: new(sync.Map), hung: &hungPaths{until: make(map[string]chan struct{})}}}
+	w := &fixture{t: t, root: root, table: newModel(), log: new(logBuffer), events: make(chan Event, 1000), host: testHost{uid: 1000, denied: new(sync.Map), hung: &hungPaths{until: make(map[string]chan struct{})}}}
 	w.main(reconcile)
 	if err := os.MkdirAll(root+"/conf.d", 0o755); err != nil {
 		t.Fatal(err)
@@ -279,13 +278,34 @@ func (w *fixture) agrees() {
 	}
 }
 
-// still checks that nothing is done for a while: not a wait for something, but
-// the time in which a wrong action would come.
-func (w *fixture) still(what string) {
+// still makes a change and checks that it leads to no action. After it a file that
+// is no configuration comes and goes again, see stillAfter.
+func (w *fixture) still(what string, change func()) {
+	w.t.Helper()
+	const marker = "conf.d/zzmarker.ini"
+	w.stillAfter(what, change,
+		func() {
+			w.write(marker, "[program:zzmarker]\n")
+			w.eventually("the marker is read", func() bool { return w.file(marker).State == FileInvalid })
+		},
+		func() {
+			w.sh("rm " + marker)
+			w.eventually("the marker's end is read", func() bool { return w.file(marker).State == "" })
+		})
+}
+
+// stillAfter makes a change, then two marks that must lead to nothing either, and
+// checks that there was no action. Each mark returns when the reconciler shows it:
+// with the first it has read the files after the change, and with the second it
+// has decided by what it read then, since it takes one view after the other.
+func (w *fixture) stillAfter(what string, change, first, second func()) {
 	w.t.Helper()
 	before := w.groups()
 	w.table.took()
-	time.Sleep(2*w.settle + 80*time.Millisecond)
+	change()
+	first()
+	second()
+	w.agrees()
 	if log := w.table.took(); len(log) > 0 || w.groups() != before {
 		w.t.Errorf("%s: %s", what, words(log))
 	}

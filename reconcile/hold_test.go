@@ -154,9 +154,10 @@ func TestStrict(t *testing.T) {
 	w := newFixture(t, quick+"on_invalid=strict\n", map[string]string{"conf.d/a.ini": ini("a"), "conf.d/b.ini": ini("b")}).start()
 	w.write("conf.d/a.ini", "[program:a]\n")
 	w.phase(Invalid)
-	w.write("conf.d/b.ini", ini("b", "command=/bin/n"))
-	w.write("conf.d/c.ini", ini("c"))
-	w.still("one file is bad")
+	w.still("one file is bad", func() {
+		w.write("conf.d/b.ini", ini("b", "command=/bin/n"))
+		w.write("conf.d/c.ini", ini("c"))
+	})
 	if _, err := w.rec.Apply(context.Background(), nil, ""); err == nil {
 		t.Error("an update was accepted with a bad file")
 	}
@@ -168,10 +169,17 @@ func TestStrict(t *testing.T) {
 func TestBadMain(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t, "", map[string]string{"conf.d/a.ini": ini("a")}).start()
-	w.write("main.conf", "[supervisord]\nloglevel=loud\n[include]\nfiles=conf.d/*.ini\n")
-	w.phase(Invalid)
-	w.write("conf.d/b.ini", ini("b"))
-	w.still("the main file is bad")
+	bad := func(level string) func() {
+		return func() {
+			w.write("main.conf", "[supervisord]\nloglevel="+level+"\n[include]\nfiles=conf.d/*.ini\n[reconcile]\n"+quick)
+			w.eventually("the reason names "+level, func() bool {
+				s := w.rec.State()
+				return s.Phase == Invalid && strings.Contains(s.Reason, level)
+			})
+		}
+	}
+	bad("loud")()
+	w.stillAfter("the main file is bad", func() { w.write("conf.d/b.ini", ini("b")) }, bad("louder"), bad("shrill"))
 	w.main(quick)
 	w.becomes("a, b")
 	w.phase(Synced)
@@ -406,15 +414,16 @@ func TestNeverRead(t *testing.T) {
 	w.write("main.conf", "[supervisord]\n[include]\nfiles = conf.d/*\n[reconcile]\nstatedir="+w.root+"/state\n"+quick)
 	w.start()
 	w.becomes("a")
-	for _, name := range []string{
-		".hidden.ini", "..data_tmp", "a.ini~", "#a.ini#", ".a.ini.swp", "a.ini.swx", "a.tmp",
-		"a.ini.dpkg-new", "a.ini.dpkg-dist", "a.ini.rpmsave", "a.ini.rpmnew", "a.ini.rpmorig", "a.ini.SAVE", "a.ini.orig", ".nfs0001",
-	} {
-		if err := os.WriteFile(filepath.Join(w.root, "conf.d", name), []byte(ini("zzz")), 0o644); err != nil {
-			t.Fatal(err)
+	w.still("no configuration", func() {
+		for _, name := range []string{
+			".hidden.ini", "..data_tmp", "a.ini~", "#a.ini#", ".a.ini.swp", "a.ini.swx", "a.tmp",
+			"a.ini.dpkg-new", "a.ini.dpkg-dist", "a.ini.rpmsave", "a.ini.rpmnew", "a.ini.rpmorig", "a.ini.SAVE", "a.ini.orig", ".nfs0001",
+		} {
+			if err := os.WriteFile(filepath.Join(w.root, "conf.d", name), []byte(ini("zzz")), 0o644); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
-	w.still("no configuration")
+	})
 	w.write("conf.d/b.ini", ini("b"))
 	w.becomes("a, b")
 	if f := w.file("conf.d/a.ini.dpkg-new"); f.State != FileIgnored || f.Reason == "" {

@@ -49,8 +49,16 @@ func TestInNamespace(t *testing.T) {
 	w.write("other.ini", ini("o", "command=/bin/n"))
 	w.becomes("a, o=n")
 
-	w.sh("mount -t tmpfs none conf.d")
-	w.still("an empty file system in the place of the lost one")
+	w.stillAfter("an empty file system in the place of the lost one",
+		func() { w.sh("mount -t tmpfs none conf.d") },
+		func() {
+			w.write("marker.ini", "[program:marker]\n")
+			w.eventually("the marker is read", func() bool { return w.file("marker.ini").State == FileInvalid })
+		},
+		func() {
+			w.sh("rm marker.ini")
+			w.eventually("the marker's end is read", func() bool { return w.file("marker.ini").State == "" })
+		})
 	w.write("conf.d/a.ini", ini("a"))
 	w.phase(Synced)
 	if w.table.pidOf("a", "a") != a {

@@ -116,8 +116,8 @@ func TestWriters(t *testing.T) {
 				return
 			}
 			w := newFixture(t, "", files)
+			// The settle time is for commands of several writes on a busy machine.
 			w.write("main.conf", "[supervisord]\n[include]\nfiles = conf.d/*.ini conf2/*.ini\n[reconcile]\nstatedir="+w.root+"/state\nsettle=400ms\nrescan=0\nmax_removals=100%\n")
-			w.settle = 400 * time.Millisecond // for commands of several writes on a busy machine
 			if r.setup != "" {
 				w.sh(r.setup)
 			}
@@ -132,9 +132,10 @@ func TestWriters(t *testing.T) {
 					})
 				}
 				before, pid := len(w.rec.History(0)), w.table.pidOf("keep", "keep")
-				w.sh(s.sh)
 				if s.actions == 0 {
-					w.still(s.sh)
+					w.still(s.sh, func() { w.sh(s.sh) })
+				} else {
+					w.sh(s.sh)
 				}
 				w.becomes(s.groups)
 				w.phase(Synced)
