@@ -13,7 +13,7 @@ import (
 
 // TestBurst: a child that writes 64 KiB, as much as a pipe holds, and exits at
 // once loses none of it. CAPTURE_TEST_BURSTS is how many times; 100 if it is not
-// set, and 1000 for what issue 4 asks for.
+// set.
 func TestBurst(t *testing.T) {
 	times := 100
 	if text := os.Getenv("CAPTURE_TEST_BURSTS"); text != "" {

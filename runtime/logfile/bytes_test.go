@@ -25,8 +25,7 @@ import (
 // The test lets the child write on during every other copy and then allows for one
 // gap after what was copied, and stops it during the rest and allows for none.
 //
-// LOGFILE_TEST_MIB is how much the child writes, in MiB; 32 if it is not set, and
-// 256 for what issue 4 asks for.
+// LOGFILE_TEST_MIB is how much the child writes, in MiB; 32 if it is not set.
 func TestEveryByteOnce(t *testing.T) {
 	mib := 32
 	if text := os.Getenv("LOGFILE_TEST_MIB"); text != "" {

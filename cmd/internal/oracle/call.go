@@ -32,11 +32,6 @@ func (d *Daemon) call(method string, params ...any) (any, error) {
 	return Client{d.HTTPClient()}.Call(method, params...)
 }
 
-// Post sends a body to /RPC2 as it is and returns the raw answer.
-func (d *Daemon) Post(body string) (status int, reply string, err error) {
-	return Client{d.HTTPClient()}.post(body)
-}
-
 // Client calls methods over its own connections.
 type Client struct{ http *http.Client }
 
