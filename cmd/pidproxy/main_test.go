@@ -93,7 +93,7 @@ func (p *proxy) wait() error {
 // gets.
 type target struct {
 	pid   int
-	lines *bufio.Scanner
+	lines chan string // what it prints; closed at its end
 }
 
 func startTarget(t *testing.T) *target {
@@ -113,7 +113,13 @@ func startTarget(t *testing.T) *target {
 		cmd.Process.Kill()
 		cmd.Wait()
 	})
-	target := &target{pid: cmd.Process.Pid, lines: bufio.NewScanner(stdout)}
+	target := &target{pid: cmd.Process.Pid, lines: make(chan string, 64)}
+	go func() { // ends with the target
+		defer close(target.lines)
+		for lines := bufio.NewScanner(stdout); lines.Scan(); {
+			target.lines <- lines.Text()
+		}
+	}()
 	target.next(t, "ready")
 	return target
 }
@@ -121,8 +127,13 @@ func startTarget(t *testing.T) *target {
 // next demands the next line that the target prints.
 func (g *target) next(t *testing.T, want string) {
 	t.Helper()
-	if !g.lines.Scan() || g.lines.Text() != want {
-		t.Fatalf("the target printed %q, want %q", g.lines.Text(), want)
+	select {
+	case got, ok := <-g.lines:
+		if !ok || got != want {
+			t.Fatalf("the target printed %q (ended: %v), want %q", got, !ok, want)
+		}
+	case <-time.After(oracle.Deadline):
+		t.Fatalf("the target did not print %q", want)
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 func TestMain(m *testing.M) {
 	name := os.Getenv("PLAY")
 	if name == "" {
+		DefaultSignals() // as the daemon does: the tests may run under nohup
 		if err := CloseOnExecAll(); err != nil {
 			panic(err)
 		}

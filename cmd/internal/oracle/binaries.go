@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
 )
 
@@ -47,6 +49,7 @@ type program struct {
 // Main runs the tests of a package and removes the binaries built for them. It
 // returns the exit status for os.Exit.
 func Main(m *testing.M) int {
+	defaultSignals()
 	flag.Parse()
 	chosen := false
 	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "test.parallel" })
@@ -74,6 +77,17 @@ func Main(m *testing.M) int {
 // their configuration names a place: it is built into them, so that no test leaves
 // anything in the machine's own directory.
 func StateDir() string { return filepath.Join(built.dir, "state") }
+
+// defaultSignals has what the tests start find SIGHUP and SIGINT as a terminal gives
+// them. Under nohup, and in the background of a script, they are ignored, and what
+// is ignored stays so in a child, where no shell can trap it. What is caught does not.
+func defaultSignals() {
+	for _, sig := range []os.Signal{syscall.SIGHUP, syscall.SIGINT} {
+		if signal.Ignored(sig) {
+			signal.Notify(make(chan os.Signal, 1), sig) // nobody reads it: the tests still take no notice
+		}
+	}
+}
 
 // Command is the path of the program of that name: Debian's, or ours, built
 // from the package supervisord/cmd/NAME when it is first asked for. GOFLAGS
