@@ -32,7 +32,7 @@ func TestMounts(t *testing.T) {
 	root := realTempDir(t)
 	shell(t, root, "mkdir -p p/d other; echo 1 >p/d/a.ini")
 	w := start(t, root, nil, "p/d/*.ini")
-	drain(w)
+	drain(t, w)
 	for _, sh := range []string{
 		"mount -t tmpfs none p/d", "echo 1 >p/d/a.ini", "umount p/d", "echo 2 >p/d/a.ini",
 		"mount -t tmpfs none p", "mkdir p/d", "echo 1 >p/d/a.ini", "umount p",
@@ -40,7 +40,7 @@ func TestMounts(t *testing.T) {
 	} {
 		shell(t, root, sh)
 		expect(t, w, sh)
-		drain(w)
+		drain(t, w)
 	}
 	shell(t, root, "mount -t tmpfs none other")
 	quiet(t, w, "a mount elsewhere")

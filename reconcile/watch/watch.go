@@ -63,9 +63,6 @@ type Options struct {
 	// Ignore reports file names that never matter even if a pattern matches
 	// them, such as editors' temporary files; nil ignores none.
 	Ignore func(name string) bool
-	// Patience is how long a disk may take to answer before what stands there is left
-	// out of sight, as if it were not there; 0 is hang.Patience.
-	Patience time.Duration
 	// Logger gets the one message about every reason to fall back; nil is silence.
 	Logger *slog.Logger
 }
@@ -123,7 +120,7 @@ func New(o Options) *Watcher {
 		matcher: o.Matcher, ignore: o.Ignore, log: o.Logger,
 		hints:    make(chan Hint, 1),
 		reset:    make(chan struct{}, 1),
-		disks:    hang.New(o.Patience, 0),
+		disks:    hang.New(0, 0),
 		armed:    make(map[string]identity),
 		remote:   make(map[string]bool),
 		reported: make(map[string]bool),

@@ -7,34 +7,36 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
+
+	"supervisord/reconcile/hang"
 )
 
 const settle = 30 * time.Millisecond
 
 // start runs a watcher on patterns below root, without a rescan, and returns
 // when it is in place.
-func start(t testing.TB, root string, change func(*Watcher), patterns ...string) *Watcher {
+func start(t testing.TB, root string, change func(*Watcher), patterns ...string) *marked {
 	t.Helper()
 	for i, p := range patterns {
 		patterns[i] = root + "/" + p
 	}
-	w := New(Options{
-		Scope:   Scope{Paths: patterns, Settle: settle},
-		Matcher: shellPatterns,
-		Ignore:  func(name string) bool { return strings.HasSuffix(name, "~") || strings.HasPrefix(name, "..") },
-	})
+	w := newMarked(t, root, Scope{Paths: patterns, Settle: settle})
 	if change != nil {
-		change(w)
+		change(w.Watcher)
 	}
-	run(t, w)
+	run(t, w.Watcher)
 	expect(t, w, "once all is in place")
+	drain(t, w)
 	return w
 }
 
@@ -47,14 +49,117 @@ func run(t testing.TB, w *Watcher) {
 	t.Cleanup(func() { cancel(); done.Wait() })
 }
 
+// marked is a watcher that can be asked how far it is, after everything that was
+// done before; see mark. That no hint comes is proved so, and not by time.
+type marked struct {
+	*Watcher
+	dir   string        // of marks; watched, too
+	marks int           // made so far
+	seen  chan progress // capacity 16: more than one mark is seldom on its way
+	hints int           // Changes of the last hint that was taken
+}
+
+// progress is how far a watcher was when it came to a mark.
+type progress struct {
+	mark    int
+	changes int
+	phase   phase
+}
+
+// newMarked makes a watcher whose notices pass through the test. A mark is a file
+// whose notice is kept back: empty ones go on in its place, more than the watcher
+// takes at once, so that it is done with those before, and then one with a name that
+// it asks Ignore about.
+func newMarked(t testing.TB, root string, s Scope) *marked {
+	t.Helper()
+	w := &marked{dir: root + "/zzmarks", seen: make(chan progress, 16)}
+	if err := os.Mkdir(w.dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	const suffix = ".mark"
+	s.Paths = w.paths(s.Paths...)
+	w.Watcher = New(Options{Scope: s, Matcher: shellPatterns, Ignore: func(name string) bool {
+		number, ok := strings.CutSuffix(name, suffix)
+		if mark, err := strconv.Atoi(number); ok && err == nil {
+			select {
+			case w.seen <- progress{mark, w.changes, w.phase}:
+			default: // of several that were late the first do
+			}
+		}
+		return ok || strings.HasSuffix(name, "~") || strings.HasPrefix(name, "..")
+	}})
+	w.open = func() (*fsnotify.Watcher, error) {
+		fsn, err := fsnotify.NewWatcher()
+		if err != nil {
+			return nil, err
+		}
+		in, out := fsn.Events, make(chan fsnotify.Event)
+		fsn.Events = out
+		ctx := t.Context()
+		go func() { // ends with the test
+			give := func(e fsnotify.Event) {
+				select {
+				case out <- e:
+				case <-ctx.Done():
+				}
+			}
+			for ctx.Err() == nil {
+				select {
+				case <-ctx.Done():
+				case e := <-in:
+					if dir, mark := filepath.Split(e.Name); filepath.Clean(dir) == w.dir {
+						for range 2 * 4096 {
+							give(fsnotify.Event{})
+						}
+						e = fsnotify.Event{Name: w.dir + "/" + mark + suffix, Op: fsnotify.Write}
+					}
+					give(e)
+				}
+			}
+		}()
+		return fsn, nil
+	}
+	return w
+}
+
+// paths are paths to watch, with the marks.
+func (w *marked) paths(list ...string) []string { return append(list, w.dir+"/*.mark") }
+
+// mark is how far the watcher is when all that was done before has been noticed.
+// The notice of a mark may be lost, where the kernel's queue is full; then another
+// is made.
+func (w *marked) mark(t testing.TB) progress {
+	t.Helper()
+	first := w.marks + 1
+	for range 100 {
+		w.marks++
+		if err := os.WriteFile(fmt.Sprintf("%s/%d", w.dir, w.marks), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for lost := time.After(time.Second); lost != nil; {
+			select {
+			case p := <-w.seen:
+				if p.mark >= first {
+					return p
+				}
+			case <-lost:
+				lost = nil
+			}
+		}
+	}
+	t.Fatal("no mark was noticed")
+	return progress{}
+}
+
 // expect waits for a hint.
-func expect(t testing.TB, w *Watcher, why string) string {
+func expect(t testing.TB, w *marked, why string) string {
 	t.Helper()
 	over := time.After(time.Minute)
 	for {
 		select {
 		case h := <-w.Hints():
 			if !h.ReadAhead {
+				w.hints = h.Changes
 				return h.Trigger
 			}
 		case <-over:
@@ -64,13 +169,34 @@ func expect(t testing.TB, w *Watcher, why string) string {
 	}
 }
 
-// quiet fails if a hint comes although nothing happened that matters.
-func quiet(t testing.TB, w *Watcher, why string) {
+// quiet fails if anything was taken for a change since the last hint.
+func quiet(t testing.TB, w *marked, why string) {
 	t.Helper()
+	if p := w.mark(t); p.phase != idle || p.changes != w.hints {
+		t.Fatalf("%d changes, %d at the last hint, phase %d: %s", p.changes, w.hints, p.phase, why)
+	}
 	select {
 	case h := <-w.Hints():
 		t.Fatalf("hint %+v: %s", h, why)
-	case <-time.After(4 * settle):
+	default:
+	}
+}
+
+// drain takes the hints of an action that lasted longer than settle.
+func drain(t testing.TB, w *marked) {
+	t.Helper()
+	for {
+		p := w.mark(t)
+		if p.phase != idle {
+			expect(t, w, "a change has to settle")
+			continue
+		}
+		select {
+		case <-w.Hints():
+		default:
+		}
+		w.hints = p.changes
+		return
 	}
 }
 
@@ -158,20 +284,9 @@ func TestHints(t *testing.T) {
 				if h := expect(t, w, sh+": "+s.note); h != Notice {
 					t.Errorf("%s: hint %q, want %q", sh, h, Notice)
 				}
-				drain(w)
+				drain(t, w)
 			}
 		})
-	}
-}
-
-// drain takes the hints of an action that lasted longer than settle.
-func drain(w *Watcher) {
-	for {
-		select {
-		case <-w.Hints():
-		case <-time.After(3 * settle):
-			return
-		}
 	}
 }
 
@@ -189,22 +304,56 @@ func shell(t testing.TB, dir, command string) {
 func TestRescan(t *testing.T) {
 	t.Parallel()
 	root := realTempDir(t)
-	shell(t, root, "mkdir d && echo 1 >d/a.ini")
+	shell(t, root, "mkdir d m && echo 1 >d/a.ini && echo 1 >m/seen")
 	var log lockedBuffer
-	w := start(t, root, func(w *Watcher) {
-		w.log = slog.New(slog.NewTextHandler(&log, nil))
-		w.add = func(_ *fsnotify.Watcher, path string) error { return syscall.ENOSPC }
-		s := *w.scope.Load()
-		s.Rescan = 20 * time.Millisecond
-		w.Set(s)
-	}, "d/*.ini")
-	quiet(t, w, "nothing changed")
+	var looks, changes atomic.Int64 // looks at m, and the changes at the last
+	w := New(Options{
+		Scope:   Scope{Paths: []string{root + "/d/*.ini", root + "/m/*"}, Settle: settle, Rescan: 20 * time.Millisecond},
+		Matcher: shellPatterns,
+		Logger:  slog.New(slog.NewTextHandler(&log, nil)),
+	})
+	w.ignore = func(name string) bool {
+		if name == "seen" {
+			looks.Add(1)
+			changes.Store(int64(w.changes))
+		}
+		return false
+	}
+	w.add = func(*fsnotify.Watcher, string) error { return syscall.ENOSPC }
+	run(t, w)
+	over := time.Now().Add(2 * time.Minute)
+	hint := func(why string) Hint {
+		t.Helper()
+		for {
+			select {
+			case h := <-w.Hints():
+				if !h.ReadAhead {
+					return h
+				}
+			case <-time.After(time.Until(over)):
+				t.Fatalf("no hint: %s", why)
+			}
+		}
+	}
+	quiet := func(why string, last Hint) {
+		t.Helper()
+		for n := looks.Load() + 3; looks.Load() < n; time.Sleep(time.Millisecond) {
+			if time.Now().After(over) {
+				t.Fatal("no more looks at the files")
+			}
+		}
+		if n := changes.Load(); n != int64(last.Changes) {
+			t.Fatalf("%d changes, %d at the last hint: %s", n, last.Changes, why)
+		}
+	}
+	quiet("nothing changed", hint("once all is in place"))
 	for _, sh := range []string{"echo 2 >d/a.ini", "echo 1 >d/b.ini", "rm d/a.ini", "mv d e", "mv e d"} {
 		shell(t, root, sh)
-		if h := expect(t, w, sh); h != Rescan {
-			t.Errorf("%s: hint %q, want %q", sh, h, Rescan)
+		h := hint(sh)
+		if h.Trigger != Rescan {
+			t.Errorf("%s: hint %q, want %q", sh, h.Trigger, Rescan)
 		}
-		quiet(t, w, "nothing changed since")
+		quiet("nothing changed since", h)
 	}
 	if n := strings.Count(log.String(), "level=WARN"); n != 1 {
 		t.Errorf("the watch limit was reported %d times, want once:\n%s", n, log.String())
@@ -249,11 +398,8 @@ func TestHungDirectory(t *testing.T) {
 	t.Parallel()
 	root := realTempDir(t)
 	shell(t, root, "mkdir a b; echo 1 >a/x.ini; echo 1 >b/x.ini")
-	w := New(Options{
-		Matcher:  shellPatterns,
-		Scope:    Scope{Paths: []string{root + "/a/*.ini", root + "/b/*.ini"}, Settle: 10 * time.Millisecond},
-		Patience: 50 * time.Millisecond,
-	})
+	w := newMarked(t, root, Scope{Paths: []string{root + "/a/*.ini", root + "/b/*.ini"}, Settle: 10 * time.Millisecond})
+	w.disks = hang.New(50*time.Millisecond, 0)
 	answer := make(chan struct{})
 	w.add = func(fsn *fsnotify.Watcher, path string) error {
 		if path == root+"/a" {
@@ -261,7 +407,7 @@ func TestHungDirectory(t *testing.T) {
 		}
 		return fsn.Add(path)
 	}
-	run(t, w)
+	run(t, w.Watcher)
 	expect(t, w, "when all but one directory is in place")
 	quiet(t, w, "the other one does not answer")
 	shell(t, root, "echo 2 >b/x.ini")
@@ -302,7 +448,7 @@ func TestNoNoticesAndNoRescan(t *testing.T) {
 func TestOverflow(t *testing.T) {
 	t.Parallel()
 	root := realTempDir(t)
-	w := New(Options{Matcher: shellPatterns, Scope: Scope{Paths: []string{root + "/*/*.ini"}, Settle: settle}})
+	w := newMarked(t, root, Scope{Paths: []string{root + "/*/*.ini"}, Settle: settle})
 	w.now = new(Scope)
 	w.settle, w.rescan = idleTimer(), idleTimer()
 	w.adopt(w.scope.Load()) // armed, but nobody takes the notices yet
@@ -322,10 +468,10 @@ func TestOverflow(t *testing.T) {
 		}
 	}
 	shell(t, root, "mkdir late && echo 1 >late/a.ini") // this notice is lost
-	w.Set(Scope{Paths: []string{root + "/*/*.ini"}, Settle: settle})
-	run(t, w)
+	w.Set(Scope{Paths: w.paths(root + "/*/*.ini"), Settle: settle})
+	run(t, w.Watcher)
 	expect(t, w, "after an overflow")
-	drain(w)
+	drain(t, w)
 	shell(t, root, "echo 2 >late/a.ini")
 	expect(t, w, "the directory whose notice was lost is watched")
 }
@@ -336,14 +482,14 @@ func TestSet(t *testing.T) {
 	root := realTempDir(t)
 	shell(t, root, "mkdir a b")
 	w := start(t, root, nil, "a/*.ini")
-	w.Set(Scope{Paths: []string{root + "/b/*.ini"}, Settle: settle})
+	w.Set(Scope{Paths: w.paths(root + "/b/*.ini"), Settle: settle})
 	expect(t, w, "the paths changed")
 	shell(t, root, "echo 1 >b/x.ini")
 	expect(t, w, "the new directory is watched")
-	drain(w)
+	drain(t, w)
 	shell(t, root, "echo 1 >a/x.ini")
 	quiet(t, w, "the old directory is not")
-	w.Set(Scope{Paths: []string{root + "/b/*.ini"}, Settle: settle})
+	w.Set(Scope{Paths: w.paths(root + "/b/*.ini"), Settle: settle})
 	quiet(t, w, "the same scope again")
 }
 
