@@ -19,18 +19,19 @@ const module = "supervisord/"
 var arrows = map[string][]string{
 	"spec":                      {},
 	"runtime/state":             {},
-	"runtime/logfile":           {},
-	"runtime/launch":            {},
+	"runtime/trust":             {}, // for all who open what another user may have a hand in
+	"runtime/logfile":           {"runtime/trust"},
+	"runtime/launch":            {"runtime/trust"},
 	"runtime/proc":              {"spec", "runtime/state"},
 	"runtime/event":             {"spec", "runtime/state"},
 	"runtime/capture":           {"runtime/logfile", "runtime/state"},
 	"runtime/mainlog":           {"runtime/logfile"},
 	"runtime":                   {"spec", "runtime/state", "runtime/logfile", "runtime/launch", "runtime/proc", "runtime/event", "runtime/capture"},
-	"reconcile":                 {"spec", "reconcile/watch"},
+	"reconcile":                 {"spec", "reconcile/watch", "runtime/trust"}, // a leaf, and nothing else of runtime's
 	"reconcile/watch":           {},
 	"rpc/xmlrpc":                {},
 	"rpc/client":                {"rpc/xmlrpc", "runtime/state"},
-	"rpc":                       {"spec", "runtime", "runtime/logfile", "runtime/mainlog", "runtime/state", "rpc/xmlrpc"},
+	"rpc":                       {"spec", "runtime", "runtime/logfile", "runtime/mainlog", "runtime/state", "runtime/trust", "rpc/xmlrpc"},
 	"cmd":                       {},
 	"cmd/internal/host":         {"spec"},
 	"cmd/internal/getopt":       {},
@@ -39,7 +40,7 @@ var arrows = map[string][]string{
 	"cmd/pidproxy":              {},
 	"cmd/echo_supervisord_conf": {},
 	"cmd/supervisord": {"spec", "reconcile", "reconcile/watch", "runtime", "runtime/state", "runtime/event", "runtime/launch", "runtime/logfile",
-		"runtime/mainlog", "rpc", "rpc/xmlrpc", "cmd/internal/host", "cmd/internal/getopt"},
+		"runtime/mainlog", "runtime/trust", "rpc", "rpc/xmlrpc", "cmd/internal/host", "cmd/internal/getopt"},
 }
 
 // nevers are packages from elsewhere that only the named packages of ours may

@@ -8,9 +8,9 @@ import (
 	"net/http"
 	"os"
 	"strings"
-	"syscall"
 	"time"
 
+	"supervisord/runtime/trust"
 	"supervisord/spec"
 )
 
@@ -98,7 +98,7 @@ func openLog(path string) (*os.File, os.FileInfo, error) {
 	if path == "" {
 		return nil, nil, fs.ErrNotExist
 	}
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
+	f, err := trust.OpenFile(path, os.O_RDONLY, 0)
 	if err != nil {
 		return nil, nil, err
 	}
