@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"bytes"
+	stdcmp "cmp"
 	"context"
 	"fmt"
 	"io/fs"
@@ -103,7 +104,7 @@ func newFixture(t testing.TB, reconcile string, files map[string]string) *fixtur
 	if reconcile == "" {
 		reconcile = quick
 	}
-	w := &fixture{t: t, root: root, table: newModel(), log: new(logBuffer), events: make(chan Event, 1000), settle: 20 * time.Millisecond, host: testHost{uid: 1000, denied: new(sync.Map)}}
+	w := &fixture{t: t, root: root, table: newModel(), log: new(logBuffer), events: make(chan Event, 1000), settle: 20 * time.Millisecond, host: testHost{uid: stdcmp.Or(os.Geteuid(), 1000), denied: new(sync.Map)}}
 	w.main(reconcile)
 	if err := os.MkdirAll(root+"/conf.d", 0o755); err != nil {
 		t.Fatal(err)

@@ -4,11 +4,11 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
-	"log/slog"
-	"os"
+	"fmt"
 	"path/filepath"
 	"strings"
 
+	"supervisord/runtime/trust"
 	"supervisord/spec"
 )
 
@@ -40,10 +40,8 @@ func Startup(h spec.Host, path, statedir string, o spec.Options) (*Start, error)
 	s.statedir = statedir
 	v := s.load(forAutoupdate)
 	if v.config != nil && len(v.bad) > 0 {
-		var good map[string][]byte
-		if dir := s.stateDir(v.settings); dir != "" && OpenExisting(dir).Load(goodItem, &good) {
-			s.restore(good)
-			v = s.load(forAutoupdate)
+		if restored, with := s.startAgain(v); with != nil {
+			s, v = restored, with
 		}
 	}
 	if v.config == nil {
@@ -52,39 +50,48 @@ func Startup(h spec.Host, path, statedir string, o spec.Options) (*Start, error)
 	return &Start{Config: v.config, Bad: v.bad, source: s, view: v}, nil
 }
 
-// StateDir is the directory in which this daemon keeps its state, "" for none.
-// Daemons with different main files have different ones.
-func (s *Start) StateDir() string { return s.source.stateDir(s.Config.Reconcile) }
-
-// PrepareStateDir makes the directory and gives it to the account that the
-// daemon will run as; for use before privileges are dropped.
-func (s *Start) PrepareStateDir(uid, gid int) error {
-	dir := s.StateDir()
-	if dir == "" {
-		return nil
+// startAgain reads the configuration once more, with the last good content of the
+// files that are bad. Whose content that is depends on the user that the daemon will
+// run as, and on where he keeps it; so it must not say otherwise itself. The view is
+// nil if there is no such content.
+func (s *source) startAgain(v *view) (*source, *view) {
+	dir := s.stateDir(v.config)
+	var good map[string][]byte
+	if dir.Path == "" || !openExisting(dir).Load(goodItem, &good) {
+		return nil, nil
 	}
-	base := filepath.Dir(dir)
-	if err := os.MkdirAll(base, 0o711); err != nil {
-		return err
+	again := newSource(s.host, s.path, s.options)
+	again.statedir = s.statedir
+	again.restore(good)
+	with := again.load(forAutoupdate)
+	if with.config == nil || again.stateDir(with.config) != dir {
+		return nil, nil
 	}
-	// A daemon that stayed root may have made it for root alone.
-	if info, err := os.Stat(base); err == nil && info.Mode().Perm()&0o011 != 0o011 {
-		if err := os.Chmod(base, info.Mode().Perm()|0o011); err != nil {
-			return err
-		}
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	return os.Chown(dir, uid, gid)
+	return again, with
 }
 
-// stateDir is the place that the settings name, else the default one, and in it
-// one directory for each main file.
-func (s *source) stateDir(settings spec.Reconcile) string {
-	dir := cmp.Or(settings.StateDir, s.statedir)
+// StateDir is the directory in which this daemon is to keep its state, "" for none.
+// Daemons with different main files, or of different users, have different ones.
+func (s *Start) StateDir() string { return s.source.stateDir(s.Config).Path }
+
+// PrepareStateDir makes the directory and gives it to the account that the daemon
+// will run as; for use before privileges are dropped.
+func (s *Start) PrepareStateDir(gid int) error {
+	dir := s.source.stateDir(s.Config)
+	if dir.Path == "" {
+		return nil
+	}
+	_, _, err := trust.MakeDir(dir, gid) // what is refused the store says
+	return err
+}
+
+// stateDir is the place that the settings name, else the default one, and in it one
+// directory for each main file and user that the daemon runs as; the path is "" for
+// none. What one user has left there is not read by a daemon of another.
+func (s *source) stateDir(cfg *spec.Config) trust.Dir {
+	dir := cmp.Or(cfg.Reconcile.StateDir, s.statedir)
 	if dir == "" {
-		return ""
+		return trust.Dir{}
 	}
 	id := append([]string{s.path}, s.options.Watch...)
 	for i, p := range id {
@@ -93,10 +100,12 @@ func (s *source) stateDir(settings spec.Reconcile) string {
 		}
 	}
 	sum := sha256.Sum256([]byte(strings.Join(id, "\x00")))
-	return filepath.Join(dir, hex.EncodeToString(sum[:8]))
-}
-
-// OpenExisting is a store to read from; it makes no directory.
-func OpenExisting(dir string) *Store {
-	return &Store{dir: dir, log: slog.New(slog.DiscardHandler)}
+	uid, name := s.host.UID(), hex.EncodeToString(sum[:8])
+	if cfg.Daemon.User != nil {
+		uid = cfg.Daemon.User.UID
+	}
+	if uid != 0 {
+		name += fmt.Sprintf("-%d", uid)
+	}
+	return trust.Dir{Path: filepath.Join(dir, name), UID: uid}
 }

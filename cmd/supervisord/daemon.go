@@ -134,7 +134,7 @@ func (d *daemon) become(start *reconcile.Start) error {
 	case user != nil && os.Getuid() != 0:
 		return errors.New("Can't drop privilege as nonroot user")
 	case user != nil:
-		if err := start.PrepareStateDir(user.UID, user.GID); err != nil {
+		if err := start.PrepareStateDir(user.GID); err != nil {
 			d.note(levelWarn, "cannot prepare statedir: "+err.Error())
 		}
 		if err := d.makeSocketDir(user.UID, user.GID); err != nil {

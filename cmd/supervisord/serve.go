@@ -135,8 +135,14 @@ func (l *life) logOptions() mainlog.Options {
 	level, _ := mainlog.ParseLevel(c.LogLevel)
 	return mainlog.Options{
 		Path: c.LogFile, MaxBytes: c.LogFileMaxBytes, Backups: c.LogFileBackups,
-		Level: level, Stdout: c.NoDaemon && !c.Silent,
+		Level: level, Private: echoes(c), Stdout: c.NoDaemon && !c.Silent,
 	}
+}
+
+// echoes reports whether what children write goes to the activity log, too.
+func echoes(c *spec.Daemon) bool {
+	level, _ := mainlog.ParseLevel(c.LogLevel)
+	return level <= mainlog.LevelDebug
 }
 
 // openLog opens the activity log.
@@ -152,14 +158,13 @@ func (l *life) openLog(o mainlog.Options) error {
 // wire makes the parts and plugs them into each other.
 func (d *daemon) wire(l *life, start *reconcile.Start) error {
 	c := &l.cfg.Daemon
-	level, _ := mainlog.ParseLevel(c.LogLevel)
 	l.table = newTable(start.StateDir(), l.logger)
 	l.supervisor = runtime.New(runtime.Options{
 		Identifier:  c.Identifier,
 		ChildLogDir: c.ChildLogDir,
 		Environ:     os.Environ(),
 		StripANSI:   c.StripANSI,
-		EchoOutput:  level <= mainlog.LevelDebug,
+		EchoOutput:  echoes(c),
 		Logger:      l.logger,
 		Serials:     &d.serials,
 		Print:       func(data []byte) { l.print(d.printer, data) },

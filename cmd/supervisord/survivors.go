@@ -11,8 +11,9 @@ import (
 // killed left running. It comes after the servers were opened, so that a second
 // daemon has failed before it could take the first one's processes for orphans.
 func (l *life) openTable() []runtime.Survivor {
-	if store := l.reconciler.Store(); store != nil && store.Err() != nil {
-		l.table.warned = true // the reconciler has said that nothing can be kept there
+	if store := l.reconciler.Store(); store != nil && l.table.dir.Path != "" {
+		l.table.dir.Path = store.Dir()      // which is another than was asked for, if that is not ours
+		l.table.warned = store.Err() != nil // the reconciler has said that nothing can be kept there
 	}
 	survivors, err := l.table.open()
 	if err != nil {

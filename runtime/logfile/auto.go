@@ -8,8 +8,11 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"supervisord/runtime/trust"
 )
 
 const autoLetters = "abcdefghijklmnopqrstuvwxyz0123456789_"
@@ -25,7 +28,7 @@ func CreateAuto(dir, process, channel, identifier string) (path string, err erro
 			salt[i] = autoLetters[rand.IntN(len(autoLetters))]
 		}
 		path = filepath.Join(dir, fmt.Sprintf("%s-%s---%s-%s.log", process, channel, identifier, salt[:]))
-		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+		f, err := trust.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 		if errors.Is(err, fs.ErrExist) {
 			continue
 		}
@@ -44,19 +47,24 @@ func CreateAuto(dir, process, channel, identifier string) (path string, err erro
 // Source: contract/config.md section 12, AUTO cleanup at start.
 // Differs: the identifier is taken literally.
 func CleanAuto(dir, identifier string) (failed []string, err error) {
-	entries, err := os.ReadDir(dir)
+	list, err := trust.OpenFile(dir, os.O_RDONLY, 0)
 	if err != nil {
 		return nil, err
 	}
+	defer list.Close()
+	entries, err := list.Readdirnames(-1)
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(entries)
 	name := regexp.MustCompile(`^.+?---` + regexp.QuoteMeta(identifier) + `-\S+\.log\.?\d{0,4}`)
 	for _, e := range entries {
-		if !name.MatchString(e.Name()) {
+		if !name.MatchString(e) {
 			continue
 		}
-		path := filepath.Join(dir, e.Name())
 		// Not os.Remove, which would also delete an empty directory.
-		if err := unix.Unlink(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			failed = append(failed, path)
+		if err := unix.Unlinkat(int(list.Fd()), e, 0); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			failed = append(failed, filepath.Join(dir, e))
 		}
 	}
 	return failed, nil
