@@ -3,8 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
+	"slices"
 
 	"supervisord/runtime"
+	"supervisord/runtime/launch"
 )
 
 // openTable begins the table of what runs and returns what a daemon that was
@@ -29,6 +32,11 @@ func (l *life) openTable() []runtime.Survivor {
 func (l *life) settleSurvivors(ctx context.Context, survivors []runtime.Survivor) {
 	var end []runtime.Survivor
 	for _, v := range survivors {
+		if uid, is := l.runsAsAnother(v); is {
+			l.logger.Warn(fmt.Sprintf("%s:%s (pid %d) of an earlier supervisord is left alone: it runs as uid %d, which is not its user by the configuration", v.Group, v.Name, v.PID, uid))
+			l.table.forget(v)
+			continue
+		}
 		switch l.cfg.Daemon.Survivors {
 		case "ignore":
 			l.logger.Info(fmt.Sprintf("%s:%s (pid %d) of an earlier supervisord is ignored", v.Group, v.Name, v.PID))
@@ -43,4 +51,30 @@ func (l *life) settleSurvivors(ctx context.Context, survivors []runtime.Survivor
 		}
 	}
 	l.supervisor.EndSurvivors(end, l.table.forget)
+}
+
+// runsAsAnother reports whether a survivor runs as another user than the
+// configuration names for it, or named when it began, and then as whom. It is a
+// second look at what the table says. Who began as root may have become anybody,
+// as with gosu(1) or setpriv(1), but then has the names that it was given.
+func (l *life) runsAsAnother(v runtime.Survivor) (uid int, is bool) {
+	var named []int
+	if v.User != nil {
+		named = append(named, *v.User)
+	}
+	for _, g := range l.cfg.Groups {
+		for i := range g.Processes {
+			if g.Name == v.Group && g.Processes[i].Name == v.Name {
+				named = append(named, runtime.UserOf(&g.Processes[i]))
+			}
+		}
+	}
+	if named == nil { // it is not configured any more
+		named = append(named, os.Geteuid())
+	}
+	uid, err := launch.RealUID(v.PID)
+	if err != nil || slices.Contains(named, uid) {
+		return 0, false // the first: it has ended
+	}
+	return uid, !slices.Contains(named, 0) || !launch.GivenNames(v.PID, v.Group, v.Name)
 }
