@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"sync"
 
+	"supervisord/runtime/trust"
 	"supervisord/spec"
 )
 
@@ -142,7 +143,7 @@ func (hs *httpServer) name() string {
 // tlsConfig is TLS with the section's certificate; with client_ca only clients
 // that show a certificate of that authority are let in.
 func tlsConfig(sv spec.Server) (*tls.Config, error) {
-	pair, err := tls.LoadX509KeyPair(sv.CertFile, sv.KeyFile)
+	pair, err := keyPair(sv.CertFile, sv.KeyFile)
 	if err != nil {
 		return nil, fmt.Errorf("cannot use certfile and keyfile of section [%s]: %w", sv.Section, err)
 	}
@@ -154,7 +155,7 @@ func tlsConfig(sv spec.Server) (*tls.Config, error) {
 	if sv.ClientCA == "" {
 		return config, nil
 	}
-	pem, err := os.ReadFile(sv.ClientCA)
+	pem, err := trust.ReadFile(sv.ClientCA)
 	if err != nil {
 		return nil, fmt.Errorf("cannot use client_ca of section [%s]: %w", sv.Section, err)
 	}
@@ -164,4 +165,17 @@ func tlsConfig(sv spec.Server) (*tls.Config, error) {
 	}
 	config.ClientAuth = tls.RequireAndVerifyClientCert
 	return config, nil
+}
+
+// keyPair is tls.LoadX509KeyPair of files that nobody is waited for.
+func keyPair(certFile, keyFile string) (pair tls.Certificate, err error) {
+	cert, err := trust.ReadFile(certFile)
+	if err != nil {
+		return pair, err
+	}
+	key, err := trust.ReadFile(keyFile)
+	if err != nil {
+		return pair, err
+	}
+	return tls.X509KeyPair(cert, key)
 }

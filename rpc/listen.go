@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"supervisord/runtime/trust"
 	"supervisord/spec"
 )
 
@@ -46,6 +47,9 @@ func (s *Server) listenUnix(sv spec.Server) (net.Listener, os.FileInfo, error) {
 	temp := fmt.Sprintf("%s.%d", sv.Path, s.opt.PID)
 	if len(temp) >= len(syscall.RawSockaddrUnix{}.Path) {
 		return nil, nil, errors.New("Cannot open an HTTP server: socket.error reported AF_UNIX path too long")
+	}
+	if err := trust.Check(sv.Path); err != nil { // a link of another user, here or on the way
+		return nil, nil, openError(err)
 	}
 	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, openError(err)
@@ -89,7 +93,7 @@ func listenPrivate(path string) (net.Listener, error) {
 // publish links the socket to its real name. A name that is taken by a socket
 // on which nobody answers is freed first.
 func (s *Server) publish(sv spec.Server, temp string) (os.FileInfo, error) {
-	if err := os.Chmod(temp, fs.FileMode(sv.Mode).Perm()|specialBits(sv.Mode)); err != nil {
+	if err := trust.Chmod(temp, uint32(sv.Mode)&0o7777); err != nil {
 		return nil, openError(err)
 	}
 	info, err := os.Lstat(temp)
@@ -130,26 +134,12 @@ func socketInUse(path string) bool {
 		!errors.Is(err, syscall.ENOTSOCK) && !errors.Is(err, syscall.EPROTOTYPE)
 }
 
-// specialBits are the bits above the permissions that a mode may have.
-func specialBits(mode int) (m fs.FileMode) {
-	if mode&0o4000 != 0 {
-		m |= fs.ModeSetuid
-	}
-	if mode&0o2000 != 0 {
-		m |= fs.ModeSetgid
-	}
-	if mode&0o1000 != 0 {
-		m |= fs.ModeSticky
-	}
-	return m
-}
-
 // chown gives the socket to its owner.
 func chown(sv spec.Server) error {
 	if sv.Owner.UID == -1 && sv.Owner.GID == -1 {
 		return nil
 	}
-	err := os.Lchown(sv.Path, sv.Owner.UID, sv.Owner.GID)
+	err := trust.Chown(sv.Path, sv.Owner.UID, sv.Owner.GID)
 	if errors.Is(err, fs.ErrPermission) {
 		name := strconv.Itoa(os.Getuid())
 		if u, err := user.Current(); err == nil {

@@ -4,10 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"supervisord/cmd/internal/getopt"
@@ -157,7 +160,7 @@ func fromFile(h spec.Host, path string) (settings, error) {
 	ctl := spec.DefaultCtl()
 	guessed := false
 	if path == "" {
-		guessed = !exists(host.DefaultSocket())
+		guessed = !isThere(host.DefaultSocket())
 		ctl.ServerURL = socketOrDefault(host.DefaultSocket(), ctl.ServerURL)
 	} else {
 		read, err := spec.LoadCtl(h, path)
@@ -178,10 +181,21 @@ func fromFile(h spec.Host, path string) (settings, error) {
 
 // socketOrDefault is the URL of a socket if there is one, else another URL.
 func socketOrDefault(socket, otherwise string) string {
-	if exists(socket) {
+	if isThere(socket) {
 		return "unix://" + socket
 	}
 	return otherwise
+}
+
+// isThere reports whether there is a default socket, in a directory that no other
+// user has made in its place: that of an ordinary user may be below /tmp.
+func isThere(socket string) bool {
+	dir, err := os.Lstat(filepath.Dir(socket))
+	if err != nil || !exists(socket) {
+		return false
+	}
+	st, known := dir.Sys().(*syscall.Stat_t)
+	return known && (int(st.Uid) == os.Geteuid() || st.Uid == 0 || os.Geteuid() == 0) // root's is below /run, where nobody else makes one
 }
 
 // checkURL is the original's test of -s: a scheme, and a host or a path after

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"supervisord/runtime/trust"
 )
 
 // SocketOptions describe the listening socket of a FastCGI program.
@@ -215,6 +217,9 @@ func (s *Socket) create(o *SocketOptions) error {
 		return err
 	}
 	if o.Network == "unix" {
+		if err := trust.Check(o.Path); err != nil { // a link of another user, here or on the way
+			return fail(err)
+		}
 		if err := syscall.Unlink(o.Path); err != nil && err != syscall.ENOENT {
 			return fail(err)
 		}
@@ -246,11 +251,11 @@ func (s *Socket) create(o *SocketOptions) error {
 
 func (o *SocketOptions) setAccess() error {
 	if o.UID >= 0 || o.GID >= 0 {
-		if err := syscall.Chown(o.Path, o.UID, o.GID); err != nil {
+		if err := trust.Chown(o.Path, o.UID, o.GID); err != nil {
 			return err
 		}
 	}
-	return syscall.Chmod(o.Path, uint32(o.Mode))
+	return trust.Chmod(o.Path, uint32(o.Mode))
 }
 
 func (o *SocketOptions) address() (family int, addr syscall.Sockaddr, err error) {

@@ -35,8 +35,13 @@ func FindDir(d Dir) (found Dir, refused *Refused, err error) {
 // something on the way to it, refused says so, and made is one beside that, under a
 // name of its own: the same with .1 after it, or the next number that is free or ours.
 func MakeDir(d Dir, gid int) (made Dir, refused *Refused, err error) {
-	return d.settle(func(d Dir) error { return d.make(gid) })
+	return d.settle(func(d Dir) error { return d.make(gid, true) })
 }
+
+// Mkdir makes the directory as MakeDir does, under its own name or not at all; the
+// mode of one that is there is left as it is. The error is a *Refused where another
+// user has a hand in it.
+func Mkdir(d Dir, gid int) error { return d.make(gid, false) }
 
 // settle tries names until one is not refused.
 func (d Dir) settle(try func(Dir) error) (settled Dir, refused *Refused, err error) {
@@ -74,7 +79,8 @@ func (d Dir) with(use func(fd int) error) error {
 	return use(p.fd)
 }
 
-func (d Dir) make(gid int) error {
+// make makes the directory; private sees to its mode.
+func (d Dir) make(gid int, private bool) error {
 	p, err := d.walk(true)
 	if err != nil {
 		return &fs.PathError{Op: "make directory", Path: d.Path, Err: err}
@@ -83,7 +89,7 @@ func (d Dir) make(gid int) error {
 	if int(p.stat.Uid) != d.UID {
 		err = unix.Fchown(p.fd, d.UID, gid)
 	}
-	if err == nil && p.stat.Mode&0o7777 != 0o700 {
+	if err == nil && private && p.stat.Mode&0o7777 != 0o700 {
 		err = unix.Fchmod(p.fd, 0o700)
 	}
 	if err != nil {
