@@ -64,7 +64,7 @@ func open(path string, flag int, perm fs.FileMode) (*os.File, error) {
 			}
 			continue
 		}
-		f, err := p.openExisting(name, path, flag)
+		f, err := p.openExisting(name, path, flag, &st)
 		if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ELOOP) || errors.Is(err, unix.EMLINK) {
 			continue // it has changed since we looked
 		}
@@ -90,30 +90,22 @@ func (p *place) follow(name string) (string, error) {
 	return name, p.walk(dir)
 }
 
-// openExisting opens what stands in the place under a name and looks at what it has
-// got.
-func (p *place) openExisting(name, path string, flag int) (*os.File, error) {
+// openExisting opens what stands in the place under a name, where st was found, and
+// looks at what it has got.
+func (p *place) openExisting(name, path string, flag int, st *unix.Stat_t) (*os.File, error) {
 	follow := unix.O_NOFOLLOW
-	if isProc(p.fd) {
-		follow = 0
-	} else {
-		// Looked at before, too: to open a device may do something.
-		var st unix.Stat_t
-		if err := unix.Fstatat(p.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-			return nil, err
-		}
-		if err := p.check(name, &st); err != nil {
-			return nil, err
-		}
+	if st.Mode&unix.S_IFMT == unix.S_IFLNK {
+		follow = 0 // the kernel's own
+	} else if err := p.check(name, st); err != nil {
+		return nil, err // before, too: to open a device may do something
 	}
 	const never = os.O_CREATE | os.O_EXCL | os.O_TRUNC
 	fd, err := openat(p.fd, name, flag&^never|follow|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 	if err != nil {
 		return nil, err
 	}
-	var st unix.Stat_t
-	if err = unix.Fstat(fd, &st); err == nil && follow != 0 {
-		err = p.check(name, &st)
+	if err = unix.Fstat(fd, st); err == nil && follow != 0 {
+		err = p.check(name, st)
 	}
 	regular := st.Mode&unix.S_IFMT == unix.S_IFREG
 	if err == nil && regular {
