@@ -2,37 +2,11 @@ package cmd
 
 import (
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
-	"supervisord/cmd/internal/host"
 	"supervisord/cmd/internal/oracle"
-	"supervisord/runtime/event"
-	"supervisord/spec"
 )
-
-// The configuration accepts each type that can be subscribed to, and the pools
-// know each that it accepts.
-func TestEventNamesAgree(t *testing.T) {
-	d := t.TempDir()
-	h := host.New()
-	load := func(events string) (*spec.Config, error) {
-		path := filepath.Join(d, "supervisord.conf")
-		return spec.Load(h, path, spec.Options{Content: map[string][]byte{path: []byte(
-			"[supervisord]\n[eventlistener:l]\ncommand=/bin/cat\nevents=" + events + "\n")}})
-	}
-	cfg, err := load(strings.Join(event.Names(), ","))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, want := len(cfg.Groups[0].Listener.Events), len(event.Names()); got != want {
-		t.Errorf("%d types of %d are in the listener's subscription", got, want)
-	}
-	if _, err := load("EVENT,NO_SUCH_TYPE"); err == nil {
-		t.Error("a type that is none was accepted")
-	}
-}
 
 // The function of the package supervisor_stdout is built in: what the listener
 // answers is printed on the daemon's standard output.

@@ -12,7 +12,6 @@ import (
 
 	"supervisord/cmd/internal/host"
 	"supervisord/cmd/internal/oracle"
-	"supervisord/reconcile"
 	"supervisord/spec"
 )
 
@@ -258,7 +257,7 @@ func (w *fixture) agreesWith(model map[string]*modelled, what string) map[string
 	for i := range cfg.Groups {
 		groups[i] = &cfg.Groups[i]
 	}
-	hash := reconcile.ConfigHash(groups)
+	hash := spec.Fingerprint(groups)
 	var state map[string]any
 	if !oracle.Eventually(oracle.Deadline, func() bool {
 		state = w.state()

@@ -18,69 +18,47 @@ type Outcome struct {
 	// Begun is false for a step that newer content overtook before its turn.
 	Begun bool
 	Err   error // nil when the step was carried out whole
+	// Stopped are processes that were stopped to be restarted; Started those that
+	// were started then, or that need not be any more.
+	Stopped, Started []string
 }
 
 // pendingStarts are the processes that were stopped to be restarted, and not
 // started yet. An update that fails or is cut short leaves them to the next.
-type pendingStarts struct {
-	mu        sync.Mutex
-	processes map[ProcessKey]bool
-}
+type pendingStarts map[ProcessKey]bool
 
-func newPendingStarts() *pendingStarts { return &pendingStarts{processes: make(map[ProcessKey]bool)} }
-
-func (d *pendingStarts) add(group string, names []string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, n := range names {
-		d.processes[ProcessKey{group, n}] = true
+// take notes what a step stopped and started.
+func (p pendingStarts) take(o *Outcome) {
+	for _, name := range o.Stopped {
+		p[ProcessKey{o.Step.Group, name}] = true
+	}
+	for _, name := range o.Started {
+		delete(p, ProcessKey{o.Step.Group, name})
 	}
 }
 
-func (d *pendingStarts) started(group string, names []string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, n := range names {
-		delete(d.processes, ProcessKey{group, n})
-	}
-}
-
-// prune drops what need not be started any more, and returns the rest. It is for
-// the time between two updates: one that runs may be stopping such a process.
-func (d *pendingStarts) prune(active []Active) map[ProcessKey]bool {
-	still := d.outstanding(active)
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.processes = maps.Clone(still)
-	return still
-}
-
-// outstanding lists the pending starts, but for processes that run, that a person
+// prune drops what need not be started any more: processes that run, that a person
 // stopped or that are gone.
-func (d *pendingStarts) outstanding(active []Active) map[ProcessKey]bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	still := make(map[ProcessKey]bool, len(d.processes))
-	if len(d.processes) == 0 {
-		return still
+func (p pendingStarts) prune(active []Active) {
+	if len(p) == 0 {
+		return
 	}
+	down := make(map[ProcessKey]bool)
 	for _, a := range active {
-		for _, p := range a.Processes {
-			key := ProcessKey{a.Group.Name, p.Name}
-			if d.processes[key] && !p.Running && !p.UserStopped {
-				still[key] = true
+		for _, q := range a.Processes {
+			if !q.Running && !q.UserStopped {
+				down[ProcessKey{a.Group.Name, q.Name}] = true
 			}
 		}
 	}
-	return still
+	maps.DeleteFunc(p, func(key ProcessKey, _ bool) bool { return !down[key] })
 }
 
 // execution carries out one plan.
 type execution struct {
-	target        Target
-	overtaken     func() bool // asked between the steps in hand
-	pendingStarts *pendingStarts
-	outcomes      []Outcome // one per step, each written by the one goroutine that has the step
+	target    Target
+	overtaken func() bool // asked between the steps in hand
+	outcomes  []Outcome   // one per step, each written by the one goroutine that has the step
 }
 
 // execute carries out a plan and returns when everything it began is done. The
@@ -92,8 +70,8 @@ type execution struct {
 //
 // A step that fails concerns its own group alone. Where a new definition cannot
 // be put in force, the old one is started again.
-func execute(ctx context.Context, t Target, steps []Step, overtaken func() bool, d *pendingStarts) []Outcome {
-	e := &execution{target: t, overtaken: overtaken, pendingStarts: d, outcomes: make([]Outcome, len(steps))}
+func execute(ctx context.Context, t Target, steps []Step, overtaken func() bool) []Outcome {
+	e := &execution{target: t, overtaken: overtaken, outcomes: make([]Outcome, len(steps))}
 	var removed, changed, added []*Outcome
 	for i := range steps {
 		o := &e.outcomes[i]
@@ -154,13 +132,13 @@ func (e *execution) change(ctx context.Context, changed []*Outcome) {
 		whole(b)
 	}
 	for _, b := range batches(rest, oldPriority, true) {
-		parallel(func(o *Outcome) { o.Begun = true; o.Err = e.stop(ctx, o.Step) })(b)
+		parallel(func(o *Outcome) { o.Begun = true; o.Err = e.stop(ctx, o) })(b)
 	}
 	parallel(func(o *Outcome) { e.whole(ctx, o) })(through)
 	for _, b := range batches(rest, newPriority, false) {
 		inOrder(func(o *Outcome) {
 			if o.Err == nil {
-				o.Err = e.put(ctx, o.Step)
+				o.Err = e.put(ctx, o)
 			}
 		})(b)
 	}
@@ -223,24 +201,25 @@ func (c *changedOrder) place(s *Step) int {
 func (e *execution) whole(ctx context.Context, o *Outcome) {
 	o.Begun = true
 	for range 3 {
-		if o.Err = e.stop(ctx, o.Step); o.Err != nil {
+		if o.Err = e.stop(ctx, o); o.Err != nil {
 			return
 		}
-		if o.Err = e.put(ctx, o.Step); !errors.Is(o.Err, ErrStillRunning) {
+		if o.Err = e.put(ctx, o); !errors.Is(o.Err, ErrStillRunning) {
 			return
 		}
 	}
 }
 
 // stop takes down what the step says, one priority after the other.
-func (e *execution) stop(ctx context.Context, s *Step) error {
+func (e *execution) stop(ctx context.Context, o *Outcome) error {
+	s := o.Step
 	for i := 0; i < len(s.Stop); {
 		j := i + 1
 		for j < len(s.Stop) && find(s.Old, s.Stop[j]).Priority == find(s.Old, s.Stop[i]).Priority {
 			j++
 		}
 		names := s.Stop[i:j]
-		e.pendingStarts.add(s.Group, intersect(names, s.Start))
+		o.Stopped = append(o.Stopped, intersect(names, s.Start)...)
 		if err := e.target.StopProcesses(ctx, s.Group, names); err != nil {
 			return fmt.Errorf("cannot stop group %s: %w", s.Group, err)
 		}
@@ -251,7 +230,8 @@ func (e *execution) stop(ctx context.Context, s *Step) error {
 
 // put brings the new definition into force. Where that fails for good the old
 // one goes on as it was.
-func (e *execution) put(ctx context.Context, s *Step) error {
+func (e *execution) put(ctx context.Context, o *Outcome) error {
+	s := o.Step
 	var err error
 	if s.Replace {
 		if err = e.target.SetGroup(ctx, s.Old, nil, nil); err != nil {
@@ -262,7 +242,7 @@ func (e *execution) put(ctx context.Context, s *Step) error {
 		err = e.target.SetGroup(ctx, s.Old, s.New, s.Start)
 	}
 	if err == nil {
-		e.pendingStarts.started(s.Group, s.Start)
+		o.Started = s.Start
 		return nil
 	}
 	verb := "change"
@@ -287,7 +267,7 @@ func (e *execution) put(ctx context.Context, s *Step) error {
 	if undo != nil {
 		return fmt.Errorf("%w; the old definition cannot be started again: %v", err, undo)
 	}
-	e.pendingStarts.started(s.Group, start)
+	o.Started = start
 	return err
 }
 

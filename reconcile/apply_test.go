@@ -136,23 +136,19 @@ func TestPendingStarts(t *testing.T) {
 		m := newModel()
 		old := []spec.Group{program("x")}
 		m.update(old, Policy{})
-		d := newPendingStarts()
+		pending := make(pendingStarts)
 		m.refuse = func(op string) error { return ErrConflict }
-		active := m.Groups()
-		execute(context.Background(), m, Plan(active, []spec.Group{program("x", command("/n"))}, Policy{}), never, d)
+		m.carryOn([]spec.Group{program("x", command("/n"))}, pending, never)
 		m.refuse = nil
 		if m.pidOf("x", "x") != 0 {
 			t.Fatal("the test needs a process that is down")
 		}
 		m.set("x", "x", "STOPPED", person)
-		active = m.Groups()
-		steps := Plan(active, old, Policy{PendingStarts: d.prune(active)})
-		execute(context.Background(), m, steps, never, d)
+		m.carryOn(old, pending, never)
 		if up := m.pidOf("x", "x") != 0; up == person {
 			t.Errorf("stopped by a person %v, running %v", person, up)
 		}
-		active = m.Groups()
-		if again := Plan(active, old, Policy{PendingStarts: d.prune(active)}); len(again) > 0 {
+		if again := m.carryOn(old, pending, never); len(again) > 0 {
 			t.Errorf("still pending: %+v", again)
 		}
 	}
@@ -166,7 +162,7 @@ func TestOvertaken(t *testing.T) {
 	begun := func(after int) string {
 		m := newModel()
 		m.update(old, Policy{})
-		out := execute(context.Background(), m, Plan(m.Groups(), new, Policy{}), func() bool { after--; return after < 0 }, newPendingStarts())
+		out := execute(context.Background(), m, Plan(m.Groups(), new, Policy{}), func() bool { after--; return after < 0 })
 		var list []string
 		for _, o := range out {
 			if o.Begun {

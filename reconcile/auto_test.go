@@ -74,7 +74,7 @@ func TestApplyIsATransaction(t *testing.T) {
 	w.sh("rm conf.d/b.ini")
 	w.phase(Pending)
 	w.still("autoupdate is off")
-	actions, err := w.rec.Diff(nil)
+	actions, err := w.rec.Diff(context.Background(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -55,8 +55,9 @@ func BenchmarkLook(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
-			s := newSource(stamped{w.host}, w.root+"/main.conf", spec.Options{})
-			v := s.load(forAutoupdate)
+			start := &Start{reader: newReader(stamped{w.host}, w.root+"/main.conf", spec.Options{})}
+			start.read(newContents(nil))
+			v := start.view
 			if v.err != nil {
 				b.Fatal(v.err)
 			}
@@ -70,7 +71,7 @@ func BenchmarkLook(b *testing.B) {
 				i++
 				w.write("conf.d/p00000.ini", ini("p00000", fmt.Sprintf("command=/bin/n%d", i)))
 				b.StartTimer()
-				v := s.load(forAutoupdate)
+				v = start.reader.look(nil, question{good: v.good, dirs: v.dirs, settings: v.settings, inForce: v.config})
 				g.observe(time.Now(), v.config.Groups)
 				if steps := Plan(m.Groups(), v.config.Groups, Policy{}); len(steps) != 1 {
 					b.Fatal(steps)
@@ -115,6 +116,6 @@ func BenchmarkApply(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		m := newModel()
-		execute(context.Background(), m, Plan(nil, groups, Policy{}), never, newPendingStarts())
+		execute(context.Background(), m, Plan(nil, groups, Policy{}), never)
 	}
 }

@@ -196,7 +196,7 @@ func TestAddAheadOfTheWatcher(t *testing.T) {
 	inBubble(t, "", map[string]string{"conf.d/a.ini": ini("a")}, func(w *fixture, _ *fakeWatcher) {
 		ctx := context.Background()
 		w.table.after = func(string) { // as soon as the group is there, or gone
-			w.rec.wake()
+			w.rec.asks <- func(l *loop) { l.undecided = true }
 			synctest.Wait()
 		}
 		w.write("conf.d/b.ini", ini("b")) // no hint yet

@@ -169,5 +169,8 @@ func plural(n int, one string) string {
 	if n == 1 {
 		return "1 " + one
 	}
+	if strings.HasSuffix(one, "s") {
+		one += "e"
+	}
 	return fmt.Sprintf("%d %ss", n, one)
 }

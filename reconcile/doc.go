@@ -1,21 +1,65 @@
 // Package reconcile makes the active process groups what the configuration
 // files say, with the fewest actions that do it.
 //
-// It owns the desired state (an immutable *spec.Config), what is known of each
-// file and directory it came from, and the history of updates. It does not own
-// processes: it asks a Target.
+// # Who owns what
 //
-// The parts, from the bottom up:
+// One goroutine, Run, called the loop, owns the desired state (an immutable
+// *spec.Config), what is known of each file and directory it came from, guard,
+// history, holds and the update in hand. It owns no processes: it asks a Target.
+// Nothing slow happens in it: it starts what takes long, and goes on when that has
+// posted its result.
+//
+//	watcher ── hint ──────────┐
+//	timer ────────────────────┤            ┌─ question ─> loader ─> disks
+//	clients ── ask ───────────┤            │  <── view ──┘
+//	                          ├──> loop ───┼─ steps ────> execution ─> Target
+//	disk answers again ───────┤            │  <─ outcomes ┘
+//	                          │            ├─ add, remove ─> Target, <─ error
+//	                          │            ├─ keepsake ──> keeper ─> state directory
+//	                          │            └─ snapshot, then answers ─> clients
+//
+// A turn of the loop is
+//
+//	one thing that happened, as above
+//	next: begin what can be begun: an update that somebody asked for, a look, or,
+//	    if anything changed, an automatic update (decide)
+//	publish the snapshot, then give the answers
+//	arm the one timer for the earliest time at which something is due
+//
+// Every look has a number, and a view is taken only if it is newer than the one in
+// force. What is read ahead counts if the hint that follows has seen no further
+// change. Clients ask with a context and give up with it, which changes nothing
+// about what they asked for; those that wait for a look share it.
+//
+// # Disks that do not answer
+//
+// Package hang leaves an access behind that has not returned in two seconds. The
+// look is then made anew without that directory, whose files are held as they were,
+// by whomever it is asked for. When the access returns, the loop looks again.
+//
+// # Goroutines
+//
+//	the loop     1
+//	the watcher  1, and those of package watch
+//	the loader   1, and one for each look; one for each directory that hangs
+//	execution    1 for the update in hand, and one for each of its parallel steps
+//	set          1 for each add or remove by a person
+//	the keeper   1, asleep until something must outlive the daemon
+//
+// Run waits for all but what hangs in a disk; for the keeper two seconds.
+//
+// # The parts, from the bottom up
 //
 //   - compare.go, plan.go: pure. Plan(active, desired) is the list of steps.
 //   - guard.go: pure. Which of those steps may be taken without a person.
 //   - apply.go: carries steps out, in order, in parallel within one priority.
-//   - source.go, lastgood.go, overlay.go: read the files, with the last good
+//   - view.go, lastgood.go, overlay.go: read the files, with the last good
 //     content in the place of what is bad or out of sight.
 //   - permissions.go: who else could have written a file.
-//   - reconciler.go, auto.go, job.go, config.go: the loop, and what clients may
-//     ask.
-//   - store.go: what outlives the daemon.
+//   - loop.go, update.go: the loop, and the update in hand.
+//   - requests.go, snapshot.go: what clients may ask of the loop, and what they
+//     may see without asking.
+//   - keep.go, store.go: what outlives the daemon.
 //
 // What the contract leaves open is decided so:
 //
@@ -25,10 +69,12 @@
 //     settle everything goes ahead but the files that were written to within the
 //     last one: they keep their last good content, and a new one is nothing yet.
 //     Nothing is removed then: half of a move looks like a removal.
-//   - Removals within a minute count together against max_removals, and stay held
-//     until the files come back or a person decides.
+//   - Removals within a minute count together against max_removals, in groups or in
+//     processes, whichever is the larger share, and stay held until the files come
+//     back or a person decides. Everything else goes ahead. One group may always go
+//     where max_removals is a share.
 //   - "No more than one automatic update per second" holds for each group, as the
-//     limit of five in a minute does: its subject is content that flaps. For all
+//     limit of five returns in a minute does: its subject is content that flaps. For all
 //     together it would make an edit of one file wait because another was just
 //     edited, and save nothing: the steps are the same, only later.
 //   - A FATAL or EXITED process whose definition changes is started afresh if it is
@@ -37,8 +83,8 @@
 //   - add and remove by a person, of whichever client, are updates of one action in
 //     the history. What a reload does is the entry of the life that it begins.
 //
-// It imports spec and nothing else of ours; package watch beside it, which knows
-// nothing of Supervisor, gives the hints that something may have changed.
+// It imports spec and, beside it, watch, which gives the hints that something may
+// have changed, and hang.
 //
 // Source: reconciler.md, contract/reconcile.md.
 package reconcile

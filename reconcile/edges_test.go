@@ -69,7 +69,7 @@ func TestDiffDuringStop(t *testing.T) {
 			return nil
 		})
 		w.put(hint, "conf.d/a.ini", ini("a", "autostart=false", "command=/bin/n"))
-		if _, err := w.rec.Diff(nil); err != nil {
+		if _, err := w.rec.Diff(context.Background(), nil); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
@@ -114,13 +114,18 @@ func TestForgets(t *testing.T) {
 				t.Fatalf("groups: %s, want %s", got, name)
 			}
 		}
-		w.rec.mu.Lock()
-		defer w.rec.mu.Unlock()
-		g := w.rec.guard
-		for what, n := range map[string]int{
-			"recent": len(g.recent), "seen": len(g.seen), "changed": len(g.changed), "failed": len(g.failed),
-			"removed": len(g.removed), "gone": len(g.gone), "added lately": len(w.rec.added), "removed lately": len(w.rec.removed),
-		} {
+		remembered, err := ask(context.Background(), w.rec, func(l *loop, answer func(map[string]int)) {
+			g := l.guard
+			answer(map[string]int{
+				"updated": len(g.updated), "earlier": len(g.earlier), "returns": len(g.returns), "seen": len(g.seen), "changed": len(g.changed), "failed": len(g.failed),
+				"removed": len(g.removed), "gone": len(g.gone), "added lately": len(l.added), "removed lately": len(l.removed),
+				"pending": len(l.pending),
+			})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for what, n := range remembered {
 			if n > 2 {
 				t.Errorf("%s: %d names are remembered", what, n)
 			}
@@ -130,21 +135,22 @@ func TestForgets(t *testing.T) {
 
 // TestHistoryIsBounded: by entries, and by the actions in them.
 func TestHistoryIsBounded(t *testing.T) {
-	var s status
+	var history []Entry
+	record := func(e Entry) { history = withEntry(history, e) }
 	for i := range 2 * historyLimit {
-		s.record(Entry{Generation: i})
+		record(Entry{Generation: i})
 	}
-	if len(s.history) != historyLimit || s.history[0].Generation != historyLimit {
-		t.Errorf("%d entries from %d on", len(s.history), s.history[0].Generation)
+	if len(history) != historyLimit || history[0].Generation != historyLimit {
+		t.Errorf("%d entries from %d on", len(history), history[0].Generation)
 	}
 	for i := range 3 {
-		s.record(Entry{Generation: i, Actions: make([]Action, historyActions/2)})
+		record(Entry{Generation: i, Actions: make([]Action, historyActions/2)})
 	}
-	if len(s.history) != 2 || s.history[0].Generation != 1 {
-		t.Errorf("%d entries, the first with %d actions", len(s.history), len(s.history[0].Actions))
+	if len(history) != 2 || history[0].Generation != 1 {
+		t.Errorf("%d entries, the first with %d actions", len(history), len(history[0].Actions))
 	}
-	if s.record(Entry{Actions: make([]Action, 2*historyActions)}); len(s.history) != 1 {
-		t.Errorf("%d entries; the last one stays however long it is", len(s.history))
+	if record(Entry{Actions: make([]Action, 2*historyActions)}); len(history) != 1 {
+		t.Errorf("%d entries; the last one stays however long it is", len(history))
 	}
 }
 
@@ -154,7 +160,7 @@ func TestFilesShowRemovals(t *testing.T) {
 	files := programs(5)
 	files["conf.d/two.ini"] = ini("q") + ini("r")
 	inBubble(t, "", files, func(w *fixture, hint *fakeWatcher) {
-		w.rec.SetAutoupdate(false, "uid 0")
+		w.autoupdate(false)
 		w.sh("rm conf.d/p*.ini")
 		w.put(hint, "conf.d/two.ini", ini("q"))
 		check := func(state, reason string) {
@@ -169,7 +175,7 @@ func TestFilesShowRemovals(t *testing.T) {
 			}
 		}
 		check(FilePending, "")
-		w.rec.SetAutoupdate(true, "uid 0")
+		w.autoupdate(true)
 		synctest.Wait()
 		check(FileHeld, "max_removals")
 		if _, err := w.rec.Apply(context.Background(), nil, ""); err != nil {
@@ -261,6 +267,8 @@ func TestRealDirectories(t *testing.T) {
 	inBubble(t, "", nil, func(w *fixture, hint *fakeWatcher) {
 		real := func() string {
 			t.Helper()
+			hint.hints <- watch.Hint{Trigger: TriggerWatch}
+			synctest.Wait()
 			for _, d := range w.rec.State().Directories {
 				if d.Path == w.root+"/conf.d" {
 					return d.Real

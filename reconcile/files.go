@@ -10,10 +10,10 @@ import (
 )
 
 // list is what there is to say about each file and directory of a configuration
-// after this look at it: cfg is the view's own, or where that cannot be used the
+// as this view found it: cfg is the view's own, or where that cannot be used the
 // one in force; gone are active groups that are in no file any more, by the file
 // they were in. A State that is empty is that of the groups from there.
-func (v *view) list(h spec.Host, cfg *spec.Config, gone map[string][]string) []FileState {
+func (v *view) list(cfg *spec.Config, gone map[string][]string) []FileState {
 	var files []FileState
 	known := make(map[string]bool)
 	put := func(f FileState) {
@@ -24,9 +24,7 @@ func (v *view) list(h spec.Host, cfg *spec.Config, gone map[string][]string) []F
 		if state, reason := v.special(f.Path); state != "" {
 			f.State, f.Reason = state, reason
 		}
-		if info, err := h.Stat(f.Path); err == nil {
-			f.Changed = info.ModTime()
-		}
+		f.Changed = v.changed[f.Path]
 		files = append(files, f)
 	}
 	for _, f := range cfg.Files {
@@ -62,7 +60,7 @@ func (v *view) list(h spec.Host, cfg *spec.Config, gone map[string][]string) []F
 				f.Programs = append(f.Programs, gone[name]...)
 			}
 		}
-		if _, err := h.Stat(dir); err != nil {
+		if v.changed[dir].IsZero() {
 			f.State, f.Reason = FilePending, "it does not exist yet"
 		}
 		put(f)

@@ -28,9 +28,49 @@ type testHost struct {
 	uid     int
 	environ []string
 	denied  *sync.Map // paths below which nothing may be seen
+	hung    *hungPaths
+}
+
+// hungPaths are paths at and below which nothing answers.
+type hungPaths struct {
+	mu    sync.Mutex
+	until map[string]chan struct{}
+}
+
+// wait returns when a path answers.
+func (h *hungPaths) wait(path string) {
+	h.mu.Lock()
+	var until chan struct{}
+	for p, c := range h.until {
+		if path == p || strings.HasPrefix(path, p+"/") {
+			until = c
+		}
+	}
+	h.mu.Unlock()
+	if until != nil {
+		<-until
+	}
+}
+
+// hang has a path below root answer no more.
+func (w *fixture) hang(name string) {
+	w.host.hung.mu.Lock()
+	defer w.host.hung.mu.Unlock()
+	w.host.hung.until[w.root+"/"+name] = make(chan struct{})
+}
+
+// answers has it answer again.
+func (w *fixture) answers(name string) {
+	w.host.hung.mu.Lock()
+	defer w.host.hung.mu.Unlock()
+	close(w.host.hung.until[w.root+"/"+name])
+	delete(w.host.hung.until, w.root+"/"+name)
 }
 
 func (m testHost) deny(op, p string) error {
+	if m.hung != nil {
+		m.hung.wait(filepath.Clean(p))
+	}
 	if m.denied == nil {
 		return nil
 	}
@@ -104,7 +144,7 @@ func newFixture(t testing.TB, reconcile string, files map[string]string) *fixtur
 	if reconcile == "" {
 		reconcile = quick
 	}
-	w := &fixture{t: t, root: root, table: newModel(), log: new(logBuffer), events: make(chan Event, 1000), settle: 20 * time.Millisecond, host: testHost{uid: stdcmp.Or(os.Geteuid(), 1000), denied: new(sync.Map)}}
+	w := &fixture{t: t, root: root, table: newModel(), log: new(logBuffer), events: make(chan Event, 1000), settle: 20 * time.Millisecond, host: testHost{uid: stdcmp.Or(os.Geteuid(), 1000), denied: new(sync.Map), hung: &hungPaths{until: make(map[string]chan struct{})}}}
 	w.main(reconcile)
 	if err := os.MkdirAll(root+"/conf.d", 0o755); err != nil {
 		t.Fatal(err)
@@ -261,9 +301,15 @@ func (w *fixture) phase(want string) string {
 
 // holds are what is held now, and why.
 func (w *fixture) holds() string {
-	w.rec.mu.Lock()
-	defer w.rec.mu.Unlock()
-	return fmt.Sprint(w.rec.status.holds)
+	return fmt.Sprint(w.rec.published.Load().holds)
+}
+
+// autoupdate turns automatic updates on or off.
+func (w *fixture) autoupdate(on bool) {
+	w.t.Helper()
+	if err := w.rec.SetAutoupdate(context.Background(), on, "uid 0"); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 // file is what Files says of a file below root.

@@ -13,10 +13,10 @@ import (
 //
 // Source: reconciler.md, When it does not act.
 const (
-	minRemovals    = 5           // a share of fewer groups than this is never held
+	minRemovals    = 2           // a share of fewer groups than this is never held
 	removalWindow  = time.Minute // in which removals count together
 	updateEvery    = time.Second // between two automatic updates of one group
-	flapLimit      = 5           // automatic updates of one group within flapWindow
+	flapLimit      = 5           // returns of one group to an earlier definition within flapWindow
 	flapWindow     = time.Minute // and how long it must then be quiet
 	retryFirst     = time.Second // after a failed step; doubled each time
 	retryAtMost    = time.Minute
@@ -28,23 +28,47 @@ const (
 // hold is something that is not done, and why. Two are the same hold if they are
 // equal.
 type hold struct {
-	Group  string // the group it is about, or
-	Path   string // the file or directory; both empty: the whole update
-	Reason string
+	// What it is about: one group, one file or directory, or all removals.
+	Group    string
+	Path     string
+	Removals bool
+	Reason   string
+	// kind is what many files may be at once: they are told in one line. "" for
+	// what is told each by itself.
+	kind string
+}
+
+// holds reports whether a step is one of those that the hold is about.
+func (h hold) holds(s *Step) bool {
+	return h.Removals && isRemoval(*s) || h.Group == s.Group
 }
 
 // guard records what automatic updates did, and decides what the next may do. It
 // is pure but for that record: the time is given to it. One goroutine at a
 // time may use it.
 type guard struct {
-	recent       map[string][]time.Time // automatic updates of a group, oldest first
+	updated      map[string]time.Time   // last automatic update of a group
+	earlier      map[string][]version   // definitions that a group had within flapWindow, oldest first
+	returns      map[string][]time.Time // when it came back to one of them, oldest first
 	flapping     map[string]bool        // groups over the limit
 	seen         map[string]*spec.Group // desired definitions as last seen
 	changed      map[string]time.Time   // when they were last seen to differ
 	failed       map[string]failure     // steps that went wrong
 	removed      map[string]*spec.Group // taken away by a person although the files have it
-	gone         map[string]time.Time   // groups that automatic updates removed, and when
+	gone         map[string]departure   // groups that automatic updates removed
 	removalsHeld bool                   // too many removals are held: gone stays as it is
+}
+
+// version is a definition that a group had.
+type version struct {
+	print string // its fingerprint
+	until time.Time
+}
+
+// departure is a group that was removed.
+type departure struct {
+	at        time.Time
+	processes int
 }
 
 // failure is a step to be tried again.
@@ -56,10 +80,11 @@ type failure struct {
 
 func newGuard() *guard {
 	return &guard{
-		recent: make(map[string][]time.Time), flapping: make(map[string]bool),
+		updated: make(map[string]time.Time), flapping: make(map[string]bool),
+		earlier: make(map[string][]version), returns: make(map[string][]time.Time),
 		seen: make(map[string]*spec.Group), changed: make(map[string]time.Time),
 		failed: make(map[string]failure), removed: make(map[string]*spec.Group),
-		gone: make(map[string]time.Time),
+		gone: make(map[string]departure),
 	}
 }
 
@@ -75,13 +100,16 @@ func (g *guard) observe(now time.Time, desired []spec.Group) {
 		g.seen[d.Name] = d
 		if old == nil || !old.Equal(d) {
 			g.touch(now, d.Name)
+			g.leave(now, old)
+			g.come(now, d)
 		}
 		if r := g.removed[d.Name]; r != nil && !r.Equal(d) {
 			delete(g.removed, d.Name)
 		}
 	}
-	for name := range g.seen {
+	for name, old := range g.seen {
 		if !there[name] {
+			g.leave(now, old)
 			delete(g.seen, name)
 			delete(g.removed, name)
 			g.touch(now, name)
@@ -92,6 +120,28 @@ func (g *guard) observe(now time.Time, desired []spec.Group) {
 func (g *guard) touch(now time.Time, name string) {
 	g.changed[name] = now
 	delete(g.failed, name)
+}
+
+// leave notes that a group does not have a definition any more; nil is none.
+func (g *guard) leave(now time.Time, d *spec.Group) {
+	if d != nil {
+		g.earlier[d.Name] = append(g.earlier[d.Name], version{fingerprint(d), now})
+	}
+}
+
+func fingerprint(d *spec.Group) string { return spec.Fingerprint([]*spec.Group{d}) }
+
+// come notes whether a new definition of a group is one that it had within the
+// last minute. Edits are no flapping, however many: what flaps comes back.
+func (g *guard) come(now time.Time, d *spec.Group) {
+	had := g.earlier[d.Name]
+	if len(had) == 0 {
+		return
+	}
+	print := fingerprint(d)
+	if slices.ContainsFunc(had, func(v version) bool { return v.print == print && now.Sub(v.until) < flapWindow }) {
+		g.returns[d.Name] = append(g.returns[d.Name], now)
+	}
 }
 
 // admission is what of a plan may be done now.
@@ -113,17 +163,18 @@ func (v *admission) retry(at time.Time) {
 	}
 }
 
-// admit decides about the plan of an automatic update. active is the number of
-// active groups.
-func (g *guard) admit(now time.Time, steps []Step, active int, limit spec.Removals) (v admission) {
+// admit decides about the plan of an automatic update, where so many groups are
+// active.
+func (g *guard) admit(now time.Time, steps []Step, active []Active, limit spec.Removals) (v admission) {
 	g.forget(now)
-	if reason := g.tooMany(now, steps, active, limit); reason != "" {
-		v.hold("", reason)
-		return v
+	tooMany := g.tooMany(now, steps, active, limit)
+	if tooMany != "" {
+		v.holds = append(v.holds, hold{Removals: true, Reason: tooMany})
 	}
 	for i := range steps {
 		s := &steps[i]
 		switch f, failed := g.failed[s.Group]; {
+		case tooMany != "" && isRemoval(*s):
 		case s.Old == nil && g.removed[s.Group] != nil:
 			v.hold(s.Group, "a person removed it: run update or add")
 		case g.flaps(now, s.Group):
@@ -138,7 +189,7 @@ func (g *guard) admit(now time.Time, steps []Step, active int, limit spec.Remova
 	}
 	for _, name := range slices.Sorted(maps.Keys(g.flapping)) {
 		if g.flaps(now, name) {
-			v.hold(name, fmt.Sprintf("it was updated %d times within a minute: held until its definition has been the same for a minute", flapLimit))
+			v.hold(name, fmt.Sprintf("its definition came back to an earlier one %d times within a minute: held until it has been the same for a minute", flapLimit))
 			v.retry(g.changed[name].Add(flapWindow))
 		}
 	}
@@ -148,11 +199,11 @@ func (g *guard) admit(now time.Time, steps []Step, active int, limit spec.Remova
 // nextUpdate is when a group may be updated again. What others do is no reason to
 // wait: an edit of one file is in force at once though another was just edited.
 func (g *guard) nextUpdate(group string) time.Time {
-	times := g.recent[group]
-	if len(times) == 0 {
-		return time.Time{}
+	at, ok := g.updated[group]
+	if !ok {
+		return at
 	}
-	return times[len(times)-1].Add(updateEvery)
+	return at.Add(updateEvery)
 }
 
 // flaps reports whether a group is held because it changes too often.
@@ -162,18 +213,16 @@ func (g *guard) flaps(now time.Time, group string) bool {
 			return true
 		}
 		delete(g.flapping, group)
-		delete(g.recent, group)
+		delete(g.returns, group)
 		return false
 	}
-	times := g.recent[group]
-	for len(times) > 0 && now.Sub(times[0]) >= flapWindow {
-		times = times[1:]
+	n := 0
+	for _, at := range g.returns[group] {
+		if now.Sub(at) < flapWindow {
+			n++
+		}
 	}
-	g.recent[group] = times
-	if len(times) == 0 {
-		delete(g.recent, group)
-	}
-	if len(times) >= flapLimit {
+	if n >= flapLimit {
 		g.flapping[group] = true
 		return true
 	}
@@ -184,9 +233,9 @@ func (g *guard) flaps(now time.Time, group string) bool {
 func (g *guard) began(now time.Time, steps []Step) {
 	for i := range steps {
 		name := steps[i].Group
-		g.recent[name] = append(g.recent[name], now)
+		g.updated[name] = now
 		if steps[i].New == nil {
-			g.gone[name] = now
+			g.gone[name] = departure{now, len(steps[i].Old.Processes)}
 		}
 	}
 }
@@ -209,7 +258,15 @@ func (g *guard) fails(now time.Time, group, reason string) bool {
 // forget drops what no longer counts, of groups that may never come again.
 func (g *guard) forget(now time.Time) {
 	old := func(at time.Time) bool { return now.Sub(at) >= flapWindow }
-	maps.DeleteFunc(g.recent, func(_ string, times []time.Time) bool { return old(times[len(times)-1]) })
+	maps.DeleteFunc(g.updated, func(_ string, at time.Time) bool { return old(at) })
+	maps.DeleteFunc(g.returns, func(name string, times []time.Time) bool { return old(times[len(times)-1]) && !g.flapping[name] })
+	for name, had := range g.earlier {
+		if had = slices.DeleteFunc(had, func(v version) bool { return old(v.until) }); len(had) == 0 {
+			delete(g.earlier, name)
+			continue
+		}
+		g.earlier[name] = had
+	}
 	maps.DeleteFunc(g.changed, func(name string, at time.Time) bool { return old(at) && !g.flapping[name] })
 }
 
@@ -226,7 +283,8 @@ func (g *guard) release(names []string) {
 		clear(g.removed)
 		clear(g.failed)
 		clear(g.flapping)
-		clear(g.recent)
+		clear(g.updated)
+		clear(g.returns)
 		clear(g.gone)
 		return
 	}
@@ -234,54 +292,68 @@ func (g *guard) release(names []string) {
 		delete(g.removed, n)
 		delete(g.failed, n)
 		delete(g.flapping, n)
-		delete(g.recent, n)
+		delete(g.updated, n)
+		delete(g.returns, n)
 		delete(g.gone, n)
 	}
 }
 
-func removals(steps []Step) int {
-	n := 0
-	for i := range steps {
-		if steps[i].New == nil {
-			n++
-		}
-	}
-	return n
-}
+// isRemoval reports whether a step takes a group away.
+func isRemoval(s Step) bool { return s.New == nil }
+
+// share is a number of groups and of the processes in them.
+type share struct{ groups, processes int }
+
+func (s *share) add(processes int) { s.groups++; s.processes += processes }
 
 // tooMany says why the removals among these steps need a person, "" if they do
 // not. Those of the last minute count too, since files may be deleted slowly; and
 // a minute without any is no permission to go on.
-func (g *guard) tooMany(now time.Time, steps []Step, active int, limit spec.Removals) string {
+func (g *guard) tooMany(now time.Time, steps []Step, active []Active, limit spec.Removals) string {
+	var leaving, before, all share
 	for i := range steps {
-		if steps[i].Old == nil {
-			delete(g.gone, steps[i].Group) // it comes back
+		switch s := &steps[i]; {
+		case s.Old == nil:
+			delete(g.gone, s.Group) // it comes back
+		case s.New == nil:
+			leaving.add(len(s.Old.Processes))
 		}
 	}
-	for name, at := range g.gone {
-		if !g.removalsHeld && now.Sub(at) >= removalWindow {
+	for name, d := range g.gone {
+		if !g.removalsHeld && now.Sub(d.at) >= removalWindow {
 			delete(g.gone, name)
+			continue
 		}
+		before.add(d.processes)
 	}
-	n, before := removals(steps), len(g.gone)
-	g.removalsHeld = n > 0 && exceeds(n+before, active+before, limit)
+	for i := range active {
+		all.add(len(active[i].Group.Processes))
+	}
+	counted := share{leaving.groups + before.groups, leaving.processes + before.processes}
+	whole := share{all.groups + before.groups, all.processes + before.processes}
+	g.removalsHeld = leaving.groups > 0 && exceeds(counted, whole, limit)
 	if !g.removalsHeld {
 		return ""
 	}
-	text := fmt.Sprintf("it would remove %d of %s", n, plural(active, "active group"))
-	if before > 0 {
-		text += fmt.Sprintf(", after %d within a minute", before)
+	text := fmt.Sprintf("it would remove %d of %s", leaving.groups, plural(all.groups, "active group"))
+	if !exceeds(share{groups: counted.groups}, share{groups: whole.groups}, limit) {
+		text += fmt.Sprintf(", %d of %s", leaving.processes, plural(all.processes, "process"))
+	}
+	if before.groups > 0 {
+		text += fmt.Sprintf(", after %d within a minute", before.groups)
 	}
 	return text + fmt.Sprintf(", more than max_removals=%s allows: put the files back, or run update", removalsText(limit))
 }
 
-// exceeds reports whether so many removals need a person. A share counts only
-// from minRemovals on: of three groups, two may go.
-func exceeds(n, active int, limit spec.Removals) bool {
-	if limit.Percent {
-		return n >= minRemovals && n*100 > limit.N*active
+// exceeds reports whether so many removals need a person. A number is one of
+// groups. A share is one of groups or of processes, whichever is larger, and
+// counts from minRemovals groups on: one program may always go, however many
+// processes it has.
+func exceeds(n, of share, limit spec.Removals) bool {
+	if !limit.Percent {
+		return n.groups > limit.N
 	}
-	return n > limit.N
+	return n.groups >= minRemovals && (n.groups*100 > limit.N*of.groups || n.processes*100 > limit.N*of.processes)
 }
 
 func removalsText(limit spec.Removals) string {
@@ -291,9 +363,9 @@ func removalsText(limit spec.Removals) string {
 	return fmt.Sprint(limit.N)
 }
 
-// holdFor finds the hold about a group, or about everything.
-func holdFor(holds []hold, group string) (hold, bool) {
-	i := slices.IndexFunc(holds, func(h hold) bool { return h.Group == group || h.Group == "" && h.Path == "" })
+// holdFor finds the hold because of which a step is not done.
+func holdFor(holds []hold, s *Step) (hold, bool) {
+	i := slices.IndexFunc(holds, func(h hold) bool { return h.holds(s) })
 	if i < 0 {
 		return hold{}, false
 	}

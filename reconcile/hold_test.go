@@ -61,6 +61,82 @@ func TestBadNewFile(t *testing.T) {
 	w.phase(Synced)
 }
 
+// TestMatchedDirectoryGoes: a directory that a wildcard matched goes like a file,
+// as long as what stands before the wildcard is there. What is held never stands
+// against a live file.
+func TestMatchedDirectoryGoes(t *testing.T) {
+	t.Parallel()
+	rows := []struct {
+		name    string
+		include string
+		setup   string
+		do      string
+		want    string
+	}{
+		{"it is deleted", "top/*/*.ini", "mkdir -p top/1 top/2; mv a.ini top/1; mv b.ini top/2", "rm -r top/1", "b"},
+		{"it is renamed", "top/*/*.ini", "mkdir -p top/1 top/2; mv a.ini top/1; mv b.ini top/2", "mv top/1 top/3", "a, b"},
+		{"it is renamed and edited", "top/*/*.ini", "mkdir -p top/1 top/2; mv a.ini top/1; mv b.ini top/2", "mv top/1 top/3; sed -i s,/bin/a,/bin/n, top/3/a.ini", "a=n, b"},
+		{"a parent that the wildcard matched is deleted", "top/*/conf/*.ini", "mkdir -p top/1/conf top/2/conf; mv a.ini top/1/conf; mv b.ini top/2/conf", "rm -r top/1", "b"},
+		{"two wildcards", "top/*/*/*.ini", "mkdir -p top/1/x top/2/x; mv a.ini top/1/x; mv b.ini top/2/x", "rm -r top/1", "b"},
+		{"the include no longer leads there", "d/*.ini e/*.ini", "mkdir d e; mv a.ini d; mv b.ini e", "sed -i 's,d/\\*.ini,,' main.conf; sleep 0.2; rm -r d", "b"},
+	}
+	for _, r := range rows {
+		t.Run(r.name, func(t *testing.T) {
+			t.Parallel()
+			w := newFixture(t, "", map[string]string{"a.ini": ini("a"), "b.ini": ini("b")})
+			w.write("main.conf", "[supervisord]\n[include]\nfiles = "+r.include+"\n[reconcile]\nstatedir="+w.root+"/state\n"+quick)
+			w.sh(r.setup)
+			w.start()
+			w.becomes("a, b")
+			b := w.table.pidOf("b", "b")
+			w.sh(r.do)
+			w.becomes(r.want)
+			w.phase(Synced)
+			if w.table.pidOf("b", "b") != b {
+				t.Error("b was restarted")
+			}
+		})
+	}
+}
+
+// TestEmptied: a file that had programs and is blank now is no removal, until a
+// person decides; one in which all is commented out is.
+func TestEmptied(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t, "max_removals=100%\n"+quick, map[string]string{"conf.d/a.ini": ini("a"), "conf.d/b.ini": ini("b"), "conf.d/note.ini": "; nothing\n"}).start()
+	a := w.table.pidOf("a", "a")
+	w.sh("true >conf.d/a.ini; true >conf.d/note.ini")
+	if reason := w.phase(Held); !strings.Contains(reason, "a.ini is empty") {
+		t.Errorf("reason: %s", reason)
+	}
+	if f := w.file("conf.d/a.ini"); f.State != FileHeld {
+		t.Errorf("a.ini: %+v", f)
+	}
+	w.write("conf.d/b.ini", ini("b", "command=/bin/n"))
+	w.becomes("a, b=n")
+	w.write("conf.d/a.ini", ini("a"))
+	w.phase(Synced)
+	if w.table.pidOf("a", "a") != a {
+		t.Error("a was restarted")
+	}
+	w.sh("printf ' \\n\\n' >conf.d/a.ini")
+	w.phase(Held)
+	if _, err := w.rec.Apply(t.Context(), nil, ""); err != nil {
+		t.Fatal(err)
+	}
+	w.becomes("b=n")
+	w.write("conf.d/a.ini", ini("a"))
+	w.becomes("a, b=n")
+	w.write("conf.d/a.ini", "; "+strings.ReplaceAll(ini("a"), "\n", "\n; "))
+	w.becomes("b=n")
+	w.write("conf.d/a.ini", ini("a"))
+	w.becomes("a, b=n")
+	w.sh("true >conf.d/a.ini")
+	w.phase(Held)
+	w.sh("rm conf.d/a.ini")
+	w.becomes("b=n")
+}
+
 // TestBadFileGoes: a bad file that is deleted is a removal like any other.
 func TestBadFileGoes(t *testing.T) {
 	t.Parallel()
@@ -313,11 +389,11 @@ func TestAtStart(t *testing.T) {
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t, "", map[string]string{"conf.d/a.ini": ini("a")}).start()
-	if err := w.rec.Check(); err != nil {
+	if err := w.rec.Check(context.Background()); err != nil {
 		t.Errorf("good files: %v", err)
 	}
 	w.write("conf.d/b.ini", "[program:b]\n")
-	if err := w.rec.Check(); err == nil || !strings.Contains(err.Error(), "program:b") {
+	if err := w.rec.Check(context.Background()); err == nil || !strings.Contains(err.Error(), "program:b") {
 		t.Errorf("a bad file: %v", err)
 	}
 }
@@ -388,7 +464,7 @@ func TestUnknownNames(t *testing.T) {
 	}
 	equal(t, "lines", report.Lines, []string{"ERROR: no such group: nope", "a: stopped", "a: updated process group"})
 	w.becomes("a=n, b")
-	if _, err := w.rec.Diff([]string{"nope"}); !errors.Is(err, ErrBadName) {
+	if _, err := w.rec.Diff(context.Background(), []string{"nope"}); !errors.Is(err, ErrBadName) {
 		t.Errorf("diff of an unknown name: %v", err)
 	}
 	if report, err := w.rec.Apply(context.Background(), []string{"x", "all"}, ""); err != nil || !report.OK {

@@ -7,9 +7,11 @@ import (
 	"io/fs"
 	"maps"
 	"path"
+	"strings"
 	"syscall"
 	"time"
 
+	"supervisord/reconcile/hang"
 	"supervisord/spec"
 )
 
@@ -19,6 +21,29 @@ type goodFile struct {
 	hash    [sha256.Size]byte
 }
 
+// contents are the last good contents of all files, by path. It is never changed
+// once made: two are the same if their pointers are.
+type contents struct {
+	files map[string]goodFile
+}
+
+func newContents(all map[string][]byte) *contents {
+	c := &contents{make(map[string]goodFile, len(all))}
+	for name, content := range all {
+		c.files[name] = goodFile{content, sha256.Sum256(content)}
+	}
+	return c
+}
+
+// raw is what newContents makes contents of.
+func (c *contents) raw() map[string][]byte {
+	all := make(map[string][]byte, len(c.files))
+	for name, k := range c.files {
+		all[name] = k.content
+	}
+	return all
+}
+
 // returnTime is how long a directory that was out of sight and came back with
 // only some of its files is given for the others.
 const returnTime = time.Minute
@@ -26,159 +51,207 @@ const returnTime = time.Minute
 // hold says what of a directory is to be taken for what it was, and why; nil
 // for nothing. A directory that was out of sight is trusted again when it has
 // its files again: an empty mount point, or a file system that is just being
-// filled, looks like one from which everything was deleted.
-func (s *source) hold(d *directory, now time.Time) (held *directory, reason string) {
-	names, reason := s.lost(d)
-	if reason != "" {
-		d.lost, d.missing = true, 0
-		return d, reason + ": its programs stay as they are"
-	}
-	if !d.lost {
-		return nil, ""
+// filled, looks like one from which everything was deleted. To a person's question
+// only what does not answer is as it was. next is what is known of the directory
+// from now on; nil for one that is gone like a file that was deleted.
+func (l *look) hold(d *directory, now time.Time) (next, held *directory, reason string) {
+	found := *d
+	seen := l.see(d)
+	switch {
+	case seen.reason != "" && (seen.silent || !l.explicit && !seen.deleted):
+		found.lost, found.missing = true, 0
+		return &found, d, seen.reason + ": its programs stay as they are"
+	case seen.deleted:
+		return nil, nil, ""
+	case l.explicit:
+		return d, nil, ""
 	}
 	missing := make(map[string][]byte)
 	for name, content := range d.files {
-		if !names[name] {
+		if !seen.names[name] {
 			missing[name] = content
 		}
 	}
+	part := &directory{path: d.path, files: missing, partial: true}
+	if seen.mount != d.mount && len(missing) > 0 {
+		// What is mounted there now is not what the files were in. They are not
+		// deleted, and it is not known whether they come back.
+		found.lost, found.missing = true, 0
+		return &found, part, fmt.Sprintf("another file system than before stands at %s, without %s: their programs stay as they are until they are back, or somebody runs update",
+			d.path, plural(len(missing), "file"))
+	}
+	found.mount = seen.mount
+	if !d.lost {
+		return &found, nil, ""
+	}
 	switch n := len(missing); {
 	case n == 0:
-		d.lost, d.missing = false, 0
-		return nil, ""
+		found.lost, found.missing = false, 0
+		return &found, nil, ""
 	case n == len(d.files):
-		return d, fmt.Sprintf("the directory %s was out of sight and came back without any of its files: its programs stay as they are until they are back, or somebody runs update", d.path)
+		return d, d, fmt.Sprintf("the directory %s was out of sight and came back without any of its files: its programs stay as they are until they are back, or somebody runs update", d.path)
 	case n != d.missing:
-		d.missing, d.since = n, now
+		found.missing, found.since = n, now
 	case now.Sub(d.since) >= returnTime:
-		d.lost, d.missing = false, 0
-		return nil, ""
+		found.lost, found.missing = false, 0
+		return &found, nil, ""
 	}
-	return &directory{path: d.path, files: missing, partial: true},
+	return &found, part,
 		fmt.Sprintf("the directory %s was out of sight and came back without %s: their programs stay as they are for a minute, in case they come", d.path, plural(len(missing), "file"))
 }
 
-// lost says why a directory is not what it was: gone, out of sight, or another
-// file system stands there that does not have its files. Otherwise names are
-// what is in it.
-func (s *source) lost(d *directory) (names map[string]bool, reason string) {
-	info, err := s.host.Stat(d.path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Sprintf("the directory %s is gone", d.path)
-	case err != nil:
-		return nil, fmt.Sprintf("the directory %s cannot be seen (%v)", d.path, plainError(err))
-	case !info.IsDir():
-		return nil, fmt.Sprintf("%s is no directory any more", d.path)
-	}
-	entries, err := s.host.ReadDir(d.path)
-	if err != nil {
-		return nil, fmt.Sprintf("the directory %s cannot be read (%v)", d.path, plainError(err))
-	}
-	names = make(map[string]bool, len(entries))
-	for _, e := range entries {
-		names[e.Name()] = true
-	}
-	if device(info) == d.dev {
-		return names, ""
-	}
-	for name := range d.files {
-		if !names[name] {
-			return nil, fmt.Sprintf("the directory %s is on another device than before, without %s", d.path, name)
-		}
-	}
-	return names, ""
+// sight is what is seen of a directory.
+type sight struct {
+	reason  string // why it is not what it was; "" when it is there
+	silent  bool   // it does not answer
+	deleted bool   // it is gone as a deleted file is
+	names   map[string]bool
+	mount   mountID
 }
 
-// commit stores what a load read as the last good content, which stands in for
-// files and directories that cannot be read.
-func (s *source) commit(v *view, o *overlay, held map[string]*directory) {
+// see looks at a directory.
+func (l *look) see(d *directory) sight {
+	info, err := l.overlay.stat(d.path)
+	var none *hang.Silent
+	switch {
+	case errors.As(err, &none):
+		return sight{reason: fmt.Sprintf("the directory %s does not answer", d.path), silent: true}
+	case errors.Is(err, fs.ErrNotExist):
+		return sight{reason: fmt.Sprintf("the directory %s is gone", d.path), deleted: l.deleted(d)}
+	case err != nil:
+		return sight{reason: fmt.Sprintf("the directory %s cannot be seen (%v)", d.path, plainError(err))}
+	case !info.IsDir():
+		return sight{reason: fmt.Sprintf("%s is no directory any more", d.path)}
+	}
+	entries, err := l.overlay.readDir(d.path)
+	switch {
+	case errors.As(err, &none):
+		return sight{reason: fmt.Sprintf("the directory %s does not answer", d.path), silent: true}
+	case err != nil:
+		return sight{reason: fmt.Sprintf("the directory %s cannot be read (%v)", d.path, plainError(err))}
+	}
+	s := sight{names: make(map[string]bool, len(entries)), mount: l.mountOf(d.path, info)}
+	for _, e := range entries {
+		s.names[e.Name()] = true
+	}
+	return s
+}
+
+// deleted reports whether a directory that is gone was one of those that a wildcard
+// matched, as a file is: what the pattern names before its first wildcard stands,
+// and so does the file system that the directory was on. A directory that no pattern
+// leads to any more is gone in the same way.
+func (l *look) deleted(d *directory) bool {
+	for _, p := range l.patterns {
+		fixed := fixedPart(p)
+		if fixed == d.path || strings.HasPrefix(fixed, d.path+"/") {
+			return false
+		}
+		if !strings.HasPrefix(d.path, strings.TrimSuffix(fixed, "/")+"/") {
+			continue
+		}
+		if info, err := l.overlay.stat(fixed); err != nil || !info.IsDir() {
+			return false
+		}
+	}
+	for dir := path.Dir(d.path); ; dir = path.Dir(dir) {
+		info, err := l.overlay.stat(dir)
+		if err == nil {
+			return l.mountOf(dir, info) == d.mount
+		}
+		if !errors.Is(err, fs.ErrNotExist) || dir == path.Dir(dir) {
+			return false
+		}
+	}
+}
+
+// fixedPart is the directory that a pattern names before its first wildcard.
+func fixedPart(pattern string) string {
+	dir := path.Dir(pattern)
+	for hasWildcard(dir) {
+		dir = path.Dir(dir)
+	}
+	return dir
+}
+
+// mountOf identifies the mount that a file or directory is on.
+func (l *look) mountOf(name string, info fs.FileInfo) mountID {
+	m := mountID{dev: device(info)}
+	m.id, _ = hang.Call(l.try, name, func() (uint64, error) { return mountNumber(name) })
+	return m
+}
+
+// mountID identifies a mount: one device may be mounted at several places.
+type mountID struct{ dev, id uint64 }
+
+// remember puts together what the next look starts from: the last good contents,
+// which stand in for files that cannot be read, and the directories they are in.
+func (l *look) remember() {
+	v := l.view
+	v.good, v.dirs = l.good, l.next
 	if v.config == nil {
 		return
 	}
-	good := make(map[string]goodFile, len(v.config.Files))
+	good := &contents{make(map[string]goodFile, len(v.config.Files))}
 	for _, e := range v.bad {
-		if k, ok := s.good[e.File]; ok {
-			good[e.File] = k
+		if k, ok := l.good.files[e.File]; ok {
+			good.files[e.File] = k
 		}
 	}
 	dirs := make(map[string]*directory)
-	for name, h := range held {
+	for name, h := range v.held {
 		if !h.partial {
-			dirs[name] = h
+			dirs[name] = l.next[name]
 		}
 	}
 	for i, f := range v.config.Files {
-		k, ok := s.content(o, f)
+		k, ok := l.content(f)
 		if !ok {
 			continue
 		}
-		good[f.Path] = k
-		if i == 0 && s.path != "" {
+		good.files[f.Path] = k
+		if i == 0 && l.path != "" {
 			continue // the main file is not one of a directory of files
 		}
 		dir := path.Dir(f.Path)
-		if h := held[dir]; h != nil && !h.partial {
+		h := v.held[dir]
+		if h != nil && !h.partial {
 			continue
 		}
 		d := dirs[dir]
 		if d == nil {
 			d = &directory{path: dir, files: make(map[string][]byte)}
-			if old := s.dirs[dir]; old != nil && held[dir] != nil {
-				d.lost, d.missing, d.since = old.lost, old.missing, old.since
+			if info, err := l.overlay.stat(dir); err == nil {
+				d.mount = l.mountOf(dir, info)
 			}
-			if info, err := s.host.Stat(dir); err == nil {
-				d.dev = device(info)
+			if now := l.next[dir]; now != nil && h != nil {
+				d.lost, d.missing, d.since, d.mount = now.lost, now.missing, now.since, now.mount
 			}
 			dirs[dir] = d
 		}
 		d.files[path.Base(f.Path)] = k.content
 	}
-	same := maps.EqualFunc(s.good, good, func(a, b goodFile) bool { return a.hash == b.hash })
-	s.changed = s.changed || !same
-	s.good, s.dirs = good, dirs
+	v.dirs = dirs
+	if !maps.EqualFunc(l.good.files, good.files, func(a, b goodFile) bool { return a.hash == b.hash }) {
+		v.good = good
+	}
 }
 
-// content is what a load read from a file. The load may know the file from
+// content is what a look read from a file. Loading may know the file from
 // before, and then so do we; or it saw it change from wrong to right without
 // reading it again, since the mistake was not in the file.
-func (s *source) content(o *overlay, f spec.File) (k goodFile, ok bool) {
-	if k, ok := s.good[f.Path]; ok && k.hash == f.Hash {
+func (l *look) content(f spec.File) (k goodFile, ok bool) {
+	if k, ok := l.good.files[f.Path]; ok && k.hash == f.Hash {
 		return k, true
 	}
-	if content, ok := o.read[f.Path]; ok && sha256.Sum256(content) == f.Hash {
+	if content, ok := l.overlay.read[f.Path]; ok && sha256.Sum256(content) == f.Hash {
 		return goodFile{content, f.Hash}, true
 	}
-	if content, err := s.host.ReadFile(f.Path); err == nil && sha256.Sum256(content) == f.Hash {
+	if content, err := l.overlay.readFile(f.Path); err == nil && sha256.Sum256(content) == f.Hash {
 		return goodFile{content, f.Hash}, true
 	}
-	k, ok = s.good[f.Path]
+	k, ok = l.good.files[f.Path]
 	return k, ok
-}
-
-// unsaved is the last good content of each file, if it is another than at the
-// last call.
-func (s *source) unsaved() (all map[string][]byte, changed bool) {
-	<-s.turn
-	defer func() { s.turn <- struct{}{} }()
-	if !s.changed {
-		return nil, false
-	}
-	s.changed = false
-	all = make(map[string][]byte, len(s.good))
-	for name, k := range s.good {
-		all[name] = k.content
-	}
-	return all, true
-}
-
-// restore takes over the last good contents of an earlier life of the daemon.
-func (s *source) restore(all map[string][]byte) {
-	for name, content := range all {
-		if _, ok := s.good[name]; !ok {
-			s.good[name] = goodFile{content, sha256.Sum256(content)}
-		}
-	}
 }
 
 // device is the number of the device that a file is on.

@@ -292,8 +292,19 @@ func never() bool { return false }
 // update plans and carries out, once.
 func (m *model) update(desired []spec.Group, p Policy) []Outcome {
 	steps := Plan(m.Groups(), desired, p)
-	return execute(context.Background(), m, steps, never, newPendingStarts())
+	return execute(context.Background(), m, steps, never)
 }
 
 // words joins a log for comparison.
 func words(log []string) string { return strings.Join(log, "; ") }
+
+// carryOn is an update that goes on from what earlier ones left to be started.
+func (m *model) carryOn(desired []spec.Group, pending pendingStarts, overtaken func() bool) []Outcome {
+	active := m.Groups()
+	pending.prune(active)
+	outcomes := execute(context.Background(), m, Plan(active, desired, Policy{PendingStarts: pending}), overtaken)
+	for i := range outcomes {
+		pending.take(&outcomes[i])
+	}
+	return outcomes
+}

@@ -39,7 +39,7 @@ func TestInNamespace(t *testing.T) {
 	w := newFixture(t, "", map[string]string{"other.ini": ini("o")})
 	w.write("main.conf", "[supervisord]\n[include]\nfiles = conf.d/*.ini *.ini\n[reconcile]\nstatedir="+w.root+"/state\n"+quick)
 	w.sh("mount -t tmpfs none conf.d; printf '[program:a]\ncommand=/bin/a\n' >conf.d/a.ini")
-	t.Cleanup(func() { w.sh("umount conf.d") })
+	t.Cleanup(func() { w.sh("for d in conf.d bound elsewhere; do ! mountpoint -q $d || umount -l $d; done") })
 	w.start()
 	w.becomes("a, o")
 	a := w.table.pidOf("a", "a")
@@ -74,5 +74,20 @@ func TestInNamespace(t *testing.T) {
 	w.sh("mount -t tmpfs none deep")
 	w.phase(Held)
 	w.sh("umount deep")
+	w.phase(Synced)
+
+	// The same file system mounted elsewhere: its device says nothing.
+	w.sh("mkdir real; printf '[program:r]\ncommand=/bin/r\n' >real/r.ini; printf '[program:s]\ncommand=/bin/s\n' >real/s.ini; mkdir bound")
+	w.sh("mount --bind real bound")
+	w.write("main.conf", "[supervisord]\n[include]\nfiles = bound/*.ini\n[reconcile]\nstatedir="+w.root+"/state\nmax_removals=100%\n"+quick)
+	w.becomes("r, s")
+	w.sh("umount bound")
+	w.phase(Held)
+	w.becomes("r, s")
+	w.sh("mkdir other; printf '[program:r]\ncommand=/bin/n\n' >other/r.ini; mount --bind other bound")
+	w.becomes("r=n, s") // what is there counts, what it lacks is held
+	w.phase(Held)
+	w.sh("mkdir elsewhere; mount --make-private bound; mount --move bound elsewhere || umount bound; mount --bind real bound")
+	w.becomes("r, s")
 	w.phase(Synced)
 }

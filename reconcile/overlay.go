@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"errors"
 	"io/fs"
 	"maps"
 	"path"
@@ -9,25 +10,31 @@ import (
 	"sync"
 	"time"
 
+	"supervisord/reconcile/hang"
 	"supervisord/spec"
 )
 
-// overlay is the host as a load sees it: as it is, but for directories that are
-// held, which look as they did when they were last seen. It also notes what it
-// read, so that the content that a load used can be stored.
+// overlay is the host as a look sees it: as it is, but for directories that are
+// held, which look as they did when they were last seen. Each access of it may be
+// left behind, as package hang says. It also notes what it has seen, so that the
+// content that a look used can be stored.
 type overlay struct {
 	spec.Host
-	held map[string]*directory // by path; never changed
+	try  *hang.Try
+	main string                // the main file
+	held map[string]*directory // by path
 
-	mu   sync.Mutex
-	read map[string][]byte
+	mu     sync.Mutex // loading reads many files at a time
+	read   map[string][]byte
+	times  map[string]time.Time // when a file was last modified
+	silent map[string]bool      // files that do not answer
 }
 
 // directory is the last known state of a directory that configuration files come
 // from.
 type directory struct {
 	path  string
-	dev   uint64            // the device it is on
+	mount mountID           // the one it is on
 	files map[string][]byte // content by name
 	// partial: of a held directory, the files are those missing from it; all
 	// else is as it stands.
@@ -46,8 +53,20 @@ func (d *directory) content(name string) (content []byte, ok, known bool) {
 	return content, ok, ok || !d.partial
 }
 
-func newOverlay(h spec.Host, held map[string]*directory) *overlay {
-	return &overlay{Host: h, held: held, read: make(map[string][]byte)}
+func newOverlay(h spec.Host, try *hang.Try, main string, held map[string]*directory) *overlay {
+	return &overlay{
+		Host: h, try: try, main: main, held: held,
+		read: make(map[string][]byte), times: make(map[string]time.Time), silent: make(map[string]bool),
+	}
+}
+
+// root is what falls silent if a file does not answer: the directory that it is
+// in, except that the main file may be somewhere else than all other files there.
+func (o *overlay) root(file string) string {
+	if file == o.main {
+		return file
+	}
+	return path.Dir(file)
 }
 
 // ReadFile implements spec.Host.
@@ -61,26 +80,68 @@ func (o *overlay) ReadFile(name string) ([]byte, error) {
 			return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 		}
 	}
-	content, err := o.Host.ReadFile(name)
-	if err == nil {
-		o.mu.Lock()
+	content, err := o.readFile(name)
+	var silent *hang.Silent
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch {
+	case err == nil:
 		o.read[name] = content
-		o.mu.Unlock()
+	case errors.As(err, &silent):
+		o.silent[name] = true
 	}
 	return content, err
+}
+
+// readFile reads what is there, held or not.
+func (o *overlay) readFile(name string) ([]byte, error) {
+	return hang.Call(o.try, o.root(name), func() ([]byte, error) { return o.Host.ReadFile(name) })
+}
+
+// readDir lists what is there, held or not.
+func (o *overlay) readDir(name string) ([]fs.DirEntry, error) {
+	return hang.Call(o.try, name, func() ([]fs.DirEntry, error) { return o.Host.ReadDir(name) })
+}
+
+// stat describes what is there, held or not.
+func (o *overlay) stat(name string) (fs.FileInfo, error) {
+	return hang.Call(o.try, name, func() (fs.FileInfo, error) { return o.Host.Stat(name) })
+}
+
+// isSilent reports whether a file did not answer.
+func (o *overlay) isSilent(name string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.silent[name]
+}
+
+// changed is when a file or directory was last modified; ok is false where it is
+// not there.
+func (o *overlay) changed(name string) (at time.Time, ok bool) {
+	o.mu.Lock()
+	at, ok = o.times[name]
+	o.mu.Unlock()
+	if ok {
+		return at, true
+	}
+	info, err := o.stat(name)
+	if err != nil {
+		return time.Time{}, false
+	}
+	return info.ModTime(), true
 }
 
 // ReadDir implements spec.Host.
 func (o *overlay) ReadDir(name string) ([]fs.DirEntry, error) {
 	if len(o.held) == 0 {
-		return o.Host.ReadDir(name)
+		return o.readDir(name)
 	}
 	clean := path.Clean(name)
 	if d, ok := o.held[clean]; ok {
 		var list []fs.DirEntry
 		if d.partial {
 			var err error
-			if list, err = o.Host.ReadDir(name); err != nil {
+			if list, err = o.readDir(name); err != nil {
 				return nil, err
 			}
 			list = slices.Clone(list)
@@ -90,7 +151,7 @@ func (o *overlay) ReadDir(name string) ([]fs.DirEntry, error) {
 		}
 		return list, nil
 	}
-	list, err := o.Host.ReadDir(name)
+	list, err := o.readDir(name)
 	for held := range o.held {
 		rest, below := strings.CutPrefix(held, strings.TrimSuffix(clean, "/")+"/")
 		if !below {
@@ -109,7 +170,7 @@ func (o *overlay) ReadDir(name string) ([]fs.DirEntry, error) {
 // Stat implements spec.Host.
 func (o *overlay) Stat(name string) (fs.FileInfo, error) {
 	if len(o.held) == 0 {
-		return o.Host.Stat(name)
+		return o.stat(name)
 	}
 	clean := path.Clean(name)
 	if d, ok := o.held[path.Dir(clean)]; ok {
@@ -122,10 +183,11 @@ func (o *overlay) Stat(name string) (fs.FileInfo, error) {
 			return heldEntry{path.Base(clean), fs.ModeDir, 0}, nil
 		}
 	}
-	return o.Host.Stat(name)
+	return o.stat(name)
 }
 
-// Stamp implements spec.Stamper. What is held has none.
+// Stamp implements spec.Stamper. What is held has none, and nothing has one where
+// the host is no Stamper.
 func (o *overlay) Stamp(name string) (spec.Stamp, bool) {
 	s, ok := o.Host.(spec.Stamper)
 	if !ok {
@@ -136,8 +198,23 @@ func (o *overlay) Stamp(name string) (spec.Stamp, bool) {
 			return spec.Stamp{}, false
 		}
 	}
-	return s.Stamp(name)
+	stamp, err := hang.Call(o.try, o.root(name), func() (spec.Stamp, error) {
+		stamp, sure := s.Stamp(name)
+		if !sure {
+			return stamp, errUnsure
+		}
+		return stamp, nil
+	})
+	if stamp.MTime != 0 {
+		o.mu.Lock()
+		o.times[name] = time.Unix(0, stamp.MTime)
+		o.mu.Unlock()
+	}
+	return stamp, err == nil
 }
+
+// errUnsure is a Stamp that cannot be promised.
+var errUnsure = errors.New("unsure")
 
 // heldEntry is an entry of a held directory, or a parent of one.
 type heldEntry struct {

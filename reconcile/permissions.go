@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"supervisord/reconcile/hang"
 )
 
 // PermissionCheck says who can change what a path names: whoever writes a file that a
@@ -28,6 +30,18 @@ type place struct{ dir, reason string }
 // NewPermissionCheck looks at the real file system.
 func NewPermissionCheck() *PermissionCheck {
 	return &PermissionCheck{lstat: os.Lstat, readlink: os.Readlink, dirs: make(map[string]string), parents: make(map[string]place)}
+}
+
+// permissionCheck is one whose accesses may be left behind.
+func (l *look) permissionCheck() *PermissionCheck {
+	check := NewPermissionCheck()
+	check.lstat = func(name string) (fs.FileInfo, error) {
+		return hang.Call(l.try, name, func() (fs.FileInfo, error) { return os.Lstat(name) })
+	}
+	check.readlink = func(name string) (string, error) {
+		return hang.Call(l.try, name, func() (string, error) { return os.Readlink(name) })
+	}
+	return check
 }
 
 // Problem says which file, directory or link on the way to an absolute path

@@ -206,7 +206,7 @@ func TestProperties(t *testing.T) {
 			fail("%d steps, but reread would name %+v", got, changes)
 		}
 
-		for _, o := range execute(context.Background(), m, steps, never, newPendingStarts()) {
+		for _, o := range execute(context.Background(), m, steps, never) {
 			if o.Err != nil || !o.Begun {
 				fail("a step was not carried out: %+v", o)
 			}
@@ -215,7 +215,7 @@ func TestProperties(t *testing.T) {
 		if d := spec.Diff(values(after), new); !d.Empty() {
 			fail("applying plan(a, d) does not give d: %+v", d)
 		}
-		if ConfigHash(definitions(after)) != ConfigHash(pointers(new)) {
+		if spec.Fingerprint(definitions(after)) != spec.Fingerprint(pointers(new)) {
 			fail("the same state has two hashes")
 		}
 		if len(m.wrong)+len(m.stale()) > 0 {
@@ -339,7 +339,7 @@ func TestAnyFailure(t *testing.T) {
 		m := newModel()
 		m.update(old, Policy{})
 		before := m.Groups()
-		d := newPendingStarts()
+		pending := make(pendingStarts)
 		left := r.IntN(6)
 		kinds := []error{ErrConflict, ErrStillRunning, fmt.Errorf("no such socket")}
 		kind := kinds[r.IntN(len(kinds))]
@@ -352,8 +352,7 @@ func TestAnyFailure(t *testing.T) {
 		leaveOff := r.IntN(4)
 		overtaken := func() bool { leaveOff--; return leaveOff == 0 }
 		for range 4 {
-			active := m.Groups()
-			execute(context.Background(), m, Plan(active, new, Policy{PendingStarts: d.prune(active)}), overtaken, d)
+			m.carryOn(new, pending, overtaken)
 		}
 		if diff := spec.Diff(values(m.Groups()), new); !diff.Empty() {
 			t.Fatalf("seed %d: after a refusal (%v) it does not end: %+v", seed, kind, diff)

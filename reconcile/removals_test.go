@@ -11,12 +11,13 @@ import (
 	"time"
 
 	"supervisord/reconcile/watch"
+	"supervisord/spec"
 )
 
 // TestDeletedOneByOne: deleting files from a directory that stands is a removal.
 func TestDeletedOneByOne(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t, "", programs(4)).start()
+	w := newFixture(t, quick+"max_removals=100%\n", programs(4)).start()
 	w.sh("rm conf.d/p00.ini; rm conf.d/p01.ini; rm conf.d/p02.ini; rm conf.d/p03.ini")
 	w.becomes("")
 	w.phase(Synced)
@@ -31,12 +32,14 @@ func TestMaxRemovals(t *testing.T) {
 		held    bool
 	}{
 		{"", 8, 5, true},
-		{"", 8, 4, false},  // not more than half
-		{"", 4, 4, false},  // fewer than five
-		{"", 12, 6, false}, // half, not more
+		{"", 8, 4, false}, // half, not more
+		{"", 4, 4, true},
+		{"", 2, 2, true},
+		{"", 2, 1, false},
+		{"", 1, 1, false}, // one may always go
 		{"max_removals=100%\n", 8, 8, false},
-		{"max_removals=10%\n", 20, 4, false},
-		{"max_removals=10%\n", 20, 5, true},
+		{"max_removals=10%\n", 20, 2, false},
+		{"max_removals=10%\n", 20, 3, true},
 		{"max_removals=2\n", 8, 3, true},
 		{"max_removals=2\n", 8, 2, false},
 		{"max_removals=0\n", 2, 1, true},
@@ -55,12 +58,18 @@ func TestMaxRemovals(t *testing.T) {
 			if reason := w.phase(Held); !strings.Contains(reason, "max_removals") {
 				t.Errorf("reason: %q", reason)
 			}
+			// Other files go ahead.
 			w.write("conf.d/x.ini", ini("x"))
-			w.eventually("the new file is held", func() bool { return w.file("conf.d/x.ini").State == FileHeld })
-			equal(t, "groups", w.groups(), all)
-			w.sh("rm conf.d/x.ini; mv p*.ini conf.d")
+			w.becomes(all + ", x")
+			if f := w.file("conf.d/x.ini"); f.State != FileApplied {
+				t.Errorf("the new file: %+v", f)
+			}
+			if f := w.file("conf.d/p00.ini"); f.State != FileHeld || !strings.Contains(f.Reason, "max_removals") {
+				t.Errorf("a file that is gone: %+v", f)
+			}
+			w.sh("mv p*.ini conf.d")
+			w.becomes(all + ", x")
 			w.phase(Synced)
-			equal(t, "groups", w.groups(), all)
 			w.sh("mv conf.d/*.ini .")
 			w.phase(Held)
 			if report, err := w.rec.Apply(context.Background(), nil, ""); err != nil || !report.OK {
@@ -69,6 +78,32 @@ func TestMaxRemovals(t *testing.T) {
 			w.becomes("")
 			w.phase(Synced)
 		})
+	}
+}
+
+// TestExceeds: a share is one of groups or of processes, from two groups on.
+func TestExceeds(t *testing.T) {
+	half := spec.Removals{N: 50, Percent: true}
+	for _, r := range []struct {
+		n, of share
+		limit spec.Removals
+		want  bool
+	}{
+		{share{1, 200}, share{4, 203}, half, false}, // one program, however large
+		{share{2, 200}, share{8, 206}, half, true},  // few groups, most processes
+		{share{2, 3}, share{8, 206}, half, false},
+		{share{5, 5}, share{8, 206}, half, true}, // most groups, few processes
+		{share{4, 103}, share{8, 206}, half, false},
+		{share{4, 104}, share{8, 206}, half, true},
+		{share{2, 2}, share{2, 2}, spec.Removals{N: 100, Percent: true}, false},
+		{share{2, 2}, share{100, 100}, spec.Removals{N: 1, Percent: true}, true},
+		{share{2, 200}, share{8, 206}, spec.Removals{N: 2}, false}, // a number is of groups
+		{share{3, 3}, share{8, 206}, spec.Removals{N: 2}, true},
+		{share{1, 1}, share{8, 206}, spec.Removals{N: 0}, true},
+	} {
+		if got := exceeds(r.n, r.of, r.limit); got != r.want {
+			t.Errorf("%+v of %+v with max_removals=%s: held %v, want %v", r.n, r.of, removalsText(r.limit), got, r.want)
+		}
 	}
 }
 

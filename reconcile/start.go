@@ -21,8 +21,9 @@ type Start struct {
 	// good content from the state directory is in force, or they are left out.
 	Bad []*spec.Error
 
-	source *source
-	view   *view
+	reader   *reader
+	statedir string // where state is kept if the files name no place
+	view     *view
 }
 
 // Startup reads the configuration for a daemon that starts. path is the main
@@ -36,48 +37,56 @@ type Start struct {
 //
 // Source: reconciler.md, When it does not act.
 func Startup(h spec.Host, path, statedir string, o spec.Options) (*Start, error) {
-	s := newSource(h, path, o)
-	s.statedir = statedir
-	v := s.load(forAutoupdate)
-	if v.config != nil && len(v.bad) > 0 {
-		if restored, with := s.startAgain(v); with != nil {
-			s, v = restored, with
+	s := &Start{reader: newReader(h, path, o), statedir: statedir}
+	s.read(newContents(nil))
+	if v := s.view; v.config != nil && len(v.bad) > 0 {
+		dir := s.stateDir(v.config)
+		if good := s.stored(dir); good != nil {
+			s.read(newContents(good))
+			// Whose content this is depends on the user that the daemon will run as, and
+			// on where he keeps it; so it must not say otherwise itself.
+			if s.view.config == nil || s.stateDir(s.view.config) != dir {
+				s.read(newContents(nil))
+			}
 		}
 	}
-	if v.config == nil {
-		return nil, v.err
+	if s.view.config == nil {
+		return nil, s.view.err
 	}
-	return &Start{Config: v.config, Bad: v.bad, source: s, view: v}, nil
+	s.Config, s.Bad = s.view.config, s.view.bad
+	return s, nil
 }
 
-// startAgain reads the configuration once more, with the last good content of the
-// files that are bad. Whose content that is depends on the user that the daemon will
-// run as, and on where he keeps it; so it must not say otherwise itself. The view is
-// nil if there is no such content.
-func (s *source) startAgain(v *view) (*source, *view) {
-	dir := s.stateDir(v.config)
-	var good map[string][]byte
-	if dir.Path == "" || !openExisting(dir).Load(goodItem, &good) {
-		return nil, nil
+// read looks at the files as they are, and at these last good contents.
+func (s *Start) read(good *contents) {
+	q := question{good: good}
+	if s.view != nil {
+		q.seq = s.view.seq + 1
 	}
-	again := newSource(s.host, s.path, s.options)
-	again.statedir = s.statedir
-	again.restore(good)
-	with := again.load(forAutoupdate)
-	if with.config == nil || again.stateDir(with.config) != dir {
-		return nil, nil
+	s.view = s.reader.look(nil, q)
+}
+
+// stored is the last good content of each file in a state directory; nil where there
+// is none.
+func (s *Start) stored(dir trust.Dir) (good map[string][]byte) {
+	if dir.Path == "" {
+		return nil
 	}
-	return again, with
+	good, _ = answering(s.reader.disks, dir.Path, func() (good map[string][]byte) {
+		openExisting(dir).Load(goodItem, &good)
+		return good
+	})
+	return good
 }
 
 // StateDir is the directory in which this daemon is to keep its state, "" for none.
 // Daemons with different main files, or of different users, have different ones.
-func (s *Start) StateDir() string { return s.source.stateDir(s.Config).Path }
+func (s *Start) StateDir() string { return s.stateDir(s.Config).Path }
 
 // PrepareStateDir makes the directory and gives it to the account that the daemon
 // will run as; for use before privileges are dropped.
 func (s *Start) PrepareStateDir(gid int) error {
-	dir := s.source.stateDir(s.Config)
+	dir := s.stateDir(s.Config)
 	if dir.Path == "" {
 		return nil
 	}
@@ -88,19 +97,19 @@ func (s *Start) PrepareStateDir(gid int) error {
 // stateDir is the place that the settings name, else the default one, and in it one
 // directory for each main file and user that the daemon runs as; the path is "" for
 // none. What one user has left there is not read by a daemon of another.
-func (s *source) stateDir(cfg *spec.Config) trust.Dir {
+func (s *Start) stateDir(cfg *spec.Config) trust.Dir {
 	dir := cmp.Or(cfg.Reconcile.StateDir, s.statedir)
 	if dir == "" {
 		return trust.Dir{}
 	}
-	id := append([]string{s.path}, s.options.Watch...)
+	id := append([]string{s.reader.path}, s.reader.options.Watch...)
 	for i, p := range id {
 		if p != "" && !filepath.IsAbs(p) {
-			id[i] = filepath.Join(s.host.Getwd(), p)
+			id[i] = filepath.Join(s.reader.host.Getwd(), p)
 		}
 	}
 	sum := sha256.Sum256([]byte(strings.Join(id, "\x00")))
-	uid, name := s.host.UID(), hex.EncodeToString(sum[:8])
+	uid, name := s.reader.host.UID(), hex.EncodeToString(sum[:8])
 	if cfg.Daemon.User != nil {
 		uid = cfg.Daemon.User.UID
 	}

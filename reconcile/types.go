@@ -18,7 +18,7 @@ const (
 type State struct {
 	Phase      string `json:"phase"`
 	Generation int    `json:"generation"` // of the last update that did something
-	// Desired and Applied are ConfigHash of what the files say and of what is
+	// Desired and Applied are spec.Fingerprint of what the files say and of what is
 	// active; equal exactly if there is nothing to do.
 	Desired     string      `json:"desired"`
 	Applied     string      `json:"applied"`

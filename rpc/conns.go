@@ -10,13 +10,21 @@ import (
 
 // conns are the connections of one HTTP server. A limit keeps strangers from using up
 // the daemon's file descriptors: a connection beyond it displaces the one that
-// has waited longest without being answered, whether it is idle or still
-// sending its request; connections that are being answered are never displaced.
+// has waited longest without being answered, whether it is idle, still sending its
+// request, or not taking its reply; others that are being answered are never displaced.
+//
+// Requests that last, which are log streams and calls that wait for a process, have
+// three quarters of the places, streams at most half and those of one client a
+// quarter, waiting calls of one client half. So there is always a place for a short
+// request. On a unix socket an eighth is kept for its owner.
 type conns struct {
 	limit int
+	kept  int // places that are the owner's alone
 
 	mu         sync.Mutex // guards everything below
 	all        map[net.Conn]*conn
+	strangers  int // in all, those that are not the owner's
+	lasting    map[lasting]int
 	unfinished int
 	idle       chan struct{} // closed when unfinished falls to 0; nil when nobody waits
 }
@@ -24,35 +32,133 @@ type conns struct {
 // conn is the state of one connection.
 type conn struct {
 	net        net.Conn
+	client     string    // the uid or the address of the other end
+	owner      bool      // it is the daemon's own user, or root, over a unix socket
 	serving    bool      // it is being answered, and cannot be displaced
+	lasts      lastKind  // of the request that is being answered
 	unfinished bool      // the end of its reply has not been written
 	refused    bool      // all others were being answered
 	displaced  bool      // another one took its place, and it was closed
 	since      time.Time // when it was accepted or last answered
+	sending    time.Time // when its reply began; zero when none has, and for streams
 }
+
+// lastKind is the kind of a request that lasts.
+type lastKind uint8
+
+const (
+	short     lastKind = iota
+	streaming          // a log is followed
+	waiting            // for a process or for the configuration
+)
+
+// lasting is what requests that last are counted by.
+type lasting struct {
+	kind   lastKind
+	client string // "" counts those of all
+}
+
+// mayStall is how long a client may leave its reply before it can be displaced.
+const mayStall = 5 * time.Second
 
 type connKey struct{}
 
-func newConns(limit int) *conns { return &conns{limit: limit, all: make(map[net.Conn]*conn)} }
+func newConns(limit int) *conns {
+	return &conns{limit: limit, all: make(map[net.Conn]*conn), lasting: make(map[lasting]int)}
+}
 
 // add counts a new connection. Beyond the limit it displaces another; where all
 // others are being answered it is marked as refused, and its first request is
 // answered with 503.
 func (cs *conns) add(nc net.Conn) *conn {
+	client, owner := identify(nc)
+	c := &conn{net: nc, client: client, owner: owner, since: time.Now()}
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	c := &conn{net: nc, since: time.Now()}
-	if len(cs.all) >= cs.limit {
-		if oldest := cs.oldest(); oldest != nil {
+	if !cs.hasRoom(c) {
+		if oldest := cs.oldest(c); oldest != nil {
 			oldest.displaced = true
 			cs.finished(oldest)
-			delete(cs.all, oldest.net)
+			cs.remove(oldest)
 			closeNow(oldest.net)
 		}
-		c.refused = len(cs.all) >= cs.limit
+		c.refused = !cs.hasRoom(c)
 	}
 	cs.all[nc] = c
+	if !c.owner {
+		cs.strangers++
+	}
 	return c
+}
+
+// hasRoom reports whether there is a place for a connection. The caller holds the
+// mutex, as for the following.
+func (cs *conns) hasRoom(c *conn) bool {
+	return len(cs.all) < cs.limit && (c.owner || cs.strangers < cs.limit-cs.kept)
+}
+
+func (cs *conns) remove(c *conn) {
+	delete(cs.all, c.net)
+	if !c.owner {
+		cs.strangers--
+	}
+}
+
+// oldest is the connection that can best be spared for another, or nil. A stranger
+// takes no place of the owner's.
+func (cs *conns) oldest(other *conn) *conn {
+	var found *conn
+	for _, c := range cs.all {
+		if c.owner && !other.owner || c.serving && (c.sending.IsZero() || time.Since(c.sending) < mayStall) {
+			continue
+		}
+		if found == nil || c.since.Before(found.since) {
+			found = c
+		}
+	}
+	return found
+}
+
+// last counts the request that is being answered as one that lasts. It answers
+// false where there are too many.
+func (cs *conns) last(c *conn, kind lastKind) bool {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	if c.lasts != short {
+		return true
+	}
+	streams, waits := cs.lasting[lasting{streaming, ""}], cs.lasting[lasting{waiting, ""}]
+	ofClient := cs.lasting[lasting{kind, c.client}]
+	switch {
+	case streams+waits >= share(cs.limit, 6),
+		kind == streaming && (streams >= share(cs.limit, 4) || ofClient >= share(cs.limit, 2)),
+		kind == waiting && ofClient >= share(cs.limit, 4):
+		return false
+	}
+	c.lasts = kind
+	cs.count(c, 1)
+	return true
+}
+
+// share is so many eighths of the limit, and one at least.
+func share(limit, eighths int) int { return max(limit*eighths/8, 1) }
+
+// count adds n to the requests that last.
+func (cs *conns) count(c *conn, n int) {
+	for _, key := range []lasting{{c.lasts, ""}, {c.lasts, c.client}} {
+		if cs.lasting[key] += n; cs.lasting[key] == 0 {
+			delete(cs.lasting, key)
+		}
+	}
+}
+
+// replying notes that a reply begins, which the client is to take.
+func (cs *conns) replying(c *conn) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	if c.lasts != streaming {
+		c.sending = time.Now()
+	}
 }
 
 // closeNow closes a connection without TLS's close_notify alert, the write of which
@@ -64,17 +170,6 @@ func closeNow(nc net.Conn) {
 	nc.Close()
 }
 
-// oldest is the connection that can best be spared, or nil.
-func (cs *conns) oldest() *conn {
-	var found *conn
-	for _, c := range cs.all {
-		if !c.serving && (found == nil || c.since.Before(found.since)) {
-			found = c
-		}
-	}
-	return found
-}
-
 // connState is http.Server's ConnState hook. Only when a connection is idle again,
 // or closed, has the end of a chunked reply been written.
 func (cs *conns) connState(nc net.Conn, state http.ConnState) {
@@ -83,11 +178,13 @@ func (cs *conns) connState(nc net.Conn, state http.ConnState) {
 	}
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	if c := cs.all[nc]; c != nil {
-		cs.finished(c)
+	c := cs.all[nc]
+	if c == nil {
+		return
 	}
+	cs.finished(c)
 	if state != http.StateIdle {
-		delete(cs.all, nc)
+		cs.remove(c)
 	}
 }
 
@@ -102,6 +199,11 @@ func (cs *conns) begin(c *conn) (end func(), ok bool) {
 		defer cs.mu.Unlock()
 		c.serving = false
 		c.since = time.Now()
+		c.sending = time.Time{}
+		if c.lasts != short {
+			cs.count(c, -1)
+			c.lasts = short
+		}
 	}, !c.refused && !c.displaced
 }
 

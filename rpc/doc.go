@@ -19,16 +19,29 @@
 //
 // A server without username asks for no password, as in Supervisor. On a listener
 // that only this machine can reach such a server answers only to an address or to
-// localhost in the Host header, so that a web page cannot reach it under a name of
-// its own. Behind a password a browser that was lured so has none to send, and a
-// reverse proxy may pass its own Host on.
+// one of the machine's own names in the Host header, so that a web page cannot
+// reach it under a name of its own. These names are localhost and what ends in
+// .localhost, the host name, and what the hosts file gives to loopback addresses,
+// read once; DNS is never asked, for whoever answers there may lie. A host in the
+// request line must be that of the header. Behind a password a browser that was
+// lured so has none to send, and a reverse proxy may pass its own Host on.
 //
-// POST requests that a browser sends for a page of another origin are refused.
-// Programs send neither Origin nor Sec-Fetch-Site and pass. The Content-Type of
-// calls is not looked at, as Supervisor does not, except that a type which HTML
-// forms can send is refused together with any mark of a browser. What clients send:
+// There, and on unix sockets, where Host means nothing, a request of HTTP/1.1 may
+// have no Host, or one that is none, as several clients send it (framing.go). TLS
+// is our own, and no such client speaks it.
+//
+// POST requests that a browser sends for a page of another origin are refused, and
+// so are those that it sends for a page it does not name: with an empty Origin, or
+// with any mark of a browser, a type that forms can send, and no Origin, Fetch
+// metadata, or Referer of ours. Calls of a type that forms can send, or of none, are
+// refused together with any mark of a browser; otherwise their Content-Type is not
+// looked at, as Supervisor does not. Programs bear no such mark. What clients send:
 // Python's xmlrpc.client, Supervisor's own client, Go's kolo/xmlrpc and Node's
-// xmlrpc say text/xml; curl --data says application/x-www-form-urlencoded; all pass.
+// xmlrpc say text/xml; curl --data says application/x-www-form-urlencoded; scripts
+// with nc say nothing, in HTTP/1.0, without Host; all pass.
+//
+// The connection is closed after a request with a Transfer-Encoding, with several
+// lengths or with folded lines: others may see the end of it elsewhere.
 //
 // # The status page
 //
@@ -41,27 +54,45 @@
 //
 // Header 64 KiB and 30 seconds, body 16 MiB and 2 minutes, 2 minutes for the client
 // to take a reply, which carries 256 MiB of a log or of the results of a multicall
-// at most, XML 100 elements deep, 1024 connections for each server or, where that
-// is less, a quarter of the descriptors for all of them. A connection beyond that
-// displaces the one that has gone longest without being answered, so idle ones and
-// those in the middle of a header or a body cannot keep others out. A wait and a stream last as long as they do, however long their
-// reader pauses, and an idle connection is kept: Supervisor's interactive shell
+// at most, 64 MiB of memory for all requests and replies under way together, XML 100
+// elements deep, 1024 connections for each server or, where that is less, a quarter
+// of the descriptors for all of them. A connection beyond that displaces the one that
+// has gone longest without being answered, so idle ones, those in the middle of a
+// header or a body, and those whose client has not taken its reply for five seconds
+// cannot keep others out. A wait and a stream last as long as they do, however long
+// their reader pauses, and an idle connection is kept: Supervisor's interactive shell
 // holds one for hours. When file descriptors run out, accepting pauses and goes on
 // by itself.
+//
+// So that short requests always find a place, those that last have three quarters of
+// the connections: log streams half, and the streams of one client, which is a uid
+// or an address, a quarter; the waiting calls of one client half. Beyond that a
+// stream is answered 503, a call with fault 30. On a unix socket an eighth of the
+// connections is kept for root and the daemon's own user (conns.go).
+//
+// Each request has an account (memory.go) of what it takes: the body, what is decoded
+// of it, and the reply, which is made in pieces (document.go). What finds no room
+// waits in order for five seconds, then it is fault 30, or 503 where it is no call;
+// what could never find room is refused at once. Three quarters are for requests of
+// more than 1 MiB, an eighth is kept for small ones, and another for small ones of
+// root or the daemon's own user over a unix socket. A log of any length takes 32 KiB:
+// it is read once for the Content-Length, which clients need, and again while it is
+// sent; one that was emptied in between ends the connection. After a request that
+// took 4 MiB the memory is given back to the system within three seconds.
 //
 // # Differences from Supervisor
 //
 // Replies of requests that Supervisor answers with HTTP 500, with silence or by
 // dropping the connection: parameters of a wrong type are fault 2, malformed
-// requests and empty bodies are 400, requests of HTTP/1.1 without Host too (this is
-// net/http's rule). Streams begin and go on at once in HTTP/1.0 too, survive
+// requests and empty bodies are 400, requests of HTTP/1.1 without Host too where
+// neither a unix socket nor a password keeps browsers out. Streams begin and go on at once in HTTP/1.0 too, survive
 // rotation and truncation. Logs that are no UTF-8 are sent with U+FFFD.
 //
 // # Goroutines
 //
 // One for each listener, waited for by Run, and those of net/http, one or two for
-// each connection, which end when Run closes the connections. There are no others:
-// a stream polls its file in the goroutine of its request.
+// each connection, which end when Run closes the connections. A stream polls its file
+// in the goroutine of its request. Giving memory back has one for a moment.
 //
 // The package imports spec, runtime (values, errors, levels, logfile, state) and
 // rpc/xmlrpc; never reconcile.

@@ -1,16 +1,13 @@
 package rpc
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"mime"
 	"net/http"
 	"runtime/debug"
 	"strconv"
 	"strings"
-	"sync"
 	"unicode/utf8"
 
 	"supervisord/rpc/xmlrpc"
@@ -21,49 +18,72 @@ import (
 // serveRPC answers a request to /RPC2.
 //
 // Source: contract/rpc.md section 2.
-func (s *Server) serveRPC(w http.ResponseWriter, r *http.Request, body []byte) {
+func (s *Server) serveRPC(w http.ResponseWriter, r *http.Request, body string) {
 	switch {
 	case r.Method != http.MethodPost || len(body) == 0:
 		httpError(w, http.StatusBadRequest)
 		return
-	case isBrowserForm(r):
+	case formCanSend(r) && isBrowser(r):
 		httpErrorMessage(w, http.StatusUnsupportedMediaType, "Unsupported Media Type: send XML-RPC calls as text/xml")
 		return
 	}
 	ctx := r.Context()
-	method, params, err := decode(body)
+	method, params, err := s.decode(ctx, body)
+	if fault := memoryFault(err); fault != nil {
+		send(w, xmlrpc.EncodeFault(fault))
+		return
+	}
 	if err != nil {
 		s.log.ErrorContext(ctx, fmt.Sprintf("XML-RPC request data %s is invalid: %v", quote(body), err))
 		httpError(w, http.StatusBadRequest)
 		return
 	}
+	doc := newDocument(ctx)
 	result, err := s.safeCall(ctx, method, params)
+	if err == nil {
+		err = doc.response(result)
+	}
+	if fault := memoryFault(err); fault != nil {
+		err = fault
+	}
 	var fault *xmlrpc.Fault
 	switch {
+	case err == nil:
+		doc.send(w, "text/xml")
+		return
 	case errors.As(err, &fault):
+		doc.discard()
 		send(w, xmlrpc.EncodeFault(fault))
-	case err != nil && ctx.Err() != nil:
+	case ctx.Err() != nil:
 		// The client has hung up, or the daemon ends. Whatever was begun goes on.
 		w.Header().Set("Connection", "close")
 		httpError(w, http.StatusServiceUnavailable)
-	case err != nil:
+	default:
 		s.logUnexpected(ctx, body, err)
 		httpError(w, http.StatusInternalServerError)
-	default:
-		s.sendValue(ctx, w, body, result)
 	}
 }
 
 // errUnmarshallable is Supervisor's word for a document it cannot read.
 var errUnmarshallable = errors.New("unmarshallable")
 
-func decode(body []byte) (method string, params []any, err error) {
-	if !utf8.Valid(body) {
+// decode reads a call. The error is a *memoryError, or one for the activity log.
+func (s *Server) decode(ctx context.Context, body string) (method string, params []any, err error) {
+	if !utf8.ValidString(body) {
 		return "", nil, errUnmarshallable
 	}
-	body = bytes.TrimPrefix(body, []byte("\ufeff")) // a byte order mark, as .NET sends
-	method, params, err = xmlrpc.DecodeCall(bytes.NewReader(body))
-	if err != nil && !errors.Is(err, xmlrpc.ErrNoMethod) {
+	body = strings.TrimPrefix(body, "\ufeff") // a byte order mark, as .NET sends
+	account := accountOf(ctx)
+	options := xmlrpc.CallOptions{
+		Take: func(n int) error { return account.take(ctx, int64(n)) },
+		OddBoolean: func(text string) {
+			s.oddBoolean.Do(func() {
+				s.log.DebugContext(ctx, fmt.Sprintf("the boolean %s from %s is neither 0 nor 1, and counts as false", quote(text), Caller(ctx)))
+			})
+		},
+	}
+	method, params, err = options.Decode(body)
+	if err != nil && !errors.Is(err, xmlrpc.ErrNoMethod) && memoryFault(err) == nil {
 		err = errUnmarshallable
 	}
 	return method, params, err
@@ -79,22 +99,6 @@ func (s *Server) safeCall(ctx context.Context, method string, params []any) (res
 	return s.call(ctx, method, params)
 }
 
-// buffers hold replies while they are written; a large one is worth keeping.
-var buffers = sync.Pool{New: func() any { return new([]byte) }}
-
-func (s *Server) sendValue(ctx context.Context, w http.ResponseWriter, body []byte, result any) {
-	buf := buffers.Get().(*[]byte)
-	defer buffers.Put(buf)
-	reply, err := xmlrpc.AppendResponse((*buf)[:0], result)
-	*buf = reply
-	if err != nil {
-		s.logUnexpected(ctx, body, err)
-		httpError(w, http.StatusInternalServerError)
-		return
-	}
-	send(w, reply)
-}
-
 // send writes a reply.
 func send(w http.ResponseWriter, reply []byte) {
 	w.Header().Set("Content-Type", "text/xml")
@@ -102,31 +106,13 @@ func send(w http.ResponseWriter, reply []byte) {
 	w.Write(reply)
 }
 
-func (s *Server) logUnexpected(ctx context.Context, body []byte, err error) {
+func (s *Server) logUnexpected(ctx context.Context, body string, err error) {
 	s.log.Log(ctx, mainlog.LevelCritical, fmt.Sprintf(
 		"Handling XML-RPC request with data %s raised an unexpected exception: %v", quote(body), err))
 }
 
 // quote shows the beginning of a request in the activity log.
-func quote(body []byte) string {
+func quote(body string) string {
 	const most = 2000
-	return spec.PyRepr(string(body[:min(len(body), most)]))
-}
-
-// isBrowserForm reports whether a browser sends the body of an HTML form, which a
-// page of any origin may do without asking. Programs may send such a type:
-// curl --data does by itself.
-func isBrowserForm(r *http.Request) bool {
-	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	switch kind {
-	case "application/x-www-form-urlencoded", "multipart/form-data", "text/plain":
-	default:
-		return false
-	}
-	for _, mark := range []string{"Origin", "Referer", "Sec-Fetch-Site", "Sec-Fetch-Mode", "Cookie"} {
-		if r.Header.Get(mark) != "" {
-			return true
-		}
-	}
-	return strings.HasPrefix(r.Header.Get("User-Agent"), "Mozilla/")
+	return spec.PyRepr(body[:min(len(body), most)])
 }

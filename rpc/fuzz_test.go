@@ -1,10 +1,12 @@
 package rpc
 
 import (
-	"io"
+	"bytes"
 	"log/slog"
 	"net"
+	goruntime "runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -14,15 +16,24 @@ import (
 	"supervisord/spec"
 )
 
-// FuzzHTTP sends anything to a server: it answers or hangs up, never panics, and
-// answers the next client.
+// memoryLimit is how much the process may have beyond its size at the start of a
+// fuzz target.
+const memoryLimit = 64 << 20
+
+// FuzzHTTP sends anything to a server, over a connection that is memory alone: it
+// answers or hangs up, never panics, answers the next client, and takes no memory
+// to speak of.
 func FuzzHTTP(f *testing.F) {
 	for _, r := range requests {
 		f.Add([]byte(r.request))
+		f.Add([]byte(r.request + r.request))
+	}
+	for _, tc := range framed {
+		f.Add([]byte(tc.in))
 	}
 	for _, path := range []string{
 		"/", "/?message=x", "/tail.html?processname=cat&limit=9", "/metrics", "/mainlogtail", "/logtail/two%3Atwo_00/stderr",
-		"/index.html?action=stop&processname=cat", "/images", "/%zz", "//", "*",
+		"/index.html?action=stop&processname=cat", "/images", "/%zz", "//", "*", "http://localhost/",
 	} {
 		f.Add([]byte("GET " + path + " HTTP/1.1\r\nHost: h\r\n\r\n"))
 		f.Add([]byte("POST " + path + " HTTP/1.0\r\nContent-Length: 3\r\n\r\na=b"))
@@ -31,20 +42,22 @@ func FuzzHTTP(f *testing.F) {
 	var log activity
 	o.Logger = log.logger(slog.LevelDebug)
 	s := serve(f, o)
+	memory := make(memoryListener)
+	f.Cleanup(func() { close(memory) })
+	s.servers[0].mu.Lock()
+	s.servers[0].serve(memory)
+	s.servers[0].mu.Unlock()
+	const often = 500 // a look at the memory stops the world
+	idle, tries := uint64(0), 0
 	f.Fuzz(func(t *testing.T, request []byte) {
-		conn, err := net.Dial("unix", s.servers[0].Path)
-		if err != nil {
-			t.Fatal(err)
+		conn := newMemoryConn(request)
+		memory <- conn
+		select {
+		case <-conn.closed:
+		case <-time.After(time.Minute):
+			t.Fatalf("%q hangs", request)
 		}
-		defer conn.Close()
-		conn.SetDeadline(time.Now().Add(2 * time.Minute))
-		conn.Write(request)
-		conn.(*net.UnixConn).CloseWrite()
-		reply, err := io.ReadAll(conn)
-		if err != nil && !strings.Contains(err.Error(), "reset") {
-			t.Errorf("%q: %v", request, err)
-		}
-		if len(reply) > 0 && !strings.HasPrefix(string(reply), "HTTP/1.") {
+		if reply := conn.reply.Bytes(); len(reply) > 0 && !strings.HasPrefix(string(reply), "HTTP/1.") {
 			t.Errorf("%q: %q", request, reply)
 		}
 		if log.has("panic") {
@@ -54,8 +67,70 @@ func FuzzHTTP(f *testing.F) {
 		log.lines = nil
 		log.mu.Unlock()
 		w.become(state.MoodRunning)
+		if tries++; tries%often == 1 {
+			var now goruntime.MemStats
+			goruntime.ReadMemStats(&now)
+			size := now.Sys - now.HeapReleased
+			if idle == 0 {
+				idle = size
+			} else if size > idle+memoryLimit {
+				t.Fatalf("%d MiB above the size at the start", (size-idle)>>20)
+			}
+			if n := used(s); n != 0 {
+				t.Fatalf("%d bytes are still taken by requests that have ended", n)
+			}
+		}
 	})
 }
+
+// memoryListener hands out the connections that are sent to it.
+type memoryListener chan net.Conn
+
+func (l memoryListener) Accept() (net.Conn, error) {
+	if c, open := <-l; open {
+		return c, nil
+	}
+	return nil, net.ErrClosed
+}
+
+func (l memoryListener) Close() error   { return nil }
+func (l memoryListener) Addr() net.Addr { return &net.UnixAddr{} }
+
+// memoryConn is a connection whose client has sent all that it sends, and reads.
+type memoryConn struct {
+	request *bytes.Reader
+	reply   bytes.Buffer // complete when closed is closed
+	closed  chan struct{}
+	once    sync.Once
+	mu      sync.Mutex
+}
+
+func newMemoryConn(request []byte) *memoryConn {
+	return &memoryConn{request: bytes.NewReader(request), closed: make(chan struct{})}
+}
+
+func (c *memoryConn) Read(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.request.Read(p)
+}
+
+func (c *memoryConn) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.reply.Write(p)
+}
+
+func (c *memoryConn) Close() error {
+	c.once.Do(func() { close(c.closed) })
+	return nil
+}
+
+func (c *memoryConn) LocalAddr() net.Addr              { return &net.UnixAddr{} }
+func (c *memoryConn) RemoteAddr() net.Addr             { return &net.UnixAddr{} }
+func (c *memoryConn) SetDeadline(time.Time) error      { return nil }
+func (c *memoryConn) SetReadDeadline(time.Time) error  { return nil }
+func (c *memoryConn) SetWriteDeadline(time.Time) error { return nil }
 
 // FuzzName gives any name to every method that takes one: what is not there is
 // BAD_NAME with the name as it was given, and nothing else changes.

@@ -39,6 +39,9 @@ type httpServerKey struct{}
 // open makes an HTTP server that listens.
 func (s *Server) open(sv spec.Server) (*httpServer, error) {
 	hs := &httpServer{Server: sv, server: s, conns: newConns(s.opt.MaxConns), cross: http.NewCrossOriginProtection()}
+	if sv.Network == "unix" {
+		hs.conns.kept = s.opt.MaxConns / 8
+	}
 	hs.http = &http.Server{
 		Handler:                      hs,
 		ReadHeaderTimeout:            s.opt.HeaderTimeout,
@@ -85,7 +88,7 @@ func (hs *httpServer) run(ctx context.Context, serving *sync.WaitGroup) {
 			if hs.CertFile != "" {
 				err = hs.http.ServeTLS(l, "", "")
 			} else {
-				err = hs.http.Serve(l)
+				err = hs.http.Serve(framedListener{l, hs.Network == "unix" || hs.Username != ""})
 			}
 			if !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 				hs.server.log.Error(fmt.Sprintf("%s:Server Error: %v", hs.name(), err))

@@ -3,7 +3,6 @@ package rpc
 import (
 	"math"
 	"regexp"
-	"slices"
 	"strconv"
 	"time"
 
@@ -74,13 +73,21 @@ type processInfos []runtime.Info
 
 // AppendValue writes the array.
 func (all processInfos) AppendValue(b []byte) []byte {
-	const perProcess = 1300 // bytes, about
-	b = slices.Grow(b, len(all)*perProcess)
 	b = xmlrpc.AppendArrayStart(b)
-	for _, info := range all {
-		b = processInfo(info).AppendValue(b)
+	for i := range all {
+		b = processInfo(all[i]).AppendValue(b)
 	}
 	return xmlrpc.AppendArrayEnd(b)
+}
+
+// items gives each process.
+func (all processInfos) items(yield func(item any) error) error {
+	for i := range all {
+		if err := yield((*processInfo)(&all[i])); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // epoch is a time in whole seconds since 1970, 0 for none, kept within what an
@@ -169,8 +176,32 @@ func namespec(group, process string) string {
 	return spec.Namespec{Group: group, Process: process}.String()
 }
 
+// config is one process of the desired state.
+type config struct {
+	group   *spec.Group
+	process *spec.Process
+	inUse   bool // its group is active
+}
+
+// configInfos is the array that getAllConfigInfo gives. logs holds the resolved log
+// files of active processes.
+type configInfos struct {
+	configs []config
+	logs    map[runtime.Select]runtime.Info
+}
+
+// items gives each process.
+func (all configInfos) items(yield func(item any) error) error {
+	for _, c := range all.configs {
+		log := all.logs[runtime.Select{Group: c.group.Name, Process: c.process.Name}]
+		if err := yield(configInfo(c.group, c.process, c.inUse, log)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // configInfo is one process of the desired state as getAllConfigInfo gives it.
-// logs holds the resolved log files of active processes.
 //
 // Source: contract/rpc.md section 5 (4.3.0: without autorestart).
 // Differs: the AUTO log of an active process is given by its path also after a

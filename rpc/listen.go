@@ -51,8 +51,8 @@ func (s *Server) listenUnix(sv spec.Server) (net.Listener, os.FileInfo, error) {
 	if err := trust.Check(sv.Path); err != nil { // a link of another user, here or on the way
 		return nil, nil, openError(err)
 	}
-	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, openError(err)
+	if _, err := freeName(temp); err != nil {
+		return nil, nil, err
 	}
 	l, err := listenPrivate(temp)
 	if err != nil {
@@ -102,22 +102,58 @@ func (s *Server) publish(sv spec.Server, temp string) (os.FileInfo, error) {
 	}
 	err = os.Link(temp, sv.Path)
 	if errors.Is(err, fs.ErrExist) {
-		if socketInUse(sv.Path) {
+		freed, refused := freeName(sv.Path)
+		if refused != nil {
+			return nil, refused
+		}
+		if freed {
+			fmt.Fprintf(s.opt.Stderr, "Unlinking stale socket %s\n", sv.Path)
+		}
+		if err = os.Link(temp, sv.Path); errors.Is(err, fs.ErrExist) { // someone else was faster
 			return nil, errInUse
 		}
-		fmt.Fprintf(s.opt.Stderr, "Unlinking stale socket %s\n", sv.Path)
-		if err := os.Remove(sv.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, openError(err)
-		}
-		err = os.Link(temp, sv.Path)
 	}
-	switch {
-	case errors.Is(err, fs.ErrExist): // someone else was faster
-		return nil, errInUse
-	case err != nil:
+	if err != nil {
 		return nil, openError(err)
 	}
 	return info, nil
+}
+
+// freeName removes a socket on which nobody answers, and nothing else: a path that
+// was mistyped may be somebody's file, and a link leads to whatever its owner likes.
+// Supervisor removes whatever is there.
+func freeName(path string) (freed bool, err error) {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	case err != nil:
+		return false, openError(err)
+	case info.Mode().Type() != fs.ModeSocket:
+		return false, fmt.Errorf("Cannot open an HTTP server: %s is %s, not a socket; remove it, or give the server another file=",
+			path, fileKind(info.Mode()))
+	case socketInUse(path):
+		return false, errInUse
+	}
+	if err := unix.Unlink(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, openError(err)
+	}
+	return true, nil
+}
+
+// fileKind says what a file is.
+func fileKind(m fs.FileMode) string {
+	switch m.Type() {
+	case 0:
+		return "a regular file"
+	case fs.ModeDir:
+		return "a directory"
+	case fs.ModeSymlink:
+		return "a symbolic link"
+	case fs.ModeNamedPipe:
+		return "a named pipe"
+	}
+	return "a device"
 }
 
 // socketInUse reports whether someone listens on the socket. Only a refusal proves
@@ -130,8 +166,7 @@ func socketInUse(path string) bool {
 		conn.Close()
 		return true
 	}
-	return !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, fs.ErrNotExist) &&
-		!errors.Is(err, syscall.ENOTSOCK) && !errors.Is(err, syscall.EPROTOTYPE)
+	return !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, fs.ErrNotExist)
 }
 
 // chown gives the socket to its owner.

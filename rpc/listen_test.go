@@ -68,34 +68,70 @@ func TestUnixSocket(t *testing.T) {
 	}
 }
 
-// TestStaleSocket: what nobody answers on is replaced, also a regular file, and
-// that is said.
+// leaveSocket leaves a socket at a path on which nobody answers.
+func leaveSocket(path string) error {
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return err
+	}
+	l.(*net.UnixListener).SetUnlinkOnClose(false)
+	return l.Close()
+}
+
+// TestStaleSocket: a socket that nobody answers on is replaced, and that is said.
 func TestStaleSocket(t *testing.T) {
-	for name, leave := range map[string]func(path string) error{
-		"socket": func(path string) error {
-			l, err := net.Listen("unix", path)
-			if err != nil {
-				return err
-			}
-			l.(*net.UnixListener).SetUnlinkOnClose(false)
-			return l.Close()
-		},
-		"file": func(path string) error { return os.WriteFile(path, nil, 0o600) },
-		"link": func(path string) error { return os.Symlink("/nonexistent", path) },
+	_, o := unixOnly(t)
+	var stderr bytes.Buffer
+	o.Stderr = &stderr
+	for _, path := range []string{o.Servers[0].Path, o.Servers[0].Path + ".4711"} { // the temporary name, too
+		if err := leaveSocket(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := serve(t, o)
+	if want := "Unlinking stale socket " + o.Servers[0].Path + "\n"; stderr.String() != want {
+		t.Errorf("said %q", stderr.String())
+	}
+	if _, err := dial(t, s, 0).call("supervisor.getState"); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestNoSocketInTheWay: what is no socket is refused with the reason and left as it
+// is, at the socket's own path and at its temporary one.
+func TestNoSocketInTheWay(t *testing.T) {
+	for name, tc := range map[string]struct {
+		leave func(path string) error
+		want  string
+	}{
+		"file":       {func(path string) error { return os.WriteFile(path, []byte("precious"), 0o600) }, "a regular file"},
+		"empty file": {func(path string) error { return os.WriteFile(path, nil, 0o600) }, "a regular file"},
+		"directory":  {func(path string) error { return os.Mkdir(path, 0o700) }, "a directory"},
+		"fifo":       {func(path string) error { return syscall.Mkfifo(path, 0o600) }, "a named pipe"},
+		"dead link":  {func(path string) error { return os.Symlink("/nonexistent", path) }, "a symbolic link"},
+		"link to a stale socket": {func(path string) error {
+			return errors.Join(leaveSocket(path+"-real"), os.Symlink(path+"-real", path))
+		}, "a symbolic link"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, o := unixOnly(t)
-			var stderr bytes.Buffer
-			o.Stderr = &stderr
-			if err := leave(o.Servers[0].Path); err != nil {
-				t.Fatal(err)
-			}
-			s := serve(t, o)
-			if want := "Unlinking stale socket " + o.Servers[0].Path + "\n"; stderr.String() != want {
-				t.Errorf("said %q", stderr.String())
-			}
-			if _, err := dial(t, s, 0).call("supervisor.getState"); err != nil {
-				t.Error(err)
+			for _, suffix := range []string{"", ".4711"} {
+				_, o := unixOnly(t)
+				path := o.Servers[0].Path + suffix
+				if err := tc.leave(path); err != nil {
+					t.Fatal(err)
+				}
+				before, err := os.Lstat(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				want := "Cannot open an HTTP server: " + path + " is " + tc.want + ", not a socket; remove it, or give the server another file="
+				if err := New(o).Listen(); err == nil || err.Error() != want {
+					t.Errorf("got %v\nwant %s", err, want)
+				}
+				after, err := os.Lstat(path)
+				if err != nil || !os.SameFile(before, after) || after.Size() != before.Size() {
+					t.Errorf("%s: it was touched: %v", path, err)
+				}
 			}
 		})
 	}
@@ -223,7 +259,7 @@ func TestOpenErrors(t *testing.T) {
 		},
 		"a directory": {
 			spec.Server{Network: "unix", Path: dir, Owner: none},
-			"Cannot open an HTTP server: socket.error reported errno.ENOTEMPTY (39)",
+			"Cannot open an HTTP server: " + dir + " is a directory, not a socket; remove it, or give the server another file=",
 		},
 		"no certificate": {
 			spec.Server{Section: "inet_http_server", Network: "tcp", Host: "127.0.0.1", CertFile: dir + "/none.pem"},

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 
 	"supervisord/rpc/xmlrpc"
 	"supervisord/runtime"
@@ -31,8 +30,8 @@ func (s *Server) logMethods() []Method {
 		Help:    "Read a part of supervisord's own log.",
 		Params:  []Param{offset, length},
 		Returns: text,
-		Func: func(_ context.Context, args Args) (any, error) {
-			return s.readPart(s.opt.MainLog.Path(), args)
+		Func: func(ctx context.Context, args Args) (any, error) {
+			return s.readPart(ctx, s.opt.MainLog.Path(), args)
 		},
 	}
 	readStdout := Method{
@@ -107,14 +106,13 @@ func (s *Server) readProcessLog(path func(runtime.Info) string) func(context.Con
 		if err != nil {
 			return nil, err
 		}
-		return s.readPart(path(info), args[1:])
+		return s.readPart(ctx, path(info), args[1:])
 	}
 }
 
 // readPart reads a log by the rules of contract/rpc.md section 6. A part that is
-// longer than a reply may be is refused: the log of a program that writes without
-// bounds would take the daemon's memory.
-func (s *Server) readPart(path string, args Args) (any, error) {
+// longer than a reply may be is refused: no client could take it.
+func (s *Server) readPart(ctx context.Context, path string, args Args) (any, error) {
 	offset, err := args.Int(0)
 	if err != nil {
 		return nil, err
@@ -126,31 +124,20 @@ func (s *Server) readPart(path string, args Args) (any, error) {
 	if path == "" {
 		return nil, xmlrpc.NewFault(xmlrpc.NoFile, "")
 	}
-	if info, err := os.Stat(path); err == nil && partLength(info.Size(), offset, length) > s.opt.MaxReply {
-		return nil, faultWith(xmlrpc.Failed, fmt.Sprintf("more than %d bytes", s.opt.MaxReply))
-	}
-	data, err := logfile.Read(path, offset, length)
+	part, err := logfile.OpenPart(path, offset, length)
 	switch {
-	case err == nil:
-		return string(data), nil
 	case errors.Is(err, logfile.ErrBadArguments):
 		return nil, xmlrpc.NewFault(xmlrpc.BadArguments, "")
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, xmlrpc.NewFault(xmlrpc.NoFile, path)
+	case err != nil:
+		return nil, xmlrpc.NewFault(xmlrpc.Failed, "")
 	}
-	return nil, xmlrpc.NewFault(xmlrpc.Failed, "")
-}
-
-// partLength is how many bytes of a log of that size are asked for.
-func partLength(size, offset, length int64) int64 {
-	part := size - offset
-	if offset < 0 {
-		part = -max(offset, -size)
+	accountOf(ctx).closeAtEnd(part)
+	if part.Size() > s.opt.MaxReply {
+		return nil, faultWith(xmlrpc.Failed, fmt.Sprintf("more than %d bytes", s.opt.MaxReply))
 	}
-	if length > 0 {
-		part = min(part, length)
-	}
-	return part
+	return &logText{part}, nil
 }
 
 // tailProcessLog never refuses a log that is not there: it is empty.
@@ -171,14 +158,15 @@ func (s *Server) tailProcessLog(path func(runtime.Info) string) func(context.Con
 		if path(info) == "" {
 			return []any{"", 0, false}, nil
 		}
-		data, next, overflow, err := logfile.Tail(path(info), offset, min(length, s.opt.MaxReply))
+		part, next, overflow, err := logfile.OpenTail(path(info), offset, min(length, s.opt.MaxReply))
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return []any{"", 0, false}, nil
 		case err != nil:
 			return []any{"", offset, false}, nil
 		}
-		return []any{string(data), next, overflow}, nil
+		accountOf(ctx).closeAtEnd(part)
+		return []any{&logText{part}, next, overflow}, nil
 	}
 }
 

@@ -74,6 +74,12 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, path string) {
 		httpError(w, http.StatusNotFound)
 		return
 	}
+	if err := lasts(r.Context(), streaming); err != nil {
+		f.Close()
+		w.Header().Set("Connection", "close")
+		httpErrorMessage(w, http.StatusServiceUnavailable, "Service Unavailable: "+err.Error())
+		return
+	}
 	w.Header().Set("Last-Modified", info.ModTime().UTC().Format(http.TimeFormat))
 	w.Header().Set("Content-Type", "text/plain;charset=utf-8")
 	w.Header().Set("X-Content-Type-Options", "nosniff") // a log is never a page
@@ -120,7 +126,7 @@ type follower struct {
 	path   string
 	file   *os.File
 	offset int64
-	buf    [64 << 10]byte
+	buf    [16 << 10]byte // there may be hundreds of streams
 }
 
 // run sends what there is and what comes, until ctx ends or send fails.

@@ -35,6 +35,9 @@ type Method struct {
 	// WhileStopping methods answer also when the daemon is shutting down or
 	// restarting; the others are refused with SHUTDOWN_STATE.
 	WhileStopping bool
+	// Waits methods may wait for what others do; there may be so many at once that
+	// short calls keep their place. Those with a parameter wait say so themselves.
+	Waits bool
 	// Done is what the activity log says of a call that succeeded, before "by"
 	// and the caller: "%s stopped", where %s is the first parameter. Methods
 	// that change nothing leave it empty.
@@ -113,6 +116,11 @@ func (s *Server) invoke(ctx context.Context, t *table, method string, args Args)
 	}
 	if !m.WhileStopping && s.opt.Processes.Mood() != state.MoodRunning {
 		return nil, xmlrpc.NewFault(xmlrpc.ShutdownState, "")
+	}
+	if m.Waits {
+		if err := lasts(ctx, waiting); err != nil {
+			return nil, err
+		}
 	}
 	result, err := m.Func(ctx, args)
 	if err != nil {

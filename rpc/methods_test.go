@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"os"
 	"strings"
@@ -285,5 +286,27 @@ func TestReplyLimit(t *testing.T) {
 	}
 	if _, err := c.call("system.multicall", calls); fmt.Sprint(err) != "[30] FAILED: the results have more than 1000 bytes" {
 		t.Errorf("three calls: %v", err)
+	}
+}
+
+// TestOddBooleanIsTold: two well-known libraries send booleans as words, which are
+// false to Supervisor and to us. Who does is said once, at level debug.
+func TestOddBooleanIsTold(t *testing.T) {
+	_, o := unixOnly(t)
+	var log activity
+	o.Logger = log.logger(slog.LevelDebug)
+	c := dial(t, serve(t, o), 0)
+	for range 2 {
+		c.do(t, "POST", "/RPC2", "<methodCall><methodName>supervisor.startProcess</methodName><params><param><value>stopped</value></param>"+
+			"<param><value><boolean>true</boolean></value></param></params></methodCall>")
+	}
+	n := 0
+	for _, line := range log.lines {
+		if strings.Contains(line, "level=DEBUG msg=\"the boolean 'true' from uid "+uid()+" via unix socket is neither 0 nor 1, and counts as false\"") {
+			n++
+		}
+	}
+	if n != 1 {
+		t.Errorf("said %d times: %q", n, log.lines)
 	}
 }

@@ -21,6 +21,10 @@ type Collector func(b *bytes.Buffer)
 // read from one snapshot at the time of the scrape.
 func (s *Server) serveMetrics(w http.ResponseWriter, r *http.Request) {
 	all, err := s.opt.Processes.Snapshot(r.Context())
+	if err == nil {
+		const perProcess = 2 << 10 // bytes, about, in a buffer that grows
+		err = accountOf(r.Context()).take(r.Context(), int64(len(all))*perProcess)
+	}
 	if err != nil {
 		httpError(w, http.StatusServiceUnavailable)
 		return

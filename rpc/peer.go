@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os"
+	"strconv"
 )
 
 type callerKey struct{}
@@ -17,22 +19,46 @@ func Caller(ctx context.Context) string {
 
 // peer describes the other end of a connection.
 func peer(c net.Conn) string {
-	u, ok := c.(*net.UnixConn)
-	if !ok {
-		return c.RemoteAddr().String()
-	}
-	if uid, ok := peerUID(u); ok {
+	uid, known, unix := peerUID(c)
+	switch {
+	case known:
 		return fmt.Sprintf("uid %d via unix socket", uid)
+	case unix:
+		return "unix socket"
 	}
-	return "unix socket"
+	return c.RemoteAddr().String()
 }
 
-// peerUID is the user who connected, as the kernel knows it.
-func peerUID(c *net.UnixConn) (uid int, ok bool) {
-	raw, err := c.SyscallConn()
+// identify says whose connection it is: the user's at the other end of a unix socket,
+// or that of an address. The owner is the user that the daemon runs as, or root.
+func identify(c net.Conn) (client string, owner bool) {
+	uid, known, unix := peerUID(c)
+	switch {
+	case known:
+		return strconv.Itoa(uid), uid == 0 || uid == os.Geteuid()
+	case unix:
+		return "", false
+	}
+	host, _, err := net.SplitHostPort(c.RemoteAddr().String())
 	if err != nil {
-		return 0, false
+		host = c.RemoteAddr().String()
+	}
+	return host, false
+}
+
+// peerUID is the user at the other end of a unix socket, where the kernel knows it.
+func peerUID(c net.Conn) (uid int, known, unix bool) {
+	if f, ok := c.(*framedConn); ok {
+		c = f.Conn
+	}
+	u, ok := c.(*net.UnixConn)
+	if !ok {
+		return 0, false, false
+	}
+	raw, err := u.SyscallConn()
+	if err != nil {
+		return 0, false, true
 	}
 	controlErr := raw.Control(func(fd uintptr) { uid, err = socketUID(int(fd)) })
-	return uid, controlErr == nil && err == nil
+	return uid, controlErr == nil && err == nil, true
 }

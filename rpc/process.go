@@ -168,7 +168,13 @@ func forAll(do operation) func(context.Context, Args) (any, error) {
 // wait, by default yes.
 func withWait(do func(context.Context, runtime.Select, bool) ([]runtime.Result, error)) operation {
 	return func(ctx context.Context, sel runtime.Select, rest Args) ([]runtime.Result, error) {
-		return do(ctx, sel, rest.Bool(0, true))
+		wait := rest.Bool(0, true)
+		if wait {
+			if err := lasts(ctx, waiting); err != nil {
+				return nil, err
+			}
+		}
+		return do(ctx, sel, wait)
 	}
 }
 

@@ -1,19 +1,18 @@
 package rpc
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
 
+	"supervisord/rpc/xmlrpc"
 	"supervisord/runtime/mainlog"
 )
 
@@ -23,7 +22,8 @@ const serverName = "Medusa/1.12"
 // ServeHTTP answers one request.
 func (hs *httpServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
-	end, ok := hs.conns.begin(ctx.Value(connKey{}).(*conn))
+	conn := ctx.Value(connKey{}).(*conn)
+	end, ok := hs.conns.begin(conn)
 	defer end()
 	defer func() {
 		if p := recover(); p != nil {
@@ -31,7 +31,11 @@ func (hs *httpServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			panic(http.ErrAbortHandler) // net/http closes the connection
 		}
 	}()
-	reply := &reply{ResponseWriter: w, control: http.NewResponseController(w), writeTimeout: hs.server.opt.BodyTimeout}
+	account := &account{memory: hs.server.memory, owner: conn.owner}
+	defer account.end()
+	r = r.WithContext(context.WithValue(ctx, accountKey{}, account))
+	reply := &reply{ResponseWriter: w, control: http.NewResponseController(w), writeTimeout: hs.server.opt.BodyTimeout,
+		begins: func() { hs.conns.replying(conn) }}
 	w.Header().Set("Server", serverName)
 	if ok {
 		hs.handle(reply, r)
@@ -49,24 +53,28 @@ func (hs *httpServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 //
 // Source: contract/rpc.md section 1, handler choice.
 func (hs *httpServer) handle(w http.ResponseWriter, r *http.Request) {
+	head, known := takeHead(r.Context().Value(connKey{}).(*conn).net)
+	if known && !head.plain || len(r.TransferEncoding) > 0 {
+		w.Header().Set("Connection", "close")
+	}
 	switch status := authorize(hs.Server, r); {
 	case status == http.StatusUnauthorized:
 		// The connection is closed, where Supervisor keeps it and swallows what
 		// follows (contract/differences.md row 57).
 		w.Header().Set("Connection", "close")
-		w.Header().Set("WWW-Authenticate", `Basic realm="default"`)
+		w.Header()["WWW-Authenticate"] = []string{`Basic realm="default"`} // spelled as clients that look for it by hand expect
 		httpError(w, status)
 		return
 	case status != 0:
 		httpErrorClose(w, status, http.StatusText(status))
 		return
 	}
-	if !hs.hostAllowed(r.Host) {
+	if !hs.hostAllowed(r, head, known) {
 		httpErrorClose(w, http.StatusForbidden, "Forbidden: this server answers only to the names of this machine")
 		return
 	}
-	if err := hs.cross.Check(r); err != nil {
-		httpErrorClose(w, http.StatusForbidden, "Forbidden: "+err.Error())
+	if why := hs.crossSite(r); why != "" {
+		httpErrorClose(w, http.StatusForbidden, "Forbidden: "+why)
 		return
 	}
 	body, status := hs.readBody(w, r)
@@ -108,53 +116,78 @@ func (hs *httpServer) handle(w http.ResponseWriter, r *http.Request) {
 // done about it: nothing else waits for a client to send, and only when all is
 // read does net/http notice a client that hangs up. It answers 0, or the status
 // to refuse with.
-func (hs *httpServer) readBody(w http.ResponseWriter, r *http.Request) (body []byte, status int) {
+func (hs *httpServer) readBody(w http.ResponseWriter, r *http.Request) (body string, status int) {
 	o := &hs.server.opt
 	switch {
 	case r.Method == http.MethodPost && (r.ContentLength < 0 || r.Header.Get("Content-Length") == ""):
-		return nil, http.StatusLengthRequired
+		return "", http.StatusLengthRequired
 	case r.ContentLength > o.MaxBody:
-		return nil, http.StatusRequestEntityTooLarge
+		return "", http.StatusRequestEntityTooLarge
 	case r.Body == http.NoBody:
-		return nil, 0
+		return "", 0
 	}
 	control := http.NewResponseController(w)
 	if control.SetReadDeadline(time.Now().Add(o.BodyTimeout)) != nil {
-		return nil, http.StatusBadRequest
+		return "", http.StatusBadRequest
 	}
-	// The memory grows with what has come, not with what was announced.
-	var received bytes.Buffer
-	err := hs.conns.receiving(r.Context().Value(connKey{}).(*conn), func() error {
-		_, err := received.ReadFrom(io.LimitReader(r.Body, o.MaxBody+1))
+	most := o.MaxBody
+	if r.ContentLength >= 0 {
+		most = r.ContentLength
+	}
+	err := hs.conns.receiving(r.Context().Value(connKey{}).(*conn), func() (err error) {
+		body, err = receive(r.Context(), r.Body, most)
 		return err
 	})
+	var want *memoryError
 	switch {
+	case errors.As(err, &want):
+		return "", http.StatusServiceUnavailable
+	case errors.Is(err, errTooLarge):
+		return "", http.StatusRequestEntityTooLarge
 	case err != nil || control.SetReadDeadline(time.Time{}) != nil:
-		return nil, http.StatusBadRequest
-	case int64(received.Len()) > o.MaxBody:
-		return nil, http.StatusRequestEntityTooLarge
+		return "", http.StatusBadRequest
 	}
-	body = received.Bytes()
-	r.Body = io.NopCloser(bytes.NewReader(body))
+	r.Body = io.NopCloser(strings.NewReader(body))
 	return body, 0
 }
 
-// hostAllowed guards a server that only this machine can reach, and that asks
-// for no password, against web pages whose name was made to point here
-// (DNS rebinding): it answers to an address or to localhost. Behind a password
-// such a page gets nowhere, so a proxy may pass its own Host on.
-func (hs *httpServer) hostAllowed(host string) bool {
-	if !hs.local || hs.Username != "" || host == "" {
-		return true
+// errTooLarge says that there is more of a body than there may be.
+var errTooLarge = errors.New("the body is too large")
+
+// receive reads a body of so many bytes at the most. Its memory grows with what has
+// come, not with what was announced, until it is a large one: those take the rest at
+// once, so that two of them do not wait for each other half-way.
+func receive(ctx context.Context, r io.Reader, most int64) (string, error) {
+	const first = 16 << 10
+	account := accountOf(ctx)
+	text := new(strings.Builder)
+	for size := min(first, most); ; size = min(4*size, most) {
+		if size > smallRequest/4 {
+			size = most
+		}
+		if err := account.take(ctx, size); err != nil {
+			return "", err
+		}
+		larger := new(strings.Builder)
+		larger.Grow(int(size))
+		larger.WriteString(text.String())
+		account.giveBack(int64(text.Cap()))
+		text = larger
+		_, err := io.CopyN(text, r, size-int64(text.Len()))
+		if err == nil && size == most {
+			if n, last := io.ReadFull(r, make([]byte, 1)); n > 0 {
+				err = errTooLarge
+			} else {
+				err = last
+			}
+		}
+		if err == io.EOF {
+			return text.String(), nil
+		}
+		if err != nil {
+			return "", err
+		}
 	}
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
-	}
-	host = strings.ToLower(strings.TrimSuffix(strings.Trim(host, "[]"), "."))
-	if _, err := netip.ParseAddr(host); err == nil {
-		return true
-	}
-	return host == "localhost" || strings.HasSuffix(host, ".localhost") || host == hs.Host
 }
 
 // httpErrorClose is httpErrorMessage for a request whose body was not read. The
@@ -196,6 +229,19 @@ func (hs *httpServer) baseURL(r *http.Request) string {
 	return base.String()
 }
 
+// lasts counts the request that ctx belongs to as one that lasts. The error says that
+// there are too many, so that short ones keep their place.
+func lasts(ctx context.Context, kind lastKind) error {
+	hs, ok := ctx.Value(httpServerKey{}).(*httpServer)
+	if !ok || hs.conns.last(ctx.Value(connKey{}).(*conn), kind) {
+		return nil
+	}
+	if kind == streaming {
+		return errors.New("too many logs are being followed")
+	}
+	return faultWith(xmlrpc.Failed, "too many calls are waiting")
+}
+
 // trace writes a line that is only for the level trace.
 func (s *Server) trace(ctx context.Context, format string, values ...any) {
 	if s.log.Enabled(ctx, mainlog.LevelTrace) {
@@ -226,7 +272,8 @@ type reply struct {
 	http.ResponseWriter
 	control      *http.ResponseController
 	writeTimeout time.Duration
-	status       int // 0 until the header is written
+	begins       func() // is called when the reply begins
+	status       int    // 0 until the header is written
 	bytes        int64
 }
 
@@ -234,6 +281,7 @@ type reply struct {
 // time loses it.
 func (w *reply) WriteHeader(status int) {
 	w.status = status
+	w.begins()
 	w.control.SetWriteDeadline(time.Now().Add(w.writeTimeout))
 	w.ResponseWriter.WriteHeader(status)
 }

@@ -47,6 +47,9 @@ type Options struct {
 	// Stderr is told of a stale socket that was unlinked; nil is standard error.
 	Stderr io.Writer
 
+	// HostsFile gives the names of this machine; "" is /etc/hosts.
+	HostsFile string
+
 	// MaxConns is how many connections each server holds at once; 0 is 1024, and
 	// for all servers together a quarter of the files that may be open. A
 	// connection beyond it displaces one that is not being answered.
@@ -56,6 +59,12 @@ type Options struct {
 	// MaxReply is how many bytes of a log, or of the results of a multicall, one
 	// reply may carry; 0 is 256 MiB.
 	MaxReply int64
+	// Memory is how many bytes all requests under way may take together, for their
+	// bodies, for what is made of them and for their replies; 0 is 64 MiB. Logs that
+	// are sent take next to nothing of it. MemoryWait is how long a request waits
+	// for its share before it is refused; 0 is 5 seconds.
+	Memory     int64
+	MemoryWait time.Duration
 	// HeaderTimeout is how long a request's header may take, BodyTimeout how
 	// long its body or a reply may; 0 is 30 seconds, and 2 minutes. How long a
 	// method waits and how long a stream lasts is not bounded.
@@ -72,7 +81,10 @@ type Server struct {
 	methods           *table // what clients may call
 	supervisorMethods *table // supervisor.*, which the status page uses in any case
 	servers           []*httpServer
-	started           time.Time // what Last-Modified of our own files says
+	started           time.Time       // what Last-Modified of our own files says
+	names             map[string]bool // of this machine
+	memory            *memory
+	oddBoolean        sync.Once // a client that sends words was told of
 
 	mu     sync.Mutex // guards closed
 	closed bool
@@ -89,6 +101,9 @@ func New(o Options) *Server {
 	if o.Stderr == nil {
 		o.Stderr = os.Stderr
 	}
+	if o.HostsFile == "" {
+		o.HostsFile = "/etc/hosts"
+	}
 	if o.MaxConns == 0 {
 		o.MaxConns = maxConns(len(o.Servers))
 	}
@@ -97,6 +112,12 @@ func New(o Options) *Server {
 	}
 	if o.MaxReply == 0 {
 		o.MaxReply = 256 << 20
+	}
+	if o.Memory == 0 {
+		o.Memory = 64 << 20
+	}
+	if o.MemoryWait == 0 {
+		o.MemoryWait = 5 * time.Second
 	}
 	if o.HeaderTimeout == 0 {
 		o.HeaderTimeout = 30 * time.Second
@@ -107,7 +128,7 @@ func New(o Options) *Server {
 	if o.Poll == 0 {
 		o.Poll = 100 * time.Millisecond
 	}
-	s := &Server{opt: o, log: o.Logger, started: time.Now()}
+	s := &Server{opt: o, log: o.Logger, started: time.Now(), names: ownNames(o.HostsFile), memory: newMemory(o.Memory, o.MemoryWait)}
 	supervisor := s.supervisorNamespace()
 	s.supervisorMethods = newTable([]Namespace{supervisor})
 	namespaces := []Namespace{s.systemNamespace()}

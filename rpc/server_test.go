@@ -238,8 +238,9 @@ func TestRunEndsWaits(t *testing.T) {
 // TestConnectionLimit: silent connections never keep a client out, and when
 // every place is being answered the refusal is a clear one.
 func TestConnectionLimit(t *testing.T) {
-	w, o := unixOnly(t)
+	_, o := unixOnly(t)
 	o.MaxConns = 20
+	begun, release := blocking(&o)
 	s := serve(t, o)
 	path := s.servers[0].Path
 	for i := range 200 {
@@ -261,16 +262,15 @@ func TestConnectionLimit(t *testing.T) {
 		t.Errorf("%d connections are held", n)
 	}
 
-	w.hold = make(chan struct{})
 	var busy sync.WaitGroup
 	for range o.MaxConns {
-		busy.Go(func() { dial(t, s, 0).call("supervisor.startProcess", "cat") })
-		<-w.waits
+		busy.Go(func() { dial(t, s, 0).call("test.block") })
+		<-begun
 	}
 	if resp, body := dial(t, s, 0).do(t, "GET", "/ok.html", ""); resp.StatusCode != 503 {
 		t.Errorf("%s %s", resp.Status, body)
 	}
-	close(w.hold)
+	close(release)
 	busy.Wait()
 	s.servers[0].conns.drain(2 * time.Minute) // a client may have its reply before its place is free
 	if resp, body := dial(t, s, 0).do(t, "GET", "/ok.html", ""); resp.StatusCode != 200 {
@@ -520,4 +520,31 @@ func selfSigned(t *testing.T, dir string) tls.Certificate {
 		t.Fatal(err)
 	}
 	return pair
+}
+
+// TestOddFramingCloses: after a request whose end can be told in two ways the
+// connection is closed, so that nothing is smuggled in behind it.
+func TestOddFramingCloses(t *testing.T) {
+	_, o := unixOnly(t)
+	s := serve(t, o)
+	for _, header := range []string{
+		"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+		"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		"Content-Length: 2\r\nContent-Length: 2\r\n\r\nxx",
+		"X: a\r\n b\r\n\r\n",
+	} {
+		for _, version := range []string{"1.1", "1.0"} {
+			conn := sendRaw(t, s, "GET /ok.html HTTP/"+version+"\r\nHost: h\r\nConnection: keep-alive\r\n"+header+
+				"GET /ok.html HTTP/1.1\r\nHost: h\r\n\r\n")
+			conn.SetReadDeadline(time.Now().Add(2 * time.Minute))
+			reply, err := io.ReadAll(conn)
+			if err != nil && !strings.Contains(err.Error(), "reset") {
+				t.Errorf("%q: %v", header, err)
+			}
+			if n := strings.Count(string(reply), "HTTP/1."); n != 1 || !strings.HasPrefix(string(reply), "HTTP/"+version+" 200 ") {
+				t.Errorf("%s %q: %d replies: %s", version, header, n, reply)
+			}
+		}
+	}
 }

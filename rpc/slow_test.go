@@ -59,21 +59,17 @@ func TestUnfinishedRequests(t *testing.T) {
 	}
 }
 
-// TestNoRoomAtAll: while every place is taken by a call that waits, those who
-// come in vain do not pile up.
+// TestNoRoomAtAll: while every place is taken by a call that is not answered, those
+// who come in vain do not pile up.
 func TestNoRoomAtAll(t *testing.T) {
-	w, o := unixOnly(t)
+	_, o := unixOnly(t)
 	o.MaxConns = 5
-	w.hold = make(chan struct{})
-	defer close(w.hold)
+	begun, release := blocking(&o)
+	defer close(release)
 	s := serve(t, o)
-	doc, err := xmlrpc.EncodeCall("supervisor.startProcess", "cat")
-	if err != nil {
-		t.Fatal(err)
-	}
 	for range o.MaxConns {
-		sendRaw(t, s, fmt.Sprintf("POST /RPC2 HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n%s", len(doc), doc))
-		<-w.waits
+		sendRaw(t, s, post(t, "test.block"))
+		<-begun
 	}
 	var vain []net.Conn
 	for range 20 {

@@ -85,6 +85,7 @@ func (s *Server) daemonMethods() []Method {
 				"A configuration that has a mistake is refused with CANT_REREAD, and nothing stops.\n" +
 				"The answer does not wait for the restart.",
 			Returns: Param{Type: "boolean", Name: "result", Text: "true"},
+			Waits:   true,
 			Done:    "restart requested",
 			Func:    s.restart,
 		},
@@ -119,6 +120,7 @@ func (s *Server) configMethods() []Method {
 			Help: "Read the configuration again and tell how it differs from what is active.\n" +
 				"Nothing is started, stopped, added or removed by it.",
 			Returns: Param{Type: "array", Name: "result", Text: "one array of three: the names of added, changed and removed groups"},
+			Waits:   true,
 			Func: func(ctx context.Context, _ Args) (any, error) {
 				return s.reread(ctx)
 			},
@@ -128,6 +130,7 @@ func (s *Server) configMethods() []Method {
 			Help:    "Activate a group of the configuration as it was last read, and start its autostart processes.",
 			Params:  group,
 			Returns: Param{Type: "boolean", Name: "result", Text: "true"},
+			Waits:   true,
 			Done:    "%s added",
 			Func: func(ctx context.Context, args Args) (any, error) {
 				return s.changeGroup(ctx, args, s.opt.Config.AddGroup)
@@ -138,6 +141,7 @@ func (s *Server) configMethods() []Method {
 			Help:    "Take away a group whose processes have all stopped.",
 			Params:  group,
 			Returns: Param{Type: "boolean", Name: "result", Text: "true"},
+			Waits:   true,
 			Done:    "%s removed",
 			Func: func(ctx context.Context, args Args) (any, error) {
 				return s.changeGroup(ctx, args, s.opt.Config.RemoveGroup)
@@ -179,30 +183,19 @@ func (s *Server) allConfigInfo(ctx context.Context, _ Args) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	logs := make(map[runtime.Select]runtime.Info, len(active))
+	all := configInfos{logs: make(map[runtime.Select]runtime.Info, len(active))}
 	for _, info := range active {
-		logs[runtime.Select{Group: info.Group, Process: info.Name}] = info
+		all.logs[runtime.Select{Group: info.Group, Process: info.Name}] = info
 	}
-	type item struct {
-		name string
-		info xmlrpc.Struct
-	}
-	var items []item
 	desired := s.opt.Config.Desired()
 	for i := range desired.Groups {
 		g := &desired.Groups[i]
 		inUse := s.opt.Config.Active(g.Name)
 		for j := range g.Processes {
-			p := &g.Processes[j]
-			log := logs[runtime.Select{Group: g.Name, Process: p.Name}]
-			items = append(items, item{p.Name, configInfo(g, p, inUse, log)})
+			all.configs = append(all.configs, config{g, &g.Processes[j], inUse})
 		}
 	}
-	slices.SortStableFunc(items, func(a, b item) int { return cmp.Compare(a.name, b.name) })
-	all := make([]any, len(items))
-	for i := range items {
-		all[i] = items[i].info
-	}
+	slices.SortStableFunc(all.configs, func(a, b config) int { return cmp.Compare(a.process.Name, b.process.Name) })
 	return all, nil
 }
 

@@ -74,7 +74,7 @@ func (s *Server) lookUp(args Args) (row, error) {
 // multicall gives bare values, as Supervisor does and its clients expect,
 // where the convention wants each in an array of one
 // (contract/differences.md row 55). Each is encoded at once, so that a list of
-// calls cannot ask for more than a reply may carry.
+// calls cannot ask for more memory than there is for it.
 func (s *Server) multicall(ctx context.Context, args Args) (any, error) {
 	calls, ok := args[0].([]any)
 	if !ok {
@@ -85,37 +85,33 @@ func (s *Server) multicall(ctx context.Context, args Args) (any, error) {
 			return nil, badParameters
 		}
 	}
-	values := make([]any, 0, len(calls))
-	var size int64
-	for _, c := range calls {
-		v, err := s.callItem(ctx, c.(map[string]any))
-		var fault *xmlrpc.Fault
-		switch {
-		case err == nil:
-		case ctx.Err() != nil:
-			return nil, ctx.Err()
-		case errors.As(err, &fault):
-			v = fault
-		default:
-			v = faultWith(xmlrpc.Failed, err.Error())
+	results := newDocument(ctx)
+	results.whole = true
+	return results, results.array(func() error {
+		for _, c := range calls {
+			v, err := s.callItem(ctx, c.(map[string]any))
+			var fault *xmlrpc.Fault
+			switch {
+			case err == nil:
+			case ctx.Err() != nil:
+				return ctx.Err()
+			case memoryFault(err) != nil:
+				return err
+			case errors.As(err, &fault):
+				v = fault
+			default:
+				v = faultWith(xmlrpc.Failed, err.Error())
+			}
+			if err := results.value(v); err != nil {
+				return err
+			}
+			if results.length() > s.opt.MaxReply {
+				return faultWith(xmlrpc.Failed, fmt.Sprintf("the results have more than %d bytes", s.opt.MaxReply))
+			}
 		}
-		value, err := xmlrpc.AppendValue(nil, v)
-		if err != nil {
-			return nil, err
-		}
-		if size += int64(len(value)); size > s.opt.MaxReply {
-			return nil, faultWith(xmlrpc.Failed, fmt.Sprintf("the results have more than %d bytes", s.opt.MaxReply))
-		}
-		values = append(values, encoded(value))
-	}
-	return values, nil
+		return nil
+	})
 }
-
-// encoded is a value as it stands in a reply.
-type encoded []byte
-
-// AppendValue writes the value.
-func (e encoded) AppendValue(b []byte) []byte { return append(b, e...) }
 
 // callItem runs one call of a multicall.
 func (s *Server) callItem(ctx context.Context, call map[string]any) (any, error) {

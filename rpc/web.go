@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
+	"io"
 	"io/fs"
 	"net/http"
 	"path"
@@ -65,7 +66,7 @@ func (s *Server) serveStatus(w http.ResponseWriter, r *http.Request) {
 		s.log.Error(fmt.Sprintf("Web interface error:unknown action %s", spec.PyRepr(act)))
 		httpError(w, http.StatusInternalServerError)
 	case act != "refresh" && r.Method != http.MethodPost:
-		s.render(w, "confirm.html", map[string]string{
+		s.render(w, r, "confirm.html", map[string]string{
 			"Question": question(act, name), "Action": act, "Process": name,
 		})
 	default:
@@ -188,9 +189,12 @@ var startFaults = map[xmlrpc.Code]string{
 // showStatus lists every process.
 func (s *Server) showStatus(w http.ResponseWriter, r *http.Request) {
 	all, err := s.opt.Processes.Snapshot(r.Context())
+	if err == nil {
+		const perRow = 1 << 10 // bytes, about
+		err = accountOf(r.Context()).take(r.Context(), int64(len(all))*perRow)
+	}
 	if err != nil {
-		s.log.Error(fmt.Sprintf("Web interface error:%v", err))
-		httpError(w, http.StatusInternalServerError)
+		s.pageError(w, err)
 		return
 	}
 	rows := make([]statusRow, len(all))
@@ -204,7 +208,7 @@ func (s *Server) showStatus(w http.ResponseWriter, r *http.Request) {
 			rows[i].Shade = "shade"
 		}
 	}
-	s.render(w, "status.html", map[string]any{
+	s.render(w, r, "status.html", map[string]any{
 		"Message": r.Form.Get("message"), "Rows": rows, "Version": s.opt.Version, "Year": time.Now().Year(),
 	})
 }
@@ -249,53 +253,75 @@ func (s *Server) serveTail(w http.ResponseWriter, r *http.Request) {
 	if err != nil || limit < tailBytes {
 		limit = tailBytes
 	}
-	const most = 16 << 20 // bytes; a page is no download
+	const most = 8 << 20 // bytes; a page is no download
 	limit = min(limit, most)
 	page := map[string]any{"Name": name, "Text": "No process name found", "Limit": limit}
 	if name == "" {
 		page["Name"] = "None"
 	} else {
-		page["Text"] = s.tailText(r.Context(), name, limit)
+		text, err := s.tailText(r.Context(), name, limit)
+		if err != nil {
+			s.pageError(w, err)
+			return
+		}
+		page["Text"] = text
 		page["Refresh"] = "tail.html?processname=" + pyQuote(name) + "&limit=" + strconv.FormatInt(limit, 10)
 	}
-	s.render(w, "tail.html", page)
+	s.render(w, r, "tail.html", page)
 }
 
-func (s *Server) tailText(ctx context.Context, name string, limit int64) string {
+// tailText is the end of a process's log as the page shows it. The error is a want
+// of memory.
+func (s *Server) tailText(ctx context.Context, name string, limit int64) (string, error) {
 	info, err := s.processArg(ctx, Args{name})
 	if err != nil {
 		message, err := actionMessage("", toFault(err, name))
 		if err != nil {
 			message = err.Error()
 		}
-		return "ERROR: " + message
+		return "ERROR: " + message, nil
 	}
 	if info.StdoutLog == "" {
-		return "No file for " + name
+		return "No file for " + name, nil
 	}
-	data, err := logfile.Read(info.StdoutLog, -limit, 0)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return "No file for " + name
-	case err != nil:
-		return "ERROR: unexpected rpc fault [30] FAILED"
+	part, err := logfile.OpenPart(info.StdoutLog, -limit, 0)
+	if err == nil {
+		defer part.Close()
+		const copies = 4 // as bytes, as text, as valid text, and as HTML
+		if err := accountOf(ctx).take(ctx, copies*part.Size()); err != nil {
+			return "", err
+		}
+		var data []byte
+		if data, err = io.ReadAll(part); err == nil {
+			return strings.ToValidUTF8(string(data), "\uFFFD"), nil
+		}
 	}
-	return strings.ToValidUTF8(string(data), "\uFFFD")
+	if errors.Is(err, fs.ErrNotExist) {
+		return "No file for " + name, nil
+	}
+	return "ERROR: unexpected rpc fault [30] FAILED", nil
 }
 
 // render writes a page.
-func (s *Server) render(w http.ResponseWriter, name string, data any) {
-	var page strings.Builder
-	if err := pages.ExecuteTemplate(&page, name, data); err != nil {
-		s.log.Error(fmt.Sprintf("Web interface error:%v", err))
-		httpError(w, http.StatusInternalServerError)
+func (s *Server) render(w http.ResponseWriter, r *http.Request, name string, data any) {
+	page := newDocument(r.Context())
+	if err := pages.ExecuteTemplate(page, name, data); err != nil {
+		s.pageError(w, err)
 		return
 	}
-	w.Header().Set("Content-Type", "text/html;charset=utf-8")
-	w.Header().Set("Content-Length", strconv.Itoa(page.Len()))
 	noCache(w)
 	protect(w)
-	fmt.Fprint(w, page.String())
+	page.send(w, "text/html;charset=utf-8")
+}
+
+// pageError says that a page cannot be shown.
+func (s *Server) pageError(w http.ResponseWriter, err error) {
+	if memoryFault(err) != nil {
+		httpErrorMessage(w, http.StatusServiceUnavailable, "Service Unavailable: "+err.Error())
+		return
+	}
+	s.log.Error(fmt.Sprintf("Web interface error:%v", err))
+	httpError(w, http.StatusInternalServerError)
 }
 
 func noCache(w http.ResponseWriter) {

@@ -5,14 +5,18 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"supervisord/runtime/capture"
 	"supervisord/runtime/event"
-	"supervisord/runtime/logfile"
 	"supervisord/runtime/proc"
 	"supervisord/runtime/state"
 	"supervisord/spec"
 )
+
+// lookUpPatience is how long all others have been looked up when a request for several
+// goes on without a command whose directory does not answer.
+const lookUpPatience = time.Second
 
 // Start starts what sel names. For one process the outcome is the error; for a
 // group or all it is one result for each process that was not started already.
@@ -36,11 +40,13 @@ func (s *Supervisor) Start(ctx context.Context, sel Select, wait bool) ([]Result
 		return nil, err
 	}
 	refused := make(map[*spec.Process]error)
-	for i, def := range defs {
-		if _, err := commandOf(def, groups[i], s.opt.Environ); err != nil {
-			var r *refusal
-			errors.As(err, &r)
-			refused[def] = &Error{Kind: r.kind, Name: def.Name, Detail: r.text}
+	for i, err := range onDisks(ctx, len(defs), lookUpPatience, func(i int) error {
+		_, err := commandOf(defs[i], groups[i], s.opt.Environ)
+		return err
+	}) {
+		// One whose disk hangs is not refused: its launch waits for it.
+		if r, is := err.(*refusal); is {
+			refused[defs[i]] = &Error{Kind: r.kind, Name: defs[i].Name, Detail: r.text}
 		}
 	}
 	return s.operate(ctx, sel, ascending, notStarted, func(p *process, c *call) {
@@ -194,55 +200,6 @@ func (s *Supervisor) WriteStdin(ctx context.Context, group, process string, data
 		}
 	})
 	return firstError(err, refused)
-}
-
-// ClearLogs empties both logs of what sel names, in start order. Refusals:
-// BadName, Failed.
-func (s *Supervisor) ClearLogs(ctx context.Context, sel Select) ([]Result, error) {
-	var logs [][2]*logfile.Writer
-	var results []Result
-	err := s.choose(ctx, sel, ascending, everyone, func(procs []*process) {
-		for _, p := range procs {
-			logs = append(logs, [2]*logfile.Writer{p.out[0].log, p.out[1].log})
-			results = append(results, Result{Group: p.group.def.Name, Name: p.def.Name})
-		}
-	})
-	if err != nil {
-		return nil, err
-	}
-	for i, pair := range logs {
-		for _, log := range pair {
-			// What is no regular file, such as /dev/stdout, has nothing to clear.
-			if err := log.Clear(); err != nil && !errors.Is(err, logfile.ErrNotRegular) {
-				results[i].Err = &Error{Kind: Failed, Name: results[i].Name, Detail: err.Error()}
-			}
-		}
-	}
-	if sel.Process != "" {
-		return nil, results[0].Err
-	}
-	return results, nil
-}
-
-// ReopenLogs opens every child's log anew by its name, for logrotate. It
-// returns when all are open; the first error is returned, the rest are logged.
-func (s *Supervisor) ReopenLogs(ctx context.Context) error {
-	var logs []*logfile.Writer
-	err := s.choose(ctx, Select{}, ascending, everyone, func(procs []*process) {
-		for _, p := range procs {
-			logs = append(logs, p.out[0].log, p.out[1].log)
-		}
-	})
-	if err != nil {
-		return err
-	}
-	for _, log := range logs {
-		if failed := log.Reopen(); failed != nil {
-			s.log.Warn("cannot reopen log: " + failed.Error())
-			err = firstError(err, failed)
-		}
-	}
-	return err
 }
 
 // Emit sends a REMOTE_COMMUNICATION event. It works during shutdown too.

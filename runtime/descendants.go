@@ -14,12 +14,16 @@ import (
 )
 
 // descendants are the processes that belong to one run of a program: the members
-// of the process group that it leads or, with killmode=cgroup, of the cgroup that
-// it was started in, which no descendant can leave by itself. Its methods read the
-// kernel's file systems and may wait, so they are called outside the loop.
+// of the process group that it leads and, with a killmode, those that have left it,
+// or, with killmode=cgroup, the members of the cgroup that it was started in, which
+// no descendant can leave by itself. Its methods read the kernel's file systems and
+// may wait, so they are called outside the loop.
 type descendants struct {
 	pgid   int    // the leader's pid
-	cgroup string // directory of the cgroup, "" for none: then the group is all that is known
+	cgroup string // directory of the cgroup, "" for none
+	// variable is in the environment of the run and of no other (KEY=value), for
+	// those who left the group; "" where they are let go.
+	variable string
 	// startTimes are those of the members that outlived the leader, by pid. As long
 	// as one of them lives, the group's number has not been given out again.
 	startTimes map[int]uint64
@@ -38,19 +42,7 @@ type cgroups interface {
 // and a group whose number has been given out again has none.
 func (d *descendants) count(o kernel) int {
 	if d.cgroup == "" {
-		members := o.GroupMembers(d.pgid)
-		if !d.sameGroup(o, members) {
-			return 0
-		}
-		// What they have forked since belongs to them. The map may be shared with a
-		// copy in the loop.
-		d.startTimes = make(map[int]uint64, len(members))
-		for _, pid := range members {
-			if start, err := o.StartTime(pid); err == nil {
-				d.startTimes[pid] = start
-			}
-		}
-		return len(members)
+		return d.countGroup(o) + len(d.strays(o))
 	}
 	c, err := o.Cgroups()
 	if err != nil {
@@ -63,13 +55,38 @@ func (d *descendants) count(o kernel) int {
 	return len(members)
 }
 
+func (d *descendants) countGroup(o kernel) int {
+	members := o.GroupMembers(d.pgid)
+	if !d.sameGroup(o, members) {
+		return 0
+	}
+	// What they have forked since belongs to them. The map may be shared with a
+	// copy in the loop.
+	d.startTimes = make(map[int]uint64, len(members))
+	for _, pid := range members {
+		if start, err := o.StartTime(pid); err == nil {
+			d.startTimes[pid] = start
+		}
+	}
+	return len(members)
+}
+
+// strays are those who left the group.
+func (d *descendants) strays(o kernel) []launch.Identity {
+	if d.variable == "" {
+		return nil
+	}
+	return o.Strays(d.pgid, d.variable)
+}
+
 // signal sends sig to the members that outlived the leader.
 func (d *descendants) signal(o kernel, sig syscall.Signal) error {
 	if d.cgroup == "" {
-		if d.count(o) == 0 {
-			return syscall.ESRCH
+		var err error
+		if d.countGroup(o) > 0 {
+			err = o.SignalGroup(d.pgid, sig)
 		}
-		return o.SignalGroup(d.pgid, sig)
+		return firstError(d.signalStrays(o, sig), err)
 	}
 	c, err := o.Cgroups()
 	if err != nil {
@@ -95,9 +112,31 @@ func (d *descendants) sameGroup(o kernel, members []int) bool {
 	})
 }
 
-// signalOutsideGroup sends sig to the members of the cgroup that are not in the
-// process group, which is signalled as a group while its leader lives.
+// signalStrays sends sig to those who left the group; who has ended meanwhile is no
+// failure.
+func (d *descendants) signalStrays(o kernel, sig syscall.Signal) (err error) {
+	for _, id := range d.strays(o) {
+		fd, failed := o.OpenPidFD(id)
+		if failed == nil {
+			failed = fd.Signal(sig)
+			fd.Close()
+		}
+		if !errors.Is(failed, syscall.ESRCH) {
+			err = firstError(err, failed)
+		}
+	}
+	return err
+}
+
+// reachOutside reports whether there may be descendants outside the process group.
+func (d *descendants) reachOutside() bool { return d.cgroup != "" || d.variable != "" }
+
+// signalOutsideGroup sends sig to the descendants that are not in the process group,
+// which is signalled as a group while its leader lives.
 func (d *descendants) signalOutsideGroup(o kernel, sig syscall.Signal) error {
+	if d.cgroup == "" {
+		return d.signalStrays(o, sig)
+	}
 	c, err := o.Cgroups()
 	if err != nil {
 		return err
@@ -153,7 +192,7 @@ func (s *Supervisor) warnFallback(def *spec.Group, now inForce) {
 		if program == "" {
 			program = d.Name
 		}
-		if old, stays := now.slots[d.Name]; named[program] || stays && old.def.KillMode == spec.KillCgroup {
+		if old, stays := now.processes[d.Name]; named[program] || stays && old.def.KillMode == spec.KillCgroup {
 			named[program] = true
 			continue
 		}
@@ -166,33 +205,72 @@ func (s *Supervisor) warnFallback(def *spec.Group, now inForce) {
 
 // makeCgroup makes the cgroup in which a run of a process begins its life. It is
 // "" for those that want none, and where there is none to be had.
-func (j *job) makeCgroup() string {
-	if j.def.KillMode != spec.KillCgroup {
+func (t *launchTask) makeCgroup() string {
+	if t.def.KillMode != spec.KillCgroup {
 		return ""
 	}
-	c, err := j.kernel.Cgroups()
+	c, err := t.kernel.Cgroups()
 	if err != nil {
 		return "" // said when the program came
 	}
 	// Each run has its own, so that killing one cannot reach the next.
-	path, err := c.Create(j.runName + "." + j.group + ":" + j.def.Name)
+	path, err := c.Create(t.runName + "." + t.group + ":" + t.def.Name)
 	if err != nil {
 		var cause *os.PathError
 		if errors.As(err, &cause) {
 			err = cause.Err
 		}
-		j.warn(j.def.Name + ": killmode=cgroup falls back to group for this run: cannot make its cgroup: " + err.Error())
+		t.warn(t.def.Name + ": killmode=cgroup falls back to group for this run: cannot make its cgroup: " + err.Error())
 		return ""
 	}
 	return path
 }
 
+// runVariable is the variable by which the descendants of a run are known.
+const runVariable = "SUPERVISOR_RUN"
+
+// reaching counts the processes of a group whose descendants are to be ended with
+// them wherever they are.
+func reaching(g *spec.Group) (n int) {
+	for i := range g.Processes {
+		if g.Processes[i].KillMode != spec.KillProcess {
+			n++
+		}
+	}
+	return n
+}
+
+// updateSubreaper has orphans come to us as long as there is a program for which, or
+// an option by which, that is wanted, and not otherwise. As process 1 we have them
+// anyway.
+func (s *Supervisor) updateSubreaper() {
+	wanted := s.opt.Subreaper || s.reaching > 0
+	if wanted == s.subreaper || os.Getpid() == 1 {
+		return
+	}
+	err := s.opt.kernel.SetSubreaper(wanted)
+	switch {
+	case err == nil:
+		s.subreaper = wanted
+	case s.opt.Subreaper && !s.subreaperFailed:
+		s.subreaperFailed = true
+		s.log.Warn("subreaper: orphans cannot be reaped: " + err.Error())
+	}
+}
+
+// stopReaping leaves orphans to come to whoever else there is.
+func (s *Supervisor) stopReaping() {
+	if s.subreaper {
+		_ = s.opt.kernel.SetSubreaper(false)
+	}
+}
+
 // removeCgroup removes a cgroup in which nothing was started.
-func (j *job) removeCgroup(path string) {
+func (t *launchTask) removeCgroup(path string) {
 	if path == "" {
 		return
 	}
-	if c, err := j.kernel.Cgroups(); err == nil {
+	if c, err := t.kernel.Cgroups(); err == nil {
 		_ = c.Remove(path)
 	}
 }

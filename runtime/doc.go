@@ -25,7 +25,8 @@
 // Launches wait in line and are made one at a time, so processes are forked in
 // the order of their priorities. One that is stuck (a log on a dead NFS server,
 // a FIFO that nobody reads) is overtaken after a tenth of a second: it delays
-// its own process alone.
+// its own process alone. Until it forks, a launch can be called off: a stop, or the end
+// of the daemon, does that, and nothing comes of it however long it hangs.
 //
 // # Exit comes after output
 //
@@ -33,10 +34,21 @@
 // finish; the machine hears of the exit when they are done. A stream gives up
 // on a log that is stuck after a few seconds.
 //
+// # The end
+//
+// Groups are stopped one after another. While a process has time left of its
+// stopwaitsecs the end waits for it; all that it waits for otherwise (disks, launches,
+// sockets, listeners, a process that does not die of SIGKILL) has three seconds in all,
+// or none once GiveUpOnDisks is called. Before Run returns, logs are closed within what
+// is left of them.
+//
 // # Descendants
 //
-// A process may leave descendants behind: members of its process group or, with
-// killmode=cgroup, of its cgroup. They are counted when the process has ended, and
+// A process may leave descendants behind: members of its process group, with a
+// killmode also those that left the group, and with killmode=cgroup the members of its
+// cgroup. Who left the group is known by his being, or descending from, an orphan that
+// came to us with a variable of the run in its environment; so the daemon is a
+// subreaper while there is such a program, as process 1 is by nature. They are counted when the process has ended, and
 // a stop, a restart, a removal or a shutdown ends those that are left within
 // stopwaitsecs. Counting them means reading the kernel's file systems, so it is
 // done outside the loop. Once the leader was reaped its pid may be given out again,
@@ -68,9 +80,10 @@
 //	descendants        1 for each count, signal or end of those of an ended process
 //	sockets            2 for each FastCGI socket that is being closed
 //	logs               1 for each closing, change or removal of a process's logs
-//	the end            1, which waits for the last launch
+//	requests           1 for each log, or command to be looked up, of a request
+//	the end            2, which wait for the last launch and the last log
 //
-// Those on the disk may outlive Run; whatever they post then is dropped.
+// Those on a disk that hangs may outlive Run; whatever they post then is dropped.
 //
 // It imports spec and its own subpackages, never rpc, reconcile or net/http.
 //

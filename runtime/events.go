@@ -34,8 +34,8 @@ func (s *Supervisor) poolOptions(def *spec.Group) event.Options {
 func (s *Supervisor) emit(ev *event.Event) {
 	for _, g := range s.pools {
 		if g.pool.Wants(ev.Type) {
+			s.snapshot.Store(nil) // one more waits, also where the pool has nothing to say of it
 			s.perform(g, g.pool.Offer(ev))
-			s.snapshot.Store(nil)
 		}
 	}
 }
@@ -51,7 +51,7 @@ func (s *Supervisor) wanted(t event.Type) bool {
 }
 
 func (s *Supervisor) emitState(p *process, e proc.Effect) {
-	s.emit(event.StateChanged(event.Change{
+	s.emit(event.StateChanged(event.Transition{
 		Group: p.group.def.Name, Name: p.def.Name, From: e.From, To: e.To,
 		Tries: e.Tries, PID: e.PID, Expected: e.Expected,
 	}))
@@ -82,8 +82,13 @@ func (s *Supervisor) deliver(now time.Time) {
 }
 
 // perform carries out a pool's effects. Send and Restart come last, since they call
-// the pool again, which then reuses the memory of the effects.
+// the pool again, which then reuses the memory of the effects. A pool does nothing
+// but take an event without an effect, so what is known of its listeners is out of
+// date when there is one, whatever brought it about.
 func (s *Supervisor) perform(g *group, effects []event.Effect) {
+	if len(effects) > 0 {
+		s.snapshot.Store(nil)
+	}
 	var few [2]event.Effect // as many as there are as a rule
 	later := few[:0]
 	for _, e := range effects {
@@ -146,7 +151,6 @@ func (s *Supervisor) listenerExited(p *process) {
 // listenerOutput hands a listener's output to its pool.
 func (s *Supervisor) listenerOutput(p *process, data []byte) {
 	if p.group.pool != nil {
-		s.snapshot.Store(nil)
 		s.perform(p.group, p.group.pool.Output(p.rank, data, time.Now()))
 	}
 }

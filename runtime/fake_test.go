@@ -22,20 +22,22 @@ import (
 // fakeKernel is an operating system without processes: it hands out pids, and
 // what "runs" under them ends when a test, or a signal, says so.
 type fakeKernel struct {
-	mu      sync.Mutex
-	pids    int
-	names   map[int]string
-	started []string
-	exits   []launch.Exit
-	signals []string
-	members map[int]int  // how many, by process group
-	listed  []int        // the members of every group, instead; nil for none
-	cgroups *fakeCgroups // nil where there are none
-	others  map[int]bool // groups whose number has gone to somebody else
-	notices chan os.Signal
-	hold    chan struct{} // what "stuck" waits for
-	looks   chan struct{} // what a look at a group waits for; nil for nothing
-	pidfds  []*fakePidFD  // of processes that are no children of ours
+	mu        sync.Mutex
+	pids      int
+	names     map[int]string
+	started   []string
+	exits     []launch.Exit
+	signals   []string
+	members   map[int]int  // how many, by process group
+	listed    []int        // the members of every group, instead; nil for none
+	strays    []int        // those who left any group
+	subreaper []bool       // what was asked for
+	cgroups   *fakeCgroups // nil where there are none
+	others    map[int]bool // groups whose number has gone to somebody else
+	notices   chan os.Signal
+	hold      chan struct{} // what "stuck" waits for
+	looks     chan struct{} // what a look at a group waits for; nil for nothing
+	pidfds    []*fakePidFD  // of processes that are no children of ours
 
 	// fails is asked before each start, by the process's name.
 	fails func(name string) error
@@ -51,7 +53,9 @@ func (k *fakeKernel) Start(c launch.Command) (*launch.Child, error) {
 	if c.Name == "stuck" {
 		<-k.hold
 	}
-	c.Announce(launch.Pipes{})
+	if !c.Announce(launch.Pipes{}) {
+		return nil, &launch.Error{Stage: launch.StageFork, Err: launch.ErrCalledOff, Name: c.Name}
+	}
 	if c.Name == "stuck in exec" {
 		<-k.hold
 	}
@@ -129,6 +133,26 @@ func (k *fakeKernel) group(pgid int, pids ...int) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.listed, k.members[pgid] = append([]int{}, pids...), len(pids)
+}
+
+// Strays lists those who left a group, as a test says.
+func (k *fakeKernel) Strays(pgid int, variable string) []launch.Identity {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var list []launch.Identity
+	for _, pid := range k.strays {
+		if _, lives := k.names[pid]; lives {
+			list = append(list, launch.Identity{PID: pid, StartTime: uint64(pid)})
+		}
+	}
+	return list
+}
+
+func (k *fakeKernel) SetSubreaper(on bool) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.subreaper = append(k.subreaper, on)
+	return nil
 }
 
 // StartTime is a process's number, so that each has another.

@@ -110,13 +110,19 @@ func (s *Supervisor) Groups(ctx context.Context) ([]GroupState, error) {
 // processes of both keep their pid, their state and their history, those only
 // in old go, those only in new come, stopped; then start is started in its
 // order. New rules and log settings are in force at once; what a process is
-// given at exec is used at its next start.
+// given at exec is used at its next start. A group of event listeners and any
+// other kind do not replace each other in place.
 //
 // old is the pointer that Groups gave. Refusals: AlreadyAdded, BadName,
 // Conflict when the active definition is not old, StillRunning when a process
-// that would go is not stopped, Failed when a socket cannot be made.
+// that would go is not stopped, Failed when a socket cannot be made or the kind
+// cannot be changed.
 func (s *Supervisor) SetGroup(ctx context.Context, old, new *spec.Group, start []string) error {
 	name := groupName(old, new)
+	if old != nil && new != nil && (old.Listener == nil) != (new.Listener == nil) {
+		return &Error{Kind: Failed, Name: name,
+			Detail: "a group of event listeners does not become another kind in place, nor the other way round: remove it and add it"}
+	}
 	var g *group
 	var now inForce
 	look := func() error {
@@ -132,9 +138,9 @@ func (s *Supervisor) SetGroup(ctx context.Context, old, new *spec.Group, start [
 			return &Error{Kind: ShuttingDown, Name: name}
 		}
 		if g != nil {
-			now.sockets, now.slots = g.sockets, make(map[string]slot, len(g.procs))
+			now.sockets, now.processes = g.sockets, make(map[string]activeProcess, len(g.procs))
 			for _, p := range g.procs {
-				now.slots[p.def.Name] = slot{p.def, [2]string{p.out[0].auto, p.out[1].auto}}
+				now.processes[p.def.Name] = activeProcess{p.def, [2]string{p.out[0].auto, p.out[1].auto}}
 			}
 		}
 		return nil
@@ -203,6 +209,9 @@ func (s *Supervisor) remove(g *group) error {
 	for _, p := range g.procs {
 		s.retire(p)
 	}
+	s.reaching -= reaching(g.def)
+	s.updateSubreaper()
+	s.holdAuto(g)
 	s.emit(event.GroupRemoved(g.def.Name))
 	s.snapshot.Store(nil)
 	return nil
@@ -211,16 +220,17 @@ func (s *Supervisor) remove(g *group) error {
 // retire ends a slot that has no process.
 func (s *Supervisor) retire(p *process) {
 	p.removed = true
-	p.abandon, p.nextReport, p.nextPoll = time.Time{}, time.Time{}, time.Time{}
+	p.nextReport, p.nextPoll = time.Time{}, time.Time{}
 	s.schedule(p)
 	s.endOrphans(p)
 	s.touch(p) // whoever waits for it is answered
 	outs := p.out
-	go func() { // the disk may be stuck
+	s.changeLogs(p, func() {
 		for _, o := range outs {
+			o.log.Release()
 			removeAuto(o.auto)
 		}
-	}()
+	})
 }
 
 func (s *Supervisor) add(def *spec.Group, made *parts, start []string) {
@@ -236,6 +246,9 @@ func (s *Supervisor) add(def *spec.Group, made *parts, start []string) {
 	}
 	s.groups = append(s.groups, g)
 	s.byName[def.Name] = g
+	s.reaching += reaching(def)
+	s.updateSubreaper()
+	s.holdAuto(g)
 	s.snapshot.Store(nil)
 	s.emit(event.GroupAdded(def.Name))
 	if !s.begun {
@@ -260,7 +273,7 @@ func (s *Supervisor) startNamed(g *group, names []string) {
 func (s *Supervisor) place(g *group, p *process, rank int) {
 	def := &g.def.Processes[rank]
 	p.group, p.def, p.rank = g, def, rank
-	p.machine.Name, p.machine.Rules = def.Name, proc.RulesOf(def)
+	s.step(p, proc.Input{Kind: proc.Defined, Name: def.Name, Rules: proc.RulesOf(def)})
 	p.socket = nil
 	if def.Socket != nil {
 		p.socket = g.sockets[def.Socket.URL]
@@ -280,6 +293,8 @@ func (s *Supervisor) exchange(g *group, def *spec.Group, made *parts, start []st
 			return &Error{Kind: StillRunning, Name: p.name()}
 		}
 	}
+	s.reaching += reaching(def) - reaching(g.def)
+	s.updateSubreaper()
 	before, names := g.procs, g.names
 	g.def, g.procs, g.names, g.sockets = def, nil, make(map[string]*process), made.sockets
 	for i := range def.Processes {
@@ -304,48 +319,8 @@ func (s *Supervisor) exchange(g *group, def *spec.Group, made *parts, start []st
 			s.reportRunning(p) // under its new definition
 		}
 	}
+	s.holdAuto(g)
 	s.snapshot.Store(nil)
 	s.startNamed(g, start)
 	return nil
-}
-
-// reconfigure puts a kept process's new log settings and rules in force.
-func (s *Supervisor) reconfigure(p *process, logs *[2]logChange) {
-	if logs != nil {
-		var apply []func()
-		for ch := range p.out {
-			out, change := &p.out[ch], logs[ch]
-			if !change.wanted {
-				continue
-			}
-			log, former := out.log, ""
-			out.path = change.options.Path
-			if out.auto != change.auto {
-				former, out.auto = out.auto, change.auto
-			}
-			apply = append(apply, func() {
-				if err := log.Configure(change.options); err != nil {
-					s.log.Warn("cannot change the log of " + p.machine.Name + ": " + err.Error())
-				}
-				removeAuto(former)
-			})
-		}
-		before, done := p.changed, make(chan struct{})
-		p.changed = done
-		go func() { // opening may wait for a stuck disk
-			defer close(done)
-			if before != nil {
-				<-before // so that the last change is the one that stands
-			}
-			for _, f := range apply {
-				f()
-			}
-		}()
-	}
-	for ch := range p.out {
-		if stream := p.out[ch].stream; stream != nil {
-			stream.Set(s.settings(p, state.Channel(ch)))
-		}
-	}
-	s.schedule(p) // its rules may have moved a deadline
 }

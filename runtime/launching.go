@@ -18,8 +18,8 @@ import (
 // overtakeAfter is how long a launch may delay those behind it in the queue.
 const overtakeAfter = 100 * time.Millisecond
 
-// job is a copy of what a launch needs, since it runs outside the loop.
-type job struct {
+// launchTask is a copy of what a launch needs, since it runs outside the loop.
+type launchTask struct {
 	p           *process
 	run         uint64
 	def         *spec.Process
@@ -31,18 +31,36 @@ type job struct {
 	orphans     *descendants // of the run before, to be ended first; nil for none
 	runName     string       // unlike that of any other run, for its cgroup
 	warn        func(text string)
-	beforeSpawn func(Change) // Options.BeforeSpawn; may be nil
-	change      Change       // its argument
+	beforeSpawn func(RunChange) // Options.BeforeSpawn; may be nil
+	change      RunChange       // its argument
 	forks       *atomic.Int32
+	ticket      *forkTicket
 	forkedAt    time.Time // before the fork, from when on it is counted in forks; zero for never
 }
 
-// launched is what came of a job.
+// forkTicket is taken once: by a launch that is about to fork, or by the loop, which
+// calls it off. So nothing is spawned that was called off, however long the launch
+// hangs before.
+type forkTicket struct{ taken atomic.Bool }
+
+func (t *forkTicket) take() bool { return t.taken.CompareAndSwap(false, true) }
+
+// queuedLaunch is a launch in the queue. It is over when the process has come to another run.
+type queuedLaunch struct {
+	p   *process
+	run uint64
+}
+
+func (q queuedLaunch) over() bool { return q.p == nil || q.p.run != q.run }
+
+// launched is what came of a launch.
 type launched struct {
-	job    job
+	task   launchTask
 	child  *launch.Child // nil when there is none
 	cgroup string        // the child's own, "" for none
-	pipes  launch.Pipes
+	// variable is in the environment of the run, "" for none: see descendants.
+	variable string
+	pipes    launch.Pipes
 	// failure is the spawn error when there never was a process.
 	failure string
 	// execFailed is set when the child failed before or in exec: it is treated as a
@@ -54,32 +72,45 @@ type launched struct {
 func (s *Supervisor) enqueue(p *process, e proc.Effect) {
 	p.run++
 	p.endOrphansFirst = e.OrphanGroup != 0
-	s.launchQueue = append(s.launchQueue, p)
+	p.ticket, p.calledOff = new(forkTicket), false
+	s.launchQueue = append(s.launchQueue, queuedLaunch{p, p.run})
 	s.advance()
+}
+
+// callOff calls off the launch of p unless its fork has begun, and reports whether
+// it is called off.
+func (s *Supervisor) callOff(p *process) bool {
+	if p.machine.Launching && !p.calledOff && p.ticket.take() {
+		p.calledOff = true
+		p.run++ // its place in the queue is nobody's
+		s.advance()
+	}
+	return p.calledOff
 }
 
 // advance begins the next launch unless one is under way.
 func (s *Supervisor) advance() {
-	for s.launching == nil && len(s.launchQueue) > 0 {
-		p := s.launchQueue[0]
-		s.launchQueue[0] = nil
+	for s.launching.over() && len(s.launchQueue) > 0 {
+		next := s.launchQueue[0]
+		s.launchQueue[0] = queuedLaunch{}
 		s.launchQueue = s.launchQueue[1:]
-		if !p.machine.Launching {
-			continue // given up meanwhile
+		if next.over() {
+			continue // called off meanwhile
 		}
-		s.launching, s.overtakeAt = p, time.Now().Add(overtakeAfter)
+		p := next.p
+		s.launching, s.overtakeAt = next, time.Now().Add(overtakeAfter)
 		s.launches++
-		j := job{p: p, run: p.run, def: p.def, group: p.group.def.Name, environ: s.opt.Environ,
+		t := launchTask{p: p, run: p.run, def: p.def, group: p.group.def.Name, environ: s.opt.Environ,
 			logs: [2]*logfile.Writer{p.out[0].log, p.out[1].log}, socket: p.socket, kernel: s.opt.kernel,
 			runName: s.cgroupName + "." + itoa(s.launches), warn: func(text string) { s.log.Warn(text) }, beforeSpawn: s.opt.BeforeSpawn,
-			forks:  &s.forks,
-			change: Change{Group: p.group.def.Name, Name: p.def.Name, Def: p.def, GroupPriority: p.group.def.Priority}}
+			forks: &s.forks, ticket: p.ticket,
+			change: RunChange{Group: p.group.def.Name, Name: p.def.Name, Def: p.def, GroupPriority: p.group.def.Priority}}
 		if p.endOrphansFirst {
 			orphans := p.orphans
-			j.orphans = &orphans
+			t.orphans = &orphans
 		}
 		s.inFlight.Go(func() { // the loop waits for its result until it ends itself
-			r := j.launch()
+			r := t.launch()
 			select {
 			case s.results <- r:
 			case <-s.done:
@@ -90,63 +121,72 @@ func (s *Supervisor) advance() {
 }
 
 // launch makes one process. It may block for as long as the disk does.
-func (j job) launch() launched {
-	if j.orphans != nil {
-		j.orphans.terminateAs(j.kernel, j.def)
+func (t launchTask) launch() launched {
+	if t.orphans != nil {
+		t.orphans.terminateAs(t.kernel, t.def)
 	}
-	command, err := commandOf(j.def, j.group, j.environ)
+	command, err := commandOf(t.def, t.group, t.environ)
 	if err != nil {
-		return launched{job: j, failure: err.Error()}
+		return launched{task: t, failure: err.Error()}
 	}
-	if err := j.openLogs(); err != nil {
+	if err := t.openLogs(); err != nil {
 		// Supervisor has one text for a log and for a pipe that cannot be opened.
-		failed := &launch.Error{Stage: launch.StagePipes, Err: err, Name: j.def.Name}
-		return launched{job: j, failure: failed.SpawnErr()}
+		failed := &launch.Error{Stage: launch.StagePipes, Err: err, Name: t.def.Name}
+		return launched{task: t, failure: failed.SpawnErr()}
 	}
-	if j.socket != nil {
-		if command.Socket, err = j.socket.Acquire(); err != nil {
-			closeLogs(j.logs[:])
-			return launched{job: j, failure: "cannot create socket for '" + j.def.Name + "': " + err.Error()}
+	if t.socket != nil {
+		if command.Socket, err = t.socket.Acquire(); err != nil {
+			closeLogs(t.logs[:])
+			return launched{task: t, failure: "cannot create socket for '" + t.def.Name + "': " + err.Error()}
 		}
 	}
-	command.Cgroup = j.makeCgroup()
+	command.Cgroup = t.makeCgroup()
+	variable := ""
+	if t.def.KillMode != spec.KillProcess && command.Cgroup == "" {
+		variable = runVariable + "=" + t.runName
+		command.Env = append(command.Env, variable)
+	}
 	var pipes launch.Pipes
-	command.Announce = func(p launch.Pipes) {
+	command.Announce = func(p launch.Pipes) bool {
 		pipes = p
-		if j.beforeSpawn != nil {
-			j.change.Started, j.change.Cgroup, j.change.Pipes = time.Now(), command.Cgroup, p
-			j.beforeSpawn(j.change)
+		if t.beforeSpawn != nil {
+			t.change.Started, t.change.Cgroup, t.change.Pipes = time.Now(), command.Cgroup, p
+			t.beforeSpawn(t.change)
 		}
-		j.forks.Add(1)
-		j.forkedAt = time.Now()
+		if !t.ticket.take() {
+			return false
+		}
+		t.forks.Add(1)
+		t.forkedAt = time.Now()
+		return true
 	}
-	child, err := j.kernel.Start(command)
+	child, err := t.kernel.Start(command)
 	if err == nil {
-		return launched{job: j, child: child, cgroup: command.Cgroup, pipes: pipes}
+		return launched{task: t, child: child, cgroup: command.Cgroup, variable: variable, pipes: pipes}
 	}
-	j.removeCgroup(command.Cgroup)
-	defer closeLogs(j.logs[:])
-	if j.socket != nil {
-		<-j.socket.Release()
+	t.removeCgroup(command.Cgroup)
+	defer closeLogs(t.logs[:])
+	if t.socket != nil {
+		<-t.socket.Release()
 	}
 	var failed *launch.Error
 	if !errors.As(err, &failed) {
-		return launched{job: j, failure: err.Error()}
+		return launched{task: t, failure: err.Error()}
 	}
 	if failed.InChild() {
-		j.stderr().Write(failed.ChildMessage())
+		t.stderr().Write(failed.ChildMessage())
 	}
 	if text := failed.SpawnErr(); text != "" {
-		return launched{job: j, failure: text}
+		return launched{task: t, failure: text}
 	}
-	return launched{job: j, execFailed: failed}
+	return launched{task: t, execFailed: failed}
 }
 
 // openLogs opens both logs or none.
-func (j job) openLogs() error {
-	for i, log := range j.logs {
+func (t launchTask) openLogs() error {
+	for i, log := range t.logs {
 		if err := log.Open(); err != nil {
-			closeLogs(j.logs[:i])
+			closeLogs(t.logs[:i])
 			return err
 		}
 	}
@@ -154,11 +194,11 @@ func (j job) openLogs() error {
 }
 
 // stderr is the log that the child's standard error would have gone to.
-func (j job) stderr() *logfile.Writer {
-	if j.def.RedirectStderr {
-		return j.logs[state.Stdout]
+func (t launchTask) stderr() *logfile.Writer {
+	if t.def.RedirectStderr {
+		return t.logs[state.Stdout]
 	}
-	return j.logs[state.Stderr]
+	return t.logs[state.Stderr]
 }
 
 // closeLogs ends the use of logs; it may block for as long as the disk does.
@@ -172,50 +212,49 @@ func closeLogs(logs []*logfile.Writer) {
 // loop learned its pid. An exit from before the fork is that of an earlier process.
 func (s *Supervisor) earlyExit(r launched) (exit launch.Exit, reaped bool) {
 	e, known := s.unknownExits[r.child.PID]
-	return e.Exit, known && !e.at.Before(r.job.forkedAt)
+	return e.Exit, known && !e.at.Before(r.task.forkedAt)
 }
 
-// discard kills a child whose launch was given up; release lets go of its
+// discard kills a child whose launch was abandoned; release lets go of its
 // socket. It may be called by the loop, and after its last turn.
 func (s *Supervisor) discard(r launched, release func(*launch.Socket)) {
 	if r.child == nil {
 		return
 	}
 	if _, reaped := s.earlyExit(r); !reaped { // else its pid may be another's
-		r.job.kernel.Signal(r.child.PID, syscall.SIGKILL)
+		r.task.kernel.Signal(r.child.PID, syscall.SIGKILL)
 	}
-	if r.cgroup != "" {
-		all := descendants{pgid: r.child.PID, cgroup: r.cgroup}
-		go all.terminate(r.job.kernel, syscall.SIGKILL, time.Now(), nil) // ends when the cgroup is empty
+	if all := (descendants{pgid: r.child.PID, cgroup: r.cgroup, variable: r.variable}); all.reachOutside() {
+		go all.terminate(r.task.kernel, syscall.SIGKILL, time.Now(), nil) // ends when none is left
 	}
 	for _, f := range []*os.File{r.child.Stdin, r.child.Stdout, r.child.Stderr} {
 		if f != nil {
 			f.Close()
 		}
 	}
-	if r.job.socket != nil {
-		release(r.job.socket)
+	if r.task.socket != nil {
+		release(r.task.socket)
 	}
-	go closeLogs(r.job.logs[:]) // ends with its work
+	go closeLogs(r.task.logs[:]) // ends with its work
 }
 
 // launchDone takes the result of a launch.
 func (s *Supervisor) launchDone(r launched) {
-	p := r.job.p
-	if !r.job.forkedAt.IsZero() {
+	p := r.task.p
+	if !r.task.forkedAt.IsZero() {
 		s.forks.Add(-1)
 	}
-	if s.launching == p {
-		s.launching, s.overtakeAt = nil, time.Time{}
+	if s.launching == (queuedLaunch{p, r.task.run}) {
+		s.launching, s.overtakeAt = queuedLaunch{}, time.Time{}
 	}
 	defer s.reportUnknownExits()
 	defer s.advance()
-	if r.job.run != p.run || !p.machine.Launching {
+	if r.task.run != p.run || !p.machine.Launching {
 		s.discard(r, func(socket *launch.Socket) { s.releaseSocket(p, socket) })
 		return
 	}
-	if r.job.orphans != nil {
-		s.reportEnded(p, r.job.orphans.pgid)
+	if r.task.orphans != nil {
+		s.reportEnded(p, r.task.orphans.pgid)
 	}
 	switch {
 	case r.child != nil:
@@ -233,7 +272,7 @@ func (s *Supervisor) started(p *process, r launched) {
 	c := r.child
 	s.byPID[c.PID] = p
 	p.starts++
-	p.descendants, p.pipes = descendants{pgid: c.PID, cgroup: r.cgroup}, r.pipes
+	p.descendants, p.pipes = descendants{pgid: c.PID, cgroup: r.cgroup, variable: r.variable}, r.pipes
 	p.out[0].opened, p.out[1].opened = true, true
 	e, dead := s.earlyExit(r)
 	p.began = 0
@@ -242,7 +281,7 @@ func (s *Supervisor) started(p *process, r launched) {
 	} else { // its pid is its own; /proc is no disk
 		p.began, _ = s.opt.kernel.StartTime(c.PID)
 	}
-	s.holdSocket(p, r.job.socket)
+	s.holdSocket(p, r.task.socket)
 	if c.Stdin != nil {
 		p.stdin = capture.NewStdin(c.Stdin)
 	}

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
@@ -17,7 +18,6 @@ const reapAtOnce = 100
 // Run is the loop. It returns nil after Shutdown, or when ctx has ended and
 // everything has been stopped in order; ErrRestart after Restart.
 func (s *Supervisor) Run(ctx context.Context) error {
-	defer close(s.done)
 	children := s.opt.children
 	if children == nil {
 		notices := make(chan os.Signal, 1) // one is enough: a turn reaps all there is
@@ -27,8 +27,9 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	}
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
-	over := ctx.Done()
+	over, gaveUp := ctx.Done(), s.gaveUp
 
+	s.updateSubreaper()
 	s.reap() // a child may have died before anybody listened
 	for !s.shutdown.over {
 		s.settle(timer)
@@ -46,16 +47,25 @@ func (s *Supervisor) Run(ctx context.Context) error {
 		case <-over:
 			over = nil // once
 			s.beginShutdown(state.MoodShutdown)
+		case <-gaveUp:
+			gaveUp = nil // once
 		}
 		s.expire(time.Now())
 		s.continueShutdown()
 	}
 	s.answer()
 	s.publish()
+	if h := s.heldAuto; h.p != nil {
+		log := h.p.out[h.ch].log
+		s.changeLogs(h.p, func() { _ = log.Release() })
+	}
+	s.stopReaping()
+	close(s.done)
 	go func() { // ends with the last launch
 		s.inFlight.Wait()
 		s.opt.kernel.Close()
 	}()
+	s.waitForLogs()
 	if s.Mood() == state.MoodRestarting {
 		return ErrRestart
 	}
@@ -68,7 +78,7 @@ func (s *Supervisor) settle(timer *time.Timer) {
 	s.deliver(now)
 	s.answer()
 	next := now.Add(time.Hour)
-	for _, at := range []time.Time{s.nextProcess(), s.overtakeAt, s.nextTick(), s.shutdown.nextReport, s.shutdown.listenersUntil, s.poolDeadline()} {
+	for _, at := range []time.Time{s.nextProcess(), s.overtakeAt, s.nextTick(), s.shutdown.nextReport, s.shutdown.listenersUntil, s.shutdown.patienceEnds(), s.poolDeadline()} {
 		if !at.IsZero() && at.Before(next) {
 			next = at
 		}
@@ -93,8 +103,8 @@ func (s *Supervisor) expire(now time.Time) {
 			break // it wants another look; let others have theirs first
 		}
 	}
-	if s.launching != nil && !now.Before(s.overtakeAt) {
-		s.launching, s.overtakeAt = nil, time.Time{} // stuck: let the next one go
+	if !s.overtakeAt.IsZero() && !now.Before(s.overtakeAt) {
+		s.launching, s.overtakeAt = queuedLaunch{}, time.Time{} // stuck: let the next one go
 		s.advance()
 	}
 	s.tick(now)
@@ -125,6 +135,13 @@ type unknownExit struct {
 	at time.Time
 }
 
+// logUnknownExit says what became of an orphan. One that came because we are a
+// subreaper is no news; as process 1, where all orphans of a container come to it,
+// Supervisor says it.
 func (s *Supervisor) logUnknownExit(e launch.Exit) {
-	s.log.Info("reaped unknown pid " + itoa(e.PID) + " (" + launch.Describe(e.Status) + ")")
+	level := slog.LevelInfo
+	if s.subreaper {
+		level = slog.LevelDebug
+	}
+	s.log.Log(context.Background(), level, "reaped unknown pid "+itoa(e.PID)+" ("+launch.Describe(e.Status)+")")
 }

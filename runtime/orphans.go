@@ -54,13 +54,14 @@ func (s *Supervisor) endOrphans(p *process) {
 		return
 	}
 	p.endingOrphans = true
+	p.orphansUntil = time.Now().Add(proc.Seconds(p.def.StopWaitSecs))
 	left, def, k := p.orphans, p.def, s.opt.kernel
 	s.offLoop(func() func() {
 		left.terminateAs(k, def)
 		return func() {
 			p.endingOrphans = false
 			if p.machine.OrphanGroup == left.pgid {
-				p.machine.OrphanGroup = 0
+				s.step(p, proc.Input{Kind: proc.OrphansEnded, PID: left.pgid})
 				s.reportEnded(p, left.pgid)
 			}
 			s.touch(p)

@@ -2,7 +2,6 @@ package runtime
 
 import (
 	"fmt"
-	"os"
 
 	"supervisord/runtime/launch"
 	"supervisord/runtime/logfile"
@@ -31,12 +30,12 @@ type logChange struct {
 // inForce is what a new definition takes over from the active group: a copy,
 // since it is read outside the loop. It is empty for a group that is new.
 type inForce struct {
-	slots   map[string]slot
-	sockets map[string]*launch.Socket // never changed, only replaced
+	processes map[string]activeProcess
+	sockets   map[string]*launch.Socket // never changed, only replaced
 }
 
-// slot is a process of the active group.
-type slot struct {
+// activeProcess is a process of the active group.
+type activeProcess struct {
 	def  *spec.Process // never changed, only replaced
 	auto [2]string     // its AUTO logs
 }
@@ -55,7 +54,7 @@ func (s *Supervisor) prepare(def *spec.Group, now inForce) (*parts, error) {
 			made.discard()
 			return nil, err
 		}
-		if old, stays := now.slots[d.Name]; stays {
+		if old, stays := now.processes[d.Name]; stays {
 			made.logs[d.Name] = made.changes(s, old, d)
 			continue
 		}
@@ -71,7 +70,7 @@ func (s *Supervisor) prepare(def *spec.Group, now inForce) (*parts, error) {
 
 // changes are the log settings of a process that stays, where they differ from
 // those it has.
-func (m *parts) changes(s *Supervisor, has slot, d *spec.Process) *[2]logChange {
+func (m *parts) changes(s *Supervisor, has activeProcess, d *spec.Process) *[2]logChange {
 	var c [2]logChange
 	for ch := range c {
 		old, new := outputOf(has.def, state.Channel(ch)), outputOf(d, state.Channel(ch))
@@ -82,7 +81,7 @@ func (m *parts) changes(s *Supervisor, has slot, d *spec.Process) *[2]logChange 
 		if old.Kind == spec.OutputAuto && new.Kind == spec.OutputAuto {
 			c[ch].auto = has.auto[ch]
 			c[ch].options = s.logOptions(d.Name, new, has.auto[ch])
-			c[ch].options.Mode = 0o600
+			c[ch].options.Mode, c[ch].options.Auto = 0o600, true
 			continue
 		}
 		c[ch].options, c[ch].auto = m.options(s, d, state.Channel(ch))
@@ -111,7 +110,7 @@ func (m *parts) options(s *Supervisor, d *spec.Process, ch state.Channel) (logfi
 		path = ""
 	case spec.OutputAuto:
 		var err error
-		auto, err = logfile.CreateAuto(s.opt.ChildLogDir, d.Name, ch.String(), s.opt.Identifier)
+		auto, err = logfile.CreateAuto(s.opt.ChildLogDir, d.Name, ch.String(), s.opt.Identifier, s.autoMark)
 		if err != nil {
 			s.log.Warn(fmt.Sprintf("cannot create the %s log of %s, it is not kept: %v", ch, d.Name, err))
 		}
@@ -120,16 +119,9 @@ func (m *parts) options(s *Supervisor, d *spec.Process, ch state.Channel) (logfi
 	}
 	options := s.logOptions(d.Name, out, path)
 	if auto != "" {
-		options.Mode = 0o600
+		options.Mode, options.Auto = 0o600, true
 	}
 	return options, auto
-}
-
-func (s *Supervisor) logOptions(name string, out spec.Output, path string) logfile.Options {
-	return logfile.Options{
-		Path: path, MaxBytes: out.MaxBytes, Backups: out.Backups, Syslog: out.Syslog, Tag: name,
-		Report: func(t logfile.Trouble) { s.log.Warn(name + ": " + t.String()) },
-	}
 }
 
 // socket makes a FastCGI socket ready, or takes over the one that is in use.
@@ -141,7 +133,7 @@ func (m *parts) socket(s *Supervisor, d *spec.Process, now inForce) error {
 	options := socketOptions(want)
 	if socket := now.sockets[want.URL]; socket != nil {
 		m.sockets[want.URL] = socket
-		for _, old := range now.slots {
+		for _, old := range now.processes {
 			if has := old.def.Socket; has != nil && has.URL == want.URL {
 				m.changed[socket] = socketOptions(has)
 				break
@@ -174,16 +166,5 @@ func (m *parts) discard() {
 	}
 	for socket, options := range m.changed {
 		_ = socket.Configure(options) // they could be had before
-	}
-}
-
-// removeAuto removes an AUTO log and its backups, so that updates do not pile
-// them up.
-func removeAuto(path string) {
-	if path == "" {
-		return
-	}
-	os.Remove(path)
-	for i := 1; os.Remove(fmt.Sprintf("%s.%d", path, i)) == nil; i++ {
 	}
 }

@@ -34,7 +34,7 @@ type process struct {
 	rank    int // index among the group's processes, which is the listener's index in its pool
 
 	out            [2]output       // by state.Channel
-	changed        <-chan struct{} // closed when the last change of their logs' settings is made; nil for none
+	changed        <-chan struct{} // closed when the last of changeLogs is done; nil for none
 	stdin          *capture.Stdin
 	socket         *launch.Socket // FastCGI: what its next start is given
 	heldSocket     *launch.Socket // FastCGI: kept open over restarts, until it stops; nil for none
@@ -42,6 +42,8 @@ type process struct {
 
 	// Of the present run, that is one launch and what came of it.
 	run         uint64
+	ticket      *forkTicket // of its launch
+	calledOff   bool        // there will be no process
 	descendants descendants // the zero value when nothing runs
 	pidfd       pidFD       // of a process that is not our child; nil for one that is
 	pipes       launch.Pipes
@@ -53,12 +55,13 @@ type process struct {
 	groupSignal syscall.Signal // to send to its group once pendingExit is dealt with; 0 for none
 
 	orphans         descendants // those that outlived the run before; valid while EndingGroup or OrphanGroup says so
-	endOrphansFirst bool        // the launch that is queued must end them first
+	endOrphansFirst bool        // the launch must end them first
 	endingOrphans   bool        // they are being ended although no launch is queued
+	orphansUntil    time.Time   // and may take until then
 	nextPoll        time.Time   // while EndingGroup: when to count them again
 	pollInterval    time.Duration
 
-	abandon            time.Time // at shutdown: when to stop waiting for its launch
+	abandoned          bool      // the end of the daemon does not wait for it any more
 	nextReport         time.Time // when to log that a request waits for its stop
 	waiters            []waiter
 	removed            bool
@@ -107,20 +110,12 @@ func (p *process) deadline() (at time.Time, ok bool) {
 		first(t)
 	}
 	first(p.nextPoll)
-	first(p.abandon)
 	first(p.nextReport)
 	return at, ok
 }
 
 // overdue does what is due for a process.
 func (s *Supervisor) overdue(p *process, now time.Time) {
-	if !p.abandon.IsZero() && !now.Before(p.abandon) {
-		p.abandon = time.Time{}
-		if p.machine.Launching {
-			p.run++ // a child that the launch makes after all is killed
-			s.step(p, proc.Input{Kind: proc.LaunchFailed, Text: "launch abandoned at shutdown"})
-		}
-	}
 	if !p.nextPoll.IsZero() && !now.Before(p.nextPoll) {
 		s.checkOrphans(p)
 	}
@@ -135,7 +130,7 @@ func (s *Supervisor) overdue(p *process, now time.Time) {
 // step gives the machine an input and does what it says. Refused is for the
 // caller, who asks only what the state allows; it needs no action.
 func (s *Supervisor) step(p *process, in proc.Input) {
-	failure := ""
+	failure, calledOff := "", false
 	for _, e := range p.machine.Step(time.Now(), in) {
 		switch e.Kind {
 		case proc.Log:
@@ -144,6 +139,8 @@ func (s *Supervisor) step(p *process, in proc.Input) {
 			s.emitState(p, e)
 		case proc.Launch:
 			s.enqueue(p, e)
+		case proc.Cancel:
+			calledOff = s.callOff(p)
 		case proc.Kill:
 			if err := s.kill(p, e); err != nil {
 				failure = err.Error()
@@ -152,6 +149,9 @@ func (s *Supervisor) step(p *process, in proc.Input) {
 	}
 	if failure != "" {
 		s.step(p, proc.Input{Kind: proc.KillFailed, Text: failure})
+	}
+	if calledOff {
+		s.step(p, proc.Input{Kind: proc.Cancelled})
 	}
 	if p.heldSocket != nil && p.idle() {
 		s.holdSocket(p, nil)
@@ -187,13 +187,13 @@ func (s *Supervisor) kill(p *process, e proc.Effect) error {
 	default:
 		err = s.opt.kernel.Signal(e.PID, sig)
 	}
-	if e.Group && p.descendants.cgroup != "" {
+	if e.Group && p.descendants.reachOutside() {
 		all, k := p.descendants, s.opt.kernel
 		s.offLoop(func() func() {
 			failed := all.signalOutsideGroup(k, sig)
 			return func() {
 				if failed != nil {
-					s.log.Warn(p.def.Name + ": cannot signal its cgroup: " + failed.Error())
+					s.log.Warn(p.def.Name + ": cannot signal all that belongs to it: " + failed.Error())
 				}
 			}
 		})
@@ -236,14 +236,18 @@ func exitOf(status syscall.WaitStatus) proc.Exit {
 // outputDone goes on with an exit when the output is read: which descendants
 // outlived the leader is looked up outside the loop, if any did.
 func (s *Supervisor) outputDone(p *process) {
-	left := p.descendants
-	if left.cgroup == "" && s.opt.kernel.SignalGroup(left.pgid, 0) == syscall.ESRCH {
+	left, run := p.descendants, p.run
+	if !left.reachOutside() && s.opt.kernel.SignalGroup(left.pgid, 0) == syscall.ESRCH {
 		s.finish(p, left, 0)
 		return
 	}
 	s.offLoop(func() func() {
-		survivors := left.count(s.opt.kernel)
-		return func() { s.finish(p, left, survivors) }
+		orphans := left.count(s.opt.kernel)
+		return func() {
+			if p.run == run && p.pendingExit != nil { // it is not abandoned
+				s.finish(p, left, orphans)
+			}
+		}
 	})
 }
 
@@ -254,7 +258,7 @@ func (s *Supervisor) offLoop(work func() func()) {
 }
 
 // finish tells the machine of an exit and of how many outlived it.
-func (s *Supervisor) finish(p *process, left descendants, survivors int) {
+func (s *Supervisor) finish(p *process, left descendants, orphans int) {
 	exit := *p.pendingExit
 	p.pendingExit, p.orphans, p.descendants = nil, left, descendants{}
 	defer func() { p.groupSignal = 0 }()
@@ -264,13 +268,13 @@ func (s *Supervisor) finish(p *process, left descendants, survivors int) {
 	}
 	s.closeStdin(p)
 	for ch := range p.out {
-		go p.out[ch].close() // ends with the stream's work
+		s.closing.Go(p.out[ch].close) // ends with the stream's work
 		p.out[ch].stream, p.out[ch].opened = nil, false
 	}
 	if p.group.pool != nil {
 		s.listenerExited(p)
 	}
-	s.step(p, proc.Input{Kind: proc.Exited, Exit: exit, Ended: p.exitedAt, Survivors: survivors, Cgroup: left.cgroup != ""})
+	s.step(p, proc.Input{Kind: proc.Exited, Exit: exit, Ended: p.exitedAt, Orphans: orphans, Cgroup: left.cgroup != ""})
 	if p.machine.EndingGroup {
 		if p.groupSignal != 0 {
 			s.signalOrphans(p, p.groupSignal)
@@ -278,7 +282,7 @@ func (s *Supervisor) finish(p *process, left descendants, survivors int) {
 		p.pollInterval = firstPoll
 		p.nextPoll = time.Now().Add(p.pollInterval)
 		s.schedule(p)
-	} else if survivors == 0 || !p.machine.Rules.Whole() {
+	} else if orphans == 0 || !p.machine.Rules.Whole() {
 		s.reportEnded(p, left.pgid)
 	} // else when the orphans have ended, too
 }

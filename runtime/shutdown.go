@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +14,21 @@ import (
 // reportDeaths is how often the log says what a shutdown waits for.
 const reportDeaths = 3 * time.Second
 
+// listenerGrace is how long listeners may take, before they are stopped, for the
+// events of those that were stopped before them.
+const listenerGrace = time.Second
+
+const (
+	// endPatience is how long an orderly end waits in all, over every stage and the
+	// closing of the logs, while no child has time left that its stopwaitsecs gives
+	// it: for disks that hold up the last output, a launch or a socket, for
+	// listeners, and for a process that does not go although it was killed. Then
+	// disks are given up on.
+	endPatience = 3 * time.Second
+	// lastMoment is what logs that are being closed get of it at least.
+	lastMoment = 100 * time.Millisecond
+)
+
 // shutdown is how far an orderly end has come.
 type shutdown struct {
 	groups         []*group   // those still to be stopped, the last one first
@@ -21,11 +37,32 @@ type shutdown struct {
 	over           bool
 	nextReport     time.Time
 	listenersUntil time.Time // until when listeners may take the events of what has ended
+
+	patience time.Duration // what is left of endPatience
+	spending time.Time     // since when it is being spent; zero while a child has time
+	awaited  *process      // one of left that has time; nil when none had at the last look
 }
 
-// listenerGrace is how long listeners may take, before they are stopped, for the
-// events of those that were stopped before them.
-const listenerGrace = time.Second
+// GiveUpOnDisks makes an orderly end, under way or to come, wait no longer for
+// what no child has to do with: a log that hangs, a launch that has not come back,
+// a listener's last events. Every child keeps its stopwaitsecs. It is for who is
+// asked a second time to end; the end does it by itself after three seconds of such
+// waiting. It never waits, may be called from any goroutine and more than once.
+func (s *Supervisor) GiveUpOnDisks() { s.giveUpOnce.Do(func() { close(s.gaveUp) }) }
+
+// DisksGivenUp is closed once GiveUpOnDisks was called, or the end has done so by
+// itself: whoever waits for a disk on the daemon's way out goes on without it.
+func (s *Supervisor) DisksGivenUp() <-chan struct{} { return s.gaveUp }
+
+// givenUp reports whether disks were given up on.
+func (s *Supervisor) givenUp() bool {
+	select {
+	case <-s.gaveUp:
+		return true
+	default:
+		return false
+	}
+}
 
 // beginShutdown begins an orderly end; a shutdown also overrides a restart that is
 // under way.
@@ -41,9 +78,12 @@ func (s *Supervisor) beginShutdown(m state.Mood) {
 	close(s.stopping)
 	s.emit(event.SupervisorStopping())
 	s.shutdown.groups = s.ordered()
+	s.shutdown.patience = endPatience
+	s.launchQueue = nil
 	for _, g := range s.groups {
 		for _, p := range g.procs {
-			p.machine.Frozen = true
+			s.callOff(p) // it is stopped when it is its turn
+			s.step(p, proc.Input{Kind: proc.Freeze})
 		}
 	}
 }
@@ -57,10 +97,13 @@ func (s *Supervisor) continueShutdown() {
 	if s.Mood() == state.MoodRunning || h.over {
 		return
 	}
+	now := time.Now()
+	s.spendPatience(now)
 	for len(h.groups) > 0 {
 		last := h.groups[len(h.groups)-1]
 		if !h.stopping {
 			if s.listenersBusy(last) {
+				s.beginSpending(now)
 				s.reportWaiting() // it also keeps its time ahead of the timer
 				return
 			}
@@ -68,17 +111,109 @@ func (s *Supervisor) continueShutdown() {
 			h.left = slices.Clone(last.procs)
 			s.stopGroup(last)
 		}
-		// Who is down stays down: nothing is started any more.
-		for n := len(h.left); n > 0 && h.left[n-1].down(); n = len(h.left) {
-			h.left = h.left[:n-1]
-		}
-		if len(h.left) > 0 {
+		if s.stageWaits(now) {
 			s.reportWaiting()
 			return
 		}
-		h.groups, h.stopping = h.groups[:len(h.groups)-1], false
+		h.groups, h.stopping, h.left = h.groups[:len(h.groups)-1], false, nil
 	}
 	h.over = true
+}
+
+// stageWaits reports whether a process of this stage is not down yet.
+func (s *Supervisor) stageWaits(now time.Time) bool {
+	h, final := &s.shutdown, s.Mood() == state.MoodShutdown
+	over := func(p *process) bool {
+		if !p.down() && !p.hasTime(now, final) && s.givenUp() {
+			s.abandon(p)
+		}
+		return p.down() || p.abandoned
+	}
+	// Who is down stays down: nothing is started any more.
+	for n := len(h.left); n > 0 && over(h.left[n-1]); n = len(h.left) {
+		h.left = h.left[:n-1]
+	}
+	if len(h.left) == 0 {
+		return false
+	}
+	if h.awaited == nil || !h.awaited.hasTime(now, final) {
+		look := h.left
+		if h.awaited == nil && !h.spending.IsZero() {
+			look = s.touched // the others have not changed since the last look
+		}
+		h.awaited = nil
+		for _, p := range slices.Backward(look) {
+			if p.group == h.left[0].group && p.hasTime(now, final) {
+				h.awaited = p
+				break
+			}
+		}
+	}
+	if h.awaited == nil {
+		s.beginSpending(now)
+	} else {
+		h.spending = time.Time{}
+	}
+	return true
+}
+
+// hasTime reports whether an end has to wait for a process because its definition
+// gives it that time. One that was killed has none, unless the daemon is to go on
+// with another life, in which nothing may run twice.
+func (p *process) hasTime(now time.Time, final bool) bool {
+	m := &p.machine
+	switch {
+	case m.Launching, p.pendingExit != nil:
+		return false
+	case m.State == state.Stopping:
+		return !m.Killed || !final
+	}
+	return p.endingOrphans && now.Before(p.orphansUntil)
+}
+
+// spendPatience takes the time since the last turn off the patience, if it was
+// being spent, and gives up on disks when nothing is left of it.
+func (s *Supervisor) spendPatience(now time.Time) {
+	h := &s.shutdown
+	if h.spending.IsZero() {
+		return
+	}
+	h.patience -= now.Sub(h.spending)
+	h.spending = now
+	if h.patience <= 0 && !s.givenUp() {
+		s.log.Error(fmt.Sprintf("the end has waited %v for disks and whatever else is no child, and goes on without it", endPatience))
+		s.GiveUpOnDisks()
+	}
+}
+
+func (s *Supervisor) beginSpending(now time.Time) {
+	if h := &s.shutdown; h.spending.IsZero() {
+		h.spending = now
+	}
+}
+
+// patienceEnds is when the patience is used up if it goes on being spent; zero for
+// never.
+func (h *shutdown) patienceEnds() time.Time {
+	if h.spending.IsZero() || h.patience <= 0 {
+		return time.Time{}
+	}
+	return h.spending.Add(h.patience)
+}
+
+// abandon has the end go on without a process that is not down and has no time
+// left.
+func (s *Supervisor) abandon(p *process) {
+	p.abandoned = true
+	switch {
+	case p.machine.Launching:
+		p.run++ // a child that the launch makes after all is killed
+		s.step(p, proc.Input{Kind: proc.LaunchFailed, Text: "launch abandoned at shutdown"})
+	case p.pendingExit != nil:
+		s.finish(p, p.descendants, 0)
+	case p.machine.State == state.Stopping:
+		s.log.Error(fmt.Sprintf("%s (pid %d) does not end, and is left alone", p.def.Name, p.machine.PID))
+	}
 }
 
 // listenersBusy reports whether a pool still has events for its listeners, or waits
@@ -89,7 +224,7 @@ func (s *Supervisor) listenersBusy(g *group) bool {
 		return p.machine.State == state.Running &&
 			(g.pool.Waiting() > 0 || g.pool.Listener(p.rank).State == state.Busy)
 	}
-	if g.pool == nil || !slices.ContainsFunc(g.procs, busy) {
+	if g.pool == nil || s.givenUp() || !slices.ContainsFunc(g.procs, busy) {
 		h.listenersUntil = time.Time{}
 		return false
 	}
@@ -113,17 +248,37 @@ func (p *process) down() bool {
 func (s *Supervisor) stopGroup(g *group) {
 	members := g.byPriority()
 	slices.Reverse(members)
-	now := time.Now()
 	for _, p := range members {
 		s.step(p, proc.Input{Kind: proc.Shutdown})
 		if p.machine.State.InRunning() {
 			s.step(p, proc.Input{Kind: proc.Stop})
 		}
-		if p.machine.Launching {
-			p.abandon = now.Add(proc.Seconds(max(p.def.StopWaitSecs, 1)))
-			s.schedule(p)
-		}
 		s.endOrphans(p)
+	}
+}
+
+// waitForLogs waits for what is being done to logs, as long as there is patience. It
+// is called after the last turn.
+func (s *Supervisor) waitForLogs() {
+	closed := make(chan struct{})
+	go func() { // ends with their disks
+		s.closing.Wait()
+		close(closed)
+	}()
+	limit := time.NewTimer(max(s.shutdown.patience, lastMoment))
+	defer limit.Stop()
+	gaveUp := s.gaveUp
+	for {
+		select {
+		case <-closed:
+			return
+		case <-limit.C:
+			s.GiveUpOnDisks()
+			return
+		case <-gaveUp:
+			gaveUp = nil
+			limit.Reset(lastMoment)
+		}
 	}
 }
 

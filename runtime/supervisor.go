@@ -16,6 +16,7 @@ import (
 	"supervisord/runtime/capture"
 	"supervisord/runtime/event"
 	"supervisord/runtime/launch"
+	"supervisord/runtime/logfile"
 	"supervisord/runtime/state"
 )
 
@@ -36,6 +37,9 @@ type Options struct {
 	StripANSI bool
 	// EchoOutput writes captured output to the activity log at its debug level.
 	EchoOutput bool
+	// Subreaper makes orphans of all programs ours, so that they are reaped; those
+	// with a killmode are always given that, where the system can. Linux.
+	Subreaper bool
 	// Logger takes the activity log; nil discards it.
 	Logger *slog.Logger
 	// Serials continue the numbers of events over a restart; nil begins at 0.
@@ -46,11 +50,11 @@ type Options struct {
 	Print func(data []byte)
 	// OnChange is told of each process that begins or ends, and of each that is
 	// under another definition, from the loop; it must not block. It may be nil.
-	OnChange func(Change)
+	OnChange func(RunChange)
 	// BeforeSpawn is told of each process that is about to begin, from a goroutine that
 	// may wait: the fork does. A daemon that is killed between the two can find it
 	// by its pipes. It may be nil.
-	BeforeSpawn func(Change)
+	BeforeSpawn func(RunChange)
 
 	// kernel and children are replaced by tests; nil is the real machine.
 	kernel   kernel
@@ -64,6 +68,8 @@ type kernel interface {
 	Signal(pid int, sig syscall.Signal) error
 	SignalGroup(pgid int, sig syscall.Signal) error
 	GroupMembers(pgid int) []int
+	Strays(pgid int, variable string) []launch.Identity
+	SetSubreaper(on bool) error
 	StartTime(pid int) (uint64, error)
 	Cgroups() (cgroups, error)
 	OpenPidFD(launch.Identity) (pidFD, error)
@@ -71,8 +77,9 @@ type kernel interface {
 	Close() // when the last Start has ended
 }
 
-// Supervisor is the process table. Its methods may be called from any
-// goroutine while Run runs, and refuse with ShuttingDown once it has ended.
+// Supervisor is the process table. Its methods may be called from any goroutine; they
+// wait for Run to begin, and refuse with ShuttingDown once it has ended. Snapshot, Info
+// and Active then go by the last table there was.
 type Supervisor struct {
 	// Fixed after New.
 	opt      Options
@@ -82,29 +89,37 @@ type Supervisor struct {
 	results  chan launched
 	done     chan struct{} // closed when the loop has ended
 	stopping chan struct{} // closed when an orderly end begins
+	gaveUp   chan struct{} // closed when disks are given up on
 
 	cgroupName string // prefix of the names of our cgroups, which no other daemon has
+	autoMark   string // in the names of our AUTO logs, which no other daemon has
 
-	mood     atomic.Int32
-	forks    atomic.Int32             // begun, with a result that the loop has not taken yet
-	snapshot atomic.Pointer[snapshot] // nil when it would be out of date
+	mood       atomic.Int32
+	giveUpOnce sync.Once                // guards the closing of gaveUp
+	forks      atomic.Int32             // begun, with a result that the loop has not taken yet
+	snapshot   atomic.Pointer[snapshot] // nil when it would be out of date
 
 	// Everything below is owned by the loop.
-	groups       []*group // in activation order
-	pools        []*group // those of them that are pools of listeners
-	byName       map[string]*group
-	byPID        map[int]*process
-	queue        deadlines
-	launchQueue  []*process     // launches that wait for their turn
-	inFlight     sync.WaitGroup // launches under way
-	launches     int            // how many were begun, ever
-	launching    *process       // whose launch the queue waits for; nil for none
-	overtakeAt   time.Time      // when the queue goes on without it
-	unknownExits map[int]unknownExit
-	ticked       time.Time // when the ticks were last looked at
-	begun        bool      // Begin was called: groups that come now are started
-	shutdown     shutdown
-	touched      []*process // processes that changed in this turn
+	groups          []*group // in activation order
+	pools           []*group // those of them that are pools of listeners
+	byName          map[string]*group
+	byPID           map[int]*process
+	queue           deadlines
+	launchQueue     []queuedLaunch // launches that wait
+	inFlight        sync.WaitGroup // launches under way
+	closing         sync.WaitGroup // closings, changes and removals of logs under way
+	launches        int            // how many were begun, ever
+	launching       queuedLaunch   // which the queue waits for, unless it is over
+	overtakeAt      time.Time      // when the queue goes on without it
+	unknownExits    map[int]unknownExit
+	heldAuto        heldAuto
+	reaching        int       // processes of the table with a killmode that reaches further than the process
+	subreaper       bool      // orphans come to us because we asked for it
+	subreaperFailed bool      // and it was said that we cannot
+	ticked          time.Time // when the ticks were last looked at
+	begun           bool      // Begin was called: groups that come now are started
+	shutdown        shutdown
+	touched         []*process // processes that changed in this turn
 }
 
 // fact is one thing that a stream found out.
@@ -114,7 +129,7 @@ type fact struct {
 	capture.Fact
 }
 
-// New makes a supervisor without groups. Call Run before anything else.
+// New makes a supervisor without groups. Nothing is done before Run is called.
 func New(o Options) *Supervisor {
 	if o.Identifier == "" {
 		o.Identifier = "supervisor"
@@ -139,8 +154,10 @@ func New(o Options) *Supervisor {
 		results:  make(chan launched),
 		done:     make(chan struct{}),
 		stopping: make(chan struct{}),
+		gaveUp:   make(chan struct{}),
 
 		cgroupName: strings.ToLower(rand.Text()[:10]),
+		autoMark:   logfile.NewAutoMark(),
 
 		byName:       make(map[string]*group),
 		byPID:        make(map[int]*process),
@@ -150,8 +167,8 @@ func New(o Options) *Supervisor {
 	return s
 }
 
-// Stopping is closed when a shutdown or a restart begins: from then on nothing
-// is added or started any more.
+// Stopping is closed when a shutdown or a restart begins: from then on nothing is
+// added, and nothing is spawned but by a fork that is under way.
 func (s *Supervisor) Stopping() <-chan struct{} { return s.stopping }
 
 // Mood is the daemon's state. It never blocks.
@@ -167,8 +184,13 @@ func (machineKernel) Reap(max int) []launch.Exit                 { return launch
 func (machineKernel) Signal(pid int, sig syscall.Signal) error   { return launch.Signal(pid, sig) }
 func (machineKernel) SignalGroup(pg int, s syscall.Signal) error { return launch.SignalGroup(pg, s) }
 func (machineKernel) GroupMembers(pgid int) []int                { return launch.GroupMembers(pgid) }
+func (machineKernel) SetSubreaper(on bool) error                 { return launch.SetSubreaper(on) }
 func (machineKernel) StartTime(pid int) (uint64, error)          { return launch.StartTime(pid) }
 func (k machineKernel) Cgroups() (cgroups, error)                { return k.cgroups() }
+
+func (machineKernel) Strays(pgid int, variable string) []launch.Identity {
+	return launch.Strays(pgid, variable)
+}
 
 func (machineKernel) Reopen(pid int, pipes launch.Pipes) (stdout, stderr *os.File) {
 	return launch.Reopen(pid, pipes)

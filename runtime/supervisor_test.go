@@ -248,8 +248,8 @@ func TestHangingUp(t *testing.T) {
 	}, program("web", nil))
 }
 
-// A launch that is stuck delays its own process alone, and a shutdown does not
-// wait for it for ever; what comes of it after all is ended.
+// A launch that is stuck in its fork delays its own process alone, and a shutdown
+// does not wait for it for ever; what comes of it after all is ended.
 func TestStuckLaunch(t *testing.T) {
 	inBubble(t, func(b *bench) {
 		if len(b.kernel.begun()) != 0 {
@@ -259,9 +259,9 @@ func TestStuckLaunch(t *testing.T) {
 		if diff := cmp.Diff([]string{"web"}, b.kernel.begun()); diff != "" {
 			t.Fatalf("started: %s", diff)
 		}
-		b.expect("stuck", state.Starting)
+		b.expect("stuck in exec", state.Starting)
 		b.sup.Shutdown(background)
-		b.after(10 * time.Second)
+		b.after(endPatience + lastMoment)
 		if b.sup.Mood() != state.MoodShutdown {
 			t.Error("not shut down")
 		}
@@ -272,10 +272,10 @@ func TestStuckLaunch(t *testing.T) {
 		}
 		close(b.kernel.hold)
 		b.after(0)
-		if diff := cmp.Diff([]string{"web", "stuck"}, b.kernel.begun()); diff != "" {
+		if diff := cmp.Diff([]string{"web", "stuck in exec"}, b.kernel.begun()); diff != "" {
 			t.Fatalf("started: %s", diff)
 		}
-	}, program("stuck", func(p *spec.Process) { p.Priority = 1 }), program("web", nil))
+	}, program("stuck in exec", func(p *spec.Process) { p.Priority = 1 }), program("web", nil))
 }
 
 func TestUnknownPidIsReported(t *testing.T) {

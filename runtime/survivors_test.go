@@ -22,7 +22,7 @@ func (b *bench) survivor(name string, edit func(*spec.Process)) Survivor {
 	b.kernel.pids++
 	b.kernel.names[b.kernel.pids] = name
 	g := program(name, edit)
-	c := Change{
+	c := RunChange{
 		Group: name, Name: name, PID: b.kernel.pids, StartTime: uint64(b.kernel.pids), Started: b.epoch.Add(-time.Hour),
 		GroupPriority: g.Priority, Def: &g.Processes[0],
 	}
@@ -285,7 +285,7 @@ func TestSurvivorWithoutALeader(t *testing.T) {
 func TestRunningIsTold(t *testing.T) {
 	var told []string
 	var mu sync.Mutex
-	running := func(c Change) {
+	running := func(c RunChange) {
 		mu.Lock()
 		defer mu.Unlock()
 		what := "ended"

@@ -135,15 +135,6 @@ func BenchmarkLook(b *testing.B) {
 	}
 }
 
-func BenchmarkParse(b *testing.B) {
-	text := []byte(programText(1, 3))
-	b.SetBytes(int64(len(text)))
-	b.ReportAllocs()
-	for b.Loop() {
-		parse(text)
-	}
-}
-
 func BenchmarkHash(b *testing.B) {
 	h, main := writeTree(b, 5000)
 	cfg, err := Load(h, main, Options{})
@@ -152,7 +143,7 @@ func BenchmarkHash(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		cfg.Hash()
+		fingerprint(cfg)
 	}
 }
 

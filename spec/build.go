@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"supervisord/spec/value"
 )
 
 // builder makes a Config of the sections of all files.
@@ -20,8 +22,8 @@ type builder struct {
 	hostname string
 	textual  bool
 
-	envNames *Names // ENV_x
-	names    *Names // here and ENV_x
+	envNames *value.Names // ENV_x
+	names    *value.Names // here and ENV_x
 
 	daemonEnv  Env
 	daemonUser string // user of [supervisord], expanded
@@ -46,8 +48,8 @@ func newBuilder(l *load) *builder {
 	}
 	b.textual = b.byName["include"] != nil || l.options.Watch != nil
 	env := environ(l.host)
-	b.envNames = (*Names)(nil).WithEnv(env)
-	b.names = b.envNames.With(TextVar("here", b.cfg.Here))
+	b.envNames = (*value.Names)(nil).WithEnv(env)
+	b.names = b.envNames.With(value.TextVar("here", b.cfg.Here))
 	b.context = buildContext{
 		textual: b.textual, here: b.cfg.Here, hostname: b.hostname, cwd: b.host.cwd, uid: l.host.UID(), env: env,
 	}
@@ -109,11 +111,20 @@ func (b *builder) parseErrors() {
 		if i == 1 {
 			b.errs = append(b.errs, including...)
 		}
-		b.errs = append(b.errs, from.doc.errors(from.shown)...)
+		b.errs = append(b.errs, from.parseErrors()...)
 	}
 	if len(b.load.sources) < 2 {
 		b.errs = append(b.errs, including...)
 	}
+}
+
+// parseErrors are the lines of a file that could not be read, in Supervisor's order.
+func (s *source) parseErrors() []*Error {
+	var errs []*Error
+	for _, m := range s.doc.Mistakes(s.shown) {
+		errs = append(errs, &Error{File: s.shown, Line: m.Line, Section: m.Section, Text: m.Text, Plain: m.Plain, Hint: m.Hint})
+	}
+	return errs
 }
 
 // supervisord reads the daemon's own section, without which there is no
@@ -344,7 +355,7 @@ func (b *builder) checkUnique() {
 	names := make(map[string]*Group, len(groups))
 	for _, g := range groups {
 		if first := names[g.Name]; first != nil {
-			b.duplicate(first.Origin, g.Origin, fmt.Sprintf("the group name %s is taken by [%s]", PyRepr(g.Name), first.Origin.Section))
+			b.duplicate(first.Origin, g.Origin, fmt.Sprintf("the group name %s is taken by [%s]", value.PyRepr(g.Name), first.Origin.Section))
 			continue
 		}
 		names[g.Name] = g
@@ -366,7 +377,7 @@ func (b *builder) checkUniqueProcesses(g *Group, wrong map[string]bool) {
 		}
 		if first := names[p.Name]; first != nil {
 			b.duplicate(first.Origin, p.Origin, fmt.Sprintf("the process name %s is taken in group %s by [%s]",
-				PyRepr(p.Name), g.Name, first.Origin.Section))
+				value.PyRepr(p.Name), g.Name, first.Origin.Section))
 			continue
 		}
 		names[p.Name] = p

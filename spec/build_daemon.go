@@ -6,6 +6,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"supervisord/spec/value"
 )
 
 // daemon reads [supervisord].
@@ -31,6 +33,8 @@ func (b *builder) daemon(r *reader) Daemon {
 	d.StripANSI = get(r, "strip_ansi", false, asBool)
 	d.Environment = b.daemonEnvironment(r)
 	d.Survivors = get(r, "survivors", "stop", asSurvivors)
+	d.ReplyMemory = get(r, "reply_memory", defaultReplyMemory, asReplyMemory)
+	d.Subreaper = get(r, "subreaper", false, asBool)
 	b.daemonUser, b.hasUser = user, hasUser
 	d.LogFile = b.absoluteLog(d.LogFile)
 	d.PidFile = b.absolute(d.PidFile)
@@ -39,24 +43,39 @@ func (b *builder) daemon(r *reader) Daemon {
 }
 
 // asMainLog is a path, or the word syslog.
-var asMainLog = kind[string]{func(h Host, s string) (string, error) {
+var asMainLog = kind[string]{"log", func(h value.Host, s string) (string, error) {
 	if s == "syslog" {
 		return s, nil
 	}
-	return ExistingDirPath(h, s)
-}, asDirPath.hint}
+	return value.ExistingDirPath(h, s)
+}, asDirPath.hint, textForm}
 
 // asSurvivors is ours beyond Supervisor.
 var asSurvivors = oneOf("survivors", "stop", "adopt", "ignore")
 
+// asReplyMemory is ours beyond Supervisor. With less, no status of a few hundred
+// programs could be told.
+var asReplyMemory = pure("reply_memory", func(s string) (int64, error) {
+	n, err := value.ParseBytes(s)
+	if err == nil && n < leastReplyMemory {
+		err = fmt.Errorf("invalid 'reply_memory' value %s: too little", value.PyRepr(s))
+	}
+	return n, err
+}, number[int64](), "a size of 4MB or more")
+
+const (
+	defaultReplyMemory = 64 << 20
+	leastReplyMemory   = 4 << 20
+)
+
 // oneOf is a kind that knows a few words, in any case.
 func oneOf(key string, words ...string) kind[string] {
-	return pure(func(s string) (string, error) {
-		if low := strings.ToLower(strip(s)); slices.Contains(words, low) {
+	return pure(key, func(s string) (string, error) {
+		if low := strings.ToLower(value.Strip(s)); slices.Contains(words, low) {
 			return low, nil
 		}
-		return "", fmt.Errorf("invalid '%s' value %s", key, PyRepr(s))
-	}, strings.Join(words[:len(words)-1], ", ")+" or "+words[len(words)-1])
+		return "", fmt.Errorf("invalid '%s' value %s", key, value.PyRepr(s))
+	}, textForm, alternatives(words))
 }
 
 // checked is a kind of path, or any text where the value is the daemon's own:
@@ -78,7 +97,7 @@ func (b *builder) daemonEnvironment(r *reader) Env {
 		return Env{}
 	}
 	names := r.names
-	r.names = names.With(TextVar("host_node_name", b.hostname))
+	r.names = names.With(value.TextVar("host_node_name", b.hostname))
 	text, ok := r.expand(e, r.section.name+".environment")
 	r.names = names
 	if !ok {
@@ -155,7 +174,7 @@ func (b *builder) user(r *reader) *Account {
 	if !b.hasUser {
 		return nil
 	}
-	account, err := ParseUser(b.host, b.daemonUser)
+	account, err := value.ParseUser(b.host, b.daemonUser)
 	switch {
 	case err == nil:
 		return account

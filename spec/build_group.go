@@ -5,7 +5,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
+
+	"supervisord/runtime/state"
+	"supervisord/spec/value"
 )
 
 // Prefixes of section names.
@@ -20,11 +22,18 @@ const (
 	unixPrefix     = "unix_http_server"
 )
 
+// The fields of groups that a section gives as they are.
+var (
+	priorityField = pick(groupFields, "priority")
+	bufferField   = pick(listenerFields, "buffer_size")
+	stallField    = pick(listenerFields, "stall_timeout")
+)
+
 // programGroup makes the group of a program that no [group:x] names.
 func (b *builder) programGroup(r *reader) Group {
 	g := Group{Kind: KindProgram, Origin: r.section.origin}
 	g.Name = r.name()
-	g.Priority = get(r, "priority", 999, asInt)
+	read(r, priorityField, &g)
 	g.Processes = b.processes(r, g.Name, nil)
 	return g
 }
@@ -33,7 +42,7 @@ func (b *builder) programGroup(r *reader) Group {
 func (b *builder) fastCGIGroup(r *reader) Group {
 	g := Group{Kind: KindFastCGI, Origin: r.section.origin}
 	g.Name = r.name()
-	g.Priority = get(r, "priority", 999, asInt)
+	read(r, priorityField, &g)
 	g.Processes = b.processes(r, g.Name, b.socket(r))
 	return g
 }
@@ -45,7 +54,7 @@ func (b *builder) listenerGroup(r *reader) Group {
 	g.Priority = get(r, "priority", -1, asInt)
 	l := &Listener{ResultHandler: standardHandler}
 	g.Listener = l
-	l.BufferSize = get(r, "buffer_size", 10, asInt)
+	read(r, bufferField, l)
 	if l.BufferSize < 1 {
 		r.report("buffer_size", fmt.Sprintf("[%s] section sets invalid buffer_size (%d)", r.section.name, l.BufferSize),
 			"the number of events that may wait, at least 1")
@@ -60,7 +69,7 @@ func (b *builder) listenerGroup(r *reader) Group {
 			"it will interfere with the eventlistener protocol", r.section.name), "leave redirect_stderr out")
 	}
 	g.Processes = b.processes(r, g.Name, nil)
-	l.StallTimeout = get(r, "stall_timeout", 0*time.Second, asDuration)
+	read(r, stallField, l)
 	return g
 }
 
@@ -93,10 +102,10 @@ func events(r *reader) []string {
 	}
 	var list []string
 	for _, word := range strings.Split(text, ",") {
-		word = strings.ToUpper(strip(word))
+		word = strings.ToUpper(value.Strip(word))
 		if !slices.Contains(eventTypes, word) {
 			hint := "no such type"
-			if near := nearest(word, eventTypes); near != "" {
+			if near := value.Nearest(word, eventTypes); near != "" {
 				hint = "did you mean " + near + "?"
 			} else if word == "" {
 				hint = "remove the comma that nothing follows"
@@ -110,28 +119,19 @@ func events(r *reader) []string {
 	return slices.Compact(list)
 }
 
-// eventTypes are the names that events= knows: Supervisor's, then ours.
-//
-// Source: contract/events.md section 1; reconciler.md, Seeing it.
-var eventTypes = []string{
-	"EVENT",
-	"PROCESS_STATE", "PROCESS_STATE_STARTING", "PROCESS_STATE_RUNNING", "PROCESS_STATE_BACKOFF",
-	"PROCESS_STATE_STOPPING", "PROCESS_STATE_EXITED", "PROCESS_STATE_STOPPED", "PROCESS_STATE_FATAL",
-	"PROCESS_STATE_UNKNOWN",
-	"PROCESS_LOG", "PROCESS_LOG_STDOUT", "PROCESS_LOG_STDERR",
-	"PROCESS_COMMUNICATION", "PROCESS_COMMUNICATION_STDOUT", "PROCESS_COMMUNICATION_STDERR",
-	"REMOTE_COMMUNICATION",
-	"SUPERVISOR_STATE_CHANGE", "SUPERVISOR_STATE_CHANGE_RUNNING", "SUPERVISOR_STATE_CHANGE_STOPPING",
-	"TICK", "TICK_5", "TICK_60", "TICK_3600",
-	"PROCESS_GROUP", "PROCESS_GROUP_ADDED", "PROCESS_GROUP_REMOVED",
-	"RECONCILE", "RECONCILE_APPLIED", "RECONCILE_FAILED", "RECONCILE_HELD",
-}
+// eventTypes are the names that events= knows.
+var eventTypes = func() (names []string) {
+	for _, t := range state.EventTypes {
+		names = append(names, t.Name)
+	}
+	return names
+}()
 
 // socket reads the socket of an fcgi-program. It is nil when it is wrong.
 func (b *builder) socket(r *reader) *Socket {
-	s := &Socket{Mode: 0o700, Owner: Owner{-1, -1}}
+	s := &Socket{Mode: 0o700, Owner: Owner{UID: -1, GID: -1}}
 	if user := get(r, "user", nil, asUser); user != nil && user.UID != r.host.UID() {
-		s.Owner, s.OwnerName = Owner{user.UID, user.GID}, user.Name
+		s.Owner, s.OwnerName = Owner{UID: user.UID, GID: user.GID}, user.Name
 	}
 	s.Backlog = get(r, "socket_backlog", 0, asBacklog)
 	owner := get(r, "socket_owner", "", asText)
@@ -141,7 +141,7 @@ func (b *builder) socket(r *reader) *Socket {
 	s.Mode = get(r, "socket_mode", s.Mode, asSocketMode)
 	names := r.names
 	defer func() { r.names = names }()
-	r.names = names.With(TextVar("program_name", strip(r.section.id())))
+	r.names = names.With(value.TextVar("program_name", value.Strip(r.section.id())))
 	address, ok := r.text("socket")
 	if !ok && r.section.find("socket") != nil {
 		return nil
@@ -171,26 +171,26 @@ const socketHint = "socket=unix:///path or socket=tcp://host:port"
 // asBacklog, asSocketOwner and asSocketMode word a mistake their own way, the
 // backlog only one of range.
 var (
-	asBacklog = pure(func(s string) (int, error) {
-		n, err := parseInt(s)
+	asBacklog = pure("integer", func(s string) (int, error) {
+		n, err := value.ParseInt(s)
 		if err == nil && (n < 1 || n > 65535) {
 			return 0, fmt.Errorf("Invalid socket_backlog value %d", n)
 		}
-		return n, err
-	}, "a number from 1 to 65535")
+		return int(n), err
+	}, number[int](), "a number from 1 to 65535")
 	asSocketOwner = named("socket_owner", asOwner)
 	asSocketMode  = named("socket_mode", asOctal)
 )
 
 // named is a kind whose mistakes name nothing but the key and the value.
 func named[T any](key string, as kind[T]) kind[T] {
-	return kind[T]{func(h Host, s string) (T, error) {
+	return kind[T]{as.name, func(h value.Host, s string) (T, error) {
 		value, err := as.parse(h, s)
 		if err != nil {
 			err = fmt.Errorf("Invalid %s value %s", key, s)
 		}
 		return value, err
-	}, as.hint}
+	}, as.hint, as.form}
 }
 
 // parse takes an address apart. Its error is in Supervisor's words, formatted
@@ -206,11 +206,11 @@ func (s *Socket) parse(address string) (wrong string) {
 	}
 	rest, ok := strings.CutPrefix(address, "tcp://")
 	host, port, found := strings.Cut(rest, ":")
-	if !ok || !found || host == "" || port == "" || strings.ContainsFunc(host, isSpace) ||
+	if !ok || !found || host == "" || port == "" || strings.ContainsFunc(host, value.IsSpace) ||
 		strings.Trim(port, "0123456789") != "" {
 		return "Bad socket format " + address
 	}
-	n, err := parsePort(port)
+	n, err := value.ParsePort(port)
 	if err != nil {
 		return err.Error()
 	}
@@ -232,7 +232,7 @@ type member struct {
 func (b *builder) groupSection(r *reader) groupSection {
 	h := groupSection{group: Group{Kind: KindGroup, Origin: r.section.origin}}
 	h.group.Name = r.name()
-	h.group.Priority = get(r, "priority", 999, asInt)
+	read(r, priorityField, &h.group)
 	text, _ := r.text("programs")
 	h.notes = r.take()
 	if text == "" {
@@ -240,7 +240,7 @@ func (b *builder) groupSection(r *reader) groupSection {
 	}
 	var seen []string
 	for _, name := range strings.Split(text, ",") {
-		name = strip(name)
+		name = value.Strip(name)
 		if slices.Contains(seen, name) {
 			b.repeated(r, name)
 			continue
@@ -290,7 +290,7 @@ func (b *builder) mayBeMissing(name string) bool {
 
 // mayHideSections reports whether a section may be there although it was not read.
 func (b *builder) mayHideSections() bool {
-	return slices.ContainsFunc(b.load.sources, func(s *source) bool { return s.doc.mayHideSections() })
+	return slices.ContainsFunc(b.load.sources, func(s *source) bool { return s.doc.MayHideSections() })
 }
 
 // unknownMemberHint guesses what an unknown member of a group was to be.
@@ -309,7 +309,7 @@ func (b *builder) unknownMemberHint(name string) string {
 			}
 		}
 	}
-	if near := nearest(name, known); near != "" {
+	if near := value.Nearest(name, known); near != "" {
 		return "did you mean " + near + "?"
 	}
 	return "add a section [program:" + name + "], or leave the name out"

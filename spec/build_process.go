@@ -6,10 +6,9 @@ import (
 	"maps"
 	"slices"
 	"strings"
-)
 
-// defaultLogBytes is the size at which logs rotate when nothing is said.
-const defaultLogBytes = 50 << 20
+	"supervisord/spec/value"
+)
 
 // program is what a [program:x], [eventlistener:x] or [fcgi-program:x] section
 // says once for all its processes.
@@ -18,10 +17,11 @@ type program struct {
 	name    string
 	group   string
 
-	numprocs, numprocsStart int
-	processName             string // not expanded
-	names                   *Names
-	env                     programEnv // of the process built last
+	numprocs      int
+	numprocsStart int64  // a number that is shown is the same on every machine
+	processName   string // not expanded
+	names         *value.Names
+	env           programEnv // of the process built last
 }
 
 // programEnv is the value of environment= for one process. Mostly that of the
@@ -38,19 +38,19 @@ type programEnv struct {
 // Source: contract/config.md sections 5, 6 and 8.
 func (b *builder) processes(r *reader, group string, socket *Socket) []Process {
 	r.inProcess = true
-	defer func(names *Names) { r.inProcess, r.names = false, names }(r.names)
+	defer func(names *value.Names) { r.inProcess, r.names = false, names }(r.names)
 	name := r.name()
 	r.names = r.names.With(
-		TextVar("host_node_name", b.hostname),
-		TextVar("program_name", name),
-		TextVar("group_name", group),
+		value.TextVar("host_node_name", b.hostname),
+		value.TextVar("program_name", name),
+		value.TextVar("group_name", group),
 	)
 	p := b.program(r, name)
 	p.group, p.Socket, p.names = group, socket, r.names
 	var list []Process
 	for i := range min(p.numprocs, maxProcs) {
 		before := len(r.errs)
-		list = append(list, b.process(r, p, p.numprocsStart+i))
+		list = append(list, b.process(r, p, p.numprocsStart+int64(i)))
 		if len(r.errs) > before {
 			break // the others would only repeat it
 		}
@@ -63,34 +63,39 @@ func (b *builder) processes(r *reader, group string, socket *Socket) []Process {
 // memory.
 const maxProcs = 100_000
 
+// What is read once for all processes of a section, in Supervisor's order; what is
+// ours comes last.
+var (
+	sharedFields = pick(processFields, "priority", "autostart", "autorestart", "startsecs", "startretries", "stopsignal",
+		"stopwaitsecs", "stopasgroup", "killasgroup", "exitcodes", "redirect_stderr")
+	numberFields      = pick(numberedFields, "numprocs", "numprocs_start")
+	earlyStdoutFields = pick(stdoutFields, "stdout_capture_maxbytes", "stdout_events_enabled")
+	earlyStderrFields = pick(stderrFields, "stderr_capture_maxbytes", "stderr_events_enabled")
+	lateSharedFields  = pick(processFields, "user", "umask")
+	ownFields         = pick(processFields, "killmode")
+)
+
+// What is read for each process.
+var (
+	directoryField   = pick(processFields, "directory")
+	lateStdoutFields = pick(stdoutFields, "stdout_logfile_backups", "stdout_logfile_maxbytes", "stdout_syslog")
+	lateStderrFields = pick(stderrFields, "stderr_logfile_backups", "stderr_logfile_maxbytes", "stderr_syslog")
+)
+
 // program reads what the processes of a section share.
 func (b *builder) program(r *reader, name string) *program {
-	p := &program{name: name}
+	p := defaults(numberedFields)
+	p.name = name
 	p.Origin = r.section.origin
-	p.Priority = get(r, "priority", 999, asInt)
-	p.Autostart = get(r, "autostart", true, asBool)
-	p.Autorestart = get(r, "autorestart", RestartUnexpected, asRestart)
-	p.StartSecs = get(r, "startsecs", 1, asInt)
-	p.StartRetries = get(r, "startretries", 3, asInt)
-	p.StopSignal = get(r, "stopsignal", 15, asSignal)
-	p.StopWaitSecs = get(r, "stopwaitsecs", 10, asInt)
-	p.StopAsGroup = get(r, "stopasgroup", false, asBool)
-	p.KillAsGroup = get(r, "killasgroup", p.StopAsGroup, asBool)
-	p.ExitCodes = get(r, "exitcodes", []int{0}, asExitCodes)
-	p.RedirectStderr = get(r, "redirect_stderr", false, asBool)
-	p.numprocs = get(r, "numprocs", 1, asInt)
-	p.numprocsStart = get(r, "numprocs_start", 0, asInt)
-	p.Stdout.CaptureMaxBytes = get(r, "stdout_capture_maxbytes", 0, asBytes)
-	p.Stdout.EventsEnabled = get(r, "stdout_events_enabled", false, asBool)
-	p.Stderr.CaptureMaxBytes = get(r, "stderr_capture_maxbytes", 0, asBytes)
-	p.Stderr.EventsEnabled = get(r, "stderr_events_enabled", false, asBool)
+	read(r, sharedFields, &p.Process)
+	read(r, numberFields, p)
+	read(r, earlyStdoutFields, &p.Stdout)
+	read(r, earlyStderrFields, &p.Stderr)
 	p.ServerURL, p.ServerURLAuto = b.serverURL(r)
-	p.User = get(r, "user", nil, asUser)
-	p.Umask = get(r, "umask", noUmask, asUmask)
-	p.processName = "%(program_name)s"
+	read(r, lateSharedFields, &p.Process)
 	if e := r.section.find("process_name"); e != nil {
 		p.processName = r.unexpanded(e)
-		if _, err := ParseName(p.processName); err != nil {
+		if _, err := value.ParseName(p.processName); err != nil {
 			r.wrong(e, err.Error(), asName.hint)
 		}
 	}
@@ -101,7 +106,7 @@ func (b *builder) program(r *reader, name string) *program {
 	if p.StopAsGroup && !p.KillAsGroup {
 		r.report("killasgroup", "Cannot set stopasgroup=true and killasgroup=false", "leave killasgroup out: it follows stopasgroup")
 	}
-	p.KillMode = get(r, "killmode", KillProcess, asKillMode)
+	read(r, ownFields, &p.Process)
 	b.adviseProgram(r, p)
 	return p
 }
@@ -111,44 +116,34 @@ const noUmask = -1
 
 // asUmask reads a umask. -1, which Supervisor accepts, is not the lack of one: the
 // system takes its last nine bits.
-var asUmask = pure(func(s string) (int, error) {
-	n, err := ParseOctal(s)
+var asUmask = pure("octal", func(s string) (int, error) {
+	n, err := value.ParseOctal(s)
 	if n == noUmask {
 		n = 0o777
 	}
 	return n, err
-}, asOctal.hint)
+}, modeForm, asOctal.hint)
 
 // serverURL reads serverurl, of which AUTO in any case is the daemon's own.
 func (b *builder) serverURL(r *reader) (url string, auto bool) {
 	url, ok := r.text("serverurl")
-	if !ok || strings.EqualFold(strip(url), "AUTO") {
+	if !ok || strings.EqualFold(value.Strip(url), "AUTO") {
 		return b.cfg.Daemon.ServerURL, true
 	}
 	return url, false
 }
 
-// asKillMode is ours beyond Supervisor.
-var asKillMode = pure(func(s string) (KillMode, error) {
-	for _, mode := range []KillMode{KillProcess, KillGroup, KillCgroup} {
-		if strings.EqualFold(s, mode.String()) {
-			return mode, nil
-		}
-	}
-	return 0, fmt.Errorf("invalid 'killmode' value %s", PyRepr(s))
-}, "process, group or cgroup")
-
 // process reads what is evaluated for each process of a program by itself.
-func (b *builder) process(r *reader, p *program, number int) Process {
+func (b *builder) process(r *reader, p *program, number int64) Process {
 	proc := p.Process
-	r.names = p.names.With(IntVar("process_num", int64(number)), IntVar("numprocs", int64(p.numprocs)))
+	r.names = p.names.With(value.IntVar("process_num", number), value.IntVar("numprocs", int64(p.numprocs)))
 
 	b.environment(r, &p.env)
 	proc.Environment = p.env.merged
 	r.names = r.names.WithEnv(p.env.own)
-	proc.Directory, proc.HasDir = r.text("directory")
-	b.output(r, "stdout", &proc.Stdout, false)
-	b.output(r, "stderr", &proc.Stderr, proc.RedirectStderr)
+	read(r, directoryField, &proc)
+	b.output(r, "stdout", &proc.Stdout, lateStdoutFields, false)
+	b.output(r, "stderr", &proc.Stderr, lateStderrFields, proc.RedirectStderr)
 	if proc.RedirectStderr {
 		if proc.Stderr.Kind == OutputFile {
 			r.warnings = append(r.warnings, fmt.Sprintf("For [%s], redirect_stderr=true but stderr_logfile has "+
@@ -196,23 +191,22 @@ func (b *builder) environment(r *reader, env *programEnv) {
 	}
 }
 
-// output reads the log keys of one stream. unused is set for a stream that goes
+// output reads the log keys of one stream, the others after the name. unused is set for a stream that goes
 // where the other one does.
 //
 // Source: contract/config.md sections 4 and 6. Differs: names are expanded once.
 // The doubled %%%% that Supervisor asks for is accepted (differences.md row 39), and
 // nothing is said about AUTO logs that are never written (row 51).
-func (b *builder) output(r *reader, stream string, o *Output, unused bool) {
+func (b *builder) output(r *reader, stream string, o *Output, others []field[Output], unused bool) {
 	key := stream + "_logfile"
 	if e := r.section.find(key); e != nil {
 		if text, ok := r.expand(e, r.section.name+"."+key); ok {
 			b.logfile(r, e, strings.ReplaceAll(text, "%%", "%"), o)
 		}
 	}
-	o.Backups = get(r, key+"_backups", 10, asInt)
-	o.MaxBytes = get(r, key+"_maxbytes", defaultLogBytes, asBytes)
 	deprecated := o.Syslog
-	o.Syslog = get(r, stream+"_syslog", false, asBool) || deprecated
+	read(r, others, o)
+	o.Syslog = o.Syslog || deprecated
 	if o.Kind == OutputAuto && o.MaxBytes == 0 && !unused {
 		r.warnings = append(r.warnings, fmt.Sprintf("For [%s], AUTO logging used for %s without rollover, "+
 			"set maxbytes > 0 to avoid filling up filesystem unintentionally", r.section.name, key))

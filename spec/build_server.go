@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+
+	"supervisord/spec/value"
 )
 
 // standardRPC is the only RPC interface there is without Python.
@@ -101,10 +103,10 @@ type inetAddress struct {
 	port int
 }
 
-var asInetPort = pure(func(s string) (inetAddress, error) {
-	host, port, err := ParseInetPort(s)
+var asInetPort = pure("address", func(s string) (inetAddress, error) {
+	host, port, err := value.ParseInetPort(s)
 	return inetAddress{host, port}, err
-}, "a port from 1 to 65535, or host:port, such as 127.0.0.1:9001")
+}, form[inetAddress]{}, "a port from 1 to 65535, or host:port, such as 127.0.0.1:9001")
 
 // file reads a key that names a file, which makes it absolute.
 func (b *builder) file(r *reader, key string) string {
@@ -112,7 +114,7 @@ func (b *builder) file(r *reader, key string) string {
 	if !ok || name == "" {
 		return ""
 	}
-	return b.absolute(expandUser(r.host, name))
+	return b.absolute(value.ExpandUser(r.host, name))
 }
 
 // unixServer reads one [unix_http_server] section. In file, and nowhere else in
@@ -125,11 +127,11 @@ func (b *builder) unixServer(r *reader) Server {
 	names := r.names
 	r.names = b.names
 	if file, ok := r.text("file"); ok {
-		s.Path = b.absolute(expandUser(r.host, file))
+		s.Path = b.absolute(value.ExpandUser(r.host, file))
 	}
 	r.names = names
 	b.credentials(r, &s)
-	s.Owner = get(r, "chown", Owner{-1, -1}, asSockChown)
+	s.Owner = get(r, "chown", Owner{UID: -1, GID: -1}, asSockChown)
 	s.Chown, _ = r.text("chown")
 	s.Mode = get(r, "chmod", 0o700, asChmod)
 	return s

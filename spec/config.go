@@ -1,6 +1,10 @@
 package spec
 
-import "time"
+import (
+	"time"
+
+	"supervisord/spec/value"
+)
 
 // Config is one whole desired state: what the main file and everything it
 // includes say. It is built by Load, never changed afterwards, and so may be
@@ -79,20 +83,14 @@ type Daemon struct {
 	Environment     Env
 	Identifier      string
 	Survivors       string // stop, adopt or ignore; reconciler.md
+	ReplyMemory     int64  // bytes that requests and their replies may take together
+	// Subreaper: orphans of all programs become the daemon's, not only of those with
+	// a killmode. Linux; ours beyond Supervisor.
+	Subreaper bool
 	// ServerURL is what children get when their own serverurl is AUTO; "" when
 	// there is no server.
 	ServerURL string
 }
-
-// Account is a user that the host's password database knows.
-type Account struct {
-	Name     string // as written in the file: a name or a number
-	UID, GID int    // GID is the primary group
-	Groups   []int  // supplementary groups, without GID
-}
-
-// Owner is the user:group of a socket. -1 leaves that half unchanged.
-type Owner struct{ UID, GID int }
 
 // Server is one [inet_http_server*] or [unix_http_server*] section.
 type Server struct {
@@ -168,26 +166,6 @@ type Socket struct {
 	OwnerName string
 }
 
-// Autorestart says what becomes of a process that left RUNNING by itself.
-type Autorestart int
-
-// The values of autorestart.
-const (
-	RestartUnexpected Autorestart = iota // the default
-	RestartNever
-	RestartAlways
-)
-
-// KillMode says how far a stop reaches. Ours beyond Supervisor.
-type KillMode int
-
-// The values of killmode.
-const (
-	KillProcess KillMode = iota // Supervisor's way: stopasgroup and killasgroup decide
-	KillGroup                   // the process group
-	KillCgroup                  // everything in the process's own cgroup
-)
-
 // Process is one process of a program: its section after defaults, expansion
 // and numprocs. Identity is (group name, Name).
 //
@@ -251,9 +229,6 @@ type Output struct {
 	Syslog          bool
 }
 
-// Env is a set of environment variables. Keys are unique.
-type Env map[string]string
-
 // Origin is a place in a configuration file.
 type Origin struct {
 	File    string // the file in which the section first appeared
@@ -274,8 +249,22 @@ type Reconcile struct {
 	StateDir    string        // "" is the default place
 }
 
-// Removals is the value of max_removals: a count, or a share in percent.
-type Removals struct {
-	N       int
-	Percent bool
-}
+// The typed values of which a Config is made; package value reads them.
+type (
+	Env         = value.Env
+	Account     = value.Account
+	Owner       = value.Owner
+	Autorestart = value.Autorestart
+	KillMode    = value.KillMode
+	Removals    = value.Removals
+)
+
+// The values of autorestart and killmode.
+const (
+	RestartUnexpected = value.RestartUnexpected
+	RestartNever      = value.RestartNever
+	RestartAlways     = value.RestartAlways
+	KillProcess       = value.KillProcess
+	KillGroup         = value.KillGroup
+	KillCgroup        = value.KillCgroup
+)

@@ -3,6 +3,8 @@ package spec
 import (
 	"path"
 	"strings"
+
+	"supervisord/spec/value"
 )
 
 // Ctl is [supervisorctl] after defaults, before the command line.
@@ -37,7 +39,7 @@ func LoadCtl(h Host, file string) (*Ctl, error) {
 	if err != nil {
 		return nil, newLoadError([]*Error{err})
 	}
-	if errs := main.doc.errors(main.shown); len(errs) > 0 {
+	if errs := main.parseErrors(); len(errs) > 0 {
 		return nil, newLoadError(errs)
 	}
 	s := ctlSection(l.sources)
@@ -73,9 +75,9 @@ func ctlSection(sources []*source) *section {
 // only.
 func readCtl(r *reader, here string) Ctl {
 	c := DefaultCtl()
-	env := (*Names)(nil).WithEnv(environ(r.host))
-	withHere := env.With(TextVar("here", here))
-	absolute := func(name string) string { return cleanPath(joinPath(r.host.Getwd(), expandUser(r.host, name))) }
+	env := (*value.Names)(nil).WithEnv(environ(r.host))
+	withHere := env.With(value.TextVar("here", here))
+	absolute := func(name string) string { return cleanPath(joinPath(r.host.Getwd(), value.ExpandUser(r.host, name))) }
 
 	r.names = withHere
 	if url, ok := r.text("serverurl"); ok {

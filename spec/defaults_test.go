@@ -59,6 +59,9 @@ func TestDefaults(t *testing.T) {
 	if got, want := cfg.Daemon.Survivors, "stop"; got != want {
 		t.Errorf("survivors is %s, want %s", got, want)
 	}
+	if got, want := cfg.Daemon.ReplyMemory, int64(64<<20); got != want {
+		t.Errorf("reply_memory is %d, want %d", got, want)
+	}
 	ctl, err := LoadCtl(h, "/etc/c")
 	if err != nil {
 		t.Fatal(err)

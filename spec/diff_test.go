@@ -2,9 +2,12 @@ package spec
 
 import (
 	"fmt"
+	"os"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
+	"text/tabwriter"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -58,12 +61,14 @@ func processChanges() []change {
 		{"Stderr", func(p *Process) { p.Stderr.Backups = 7 }, in("stderr_logfile_backups", "0", "7")},
 		{"Socket", func(p *Process) { p.Socket = nil }, []Field{
 			{"socket", "unix:///s", "", true}, {"socket_mode", "700", "", true}}},
-		{"Socket.URL", func(p *Process) { p.Socket = &Socket{URL: "tcp://h:1", Mode: 0o700, Owner: Owner{-1, -1}} }, exec("socket", "unix:///s", "tcp://h:1")},
-		{"Socket.Mode", func(p *Process) { p.Socket = &Socket{URL: "unix:///s", Mode: 0o777, Owner: Owner{-1, -1}} }, exec("socket_mode", "700", "777")},
-		{"Socket.Owner", func(p *Process) { p.Socket = &Socket{URL: "unix:///s", Mode: 0o700, Owner: Owner{0, 1}} }, exec("socket_owner", "", "0:1")},
-		{"Socket.Backlog", func(p *Process) { p.Socket = &Socket{URL: "unix:///s", Mode: 0o700, Owner: Owner{-1, -1}, Backlog: 5} }, exec("socket_backlog", "0", "5")},
+		{"Socket.URL", func(p *Process) { p.Socket = &Socket{URL: "tcp://h:1", Mode: 0o700, Owner: Owner{UID: -1, GID: -1}} }, exec("socket", "unix:///s", "tcp://h:1")},
+		{"Socket.Mode", func(p *Process) { p.Socket = &Socket{URL: "unix:///s", Mode: 0o777, Owner: Owner{UID: -1, GID: -1}} }, exec("socket_mode", "700", "777")},
+		{"Socket.Owner", func(p *Process) { p.Socket = &Socket{URL: "unix:///s", Mode: 0o700, Owner: Owner{UID: 0, GID: 1}} }, exec("socket_owner", "", "0:1")},
+		{"Socket.Backlog", func(p *Process) {
+			p.Socket = &Socket{URL: "unix:///s", Mode: 0o700, Owner: Owner{UID: -1, GID: -1}, Backlog: 5}
+		}, exec("socket_backlog", "0", "5")},
 		{"Socket.OwnerName", func(p *Process) {
-			p.Socket = &Socket{URL: "unix:///s", Mode: 0o700, Owner: Owner{-1, -1}, OwnerName: "me"}
+			p.Socket = &Socket{URL: "unix:///s", Mode: 0o700, Owner: Owner{UID: -1, GID: -1}, OwnerName: "me"}
 		}, nil},
 		{"Origin", func(p *Process) { p.Origin = Origin{"other", "program:p", 9} }, nil},
 	}
@@ -78,7 +83,7 @@ func plainProcess() Process {
 		User: &Account{Name: "me", UID: 1, GID: 2}, Environment: Env{"A": "1", "B": "2"}, ServerURL: "http://x",
 		StartSecs: 1, StartRetries: 3, ExitCodes: []int{0}, StopSignal: 15, StopWaitSecs: 10,
 		Stdout: Output{Kind: OutputFile, File: "/log"},
-		Socket: &Socket{URL: "unix:///s", Mode: 0o700, Owner: Owner{-1, -1}},
+		Socket: &Socket{URL: "unix:///s", Mode: 0o700, Owner: Owner{UID: -1, GID: -1}},
 	}
 }
 
@@ -94,8 +99,9 @@ func TestCompare(t *testing.T) {
 			if old.Equal(&new) != same || new.Equal(&old) != same {
 				t.Errorf("Equal is %v, but %d keys differ", old.Equal(&new), len(c.want))
 			}
-			if (old.Hash() == new.Hash()) != same {
-				t.Errorf("the hashes are equal: %v, but %d keys differ", old.Hash() == new.Hash(), len(c.want))
+			of := func(p Process) string { return Fingerprint([]*Group{{Processes: []Process{p}}}) }
+			if (of(old) == of(new)) != same {
+				t.Errorf("the fingerprints are equal: %v, but %d keys differ", of(old) == of(new), len(c.want))
 			}
 			if fields := Compare(new, new); len(fields) > 0 {
 				t.Errorf("a process differs from itself in %v", fields)
@@ -131,7 +137,7 @@ func TestCensus(t *testing.T) {
 		{Listener{}, []string{"Events", "BufferSize", "ResultHandler", "StallTimeout"}},
 		{Daemon{}, []string{"LogFile", "LogFileMaxBytes", "LogFileBackups", "LogLevel", "PidFile", "Umask", "NoDaemon", "Silent",
 			"MinFDs", "MinProcs", "NoCleanup", "ChildLogDir", "ChildLogDirText", "User", "Directory", "StripANSI", "Environment",
-			"Identifier", "Survivors", "ServerURL"}},
+			"Identifier", "Survivors", "ReplyMemory", "Subreaper", "ServerURL"}},
 		{Server{}, []string{"Section", "Network", "Host", "Port", "Path", "Mode", "Owner", "Chown", "Username", "Password", "HasAuth",
 			"CertFile", "KeyFile", "ClientCA"}},
 	} {
@@ -175,8 +181,9 @@ func TestCompareGroups(t *testing.T) {
 			if diff := cmp.Diff(test.want, CompareGroups(old, new)); diff != "" {
 				t.Errorf("CompareGroups (-want +got):\n%s", diff)
 			}
-			if old.Equal(&new) != test.same || (old.Hash() == new.Hash()) != test.same {
-				t.Errorf("Equal is %v, equal hashes are %v, want %v", old.Equal(&new), old.Hash() == new.Hash(), test.same)
+			sameHash := Fingerprint([]*Group{&old}) == Fingerprint([]*Group{&new})
+			if old.Equal(&new) != test.same || sameHash != test.same {
+				t.Errorf("Equal is %v, equal fingerprints are %v, want %v", old.Equal(&new), sameHash, test.same)
 			}
 		})
 	}
@@ -266,28 +273,110 @@ func groupsOf(t *testing.T, text string) []Group {
 	return cfg.Groups
 }
 
-func TestConfigHash(t *testing.T) {
-	hash := func(text string) [32]byte {
+// fingerprint is that of all groups of a configuration.
+func fingerprint(cfg *Config) string {
+	groups := make([]*Group, len(cfg.Groups))
+	for i := range cfg.Groups {
+		groups[i] = &cfg.Groups[i]
+	}
+	return Fingerprint(groups)
+}
+
+func TestFingerprint(t *testing.T) {
+	hash := func(text string) string {
 		cfg, err := Load(&memHost{cwd: "/", files: map[string]string{"/c": text}}, "/c", Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		return cfg.Hash()
+		return fingerprint(cfg)
 	}
-	const plain = "[supervisord]\n[program:a]\ncommand=x\n[unix_http_server]\nfile=/s\n"
-	if hash(plain) != hash("; moved\n[unix_http_server]\nfile = /s\n[program:a]\ncommand: x\n\n[supervisord]\n") {
-		t.Error("the hash depends on how the files are written")
-	}
-	seen := map[[32]byte]string{hash(plain): plain}
+	const plain = "[supervisord]\n[program:a]\ncommand=x\n[program:b]\ncommand=x\n"
 	for _, text := range []string{
-		plain + "chmod=0770\n", plain + "username=a\npassword=b\n", plain + "[program:b]\ncommand=x\n",
-		plain + "[supervisord]\nloglevel=debug\n", plain + "[supervisord]\nenvironment=A=1\n",
-		plain + "[rpcinterface:supervisor]\nsupervisor.rpcinterface_factory=" + standardRPC + "\n",
-		plain + "[program:a]\ndirectory=\n",
+		"; moved\n[program:b]\ncommand = x\n[supervisord]\n[program:a]\ncommand: x\n",
+		plain + "priority=999\nstopsignal=TERM\nserverurl=AUTO\n",
+		plain + "[supervisord]\nloglevel=debug\n",
+		plain + "[unix_http_server]\nfile=/s\n",
+	} {
+		if hash(plain) != hash(text) {
+			t.Errorf("%q means the same as %q and has another fingerprint", text, plain)
+		}
+	}
+	a, b := Group{Name: "a"}, Group{Name: "b"}
+	if Fingerprint([]*Group{&a, &b}) != Fingerprint([]*Group{&b, &a}) {
+		t.Error("the order of the groups counts")
+	}
+	seen := map[string]string{hash(plain): plain}
+	for _, text := range []string{
+		plain + "[program:c]\ncommand=x\n", plain + "[supervisord]\nenvironment=A=1\n", plain + "[program:a]\ndirectory=\n",
+		plain + "[program:a]\nserverurl=\n", plain + "[program:a]\nstdout_logfile=\n", plain + "[program:a]\nstderr_logfile=\n",
+		plain + "[group:g]\nprograms=a,b\n", plain + "[group:g]\nprograms=b,a\n",
 	} {
 		if other, ok := seen[hash(text)]; ok {
-			t.Errorf("one hash for %q and %q", other, text)
+			t.Errorf("one fingerprint for %q and %q", other, text)
 		}
 		seen[hash(text)] = text
+	}
+}
+
+// TestFields holds what the tables of fields say of each key against
+// testdata/fields.txt, and against what a file without the key gives.
+func TestFields(t *testing.T) {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	list := func(keys []key) {
+		for _, k := range keys {
+			def, unit, ours := k.def, k.unit, ""
+			if k.ours {
+				ours = "ours"
+			}
+			effect := []string{inPlace: "in place", restarts: "restart", resizes: "resize"}[k.effect]
+			fmt.Fprintln(w, strings.Join([]string{k.name, k.kind, def, unit, effect, ours}, "\t"))
+		}
+	}
+	list(keysOf(numberedFields))
+	list(keysOf(processFields))
+	list(keysOf(groupFields))
+	w.Flush()
+	if *update {
+		if err := os.WriteFile("testdata/fields.txt", []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile("testdata/fields.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), b.String()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	p := groupsOf(t, "[supervisord]\n[program:p]\ncommand=x\n")[0].Processes[0]
+	if fields := Compare(*defaultProcess, p); len(fields) != 1 || fields[0].Key != "command" {
+		t.Errorf("a program with a command and nothing else differs from the defaults in %v", fields)
+	}
+}
+
+func keysOf[S any](fields []field[S]) (keys []key) {
+	for _, f := range fields {
+		keys = append(keys, f.key)
+	}
+	return keys
+}
+
+// TestDefaultsAreReadAlike gives each key its default as text: the process stays
+// the same.
+func TestDefaultsAreReadAlike(t *testing.T) {
+	const plain = "[supervisord]\n[program:p]\ncommand=x\n"
+	tried := 0
+	for _, k := range append(keysOf(processFields), keysOf(numberedFields)...) {
+		if k.def == "" || slices.Contains(socketKeys, k.name) {
+			continue
+		}
+		tried++
+		if c := Diff(groupsOf(t, plain), groupsOf(t, plain+k.name+"="+k.def+"\n")); !c.Empty() {
+			t.Errorf("%s=%s is not the default", k.name, k.def)
+		}
+	}
+	if tried < 20 {
+		t.Errorf("only %d keys have a default", tried)
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"supervisord/spec/value"
 )
 
 // difference is a reason why Load may answer otherwise than Supervisor 4.2.5.
@@ -63,7 +65,7 @@ var differences = []difference{
 		"%s without a name is an error; in Supervisor it becomes a dump of every name and value",
 		"A lone `%s` without a name is an error",
 		func(m *mutant, ours, _ loadResult) bool {
-			return strings.Contains(ours.err, errNotEnough.Error()) && regexp.MustCompile(`%[-+ #0]*[0-9]*(\.[0-9]*)?[hlL]?[sra]`).Match(m.content)
+			return strings.Contains(ours.err, "not enough arguments for format string") && regexp.MustCompile(`%[-+ #0]*[0-9]*(\.[0-9]*)?[hlL]?[sra]`).Match(m.content)
 		},
 	},
 	{
@@ -111,8 +113,8 @@ var differences = []difference{
 				return false
 			}
 			before, after, place := parts[1], parts[2], parts[4]
-			value, ok := strings.CutPrefix(strings.TrimSuffix(ours.err, after+place), before)
-			return ok && PyRepr(value) == parts[3]
+			shown, ok := strings.CutPrefix(strings.TrimSuffix(ours.err, after+place), before)
+			return ok && value.PyRepr(shown) == parts[3]
 		},
 	},
 	{
@@ -267,5 +269,5 @@ func opensComment(line string, i int) bool {
 		return true
 	}
 	before := []rune(line[:i])
-	return isSpace(before[len(before)-1])
+	return value.IsSpace(before[len(before)-1])
 }

@@ -21,6 +21,8 @@ import (
 	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
+
+	"supervisord/spec/internal/debian"
 )
 
 // mutant is a changed file of the corpus. Its number tells everything about it.
@@ -69,7 +71,7 @@ func TestDifferential(t *testing.T) {
 		t.Log("SUPERVISOR_CORPUS names no folder: nothing to compare")
 		return
 	}
-	requireSupervisor(t)
+	debian.Require(t)
 	seeds := corpusSeeds(t, dir)
 	first, count := numberFrom(t, "SPEC_DIFFERENTIAL_FIRST", 0), numberFrom(t, "SPEC_DIFFERENTIAL", 200)
 	only := os.Getenv("SPEC_DIFFERENTIAL_ONLY") != ""
@@ -187,7 +189,7 @@ type original struct {
 
 func startOriginal(t *testing.T, corpus string) *original {
 	t.Helper()
-	o := &original{t: t, cmd: exec.Command(python, "-X", "utf8", filepath.Join("testdata", "configs.py"), corpus)}
+	o := &original{t: t, cmd: debian.Script(t, "configs.py", corpus)}
 	o.cmd.Env = append(os.Environ(), "PYTHONHASHSEED=0")
 	o.cmd.Stderr = os.Stderr
 	var err error

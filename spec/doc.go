@@ -7,16 +7,12 @@
 //
 // A file goes through these layers, from the bottom up:
 //
-//   - decode.go and lines.go read Supervisor's dialect of INI, ini.go stores it.
-//     The line pass writes down what it understood in a form that ini.v1 cannot
-//     misunderstand, with the number of each line. The result, a document, depends
-//     on the bytes alone, and equal files share it; parseerror.go words the mistakes
-//     in it.
+//   - Package dialect reads Supervisor's dialect of INI. Its result, a Document,
+//     depends on the bytes alone, and equal files share it.
 //   - load.go reads the main file and what it includes, glob.go finds the files,
 //     merge.go puts the sections of all files together. Every value keeps the file
 //     and the line it comes from.
-//   - value.go, expand.go, shlex.go, envlist.go and their neighbours turn the text
-//     of one value into the value. Their errors are Supervisor's words.
+//   - Package value turns the text of one value into the value.
 //   - reader.go takes typed values out of one section; build*.go say which keys
 //     there are and in which order Supervisor looks at them, and make a Config.
 //   - warnings.go warns about what Supervisor accepts although it is probably a

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+
+	"supervisord/spec/value"
 )
 
 // Error is one mistake in the configuration.
@@ -79,7 +81,7 @@ func printable(s string) string {
 	var b strings.Builder
 	for _, r := range s {
 		if unicode.IsControl(r) {
-			b.WriteString(strings.Trim(PyRepr(string(r)), "'"))
+			b.WriteString(strings.Trim(value.PyRepr(string(r)), "'"))
 		} else {
 			b.WriteRune(r)
 		}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"supervisord/spec/value"
 )
 
 // Glob lists the files that an absolute pattern matches, sorted by byte order of
@@ -21,10 +23,10 @@ func Glob(h Host, pattern string) []string {
 		}
 		return nil
 	}
-	dir, base := dirName(pattern), pattern[strings.LastIndexByte(pattern, '/')+1:]
+	dir, base := value.DirName(pattern), pattern[strings.LastIndexByte(pattern, '/')+1:]
 	dirs := []string{dir}
 	if hasMagic(dir) {
-		dirs = slices.DeleteFunc(Glob(h, dir), func(name string) bool { return !isDir(h, name) })
+		dirs = slices.DeleteFunc(Glob(h, dir), func(name string) bool { return !value.IsDir(h, name) })
 	}
 	var found []string
 	for _, dir := range dirs {
@@ -32,7 +34,7 @@ func Glob(h Host, pattern string) []string {
 			dir += "/"
 		}
 		if !hasMagic(base) {
-			if name := dir + base; base == "" && isDir(h, name) || base != "" && exists(h, name) {
+			if name := dir + base; base == "" && value.IsDir(h, name) || base != "" && exists(h, name) {
 				found = append(found, name)
 			}
 			continue
@@ -49,6 +51,15 @@ func Glob(h Host, pattern string) []string {
 	}
 	slices.Sort(found)
 	return found
+}
+
+// Matcher is what a pattern without slashes matches; nil for one without wildcards,
+// which is a name. It is how others learn of the rules of [include].
+func Matcher(pattern string) (match func(name string) bool) {
+	if !hasMagic(pattern) {
+		return nil
+	}
+	return func(name string) bool { return Match(pattern, name) }
 }
 
 // Match reports whether a name matches a pattern, neither of which holds a slash.
@@ -145,7 +156,7 @@ func listedDir(pattern string) string {
 	if i < 0 {
 		return ""
 	}
-	return dirName(pattern[:i])
+	return value.DirName(pattern[:i])
 }
 
 // exists reports whether a name is in its directory, even as a link to nothing.

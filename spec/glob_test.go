@@ -1,9 +1,12 @@
 package spec
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"supervisord/spec/value"
 )
 
 func TestMatch(t *testing.T) {
@@ -37,12 +40,45 @@ func TestMatch(t *testing.T) {
 		{"", "", true},
 		{"a", "", false},
 		{"", "a", false},
+		{"*", "", true},
+		{"[a-]x", "-x", true},
+		{"[^a]", "b", false},
+		{"?", "\xff", true},
 	}
 	for _, test := range tests {
 		if got := Match(test.pattern, test.name); got != test.want {
 			t.Errorf("Match(%q, %q) = %v", test.pattern, test.name, got)
 		}
 	}
+}
+
+func TestMatcher(t *testing.T) {
+	if Matcher("a.conf") != nil {
+		t.Error("a name is taken for a pattern")
+	}
+	if match := Matcher("[a-c]?.conf"); !match("bé.conf") || match("d.conf") {
+		t.Error("the matcher of a pattern is not Match")
+	}
+}
+
+// FuzzMatch: it always ends, a name matches itself where it is no pattern, and *
+// matches all but dotfiles.
+func FuzzMatch(f *testing.F) {
+	for _, pattern := range []string{"*.ini", "[!a]?", "[", "a*b*c*d*e", "[]-a]"} {
+		f.Add(pattern, "abcde.ini")
+	}
+	f.Fuzz(func(t *testing.T, pattern, name string) {
+		matched := Match(pattern, name)
+		if !hasMagic(pattern) && matched != (pattern == name) {
+			t.Errorf("Match(%q, %q) = %v", pattern, name, matched)
+		}
+		if Match("*", name) == strings.HasPrefix(name, ".") {
+			t.Errorf("* and %q", name)
+		}
+		if !strings.HasPrefix(name, ".") && matched && !Match("*"+pattern, name) {
+			t.Errorf("%q matches %q, and not with * before it", pattern, name)
+		}
+	})
 }
 
 func TestGlob(t *testing.T) {
@@ -139,7 +175,7 @@ func TestNearest(t *testing.T) {
 		"stopsignl": "stopsignal", "stopsingal": "stopsignal", "comand": "command", "auto_start": "autostart",
 		"stdoutlogfile": "stdout_logfile", "zzz": "", "": "", "umaks": "umask", "envrionment": "environment",
 	} {
-		if got := nearest(word, programKeys); got != want {
+		if got := value.Nearest(word, programKeys); got != want {
 			t.Errorf("nearest(%q) = %q, want %q", word, got, want)
 		}
 	}

@@ -108,6 +108,12 @@ func describe(cfg *Config, err error) string {
 	if cfg.Daemon.Survivors != "stop" {
 		fmt.Fprintf(&b, "supervisord survivors=%s\n", cfg.Daemon.Survivors)
 	}
+	if cfg.Daemon.ReplyMemory != defaultReplyMemory {
+		fmt.Fprintf(&b, "supervisord reply_memory=%d\n", cfg.Daemon.ReplyMemory)
+	}
+	if cfg.Daemon.Subreaper {
+		fmt.Fprintln(&b, "supervisord subreaper=true")
+	}
 	for i := range cfg.Servers {
 		showChanged(&b, "server", n.server(&Server{Network: cfg.Servers[i].Network}), n.server(&cfg.Servers[i]))
 	}

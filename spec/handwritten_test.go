@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/txtar"
+
+	"supervisord/spec/internal/debian"
 )
 
 // TestHandwritten gives the files of testdata/handwritten.txtar to Supervisor's own
@@ -17,7 +19,7 @@ func TestHandwritten(t *testing.T) {
 		t.Log("SUPERVISOR_CORPUS names no folder: nothing to compare")
 		return
 	}
-	requireSupervisor(t)
+	debian.Require(t)
 	original := startOriginal(t, dir)
 	defer original.stop()
 	for _, m := range handwritten(t) {

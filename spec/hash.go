@@ -3,46 +3,39 @@ package spec
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"hash"
-	"maps"
 	"slices"
+	"strings"
 )
 
-// Hash is a fingerprint of the desired state: the same on every machine whose
-// files mean the same, and another as soon as anything that Equal compares, or a
-// setting of the daemon or its servers, differs.
+// Fingerprint is a SHA-256 over what groups say, in hex: equal exactly if an update
+// from one to the other has nothing to do. The order of the groups and the files
+// that they stand in do not matter, so that machines can be compared; nor does a
+// key that has its default, so that one which a later version brings changes no
+// fingerprint.
 //
 // Source: reconciler.md, getState.
-func (c *Config) Hash() [32]byte {
+func Fingerprint(groups []*Group) string {
+	sorted := slices.SortedFunc(slices.Values(groups), func(a, b *Group) int { return strings.Compare(a.Name, b.Name) })
 	d := newDigest()
-	d.daemon(&c.Daemon)
-	d.number(len(c.Servers))
-	for i := range c.Servers {
-		d.server(&c.Servers[i])
+	for _, g := range sorted {
+		d.group(g)
 	}
-	d.number(len(c.RPC))
-	for _, r := range c.RPC {
-		d.text(r.Name, r.Factory)
-		d.pairs(r.Extra)
-	}
-	d.number(len(c.Groups))
-	for i := range c.Groups {
-		d.group(&c.Groups[i])
-	}
-	return d.sum()
+	sum := d.sum()
+	return hex.EncodeToString(sum[:])
 }
 
-// Hash is a fingerprint of one group: the same exactly if two groups are Equal.
-func (g *Group) Hash() [32]byte {
+// ExecHash is a fingerprint of what a running child of p was given at its start:
+// another exactly if Compare finds a difference for which the child must be
+// restarted.
+//
+// Source: reconciler.md, What counts as a change, restart; After the daemon
+// itself was killed.
+func (p *Process) ExecHash() [32]byte {
 	d := newDigest()
-	d.group(g)
-	return d.sum()
-}
-
-// Hash is a fingerprint of one process: the same exactly if two are Equal.
-func (p *Process) Hash() [32]byte {
-	d := newDigest()
-	d.process(p)
+	d.text(p.Name)
+	feed(d, processFields, p, defaultProcess, func(e effect) bool { return e == restarts })
 	return d.sum()
 }
 
@@ -75,88 +68,39 @@ func (d *digest) text(list ...string) {
 	}
 }
 
-func (d *digest) number(list ...int) {
+func (d *digest) number(list ...int64) {
 	for _, n := range list {
-		d.buf = binary.AppendVarint(d.buf, int64(n))
+		d.buf = binary.AppendVarint(d.buf, n)
 	}
 }
 
-func (d *digest) flag(list ...bool) {
-	for _, b := range list {
-		n := 0
-		if b {
-			n = 1
+func (d *digest) flag(b bool) {
+	n := int64(0)
+	if b {
+		n = 1
+	}
+	d.number(n)
+}
+
+// feed feeds the name and value of each field that differs from the default; an
+// empty name ends the list.
+func feed[S any](d *digest, fields []field[S], p, defaults *S, wanted func(effect) bool) {
+	for i := range fields {
+		if f := &fields[i]; wanted(f.effect) && !f.same(p, defaults) {
+			d.text(f.name)
+			f.feed(d, p)
 		}
-		d.number(n)
 	}
-}
-
-func (d *digest) pairs(m map[string]string) {
-	d.number(len(m))
-	for _, key := range slices.Sorted(maps.Keys(m)) {
-		d.text(key, m[key])
-	}
-}
-
-// account counts by its numbers, as Equal does.
-func (d *digest) account(a *Account) {
-	d.flag(a != nil)
-	if a != nil {
-		d.number(a.UID, a.GID)
-	}
-}
-
-func (d *digest) daemon(c *Daemon) {
-	d.text(c.LogFile, c.LogLevel, c.PidFile, c.ChildLogDir, c.Directory, c.Identifier, c.Survivors)
-	d.number(int(c.LogFileMaxBytes), c.LogFileBackups, c.Umask, c.MinFDs, c.MinProcs)
-	d.flag(c.NoDaemon, c.Silent, c.NoCleanup, c.StripANSI)
-	d.account(c.User)
-	d.pairs(c.Environment)
-}
-
-func (d *digest) server(s *Server) {
-	d.text(s.Section, s.Network, s.Host, s.Path, s.Username, s.Password, s.CertFile, s.KeyFile, s.ClientCA)
-	d.number(s.Port, s.Mode, s.Owner.UID, s.Owner.GID)
+	d.text("")
 }
 
 func (d *digest) group(g *Group) {
+	every := func(effect) bool { return true }
 	d.text(g.Name)
-	d.number(int(g.Kind), g.Priority)
-	d.flag(g.Listener != nil)
-	if l := g.Listener; l != nil {
-		d.number(len(l.Events))
-		d.text(l.Events...)
-		d.number(l.BufferSize, int(l.StallTimeout))
-		d.text(l.ResultHandler)
-	}
-	d.number(len(g.Processes))
+	feed(d, groupFields, g, defaultGroup, every)
+	d.number(int64(len(g.Processes)))
 	for i := range g.Processes {
-		d.process(&g.Processes[i])
+		d.text(g.Processes[i].Name)
+		feed(d, processFields, &g.Processes[i], defaultProcess, every)
 	}
-}
-
-func (d *digest) process(p *Process) {
-	d.text(p.Name, p.Command, p.Directory)
-	d.flag(p.HasDir, p.ServerURLAuto, p.Autostart, p.StopAsGroup, p.KillAsGroup, p.RedirectStderr)
-	if !p.ServerURLAuto {
-		d.text(p.ServerURL)
-	}
-	d.number(p.Umask, p.Priority, int(p.Autorestart), p.StartSecs, p.StartRetries, p.StopSignal, p.StopWaitSecs, int(p.KillMode))
-	d.number(len(p.ExitCodes))
-	d.number(p.ExitCodes...)
-	d.account(p.User)
-	d.pairs(p.Environment)
-	d.output(&p.Stdout)
-	d.output(&p.Stderr)
-	d.flag(p.Socket != nil)
-	if s := p.Socket; s != nil {
-		d.text(s.URL)
-		d.number(s.Mode, s.Owner.UID, s.Owner.GID, s.Backlog)
-	}
-}
-
-func (d *digest) output(o *Output) {
-	d.text(o.File)
-	d.number(int(o.Kind), int(o.MaxBytes), o.Backups, int(o.CaptureMaxBytes))
-	d.flag(o.Empty, o.EventsEnabled, o.Syslog)
 }

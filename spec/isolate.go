@@ -86,9 +86,9 @@ func (iso *isolation) replace(from *source) {
 	}
 	iso.options.Content[from.path] = nil
 	iso.leftOut = append(iso.leftOut, from.path)
-	for _, s := range from.doc.sections {
+	for _, s := range from.doc.Sections {
 		for _, prefix := range []string{programPrefix, fastCGIPrefix} {
-			if name, ok := strings.CutPrefix(s.name, prefix); ok {
+			if name, ok := strings.CutPrefix(s.Name, prefix); ok {
 				iso.absent[name] = true
 			}
 		}

@@ -17,24 +17,18 @@ var (
 	daemonKeys = []string{
 		"logfile", "logfile_maxbytes", "logfile_backups", "loglevel", "pidfile", "umask", "nodaemon",
 		"silent", "minfds", "minprocs", "nocleanup", "childlogdir", "user", "directory", "strip_ansi",
-		"environment", "identifier", "survivors",
+		"environment", "identifier", "survivors", "subreaper", "reply_memory",
 	}
 	ctlKeys  = []string{"serverurl", "username", "password", "prompt", "history_file", "certfile", "keyfile", "server_ca"}
 	inetKeys = []string{"port", "username", "password", "certfile", "keyfile", "client_ca"}
 	unixKeys = []string{"file", "chmod", "chown", "username", "password"}
 
-	programKeys = []string{
-		"command", "process_name", "numprocs", "numprocs_start", "priority", "autostart", "autorestart",
-		"startsecs", "startretries", "exitcodes", "stopsignal", "stopwaitsecs", "stopasgroup",
-		"killasgroup", "killmode", "user", "redirect_stderr", "directory", "umask", "environment",
-		"serverurl",
-		"stdout_logfile", "stdout_logfile_maxbytes", "stdout_logfile_backups", "stdout_capture_maxbytes",
-		"stdout_events_enabled", "stdout_syslog",
-		"stderr_logfile", "stderr_logfile_maxbytes", "stderr_logfile_backups", "stderr_capture_maxbytes",
-		"stderr_events_enabled", "stderr_syslog",
-	}
-	listenerKeys = slices.Concat(programKeys, []string{"events", "buffer_size", "result_handler", "stall_timeout"})
-	fastCGIKeys  = slices.Concat(programKeys, []string{"socket", "socket_backlog", "socket_owner", "socket_mode"})
+	programKeys = slices.Concat(namesOf(numberedFields), slices.DeleteFunc(namesOf(processFields), func(name string) bool {
+		return slices.Contains(socketKeys, name)
+	}))
+	socketKeys   = namesOf(socketFields)
+	listenerKeys = slices.Concat(programKeys, namesOf(listenerFields))
+	fastCGIKeys  = slices.Concat(programKeys, socketKeys)
 
 	groupKeys     = []string{"programs", "priority"}
 	includeKeys   = []string{"files"}
@@ -69,7 +63,3 @@ func keysFor(name string) []string {
 	}
 	return nil
 }
-
-// Keys are the known keys of the section of that name, without the brackets; nil
-// for an unknown section, and for one that may have any keys.
-func Keys(section string) []string { return slices.Clone(keysFor(section)) }

@@ -8,6 +8,9 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"supervisord/spec/dialect"
+	"supervisord/spec/value"
 )
 
 // Options are what Load may be told beside the main file. The zero value is
@@ -65,7 +68,7 @@ func Load(h Host, path string, o Options) (*Config, error) {
 //
 // Source: contract/config.md section 1.
 func SearchPaths(argv0 string) []string {
-	prefix := dirName(dirName(argv0))
+	prefix := value.DirName(value.DirName(argv0))
 	return []string{
 		joinPath(prefix, "etc/supervisord.conf"),
 		joinPath(prefix, "supervisord.conf"),
@@ -184,10 +187,10 @@ func (l *load) mainError(name string, err error) *Error {
 func (l *load) watch() {
 	socket := strings.ReplaceAll(l.options.WatchSocket, "%", "%%")
 	text := "[supervisord]\nnodaemon=true\nlogfile=/dev/stdout\nlogfile_maxbytes=0\n" +
-		"pidfile=" + joinPath(dirName(socket), "supervisord.pid") + "\n" +
+		"pidfile=" + joinPath(value.DirName(socket), "supervisord.pid") + "\n" +
 		"[unix_http_server]\nfile=" + socket + "\n" +
 		"[rpcinterface:supervisor]\nsupervisor.rpcinterface_factory=" + standardRPC + "\n"
-	l.sources = append(l.sources, &source{builtin: true, main: true, doc: parse([]byte(text))})
+	l.sources = append(l.sources, &source{builtin: true, main: true, doc: dialect.Parse([]byte(text), keysFor)})
 	defer l.readIncluded()
 	for _, dir := range l.options.Watch {
 		dir = cleanPath(joinPath(l.host.Getwd(), dir))
@@ -225,7 +228,7 @@ func (l *load) include(main *source) {
 	if !ok {
 		return
 	}
-	for _, word := range strings.FieldsFunc(files, isSpace) {
+	for _, word := range strings.FieldsFunc(files, value.IsSpace) {
 		pattern := joinPath(l.cfg.Here, word)
 		if strings.IndexByte(listedDir(pattern), 0) >= 0 {
 			r.wrong(e, "embedded null byte", "no file name has a NUL character")
@@ -238,7 +241,7 @@ func (l *load) include(main *source) {
 // includeReader reads the [include] section, with the names that are known
 // there.
 func (l *load) includeReader(s *section) *reader {
-	names := (*Names)(nil).With(TextVar("here", l.cfg.Here), TextVar("host_node_name", l.host.Hostname())).
+	names := (*value.Names)(nil).With(value.TextVar("here", l.cfg.Here), value.TextVar("host_node_name", l.host.Hostname())).
 		WithEnv(environ(l.host))
 	return &reader{section: s, host: newRecordingHost(newMemoHost(l.host)), names: names, textual: true}
 }
@@ -269,7 +272,7 @@ func (l *load) pattern(pattern string, e *entry) {
 			continue
 		}
 		l.cfg.Infos = append(l.cfg.Infos, `Included extra file "`+name+`" during parsing`)
-		l.included = append(l.included, fileToRead{from: &source{path: name, shown: name, here: dirName(name)}})
+		l.included = append(l.included, fileToRead{from: &source{path: name, shown: name, here: value.DirName(name)}})
 	}
 	if !matched {
 		l.noMatch(pattern, e)
@@ -279,8 +282,8 @@ func (l *load) pattern(pattern string, e *entry) {
 // noMatch says that a pattern matches nothing. Of a watched directory's two
 // patterns one may well match nothing.
 func (l *load) noMatch(pattern string, e *entry) {
-	dir := dirName(pattern)
-	missing := !hasMagic(dir) && !isDir(l.host, dir)
+	dir := value.DirName(pattern)
+	missing := !hasMagic(dir) && !value.IsDir(l.host, dir)
 	advice := &Error{Text: "no file matches " + pattern}
 	if missing {
 		advice.Hint = "the directory " + dir + " does not exist"
@@ -410,5 +413,5 @@ func (l *load) read(w *fileToRead) {
 		w.from = known.source
 		return
 	}
-	w.from.doc = parse(content)
+	w.from.doc = dialect.Parse(content, keysFor)
 }

@@ -3,6 +3,9 @@ package spec
 import (
 	"encoding/json"
 	"errors"
+	"maps"
+	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -63,7 +66,7 @@ func TestOverride(t *testing.T) {
 		NoDaemon: true, Silent: true, User: &Account{Name: "root"}, Umask: 0o77, Directory: "/tmp", LogFile: "/cwd/100%.log",
 		LogFileMaxBytes: 1024, LogFileBackups: 1, LogLevel: "trace", PidFile: "/root/p", Identifier: "%(x)s",
 		ChildLogDir: "/tmp", ChildLogDirText: "/tmp", NoCleanup: true, MinFDs: 1, MinProcs: 2, StripANSI: true,
-		Environment: Env{}, Survivors: "stop",
+		Environment: Env{}, Survivors: "stop", ReplyMemory: defaultReplyMemory,
 	}
 	if diff := cmp.Diff(want, cfg.Daemon); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -209,5 +212,44 @@ func TestVariableThatStandsTwice(t *testing.T) {
 	cfg, err := Load(h, "/c", Options{})
 	if err != nil || cfg.Daemon.Identifier != "first" {
 		t.Errorf("identifier %q, error %v", cfg.Daemon.Identifier, err)
+	}
+}
+
+// TestSharedDocument checks that equal files of different places do not mix up
+// their places.
+func TestSharedDocument(t *testing.T) {
+	h := &memHost{cwd: "/", strict: true, files: map[string]string{
+		"/etc/sv.conf":    "[supervisord]\n[include]\nfiles=a/*.conf\n",
+		"/etc/a/one.conf": "[program:x]\ncommand=%(here)s\n",
+		"/etc/a/two.conf": "[program:x]\ncommand=%(here)s\n",
+	}}
+	cfg, err := Load(h, "/etc/sv.conf", Options{Cache: &Cache{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var files []string
+	for _, f := range cfg.Files {
+		files = append(files, f.Path)
+	}
+	want := slices.Sorted(maps.Keys(h.files))
+	slices.Sort(files)
+	if diff := cmp.Diff(want, files); diff != "" {
+		t.Errorf("files (-want +got):\n%s", diff)
+	}
+	if got := cfg.Groups[0].Origin.File; got != "/etc/a/one.conf" {
+		t.Errorf("the group begins in %s", got)
+	}
+}
+
+// TestLargeNumbers: what a program is called, and how large its logs grow, does not
+// depend on the machine; other numbers are the nearest that it has.
+func TestLargeNumbers(t *testing.T) {
+	p := groupsOf(t, "[supervisord]\n[program:p]\ncommand=x\nprocess_name=%(process_num)d\nnumprocs_start=4294967297\n"+
+		"startsecs=4294967297\npriority=-4294967297\nstdout_logfile_maxbytes=5GB\n")[0].Processes[0]
+	if p.Name != "4294967297" || p.Stdout.MaxBytes != 5<<30 {
+		t.Errorf("the process is %s, its log is rotated at %d bytes", p.Name, p.Stdout.MaxBytes)
+	}
+	if p.StartSecs < math.MaxInt32 || p.Priority > math.MinInt32 {
+		t.Errorf("startsecs is %d, priority %d", p.StartSecs, p.Priority)
 	}
 }

@@ -3,6 +3,8 @@ package spec
 import (
 	"slices"
 	"strings"
+
+	"supervisord/spec/dialect"
 )
 
 // source is one file of a load. It is never changed once made.
@@ -16,7 +18,7 @@ type source struct {
 	builtin bool
 
 	hash [32]byte
-	doc  *document
+	doc  *dialect.Document
 }
 
 // sameFile reports whether two sources are of one file: the main file is another
@@ -25,7 +27,7 @@ func (s *source) sameFile(t *source) bool { return s.path == t.path }
 
 // part is what one header of one file adds to a section.
 type part struct {
-	doc  *docSection
+	doc  *dialect.Section
 	from *source
 }
 
@@ -118,17 +120,17 @@ func merge(sources []*source, known map[string]*section) []*section {
 	var common []part
 	index := make(map[string]int, len(known)+16)
 	for _, from := range sources {
-		for i := range from.doc.sections {
-			sec := &from.doc.sections[i]
+		for i := range from.doc.Sections {
+			sec := &from.doc.Sections[i]
 			p := part{sec, from}
-			if sec.name == defaultSection {
+			if sec.Name == defaultSection {
 				common = append(common, p)
 				continue
 			}
-			at, ok := index[sec.name]
+			at, ok := index[sec.Name]
 			if !ok {
 				at = len(parts)
-				index[sec.name] = at
+				index[sec.Name] = at
 				parts = append(parts, nil)
 			}
 			parts[at] = append(parts[at], p)
@@ -159,30 +161,30 @@ func sectionNamed(sources []*source, name string) *section {
 // unless it is known.
 func mergeParts(parts []part, defaults *section, known map[string]*section) *section {
 	first := parts[0]
-	if old := known[first.doc.name]; old != nil && old.defaults == defaults && slices.Equal(old.parts, parts) {
+	if old := known[first.doc.Name]; old != nil && old.defaults == defaults && slices.Equal(old.parts, parts) {
 		return old
 	}
 	s := &section{
-		name:     first.doc.name,
-		origin:   Origin{File: first.from.path, Section: first.doc.name, Line: first.doc.line},
+		name:     first.doc.Name,
+		origin:   Origin{File: first.from.path, Section: first.doc.Name, Line: first.doc.Line},
 		from:     first.from,
 		parts:    parts,
 		defaults: defaults,
 	}
 	for _, p := range parts {
-		s.damaged = s.damaged || p.doc.damaged
-		s.entries = slices.Grow(s.entries, len(p.doc.keys))
-		for _, key := range p.doc.keys {
-			s.put(key, p.from)
+		s.damaged = s.damaged || p.doc.Damaged
+		s.entries = slices.Grow(s.entries, len(p.doc.Options))
+		for _, o := range p.doc.Options {
+			s.put(o, p.from)
 		}
 	}
 	return s
 }
 
 // put sets a key's value. A key keeps its first place.
-func (s *section) put(key docKey, from *source) {
-	e := entry{name: key.name, text: key.value, line: key.line, from: from}
-	i := s.position(key.name)
+func (s *section) put(o dialect.Option, from *source) {
+	e := entry{name: o.Name, text: o.Value, line: o.Line, from: from}
+	i := s.position(o.Name)
 	if i < 0 {
 		s.entries = append(s.entries, e)
 		s.indexLast()

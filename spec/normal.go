@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"strings"
 	"syscall"
+
+	"supervisord/runtime/state"
+	"supervisord/spec/value"
 )
 
 // hidden is shown in place of a secret.
@@ -55,7 +58,7 @@ func (n normal) daemon(d *Daemon) map[string]any {
 		"silent":           d.Silent,
 		"minfds":           d.MinFDs,
 		"minprocs":         d.MinProcs,
-		"umask":            octal(d.Umask),
+		"umask":            showMode(d.Umask),
 		"user":             user,
 		"identifier":       d.Identifier,
 		"directory":        orNull(d.Directory),
@@ -76,7 +79,7 @@ func (n normal) server(s *Server) map[string]any {
 	if s.Network == "unix" {
 		m["family"] = "unix"
 		m["file"] = s.Path
-		m["chmod"] = octal(s.Mode)
+		m["chmod"] = showMode(s.Mode)
 		m["chown"] = owner(s.Chown)
 		return m
 	}
@@ -96,19 +99,10 @@ func (n normal) group(g *Group) map[string]any {
 	for i := range g.Processes {
 		processes[i] = n.process(g, &g.Processes[i])
 	}
-	m := map[string]any{
-		"name":      g.Name,
-		"type":      g.Kind.String(),
-		"priority":  g.Priority,
-		"processes": processes,
-	}
-	if l := g.Listener; l != nil {
-		m["events"] = l.Events
-		m["buffer_size"] = l.BufferSize
-		m["result_handler"] = l.ResultHandler
-		if l.StallTimeout != 0 {
-			m["stall_timeout"] = l.StallTimeout.String()
-		}
+	m := map[string]any{"name": g.Name, "processes": processes}
+	put(n, m, plainGroupFields, g, defaultGroup)
+	if g.Listener != nil {
+		put(n, m, listenerFields, g.Listener, &noListener)
 	}
 	if g.Kind == KindFastCGI && len(g.Processes) > 0 && g.Processes[0].Socket != nil {
 		m["socket"] = n.socket(g.Processes[0].Socket)
@@ -123,7 +117,7 @@ func (n normal) socket(s *Socket) map[string]any {
 	}
 	if s.Network == "unix" {
 		m["path"] = s.Path
-		m["mode"] = octal(s.Mode)
+		m["mode"] = showMode(s.Mode)
 		m["owner"] = owner(s.OwnerName)
 	}
 	return m
@@ -137,72 +131,30 @@ func (n normal) process(g *Group, p *Process) map[string]any {
 	case KindFastCGI:
 		class = "FastCGIProcessConfig"
 	}
-	m := map[string]any{
-		"name":            p.Name,
-		"class":           class,
-		"command":         p.Command,
-		"directory":       nil,
-		"umask":           nil,
-		"priority":        p.Priority,
-		"autostart":       p.Autostart,
-		"autorestart":     p.Autorestart.String(),
-		"startsecs":       p.StartSecs,
-		"startretries":    p.StartRetries,
-		"exitcodes":       append([]int{}, p.ExitCodes...),
-		"stopsignal":      signalWord(p.StopSignal),
-		"stopwaitsecs":    p.StopWaitSecs,
-		"stopasgroup":     p.StopAsGroup,
-		"killasgroup":     p.KillAsGroup,
-		"user":            nil,
-		"redirect_stderr": p.RedirectStderr,
-		"environment":     n.environment(p.Environment),
-		"serverurl":       nil,
-	}
-	if p.HasDir {
-		m["directory"] = p.Directory
-	}
-	if p.Umask != noUmask {
-		m["umask"] = octal(p.Umask)
-	}
-	if p.User != nil {
-		m["user"] = p.User.Name
-	}
-	if !p.ServerURLAuto {
-		m["serverurl"] = p.ServerURL
-	}
-	if p.KillMode != KillProcess {
-		m["killmode"] = p.KillMode.String()
-	}
+	m := map[string]any{"name": p.Name, "class": class}
+	put(n, m, processFields, p, defaultProcess)
 	if g.Kind == KindGroup && p.Socket != nil {
 		m["socket"] = n.socket(p.Socket)
 	}
-	switch argv, err := Split(p.Command); {
+	switch argv, err := value.Split(p.Command); {
 	case err != nil:
-		m["argv_error"] = fmt.Sprintf("can't parse command %s: %v", PyRepr(p.Command), err)
+		m["argv_error"] = fmt.Sprintf("can't parse command %s: %v", value.PyRepr(p.Command), err)
 	case len(argv) == 0:
 		m["argv_error"] = "command is empty"
 	default:
 		m["argv"] = argv
 	}
-	n.output(m, "stdout", p.Stdout)
-	n.output(m, "stderr", p.Stderr)
 	return m
 }
 
-func (n normal) output(m map[string]any, stream string, o Output) {
-	logfile := any(nil)
-	switch {
-	case o.Kind == OutputAuto:
-		logfile = "AUTO"
-	case o.Kind == OutputFile || o.Empty:
-		logfile = o.File
+// put puts the fields of a definition into an object, those beyond Supervisor only
+// where they are not the default.
+func put[S any](n normal, m map[string]any, fields []field[S], p, defaults *S) {
+	for i := range fields {
+		if f := &fields[i]; f.plain != nil && !(f.ours && f.same(p, defaults)) {
+			m[f.name] = f.plain(n, p)
+		}
 	}
-	m[stream+"_logfile"] = logfile
-	m[stream+"_logfile_maxbytes"] = o.MaxBytes
-	m[stream+"_logfile_backups"] = o.Backups
-	m[stream+"_capture_maxbytes"] = o.CaptureMaxBytes
-	m[stream+"_events_enabled"] = o.EventsEnabled
-	m[stream+"_syslog"] = o.Syslog
 }
 
 func (n normal) environment(e Env) map[string]any {
@@ -238,10 +190,8 @@ func signalWord(n int) string {
 	if n == int(syscall.SIGIO) {
 		return "IO"
 	}
-	return strings.TrimPrefix(strings.TrimPrefix(SignalName(n), "SIG"), "signal ")
+	return strings.TrimPrefix(strings.TrimPrefix(state.SignalName(n), "SIG"), "signal ")
 }
-
-func octal(n int) string { return fmt.Sprintf("%03o", n) }
 
 func orNull(s string) any {
 	if s == "" {

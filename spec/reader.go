@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"supervisord/spec/value"
 )
 
 // reader takes typed values out of one section. A value that is wrong is noted,
@@ -13,52 +15,13 @@ type reader struct {
 	notes
 	section *section
 	host    *recordingHost
-	names   *Names
+	names   *value.Names
 	// textual is set when the main file has an [include] section: %(here)s then
 	// is replaced by the directory of the file that the value stands in.
 	textual bool
 	// inProcess is set for values of processes: their errors name section and file.
 	inProcess bool
 	badName   bool // the name in the header has been found wrong
-}
-
-// kind is a type of value: how it is read, and what would be right.
-type kind[T any] struct {
-	parse func(h Host, s string) (T, error)
-	hint  string
-}
-
-// pure is a kind that needs nothing of the host.
-func pure[T any](parse func(string) (T, error), hint string) kind[T] {
-	return kind[T]{func(_ Host, s string) (T, error) { return parse(s) }, hint}
-}
-
-// The kinds of value.
-//
-// Source: contract/config.md section 4.
-var (
-	asText      = pure(func(s string) (string, error) { return s, nil }, "")
-	asInt       = pure(parseInt, "a whole number, such as 10")
-	asBytes     = pure(ParseBytes, "a number of bytes, such as 1048576, 512KB, 50MB or 1GB")
-	asBool      = pure(ParseBool, "true or false")
-	asOctal     = pure(ParseOctal, "an octal number, such as 022")
-	asExitCodes = pure(ParseExitCodes, "numbers from 0 to 255 with commas, such as 0,2")
-	asRestart   = pure(ParseAutorestart, "true, false or unexpected")
-	asSignal    = pure(ParseSignal, "a signal such as TERM, INT, QUIT, HUP, USR1 or KILL")
-	asLevel     = pure(ParseLogLevel, "critical, error, warn, info, debug, trace or blather")
-	asEnv       = pure(ParseEnv, `KEY="value" pairs with commas between them, such as A="1",B="two words"`)
-	asName      = pure(ParseName, "a name has no space, colon or slash")
-	asDuration  = pure(ParseDuration, "a time such as 300ms, 10s or 2m; a bare number is seconds")
-	asRemovals  = pure(ParseRemovals, "a number of groups, or a percentage such as 50%")
-	asUser      = kind[*Account]{ParseUser, "the name or number of a user on this machine"}
-	asOwner     = kind[Owner]{ParseOwner, "user or user:group, by name or number, on this machine"}
-	asDir       = kind[string]{ExistingDir, "create the directory, or name one that exists"}
-	asDirPath   = kind[string]{ExistingDirPath, "create the directory that the file is to be in"}
-)
-
-func parseInt(s string) (int, error) {
-	n, err := ParseInt(s)
-	return int(n), err
 }
 
 // get reads a key as a kind, or gives def where the section has no such key.
@@ -110,8 +73,8 @@ func (r *reader) text(key string) (value string, ok bool) {
 // expand replaces the %(name)s of an entry. subject is what an error calls it.
 func (r *reader) expand(e *entry, subject string) (text string, ok bool) {
 	text = r.unexpanded(e)
-	expanded, err := Expand(text, r.names, subject)
-	if failed := (*ExpandError)(nil); errors.As(err, &failed) {
+	expanded, err := value.Expand(text, r.names, subject)
+	if failed := (*value.ExpandError)(nil); errors.As(err, &failed) {
 		r.note(&Error{
 			File: e.from.shown, Line: e.line, Section: r.section.name, Key: e.name,
 			Text: failed.Error(), Plain: failed.Plain(isSecret(e.name)), Hint: failed.Hint(),
@@ -190,7 +153,7 @@ func (r *reader) header(text, hint string) {
 func (r *reader) note(e *Error) {
 	if r.inProcess {
 		e.Plain = cmp.Or(e.Plain, e.Text)
-		e.Text = fmt.Sprintf("%s in section %s (file: %s)", e.Text, PyRepr(r.section.name), PyRepr(r.section.from.shown))
+		e.Text = fmt.Sprintf("%s in section %s (file: %s)", e.Text, value.PyRepr(r.section.name), value.PyRepr(r.section.from.shown))
 	}
 	r.errs = append(r.errs, e)
 }
@@ -205,7 +168,7 @@ func (r *reader) at(key string) (file string, line int) {
 
 // name is the name in the header. A wrong one is noted once.
 func (r *reader) name() string {
-	name, err := ParseName(r.section.id())
+	name, err := value.ParseName(r.section.id())
 	if err == nil {
 		return name
 	}
@@ -213,7 +176,7 @@ func (r *reader) name() string {
 		r.badName = true
 		r.header(err.Error(), asName.hint)
 	}
-	return strip(r.section.id())
+	return value.Strip(r.section.id())
 }
 
 // report notes a mistake that a value has only together with others; it stands

@@ -9,10 +9,12 @@ import (
 	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
+
+	"supervisord/spec/dialect"
 )
 
-// manyOptions is a section with more options than fit one header of what ini.v1
-// reads, and more than are searched one after the other; some stand twice.
+// manyOptions is a section with more options than are searched one after the
+// other; some stand twice.
 func manyOptions(name string, n int) string {
 	var b strings.Builder
 	b.WriteString("[" + name + "]\n")
@@ -22,37 +24,10 @@ func manyOptions(name string, n int) string {
 	return b.String()
 }
 
-// manyOptionsRead is what is read of it.
-func manyOptionsRead(name string, n int) reading {
-	values := map[string]string{}
-	for i := range n {
-		values[fmt.Sprintf("k%d", i%(n-n/3))] = fmt.Sprint(i)
-	}
-	return reading{Sections: map[string]map[string]string{name: values}}
-}
+func parse(text string) *dialect.Document { return dialect.Parse([]byte(text), keysFor) }
 
 func TestManyOptions(t *testing.T) {
-	const n = 3 * maxOptions
-	doc := parse([]byte(manyOptions("s", n) + "[t]\nk1=t\n" + manyOptions("s", 10)))
-	if len(doc.sections) != 3 {
-		t.Fatalf("%d sections, want 3", len(doc.sections))
-	}
-	keys := doc.sections[0].keys
-	if len(keys) != n-n/3 {
-		t.Fatalf("%d keys, want %d", len(keys), n-n/3)
-	}
-	for i, k := range keys {
-		last := i
-		if i < n/3 {
-			last = i + n - n/3
-		}
-		if want := (docKey{fmt.Sprintf("k%d", i), fmt.Sprint(last), last + 2}); k != want {
-			t.Fatalf("key %d is %+v, want %+v", i, k, want)
-		}
-	}
-	if keys := parse([]byte("[s]\n" + strings.Repeat("k=v\n", 2*maxOptions+1))).sections[0].keys; len(keys) != 1 {
-		t.Errorf("one key %d times", len(keys))
-	}
+	doc := parse(manyOptions("s", 768) + "[t]\nk1=t\n" + manyOptions("s", 10))
 	s := sectionNamed([]*source{{doc: doc}}, "s")
 	for key, want := range map[string]string{"k0": "7", "k3": "3", "k6": "6", "k300": "300", "k511": "511"} {
 		if e := s.find(key); e == nil || e.text != want {
@@ -67,7 +42,7 @@ func TestManyOptions(t *testing.T) {
 // TestDefaultsAreShared checks that [DEFAULT] stands in memory once, however many
 // sections there are.
 func TestDefaultsAreShared(t *testing.T) {
-	doc := parse([]byte(manyOptions(defaultSection, 300) + "[a]\nk1=own\n[b]\n"))
+	doc := parse(manyOptions(defaultSection, 300) + "[a]\nk1=own\n[b]\n")
 	sections := merge([]*source{{doc: doc}}, nil)
 	a, b := sections[0], sections[1]
 	if a.defaults != b.defaults || len(a.entries) != 1 || len(b.entries) != 0 {

@@ -6,6 +6,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"supervisord/spec/value"
 )
 
 // This file makes Config.Advice: warnings about what Supervisor accepts without a
@@ -58,49 +60,49 @@ func (b *builder) adviseFile(from *source) {
 	if from.builtin {
 		return
 	}
-	for _, c := range from.doc.truncated {
-		if isSecret(c.key) {
-			c.text = c.text[:1] + "…"
+	for _, c := range from.doc.Truncated {
+		if isSecret(c.Key) {
+			c.Text = c.Text[:1] + "…"
 		}
 		b.advice = append(b.advice, &Error{
-			File: from.shown, Line: c.line, Section: c.section, Key: c.key,
-			Text: "the value ends before " + PyRepr(c.text) + ", which is taken for a comment",
+			File: from.shown, Line: c.Line, Section: c.Section, Key: c.Key,
+			Text: "the value ends before " + value.PyRepr(c.Text) + ", which is taken for a comment",
 			Hint: "a ; or # after a space begins a comment, even in quotes; remove the space before it",
 		})
 	}
-	for _, c := range from.doc.continued {
+	for _, c := range from.doc.Continued {
 		b.advice = append(b.advice, &Error{
-			File: from.shown, Line: c.line, Section: c.section, Key: c.key,
-			Text: "the line " + PyRepr(c.text) + " is indented and so goes on with the value",
+			File: from.shown, Line: c.Line, Section: c.Section, Key: c.Key,
+			Text: "the line " + value.PyRepr(c.Text) + " is indented and so goes on with the value",
 			Hint: "remove the space before it",
 		})
 	}
-	for _, k := range from.doc.repeated {
-		if strings.HasPrefix(k.key, "[") {
+	for _, k := range from.doc.Repeated {
+		if strings.HasPrefix(k.Key, "[") {
 			continue // headers that are not closed
 		}
-		b.advice = append(b.advice, replaces(from, k.line, k.section, k.key, from, k.first))
+		b.advice = append(b.advice, replaces(from, k.Line, k.Section, k.Key, from, k.First))
 	}
-	for _, u := range from.doc.unclosed {
-		if strings.HasPrefix(u.section, rpcPrefix) {
+	for _, u := range from.doc.Unclosed {
+		if strings.HasPrefix(u.Section, rpcPrefix) {
 			continue // said as of any option there
 		}
 		b.advice = append(b.advice, &Error{
-			File: from.shown, Line: u.line, Section: u.section,
-			Text: "the line " + PyRepr(u.text) + " is taken for an option of this section", Hint: unclosedHint,
+			File: from.shown, Line: u.Line, Section: u.Section,
+			Text: "the line " + value.PyRepr(u.Text) + " is taken for an option of this section", Hint: unclosedHint,
 		})
 	}
-	for _, s := range from.doc.sections {
-		if s.after != "" && s.after[0] != ';' && s.after[0] != '#' {
+	for _, s := range from.doc.Sections {
+		if s.After != "" && s.After[0] != ';' && s.After[0] != '#' {
 			b.advice = append(b.advice, &Error{
-				File: from.shown, Line: s.line, Section: s.name,
-				Text: "the text " + PyRepr(s.after) + " after the header has no meaning",
+				File: from.shown, Line: s.Line, Section: s.Name,
+				Text: "the text " + value.PyRepr(s.After) + " after the header has no meaning",
 				Hint: "begin a new line after ]",
 			})
 		}
-		if !from.main && s.name == "include" {
+		if !from.main && s.Name == "include" {
 			b.advice = append(b.advice, &Error{
-				File: from.shown, Line: s.line, Section: s.name,
+				File: from.shown, Line: s.Line, Section: s.Name,
 				Text: "an [include] in an included file has no meaning", Hint: "include the files from the main file",
 			})
 		}
@@ -131,7 +133,7 @@ func (b *builder) adviseSection(r *reader) {
 	}
 	if second := r.section.second(); second != nil && hasAnyPrefix(r.section.name, programPrefix, listenerPrefix, fastCGIPrefix, groupPrefix) {
 		r.advice = append(r.advice, &Error{
-			File: second.from.shown, Line: second.doc.line, Section: r.section.name,
+			File: second.from.shown, Line: second.doc.Line, Section: r.section.name,
 			Text: fmt.Sprintf("the section is also in %s:%d", r.section.from.shown, r.section.origin.Line),
 			Hint: "the two are taken together key by key",
 		})
@@ -145,7 +147,7 @@ func (b *builder) adviseSection(r *reader) {
 			continue
 		}
 		hint := e.headerHint()
-		if near := nearest(e.name, known); near != "" && hint == "" {
+		if near := value.Nearest(e.name, known); near != "" && hint == "" {
 			hint = "did you mean " + near + "?"
 		}
 		r.advise(e.name, "the key is unknown and has no effect", hint)
@@ -163,7 +165,7 @@ func replaces(from *source, line int, section, key string, old *source, oldLine 
 // second is where a section stands again, or nil.
 func (s *section) second() *part {
 	for i := range s.parts {
-		if p := &s.parts[i]; p.doc.line != s.origin.Line || !p.from.sameFile(s.from) {
+		if p := &s.parts[i]; p.doc.Line != s.origin.Line || !p.from.sameFile(s.from) {
 			return p
 		}
 	}
@@ -182,15 +184,15 @@ func suspectSection(name string) (wrong, hint string) {
 	}
 	kinds := []string{"program", "eventlistener", "fcgi-program", "group", "rpcinterface", "ctlplugin"}
 	i := strings.IndexAny(name, ":=. /-_")
-	word := strings.ToLower(strip(name))
+	word := strings.ToLower(value.Strip(name))
 	rest := ""
 	if i > 0 {
-		word, rest = strings.ToLower(strip(name[:i])), strip(name[i+1:])
+		word, rest = strings.ToLower(value.Strip(name[:i])), value.Strip(name[i+1:])
 	}
-	if near := nearest(word, kinds); near != "" && rest != "" {
+	if near := value.Nearest(word, kinds); near != "" && rest != "" {
 		return "the section has no meaning", "did you mean [" + near + ":" + rest + "]?"
 	}
-	if near := nearest(strings.ToLower(strip(name)), slices.Concat(singleSections, kinds)); near != "" {
+	if near := value.Nearest(strings.ToLower(value.Strip(name)), slices.Concat(singleSections, kinds)); near != "" {
 		if slices.Contains(kinds, near) {
 			near += ":NAME"
 		}
@@ -202,7 +204,7 @@ func suspectSection(name string) (wrong, hint string) {
 // adviseEnvironment says where an environment value means something else than
 // it seems to.
 func (b *builder) adviseEnvironment(r *reader, text string) {
-	for _, advice := range EnvAdvice(text) {
+	for _, advice := range value.EnvAdvice(text) {
 		r.advise("environment", advice, `put the value in double quotes: KEY="value"`)
 	}
 }
@@ -231,9 +233,9 @@ func (b *builder) adviseProgram(r *reader, p *program) {
 // adviseCommand says when there is no file to execute for a command. It looks
 // where the daemon will.
 func (b *builder) adviseCommand(r *reader, p *Process) {
-	words, err := Split(p.Command)
+	words, err := value.Split(p.Command)
 	if err != nil {
-		r.advise("command", fmt.Sprintf("can't parse command %s: %v", PyRepr(p.Command), err), "close the quotes")
+		r.advise("command", fmt.Sprintf("can't parse command %s: %v", value.PyRepr(p.Command), err), "close the quotes")
 		return
 	}
 	if len(words) == 0 {

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -19,16 +20,10 @@ import (
 func TestMain(m *testing.M) { os.Exit(oracle.Main(m)) }
 
 // commented is a line whose only comment sign is before a header or a key.
-var commented = regexp.MustCompile(`(?m)^;(\[|[a-z_]+=)`)
+var commented = regexp.MustCompile(`(?m)^;(\[|[a-z_]+ ?=)`)
 
 // everything is the sample with every key in force.
 var everything = commented.ReplaceAllString(sample, "$1")
-
-// sections are those of the sample whose keys spec knows.
-var sections = []string{
-	"supervisord", "unix_http_server", "inet_http_server", "supervisorctl", "reconcile", "include",
-	"program:theprogramname", "eventlistener:theeventlistenername", "fcgi-program:thefcgiprogramname", "group:thegroupname",
-}
 
 // machine is a host on which the files, users and directories of the sample
 // exist.
@@ -79,7 +74,7 @@ func TestEveryKeyInForce(t *testing.T) {
 		t.Errorf("groups (-want +got):\n%s", diff)
 	}
 	for _, e := range cfg.Advice {
-		if !slices.Contains([]string{"command", "files"}, e.Key) { // nothing of that is on the machine
+		if !slices.Contains([]string{"command", "files", "serverurl"}, e.Key) { // not on the machine; there twice
 			t.Errorf("the sample is advised: %s", e.Report())
 		}
 	}
@@ -90,9 +85,9 @@ func TestEveryKeyInForce(t *testing.T) {
 func TestDefaults(t *testing.T) {
 	// Keys without a default: theirs is an example.
 	examples := []string{
-		"user", "directory", "childlogdir", "environment", "chown", "username", "password", "port", "certfile",
+		"user", "directory", "nocleanup", "childlogdir", "environment", "chown", "username", "password", "port", "certfile",
 		"keyfile", "client_ca", "history_file", "statedir", "command", "umask", "events", "socket", "socket_backlog",
-		"socket_owner", "programs", "files",
+		"socket_owner", "programs", "files ",
 	}
 	bare := "[supervisord]\n[unix_http_server]\nfile=/tmp/s\n[program:theprogramname]\ncommand=/bin/cat\n" +
 		"[eventlistener:l]\ncommand=/bin/cat\nevents=EVENT\n[fcgi-program:f]\ncommand=/bin/cat\nsocket=unix:///tmp/f\n" +
@@ -133,28 +128,6 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
-func TestEveryKeyIsThere(t *testing.T) {
-	for _, section := range sections {
-		body := sectionOf(t, section)
-		for _, key := range spec.Keys(section) {
-			if !regexp.MustCompile(`(?m)^;?` + key + `\s*=`).MatchString(body) {
-				t.Errorf("[%s] does not show %s", section, key)
-			}
-		}
-	}
-}
-
-// sectionOf is the text of one section of the sample.
-func sectionOf(t *testing.T, name string) string {
-	t.Helper()
-	_, body, ok := strings.Cut(everything, "["+name+"]\n")
-	if !ok {
-		t.Fatalf("the sample has no [%s]", name)
-	}
-	body, _, _ = strings.Cut(body, "\n[")
-	return body
-}
-
 func TestPrintsTheSample(t *testing.T) {
 	out := oracle.Exec(t, oracle.Ours, "echo_supervisord_conf", t.TempDir())
 	if out.Stdout != sample || out.Exit != 0 {
@@ -167,7 +140,7 @@ func TestOriginalTakesTheSample(t *testing.T) {
 	oracle.Require(t)
 	dir := t.TempDir()
 	text := everything
-	for old, new := range map[string]string{"nobody:nogroup": "root", "=nobody": "=root", "/tmp": dir} { // of this machine
+	for old, new := range map[string]string{"nobody:nogroup": "root", "=nobody": "=root", "=supervisord ": "=root ", "/tmp": dir} { // of this machine
 		text = strings.ReplaceAll(text, old, new)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "s.conf"), []byte(text), 0o600); err != nil {
@@ -178,5 +151,81 @@ func TestOriginalTakesTheSample(t *testing.T) {
 	out := oracle.Exec(t, oracle.Debian, "supervisord", dir, "-n", "-c", "s.conf", "-u", "nosuch")
 	if want := "Error: Invalid user name nosuch\n"; !strings.HasPrefix(out.Stderr, want) {
 		t.Errorf("the original says:\n%s\nwant only %s", out.Stderr, want)
+	}
+}
+
+// TestRecipes: what people's build scripts replace in the original's sample stands in
+// ours too, and what comes of it is what they meant.
+func TestRecipes(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "web.ini"), []byte("[program:web]\ncommand=/bin/cat\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	included := func(c *spec.Config) bool { return len(c.Groups) == 1 && c.Groups[0].Name == "web" }
+	over := func(host, user string) func(*spec.Config) bool {
+		return func(c *spec.Config) bool {
+			return slices.ContainsFunc(c.Servers, func(s spec.Server) bool {
+				return s.Network == "tcp" && s.Host == host && s.Port == 9001 && s.Username == user
+			})
+		}
+	}
+	for _, row := range []struct {
+		script string // of sed
+		want   func(*spec.Config) bool
+	}{
+		{`s/^;\[include\]/[include]/; s|;files = relative/directory/\*.ini|files = DIR/*.ini|`, included},
+		{`s/^;\[include\]$/[include]/; s|^;files = .*$|files = DIR/*.ini|`, included},
+		{`/^;\[include\]/,$ { s/^;//; s|relative/directory|DIR| }`, included},
+		{`s|relative/directory/\*.ini|DIR/*.ini|; s/^;\[include/[include/; s/^;files/files/`, included},
+		{`s/;\[inet_http_server\]/[inet_http_server]/; s/;port=127.0.0.1:9001/port=127.0.0.1:9001/`, over("127.0.0.1", "")},
+		{`s/^;\[inet_http_server\]/[inet_http_server]/; s/^;port=127.0.0.1:9001/port=*:9001/`, over("", "")},
+		{`/^;\[inet_http_server\]/,+1 s/^;//`, over("127.0.0.1", "")},
+		{`/^;\[inet_http_server\]/,/^$/ s/^;//`, over("127.0.0.1", "user")},
+		{`/^;\[inet_http_server\]/,+3 s/^;//; s/username=user/username=ops/`, over("127.0.0.1", "ops")},
+		{`s/nodaemon=false/nodaemon=true/`, func(c *spec.Config) bool { return c.Daemon.NoDaemon }},
+		{`s/^nodaemon=.*$/nodaemon=true/`, func(c *spec.Config) bool { return c.Daemon.NoDaemon }},
+		{`s/^;user=supervisord/user=root/`, func(c *spec.Config) bool { return c.Daemon.User != nil }},
+		{`s/;user=supervisord .*/user=root/`, func(c *spec.Config) bool { return c.Daemon.User != nil }},
+		{`s|/tmp/supervisord.log|/dev/null|`, func(c *spec.Config) bool { return c.Daemon.LogFile == "/dev/null" }},
+		{`s|/tmp/supervisor.sock|/run/s.sock|g`, func(c *spec.Config) bool { return c.Servers[0].Path == "/run/s.sock" }},
+		{`s/;chmod=0700/chmod=0770/; s/;chown=nobody:nogroup/chown=nobody:nogroup/`, func(c *spec.Config) bool { return c.Servers[0].Mode == 0o770 }},
+	} {
+		sed := exec.Command("sed", strings.ReplaceAll(row.script, "DIR", dir))
+		sed.Stdin = strings.NewReader(sample)
+		text, err := sed.Output()
+		if err != nil {
+			t.Fatalf("sed %s: %v", row.script, err)
+		}
+		if !row.want(load(t, string(text))) {
+			t.Errorf("sed %s has made of the sample something else than is meant", row.script)
+		}
+	}
+}
+
+// TestRecipeLines: in the sections that recipes edit, each line of the original's
+// sample up to its comment begins a line of ours.
+func TestRecipeLines(t *testing.T) {
+	oracle.Require(t)
+	theirs := oracle.Exec(t, oracle.Debian, "echo_supervisord_conf", t.TempDir()).Stdout
+	key := regexp.MustCompile(`^;?([a-z_.]+ ?= ?\S+|\[.*\])`)
+	compared, examples := 0, false
+	for line := range strings.Lines(theirs) {
+		switch {
+		case strings.HasPrefix(line, ";[program:"): // up to the next of these, keys have another value as an example
+			examples = true
+		case strings.HasPrefix(line, ";[include]"):
+			examples = false
+		}
+		head := key.FindString(line)
+		if examples || head == "" {
+			continue
+		}
+		compared++
+		if !regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(head) + `(\s|$)`).MatchString(sample) {
+			t.Errorf("the sample has no line %q", head)
+		}
+	}
+	if compared < 30 {
+		t.Errorf("only %d lines of the original were compared", compared)
 	}
 }

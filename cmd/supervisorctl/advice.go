@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 
@@ -18,6 +17,10 @@ import (
 // for a person at a terminal.
 func (s *session) advise(err error) {
 	var e *client.Error
+	var url *client.URLError
+	if errors.As(err, &url) {
+		s.hintURL(url.URL)
+	}
 	if !errors.As(err, &e) {
 		return
 	}
@@ -25,11 +28,11 @@ func (s *session) advise(err error) {
 	var text string
 	switch {
 	case e.Kind == client.NoFile && unix:
-		text = missingSocket(path) + " " + runningDaemon()
+		text = missingSocket(path) + " " + otherDaemon(s.settings.url)
 	case e.Kind == client.Refused && unix:
-		text = "The socket " + path + " is there, but nobody listens: its supervisord has died or was killed. " + runningDaemon()
+		text = "The socket " + path + " is there, but nobody listens: its supervisord has died or was killed. " + otherDaemon(s.settings.url)
 	case e.Kind == client.Refused:
-		text = "Nothing listens at " + s.settings.url + ". " + runningDaemon()
+		text = "Nothing listens at " + s.settings.url + ". " + otherDaemon(s.settings.url)
 	case e.Kind == client.Permission && unix:
 		text = permissionDenied(path)
 	case e.Kind == client.Unauthorized && s.settings.username == "":
@@ -50,7 +53,7 @@ func (s *session) advise(err error) {
 	default:
 		return
 	}
-	fmt.Fprintf(s.advice, "hint: %s\n", text)
+	s.hint("%s", text)
 }
 
 // missingSocket says what is missing of the path of a socket.
@@ -71,28 +74,22 @@ func permissionDenied(path string) string {
 	uid := os.Geteuid()
 	info, err := os.Stat(path)
 	if err != nil {
-		return fmt.Sprintf("Its directory %s is closed to %s. Try sudo.", filepath.Dir(path), account(uid))
+		return fmt.Sprintf("Its directory %s is closed to %s. Try sudo.", filepath.Dir(path), host.UserName(uid))
 	}
 	owner := ""
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
-		owner = " belongs to " + account(int(st.Uid)) + " and"
+		owner = " belongs to " + host.UserName(int(st.Uid)) + " and"
 	}
 	return fmt.Sprintf("The socket %s%s has mode %04o, which does not let %s in. "+
-		"Try sudo, or set chmod and chown in [unix_http_server].", path, owner, info.Mode().Perm(), account(uid))
+		"Try sudo, or set chmod and chown in [unix_http_server].", path, owner, info.Mode().Perm(), host.UserName(uid))
 }
 
-// account is a user's name, or its number.
-func account(uid int) string {
-	number := strconv.Itoa(uid)
-	if a, ok := host.New().LookupUser(number); ok && a.Name != number {
-		return a.Name
+// otherDaemon says whether some other supervisord than that at the URL runs on this
+// machine, where the system lets us look.
+func otherDaemon(url string) string {
+	if text := watchSocket(url, host.DefaultSocket()); text != "" {
+		return text
 	}
-	return "uid " + number
-}
-
-// runningDaemon says whether some supervisord runs on this machine, where the system
-// lets us look.
-func runningDaemon() string {
 	names, _ := filepath.Glob("/proc/[0-9]*/comm")
 	if len(names) == 0 {
 		return "Is supervisord running?"

@@ -10,6 +10,7 @@ import (
 type command struct {
 	name string
 	help string
+	more string // of ours, for a person: scripts read Supervisor's help
 	run  func(*call, context.Context) error
 	// complete offers words for an argument; nil offers none.
 	complete func(c *call, ctx context.Context) []string
@@ -127,7 +128,7 @@ func commands() []command {
 		},
 		{
 			name: "signal", server: upChecked,
-			run: (*call).signal, complete: completeProcesses,
+			run: (*call).signal, complete: completeSignal,
 			help: "signal <signal name> <name>\t\tSignal a process\n" +
 				"signal <signal name> <gname>:*\t\tSignal all processes in a group\n" +
 				"signal <signal name> <name> <name>\tSignal multiple processes or groups\n" +
@@ -148,6 +149,10 @@ func commands() []command {
 				"status <gname>:*\tGet status for all processes in a group\n" +
 				"status <name> <name>\tGet status for multiple named processes\n" +
 				"status\t\t\tGet all process status info",
+			more: "status 'web*' 'g:*_0?'\tGet status for processes whose names match shell patterns\n" +
+				"status --problems\tGet status for what cannot be started or has failed\n" +
+				"status --state=A,B\tGet status for processes in these states, such as FATAL\n" +
+				"status -o json\t\tGet it as JSON",
 		},
 		{
 			name: "stop", server: upChecked,
@@ -241,6 +246,9 @@ func (c *call) help(context.Context) error {
 	if c.argument != "" {
 		if cmd := find(c.argument); cmd != nil && c.argument == cmd.name {
 			c.say("%s", cmd.help)
+			if c.onTerminal && cmd.more != "" {
+				c.say("%s", cmd.more)
+			}
 		} else {
 			c.say("*** No help on %s", c.argument)
 		}

@@ -4,15 +4,13 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"time"
+
+	"supervisord/runtime/state"
 )
 
-// completeLimit is how long the tab key may take: at a prompt nothing but the
-// answer would end the wait.
-const completeLimit = 2 * time.Second
-
 // complete offers the words that may stand at the end of a line: actions for
-// the first word, then what the action takes. head is what of the line stays.
+// the first word, then what the action takes. head is what of the line stays. A word
+// that a terminal would not show as it is, is not offered.
 //
 // Source: contract/supervisorctl.md section 5, completion.
 func (s *session) complete(ctx context.Context, before string) (head string, words []string) {
@@ -23,7 +21,7 @@ func (s *session) complete(ctx context.Context, before string) (head string, wor
 	if len(done) == 0 {
 		candidates = actions()
 	} else if cmd := find(done[0]); cmd != nil && cmd.complete != nil {
-		ctx, cancel := context.WithTimeout(ctx, completeLimit)
+		ctx, cancel := context.WithTimeout(ctx, asideLimit) // nothing but the answer would end the wait
 		defer cancel()
 		c := &call{session: s, command: cmd, words: done[1:], argument: partial}
 		var err error
@@ -33,7 +31,7 @@ func (s *session) complete(ctx context.Context, before string) (head string, wor
 		candidates = cmd.complete(c, ctx)
 	}
 	for _, word := range candidates {
-		if strings.HasPrefix(word, partial) {
+		if strings.HasPrefix(word, partial) && showable(word) {
 			words = append(words, word+" ")
 		}
 	}
@@ -53,6 +51,21 @@ func actions() []string {
 // completeWords offers fixed words.
 func completeWords(words ...string) func(*call, context.Context) []string {
 	return func(*call, context.Context) []string { return words }
+}
+
+// completeSignal offers the signals, then processes.
+func completeSignal(c *call, ctx context.Context) []string {
+	if len(c.words) > 0 {
+		return completeProcesses(c, ctx)
+	}
+	var names []string
+	for number := range 65 {
+		if name, ok := strings.CutPrefix(state.SignalName(number), "SIG"); ok {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 func completeHelp(*call, context.Context) []string { return actions() }

@@ -7,7 +7,7 @@ _supervisorctl() {
     [[ $line == *[[:space:]] ]] || { current=${words[-1]}; unset 'words[-1]'; }
     for ((i = 1; i < ${#words[@]}; i++)); do
         case ${words[i]} in
-            -[csupr] | --configuration | --serverurl | --username | --password | --history_file | --timeout)
+            -[csuprot] | --configuration | --serverurl | --username | --password | --history_file | --timeout | --state)
                 if ((i + 1 == ${#words[@]})); then # its argument is what is typed
                     COMPREPLY=()
                     [[ ${words[i]} != -[cr] && ${words[i]} != --configuration && ${words[i]} != --history_file ]] ||

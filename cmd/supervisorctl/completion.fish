@@ -6,7 +6,7 @@ function __supervisorctl_complete
     set -e words[1]
     while set -q words[1]
         switch $words[1]
-            case -c -s -u -p -r --configuration --serverurl --username --password --history_file --timeout
+            case -c -s -u -p -r -o -t --configuration --serverurl --username --password --history_file --timeout --state
                 if not set -q words[2] # its argument is what is typed
                     contains -- $words[1] -c -r --configuration --history_file
                     and __fish_complete_path (commandline -ct)

@@ -5,7 +5,7 @@ _supervisorctl() {
     local i
     for ((i = 2; i < CURRENT; i++)); do
         case ${words[i]} in
-            -[csupr]|--configuration|--serverurl|--username|--password|--history_file|--timeout)
+            -[csuprot]|--configuration|--serverurl|--username|--password|--history_file|--timeout|--state)
                 if ((i + 1 == CURRENT)); then # its argument is what is typed
                     [[ ${words[i]} != (-[cr]|--configuration|--history_file) ]] || _files
                     return

@@ -95,6 +95,7 @@ func (c *call) add(ctx context.Context) error {
 			c.say("ERROR: process group already active")
 		case client.HasCode(err, client.FaultBadName):
 			c.say("ERROR: no such process/group: %s", group)
+			c.unknown = append(c.unknown, unknownName{group, true})
 			c.fail(exitFailed)
 		default:
 			return err
@@ -115,6 +116,7 @@ func (c *call) remove(ctx context.Context) error {
 			c.fail(exitFailed)
 		case client.HasCode(err, client.FaultBadName):
 			c.say("ERROR: no such process/group: %s", group)
+			c.unknown = append(c.unknown, unknownName{group, true})
 			c.fail(exitFailed)
 		default:
 			return err

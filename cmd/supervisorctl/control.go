@@ -148,6 +148,7 @@ func (c *call) apply(ctx context.Context, op operation, name string) error {
 		results, err := op.group(c.Client, ctx, n.Group)
 		if client.HasCode(err, client.FaultBadName) {
 			c.say("%s: ERROR (no such group)", n.Group)
+			c.unknown = append(c.unknown, unknownName{text: name})
 			c.fail(op.unknown)
 			return nil
 		}
@@ -181,6 +182,12 @@ func (c *call) report(op operation, results []client.Result) error {
 			c.say("%s", r.Description)
 		default:
 			c.say("%s: ERROR (%s)", name, text)
+		}
+		switch r.Status {
+		case client.FaultBadName:
+			c.unknown = append(c.unknown, unknownName{text: name})
+		case client.FaultAbnormal, client.FaultSpawnError:
+			c.failedStarts = append(c.failedStarts, r.Group+":"+r.Name)
 		}
 		switch r.Status {
 		case op.harmless:

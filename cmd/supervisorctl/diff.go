@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -23,7 +24,9 @@ func (c *call) diff(ctx context.Context) error {
 	}
 	differences, err := c.Diff(ctx, names)
 	if client.HasCode(err, client.FaultBadName) || client.HasCode(err, client.FaultCantReread) {
-		c.say("ERROR: %s", faultText(err))
+		for line := range strings.SplitSeq(faultText(err), "\n") { // one for each mistake
+			c.say("ERROR: %s", line)
+		}
 		c.fail(exitDiffFailed)
 		return nil
 	}
@@ -40,9 +43,62 @@ func (c *call) diff(ctx context.Context) error {
 		c.say(nothingChanged)
 	}
 	for _, d := range differences {
-		c.say("%s", describe(d))
+		head, keys, _ := strings.Cut(describe(d), "\n")
+		c.say("%s", strings.TrimSuffix(c.paint(colourOf[d.Action], head)+"\n"+keys, "\n"))
 	}
+	if len(differences) > 0 {
+		c.say("%s", summary(differences))
+	}
+	c.sayInvalid(ctx)
 	return nil
+}
+
+// actionWords is an action's name in words, and what a summary says of some
+// number of them, in the order of an update. Any other action is its own name.
+var actionWords = []struct{ action, words, count string }{
+	{"remove", "remove", "%d to remove"},
+	{"restart", "restart", "%d to restart"},
+	{"inplace", "change while it runs", "%d to change while running"},
+	{"numprocs", "change the number of processes", "%d to get another number of processes"},
+	{"add", "add", "%d to add"},
+}
+
+// summary counts differences by what an update would do.
+func summary(differences []client.Action) string {
+	var counts []string
+	for _, w := range actionWords {
+		n := 0
+		for _, d := range differences {
+			if d.Action == w.action {
+				n++
+			}
+		}
+		if n > 0 {
+			counts = append(counts, fmt.Sprintf(w.count, n))
+		}
+	}
+	return "update: " + strings.Join(counts, ", ")
+}
+
+// colourOf is the colour of an action, as a parameter of a colour sequence.
+var colourOf = map[string]string{"remove": "31", "add": "32", "restart": "33", "inplace": "36", "numprocs": "36"}
+
+// paint colours a text for a terminal that shows colours to somebody who wants them.
+func (c *call) paint(colour, text string) string {
+	if colour == "" || !c.onTerminal || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
+		return text
+	}
+	return "\x1b[" + colour + "m" + text + colourOff
+}
+
+// inWords is what an action does.
+func inWords(action string) string {
+	for _, w := range actionWords {
+		if w.action == action {
+			return w.words
+		}
+	}
+	return action
 }
 
 // describe is one difference: a line for it, and one for each key.
@@ -52,7 +108,7 @@ func describe(d client.Action) string {
 		name = display(d.Group, d.Process)
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s", name, d.Action)
+	fmt.Fprintf(&b, "%s: %s", name, inWords(d.Action))
 	if d.Reason != "" {
 		fmt.Fprintf(&b, " (%s)", d.Reason)
 	}

@@ -34,6 +34,7 @@ func (c *call) fg(ctx context.Context) error {
 	switch {
 	case client.HasCode(err, client.FaultBadName):
 		c.say("ERROR: bad process name supplied")
+		c.unknown = append(c.unknown, unknownName{text: name})
 		c.fail(exitFailed)
 		return nil
 	case errors.As(err, &fault):
@@ -50,7 +51,7 @@ func (c *call) fg(ctx context.Context) error {
 	ctx, stop := interruptible(ctx)
 	var streams sync.WaitGroup
 	for _, channel := range []string{"stdout", "stderr"} {
-		streams.Go(func() { c.stream(ctx, logPath(name, channel)) }) // waited for below
+		streams.Go(func() { c.stream(ctx, logSource(name, channel)) }) // waited for below
 	}
 	err = c.sendInput(ctx, name)
 	stop()

@@ -36,6 +36,8 @@ Options:
 -r/--history_file FILE -- keep the shell's history in this file
 --timeout SECONDS -- give up a request that takes longer (default: wait)
 
+They may stand after the action too, and those of actions before it: -o json,
+-t SECONDS, --state STATES, --problems ("help ACTION" tells).
 Without an action a shell is started that reads actions line by line. The
 action "help" lists Supervisor's actions, "help ACTION" explains one. Beyond
 them there are: autoupdate, completion, diff, files, history, wait.
@@ -63,8 +65,11 @@ var errHelp = errors.New("help is asked for")
 // longOptions are the words; ! keeps Supervisor's abbreviations what they were.
 var longOptions = []string{
 	"configuration=", "help", "interactive", "serverurl=", "username=", "password=", "history_file=",
-	"!timeout=",
+	"!timeout=", "!state=", "!problems",
 }
+
+// actionOptions are the options of actions, and the letters of those that are one.
+var actionOptions = map[string]bool{"-o": true, "-t": true, "--state": true, "--problems": true}
 
 // longOf is the long form of each letter, by which an option is known here.
 var longOf = map[string]string{
@@ -88,14 +93,31 @@ func optionNames() []string {
 //
 // Source: contract/supervisorctl.md section 1.
 func readOptions(h spec.Host, argv0 string, args []string) (s settings, words []string, err error) {
-	opts, words, err := getopt.Parse(args, "c:h?is:u:p:r:", longOptions)
+	opts, words, err := getopt.Parse(args, "c:h?is:u:p:r:o:t:", longOptions)
 	if err != nil {
 		return s, nil, err
 	}
+	later, words, err := laterOptions(words)
+	if err != nil {
+		return s, nil, err
+	}
+	opts = append(opts, later...)
 	var file string
 	given := settings{}
 	seen := map[string]bool{}
 	for _, o := range opts {
+		if actionOptions[o.Name] {
+			switch {
+			case len(words) == 0:
+				return s, nil, fmt.Errorf("option %s belongs to an action", o.Name)
+			case words[0] == "completion": // it is the completed action's
+			case o.Value != "":
+				words = append(words, o.Name, o.Value)
+			default:
+				words = append(words, o.Name)
+			}
+			continue
+		}
 		name := o.Name
 		if long, ok := longOf[name]; ok {
 			name = long
@@ -138,6 +160,36 @@ func readOptions(h spec.Host, argv0 string, args []string) (s settings, words []
 	}
 	s.override(given)
 	return s, words, nil
+}
+
+// laterOptions takes our own options out of the words after the action, up to "--".
+// Any other word that begins with a dash is the action's.
+//
+// Differs: the original takes each of them for the name of a process.
+func laterOptions(words []string) (opts []getopt.Opt, rest []string, err error) {
+	for len(words) > 0 && words[0] != "--" {
+		word := words[0]
+		name, value, hasValue := strings.Cut(word, "=")
+		if long, ok := longOf[word]; ok {
+			name, value, hasValue = long, "", false
+		}
+		at := slices.IndexFunc(longOptions, func(o string) bool { return "--"+strings.Trim(o, "!=") == name })
+		if len(rest) == 0 || at < 0 || actionOptions[name] {
+			rest, words = append(rest, word), words[1:]
+			continue
+		}
+		words = words[1:]
+		switch takesValue := strings.HasSuffix(longOptions[at], "="); {
+		case takesValue && !hasValue && len(words) == 0:
+			return nil, nil, fmt.Errorf("option %s requires argument", word)
+		case takesValue && !hasValue:
+			value, words = words[0], words[1:]
+		case !takesValue && hasValue:
+			return nil, nil, fmt.Errorf("option %s must not have an argument", name)
+		}
+		opts = append(opts, getopt.Opt{Name: name, Value: value})
+	}
+	return opts, append(rest, words...), nil
 }
 
 // override puts what the command line gave over what the file says.
@@ -204,7 +256,14 @@ func checkURL(url string) error {
 	if m := urlShape.FindStringSubmatch(url); m != nil && strings.TrimPrefix(m[1], "//") != "" {
 		return nil
 	}
-	return fmt.Errorf("value %s is not a URL", spec.PyRepr(url))
+	return urlMistake(url)
+}
+
+// urlMistake is a text that is no URL.
+type urlMistake string
+
+func (m urlMistake) Error() string {
+	return fmt.Sprintf("value %s is not a URL", spec.PyRepr(string(m)))
 }
 
 var urlShape = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*:([^?#]*)`)

@@ -29,7 +29,8 @@ var invocations = []struct {
 	{args: []string{"-c", "ok.conf", "-r", "h", "-u", "u", "-p", "p", "version", "-Z"}},
 	{args: []string{"-c", "ok.conf", "--", "version"}}, {args: []string{"-c", "ok.conf", "-", "version"}},
 	{args: []string{"-c", "here.conf", "version"}}, {args: []string{"-c", "env.conf", "version"}},
-	{args: []string{"version", "-c", "nope"}},
+	{args: []string{"version", "-c", "nope"}, differs: "our options are taken after the action too"},
+	{args: []string{"version", "-Z"}},
 	{args: []string{"-c", "badurl.conf", "version"}, differs: "a serverurl of the file is checked like -s"},
 	{args: []string{"-c", "broken.conf", "version"}, differs: "the original ends with a traceback"},
 }
@@ -97,7 +98,7 @@ func TestNoFile(t *testing.T) {
 		t.Errorf("a socket gives %s", url)
 	}
 	s, words, err := readOptions(emptyHost{}, "/x/y/z", []string{"status", "-i"})
-	if err != nil || s.prompt != "supervisor" || s.username != "" || s.interactive || len(words) != 2 {
+	if err != nil || s.prompt != "supervisor" || s.username != "" || !s.interactive || len(words) != 1 {
 		t.Errorf("got %+v, %q, %v", s, words, err)
 	}
 }
@@ -130,6 +131,35 @@ func TestForeignSocket(t *testing.T) {
 	}
 	if isThere(dir+"/none", 1000) {
 		t.Error("nothing is there")
+	}
+}
+
+// TestOptionsAroundTheAction: where an option stands does not matter, but for those that
+// the action has had for ever.
+func TestOptionsAroundTheAction(t *testing.T) {
+	for _, row := range []struct{ args, words, url, err string }{
+		{"status -s http://a:1", "status", "http://a:1", ""},
+		{"status web --serverurl=http://a:1 db", "status web db", "http://a:1", ""},
+		{"status --serverurl http://a:1 --state=FATAL", "status --state=FATAL", "http://a:1", ""},
+		{"-o json --problems -s http://a:1 status", "status -o json --problems", "http://a:1", ""},
+		{"-ojson -t 5 wait web", "wait web -o json -t 5", "", ""},
+		{"tail -f web -s http://a:1", "tail -f web", "http://a:1", ""},
+		{"tail -100 web", "tail -100 web", "", ""},
+		{"status -- -s x", "status -- -s x", "", ""},
+		{"status --server http://a:1", "status --server http://a:1", "", ""},
+		{"status -s", "", "", "option -s requires argument"},
+		{"status --interactive=1", "", "", "option --interactive must not have an argument"},
+		{"-s http://a:1 status -s http://b:1", "", "", "conflicting command line option '--serverurl'"},
+		{"status -s x", "", "", "invalid value for --serverurl 'x': value 'x' is not a URL"},
+		{"-o json", "", "", "option -o belongs to an action"},
+	} {
+		s, words, err := readOptions(emptyHost{}, "/x/y/z", strings.Fields(row.args))
+		switch {
+		case row.err != "" && fmt.Sprint(err) != row.err:
+			t.Errorf("%s: %v, want %s", row.args, err, row.err)
+		case row.err == "" && (err != nil || strings.Join(words, " ") != row.words || row.url != "" && s.url != row.url):
+			t.Errorf("%s: %q at %s, %v; want %q at %s", row.args, words, s.url, err, row.words, row.url)
+		}
 	}
 }
 

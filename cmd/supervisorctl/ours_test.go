@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -74,6 +75,7 @@ func oursRows() []answered {
 		action("remove", "gone", "", "no file defines it"),
 		action("restart", "web", "web_1", "command differs", "command", "/bin/a", "/bin/b", "environment KEY", "secret", "other"),
 		action("inplace", "two", "", "", "priority", "1", "2", "environment", "", ""),
+		action("numprocs", "pool", "", "", "numprocs", "2", "4"),
 	}
 	fatal := info("web", "web", 200, "FATAL", "Exited too quickly (process log may have details)", 0)
 	var rows []answered
@@ -85,7 +87,7 @@ func oursRows() []answered {
 		"status x*", "status b:? a", "status --state=FATAL", "status --state FATAL,unknown", "status --state=NOPE", "status --state",
 		"status --state=STARTING nope b:*", "status --state=RUNNING -o json", "version -o json", "version -o json x", "pid -o json",
 		"pid a -o json", "pid all -o json", "avail -o json", "start b:*", "start [ab]", "start x* b:?", "stop ?:?", "restart b*",
-		"reread -o json",
+		"reread -o json", "status --problems", "status b:* --problems",
 	} {
 		add(command, every())
 	}
@@ -95,7 +97,7 @@ func oursRows() []answered {
 	add("diff", with(every(), "diff", []any{}))
 	add("diff -o json", with(every(), "diff", []any{}))
 	add("diff x", with(every(), "diff", fault(xmlrpc.BadName, "no such group: x")))
-	add("diff", with(every(), "diff", fault(xmlrpc.CantReread, "bad")))
+	add("diff", with(every(), "diff", fault(xmlrpc.CantReread, "a.conf:1: [program:a] command: bad\nb.conf:2: [program:b] user: bad")))
 	for _, command := range []string{"diff", "files", "history", "autoupdate", "autoupdate on", "wait", "diff -o json"} {
 		add(command, every())
 	}
@@ -111,19 +113,40 @@ func oursRows() []answered {
 	deaf := every()
 	deaf["events.getListeners"] = fault(xmlrpc.Failed, "deaf")
 	add("status -o json b:*", deaf)
+	file := func(path, state, reason string, changed int, programs ...string) xmlrpc.Struct {
+		return xmlrpc.Struct{{Name: "path", Value: path}, {Name: "state", Value: state}, {Name: "programs", Value: append([]string{}, programs...)},
+			{Name: "changed", Value: changed}, {Name: "reason", Value: reason}}
+	}
+	many := strings.Split(strings.Repeat("p ", 39)+"p", " ")
+	for i := range many {
+		many[i] += strconv.Itoa(i + 1)
+	}
 	files := []any{
-		xmlrpc.Struct{{Name: "path", Value: "/etc/long/a.conf"}, {Name: "state", Value: "applied"}, {Name: "programs", Value: []string{"a", "b"}},
-			{Name: "changed", Value: 1795373397}, {Name: "reason", Value: ""}},
-		xmlrpc.Struct{{Name: "path", Value: "/etc/b"}, {Name: "state", Value: "invalid"}, {Name: "programs", Value: []string{}},
-			{Name: "changed", Value: 0}, {Name: "reason", Value: "b:1: it is wrong"}},
+		file("/etc/sv/supervisord.conf", "applied", "", 1795373397),
+		file("/etc/sv/conf.d/a.conf", "applied", "", 1795373397, "a", "b"),
+		file("/etc/sv/conf.d/many.conf", "applied", "", 1795373397, many...),
+		file("/etc/sv/conf.d/odd.conf", "applied", "odd.conf:3: [program:odd] autorestrat: unknown key (did you mean autorestart?)", 1795373397, "odd"),
+		file("/etc/sv/conf.d/b.conf", "invalid", "b.conf:1: [program:c] startsecs: it is wrong", 0),
+		file("/etc/sv/conf.d/a.conf.bak", "ignored", "a name like this is never read as configuration", 1795373397),
+		file("/etc/sv/team", "held", "it is on another mount than before", 0, "t"),
+		file("/etc/sv/conf.d", "applied", "", 1795373397, append([]string{"a", "b", "odd"}, many...)...),
 	}
+	update := func(generation, time int, trigger, caller, result string, took int, actions ...string) xmlrpc.Struct {
+		return xmlrpc.Struct{{Name: "generation", Value: generation}, {Name: "time", Value: time}, {Name: "trigger", Value: trigger},
+			{Name: "caller", Value: caller}, {Name: "actions", Value: append([]string{}, actions...)},
+			{Name: "result", Value: result}, {Name: "duration_ms", Value: took}}
+	}
+	const lost = "failed: web: cannot be stopped"
 	history := []any{
-		xmlrpc.Struct{{Name: "generation", Value: 12}, {Name: "time", Value: 1795373397}, {Name: "trigger", Value: "update"},
-			{Name: "caller", Value: "uid 0"}, {Name: "actions", Value: []string{"add x", "remove y"}},
-			{Name: "result", Value: "applied"}, {Name: "duration_ms", Value: 1250}},
-		xmlrpc.Struct{{Name: "generation", Value: 1}, {Name: "time", Value: 1795373000}, {Name: "trigger", Value: "start"},
-			{Name: "caller", Value: ""}, {Name: "actions", Value: []string{}}, {Name: "result", Value: "applied"}, {Name: "duration_ms", Value: 0}},
+		update(12, 1795373397, "update", "uid 0", "applied", 1250, "add x", "remove y"),
+		update(11, 1795373300, "watch", "", lost, 3000, "inplace z", "numprocs pool"),
+		update(10, 1795373290, "watch", "", lost, 10),
+		update(10, 1795373280, "watch", "", lost, 12),
+		update(10, 1795373270, "watch", "", lost, 11),
+		update(10, 1795373200, "watch", "", "overtaken", 5, "restart web"),
+		update(1, 1795373000, "start", "", "applied", 0),
 	}
+	add("diff", with(every(), "diff", []any{}, "getFiles", files)) // which are not all that they should be
 	for _, command := range []string{
 		"files", "files -o json", "files x", "history", "history -o json 1", "history 5", "history x", "history 0", "history 1 2",
 		"autoupdate", "autoupdate on", "autoupdate off -o json", "autoupdate maybe",
@@ -149,7 +172,7 @@ func oursRows() []answered {
 	add("wait -t 100", unhealthy) // FATAL ends it at once
 	add("completion bash x", every())
 	add("completion", every())
-	for _, line := range []string{".", ".sta", "status .", "status .b", "status b:.", "start .b:c", "update .", "autoupdate .o", "help .wa", "nope .x", "status a .g"} {
+	for _, line := range []string{".", ".sta", "status .", "status .b", "status b:.", "signal .", "signal .USR", "signal HUP .b:c", "start .b:c", "update .", "autoupdate .o", "help .wa", "nope .x", "status a .g"} {
 		line = strings.TrimSpace(line)
 		add("completion words "+line, every())
 	}
@@ -289,6 +312,29 @@ func TestAdvice(t *testing.T) {
 		if out := runClient(t, oracle.Ours, dir, "", args...); out.Stderr != "" {
 			t.Errorf("%q writes to a pipe: %s", args, out.Stderr)
 		}
+	}
+}
+
+// TestWatchSocket: where another daemon answers, a person is told where.
+func TestWatchSocket(t *testing.T) {
+	socket := filepath.Join(shortDir(t), "s")
+	if text := watchSocket("unix:///nope", socket); text != "" {
+		t.Errorf("a missing socket: %q", text)
+	}
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := watchSocket("unix:///nope", socket); !strings.Contains(text, "use -s unix://"+socket) {
+		t.Errorf("a socket that is listened at: %q", text)
+	}
+	if text := watchSocket("unix://"+socket, socket); text != "" {
+		t.Errorf("the socket itself: %q", text)
+	}
+	l.(*net.UnixListener).SetUnlinkOnClose(false)
+	l.Close()
+	if text := watchSocket("unix:///nope", socket); text != "" {
+		t.Errorf("a dead socket: %q", text)
 	}
 }
 

@@ -46,7 +46,7 @@ func play(s *oracle.Session, args, keys []string) *terminal {
 var trailing = regexp.MustCompile(`(?m) +$`)
 
 func recordShown(s *oracle.Session, name, shown string) {
-	shown = trailing.ReplaceAllString(strings.ReplaceAll(shown, "^C", ""), "")
+	shown = trailing.ReplaceAllString(strings.ReplaceAll(ours.ReplaceAllString(shown, ""), "^C", ""), "")
 	s.Printf("# %s\n%s", name, s.Daemon.Normaliser().Ctl([]string{"pid"}, shown))
 }
 
@@ -91,7 +91,7 @@ func TestTerminalPairings(t *testing.T) {
 	lockedOnce := append(slices.Clone(locked), "-i", "status")
 	oracle.Run(t, "testdata/terminal", []oracle.Row{
 		{Name: "shell", Config: terminalConfig, Steps: []oracle.Step{
-			atTerminal("help and status", nil, prompt, "?status\r", prompt, "status\r", prompt, "help pid\r", prompt, "bogus\r", prompt, "\x04"),
+			atTerminal("help and status", nil, prompt, "?tail\r", prompt, "status\r", prompt, "help pid\r", prompt, "bogus\r", prompt, "\x04"),
 			atTerminal("start and stop", nil, prompt, "start two:*\r", prompt, "start two:two_00 nope\r", prompt, "stop two:two_01\r",
 				prompt, "stop two:*\r", prompt, "restart cat\r", prompt, "pid cat\r", prompt, "quit\r"),
 			atTerminal("completion", nil, prompt, "stat\t\r", prompt, "status two:two_01\t\r", prompt, "pid ca\t\r", prompt, "help mai\t\r", prompt, "exit\r"),

@@ -42,6 +42,7 @@ func (c *call) pid(ctx context.Context) error {
 		info, err := c.ProcessInfo(ctx, name)
 		if client.HasCode(err, client.FaultBadName) {
 			c.say("No such process %s", name)
+			c.unknown = append(c.unknown, unknownName{text: name})
 			c.fail(exitFailed)
 			continue
 		}

@@ -22,16 +22,45 @@ type valueError string
 
 func (e valueError) Error() string { return string(e) }
 
-// raw says an error that no command foresees, in the one-line form of the
-// original, which people grep for "error: " and for the fault's text.
-//
-// Source: contract/supervisorctl.md section 3. Differs: where in the original's
-// source the error arose means nothing here.
-func (s *session) raw(err error) {
-	class, text := pythonError(err)
-	s.say("error: <class '%s'>, %s: file: supervisorctl line: 0", class, text)
+// plainError is a mistake that the original cannot make, reported in words alone.
+type plainError string
+
+func (e plainError) Error() string { return string(e) }
+
+// raw says an error that no command foresees.
+func (s *session) raw(ctx context.Context, err error) {
+	for _, line := range s.rawLines(ctx, err) {
+		s.say("error: %s", line)
+	}
 	s.advise(err)
 	s.fail(exitFailed)
+}
+
+// rawLines is what follows "error: ". People grep for that word, for the class of
+// a connection that failed and for a fault's text, so they stay in the original's
+// one-line form. In place of where in the original's source the error arose there
+// is the server that it is about. Files that cannot be used are named with the
+// line, and so is what has to do with TLS, of which the original knows nothing.
+//
+// Source: contract/supervisorctl.md section 3.
+func (s *session) rawLines(ctx context.Context, err error) []string {
+	if mistakes := s.mistakes(ctx, err); len(mistakes) > 0 {
+		return mistakes
+	}
+	where := "supervisorctl"
+	var plain plainError
+	var answer *client.Error
+	switch {
+	case errors.As(err, &plain):
+		return []string{err.Error()}
+	case errors.As(err, &answer) && answer.Err != nil:
+		switch where = s.settings.url; answer.Kind {
+		case client.Untrusted, client.CertificateRefused, client.WrongScheme, client.NoHandshake:
+			return []string{where + ": " + answer.Err.Error()}
+		}
+	}
+	class, text := pythonError(err)
+	return []string{fmt.Sprintf("<class '%s'>, %s: file: %s line: 0", class, text, where)}
 }
 
 // errnoClass is the Python exception for an error number, where it is not
@@ -66,12 +95,6 @@ func pythonError(err error) (class, text string) {
 	case errors.As(err, &answer) && answer.Err == nil:
 		return "xmlrpc.client.ProtocolError", // the address is what the original always shows
 			fmt.Sprintf("<ProtocolError for 127.0.0.1/RPC2: %d %s>", answer.Status, answer.Reason)
-	case answer != nil && answer.Kind == client.Untrusted:
-		return "ssl.SSLCertVerificationError", answer.Err.Error()
-	case answer != nil && (answer.Kind == client.CertificateRefused || answer.Kind == client.WrongScheme):
-		return "ssl.SSLError", answer.Err.Error()
-	case answer != nil && answer.Kind == client.NoHandshake:
-		return "TimeoutError", answer.Err.Error()
 	case errors.As(err, &url), errors.As(err, &value):
 		return "ValueError", err.Error()
 	case errors.Is(err, context.DeadlineExceeded):

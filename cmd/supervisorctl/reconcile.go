@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -24,6 +25,39 @@ func (c *call) needsReconcile(err error) error {
 	return nil
 }
 
+// invalidFiles asks which files cannot be used. It says nothing of a server that
+// cannot tell, nor waits long for one that is busy: the answer is only good to
+// know.
+func (s *session) invalidFiles(ctx context.Context) []client.File {
+	ctx, cancel := context.WithTimeout(ctx, asideLimit)
+	defer cancel()
+	c, err := s.connect()
+	if err != nil {
+		return nil
+	}
+	files, _ := c.Files(ctx)
+	return slices.DeleteFunc(files, func(f client.File) bool { return f.State != "invalid" })
+}
+
+// asideLimit is how long a question may take whose answer nobody asked for.
+const asideLimit = 2 * time.Second
+
+// mistakes is every mistake of files that cannot be used, FILE:LINE: [section] key:
+// what; none where err is another error, or the server is not one that can say.
+func (s *session) mistakes(ctx context.Context, err error) []string {
+	if !client.HasCode(err, client.FaultCantReread) {
+		return nil
+	}
+	c, err := s.connect()
+	if err != nil {
+		return nil
+	}
+	if _, err = c.Diff(ctx, nil); !client.HasCode(err, client.FaultCantReread) {
+		return nil
+	}
+	return strings.Split(faultText(err), "\n")
+}
+
 // files prints each watched file and directory, and what became of it.
 func (c *call) files(ctx context.Context) error {
 	files, err := c.Files(ctx)
@@ -33,12 +67,61 @@ func (c *call) files(ctx context.Context) error {
 	if c.json {
 		return c.emit(files)
 	}
-	rows := make([][]string, 0, len(files))
-	for _, f := range files {
-		rows = append(rows, []string{f.Path, f.State, formatTime(f.Changed), strings.Join(f.Programs, ","), f.Reason})
-	}
-	c.columns(rows)
+	c.columns(fileRows(files))
 	return nil
+}
+
+// fileStates is what is wrong with a file, the worst first; then come those with
+// nothing wrong.
+var fileStates = []string{"invalid", "held", "pending", "ignored"}
+
+// fileRows is a table of files: problems first, then what is in force but has
+// warnings, then the rest, directories last.
+func fileRows(files []client.File) []tableRow {
+	directories := map[string]bool{}
+	for _, f := range files {
+		directories[filepath.Dir(f.Path)] = true
+	}
+	rank := func(f client.File) int {
+		at := slices.Index(fileStates, f.State)
+		switch {
+		case at >= 0:
+			return at
+		case f.Reason != "":
+			return len(fileStates)
+		case !directories[f.Path]:
+			return len(fileStates) + 1
+		}
+		return len(fileStates) + 2
+	}
+	files = slices.Clone(files)
+	slices.SortStableFunc(files, func(a, b client.File) int { return rank(a) - rank(b) })
+	rows := []tableRow{{cells: []string{"FILE", "STATE", "CHANGED", "PROGRAMS"}}}
+	for _, f := range files {
+		most := mostNames
+		if directories[f.Path] {
+			most = 0
+		}
+		rows = append(rows, tableRow{[]string{f.Path, f.State, formatTime(f.Changed), someOf(f.Programs, most)}, f.Reason})
+	}
+	return rows
+}
+
+// mostNames is how many names of programs are shown of a file.
+const mostNames = 8
+
+// someOf is a list of names, of which no more than most are told.
+func someOf(names []string, most int) string {
+	switch rest := len(names) - most; {
+	case rest <= 0:
+		return strings.Join(names, ",")
+	case len(names) == 1:
+		return "1 program"
+	case most == 0:
+		return fmt.Sprintf("%d programs", rest)
+	default:
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ","), rest)
+	}
 }
 
 // history prints the last updates, the newest as the server gives it first.
@@ -60,19 +143,65 @@ func (c *call) history(ctx context.Context) error {
 	if c.json {
 		return c.emit(past)
 	}
-	rows := make([][]string, 0, len(past))
-	for _, p := range past {
+	c.columns(historyRows(past))
+	return nil
+}
+
+// historyRows is a table of updates. A reason stands below its update; one that
+// failed again in the same way is counted with it.
+func historyRows(past []client.HistoryEntry) []tableRow {
+	var rows []tableRow
+	for i := 0; i < len(past); {
+		p := past[i]
+		result, reason := outcome(p)
+		again := 1
+		for reason != "" && i+again < len(past) && sameFailure(p, past[i+again]) {
+			again++
+		}
+		if again > 1 {
+			reason = fmt.Sprintf("%s (%d times since %s)", reason, again, formatTime(past[i+again-1].Time))
+		}
 		trigger := p.Trigger
 		if p.Caller != "" {
 			trigger += " by " + p.Caller
 		}
-		rows = append(rows, []string{
-			fmt.Sprint(p.Generation), formatTime(p.Time), trigger, p.Result,
-			(time.Duration(p.DurationMS) * time.Millisecond).String(), strings.Join(p.Actions, "; "),
-		})
+		var actions []string
+		for _, a := range p.Actions {
+			actions = append(actions, sentence(a))
+		}
+		rows = append(rows, tableRow{[]string{
+			fmt.Sprint(p.Generation), formatTime(p.Time), trigger, result,
+			(time.Duration(p.DurationMS) * time.Millisecond).String(), strings.Join(actions, "; "),
+		}, reason})
+		i += again
 	}
-	c.columns(rows)
-	return nil
+	return rows
+}
+
+// outcome parts what became of an update from the reason for it. An update that
+// failed and did something was applied in part.
+func outcome(p client.HistoryEntry) (result, reason string) {
+	result, reason, _ = strings.Cut(p.Result, ": ")
+	if result == "failed" && len(p.Actions) > 0 {
+		result = "partly applied"
+	}
+	return result, reason
+}
+
+// sameFailure reports whether two updates did the same and failed for the same reason.
+func sameFailure(a, b client.HistoryEntry) bool {
+	return a.Result == b.Result && a.Trigger == b.Trigger && a.Caller == b.Caller && slices.Equal(a.Actions, b.Actions)
+}
+
+// sentence is an action of the history, "add web", in words.
+func sentence(action string) string {
+	switch verb, name, _ := strings.Cut(action, " "); verb {
+	case "inplace":
+		return "change " + name + " while it runs"
+	case "numprocs":
+		return "change the number of processes of " + name
+	}
+	return action
 }
 
 // autoupdate shows or sets whether changed files are applied by themselves.
@@ -102,24 +231,34 @@ func (c *call) autoupdate(ctx context.Context) error {
 	return nil
 }
 
+// tableRow is a row of a table, and what is to be said below it.
+type tableRow struct {
+	cells []string
+	note  string // "" for nothing
+}
+
 // columns prints rows with each column as wide as its widest cell; an empty
 // cell in the middle is a dash, so that every row has the same fields.
-func (c *call) columns(rows [][]string) {
+func (c *call) columns(rows []tableRow) {
 	var widths []int
 	for _, row := range rows {
-		widths = slices.Grow(widths, len(row))[:len(row)]
-		for i, cell := range row {
+		widths = slices.Grow(widths, len(row.cells))[:len(row.cells)]
+		for i, cell := range row.cells {
 			widths[i] = max(widths[i], len([]rune(cell)), 1)
 		}
 	}
 	for _, row := range rows {
-		for i := range row[:len(row)-1] {
-			if row[i] == "" {
-				row[i] = "-"
+		var b strings.Builder
+		for i, cell := range row.cells {
+			if cell == "" && i < len(row.cells)-1 {
+				cell = "-"
 			}
-			row[i] = fmt.Sprintf("%-*s", widths[i], row[i])
+			fmt.Fprintf(&b, "%-*s  ", widths[i], cell)
 		}
-		c.say("%s", strings.TrimRight(strings.Join(row, "  "), " "))
+		c.say("%s", strings.TrimRight(b.String(), " "))
+		if row.note != "" {
+			c.say("    %s", row.note)
+		}
 	}
 }
 

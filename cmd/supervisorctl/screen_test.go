@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -122,7 +123,8 @@ type terminal struct {
 
 	mu   sync.Mutex
 	seen screen
-	from int // what expect has matched already
+	raw  []byte // all output as it came
+	from int    // what expect has matched already
 }
 
 // inTerminal starts a supervisorctl in a terminal of 80 by 24 that controls it.
@@ -165,6 +167,7 @@ func startCommand(t testing.TB, cmd *exec.Cmd) *terminal {
 			n, err := f.Read(buffer)
 			term.mu.Lock()
 			term.seen.Write(buffer[:n])
+			term.raw = append(term.raw, buffer[:n]...)
 			term.mu.Unlock()
 			if err != nil {
 				return
@@ -178,6 +181,10 @@ func startCommand(t testing.TB, cmd *exec.Cmd) *terminal {
 	})
 	return term
 }
+
+// ours is what our client says to a person beside the original's words: counts below
+// a table of processes, and hints.
+var ours = regexp.MustCompile(`(?m)^(\d+ processes|hint): .*\n(    .*\n)*`)
 
 // shown is what the terminal shows.
 func (term *terminal) shown() string {

@@ -53,6 +53,7 @@ func (c *call) open(ctx context.Context) error {
 	scheme, _, _ := strings.Cut(url, ":")
 	if scheme == url || scheme != "http" && scheme != "https" && scheme != "unix" {
 		c.say("ERROR: url must be http:// or unix://")
+		c.hintURL(url)
 		c.fail(exitFailed)
 		return nil
 	}

@@ -17,8 +17,8 @@ import (
 type session struct {
 	settings settings
 	stdin    lineReader
-	out      io.Writer // standard output
-	errs     io.Writer // standard error
+	out      io.Writer // standard output; a terminal by way of toTerminal
+	errs     io.Writer // standard error, likewise
 	advice   io.Writer // standard error where that is a terminal, else nothing
 	// onTerminal is set where standard output is a terminal, which means that a
 	// person reads it.
@@ -92,6 +92,8 @@ func interruptible(ctx context.Context) (_ context.Context, stop context.CancelF
 // errInterrupted; whatever else went wrong has been said.
 func (s *session) execute(ctx context.Context, line string) error {
 	s.groups, s.processes = nil, nil
+	defer endText(s.out)
+	defer endText(s.errs)
 	line = strings.TrimSpace(line)
 	if line == "" {
 		return nil
@@ -100,6 +102,7 @@ func (s *session) execute(ctx context.Context, line string) error {
 	cmd := find(name)
 	if cmd == nil {
 		s.say("*** Unknown syntax: %s", line)
+		s.hintCommand(name)
 		s.fail(exitFailed)
 		return nil
 	}
@@ -113,6 +116,7 @@ func (s *session) execute(ctx context.Context, line string) error {
 	}
 	for {
 		err := c.perform(ctx)
+		c.hints(ctx)
 		switch {
 		case err == nil, errors.Is(err, errUsage):
 			return nil
@@ -132,7 +136,7 @@ func (s *session) execute(ctx context.Context, line string) error {
 				}
 			}
 		}
-		s.raw(err)
+		s.raw(ctx, err)
 		if cmd.failure != 0 {
 			s.fail(cmd.failure)
 		}
@@ -145,8 +149,10 @@ type call struct {
 	*session
 	*client.Client // nil for commands that need no server
 	command        *command
-	argument       string    // the text after the command's name
-	words          []string  // the argument, split
+	argument       string   // the text after the command's name
+	words          []string // the argument, split
+	unknown        []unknownName
+	failedStarts   []string  // processes that did not start
 	json           bool      // -o json was given
 	data           io.Writer // where JSON goes
 }

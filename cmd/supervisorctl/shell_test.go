@@ -98,7 +98,7 @@ func (session typedSession) play(t *testing.T, kind oracle.Kind) string {
 		term.send(session.keys[i+1])
 	}
 	exit := term.wait()
-	text := fmt.Sprintf("# %s\n%sexit %d\n", session.name, strings.ReplaceAll(term.shown(), "^C", ""), exit)
+	text := fmt.Sprintf("# %s\n%sexit %d\n", session.name, strings.ReplaceAll(ours.ReplaceAllString(term.shown(), ""), "^C", ""), exit)
 	if session.history != "" {
 		kept, err := os.ReadFile(history)
 		if err != nil {

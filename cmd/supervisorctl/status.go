@@ -14,7 +14,8 @@ import (
 // status prints a line for each process asked for. Names that mean nothing come
 // first. It exits 3 if a process shown is down.
 func (c *call) status(ctx context.Context) error {
-	names, states, err := c.parseStates(c.words)
+	words, problems := without(c.words, "--problems")
+	names, states, err := c.parseStates(words)
 	if err != nil {
 		return err
 	}
@@ -22,11 +23,22 @@ func (c *call) status(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if len(names) > 0 && !slices.Contains(names, "all") {
+	everything := len(names) == 0 || slices.Contains(names, "all")
+	if !everything {
 		infos = c.named(names, infos)
 	}
+	counts := countStates(infos)
 	if len(states) > 0 {
-		infos = slices.DeleteFunc(infos, func(i client.ProcessInfo) bool { return !slices.Contains(states, i.State) })
+		infos = filter(infos, func(i client.ProcessInfo) bool { return slices.Contains(states, i.State) })
+	}
+	if problems {
+		configs, err := c.configs(ctx)
+		if err != nil {
+			return err
+		}
+		infos = filter(infos, func(i client.ProcessInfo) bool {
+			return isProblem(i, configs[processID{i.Group, i.Name}].ExitCodes)
+		})
 	}
 	if slices.ContainsFunc(infos, func(i client.ProcessInfo) bool { return i.State.InStopped() }) {
 		c.fail(exitStopped)
@@ -34,8 +46,74 @@ func (c *call) status(ctx context.Context) error {
 	if c.json {
 		return c.emitStatus(ctx, infos)
 	}
-	_, err = fmt.Fprint(c.out, table(infos))
-	return err
+	if _, err = fmt.Fprint(c.out, table(infos)); err != nil || !c.onTerminal {
+		return err
+	}
+	if problems && len(infos) == 0 {
+		c.say("no problems")
+	}
+	if counts != "" {
+		c.say("%s", counts)
+	}
+	if everything {
+		c.sayInvalid(ctx)
+	}
+	return nil
+}
+
+// countStates is how many processes are in each state, most of them first; "" for one
+// process or none.
+func countStates(infos []client.ProcessInfo) string {
+	if len(infos) < 2 {
+		return ""
+	}
+	count := map[state.Process]int{}
+	for _, info := range infos {
+		count[info.State]++
+	}
+	states := slices.DeleteFunc(slices.Clone(state.Processes), func(p state.Process) bool { return count[p] == 0 })
+	slices.SortStableFunc(states, func(a, b state.Process) int { return count[b] - count[a] })
+	var counts []string
+	for _, p := range states {
+		counts = append(counts, fmt.Sprintf("%d %s", count[p], p))
+	}
+	return fmt.Sprintf("%d processes: %s", len(infos), strings.Join(counts, ", "))
+}
+
+// isProblem reports whether somebody should look after a process: it cannot be
+// started, or it has ended with an exit code that its configuration does not expect.
+func isProblem(info client.ProcessInfo, exitCodes []int) bool {
+	switch info.State {
+	case state.Backoff, state.Fatal, state.Unknown:
+		return true
+	case state.Exited:
+		if exitCodes == nil { // it is not configured any more
+			exitCodes = []int{0}
+		}
+		return !slices.Contains(exitCodes, info.ExitStatus)
+	}
+	return false
+}
+
+// sayInvalid tells a person of files that cannot be used.
+func (c *call) sayInvalid(ctx context.Context) {
+	files, command := c.invalidFiles(ctx), "supervisorctl files"
+	if c.settings.interactive {
+		command = "files"
+	}
+	switch len(files) {
+	case 0:
+	case 1:
+		c.say("1 file is invalid: %s", command)
+	default:
+		c.say("%d files are invalid: %s", len(files), command)
+	}
+}
+
+// without takes an option that stands alone out of words.
+func without(words []string, option string) (rest []string, found bool) {
+	rest = slices.DeleteFunc(slices.Clone(words), func(w string) bool { return w == option })
+	return rest, len(rest) < len(words)
 }
 
 // emitStatus writes processes as JSON, and with the event listeners among them
@@ -74,6 +152,7 @@ func (c *call) named(names []string, infos []client.ProcessInfo) []client.Proces
 			} else {
 				c.say("%s: ERROR (no such process)", name)
 			}
+			c.unknown = append(c.unknown, unknownName{text: name})
 			c.fail(exitUnknown)
 		}
 		shown = append(shown, picked...)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"net/url"
 	"strings"
 
@@ -39,7 +40,7 @@ func (c *call) tail(ctx context.Context) error {
 		}
 	}
 	if modifier == "-f" {
-		return c.follow(ctx, logPath(name, channel))
+		return c.follow(ctx, logSource(name, channel))
 	}
 	bytes, ok := tailBytes, true
 	if modifier != "" {
@@ -48,7 +49,26 @@ func (c *call) tail(ctx context.Context) error {
 		}
 	}
 	text, err := c.ReadLog(ctx, name, channel, -bytes, 0)
+	if client.HasCode(err, client.FaultFailed) && c.advice != io.Discard {
+		if device := c.device(ctx, name, channel); device != "" {
+			defer c.hint("What %s writes to %s goes to %s, from which it cannot be read again.", name, channel, device)
+		}
+	}
 	return c.showLog(name, text, err)
+}
+
+// device is the special file, such as /dev/stdout, that a process's log is; "" for
+// any other.
+func (c *call) device(ctx context.Context, name, channel string) string {
+	info, _ := c.ProcessInfo(ctx, name) // what is not known has no device
+	log := info.StdoutLog
+	if channel == "stderr" {
+		log = info.StderrLog
+	}
+	if strings.HasPrefix(log, "/dev/") || strings.HasPrefix(log, "/proc/") {
+		return log
+	}
+	return ""
 }
 
 // maintail prints the end of the daemon's own log, or follows it.
@@ -60,7 +80,7 @@ func (c *call) maintail(ctx context.Context) error {
 	if len(c.words) == 1 {
 		word := c.words[0]
 		if word == "-f" {
-			return c.follow(ctx, "/mainlogtail")
+			return c.follow(ctx, source{path: "/mainlogtail"})
 		}
 		number, ok := strings.CutPrefix(word, "-")
 		if ok {
@@ -84,6 +104,9 @@ func (c *call) argumentError(format string, args ...any) error {
 	return errUsage
 }
 
+// unreadableLog is the original's words for a log that is there and cannot be read.
+const unreadableLog = "unknown error reading log"
+
 // showLog prints what was read of a log, or why nothing was.
 func (c *call) showLog(name, text string, err error) error {
 	var why string
@@ -94,9 +117,10 @@ func (c *call) showLog(name, text string, err error) error {
 	case client.HasCode(err, client.FaultNoFile):
 		why = "no log file"
 	case client.HasCode(err, client.FaultFailed):
-		why = "unknown error reading log"
+		why = unreadableLog
 	case client.HasCode(err, client.FaultBadName):
 		why = "no such process name"
+		c.unknown = append(c.unknown, unknownName{text: name})
 	default:
 		return err
 	}
@@ -107,44 +131,96 @@ func (c *call) showLog(name, text string, err error) error {
 
 const pressCtrlC = "==> Press Ctrl-C to exit <=="
 
-// logPath is where the server streams a process's log.
-func logPath(name, channel string) string { return "/logtail/" + name + "/" + channel }
+// source is a stream of the server's: of a process's log, or without a name of the
+// daemon's own.
+type source struct{ path, name, channel string }
+
+// logSource is where the server streams a process's log.
+func logSource(name, channel string) source {
+	return source{"/logtail/" + name + "/" + channel, name, channel}
+}
 
 // follow copies a stream to standard output until the user presses Ctrl-C or
 // the server ends it. Neither that nor an error changes the exit status.
-func (c *call) follow(ctx context.Context, path string) error {
+func (c *call) follow(ctx context.Context, log source) error {
 	c.say(pressCtrlC)
 	ctx, stop := interruptible(ctx)
 	defer stop()
-	c.stream(ctx, path)
+	if !c.stream(ctx, log) && log.name != "" {
+		c.missingLog(ctx, log)
+	}
 	if ctx.Err() != nil {
 		c.say("")
 	}
 	return nil
 }
 
-// stream copies a stream of the server to standard output. It may be called
-// from any goroutine.
-func (c *call) stream(ctx context.Context, path string) {
-	stream, err := c.Stream(ctx, (&url.URL{Path: path}).EscapedPath())
-	if err != nil {
-		c.streamFailed(ctx, path, err)
+// missingLog tells a person whether it is the process or its log that is not there.
+func (c *call) missingLog(ctx context.Context, log source) {
+	if c.advice == io.Discard {
 		return
 	}
-	defer stream.Close()
-	io.Copy(c.out, stream) // the server going away is the end of the log
+	switch _, err := c.ProcessInfo(ctx, log.name); {
+	case client.HasCode(err, client.FaultBadName):
+		c.unknown = append(c.unknown, unknownName{text: log.name})
+	case err == nil:
+		c.hint("%s has no log of its %s.", log.name, log.channel)
+	}
 }
 
-func (c *call) streamFailed(ctx context.Context, path string, err error) {
+// stream copies a stream of the server to standard output. found is false if the
+// server has none of that name. It may be called from any goroutine.
+func (c *call) stream(ctx context.Context, log source) (found bool) {
+	stream, err := c.Stream(ctx, (&url.URL{Path: log.path}).EscapedPath())
+	if err != nil {
+		return c.streamFailed(ctx, log, err)
+	}
+	defer stream.Close()
+	out := another(c.out)
+	defer endText(out)
+	io.Copy(out, stream) // the server going away is the end of the log
+	return true
+}
+
+// streamFailed says why there is no stream: in the original's words, but for a log
+// that is there and cannot be read, which the original tries for ever. found is
+// stream's.
+func (c *call) streamFailed(ctx context.Context, log source, err error) (found bool) {
 	var e *client.Error
 	switch {
 	case ctx.Err() != nil:
+	case errors.As(err, &e) && e.Status == http.StatusNotFound && c.unreadable(ctx, log):
 	case errors.As(err, &e) && e.Status != 0:
-		fmt.Fprintf(c.errs, "%s%s Cannot read, status code %d\n", c.settings.url, path, e.Status)
+		fmt.Fprintf(c.errs, "%s%s Cannot read, status code %d\n", c.settings.url, log.path, e.Status)
+		return e.Status != http.StatusNotFound
 	default:
 		class, text := pythonError(err)
-		fmt.Fprintf(c.errs, "%s%s Cannot connect, error: <class '%s'> (%s)\n", c.settings.url, path, class, text)
+		fmt.Fprintf(c.errs, "%s%s Cannot connect, error: <class '%s'> (%s)\n", c.settings.url, log.path, class, text)
 	}
+	return true
+}
+
+// unreadable says so where a log that cannot be followed is there but cannot be read
+// either, as /dev/stdout cannot.
+func (c *call) unreadable(ctx context.Context, log source) bool {
+	name, why := "supervisord", unreadableLog
+	var err error
+	if log.name == "" {
+		_, err = c.ReadMainLog(ctx, -1, 0)
+	} else {
+		_, err = c.ReadLog(ctx, log.name, log.channel, -1, 0)
+	}
+	if !client.HasCode(err, client.FaultFailed) {
+		return false
+	}
+	if log.name != "" {
+		name = log.name
+		if device := c.device(ctx, name, log.channel); device != "" {
+			why += ": it is " + device
+		}
+	}
+	fmt.Fprintf(c.errs, "%s: ERROR (%s)\n", name, why)
+	return true
 }
 
 // pythonInt reads a number as Python's int does: a sign, and underscores

@@ -20,18 +20,18 @@ func (s settings) tlsConfig() (*tls.Config, error) {
 	if s.certFile != "" {
 		pair, err := tls.LoadX509KeyPair(s.certFile, s.keyFile)
 		if err != nil {
-			return nil, valueError(fmt.Sprintf("cannot use certfile and keyfile of section [supervisorctl]: %v", err))
+			return nil, plainError(fmt.Sprintf("cannot use certfile and keyfile of section [supervisorctl]: %v", err))
 		}
 		config.Certificates = []tls.Certificate{pair}
 	}
 	if s.serverCA != "" {
 		pem, err := os.ReadFile(s.serverCA)
 		if err != nil {
-			return nil, valueError(fmt.Sprintf("cannot use server_ca of section [supervisorctl]: %v", err))
+			return nil, plainError(fmt.Sprintf("cannot use server_ca of section [supervisorctl]: %v", err))
 		}
 		config.RootCAs = x509.NewCertPool()
 		if !config.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, valueError("cannot use server_ca of section [supervisorctl]: " + s.serverCA + " holds no certificate")
+			return nil, plainError("cannot use server_ca of section [supervisorctl]: " + s.serverCA + " holds no certificate")
 		}
 	}
 	return config, nil

@@ -45,6 +45,9 @@ startretries=0
 autostart=false
 `
 
+// namesMistakes is why an update that is refused differs.
+const namesMistakes = "each mistake is told with its file and line"
+
 // each runs supervisorctl once for every line.
 func each(lines ...string) oracle.Step {
 	return func(s *oracle.Session) {
@@ -147,6 +150,7 @@ func TestTranscripts(t *testing.T) {
 		},
 		{
 			Name: "files", Config: programs + "[include]\nfiles=more/*.conf\n",
+			Together: namesMistakes,
 			Steps: []oracle.Step{
 				boot,
 				oracle.Write("more/new.conf", "[program:newone]\ncommand=/bin/cat\n"),

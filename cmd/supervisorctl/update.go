@@ -75,6 +75,7 @@ func (c *call) existing(ctx context.Context, names []string) (known []string, ch
 			continue
 		}
 		c.say("ERROR: no such group: %s", name)
+		c.unknown = append(c.unknown, unknownName{name, true})
 		c.fail(exitFailed)
 	}
 	return known, changes, nil

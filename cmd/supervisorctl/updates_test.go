@@ -105,7 +105,8 @@ func TestUpdatesByHand(t *testing.T) {
 		},
 		{
 			Name: "mistakes", Config: byHand,
-			Files: map[string]string{"conf.d/a.ini": catOf("a")},
+			Together: namesMistakes,
+			Files:    map[string]string{"conf.d/a.ini": catOf("a")},
 			Steps: []oracle.Step{
 				running("a"), put("b", "[program:b]\ncommand=/bin/cat\npriority=high\n"), scene("a wrong value", "reread", "update", "update a", "avail"),
 				put("c", catOf("c")), scene("a good file beside it must wait", "update", "update c", "add c"),

@@ -143,6 +143,19 @@ func concerns(name string, d client.Action) bool {
 	return group == d.Group || isGlob(name)
 }
 
+// processID is what a process is known by.
+type processID struct{ group, name string }
+
+// configs asks for the configuration of every process.
+func (c *call) configs(ctx context.Context) (map[processID]client.ConfigInfo, error) {
+	configured, err := c.AllConfigInfo(ctx)
+	configs := make(map[processID]client.ConfigInfo, len(configured))
+	for _, config := range configured {
+		configs[processID{config.Group, config.Name}] = config
+	}
+	return configs, err
+}
+
 // notRunning is the processes that should run and do not, a line each; fatal if one
 // of them was given up. Of named processes every one should run.
 func (c *call) notRunning(ctx context.Context, names []string) (lines []string, fatal bool, err error) {
@@ -150,14 +163,9 @@ func (c *call) notRunning(ctx context.Context, names []string) (lines []string, 
 	if err != nil {
 		return nil, false, err
 	}
-	configured, err := c.AllConfigInfo(ctx)
+	configs, err := c.configs(ctx)
 	if err != nil {
 		return nil, false, err
-	}
-	type id struct{ group, name string }
-	configs := make(map[id]client.ConfigInfo, len(configured))
-	for _, config := range configured {
-		configs[id{config.Group, config.Name}] = config
 	}
 	if len(names) > 0 {
 		var named []client.ProcessInfo
@@ -171,7 +179,7 @@ func (c *call) notRunning(ctx context.Context, names []string) (lines []string, 
 		infos = named
 	}
 	for _, info := range infos {
-		config := configs[id{info.Group, info.Name}]
+		config := configs[processID{info.Group, info.Name}]
 		switch {
 		case info.State == state.Running, !config.Autostart && len(names) == 0:
 			continue

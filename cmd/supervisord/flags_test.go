@@ -165,7 +165,7 @@ func TestFlagsOverride(t *testing.T) {
 
 func TestUsage(t *testing.T) {
 	text := usage("/usr/bin/supervisord")
-	if !strings.HasPrefix(text, "supervisord -- ") {
+	if !strings.HasPrefix(text, "supervisord -- run a set of applications as daemons.\n") { // as the original's
 		t.Errorf("the help begins %.40q", text)
 	}
 	if !strings.Contains(text, "\nUsage: /usr/bin/supervisord [options]\n") {

@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"supervisord/reconcile"
 	"supervisord/rpc"
 	"supervisord/rpc/xmlrpc"
+	"supervisord/spec"
 )
 
 // reconcileNamespace is the reconciler over XML-RPC, beside the namespaces that
@@ -34,7 +36,7 @@ func reconcileNamespace(r *reconcile.Reconciler) rpc.Namespace {
 				if err != nil {
 					return nil, err
 				}
-				actions, err := r.Diff(only)
+				actions, err := r.Diff(ctx, only)
 				if err != nil {
 					return nil, reconcileFault(ctx, err)
 				}
@@ -46,6 +48,7 @@ func reconcileNamespace(r *reconcile.Reconciler) rpc.Namespace {
 				"changes nothing about the result.",
 			Params:  []rpc.Param{names},
 			Returns: rpc.Param{Type: "struct", Name: "result", Text: "generation, result, ok, actions, lines"},
+			Waits:   true,
 			Done:    "update applied",
 			Func: func(ctx context.Context, a rpc.Args) (any, error) {
 				only, err := a.Names(0)
@@ -107,7 +110,9 @@ func reconcileNamespace(r *reconcile.Reconciler) rpc.Namespace {
 				if !ok {
 					return nil, xmlrpc.NewFault(xmlrpc.IncorrectParameters, "")
 				}
-				r.SetAutoupdate(on, rpc.Caller(ctx))
+				if err := r.SetAutoupdate(ctx, on, rpc.Caller(ctx)); err != nil {
+					return nil, reconcileFault(ctx, err)
+				}
 				return true, nil
 			},
 		},
@@ -173,7 +178,8 @@ func historyStructs(entries []reconcile.Entry) []any {
 }
 
 // reconcileFault is what a client sees when a name is wrong, when the reconciler
-// has ended with the daemon, or when the files cannot be used.
+// has ended with the daemon, or when the files cannot be used: every mistake then
+// has a line, with its place.
 func reconcileFault(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(err, reconcile.ErrBadName):
@@ -183,7 +189,15 @@ func reconcileFault(ctx context.Context, err error) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	}
-	return xmlrpc.NewFault(xmlrpc.CantReread, err.Error())
+	text := err.Error()
+	if mistakes := (*spec.LoadError)(nil); errors.As(err, &mistakes) {
+		var lines []string
+		for _, e := range mistakes.All() {
+			lines = append(lines, e.Report())
+		}
+		text = strings.Join(lines, "\n")
+	}
+	return xmlrpc.NewFault(xmlrpc.CantReread, text)
 }
 
 func stringList(list []string) []any {

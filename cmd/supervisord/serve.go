@@ -164,6 +164,7 @@ func (d *daemon) wire(l *life, start *reconcile.Start) error {
 		ChildLogDir: c.ChildLogDir,
 		Environ:     os.Environ(),
 		StripANSI:   c.StripANSI,
+		Subreaper:   c.Subreaper,
 		EchoOutput:  echoes(c),
 		Logger:      l.logger,
 		Serials:     &d.serials,
@@ -187,6 +188,7 @@ func (d *daemon) wire(l *life, start *reconcile.Start) error {
 		MainLog:        l.log,
 		Identification: c.Identifier,
 		Version:        version,
+		Memory:         c.ReplyMemory,
 		HasSupervisorNamespace: slices.ContainsFunc(l.cfg.RPC, func(r spec.RPCInterface) bool {
 			return r.Name == "supervisor" // its factory is the standard one, or spec refuses it
 		}),

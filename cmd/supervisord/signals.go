@@ -6,7 +6,6 @@ import (
 	"os/signal"
 	"syscall"
 
-	"supervisord/runtime/launch"
 	"supervisord/runtime/state"
 )
 
@@ -46,7 +45,7 @@ func (d *daemon) signals(ctx context.Context, l *life) {
 		case <-ctx.Done():
 			return
 		case sig := <-d.caught.exit:
-			d.exitOn(ctx, l, launch.SignalName(sig.(syscall.Signal)))
+			d.exitOn(ctx, l, state.SignalName(int(sig.(syscall.Signal))))
 		case <-d.caught.hangup:
 			restart()
 		case <-d.caught.reopen:
@@ -96,7 +95,7 @@ func (d *daemon) restartOn(ctx context.Context, l *life) {
 		return
 	}
 	l.logger.Warn("received SIGHUP indicating restart request")
-	if err := l.reconciler.Check(); err != nil {
+	if err := l.reconciler.Check(ctx); err != nil {
 		l.logger.Error("restart refused, nothing was stopped: " + err.Error())
 		return
 	}

@@ -49,7 +49,7 @@ type table struct {
 
 // entry is a change to be written.
 type entry struct {
-	runtime.Change
+	runtime.RunChange
 	announced chan<- struct{} // closed once it is written; nil for what has begun or ended
 }
 
@@ -159,11 +159,11 @@ func (t *table) remove(e endedLine) {
 }
 
 // changed notes a change. It never blocks.
-func (t *table) changed(c runtime.Change) { t.enqueue(entry{Change: c}) }
+func (t *table) changed(c runtime.RunChange) { t.enqueue(entry{RunChange: c}) }
 
 // announce notes a process that is about to begin, and returns when that is
 // written, or the disk has been given enough time.
-func (t *table) announce(c runtime.Change) {
+func (t *table) announce(c runtime.RunChange) {
 	if t.dir.Path == "" {
 		return
 	}
@@ -190,7 +190,7 @@ func (t *table) enqueue(e entry) {
 
 // forget notes that a survivor is no more, or no concern of ours.
 func (t *table) forget(v runtime.Survivor) {
-	t.changed(runtime.Change{Group: v.Group, Name: v.Name, PID: v.PID})
+	t.changed(runtime.RunChange{Group: v.Group, Name: v.Name, PID: v.PID})
 }
 
 // run writes changes until done is closed, and then those that are there still.

@@ -40,8 +40,8 @@ func keepTable(t *testing.T, dir string, log *slog.Logger) (*table, []runtime.Su
 }
 
 // began is the change of a process of group g that has begun.
-func began(name string, pid int) runtime.Change {
-	return runtime.Change{
+func began(name string, pid int) runtime.RunChange {
+	return runtime.RunChange{
 		Group: "g", Name: name, PID: pid, Runs: true, StartTime: uint64(pid) * 2, Started: time.Unix(int64(pid), 0).UTC(),
 		Def: &spec.Process{Name: name, Command: "x", StopSignal: 15, StopWaitSecs: 7, KillMode: spec.KillGroup},
 	}
@@ -77,9 +77,9 @@ func TestTable(t *testing.T) {
 	for i, name := range []string{"a", "b", "c", "d"} {
 		table.changed(began(name, 10+i))
 	}
-	table.changed(runtime.Change{Group: "g", Name: "b", PID: 11})
+	table.changed(runtime.RunChange{Group: "g", Name: "b", PID: 11})
 	table.changed(began("c", 22)) // in the place of 12,
-	table.changed(runtime.Change{Group: "g", Name: "c", PID: 12})
+	table.changed(runtime.RunChange{Group: "g", Name: "c", PID: 12})
 	table.announce(began("a", 0)) // and one that never came about
 	leave()
 	found := reread(t, dir)
@@ -104,7 +104,7 @@ func TestTableOfNothing(t *testing.T) {
 	dir := t.TempDir()
 	table, _, leave := keepTable(t, dir, nil)
 	table.changed(began("a", 10))
-	table.changed(runtime.Change{Group: "g", Name: "a", PID: 10})
+	table.changed(runtime.RunChange{Group: "g", Name: "a", PID: 10})
 	leave()
 	if files, _ := os.ReadDir(dir); len(files) > 0 {
 		t.Errorf("there still is %v", files)
@@ -192,7 +192,7 @@ func TestTableStaysShort(t *testing.T) {
 	for i := range 5_000 {
 		table.announce(began("a", i+1))
 		table.changed(began("a", i+1))
-		table.changed(runtime.Change{Group: "g", Name: "a", PID: i + 1})
+		table.changed(runtime.RunChange{Group: "g", Name: "a", PID: i + 1})
 		if info, err := os.Stat(filepath.Join(dir, "running.json")); err == nil {
 			largest = max(largest, info.Size())
 		}

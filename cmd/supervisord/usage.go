@@ -4,7 +4,7 @@ import "fmt"
 
 // usage is the text of --help.
 func usage(argv0 string) string {
-	return fmt.Sprintf(`supervisord -- start programs, watch them, keep them as the files say.
+	return fmt.Sprintf(`supervisord -- run a set of applications as daemons.
 
 Usage: %s [options]
 

@@ -3,87 +3,154 @@ package watch
 import (
 	"errors"
 	"io/fs"
+	"maps"
 	"syscall"
+
+	"github.com/fsnotify/fsnotify"
+
+	"supervisord/reconcile/hang"
 )
+
+// survey is one look at the tree, made on a goroutine of its own because the disk
+// may not answer. It works on copies of what the loop owns.
+type survey struct {
+	*Watcher // only what is fixed after New
+	paths    []string
+	try      *hang.Try
+	fsn      *fsnotify.Watcher
+	armed    map[string]identity
+	remote   map[string]bool
+	alias    map[string][]string
+	layout   layout
+	degraded bool
+	added    bool       // a watch was set
+	limits   []fallback // reasons to fall back
+}
+
+// fallback is why notices alone cannot be trusted.
+type fallback struct {
+	reason, what string
+	err          error
+}
 
 // survey resolves the paths anew and watches what they lead through, again and
 // again until nothing new had to be armed, so that nothing can happen between
 // the look and the watch. It reports whether anything was armed.
-func (w *Watcher) survey() (armed bool) {
-	wasDegraded := w.degraded
-	for range 16 {
-		w.layout = resolve(disk{}, w.now.Paths, w.ignore)
-		if !w.arm() {
-			break
+func (w *Watcher) survey() (added bool) {
+	paths, fsn, armed, remote := w.now.Paths, w.fsn, w.armed, w.remote
+	s, ok := hang.Do(w.disks, w.stop, func(try *hang.Try) *survey {
+		s := &survey{Watcher: w, paths: paths, try: try, fsn: fsn, armed: maps.Clone(armed), remote: maps.Clone(remote)}
+		if try.Again() {
+			// Whoever was left behind may hold the lock of the other one for ever.
+			s.fsn, s.armed, s.remote = nil, make(map[string]identity), make(map[string]bool)
 		}
-		armed = true
+		s.run()
+		return s
+	})
+	if !ok {
+		return false
+	}
+	if old := w.fsn; old != nil && old != s.fsn {
+		go old.Close() // ends with the access that hangs
+	}
+	wasDegraded := w.degraded
+	w.fsn, w.armed, w.remote, w.alias, w.layout, w.degraded = s.fsn, s.armed, s.remote, s.alias, s.layout, s.degraded
+	for _, f := range s.limits {
+		w.report(f)
 	}
 	if w.degraded != wasDegraded {
 		w.rearmRescan()
 	}
-	return armed
+	return s.added
+}
+
+func (s *survey) run() {
+	for range 16 {
+		s.layout = resolve(disk{s.try}, s.paths, s.matcher, s.ignore)
+		if !s.arm() {
+			break
+		}
+		s.added = true
+	}
 }
 
 // arm makes the set of watches that of the layout. It reports whether a watch
 // was added.
-func (w *Watcher) arm() (added bool) {
-	w.degraded = false
-	if len(w.layout.dirs) == 0 {
+func (s *survey) arm() (added bool) {
+	s.degraded = false
+	if len(s.layout.dirs) == 0 {
 		return false
 	}
-	if w.fsn == nil {
-		fsn, err := w.open()
+	if s.fsn == nil {
+		fsn, err := s.open()
 		if err != nil {
-			w.fallBack(err.Error(), "cannot have notices of changed files", err)
+			s.fallBack(err.Error(), "cannot have notices of changed files", err)
 			return false
 		}
-		w.fsn = fsn
+		s.fsn = fsn
 	}
 	// What is gone or another directory by now goes first: the kernel has one
 	// watch per directory, and would give the new one the old one's name. What
 	// the kernel dropped by itself, as when a file system is unmounted, is no
 	// longer on its list.
-	live := make(map[string]bool, len(w.armed))
-	for _, path := range w.fsn.WatchList() {
+	live := make(map[string]bool, len(s.armed))
+	for _, path := range s.fsn.WatchList() {
 		live[path] = true
 	}
-	byID := make(map[identity]string, len(w.armed))
-	for path, id := range w.armed {
-		if in, ok := w.layout.dirs[path]; !ok || in.id != id || !live[path] {
-			w.disarm(path)
+	byID := make(map[identity]string, len(s.armed))
+	for path, id := range s.armed {
+		if in, ok := s.layout.dirs[path]; !ok || in.id != id || !live[path] {
+			_ = s.fsn.Remove(path) // an error only says that it is gone already
+			delete(s.armed, path)
+			delete(s.remote, path)
 			continue
 		}
 		byID[id] = path
 	}
-	w.alias = nil
-	for path, in := range w.layout.dirs {
-		if _, ok := w.armed[path]; ok {
+	s.alias = nil
+	for path, in := range s.layout.dirs {
+		if _, ok := s.armed[path]; ok {
 			continue
 		}
 		if first, ok := byID[in.id]; ok {
 			// One directory under two paths, as a bind mount makes it.
-			if w.alias == nil {
-				w.alias = make(map[string][]string)
+			if s.alias == nil {
+				s.alias = make(map[string][]string)
 			}
-			w.alias[first] = append(w.alias[first], path)
+			s.alias[first] = append(s.alias[first], path)
 			continue
 		}
-		switch err := w.add(w.fsn, path); {
+		kind, err := hang.Call(s.try, path, func() (string, error) {
+			if err := s.add(s.fsn, path); err != nil {
+				return "", err
+			}
+			return s.fsType(path), nil
+		})
+		var silent *hang.Silent
+		switch {
 		case err == nil:
-			w.armed[path], byID[in.id] = in.id, path
+			s.armed[path], byID[in.id] = in.id, path
 			added = true
-			if kind := w.fsType(path); kind != "" {
-				w.remote[path] = true
-				w.fallBack(kind, path+" is on a "+kind+" file system, which may change without notice", nil)
+			if kind != "" {
+				s.remote[path] = true
+				s.fallBack(kind, path+" is on a "+kind+" file system, which may change without notice", nil)
 			}
 		case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.ENOTDIR):
 			// Gone meanwhile, or not for us to see: its parent tells when that changes.
+		case errors.As(err, &silent):
+			// It is looked at again when it answers.
 		default:
-			w.fallBack(err.Error(), "cannot watch "+path, err)
+			s.fallBack(err.Error(), "cannot watch "+path, err)
 		}
 	}
-	w.degraded = w.degraded || len(w.remote) > 0
+	s.degraded = s.degraded || len(s.remote) > 0
 	return added
+}
+
+// fallBack notes that notices alone cannot be trusted.
+func (s *survey) fallBack(reason, what string, err error) {
+	s.degraded = true
+	s.limits = append(s.limits, fallback{reason, what, err})
 }
 
 // disarm gives up the watch on a directory.
@@ -93,17 +160,16 @@ func (w *Watcher) disarm(path string) {
 	delete(w.remote, path)
 }
 
-// fallBack notes that notices alone cannot be trusted, and says so once for
-// each reason: one line for all that met the same limit.
-func (w *Watcher) fallBack(reason, what string, err error) {
-	w.degraded = true
-	if w.reported[reason] {
+// report says once for each reason that notices alone cannot be trusted: one line
+// for all that met the same limit.
+func (w *Watcher) report(f fallback) {
+	if w.reported[f.reason] {
 		return
 	}
-	w.reported[reason] = true
+	w.reported[f.reason] = true
 	every := w.now.Rescan
 	if every <= 0 {
 		every = FallbackRescan
 	}
-	w.log.Warn(what+"; looking at all files every "+every.String()+" instead", "err", err)
+	w.log.Warn(f.what+"; looking at all files every "+every.String()+" instead", "err", f.err)
 }

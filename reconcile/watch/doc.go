@@ -4,8 +4,8 @@
 // quiet for a moment. It never says what changed: its hints are hints, the
 // content of the files is the truth, and reading them is the caller's business.
 //
-// It knows nothing of Supervisor, imports nothing of ours, and is the only
-// package that imports fsnotify.
+// It knows nothing of Supervisor, not even what a pattern matches: a Matcher says
+// so. It imports nothing of ours, and is the only package that imports fsnotify.
 //
 // How a change cannot be missed: a watch is set before the look that counts
 // (after arming anything new the tree is surveyed again), the survey is

@@ -16,6 +16,8 @@ type tree interface {
 	Lstat(path string) (fs.FileInfo, error)
 	Readlink(path string) (string, error)
 	ReadDir(path string) ([]fs.DirEntry, error)
+	// Info describes an entry that ReadDir gave of dir, as Lstat would.
+	Info(dir string, e fs.DirEntry) (fs.FileInfo, error)
 }
 
 // layout is what a list of patterns means on a tree at one moment.
@@ -33,9 +35,14 @@ type interest struct {
 	globs []glob
 }
 
+// Matcher says what a pattern of one component of a path matches; nil for one
+// without wildcards, which is a name.
+type Matcher func(pattern string) (match func(name string) bool)
+
 // glob is a pattern for one component.
 type glob struct {
 	pattern string
+	match   func(name string) bool
 	role    role
 }
 
@@ -56,15 +63,15 @@ func (in *interest) add(name string, r role) {
 	in.names[name] |= r
 }
 
-// addGlob notes that names like pattern matter.
-func (in *interest) addGlob(pattern string, r role) {
+// addGlob notes that the names which a pattern matches matter.
+func (in *interest) addGlob(pattern string, match func(string) bool, r role) {
 	for i := range in.globs {
 		if in.globs[i].pattern == pattern {
 			in.globs[i].role |= r
 			return
 		}
 	}
-	in.globs = append(in.globs, glob{pattern, r})
+	in.globs = append(in.globs, glob{pattern, match, r})
 }
 
 // role is what name is in this directory, 0 when it does not matter. Names that
@@ -73,7 +80,7 @@ func (in *interest) addGlob(pattern string, r role) {
 func (in *interest) role(name string, ignore func(string) bool) role {
 	r := in.names[name]
 	for _, g := range in.globs {
-		if r&g.role != g.role && match(g.pattern, name) && (g.role&last == 0 || !ignore(name)) {
+		if r&g.role != g.role && g.match(name) && (g.role&last == 0 || !ignore(name)) {
 			r |= g.role
 		}
 	}
@@ -82,12 +89,13 @@ func (in *interest) role(name string, ignore func(string) bool) role {
 
 // resolver walks patterns down a tree.
 type resolver struct {
-	tree   tree
-	ignore func(string) bool
-	out    layout
-	seen   map[visit]bool
-	lists  map[string]listing
-	marks  marks
+	tree    tree
+	matcher Matcher
+	ignore  func(string) bool
+	out     layout
+	seen    map[visit]bool
+	lists   map[string]listing
+	marks   marks
 }
 
 // visit is one piece of work, done once however many patterns lead to it.
@@ -98,13 +106,13 @@ type listing struct {
 	err     error
 }
 
-// resolve says what to watch for patterns, absolute paths that may hold *, ?
-// and [] in any component. It follows symbolic links one by one, so that each
+// resolve says what to watch for patterns, absolute paths that may hold wildcards
+// in any component. It follows symbolic links one by one, so that each
 // link and each directory it leads through is watched too. What does not exist
 // yet is waited for in the nearest parent that does.
-func resolve(t tree, patterns []string, ignore func(string) bool) layout {
+func resolve(t tree, patterns []string, matcher Matcher, ignore func(string) bool) layout {
 	r := &resolver{
-		tree: t, ignore: ignore,
+		tree: t, matcher: matcher, ignore: ignore,
 		out:   layout{dirs: make(map[string]*interest)},
 		seen:  make(map[visit]bool),
 		lists: make(map[string]listing),
@@ -141,15 +149,16 @@ func (r *resolver) walk(dir, rest string, links int) {
 	if rest == "" {
 		what = last
 	}
-	if !hasMeta(comp) {
+	match := r.matcher(comp)
+	if match == nil {
 		in.add(comp, what)
 		r.step(dir, comp, rest, links, nil)
 		return
 	}
-	in.addGlob(comp, what)
+	in.addGlob(comp, match, what)
 	for _, e := range r.list(dir) {
 		name := e.Name()
-		if !match(comp, name) || what == last && r.ignore(name) {
+		if !match(name) || what == last && r.ignore(name) {
 			continue
 		}
 		if what == through && !e.IsDir() && e.Type()&fs.ModeSymlink == 0 {
@@ -182,7 +191,7 @@ func (r *resolver) step(dir, name, rest string, links int, e fs.DirEntry) {
 	var info fs.FileInfo
 	var err error
 	if e != nil {
-		info, err = e.Info()
+		info, err = r.tree.Info(dir, e)
 	} else {
 		info, err = r.tree.Lstat(path)
 	}
@@ -233,92 +242,4 @@ func join(a, b string) string {
 		return a
 	}
 	return a + "/" + b
-}
-
-func hasMeta(s string) bool { return strings.ContainsAny(s, "*?[") }
-
-// match reports whether a name fits a shell pattern of one component: *, ?,
-// [abc], [a-z], [!abc], no escapes. A name that begins with a dot fits only a
-// pattern that does.
-func match(pattern, name string) bool {
-	if strings.HasPrefix(name, ".") && !strings.HasPrefix(pattern, ".") {
-		return false
-	}
-	return fit([]rune(pattern), []rune(name))
-}
-
-func fit(p, s []rune) bool {
-	// star and from are where to go on when a guess about the last * fails.
-	star, from := -1, 0
-	i, j := 0, 0
-	for j < len(s) {
-		if i < len(p) && p[i] == '*' {
-			star, from = i, j
-			i++
-			continue
-		}
-		if n, ok := one(p[i:], s[j]); ok {
-			i += n
-			j++
-			continue
-		}
-		if star < 0 {
-			return false
-		}
-		from++
-		i, j = star+1, from
-	}
-	for i < len(p) && p[i] == '*' {
-		i++
-	}
-	return i == len(p)
-}
-
-// one matches a single rune against the head of a pattern, and says how much of
-// the pattern that was.
-func one(p []rune, c rune) (n int, ok bool) {
-	if len(p) == 0 {
-		return 0, false
-	}
-	switch p[0] {
-	case '?':
-		return 1, true
-	case '[':
-		end := 1
-		if end < len(p) && p[end] == '!' {
-			end++
-		}
-		if end < len(p) && p[end] == ']' {
-			end++
-		}
-		for end < len(p) && p[end] != ']' {
-			end++
-		}
-		if end >= len(p) {
-			break // no closing bracket: an ordinary character
-		}
-		set := p[1:end]
-		negated := set[0] == '!'
-		if negated {
-			set = set[1:]
-		}
-		return end + 1, contains(set, c) != negated
-	}
-	return 1, p[0] == c
-}
-
-func contains(set []rune, c rune) bool {
-	for i := 0; i < len(set); i++ {
-		if i+2 < len(set) && set[i+1] == '-' {
-			if set[i] <= c && c <= set[i+2] {
-				return true
-			}
-			i += 2
-			continue
-		}
-		if set[i] == c {
-			return true
-		}
-	}
-	return false
 }

@@ -6,22 +6,36 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+
+	"supervisord/reconcile/hang"
 )
 
-// disk is the real tree.
-type disk struct{}
+// disk is the real tree, each access to which may be left behind.
+type disk struct{ try *hang.Try }
 
-func (disk) Lstat(path string) (fs.FileInfo, error) { return os.Lstat(path) }
-func (disk) Readlink(path string) (string, error)   { return os.Readlink(path) }
-func (disk) ReadDir(path string) ([]fs.DirEntry, error) {
-	// Not os.ReadDir: the order does not matter, and sorting 10,000 names costs
-	// more than hashing them.
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return f.ReadDir(-1)
+func (d disk) Lstat(path string) (fs.FileInfo, error) {
+	return hang.Call(d.try, path, func() (fs.FileInfo, error) { return os.Lstat(path) })
+}
+
+func (d disk) Readlink(path string) (string, error) {
+	return hang.Call(d.try, path, func() (string, error) { return os.Readlink(path) })
+}
+
+func (d disk) ReadDir(path string) ([]fs.DirEntry, error) {
+	return hang.Call(d.try, path, func() ([]fs.DirEntry, error) {
+		// Not os.ReadDir: the order does not matter, and sorting 10,000 names costs
+		// more than hashing them.
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		return f.ReadDir(-1)
+	})
+}
+
+func (d disk) Info(dir string, e fs.DirEntry) (fs.FileInfo, error) {
+	return hang.Call(d.try, dir, e.Info)
 }
 
 // identity tells one directory from another that stands at the same path later.

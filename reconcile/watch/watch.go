@@ -3,7 +3,6 @@ package watch
 import (
 	"context"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -11,6 +10,8 @@ import (
 	"time"
 
 	"github.com/fsnotify/fsnotify"
+
+	"supervisord/reconcile/hang"
 )
 
 // What made the watcher look.
@@ -40,7 +41,7 @@ type Hint struct {
 
 // Scope is what to watch, and how patiently.
 type Scope struct {
-	// Paths are absolute; any component may hold *, ? and [].
+	// Paths are absolute; any component may be a pattern of the Matcher.
 	Paths []string
 	// Settle is how long all must have been quiet before a hint; 0 does not wait.
 	// What never gets quiet is hinted at every SettleLimit times Settle.
@@ -57,20 +58,27 @@ func (s *Scope) equal(o *Scope) bool {
 // Options are what New needs. The zero value watches nothing until Set.
 type Options struct {
 	Scope
+	// Matcher knows the patterns; nil takes every component for a name.
+	Matcher Matcher
 	// Ignore reports file names that never matter even if a pattern matches
 	// them, such as editors' temporary files; nil ignores none.
 	Ignore func(name string) bool
+	// Patience is how long a disk may take to answer before what stands there is left
+	// out of sight, as if it were not there; 0 is hang.Patience.
+	Patience time.Duration
 	// Logger gets the one message about every reason to fall back; nil is silence.
 	Logger *slog.Logger
 }
 
 // Watcher watches one Scope. Its methods may be called from any goroutine.
 type Watcher struct {
-	ignore func(string) bool
-	log    *slog.Logger
-	hints  chan Hint // capacity one: the last hint, if it has not been taken
-	scope  atomic.Pointer[Scope]
-	reset  chan struct{} // capacity one: scope was replaced
+	matcher Matcher
+	ignore  func(string) bool
+	log     *slog.Logger
+	hints   chan Hint // capacity one: the last hint, if it has not been taken
+	scope   atomic.Pointer[Scope]
+	reset   chan struct{} // capacity one: scope was replaced
+	disks   *hang.Disks
 
 	// How notices are asked for; tests replace them to meet the system's limits.
 	open   func() (*fsnotify.Watcher, error)
@@ -79,6 +87,7 @@ type Watcher struct {
 
 	// -- owned by Run: everything below --
 
+	stop     <-chan struct{} // the end of Run's context
 	now      *Scope
 	fsn      *fsnotify.Watcher   // nil while the system has none left for us
 	armed    map[string]identity // the directories that have a watch
@@ -111,9 +120,10 @@ const (
 // New makes a watcher. Nothing is watched before Run.
 func New(o Options) *Watcher {
 	w := &Watcher{
-		ignore: o.Ignore, log: o.Logger,
+		matcher: o.Matcher, ignore: o.Ignore, log: o.Logger,
 		hints:    make(chan Hint, 1),
 		reset:    make(chan struct{}, 1),
+		disks:    hang.New(o.Patience, 0),
 		armed:    make(map[string]identity),
 		remote:   make(map[string]bool),
 		reported: make(map[string]bool),
@@ -121,6 +131,9 @@ func New(o Options) *Watcher {
 		open:     fsnotify.NewWatcher,
 		add:      (*fsnotify.Watcher).Add,
 		fsType:   remoteType,
+	}
+	if w.matcher == nil {
+		w.matcher = func(string) func(string) bool { return nil }
 	}
 	if w.ignore == nil {
 		w.ignore = func(string) bool { return false }
@@ -147,10 +160,11 @@ func (w *Watcher) Set(s Scope) {
 	}
 }
 
-// Run watches until ctx ends, and returns when all it started has ended. It
-// fails never: what cannot be watched is looked at every Rescan instead.
+// Run watches until ctx ends, and returns when all it started has ended but for
+// accesses that hang. It fails never: what cannot be watched is looked at every
+// Rescan instead, and a directory that does not answer when it does again.
 func (w *Watcher) Run(ctx context.Context) {
-	w.now = new(Scope)
+	w.now, w.stop = new(Scope), ctx.Done()
 	w.settle, w.rescan = idleTimer(), idleTimer()
 	defer w.settle.Stop()
 	defer w.rescan.Stop()
@@ -184,6 +198,9 @@ func (w *Watcher) Run(ctx context.Context) {
 			w.noteChange(Notice)
 		case <-mounts:
 			w.mounted()
+		case <-w.disks.Back():
+			w.survey()
+			w.noteChange(Notice)
 		case <-w.settle.C:
 			w.elapsed(events)
 		case <-w.rescan.C:
@@ -210,15 +227,21 @@ func (w *Watcher) adopt(s *Scope) {
 // in the place of a watched one. No notice tells of that: the directory below is
 // as it was, and so is the one above.
 func (w *Watcher) mounted() {
-	for path, in := range w.layout.dirs {
-		if info, err := os.Lstat(path); err == nil && identify(info) == in.id {
-			continue
+	dirs := w.layout.dirs
+	moved, _ := hang.Do(w.disks, w.stop, func(try *hang.Try) bool {
+		for path, in := range dirs {
+			if info, err := (disk{try}).Lstat(path); err != nil || identify(info) != in.id {
+				return true
+			}
 		}
-		before := w.layout.sum
-		if armed := w.survey(); armed || w.layout.sum != before {
-			w.noteChange(Notice)
-		}
+		return false
+	})
+	if !moved {
 		return
+	}
+	before := w.layout.sum
+	if armed := w.survey(); armed || w.layout.sum != before {
+		w.noteChange(Notice)
 	}
 }
 

@@ -26,8 +26,9 @@ func start(t testing.TB, root string, change func(*Watcher), patterns ...string)
 		patterns[i] = root + "/" + p
 	}
 	w := New(Options{
-		Scope:  Scope{Paths: patterns, Settle: settle},
-		Ignore: func(name string) bool { return strings.HasSuffix(name, "~") || strings.HasPrefix(name, "..") },
+		Scope:   Scope{Paths: patterns, Settle: settle},
+		Matcher: shellPatterns,
+		Ignore:  func(name string) bool { return strings.HasSuffix(name, "~") || strings.HasPrefix(name, "..") },
 	})
 	if change != nil {
 		change(w)
@@ -217,7 +218,7 @@ func TestRemote(t *testing.T) {
 	root := realTempDir(t)
 	shell(t, root, "mkdir a b")
 	var log lockedBuffer
-	w := New(Options{Scope: Scope{Paths: []string{root + "/a/*.ini", root + "/b/*.ini"}}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	w := New(Options{Matcher: shellPatterns, Scope: Scope{Paths: []string{root + "/a/*.ini", root + "/b/*.ini"}}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	w.fsType = func(path string) string {
 		if strings.HasPrefix(path, root+"/") {
 			return "NFS"
@@ -242,6 +243,35 @@ func TestRemote(t *testing.T) {
 	}
 }
 
+// TestHungDirectory: a directory that does not answer keeps no other from being
+// watched, and is watched when it answers.
+func TestHungDirectory(t *testing.T) {
+	t.Parallel()
+	root := realTempDir(t)
+	shell(t, root, "mkdir a b; echo 1 >a/x.ini; echo 1 >b/x.ini")
+	w := New(Options{
+		Matcher:  shellPatterns,
+		Scope:    Scope{Paths: []string{root + "/a/*.ini", root + "/b/*.ini"}, Settle: 10 * time.Millisecond},
+		Patience: 50 * time.Millisecond,
+	})
+	answer := make(chan struct{})
+	w.add = func(fsn *fsnotify.Watcher, path string) error {
+		if path == root+"/a" {
+			<-answer
+		}
+		return fsn.Add(path)
+	}
+	run(t, w)
+	expect(t, w, "when all but one directory is in place")
+	quiet(t, w, "the other one does not answer")
+	shell(t, root, "echo 2 >b/x.ini")
+	expect(t, w, "a change beside it")
+	close(answer)
+	expect(t, w, "when it answers")
+	shell(t, root, "echo 2 >a/x.ini")
+	expect(t, w, "a change in it")
+}
+
 // TestNoNoticesAndNoRescan: rescan=0 trusts notices alone, except where there
 // are none.
 func TestNoNoticesAndNoRescan(t *testing.T) {
@@ -255,7 +285,7 @@ func TestNoNoticesAndNoRescan(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := New(Options{Scope: Scope{Paths: []string{realTempDir(t) + "/*.ini"}}})
+			w := New(Options{Matcher: shellPatterns, Scope: Scope{Paths: []string{realTempDir(t) + "/*.ini"}}})
 			change(w)
 			w.now = new(Scope)
 			w.settle, w.rescan = idleTimer(), idleTimer()
@@ -272,7 +302,7 @@ func TestNoNoticesAndNoRescan(t *testing.T) {
 func TestOverflow(t *testing.T) {
 	t.Parallel()
 	root := realTempDir(t)
-	w := New(Options{Scope: Scope{Paths: []string{root + "/*/*.ini"}, Settle: settle}})
+	w := New(Options{Matcher: shellPatterns, Scope: Scope{Paths: []string{root + "/*/*.ini"}, Settle: settle}})
 	w.now = new(Scope)
 	w.settle, w.rescan = idleTimer(), idleTimer()
 	w.adopt(w.scope.Load()) // armed, but nobody takes the notices yet
@@ -345,7 +375,7 @@ func BenchmarkScan(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		resolve(disk{}, []string{root + "/*.ini"}, func(string) bool { return false })
+		resolve(disk{}, []string{root + "/*.ini"}, shellPatterns, func(string) bool { return false })
 	}
 }
 

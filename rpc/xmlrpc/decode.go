@@ -35,11 +35,29 @@ func DecodeCall(r io.Reader) (method string, params []any, err error) {
 	if _, err := io.Copy(&doc, r); err != nil {
 		return "", nil, err
 	}
-	return decodeCall(newTokenizer(doc.String()))
+	return CallOptions{}.Decode(doc.String())
 }
 
-func decodeCall(t tokenizer) (method string, params []any, err error) {
-	d := &decoder{tokens: t}
+// CallOptions say how a call is decoded.
+type CallOptions struct {
+	// Take is called before memory is taken for values, with how many bytes more, or
+	// somewhat less. Its error ends the decoding. The document itself is not
+	// counted. Nil lets everything pass.
+	Take func(n int) error
+	// OddBoolean is told of each <boolean> that is neither 0 nor 1, and counts as
+	// false. Nil is nobody.
+	OddBoolean func(text string)
+}
+
+// Decode is DecodeCall of a document that is text already.
+func (o CallOptions) Decode(doc string) (method string, params []any, err error) {
+	return o.decode(newTokenizer(doc))
+}
+
+func decodeCall(t tokenizer) (method string, params []any, err error) { return CallOptions{}.decode(t) }
+
+func (o CallOptions) decode(t tokenizer) (method string, params []any, err error) {
+	d := &decoder{tokens: t, options: o}
 	if err := d.root(); err != nil {
 		return "", nil, err
 	}
@@ -119,8 +137,28 @@ func DecodeResponse(r io.Reader) (any, error) {
 // decoder walks a document element by element. Each of its methods that reads
 // an element's content also reads its end tag.
 type decoder struct {
-	tokens tokenizer
-	depth  int
+	tokens  tokenizer
+	options CallOptions
+	depth   int
+	owed    int // bytes that Take has not been told of
+}
+
+// What values take in memory, in bytes: an item of a list that grows, and a map with
+// room for a few members.
+const (
+	itemBytes   = 48
+	mapBytes    = 400
+	memberBytes = 100
+)
+
+// take counts memory for a value. It asks only now and then.
+func (d *decoder) take(n int) error {
+	const unasked = 32 << 10
+	if d.owed += n; d.owed < unasked || d.options.Take == nil {
+		return nil
+	}
+	n, d.owed = d.owed, 0
+	return d.options.Take(n)
 }
 
 // token is the next token.
@@ -233,7 +271,7 @@ func (d *decoder) params() (params []any, err error) {
 		if name != "param" {
 			return d.skip()
 		}
-		v, err := d.only("value")
+		v, err := d.oneValue()
 		params = append(params, v)
 		return err
 	})
@@ -241,7 +279,7 @@ func (d *decoder) params() (params []any, err error) {
 }
 
 func (d *decoder) fault() (*Fault, error) {
-	v, err := d.only("value")
+	v, err := d.oneValue()
 	if err != nil {
 		return nil, err
 	}
@@ -254,19 +292,19 @@ func (d *decoder) fault() (*Fault, error) {
 	return &Fault{Code: Code(code), Text: text}, nil
 }
 
-// only reads an element that holds one value.
-func (d *decoder) only(element string) (v any, err error) {
+// oneValue reads an element that holds one value.
+func (d *decoder) oneValue() (v any, err error) {
 	n := 0
 	err = d.children(func(name string) error {
-		if name != element {
+		if !isValue(name) {
 			return d.skip()
 		}
 		n++
-		v, err = d.value()
+		v, err = d.valueIn(name)
 		return err
 	})
 	if err == nil && n != 1 {
-		err = fmt.Errorf("one <%s> is expected, not %d", element, n)
+		err = fmt.Errorf("one <value> is expected, not %d", n)
 	}
 	return v, err
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -257,5 +258,83 @@ func BenchmarkDecodeCall(b *testing.B) {
 		if _, _, err := DecodeCall(strings.NewReader(doc)); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// TestTake: what a document makes of itself in memory is asked for before it is
+// taken, and a refusal ends the decoding.
+func TestTake(t *testing.T) {
+	refusal := errors.New("no more")
+	for name, inside := range map[string]string{
+		"values":   strings.Repeat("<value/>", 10_000),
+		"structs":  strings.Repeat("<value><struct/></value>", 5_000),
+		"members":  "<value><struct>" + strings.Repeat("<member><name>a</name><value/></member>", 5_000) + "</struct></value>",
+		"base64":   "<value><base64>" + strings.Repeat("AAAA", 100_000) + "</base64></value>",
+		"entities": "<value><string>" + strings.Repeat("&lt;", 200_000) + "</string></value>",
+		"arrays":   strings.Repeat("<value><array><data/></array></value>", 5_000),
+	} {
+		doc := call("<param><value><array><data>" + inside + "</data></array></value></param>")
+		asked := 0
+		if _, _, err := (CallOptions{Take: func(n int) error { asked += n; return nil }}).Decode(doc); err != nil {
+			t.Fatal(err)
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, params, err := DecodeCall(strings.NewReader(doc))
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept := int(after.HeapAlloc) - int(before.HeapAlloc) - len(doc)
+		runtime.KeepAlive(params)
+		if asked < kept*3/4 || asked == 0 {
+			t.Errorf("%s: asked for %d bytes, has %d", name, asked, kept)
+		}
+		asked = 0
+		_, _, err = CallOptions{Take: func(n int) error {
+			if asked += n; asked > 100_000 {
+				return refusal
+			}
+			return nil
+		}}.Decode(doc)
+		if !errors.Is(err, refusal) || asked > 600_000 {
+			t.Errorf("%s: %v after %d bytes", name, err, asked)
+		}
+	}
+}
+
+// TestBareTypes: a type without a <value> around it is taken, as Supervisor does.
+func TestBareTypes(t *testing.T) {
+	for params, want := range map[string][]any{
+		"<param><string>cat</string></param>":                                                  {"cat"},
+		"<param><int>3</int></param><param><boolean>1</boolean></param>":                       {3, true},
+		"<param><array><data><i4>1</i4><value>x</value></data></array></param>":                {[]any{1, "x"}},
+		"<param><struct><member><name>a</name><int>1</int></member></struct></param>":          {map[string]any{"a": 1}},
+		"<param><value><array><data><string>x</string></data></array></value></param>":         {[]any{"x"}},
+		"<param>\n <base64>eA==</base64> </param>":                                             {[]byte("x")},
+		"<param><comment>no value</comment><value><string>y</string></value></param>":          {"y"},
+		"<param><value><struct><member><name>b</name><nil/></member></struct></value></param>": {map[string]any{"b": nil}},
+	} {
+		_, got, err := DecodeCall(strings.NewReader(call(params)))
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("%s: %v %s", params, err, diff)
+		}
+	}
+	for _, params := range []string{"<param/>", "<param><x/></param>", "<param><int>1</int><int>2</int></param>", "<param>cat</param>"} {
+		if _, _, err := DecodeCall(strings.NewReader(call(params))); err == nil {
+			t.Errorf("%s is taken", params)
+		}
+	}
+}
+
+// TestOddBoolean: words are false, and told.
+func TestOddBoolean(t *testing.T) {
+	var told []string
+	_, params, err := CallOptions{OddBoolean: func(text string) { told = append(told, text) }}.Decode(
+		call("<param><value><boolean>true</boolean></value></param><param><value><boolean>1</boolean></value></param>" +
+			"<param><value><boolean>0</boolean></value></param><param><value><boolean>False</boolean></value></param>"))
+	if err != nil || !cmp.Equal(params, []any{false, true, false, false}) || !cmp.Equal(told, []string{"true", "False"}) {
+		t.Errorf("%v, %v, told %v", params, err, told)
 	}
 }

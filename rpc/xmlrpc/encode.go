@@ -31,6 +31,13 @@ const (
 	responseEnd   = "</param>\n</params>\n</methodResponse>\n"
 )
 
+// AppendResponseStart begins the document that answers a call; one value follows,
+// then AppendResponseEnd.
+func AppendResponseStart(b []byte) []byte { return append(b, responseStart...) }
+
+// AppendResponseEnd ends the document that answers a call.
+func AppendResponseEnd(b []byte) []byte { return append(b, responseEnd...) }
+
 // EncodeResponse is the document that answers a call with v. The types it
 // takes are those of AppendValue.
 func EncodeResponse(v any) ([]byte, error) {
@@ -149,10 +156,14 @@ func appendArray[T any](b []byte, items []T, one func([]byte, T) ([]byte, error)
 
 // AppendString appends a string value.
 func AppendString(b []byte, s string) []byte {
-	b = append(b, "<value><string>"...)
-	b = AppendText(b, s)
-	return append(b, "</string></value>\n"...)
+	return AppendStringEnd(AppendText(AppendStringStart(b), s))
 }
+
+// AppendStringStart begins a string value; its text follows, then AppendStringEnd.
+func AppendStringStart(b []byte) []byte { return append(b, "<value><string>"...) }
+
+// AppendStringEnd ends a string value.
+func AppendStringEnd(b []byte) []byte { return append(b, "</string></value>\n"...) }
 
 // AppendInt appends an integer value.
 func AppendInt(b []byte, n int64) []byte {

@@ -8,6 +8,27 @@ import (
 	"strings"
 )
 
+// isValue reports whether an element is a value: <value>, or one of the types without
+// a <value> around it, which Supervisor takes as well and some clients send.
+func isValue(element string) bool {
+	switch element {
+	case "value", "int", "i4", "boolean", "string", "double", "dateTime.iso8601", "base64", "array", "struct", "nil":
+		return true
+	}
+	return false
+}
+
+// valueIn reads the content of an element that isValue knows.
+func (d *decoder) valueIn(element string) (any, error) {
+	if err := d.take(itemBytes); err != nil {
+		return nil, err
+	}
+	if element == "value" {
+		return d.value()
+	}
+	return d.typed(element)
+}
+
 // value reads the content of a <value>: one typed element, or plain text.
 func (d *decoder) value() (v any, err error) {
 	var text pieces
@@ -30,7 +51,7 @@ func (d *decoder) value() (v any, err error) {
 			}
 		case endTag:
 			if !typed {
-				return text.String(), nil
+				return text.String(), d.take(len(text.String()))
 			}
 			return v, blank(text.String())
 		}
@@ -49,6 +70,9 @@ func (d *decoder) typed(name string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := d.take(len(text)); err != nil {
+		return nil, err
+	}
 	switch name {
 	case "int", "i4":
 		n, err := strconv.Atoi(strings.TrimSpace(text))
@@ -57,6 +81,9 @@ func (d *decoder) typed(name string) (any, error) {
 		}
 		return n, nil
 	case "boolean":
+		if text != "1" && text != "0" && d.options.OddBoolean != nil {
+			d.options.OddBoolean(text)
+		}
 		return text == "1", nil
 	case "double":
 		f, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
@@ -78,15 +105,18 @@ func (d *decoder) typed(name string) (any, error) {
 
 func (d *decoder) array() (any, error) {
 	items := []any{}
+	if err := d.take(itemBytes); err != nil {
+		return nil, err
+	}
 	err := d.children(func(name string) error {
 		if name != "data" {
 			return d.skip()
 		}
 		return d.children(func(name string) error {
-			if name != "value" {
+			if !isValue(name) {
 				return d.skip()
 			}
-			v, err := d.value()
+			v, err := d.valueIn(name)
 			items = append(items, v)
 			return err
 		})
@@ -95,6 +125,9 @@ func (d *decoder) array() (any, error) {
 }
 
 func (d *decoder) structure() (any, error) {
+	if err := d.take(mapBytes); err != nil {
+		return nil, err
+	}
 	members := map[string]any{}
 	err := d.children(func(name string) error {
 		if name != "member" {
@@ -104,18 +137,21 @@ func (d *decoder) structure() (any, error) {
 		var value any
 		keys, values := 0, 0
 		err := d.children(func(name string) (err error) {
-			switch name {
-			case "name":
+			switch {
+			case name == "name":
 				keys++
 				key, err = d.text()
-			case "value":
+			case isValue(name):
 				values++
-				value, err = d.value()
+				value, err = d.valueIn(name)
 			default:
 				err = d.skip()
 			}
 			return err
 		})
+		if err == nil {
+			err = d.take(memberBytes + len(key))
+		}
 		if err == nil && (keys != 1 || values != 1) {
 			err = errors.New("a member has one name and one value")
 		}

@@ -25,8 +25,8 @@ func newEvent(t Type, payload string) *Event {
 	return &Event{Type: t, Payload: payload, chars: utf8.RuneCountInString(payload)}
 }
 
-// Change is one change of a process's state, as it is at that moment.
-type Change struct {
+// Transition is one change of a process's state, as it is at that moment.
+type Transition struct {
 	Group, Name string
 	From, To    state.Process
 	Tries       int  // to STARTING: failures so far; to BACKOFF: this one included
@@ -44,7 +44,7 @@ var stateTypes = map[state.Process]Type{
 // StateChanged is the PROCESS_STATE_* event of a change.
 //
 // Source: contract/events.md section 3.
-func StateChanged(c Change) *Event {
+func StateChanged(c Transition) *Event {
 	b := make([]byte, 0, 64+len(c.Name)+len(c.Group))
 	b = appendProcess(b, c.Group, c.Name)
 	b = append(b, " from_state:"...)

@@ -11,7 +11,7 @@ import (
 )
 
 func TestPayloads(t *testing.T) {
-	change := func(from, to state.Process, rest Change) *Event {
+	change := func(from, to state.Process, rest Transition) *Event {
 		rest.Group, rest.Name, rest.From, rest.To = "g", "cat", from, to
 		return StateChanged(rest)
 	}
@@ -20,17 +20,17 @@ func TestPayloads(t *testing.T) {
 		name  string
 		want  string
 	}{
-		{change(state.Stopped, state.Starting, Change{PID: 7}), "PROCESS_STATE_STARTING", "processname:cat groupname:g from_state:STOPPED tries:0"},
-		{change(state.Backoff, state.Starting, Change{Tries: 3}), "PROCESS_STATE_STARTING", "processname:cat groupname:g from_state:BACKOFF tries:3"},
-		{change(state.Starting, state.Backoff, Change{Tries: 4}), "PROCESS_STATE_BACKOFF", "processname:cat groupname:g from_state:STARTING tries:4"},
-		{change(state.Starting, state.Running, Change{PID: 2766}), "PROCESS_STATE_RUNNING", "processname:cat groupname:g from_state:STARTING pid:2766"},
-		{change(state.Running, state.Stopping, Change{PID: 2766}), "PROCESS_STATE_STOPPING", "processname:cat groupname:g from_state:RUNNING pid:2766"},
-		{change(state.Stopping, state.Stopped, Change{PID: 2766}), "PROCESS_STATE_STOPPED", "processname:cat groupname:g from_state:STOPPING pid:2766"},
-		{change(state.Backoff, state.Stopped, Change{}), "PROCESS_STATE_STOPPED", "processname:cat groupname:g from_state:BACKOFF pid:0"},
-		{change(state.Running, state.Exited, Change{PID: 2766}), "PROCESS_STATE_EXITED", "processname:cat groupname:g from_state:RUNNING expected:0 pid:2766"},
-		{change(state.Running, state.Exited, Change{PID: 2766, Expected: true}), "PROCESS_STATE_EXITED", "processname:cat groupname:g from_state:RUNNING expected:1 pid:2766"},
-		{change(state.Backoff, state.Fatal, Change{Tries: 4, PID: 1}), "PROCESS_STATE_FATAL", "processname:cat groupname:g from_state:BACKOFF"},
-		{change(state.Stopping, state.Unknown, Change{PID: 1}), "PROCESS_STATE_UNKNOWN", "processname:cat groupname:g from_state:STOPPING"},
+		{change(state.Stopped, state.Starting, Transition{PID: 7}), "PROCESS_STATE_STARTING", "processname:cat groupname:g from_state:STOPPED tries:0"},
+		{change(state.Backoff, state.Starting, Transition{Tries: 3}), "PROCESS_STATE_STARTING", "processname:cat groupname:g from_state:BACKOFF tries:3"},
+		{change(state.Starting, state.Backoff, Transition{Tries: 4}), "PROCESS_STATE_BACKOFF", "processname:cat groupname:g from_state:STARTING tries:4"},
+		{change(state.Starting, state.Running, Transition{PID: 2766}), "PROCESS_STATE_RUNNING", "processname:cat groupname:g from_state:STARTING pid:2766"},
+		{change(state.Running, state.Stopping, Transition{PID: 2766}), "PROCESS_STATE_STOPPING", "processname:cat groupname:g from_state:RUNNING pid:2766"},
+		{change(state.Stopping, state.Stopped, Transition{PID: 2766}), "PROCESS_STATE_STOPPED", "processname:cat groupname:g from_state:STOPPING pid:2766"},
+		{change(state.Backoff, state.Stopped, Transition{}), "PROCESS_STATE_STOPPED", "processname:cat groupname:g from_state:BACKOFF pid:0"},
+		{change(state.Running, state.Exited, Transition{PID: 2766}), "PROCESS_STATE_EXITED", "processname:cat groupname:g from_state:RUNNING expected:0 pid:2766"},
+		{change(state.Running, state.Exited, Transition{PID: 2766, Expected: true}), "PROCESS_STATE_EXITED", "processname:cat groupname:g from_state:RUNNING expected:1 pid:2766"},
+		{change(state.Backoff, state.Fatal, Transition{Tries: 4, PID: 1}), "PROCESS_STATE_FATAL", "processname:cat groupname:g from_state:BACKOFF"},
+		{change(state.Stopping, state.Unknown, Transition{PID: 1}), "PROCESS_STATE_UNKNOWN", "processname:cat groupname:g from_state:STOPPING"},
 		{RemoteCommunicated("typ", "a\nb"), "REMOTE_COMMUNICATION", "type:typ\na\nb"},
 		{RemoteCommunicated("", ""), "REMOTE_COMMUNICATION", "type:\n"},
 		{RemoteCommunicated("t", "\xff"), "REMOTE_COMMUNICATION", "type:t\n\uFFFD"},

@@ -84,7 +84,7 @@ func remake(t *testing.T, path, envelope string) Type {
 		if f == nil {
 			t.Fatalf("%s: %s payload %q", path, typ, payload)
 		}
-		ev = StateChanged(Change{Name: f[1], Group: f[2], From: processState(f[3]),
+		ev = StateChanged(Transition{Name: f[1], Group: f[2], From: processState(f[3]),
 			To:    processState(strings.TrimPrefix(typ.String(), "PROCESS_STATE_")),
 			Tries: number(f[4]), Expected: f[5] == "1", PID: number(f[6])})
 	case below[ProcessLog].Has(typ), below[ProcessCommunication].Has(typ):

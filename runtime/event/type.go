@@ -3,13 +3,15 @@ package event
 import (
 	"fmt"
 	"strings"
+
+	"supervisord/runtime/state"
 )
 
-// Type is the type of an event. The order is that of the table.
+// Type is the type of an event.
 type Type uint8
 
-// The types of event. A comment marks the abstract ones, which can be
-// subscribed to but are never sent.
+// The types of event, in the order of state.EventTypes. A comment marks the abstract
+// ones, which can be subscribed to but are never sent.
 //
 // Source: contract/events.md section 1.
 const (
@@ -41,76 +43,32 @@ const (
 	ProcessGroupAdded
 	ProcessGroupRemoved
 
-	// The reconciler's own events are no children of EVENT, so that a listener
-	// written for Supervisor never meets one. Source: reconciler.md.
 	Reconcile // abstract
 	ReconcileApplied
 	ReconcileFailed
 	ReconcileHeld
 
-	typeCount
+	afterLast
 )
 
-// types has the name and the parent of each type; a root is its own parent.
-var types = [typeCount]struct {
-	name   string
-	parent Type
-}{
-	Any:                           {"EVENT", Any},
-	ProcessState:                  {"PROCESS_STATE", Any},
-	ProcessStateStarting:          {"PROCESS_STATE_STARTING", ProcessState},
-	ProcessStateRunning:           {"PROCESS_STATE_RUNNING", ProcessState},
-	ProcessStateBackoff:           {"PROCESS_STATE_BACKOFF", ProcessState},
-	ProcessStateStopping:          {"PROCESS_STATE_STOPPING", ProcessState},
-	ProcessStateExited:            {"PROCESS_STATE_EXITED", ProcessState},
-	ProcessStateStopped:           {"PROCESS_STATE_STOPPED", ProcessState},
-	ProcessStateFatal:             {"PROCESS_STATE_FATAL", ProcessState},
-	ProcessStateUnknown:           {"PROCESS_STATE_UNKNOWN", ProcessState},
-	RemoteCommunication:           {"REMOTE_COMMUNICATION", Any},
-	ProcessLog:                    {"PROCESS_LOG", Any},
-	ProcessLogStdout:              {"PROCESS_LOG_STDOUT", ProcessLog},
-	ProcessLogStderr:              {"PROCESS_LOG_STDERR", ProcessLog},
-	ProcessCommunication:          {"PROCESS_COMMUNICATION", Any},
-	ProcessCommunicationStdout:    {"PROCESS_COMMUNICATION_STDOUT", ProcessCommunication},
-	ProcessCommunicationStderr:    {"PROCESS_COMMUNICATION_STDERR", ProcessCommunication},
-	SupervisorStateChange:         {"SUPERVISOR_STATE_CHANGE", Any},
-	SupervisorStateChangeRunning:  {"SUPERVISOR_STATE_CHANGE_RUNNING", SupervisorStateChange},
-	SupervisorStateChangeStopping: {"SUPERVISOR_STATE_CHANGE_STOPPING", SupervisorStateChange},
-	Tick:                          {"TICK", Any},
-	Tick5:                         {"TICK_5", Tick},
-	Tick60:                        {"TICK_60", Tick},
-	Tick3600:                      {"TICK_3600", Tick},
-	ProcessGroup:                  {"PROCESS_GROUP", Any},
-	ProcessGroupAdded:             {"PROCESS_GROUP_ADDED", ProcessGroup},
-	ProcessGroupRemoved:           {"PROCESS_GROUP_REMOVED", ProcessGroup},
-	Reconcile:                     {"RECONCILE", Reconcile},
-	ReconcileApplied:              {"RECONCILE_APPLIED", Reconcile},
-	ReconcileFailed:               {"RECONCILE_FAILED", Reconcile},
-	ReconcileHeld:                 {"RECONCILE_HELD", Reconcile},
-}
+// typeCount is the number of types. The table has as many.
+const typeCount = Type(len(state.EventTypes))
+
+var _ = [1]struct{}{}[typeCount-afterLast]
 
 // String is the name of the type in events= and in the header of an event.
 func (t Type) String() string {
 	if t >= typeCount {
 		return ""
 	}
-	return types[t].name
-}
-
-// Names lists every type that events= may name, abstract ones among them.
-func Names() []string {
-	names := make([]string, typeCount)
-	for t := range typeCount {
-		names[t] = types[t].name
-	}
-	return names
+	return state.EventTypes[t].Name
 }
 
 // byName finds a type by its name in upper case.
 var byName = func() map[string]Type {
 	m := make(map[string]Type, typeCount)
 	for t := range typeCount {
-		m[types[t].name] = t
+		m[t.String()] = t
 	}
 	return m
 }()
@@ -121,6 +79,9 @@ func Lookup(name string) (t Type, ok bool) {
 	return t, ok
 }
 
+// parent is the type above, or t itself.
+func parent(t Type) Type { return byName[state.EventTypes[t].Parent] }
+
 // Set is a set of types: what a pool is subscribed to, with everything below
 // each named type.
 type Set uint64
@@ -128,9 +89,9 @@ type Set uint64
 // below has, for each type, itself and all its descendants.
 var below = func() (sets [typeCount]Set) {
 	for t := range typeCount {
-		for up := t; ; up = types[up].parent {
+		for up := t; ; up = parent(up) {
 			sets[up] |= 1 << t
-			if up == types[up].parent {
+			if up == parent(up) {
 				break
 			}
 		}

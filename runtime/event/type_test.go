@@ -57,8 +57,8 @@ func TestSubscriptionReachesAllBelow(t *testing.T) {
 			want[above] = append(want[above], name)
 		}
 	}
-	if diff := cmp.Diff(names, Names()); diff != "" {
-		t.Errorf("Names (-want +got):\n%s", diff)
+	if diff := cmp.Diff(names, allNames()); diff != "" {
+		t.Errorf("the types (-want +got):\n%s", diff)
 	}
 	for _, name := range names {
 		set, err := Subscribe([]string{strings.ToLower(name)})
@@ -77,13 +77,35 @@ func TestSubscriptionReachesAllBelow(t *testing.T) {
 	}
 }
 
+// allNames are the names of the types, in the order of the constants.
+func allNames() (names []string) {
+	for i := range typeCount {
+		names = append(names, i.String())
+	}
+	return names
+}
+
+// TestConstants holds the first and the last constant of each kind to its name.
+func TestConstants(t *testing.T) {
+	for typ, want := range map[Type]string{
+		Any: "EVENT", ProcessStateUnknown: "PROCESS_STATE_UNKNOWN", RemoteCommunication: "REMOTE_COMMUNICATION",
+		ProcessLogStderr: "PROCESS_LOG_STDERR", ProcessCommunicationStderr: "PROCESS_COMMUNICATION_STDERR",
+		SupervisorStateChangeStopping: "SUPERVISOR_STATE_CHANGE_STOPPING", Tick3600: "TICK_3600",
+		ProcessGroupRemoved: "PROCESS_GROUP_REMOVED", ReconcileHeld: "RECONCILE_HELD",
+	} {
+		if typ.String() != want {
+			t.Errorf("%s is called %s", want, typ)
+		}
+	}
+}
+
 func TestSubscribe(t *testing.T) {
 	both, err := Subscribe([]string{"TICK_5", "PROCESS_GROUP"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var got []string
-	for _, name := range Names() {
+	for _, name := range allNames() {
 		if typ, _ := Lookup(name); both.Has(typ) {
 			got = append(got, name)
 		}

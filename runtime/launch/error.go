@@ -26,6 +26,9 @@ func (s Stage) String() string {
 	return [...]string{"", "pipes", "fork", "user", "directory", "exec"}[s]
 }
 
+// ErrCalledOff is the cause of a start that Command.Announce called off.
+var ErrCalledOff = errors.New("the start was called off")
+
 // Error says why a start failed.
 type Error struct {
 	Stage Stage

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"strings"
@@ -220,7 +221,7 @@ func (s *Socket) create(o *SocketOptions) error {
 		if err := trust.Check(o.Path); err != nil { // a link of another user, here or on the way
 			return fail(err)
 		}
-		if err := syscall.Unlink(o.Path); err != nil && err != syscall.ENOENT {
+		if err := freePath(o.Path); err != nil {
 			return fail(err)
 		}
 	} else if err := syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1); err != nil {
@@ -247,6 +248,58 @@ func (s *Socket) create(o *SocketOptions) error {
 	}
 	s.file = file
 	return nil
+}
+
+// freePath removes a socket whose maker is gone, and nothing else: a path that was
+// mistyped may be somebody's file, or the socket of another server. Supervisor
+// removes whatever is there.
+//
+// A socket of a supervisord that was killed may be held by the programs that
+// outlived it, which answer on it: they must not keep the new ones from starting.
+// Neither must we ourselves, who replace a socket whose backlog was changed.
+func freePath(path string) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case info.Mode().Type() != fs.ModeSocket:
+		return fmt.Errorf("%s is there and is no socket; remove it, or give another path in socket=", path)
+	}
+	if maker, answers := socketMaker(path); answers && maker != os.Getpid() && (maker <= 0 || alive(maker)) {
+		who := "another process"
+		if maker > 0 {
+			who = fmt.Sprintf("process %d", maker)
+		}
+		return fmt.Errorf("%s listens on it", who)
+	}
+	if err := syscall.Unlink(path); err != nil && err != syscall.ENOENT {
+		return err
+	}
+	return nil
+}
+
+// alive reports whether there is a process of that number.
+func alive(pid int) bool { return syscall.Kill(pid, 0) != syscall.ESRCH }
+
+// socketMaker connects to a socket and says whether anybody may answer on it, and
+// which process made it listen, 0 where that is not known.
+func socketMaker(path string) (pid int, answers bool) {
+	fd, err := streamSocket(syscall.AF_UNIX)
+	if err != nil {
+		return 0, true
+	}
+	defer syscall.Close(fd)
+	// A server that has no room for another connection is there.
+	_ = syscall.SetNonblock(fd, true)
+	switch err := syscall.Connect(fd, &syscall.SockaddrUnix{Name: path}); err {
+	case nil:
+		return peerPID(fd), true
+	case syscall.ECONNREFUSED, syscall.ENOENT:
+		return 0, false
+	}
+	return 0, true
 }
 
 func (o *SocketOptions) setAccess() error {

@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -44,9 +46,12 @@ func (l *lines) add(text string) {
 
 func TestSocketLivesWhileItIsHeld(t *testing.T) {
 	path := filepath.Join(shortDir(t), "sock")
-	if err := os.WriteFile(path, []byte("in the way"), 0o600); err != nil {
+	stale, err := net.Listen("unix", path)
+	if err != nil {
 		t.Fatal(err)
 	}
+	stale.(*net.UnixListener).SetUnlinkOnClose(false)
+	stale.Close()
 	var log lines
 	s := NewSocket(unixSocket(path), log.add)
 	steps := []struct {
@@ -84,6 +89,50 @@ func TestSocketLivesWhileItIsHeld(t *testing.T) {
 		if _, err := os.Lstat(path); errors.Is(err, os.ErrNotExist) == step.exists {
 			t.Errorf("%s: %v", step.name, err)
 		}
+	}
+}
+
+// What is no socket, or another process's that answers, is left as it is.
+func TestSocketTakesNothingAway(t *testing.T) {
+	for name, row := range map[string]struct {
+		leave func(t *testing.T, path string) error
+		want  string // PATH is the path
+	}{
+		"file": {func(_ *testing.T, path string) error { return os.WriteFile(path, []byte("precious"), 0o600) },
+			"PATH is there and is no socket; remove it, or give another path in socket="},
+		"fifo": {func(_ *testing.T, path string) error { return syscall.Mkfifo(path, 0o600) },
+			"PATH is there and is no socket; remove it, or give another path in socket="},
+		"link": {func(_ *testing.T, path string) error { return os.Symlink(os.DevNull, path) },
+			"PATH is there and is no socket; remove it, or give another path in socket="},
+		"another server's": {func(t *testing.T, path string) error {
+			child := start(t, launcher(t), self("listen", path))
+			if line, err := bufio.NewReader(child.Stdout).ReadString('\n'); err != nil {
+				return fmt.Errorf("%q: %w", line, err)
+			}
+			t.Cleanup(func() {
+				syscall.Kill(child.PID, syscall.SIGKILL)
+				awaitExit(t, child.PID)
+			})
+			return nil
+		}, " listens on it"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(shortDir(t), "sock")
+			if err := row.leave(t, path); err != nil {
+				t.Fatal(err)
+			}
+			before, err := os.Lstat(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = NewSocket(unixSocket(path), func(string) {}).Check()
+			if want := strings.ReplaceAll(row.want, "PATH", path); err == nil || !strings.HasSuffix(err.Error(), want) {
+				t.Errorf("%v, want %s", err, want)
+			}
+			if after, err := os.Lstat(path); err != nil || !os.SameFile(before, after) {
+				t.Errorf("it was touched: %v", err)
+			}
+		})
 	}
 }
 
@@ -336,4 +385,15 @@ func openFDs() int {
 		}
 	}
 	return n
+}
+
+// listen listens on a unix socket, says so, and stays.
+func listen(args []string) {
+	l, err := net.Listen("unix", args[0])
+	if err != nil {
+		panic(err)
+	}
+	defer l.Close()
+	fmt.Println("listening")
+	time.Sleep(time.Hour)
 }

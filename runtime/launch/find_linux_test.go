@@ -14,7 +14,7 @@ func TestFind(t *testing.T) {
 	for _, redirect := range []bool{false, true} {
 		c := cat()
 		c.RedirectStderr = redirect
-		c.Announce = func(p Pipes) { announced = append(announced, p) }
+		c.Announce = func(p Pipes) bool { announced = append(announced, p); return true }
 		child := start(t, l, c)
 		id, err := Identify(child.PID)
 		if err != nil {
@@ -40,7 +40,7 @@ func TestFind(t *testing.T) {
 func TestReopen(t *testing.T) {
 	c := cat()
 	var pipes Pipes
-	c.Announce = func(p Pipes) { pipes = p }
+	c.Announce = func(p Pipes) bool { pipes = p; return true }
 	child := start(t, launcher(t), c)
 	child.Stdout.Close()
 	child.Stderr.Close()

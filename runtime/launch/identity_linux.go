@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"syscall"
 
@@ -61,9 +60,7 @@ func RealUID(pid int) (int, error) {
 // GivenNames reports whether the process pid, or what it became, was started under
 // these names of a group and a process in it, by what is left of its environment.
 func GivenNames(pid int, group, name string) bool {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
-	environ := strings.Split(string(data), "\x00")
-	return err == nil && slices.Contains(environ, "SUPERVISOR_GROUP_NAME="+group) && slices.Contains(environ, "SUPERVISOR_PROCESS_NAME="+name)
+	return startedWith(pid, "SUPERVISOR_GROUP_NAME="+group) && startedWith(pid, "SUPERVISOR_PROCESS_NAME="+name)
 }
 
 // PidFD refers to one process, which need not be our child. It never comes to

@@ -49,8 +49,9 @@ type Command struct {
 
 	// Announce, if not nil, is called once the pipes are there and before the
 	// fork, with their numbers: by them Find finds a child whose pid was never
-	// told, because the daemon was killed. The fork waits for it.
-	Announce func(Pipes)
+	// told, because the daemon was killed. The fork waits for it. If it returns
+	// false the start is called off: there is no fork, and the error is ErrCalledOff.
+	Announce func(Pipes) bool
 }
 
 // Pipes are the numbers (inodes) of a child's three pipes, 0 where there is
@@ -108,8 +109,9 @@ func (l *Launcher) Start(c Command) (*Child, error) {
 	if err != nil {
 		return nil, &Error{Stage: StagePipes, Err: err, Name: c.Name}
 	}
-	if c.Announce != nil {
-		c.Announce(p.numbers())
+	if c.Announce != nil && !c.Announce(p.numbers()) {
+		p.close()
+		return nil, &Error{Stage: StageFork, Err: ErrCalledOff, Name: c.Name}
 	}
 	return l.forker.start(&c, p)
 }

@@ -17,6 +17,7 @@ import (
 )
 
 var systemRoles = map[string]func([]string){
+	"bequeath":    bequeath,
 	"heir":        playHeir,
 	"daemonizing": playDaemonizing,
 	"nobody":      playNobody,

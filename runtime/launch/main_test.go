@@ -35,6 +35,7 @@ var roles = map[string]func(args []string){
 	"cat":        func([]string) { _, _ = io.Copy(os.Stdout, os.Stdin) },
 	"grandchild": grandchild,
 	"accept":     accept,
+	"listen":     listen,
 }
 
 // systemRoles are added to by files of one system.

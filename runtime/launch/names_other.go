@@ -4,10 +4,5 @@ package launch
 
 import "syscall"
 
-// signalNames are Supervisor's names of signals that x/sys calls otherwise.
-var signalNames = map[syscall.Signal]string{
-	syscall.SIGABRT: "SIGABRT", // SIGIOT
-}
-
-// errnoNames are the same for errors.
+// errnoNames are Supervisor's names of errors that x/sys calls otherwise.
 var errnoNames map[syscall.Errno]string

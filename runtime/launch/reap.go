@@ -1,12 +1,11 @@
 package launch
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"syscall"
 
-	"golang.org/x/sys/unix"
+	"supervisord/runtime/state"
 )
 
 // Exit is a child that has ended and been reaped.
@@ -47,20 +46,9 @@ func Describe(status syscall.WaitStatus) string {
 	case status.Exited():
 		return fmt.Sprintf("exit status %d", status.ExitStatus())
 	case status.CoreDump():
-		return fmt.Sprintf("terminated by %s (core dumped)", SignalName(status.Signal()))
+		return fmt.Sprintf("terminated by %s (core dumped)", state.SignalName(int(status.Signal())))
 	case status.Signaled():
-		return fmt.Sprintf("terminated by %s", SignalName(status.Signal()))
+		return fmt.Sprintf("terminated by %s", state.SignalName(int(status.Signal())))
 	}
 	return fmt.Sprintf("unknown termination cause 0x%04x", uint32(status))
-}
-
-// SignalName is the name of sig with its prefix, "SIGTERM", or "signal N" if it
-// has none.
-//
-// Source: contract/config.md section 11, signal names.
-func SignalName(sig syscall.Signal) string {
-	if name := cmp.Or(signalNames[sig], unix.SignalName(sig)); name != "" {
-		return name
-	}
-	return fmt.Sprintf("signal %d", int(sig))
 }

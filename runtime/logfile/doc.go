@@ -40,6 +40,12 @@
 //     within one daemon they rotate in turn. Two daemons that rotate the same file
 //     at the same moment may lose a backup.
 //
+// # AUTO logs
+//
+// An AUTO log is locked while it is open, and its name has a mark of its daemon. The
+// start of another daemon cleans up the logs of those that have none open: so a
+// daemon that lives keeps all of its logs while it keeps one, see Writer.Hold.
+//
 // # Faults
 //
 // What a target does not take is dropped and counted, never reported as an error

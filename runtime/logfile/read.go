@@ -13,12 +13,22 @@ import (
 // ErrBadArguments: the offset and length do not go together.
 var ErrBadArguments = errors.New("bad arguments")
 
-// Read returns a part of a log: from offset on, length bytes or, with length 0,
+// Part is a part of a log, whose length does not change when the log grows. Of a log
+// that is emptied meanwhile it has less.
+type Part struct {
+	*io.SectionReader
+	file *os.File
+}
+
+// Close ends the reading.
+func (p *Part) Close() error { return p.file.Close() }
+
+// OpenPart opens a part of a log: from offset on, length bytes or, with length 0,
 // all that follows; a negative offset with length 0 counts from the end. Other
 // negative numbers are ErrBadArguments. Beyond the end there is nothing.
 //
 // Source: contract/rpc.md section 6, read*.
-func Read(path string, offset, length int64) ([]byte, error) {
+func OpenPart(path string, offset, length int64) (*Part, error) {
 	if length < 0 || offset < 0 && length != 0 {
 		return nil, ErrBadArguments
 	}
@@ -26,28 +36,25 @@ func Read(path string, offset, length int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
 	if offset < 0 {
 		offset = max(size+offset, 0)
 	}
 	if length == 0 || length > size-offset {
 		length = size - offset
 	}
-	return readAt(f, offset, length)
+	return newPart(f, offset, length), nil
 }
 
-// Tail returns the last length bytes up to the end of the log for a reader who
-// has read up to offset, the offset to ask from next, and whether that reader
-// missed bytes. On an error the offset is returned as it was.
+// OpenTail opens the last length bytes up to the end of the log for a reader who
+// has read up to offset, and says the offset to ask from next, and whether that
+// reader missed bytes. On an error the offset is returned as it was.
 //
 // Source: contract/rpc.md section 6, tail*.
-func Tail(path string, offset, length int64) (data []byte, newOffset int64, overflow bool, err error) {
+func OpenTail(path string, offset, length int64) (part *Part, newOffset int64, overflow bool, err error) {
 	f, size, err := openToRead(path)
 	if err != nil {
 		return nil, offset, false, err
 	}
-	defer f.Close()
-	asked := offset
 	// Numbers this far away mean the same, and their sums stay in range.
 	const far = 1 << 61
 	offset, length = min(max(offset, -far), far), min(max(length, -far), far)
@@ -60,10 +67,45 @@ func Tail(path string, offset, length int64) (data []byte, newOffset int64, over
 		}
 		offset = size - length
 	}
-	if data, err = readAt(f, max(offset, 0), min(length, size)); err != nil { // a client may ask for any length
-		return nil, asked, false, err
+	return newPart(f, max(offset, 0), min(length, size)), size, overflow, nil // a client may ask for any length
+}
+
+// newPart is length bytes of a file from offset on.
+func newPart(f *os.File, offset, length int64) *Part {
+	return &Part{io.NewSectionReader(f, offset, max(length, 0)), f}
+}
+
+// Read is the bytes of OpenPart.
+func Read(path string, offset, length int64) ([]byte, error) {
+	part, err := OpenPart(path, offset, length)
+	if err != nil {
+		return nil, err
 	}
-	return data, size, overflow, nil
+	return part.readAll()
+}
+
+// Tail is OpenTail with the bytes.
+func Tail(path string, offset, length int64) (data []byte, newOffset int64, overflow bool, err error) {
+	part, newOffset, overflow, err := OpenTail(path, offset, length)
+	if err != nil {
+		return nil, newOffset, false, err
+	}
+	if data, err = part.readAll(); err != nil {
+		return nil, offset, false, err
+	}
+	return data, newOffset, overflow, nil
+}
+
+// readAll reads the part, or up to the end of a file that shrinks meanwhile, and
+// closes it.
+func (p *Part) readAll() ([]byte, error) {
+	defer p.Close()
+	data := make([]byte, p.Size())
+	n, err := io.ReadFull(p, data)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, err
+	}
+	return data[:n], nil
 }
 
 // openToRead opens a log for reading and says how long it is. Devices such as
@@ -86,17 +128,4 @@ func openToRead(path string) (*os.File, int64, error) {
 	}
 	f.Close()
 	return nil, 0, err
-}
-
-// readAt reads length bytes, or up to the end of a file that shrinks meanwhile.
-func readAt(f *os.File, offset, length int64) ([]byte, error) {
-	if length <= 0 {
-		return []byte{}, nil
-	}
-	data := make([]byte, length)
-	n, err := f.ReadAt(data, offset)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
-	}
-	return data[:n], nil
 }

@@ -44,7 +44,7 @@ func (w *Writer) rotateNow(t *fileTarget) error {
 		}
 	}
 	// Without O_TRUNC or O_EXCL: another program may have made the file just now.
-	next, err := w.openTarget(path)
+	next, err := w.openLog(path)
 	if err != nil {
 		return err
 	}

@@ -28,6 +28,9 @@ type Options struct {
 	Tag string
 	// Mode is the mode of files that are created, before the umask; 0 means 0666.
 	Mode fs.FileMode
+	// Auto is for AUTO logs: a regular file is locked while it is open, by which
+	// CleanAuto sees that it is in use.
+	Auto bool
 	// Report hears of lost bytes, from the goroutine that writes and without a
 	// lock held. May be nil. It may call Path, Dropped and SetDeadline, nothing
 	// else of this Writer.
@@ -64,10 +67,12 @@ type Writer struct {
 	waiting     atomic.Int32              // callers that want a blocked Write to end its turn
 	blockedFile atomic.Pointer[os.File]   // the file that a Write may be blocked on
 	deadline    atomic.Pointer[time.Time] // see SetDeadline
+	reopens     atomic.Int32              // calls of Reopen under way
 
 	// Owned by whoever holds the turn.
 	opts           Options
 	users          int        // Opens that have not been closed
+	held           bool       // Hold was called, and Release has not been
 	target         target     // nil when there is no file
 	partial        []byte     // an unfinished line, for targets that take whole lines
 	deadlinePassed bool       // the deadline has passed and nothing was taken
@@ -136,8 +141,13 @@ func (w *Writer) Open() error {
 
 // Reopen opens the file by its name again, which is what log rotation by others
 // asks for (SIGUSR2). If that fails the old file stays in use. It does nothing
-// while the Writer is closed.
+// while the Writer is closed. While one Reopen hangs on its disk and another waits
+// for it, further ones would add nothing, and fail at once.
 func (w *Writer) Reopen() error {
+	defer w.reopens.Add(-1)
+	if w.reopens.Add(1) > 2 {
+		return fmt.Errorf("cannot open log: %s: the disk has not answered an earlier request", w.Path())
+	}
 	defer w.takeTurn()()
 	if !w.open() {
 		return nil
@@ -154,7 +164,7 @@ func (w *Writer) Configure(o Options) error {
 	if !w.open() || old.Path == o.Path {
 		return nil
 	}
-	next, err := w.openTarget(o.Path)
+	next, err := w.openLog(o.Path)
 	if err != nil {
 		w.setOptions(old)
 		return err
@@ -197,10 +207,37 @@ func (w *Writer) Flush() {
 // dropped until Open is called again. It does nothing while the Writer is closed.
 func (w *Writer) Close() error {
 	defer w.takeTurn()()
-	if !w.open() {
+	if w.users == 0 {
 		return nil
 	}
 	if w.users--; w.open() {
+		return nil
+	}
+	w.flush()
+	return w.swap(nil)
+}
+
+// Hold keeps the log open, and locked if it is an AUTO log, although nobody writes to
+// it, until Release. A second Hold does nothing.
+func (w *Writer) Hold() error {
+	defer w.takeTurn()()
+	if w.held {
+		return nil
+	}
+	if err := w.refresh(); err != nil {
+		return err
+	}
+	w.held = true
+	return nil
+}
+
+// Release ends a Hold. It does nothing without one.
+func (w *Writer) Release() error {
+	defer w.takeTurn()()
+	if !w.held {
+		return nil
+	}
+	if w.held = false; w.open() {
 		return nil
 	}
 	w.flush()
@@ -295,7 +332,7 @@ func (w *Writer) reopenAfter(err error) bool {
 		return false
 	}
 	w.reopenAt = time.Now().Add(w.reopenEvery)
-	next, err := w.openTarget(w.opts.Path)
+	next, err := w.openLog(w.opts.Path)
 	if err != nil {
 		return false
 	}
@@ -308,7 +345,7 @@ func (w *Writer) refresh() error {
 	if w.target != nil && w.target.named(w.opts.Path) {
 		return nil
 	}
-	next, err := w.openTarget(w.opts.Path)
+	next, err := w.openLog(w.opts.Path)
 	if err != nil {
 		return err
 	}
@@ -333,8 +370,9 @@ func (w *Writer) swap(next target) error {
 	return err
 }
 
-// open reports whether there has been an Open without a Close.
-func (w *Writer) open() bool { return w.users > 0 }
+// open reports whether there has been an Open without a Close, or a Hold without a
+// Release.
+func (w *Writer) open() bool { return w.users > 0 || w.held }
 
 // takeTurn interrupts a Write that waits for its target, takes the turn, and
 // returns what ends it.

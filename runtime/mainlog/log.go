@@ -3,6 +3,7 @@ package mainlog
 import (
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"supervisord/runtime/logfile"
@@ -27,9 +28,14 @@ type Options struct {
 	SyslogSocket string
 }
 
-// patience is how long Close, Reopen and Clear wait for an output that takes
-// nothing.
-const patience = time.Second
+const (
+	// patience is how long Close, Reopen and Clear wait for an output that takes
+	// nothing.
+	patience = time.Second
+	// lastMoment is how much longer Close waits, for what a target takes after all
+	// and for what is dropped. Once GiveUp was called it is all the time there is.
+	lastMoment = 250 * time.Millisecond
+)
 
 // Log is the activity log. Its methods may be called from any goroutine; Reopen,
 // Clear and Close may wait for the disk.
@@ -38,11 +44,14 @@ type Log struct {
 	file  *output // nil for none
 	echo  *output // standard output; nil for none
 	path  string
+
+	giveUp     chan struct{} // closed by GiveUp
+	giveUpOnce sync.Once
 }
 
 // Open opens the log. The error says that the file cannot be written.
 func Open(o Options) (*Log, error) {
-	l := &Log{path: o.Path, level: o.Level}
+	l := &Log{path: o.Path, level: o.Level, giveUp: make(chan struct{})}
 	w := logfile.Options{
 		Path: o.Path, MaxBytes: o.MaxBytes, Backups: o.Backups,
 		SyslogSocket: o.SyslogSocket, Report: l.report,
@@ -99,16 +108,24 @@ func (l *Log) Clear() error {
 	return nil
 }
 
-// Close writes what is queued and closes the log. What is logged later is lost.
+// Close writes what is queued and closes the log. For outputs that take nothing it
+// waits little more than a second, however many there are. What is logged later is
+// lost.
 func (l *Log) Close() error {
-	var errs []error
-	for _, o := range []*output{l.file, l.echo} {
+	var errs [2]error
+	var closing sync.WaitGroup
+	for i, o := range []*output{l.file, l.echo} {
 		if o != nil {
-			errs = append(errs, o.close(patience))
+			closing.Go(func() { errs[i] = o.close(patience, l.giveUp) })
 		}
 	}
-	return errors.Join(errs...)
+	closing.Wait()
+	return errors.Join(errs[:]...)
 }
+
+// GiveUp makes Close, under way or to come, wait no more than a moment. It never
+// waits, and may be called more than once.
+func (l *Log) GiveUp() { l.giveUpOnce.Do(func() { close(l.giveUp) }) }
 
 func (l *Log) put(r record) {
 	// In this order what the file has to report of a record comes after it.

@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"supervisord/runtime/logfile"
+	"supervisord/runtime/state"
 )
 
 // roleKey is the environment variable that makes the test binary a program that
@@ -113,8 +114,8 @@ func TestLevel(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	for _, level := range []slog.Level{LevelInfo, LevelDebug, LevelError} {
 		l := opened(t, Options{Path: path, Level: level})
-		for _, at := range levels {
-			l.Logger().Log(t.Context(), at.level, at.name)
+		for i, at := range state.Levels {
+			l.Logger().Log(t.Context(), levelAt(i), at.Name)
 		}
 		l.Close()
 	}
@@ -127,10 +128,10 @@ func TestLevel(t *testing.T) {
 }
 
 func TestParseLevel(t *testing.T) {
-	for _, l := range levels {
-		for _, name := range []string{l.name, strings.ToUpper(l.name)} {
-			if got, ok := ParseLevel(name); got != l.level || !ok {
-				t.Errorf("ParseLevel(%q) = %v, %v, want %v, true", name, got, ok, l.level)
+	for i, l := range state.Levels {
+		for _, name := range []string{l.Name, strings.ToUpper(l.Name)} {
+			if got, ok := ParseLevel(name); got != levelAt(i) || !ok {
+				t.Errorf("ParseLevel(%q) = %v, %v, want %v, true", name, got, ok, levelAt(i))
 			}
 		}
 	}

@@ -154,18 +154,31 @@ func (o *output) flush(d time.Duration) {
 }
 
 // close writes what is queued and closes. It waits for a target that takes
-// nothing only for so long.
-func (o *output) close(d time.Duration) error {
+// nothing only for so long, and less once giveUp is closed.
+func (o *output) close(d time.Duration, giveUp <-chan struct{}) error {
 	o.mu.Lock()
 	o.sayDropped()
 	o.closed = true
 	o.poke()
 	o.mu.Unlock()
 	o.log.SetDeadline(time.Now().Add(d))
-	select {
-	case <-o.done:
-		return o.log.Close()
-	case <-time.After(2 * d):
-		return logfile.ErrStalled // the disk hangs; the goroutine is left to it
+	closed := make(chan error, 1)
+	go func() { // ends with what is queued; a disk that hangs keeps it
+		<-o.done
+		closed <- o.log.Close()
+	}()
+	limit := time.NewTimer(d + lastMoment)
+	defer limit.Stop()
+	for {
+		select {
+		case err := <-closed:
+			return err
+		case <-limit.C:
+			return logfile.ErrStalled
+		case <-giveUp:
+			giveUp = nil
+			o.log.SetDeadline(time.Now())
+			limit.Reset(lastMoment)
+		}
 	}
 }

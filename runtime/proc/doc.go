@@ -10,8 +10,11 @@
 //
 // The duties of the caller, who alone may touch a Machine:
 //
+//  0. Give Defined before anything else.
 //  1. Carry out the effects of a Step in order before the next Step.
-//  2. Answer each Launch with exactly one Launched or LaunchFailed.
+//  2. Answer each Launch with exactly one Launched, LaunchFailed or Cancelled. The
+//     last of these is the answer to a Cancel, at once, if there is no process yet
+//     and will be none; otherwise one of the others comes as it would have.
 //  3. Answer each Launched and each Adopted, in the end, with exactly one Exited,
 //     after the last output of the process has been read.
 //  4. Answer a Kill that failed with anything but "no such process" with

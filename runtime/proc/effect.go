@@ -36,6 +36,8 @@ type EffectKind int
 // The effects.
 const (
 	Launch EffectKind = iota + 1
+	// Cancel: call off the launch that is under way, if that can still be done.
+	Cancel
 	Kill
 	Emit
 	Log

@@ -5,7 +5,11 @@ import "time"
 // Input is one thing that happened to a process or is asked of it.
 type Input struct {
 	Kind InputKind
-	// PID is the process's number (Launched, Adopted), never 0.
+	// Name and Rules are of the definition (Defined).
+	Name  string
+	Rules Rules
+	// PID is the process's number (Launched, Adopted), never 0, or that of the
+	// group (OrphansEnded).
 	PID int
 	// Began is when the process began (Adopted).
 	Began time.Time
@@ -13,10 +17,10 @@ type Input struct {
 	// for now.
 	Exit  Exit
 	Ended time.Time
-	// Survivors is how many processes of its group outlived it (Exited); Cgroup
+	// Orphans is how many of its descendants outlived it (Exited); Cgroup
 	// says that they were looked for in its cgroup instead.
-	Survivors int
-	Cgroup    bool
+	Orphans int
+	Cgroup  bool
 	// Signal is the signal's number (SendSignal).
 	Signal int
 	// Text says what went wrong (LaunchFailed, KillFailed).
@@ -28,23 +32,28 @@ type InputKind int
 
 // The inputs.
 const (
-	Start        InputKind = iota + 1 // a person, or autostart, asks for a start
+	Defined      InputKind = iota + 1 // there is a definition, or another one
+	Start                             // a person, or autostart, asks for a start
 	Stop                              // a stop is asked for
 	SendSignal                        // a signal is to be sent
 	Launched                          // the launch succeeded: there is a process
 	LaunchFailed                      // the launch failed before there was a process
+	Cancelled                         // the launch was called off before there was a process
 	Exited                            // the process has ended and its output is read
 	GroupEnded                        // no process of the ended leader's group is left
+	OrphansEnded                      // those that outlived an earlier leader are gone
 	KillFailed                        // kill(2) failed, and not for want of the process
 	Tick                              // the deadline has come
 	Adopted                           // a process of an earlier daemon is ours from now on
-	Shutdown                          // the daemon shuts down: try nothing again
+	Freeze                            // the daemon is going to end: start nothing any more
+	Shutdown                          // it is this process's turn: try nothing again
 )
 
 var inputNames = map[InputKind]string{
-	Start: "start", Stop: "stop", SendSignal: "signal", Launched: "launched",
-	LaunchFailed: "launch-failed", Exited: "exited", GroupEnded: "group-ended", KillFailed: "kill-failed",
-	Tick: "tick", Adopted: "adopted", Shutdown: "shutdown",
+	Defined: "defined", Start: "start", Stop: "stop", SendSignal: "signal", Launched: "launched",
+	LaunchFailed: "launch-failed", Cancelled: "cancelled", Exited: "exited", GroupEnded: "group-ended",
+	OrphansEnded: "orphans-ended", KillFailed: "kill-failed", Tick: "tick", Adopted: "adopted",
+	Freeze: "freeze", Shutdown: "shutdown",
 }
 
 // String is the word that transcripts use.

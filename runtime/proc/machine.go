@@ -10,9 +10,9 @@ import (
 	"supervisord/spec"
 )
 
-// Rules are the keys of a program that decide its transitions. They may be
-// replaced at any time; the new ones are in force from the next Step, also for
-// a deadline that is already running.
+// Rules are the keys of a program that decide its transitions. Defined may replace
+// them at any time; the new ones are in force at once, also for a deadline that is
+// already running.
 type Rules struct {
 	Autorestart  spec.Autorestart
 	StartSecs    int // seconds
@@ -43,11 +43,11 @@ func RulesOf(p *spec.Process) Rules {
 // empty.
 func (r *Rules) Whole() bool { return r.StopAsGroup || r.KillAsGroup }
 
-// Machine is one process as the supervisor sees it. The zero value with a Name
-// is a process that was never started. All fields are plain data; only Step and
-// the caller's changes to Rules may alter them.
+// Machine is one process as the supervisor sees it. The zero value is a process
+// that was never started, and waits for its definition. All fields are plain data,
+// and Step alone alters them.
 type Machine struct {
-	Name  string
+	Name  string // as the log has it
 	Rules Rules
 
 	State state.Process
@@ -61,9 +61,11 @@ type Machine struct {
 	EndingGroup bool
 	// OrphanGroup is the process group of the run before, if members of it or of its
 	// cgroup outlived the leader and are to be ended before there is a new one; 0 for
-	// none.
+	// none. A launch ends them; one that is called off may leave them.
 	OrphanGroup int
-	// Frozen is set by Shutdown: nothing is started any more.
+	// Killed is set while STOPPING once SIGKILL was sent because stopwaitsecs had passed.
+	Killed bool
+	// Frozen is set by Freeze and Shutdown: nothing is started any more.
 	Frozen bool
 
 	Tries      int       // how often in a row starting has failed
@@ -105,6 +107,8 @@ func (m *Machine) Deadline() (at time.Time, ok bool) {
 func (m *Machine) Step(now time.Time, in Input) []Effect {
 	m.out = m.out[:0]
 	switch in.Kind {
+	case Defined:
+		m.Name, m.Rules = in.Name, in.Rules
 	case Start:
 		m.start(now)
 	case Stop:
@@ -115,16 +119,22 @@ func (m *Machine) Step(now time.Time, in Input) []Effect {
 		m.launched(now, in.PID)
 	case LaunchFailed:
 		m.launchFailed(now, in.Text)
+	case Cancelled:
+		m.cancelled(now)
 	case Exited:
 		m.exited(now, in)
 	case GroupEnded:
 		m.groupEnded(now)
+	case OrphansEnded:
+		m.orphansEnded(in.PID)
 	case KillFailed:
 		m.killFailed(now, in.Text)
 	case Tick:
 		m.tick(now)
 	case Adopted:
 		m.adopted(in.PID, in.Began)
+	case Freeze:
+		m.Frozen = true
 	case Shutdown:
 		m.shutdown()
 	default:
@@ -154,7 +164,6 @@ func (m *Machine) launch(now time.Time) {
 	m.Launching, m.stopAsked = true, false
 	m.to(state.Starting)
 	m.do(Effect{Kind: Launch, OrphanGroup: m.OrphanGroup})
-	m.OrphanGroup = 0
 }
 
 func (m *Machine) launched(now time.Time, pid int) {
@@ -162,7 +171,7 @@ func (m *Machine) launched(now time.Time, pid int) {
 		m.refuse()
 		return
 	}
-	m.Launching = false
+	m.Launching, m.OrphanGroup = false, 0
 	m.PID = pid
 	m.Started, m.since = now, now
 	m.log(info, "spawned: '%s' with pid %d", m.Name, pid)
@@ -192,10 +201,24 @@ func (m *Machine) launchFailed(now time.Time, text string) {
 		m.refuse()
 		return
 	}
-	m.Launching = false
+	m.Launching, m.OrphanGroup = false, 0
 	m.SpawnErr = text
 	m.log(info, "spawnerr: %s", text)
 	m.backoff(now)
+}
+
+// cancelled is the end of an attempt that a stop came before. What clients see of it
+// is the stop of a process that was starting.
+func (m *Machine) cancelled(now time.Time) {
+	if !m.Launching || !m.stopAsked {
+		m.refuse()
+		return
+	}
+	m.Launching = false
+	m.Stopped = now
+	m.to(state.Stopping)
+	m.log(info, "stopped: %s (before it was spawned)", m.Name)
+	m.to(state.Stopped)
 }
 
 // backoff is entered after a failed attempt; it gives up at once when the
@@ -232,6 +255,7 @@ func (m *Machine) stop(now time.Time) {
 	case state.Starting, state.Running:
 		if m.Launching {
 			m.stopAsked = true
+			m.do(Effect{Kind: Cancel})
 			return
 		}
 		m.since = now
@@ -253,7 +277,7 @@ func (m *Machine) kill(sig int, group bool, before func()) {
 	if group {
 		target = "process group "
 	}
-	m.log(debug, "killing %s (pid %d) %swith signal %s", m.Name, m.PID, target, spec.SignalName(sig))
+	m.log(debug, "killing %s (pid %d) %swith signal %s", m.Name, m.PID, target, state.SignalName(sig))
 	if before != nil {
 		before()
 	}
@@ -265,7 +289,7 @@ func (m *Machine) signal(sig int) {
 		m.refuse()
 		return
 	}
-	m.log(debug, "sending %s (pid %d) sig %s", m.Name, m.PID, spec.SignalName(sig))
+	m.log(debug, "sending %s (pid %d) sig %s", m.Name, m.PID, state.SignalName(sig))
 	m.do(Effect{Kind: Kill, PID: m.PID, Signal: sig})
 }
 
@@ -296,8 +320,8 @@ func (m *Machine) exited(now time.Time, in Input) {
 		m.Stopped = in.Ended
 	}
 	whole := m.Rules.Whole()
-	if in.Survivors > 0 {
-		m.reportSurvivors(in)
+	if in.Orphans > 0 {
+		m.reportOrphans(in)
 		if whole && m.State == state.Stopping {
 			m.EndingGroup, m.exit = true, in.Exit
 			return
@@ -309,9 +333,9 @@ func (m *Machine) exited(now time.Time, in Input) {
 	m.ended(now, in.Exit)
 }
 
-func (m *Machine) reportSurvivors(in Input) {
+func (m *Machine) reportOrphans(in Input) {
 	processes, group, what := "processes", "group", "the exit of its leader"
-	if in.Survivors == 1 {
+	if in.Orphans == 1 {
 		processes = "process"
 	}
 	if in.Cgroup {
@@ -320,7 +344,7 @@ func (m *Machine) reportSurvivors(in Input) {
 	if m.State == state.Stopping {
 		what = "the stop"
 	}
-	m.log(warn, "%s: %d %s of its %s survived %s", m.Name, in.Survivors, processes, group, what)
+	m.log(warn, "%s: %d %s of its %s survived %s", m.Name, in.Orphans, processes, group, what)
 }
 
 func (m *Machine) groupEnded(now time.Time) {
@@ -330,6 +354,14 @@ func (m *Machine) groupEnded(now time.Time) {
 	}
 	m.EndingGroup = false
 	m.ended(now, m.exit)
+}
+
+func (m *Machine) orphansEnded(group int) {
+	if m.OrphanGroup == 0 || m.OrphanGroup != group {
+		m.refuse()
+		return
+	}
+	m.OrphanGroup = 0
 }
 
 // ended classifies an exit and does what follows from it.
@@ -403,7 +435,7 @@ func (m *Machine) tick(now time.Time) {
 		m.launch(now)
 	case state.Stopping:
 		m.log(warn, "killing '%s' (%d) with SIGKILL", m.Name, m.PID)
-		m.since = now
+		m.since, m.Killed = now, true
 		if m.Rules.StopWaitSecs < 1 {
 			m.since = now.Add(time.Second) // a wait of nothing must not spin
 		}
@@ -422,7 +454,7 @@ func (m *Machine) shutdown() {
 // the event that carries it.
 func (m *Machine) to(s state.Process) {
 	m.do(Effect{Kind: Emit, From: m.State, To: s, Tries: m.Tries, PID: m.PID})
-	m.State = s
+	m.State, m.Killed = s, false
 }
 
 func (m *Machine) do(e Effect) { m.out = append(m.out, e) }

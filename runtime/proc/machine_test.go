@@ -29,6 +29,8 @@ var epoch = time.Date(2026, 11, 22, 6, 0, 0, 0, time.UTC)
 // describe words one effect as the transcripts do.
 func describe(e Effect) string {
 	switch e.Kind {
+	case Cancel:
+		return "cancel"
 	case Launch:
 		if e.OrphanGroup != 0 {
 			return fmt.Sprintf("launch after ending group %d", e.OrphanGroup)
@@ -39,7 +41,7 @@ func describe(e Effect) string {
 		if e.Group {
 			who = "group " + who
 		}
-		return fmt.Sprintf("kill %s %s", who, spec.SignalName(e.Signal))
+		return fmt.Sprintf("kill %s %s", who, state.SignalName(e.Signal))
 	case Emit:
 		s := fmt.Sprintf("emit %s from %s", e.To, e.From)
 		switch e.To {
@@ -63,43 +65,46 @@ func describe(e Effect) string {
 // such as startsecs=0 change it.
 func program(t *testing.T, words []string) *Machine {
 	t.Helper()
-	m := &Machine{Name: "cat", Rules: Rules{
+	m := new(Machine)
+	m.Step(epoch, Input{Kind: Defined, Name: "cat", Rules: Rules{
 		Autorestart: spec.RestartUnexpected, StartSecs: 1, StartRetries: 3,
 		ExitCodes: []int{0}, StopSignal: 15, StopWaitSecs: 10,
-	}}
+	}})
 	rules(t, m, words)
 	return m
 }
 
 func rules(t *testing.T, m *Machine, words []string) {
 	t.Helper()
+	r := m.Rules
+	defer func() { m.Step(epoch, Input{Kind: Defined, Name: m.Name, Rules: r}) }()
 	for _, w := range words {
 		key, value, _ := strings.Cut(w, "=")
 		n, _ := strconv.Atoi(value)
 		switch key {
 		case "startsecs":
-			m.Rules.StartSecs = n
+			r.StartSecs = n
 		case "startretries":
-			m.Rules.StartRetries = n
+			r.StartRetries = n
 		case "stopwaitsecs":
-			m.Rules.StopWaitSecs = n
+			r.StopWaitSecs = n
 		case "stopsignal":
-			m.Rules.StopSignal = n
+			r.StopSignal = n
 		case "exitcodes":
-			m.Rules.ExitCodes = nil
+			r.ExitCodes = nil
 			for _, c := range strings.Split(value, ",") {
 				if c != "" {
 					n, _ := strconv.Atoi(c)
-					m.Rules.ExitCodes = append(m.Rules.ExitCodes, n)
+					r.ExitCodes = append(r.ExitCodes, n)
 				}
 			}
 		case "autorestart":
-			m.Rules.Autorestart = map[string]spec.Autorestart{
+			r.Autorestart = map[string]spec.Autorestart{
 				"true": spec.RestartAlways, "false": spec.RestartNever, "unexpected": spec.RestartUnexpected}[value]
 		case "stopasgroup":
-			m.Rules.StopAsGroup, m.Rules.KillAsGroup = true, true
+			r.StopAsGroup, r.KillAsGroup = true, true
 		case "killasgroup":
-			m.Rules.KillAsGroup = true
+			r.KillAsGroup = true
 		default:
 			t.Fatalf("unknown word %q", w)
 		}
@@ -121,7 +126,7 @@ func parseInput(words []string) (in Input, ok bool) {
 	switch in.Kind {
 	case 0:
 		return in, false
-	case Launched:
+	case Launched, OrphansEnded:
 		in.PID = arg
 	case Adopted:
 		in.PID, in.Began = arg, epoch.Add(-time.Hour)
@@ -130,13 +135,13 @@ func parseInput(words []string) (in Input, ok bool) {
 	case Exited:
 		in.Exit = Exit{Code: arg, How: fmt.Sprintf("exit status %d", arg)}
 		if arg < 0 {
-			in.Exit = Exit{Code: -1, How: "terminated by " + spec.SignalName(-arg)}
+			in.Exit = Exit{Code: -1, How: "terminated by " + state.SignalName(-arg)}
 		}
 		if words[1] == "unknown" {
 			in.Exit = ExitUnknown
 		}
 		if len(words) > 2 {
-			in.Survivors, _ = strconv.Atoi(words[2])
+			in.Orphans, _ = strconv.Atoi(words[2])
 			in.Cgroup = words[len(words)-1] == "cgroup"
 		}
 	case LaunchFailed, KillFailed:
@@ -227,6 +232,12 @@ func summary(m *Machine, now time.Time) string {
 	if m.PID != 0 {
 		s += fmt.Sprintf(" pid %d", m.PID)
 	}
+	if m.Killed {
+		s += " killed"
+	}
+	if m.OrphanGroup != 0 {
+		s += fmt.Sprintf(" orphans %d", m.OrphanGroup)
+	}
 	if m.Tries != 0 {
 		s += fmt.Sprintf(" tries %d", m.Tries)
 	}
@@ -257,6 +268,7 @@ var reach = []struct {
 	{"STOPPING ending group", "start;launched 7;after 1s tick;stop;exited 0 2"},
 	{"STOPPED", "start;launched 7;after 1s tick;stop;exited -15"},
 	{"EXITED", "start;launched 7;after 1s tick;exited 0"},
+	{"EXITED orphans", "start;launched 7;after 1s tick;exited 0 2"},
 	{"RUNNING adopted", "adopted 7"},
 	{"STOPPING adopted", "adopted 7;stop"},
 	{"FATAL", "start;shutdown;launch-failed no"},
@@ -268,7 +280,7 @@ var reach = []struct {
 func TestGrid(t *testing.T) {
 	var out strings.Builder
 	inputs := []string{"start", "stop", "signal 1", "launched 9", "launch-failed no", "exited 0",
-		"exited 3", "exited -9", "exited 0 2", "group-ended", "kill-failed EPERM", "after 1s tick", "after 10s tick", "adopted 8", "shutdown"}
+		"exited 3", "exited -9", "exited 0 2", "group-ended", "kill-failed EPERM", "after 1s tick", "after 10s tick", "adopted 8", "shutdown", "freeze", "cancelled", "orphans-ended 7"}
 	for _, r := range reach {
 		fmt.Fprintf(&out, "%s\n", r.name)
 		for _, in := range inputs {
@@ -327,16 +339,32 @@ func TestRandomWalk(t *testing.T) {
 	for i := range *steps {
 		if i%500 == 0 {
 			m = program(t, nil)
-			m.Rules.StartSecs = rng.IntN(3)
-			m.Rules.StartRetries = rng.IntN(4) - 1
-			m.Rules.StopWaitSecs = rng.IntN(4) - 1
-			m.Rules.Autorestart = spec.Autorestart(rng.IntN(3))
-			m.Rules.StopAsGroup = rng.IntN(2) == 0
 			now, history, live = epoch, history[:0], 0
 		}
 		now = now.Add(time.Duration(rng.IntN(1500)) * time.Millisecond)
 		in := Input{Kind: InputKind(1 + rng.IntN(int(Shutdown)))}
+		if i%500 == 0 {
+			in.Kind = Defined
+		}
 		switch in.Kind {
+		case Defined:
+			if i%500 != 0 && rng.IntN(10) != 0 {
+				continue
+			}
+			in.Name = "cat"
+			in.Rules = Rules{
+				StartSecs: rng.IntN(3), StartRetries: rng.IntN(4) - 1, StopWaitSecs: rng.IntN(4) - 1,
+				Autorestart: spec.Autorestart(rng.IntN(3)), StopAsGroup: rng.IntN(2) == 0, StopSignal: 15,
+			}
+			if m.State == state.Backoff {
+				in.Rules.StartRetries = m.Rules.StartRetries // fewer count at the next failure
+			}
+		case Cancelled: // only the answer to a Cancel
+			if !m.Launching || !m.stopAsked {
+				continue
+			}
+		case OrphansEnded:
+			in.PID = m.OrphanGroup
 		case Launched, LaunchFailed: // only the answer to a launch
 			if !m.Launching {
 				continue
@@ -359,9 +387,9 @@ func TestRandomWalk(t *testing.T) {
 				continue
 			}
 			in.Exit = Exit{Code: rng.IntN(4) - 1, How: "somehow"}
-			in.Survivors = rng.IntN(3)
+			in.Orphans = rng.IntN(3)
 			live = 0
-		case Shutdown:
+		case Freeze, Shutdown:
 			if rng.IntN(50) != 0 {
 				continue
 			}
@@ -436,7 +464,8 @@ func broken(m, before *Machine, in Input, effects []Effect, live int) string {
 }
 
 func BenchmarkStep(b *testing.B) {
-	m := &Machine{Name: "cat", Rules: Rules{StartSecs: 1, ExitCodes: []int{0}, StopSignal: 15, StopWaitSecs: 10}}
+	m := new(Machine)
+	m.Step(epoch, Input{Kind: Defined, Name: "cat", Rules: Rules{StartSecs: 1, ExitCodes: []int{0}, StopSignal: 15, StopWaitSecs: 10}})
 	now := epoch
 	b.ReportAllocs()
 	for b.Loop() {

@@ -1,7 +1,7 @@
 // Package state is the vocabulary every side shares: the states of processes
 // and of the daemon, with the numbers and names that go over the wire, and the
-// names of output channels. It imports nothing of ours, so that clients may use it
-// too.
+// names of output channels, signals, log levels and types of event. It imports
+// nothing of ours, so that clients and the configuration may use it too.
 //
 // Source: contract/process.md section 1.
 package state

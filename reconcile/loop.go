@@ -1,0 +1,529 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"supervisord/reconcile/watch"
+	"supervisord/spec"
+)
+
+// loop is the reconciler while it runs.
+type loop struct {
+	*Reconciler
+	reader *reader // the loader's, once it runs
+
+	questions chan question  // to the loader; capacity one, and there is only one at a time
+	views     chan *view     // from the loader; likewise
+	outcomes  chan []Outcome // of the round in hand; capacity one
+	results   chan func()    // what came of set
+	keepsakes chan keepsake  // to the keeper; capacity one, the newest counts
+
+	// -- owned by run: everything below --
+
+	ctx       context.Context // of run
+	answers   []func()        // given at the end of the turn, when what they say can be seen
+	undecided bool            // something changed: decide what to do
+
+	// Reading the files.
+	view       *view         // as last read for automatic updates
+	seq        int           // of the newest question
+	looking    *looking      // under way; nil when the loader is idle
+	readers    []func(*view) // who waits for the next look at a person's request
+	wanted     *lookWanted   // the next automatic look; nil for none
+	ahead      *view         // what was read ahead, and how many changes there had been
+	aheadAt    int
+	busy       []string        // files that were still being written to at the last hint
+	rereadAt   time.Time       // when to read again without a hint; zero for never
+	forReaders bool            // the last look was for readers
+	complaints map[string]bool // what was logged of the files and still stands; true if its end is told
+
+	// Deciding.
+	inForce      *spec.Config // the last view's that could be used
+	candidate    *spec.Config // what AddGroup and getAllConfigInfo go by
+	candidateSeq int          // seq of the view that candidate is from
+	minSeq       int          // seq that a view must have for automatic updates to go by it
+	auto         *bool        // what SetAutoupdate said, nil for what the files say
+	guard        *guard
+	pending      pendingStarts
+	holds        []hold
+	drift        []Step    // what would be done, as of the last decision
+	retryAt      time.Time // when to decide again; zero for never
+	timer        *time.Timer
+
+	// Acting.
+	trigger string    // what made the loop read the files last
+	queue   []*update // that were asked for
+	current *update   // in hand; nil for none
+	steps   []Step    // of current, being carried out
+	setting int       // calls of set under way
+
+	// What is told.
+	gen     int
+	history []Entry // oldest first
+	phase   string  // with reason and since: what State says
+	reason  string
+	since   time.Time
+	added   map[string]time.Time // groups that automatic updates added, and when
+	removed map[string]time.Time
+}
+
+// looking is a look that is under way.
+type looking struct {
+	readers []func(*view) // who waits for it
+	lookWanted
+}
+
+// lookWanted is a look for the sake of automatic updates.
+type lookWanted struct {
+	trigger string // "" in a look that is for readers
+	ahead   bool   // it is kept until a hint with the same number of changes
+	changes int
+}
+
+func newLoop(r *Reconciler, o Options, history []Entry) *loop {
+	s := o.Start
+	l := &loop{
+		Reconciler: r, reader: s.reader,
+		questions: make(chan question, 1), views: make(chan *view, 1), outcomes: make(chan []Outcome, 1),
+		results: make(chan func()), keepsakes: make(chan keepsake, 1),
+		view: s.view, seq: s.view.seq, inForce: s.Config, candidate: s.Config,
+		guard: newGuard(), pending: make(pendingStarts),
+		trigger: o.Trigger, queue: []*update{{trigger: o.Trigger, caller: o.Caller, first: true}},
+		history: history, phase: Pending, since: time.Now(),
+		added: make(map[string]time.Time), removed: make(map[string]time.Time),
+	}
+	for _, e := range history { // in the order in which they ended
+		l.gen = max(l.gen, e.Generation)
+	}
+	return l
+}
+
+// Run makes the groups what the files say, first those of Startup, then whatever
+// they become, until ctx ends. It returns when the step in hand and all it
+// started has ended, but does not wait for a disk that does not answer.
+func (r *Reconciler) Run(ctx context.Context) {
+	defer close(r.ended)
+	l := r.loop
+	var helpers sync.WaitGroup
+	// The helpers outlast ctx: the update in hand is still to be stored.
+	inner, stop := context.WithCancel(context.WithoutCancel(ctx))
+	helpers.Go(func() { r.watcher.Run(inner) })
+	helpers.Go(func() { l.load(inner.Done()) })
+	kept := make(chan struct{})
+	go func() { defer close(kept); l.keepAll(inner.Done()) }()
+	l.run(ctx)
+	stop()
+	helpers.Wait()
+	select {
+	case <-kept:
+	case <-time.After(keepPatience):
+		r.log.Warn("reconcile: the state directory does not answer: the last updates will not be known after a restart")
+	}
+}
+
+func (l *loop) run(ctx context.Context) {
+	l.ctx = ctx
+	l.timer = time.NewTimer(time.Hour)
+	defer l.timer.Stop()
+	l.setView(l.view)
+	l.logProblems(l.view)
+	l.watchFor(l.view)
+	for {
+		l.next()
+		l.endTurn()
+		l.arm()
+		select {
+		case <-ctx.Done():
+			l.drain()
+			return
+		case question := <-l.asks:
+			question(l)
+		case h := <-l.watcher.Hints():
+			l.onHint(h)
+		case <-l.reader.disks.Back():
+			l.want(lookWanted{trigger: TriggerRescan})
+		case v := <-l.views:
+			l.looked(v)
+		case outcomes := <-l.outcomes:
+			l.roundDone(outcomes)
+		case result := <-l.results:
+			result()
+		case <-l.timer.C:
+			l.undecided = true
+		}
+	}
+}
+
+// endTurn publishes what the turn changed, then gives the answers.
+func (l *loop) endTurn() {
+	l.publish()
+	for _, answer := range l.answers {
+		answer()
+	}
+	l.answers = nil
+}
+
+// drain waits for the step in hand, and for what set has under way.
+func (l *loop) drain() {
+	for len(l.steps) > 0 || l.setting > 0 {
+		if l.current != nil {
+			l.current.overtaken.Store(true)
+		}
+		select {
+		case outcomes := <-l.outcomes:
+			l.roundDone(outcomes)
+		case result := <-l.results:
+			result()
+		}
+	}
+	l.endTurn()
+}
+
+// arm sets the timer to whatever comes first. While an update runs nothing is
+// due: its end is a turn.
+func (l *loop) arm() {
+	if l.current != nil {
+		l.timer.Stop()
+		return
+	}
+	at := l.rereadAt
+	if !l.retryAt.IsZero() && (at.IsZero() || l.retryAt.Before(at)) {
+		at = l.retryAt
+	}
+	if at.IsZero() {
+		l.timer.Stop()
+		return
+	}
+	l.timer.Reset(max(0, time.Until(at)))
+}
+
+// next begins what is to be done now: a look, an update that somebody asked for,
+// or an automatic one.
+func (l *loop) next() {
+	if l.current == nil && len(l.queue) > 0 {
+		u := l.queue[0]
+		l.queue = l.queue[1:]
+		l.begin(u)
+	}
+	if l.current == nil && !l.rereadAt.IsZero() && !time.Now().Before(l.rereadAt) {
+		l.rereadAt = time.Time{}
+		l.want(lookWanted{trigger: TriggerRescan})
+	}
+	l.look()
+	if l.current != nil || !l.undecided {
+		return
+	}
+	l.undecided = false
+	if steps := l.decide(); len(steps) > 0 {
+		u := &update{trigger: l.trigger, config: l.inForce, began: time.Now(), rounds: 1}
+		l.guard.began(u.began, steps)
+		l.current = u
+		l.carryOut(steps)
+	}
+}
+
+// read has f called in the loop with what the files say from now on. A person
+// asks.
+func (l *loop) read(f func(*view)) { l.readers = append(l.readers, f) }
+
+// want asks for a look for the sake of automatic updates. One that is wanted
+// already serves; but one that reads ahead gives way.
+func (l *loop) want(w lookWanted) {
+	if l.wanted == nil || l.wanted.ahead {
+		l.wanted = &w
+	}
+}
+
+// look has the loader look, if there is a reason and it is idle. People go
+// first, but not twice in a row.
+func (l *loop) look() {
+	if l.looking != nil || len(l.readers) == 0 && l.wanted == nil {
+		return
+	}
+	l.seq++
+	q := question{
+		seq: l.seq, open: l.view.open, good: l.view.good, dirs: l.view.dirs, settings: l.view.settings,
+		inForce: l.inForce, patterns: l.view.patterns,
+	}
+	l.looking = new(looking)
+	if l.wanted == nil || len(l.readers) > 0 && !l.forReaders {
+		q.explicit, l.forReaders = true, true
+		l.looking.readers, l.readers = l.readers, nil
+	} else {
+		l.looking.lookWanted, l.wanted, l.forReaders = *l.wanted, nil, false
+		if !l.looking.ahead { // what is read ahead counts only if all was quiet
+			q.busy = l.busy
+		}
+	}
+	l.questions <- q
+}
+
+// load answers questions until done is closed. What it does may take as long as it
+// will: the loop goes on meanwhile.
+func (l *loop) load(done <-chan struct{}) {
+	for {
+		select {
+		case q := <-l.questions:
+			if v := l.reader.look(done, q); v != nil {
+				l.views <- v
+			}
+		case <-done:
+			return
+		}
+	}
+}
+
+// looked takes the view that the loader made.
+func (l *loop) looked(v *view) {
+	was := l.looking
+	l.looking = nil
+	switch {
+	case was.trigger == "":
+		for _, f := range was.readers {
+			f(v)
+		}
+	case was.ahead:
+		l.ahead, l.aheadAt = v, was.changes
+	default:
+		l.useView(was.trigger, v)
+	}
+}
+
+// onHint reads the files because of a hint. What was read ahead is what they say
+// if nothing changed since.
+func (l *loop) onHint(h watch.Hint) {
+	w := lookWanted{trigger: h.Trigger, ahead: h.ReadAhead, changes: h.Changes}
+	if h.ReadAhead {
+		l.want(w)
+		return
+	}
+	l.busy = h.Busy
+	v := l.ahead
+	l.ahead = nil
+	switch now := l.looking; {
+	case len(h.Busy) > 0:
+		l.want(w)
+	case v != nil && l.aheadAt == h.Changes && v.seq > l.view.seq:
+		l.useView(h.Trigger, v)
+	case now != nil && now.ahead && now.changes == h.Changes:
+		now.ahead = false // it is under way
+	default:
+		l.want(w)
+	}
+}
+
+// useView goes by a new view, unless a newer one is in force. An update that runs
+// on older content is told to stop after the steps in hand.
+func (l *loop) useView(trigger string, v *view) {
+	if v.seq <= l.view.seq {
+		return
+	}
+	before := l.inForce
+	l.setView(v)
+	l.trigger = trigger
+	l.logProblems(v)
+	l.watchFor(v)
+	l.keep()
+	if l.current != nil && !spec.Diff(before.Groups, l.inForce.Groups).Empty() {
+		l.current.overtaken.Store(true)
+	}
+}
+
+// setView makes a view the newest.
+func (l *loop) setView(v *view) {
+	l.view, l.undecided = v, true
+	if v.config == nil {
+		return
+	}
+	l.inForce = v.config
+	l.guard.observe(time.Now(), v.config.Groups)
+}
+
+// watchFor has the watcher watch what a view depends on, and sets the time at
+// which what is wrong is read again even if no file changes: a missing directory
+// for logs may be made, a lost mount come back.
+func (l *loop) watchFor(v *view) {
+	l.watcher.Set(watch.Scope{Paths: v.patterns, Settle: v.settings.Settle, Rescan: v.settings.Rescan})
+	l.rereadAt = time.Time{}
+	if (len(v.bad) > 0 || len(v.holds) > 0 || v.config == nil) && v.settings.Rescan > 0 {
+		l.rereadAt = time.Now().Add(v.settings.Rescan)
+	}
+	if !v.retryAt.IsZero() && (l.rereadAt.IsZero() || v.retryAt.Before(l.rereadAt)) {
+		l.rereadAt = v.retryAt
+	}
+}
+
+// automatic reports whether settled changes are applied by themselves.
+func (l *loop) automatic() bool {
+	if l.auto != nil {
+		return *l.auto
+	}
+	return l.view.settings.Autoupdate
+}
+
+// decide says what an automatic update may do now, and notes why it may not do
+// the rest.
+func (l *loop) decide() []Step {
+	active := l.target.Groups()
+	l.pending.prune(active)
+	now := time.Now()
+	l.retryAt = time.Time{}
+	l.drift = Plan(active, l.inForce.Groups, Policy{PendingStarts: l.pending})
+	var v admission
+	holds := slices.Clone(l.view.holds)
+	steps := slices.DeleteFunc(slices.Clone(l.drift), func(s Step) bool {
+		if !isRemoval(s) {
+			return false
+		}
+		if dir := path.Dir(origin(s.Old)); l.view.unsettled[dir] {
+			holds = append(holds, hold{
+				Group: s.Group, Reason: "files in " + dir + " are still changing: what is gone from them stays until they are quiet", kind: "groups that are gone from directories that are still changing",
+			})
+			return true
+		}
+		return l.unknown(&s)
+	})
+	switch {
+	case !l.automatic() || l.view.config == nil:
+	case l.view.seq < l.minSeq:
+		if at := now.Add(l.view.settings.Settle); l.rereadAt.IsZero() || at.Before(l.rereadAt) {
+			l.rereadAt = at
+		}
+	default:
+		l.setCandidate(l.view)
+		v = l.guard.admit(now, steps, active, l.view.settings.MaxRemovals)
+		l.retryAt = v.retryAt
+	}
+	old := l.holds
+	l.holds = append(holds, v.holds...)
+	l.setPhase()
+	l.reportHolds(old)
+	return v.steps
+}
+
+// unknown reports whether a step would take away what a file defines that cannot
+// be used: nobody knows whether it is gone.
+func (l *loop) unknown(s *Step) bool {
+	return s.New == nil && slices.Contains(l.inForce.LeftOut, origin(s.Old))
+}
+
+// manyHolds is from how many holds of a kind on they are told in one line.
+const manyHolds = 4
+
+// reportHolds tells of holds that are new, and of those that are over.
+func (l *loop) reportHolds(old []hold) {
+	for _, h := range gather(difference(l.holds, old)) {
+		l.log.Warn("reconcile: held: "+h.describe(), "group", h.Group, "file", h.Path)
+		e := Event{Type: EventHeld, Generation: l.gen, Trigger: l.trigger, Reason: h.Reason}
+		for i := range l.drift {
+			if slices.ContainsFunc(h.all, func(h hold) bool { return h.holds(&l.drift[i]) }) {
+				e.Actions = append(e.Actions, l.drift[i].Actions...)
+			}
+		}
+		l.emit(e)
+	}
+	for _, h := range gather(difference(old, l.holds)) {
+		l.log.Info("reconcile: no longer held: "+h.describe(), "group", h.Group, "file", h.Path)
+	}
+}
+
+// difference is what is in a and not in b.
+func difference(a, b []hold) []hold {
+	there := make(map[hold]bool, len(b))
+	for _, h := range b {
+		there[h] = true
+	}
+	return slices.DeleteFunc(slices.Clone(a), func(h hold) bool { return there[h] })
+}
+
+// told is a hold as it is told, or many of a kind.
+type told struct {
+	hold
+	all []hold
+}
+
+// gather puts holds of a kind together where they are many.
+func gather(holds []hold) []told {
+	kinds := make(map[string][]hold)
+	for _, h := range holds {
+		kinds[h.kind] = append(kinds[h.kind], h)
+	}
+	var list []told
+	for _, h := range holds {
+		same := kinds[h.kind]
+		switch {
+		case h.kind == "" || len(same) < manyHolds:
+			list = append(list, told{h, []hold{h}})
+		case h == same[0]:
+			list = append(list, told{hold{Reason: fmt.Sprintf("%d %s, the first: %s", len(same), h.kind, h.describe())}, same})
+		}
+	}
+	return list
+}
+
+func (h hold) describe() string {
+	if h.Group != "" {
+		return "group " + h.Group + ": " + h.Reason
+	}
+	return h.Reason
+}
+
+// setPhase works out what State says.
+func (l *loop) setPhase() {
+	phase, reason := Synced, ""
+	switch {
+	case len(l.steps) > 0:
+		phase, reason = Applying, plural(len(l.steps), "group")+" by "+l.current.trigger
+	case len(l.holds) > 0:
+		phase, reason = Held, l.holds[0].describe()
+	case len(l.view.bad) > 0:
+		phase, reason = Invalid, l.view.bad[0].Report()
+	case l.view.config == nil:
+		phase, reason = Invalid, fmt.Sprint(l.view.err)
+	case len(l.drift) > 0 && !l.automatic():
+		phase, reason = Pending, plural(len(l.drift), "group")+" would change: autoupdate is off"
+	case len(l.drift) > 0:
+		phase, reason = Pending, plural(len(l.drift), "group")+" will change"
+	}
+	if phase != l.phase {
+		l.since = time.Now()
+	}
+	l.phase, l.reason = phase, reason
+}
+
+// logProblems logs each mistake and untrusted file once, for as long as it stands.
+func (l *loop) logProblems(v *view) {
+	standing := make(map[string]bool)
+	say := func(text string, isNew func(string)) {
+		if _, said := l.complaints[text]; !said {
+			isNew(text)
+		}
+		standing[text] = true
+	}
+	for _, e := range v.bad {
+		say("reconcile: invalid: "+e.Report(), func(t string) { l.log.Error(t, "file", e.File, "section", e.Section) })
+	}
+	for file, problem := range v.untrusted {
+		text := "reconcile: untrusted: " + problem
+		if v.settings.Permissions == "enforce" {
+			text = "reconcile: ignored: " + file + ": " + problem
+		}
+		say(text, func(t string) { l.log.Warn(t, "file", file) })
+	}
+	for _, note := range v.notes {
+		say("reconcile: "+note, func(t string) { l.log.Warn(t) })
+		standing["reconcile: "+note] = false
+	}
+	for text, ends := range l.complaints {
+		if _, stands := standing[text]; !stands && ends && v.err == nil {
+			l.log.Info("reconcile: no longer " + strings.TrimPrefix(text, "reconcile: "))
+		}
+	}
+	l.complaints = standing
+}

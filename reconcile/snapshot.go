@@ -1,0 +1,110 @@
+package reconcile
+
+import (
+	"slices"
+	"time"
+
+	"supervisord/spec"
+)
+
+// snapshot is what the loop has published, at the end of its last turn. Nothing
+// in it is ever changed.
+type snapshot struct {
+	view      *view
+	inForce   *spec.Config
+	candidate *spec.Config
+	automatic bool
+	holds     []hold
+	drift     []Step
+	gen       int
+	history   []Entry // oldest first
+	phase     string
+	reason    string
+	since     time.Time
+}
+
+// publish has others see what the loop knows.
+func (l *loop) publish() {
+	l.published.Store(&snapshot{
+		view: l.view, inForce: l.inForce, candidate: l.candidate, automatic: l.automatic(),
+		holds: l.holds, drift: l.drift, gen: l.gen, history: l.history,
+		phase: l.phase, reason: l.reason, since: l.since,
+	})
+}
+
+// Desired is the configuration as last read: by a reread, an update, or, while
+// automatic updates are on, by itself.
+func (r *Reconciler) Desired() *spec.Config { return r.published.Load().candidate }
+
+// Autoupdate reports whether settled changes are applied by themselves.
+func (r *Reconciler) Autoupdate() bool { return r.published.Load().automatic }
+
+// State says how files and groups stand to each other. It asks the Target, but no
+// disk.
+func (r *Reconciler) State() State {
+	applied := spec.Fingerprint(definitions(r.target.Groups()))
+	s := r.published.Load()
+	state := State{
+		Phase: s.phase, Reason: s.reason, Since: s.since,
+		Generation: s.gen, Applied: applied, Autoupdate: s.automatic,
+		Desired:     spec.Fingerprint(pointers(s.inForce.Groups)),
+		Directories: slices.Clone(s.view.places),
+	}
+	if r.store != nil && r.store.Err() != nil {
+		state.StateDirError = r.store.Err().Error()
+	}
+	return state
+}
+
+func pointers(groups []spec.Group) []*spec.Group {
+	list := make([]*spec.Group, len(groups))
+	for i := range groups {
+		list[i] = &groups[i]
+	}
+	return list
+}
+
+// Files lists every watched file and directory, as last looked at.
+func (r *Reconciler) Files() []FileState {
+	s := r.published.Load()
+	differs := make(map[string]*Step, len(s.drift))
+	gone := make(map[string][]string) // groups that are active and in no file, by the file they were in
+	for i := range s.drift {
+		step := &s.drift[i]
+		differs[step.Group] = step
+		if step.New == nil {
+			gone[origin(step.Old)] = append(gone[origin(step.Old)], step.Group)
+		}
+	}
+	files := s.view.list(s.inForce, gone)
+	for i := range files {
+		f := &files[i]
+		if f.State != "" {
+			continue
+		}
+		f.State = FileApplied
+		for _, g := range f.Programs {
+			step := differs[g]
+			if step == nil {
+				continue
+			}
+			f.State = FilePending
+			if h, ok := holdFor(s.holds, step); ok {
+				f.State, f.Reason = FileHeld, h.Reason
+				break
+			}
+		}
+	}
+	return files
+}
+
+// History is the last updates, newest first; limit 0 or less is all that are
+// known.
+func (r *Reconciler) History(limit int) []Entry {
+	list := slices.Clone(r.published.Load().history)
+	slices.Reverse(list)
+	if limit > 0 && len(list) > limit {
+		list = list[:limit]
+	}
+	return list
+}

@@ -1,0 +1,258 @@
+package reconcile
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"supervisord/spec"
+)
+
+// maxRounds bounds how often an update is planned again because the groups
+// changed under it.
+const maxRounds = 10
+
+// update is one entry in the history, however many rounds of planning it takes.
+// All but overtaken is the loop's.
+type update struct {
+	trigger, caller string
+	explicit        bool // a person asked
+	first           bool // makes so what Startup read
+	names           []string
+	config          *spec.Config // what it makes so
+	gen             int          // 0 until something was done
+	overtaken       atomic.Bool  // it is to stop after the steps in hand
+
+	began   time.Time
+	rounds  int
+	actions []Action // carried out
+	lines   []string
+	failed  []string
+	news    []string // those of failed that were not told before
+	left    bool     // newer content overtook it, not all steps were begun
+
+	answer func(Report, error) // nil where nobody waits
+	after  []func()            // called in the loop when it is over
+}
+
+// fail notes what went wrong; told is set when that is nothing new.
+func (u *update) fail(text string, told bool) {
+	u.failed = append(u.failed, text)
+	if !told {
+		u.news = append(u.news, text)
+	}
+}
+
+// begin takes an update in hand: the first goes by what Startup read, one that
+// somebody asked for reads the files.
+func (l *loop) begin(u *update) {
+	l.current = u
+	if u.first {
+		u.config = l.view.config
+		l.round()
+		return
+	}
+	l.read(l.beginFrom)
+}
+
+// beginFrom goes on when the files have been read.
+func (l *loop) beginFrom(v *view) {
+	u := l.current
+	if v.config == nil {
+		l.logProblems(v)
+		l.current, l.undecided = nil, true
+		u.answer(Report{}, v.err)
+		return
+	}
+	u.config = v.config
+	active := l.target.Groups()
+	for _, n := range unknownNames(active, v.config.Groups, u.names) {
+		text := "ERROR: no such group: " + n
+		u.lines = append(u.lines, text)
+		u.fail(text, false)
+	}
+	for _, e := range v.bad {
+		u.lines = append(u.lines, "ERROR: "+e.Report())
+		u.fail(e.Report(), false)
+	}
+	l.guard.release(u.names)
+	l.setCandidate(v)
+	if len(u.names) > 0 {
+		l.requireCandidate()
+	} else if v.seq > l.view.seq {
+		l.setView(v)
+		l.logProblems(v)
+		l.watchFor(v)
+		l.keep()
+	}
+	l.round()
+}
+
+// round plans for the update in hand and begins to carry the plan out, or ends it.
+func (l *loop) round() {
+	u := l.current
+	if u.began.IsZero() {
+		u.began = time.Now()
+	}
+	u.rounds++
+	active := l.target.Groups()
+	l.pending.prune(active)
+	l.carryOut(Plan(active, u.config.Groups, Policy{Only: u.names, Explicit: u.explicit, PendingStarts: l.pending}))
+}
+
+// carryOut carries steps out on a goroutine of its own; the loop waits for it before
+// it begins another, and before it ends.
+func (l *loop) carryOut(steps []Step) {
+	if len(steps) == 0 {
+		l.finish()
+		return
+	}
+	l.steps = steps
+	l.setPhase()
+	u := l.current
+	u.overtaken.Store(false)
+	go func() { l.outcomes <- execute(l.ctx, l.target, steps, u.overtaken.Load) }()
+}
+
+// roundDone goes on from the outcomes of a round.
+func (l *loop) roundDone(outcomes []Outcome) {
+	now := time.Now()
+	u := l.current
+	l.steps = nil
+	again := false
+	for i := range outcomes {
+		o := &outcomes[i]
+		l.pending.take(o)
+		switch {
+		case !o.Begun:
+			u.left = true
+		case o.Err == nil:
+			if u.gen == 0 {
+				u.gen = l.nextGeneration()
+			}
+			u.actions = append(u.actions, o.Step.Actions...)
+			l.stepDone(now, o.Step)
+		case errors.Is(o.Err, ErrConflict) || errors.Is(o.Err, ErrStillRunning) && o.Step.New != nil:
+			again = true
+		case l.ctx.Err() == nil:
+			u.fail(o.Err.Error(), !l.guard.fails(now, o.Step.Group, o.Err.Error()))
+		}
+	}
+	old := func(_ string, at time.Time) bool { return now.Sub(at) >= gracePeriod }
+	maps.DeleteFunc(l.added, old)
+	maps.DeleteFunc(l.removed, old)
+	u.lines = append(u.lines, lines(outcomes)...)
+	l.logOutcomes(outcomes)
+	switch {
+	case l.ctx.Err() != nil || !u.explicit || u.rounds >= maxRounds || !u.left && !again:
+		l.finish()
+	case u.left:
+		u.left = false
+		l.read(func(v *view) {
+			if v.config != nil {
+				u.config = v.config
+			}
+			l.round()
+		})
+	default:
+		l.round()
+	}
+}
+
+// stepDone notes that a step of the update in hand was carried out.
+func (l *loop) stepDone(now time.Time, s *Step) {
+	l.guard.succeeded(s.Group)
+	delete(l.added, s.Group)
+	delete(l.removed, s.Group)
+	switch {
+	case l.current.explicit:
+	case s.Old == nil:
+		l.added[s.Group] = now
+	case s.New == nil:
+		l.removed[s.Group] = now
+	}
+}
+
+// logOutcomes logs what was done, one line for each action.
+func (l *loop) logOutcomes(outcomes []Outcome) {
+	for i := range outcomes {
+		o := &outcomes[i]
+		if !o.Begun || o.Err != nil {
+			continue
+		}
+		for k := range o.Step.Actions {
+			l.logAction(l.current.gen, &o.Step.Actions[k])
+		}
+	}
+}
+
+func (l *loop) logAction(generation int, a *Action) {
+	where := fmt.Sprintf("generation %d", generation)
+	if a.File != "" {
+		where += ", " + a.File
+	}
+	l.log.Info(fmt.Sprintf("reconcile: %s (%s): %s", a, where, a.Reason), "group", a.Group, "process", a.Process)
+}
+
+// nextGeneration numbers an update that did something.
+func (l *loop) nextGeneration() int {
+	l.gen++
+	return l.gen
+}
+
+// record adds an entry to the history.
+func (l *loop) record(e Entry) { l.history = withEntry(l.history, e) }
+
+// withEntry is a new history with one entry more, within its limits.
+func withEntry(history []Entry, e Entry) []Entry {
+	all := append(slices.Clip(history), e)
+	first, actions := len(all)-1, len(e.Actions)
+	for first > 0 && len(all)-first < historyLimit && actions+len(all[first-1].Actions) <= historyActions {
+		first--
+		actions += len(all[first].Actions)
+	}
+	return all[first:]
+}
+
+// finish ends the update in hand: history, log, events, answer.
+func (l *loop) finish() {
+	u := l.current
+	l.current, l.undecided = nil, true
+	result := Applied
+	switch {
+	case len(u.failed) > 0:
+		result = Failed + ": " + strings.Join(u.failed, "; ")
+	case u.left:
+		result = Overtaken
+	}
+	gen := cmp.Or(u.gen, l.gen)
+	news := len(u.actions)+len(u.news) > 0
+	if news || u.first {
+		l.record(Entry{
+			Generation: gen, Time: u.began, Trigger: u.trigger, Caller: u.caller, Actions: u.actions,
+			Result: result, DurationMS: time.Since(u.began).Milliseconds(),
+		})
+	}
+	l.keep()
+	if news {
+		e := Event{Type: EventApplied, Generation: gen, Trigger: u.trigger, Actions: u.actions}
+		if len(u.failed) > 0 {
+			e.Type, e.Reason = EventFailed, strings.Join(u.failed, "; ")
+		}
+		for _, f := range u.news {
+			l.log.Warn("reconcile: " + f)
+		}
+		l.emit(e)
+	}
+	if u.answer != nil {
+		u.answer(Report{Generation: gen, Result: result, OK: len(u.failed) == 0, Actions: u.actions, Lines: u.lines}, nil)
+	}
+	for _, f := range u.after {
+		f()
+	}
+}

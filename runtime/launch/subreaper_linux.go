@@ -1,0 +1,89 @@
+package launch
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// SetSubreaper makes the daemon the parent of all orphans that descend from it, or no
+// longer does, as process 1 is: Reap then reports them, too. Those that it has
+// already stay.
+func SetSubreaper(on bool) error {
+	var value uintptr
+	if on {
+		value = 1
+	}
+	return unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, value, 0, 0, 0)
+}
+
+// Strays lists the processes that belong to a run of a program and have left its
+// process group pgid: what descends from the leader as long as that lives, and the
+// orphans that came to us and have variable (KEY=value) in the environment that they
+// were started with, with their descendants. It reads the lists of children in /proc,
+// each more than once, since a list may lack somebody while others end. Whoever leaves
+// without the variable is not known any more.
+func Strays(pgid int, variable string) []Identity {
+	boot, err := BootID()
+	if err != nil {
+		return nil
+	}
+	// Orphans are given to the first thread of a process; our own children are those
+	// of the threads that forked them.
+	var roots []int
+	for _, pid := range childrenOf(strconv.Itoa(os.Getpid()), strconv.Itoa(os.Getpid())) {
+		if pid != pgid && startedWith(pid, variable) {
+			roots = append(roots, pid)
+		}
+	}
+	var found []Identity
+	seen := map[int]bool{pgid: true}
+	for next := append(roots, allChildren(pgid)...); len(next) > 0; {
+		pid := next[0]
+		next = next[1:]
+		if seen[pid] {
+			continue
+		}
+		seen[pid] = true
+		next = append(next, allChildren(pid)...)
+		if s, err := readStat(pid); err == nil && s.pgid != pgid && s.living() {
+			found = append(found, Identity{PID: pid, StartTime: s.startTime, BootID: boot})
+		}
+	}
+	return found
+}
+
+// startedWith reports whether a process was started with a variable in its
+// environment.
+func startedWith(pid int, variable string) bool {
+	env, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
+	return err == nil && bytes.Contains(append([]byte{0}, env...), []byte("\x00"+variable+"\x00"))
+}
+
+// allChildren lists the children of all threads of a process.
+func allChildren(pid int) []int {
+	var pids []int
+	threads, _ := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/task/[0-9]*")
+	for _, thread := range threads {
+		pids = append(pids, childrenOf(strconv.Itoa(pid), filepath.Base(thread))...)
+	}
+	return pids
+}
+
+// childrenOf lists the children of one thread.
+func childrenOf(pid, thread string) []int {
+	var pids []int
+	for range 2 {
+		text, _ := os.ReadFile("/proc/" + pid + "/task/" + thread + "/children")
+		for _, word := range bytes.Fields(text) {
+			if child, err := strconv.Atoi(string(word)); err == nil && !slices.Contains(pids, child) {
+				pids = append(pids, child)
+			}
+		}
+	}
+	return pids
+}

@@ -1,0 +1,168 @@
+package spec
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"supervisord/runtime/state"
+	"supervisord/spec/value"
+)
+
+// kind is a type of value: how it is read, what would be right, and, where fields
+// of a table have it, how two values are compared and one is shown.
+type kind[T any] struct {
+	name  string // what a value is called, such as integer
+	parse func(h value.Host, s string) (T, error)
+	hint  string
+	form[T]
+}
+
+// form is how values of a type are compared, shown and fingerprinted, however they
+// were read.
+type form[T any] struct {
+	equal func(a, b T) bool
+	show  func(v T) string        // as a file would give it; "" for nothing set
+	feed  func(d *digest, v T)    // to a fingerprint: the same exactly if equal
+	plain func(n normal, v T) any // for Normal
+}
+
+// pure is a kind that needs nothing of the host.
+func pure[T any](name string, parse func(string) (T, error), f form[T], hint string) kind[T] {
+	return kind[T]{name, func(_ value.Host, s string) (T, error) { return parse(s) }, hint, f}
+}
+
+// same compares values that have no parts.
+func same[T comparable](a, b T) bool { return a == b }
+
+// asIs is the plain form of a value that JSON has itself.
+func asIs[T any](_ normal, v T) any { return v }
+
+// number is the form of whole numbers.
+func number[T int | int64]() form[T] {
+	return form[T]{same[T], func(v T) string { return strconv.FormatInt(int64(v), 10) },
+		func(d *digest, v T) { d.number(int64(v)) }, asIs[T]}
+}
+
+// word is the form of values that have a name.
+func word[T interface {
+	comparable
+	String() string
+}]() form[T] {
+	return form[T]{same[T], T.String, func(d *digest, v T) { d.text(v.String()) }, func(_ normal, v T) any { return v.String() }}
+}
+
+// The forms of values.
+var (
+	textForm = form[string]{same[string], func(v string) string { return v }, func(d *digest, v string) { d.text(v) }, asIs[string]}
+	flagForm = form[bool]{same[bool], strconv.FormatBool, (*digest).flag, asIs[bool]}
+	modeForm = form[int]{same[int], showMode, func(d *digest, v int) { d.number(int64(v)) }, func(_ normal, v int) any { return orNull(showMode(v)) }}
+
+	signalForm = form[int]{same[int], state.SignalName, func(d *digest, v int) { d.number(int64(v)) },
+		func(_ normal, v int) any { return signalWord(v) }}
+	numbersForm = form[[]int]{slices.Equal[[]int], showNumbers, feedNumbers, func(_ normal, v []int) any { return append([]int{}, v...) }}
+	wordsForm   = form[[]string]{slices.Equal[[]string], func(v []string) string { return strings.Join(v, ",") },
+		func(d *digest, v []string) { d.number(int64(len(v))); d.text(v...) }, asIs[[]string]}
+	// The same user has one name or another; the numbers count.
+	userForm = form[*Account]{(*Account).Equal, showUser, feedUser, func(_ normal, v *Account) any {
+		if v == nil {
+			return nil
+		}
+		return v.Name
+	}}
+	// The value of a variable may be secret, and is shown of Normal alone.
+	envForm = form[Env]{Env.Equal, func(v Env) string { return strings.Join(slices.Sorted(maps.Keys(v)), ",") }, feedEnv,
+		func(n normal, v Env) any { return n.environment(v) }}
+	ownerForm = form[Owner]{same[Owner], Owner.String, func(d *digest, v Owner) { d.number(int64(v.UID), int64(v.GID)) }, nil}
+)
+
+// The kinds of value.
+//
+// Source: contract/config.md section 4.
+var (
+	asText      = pure("text", func(s string) (string, error) { return s, nil }, textForm, "")
+	asInt       = pure("integer", parseInt, number[int](), "a whole number, such as 10")
+	asInt64     = pure("integer", value.ParseInt, number[int64](), asInt.hint)
+	asBytes     = pure("size", value.ParseBytes, number[int64](), "a number of bytes, such as 1048576, 512KB, 50MB or 1GB")
+	asBool      = pure("boolean", value.ParseBool, flagForm, "true or false")
+	asOctal     = pure("octal", value.ParseOctal, modeForm, "an octal number, such as 022")
+	asExitCodes = pure("exit codes", value.ParseExitCodes, numbersForm, "numbers from 0 to 255 with commas, such as 0,2")
+	asRestart   = pure("autorestart", value.ParseAutorestart, word[Autorestart](), "true, false or unexpected")
+	asKillMode  = pure("killmode", value.ParseKillMode, word[KillMode](), "process, group or cgroup")
+	asSignal    = pure("signal", value.ParseSignal, signalForm, "a signal such as TERM, INT, QUIT, HUP, USR1 or KILL")
+	asLevel     = pure("log level", value.ParseLogLevel, textForm, alternatives(levelNames()))
+	asEnv       = pure("environment", value.ParseEnv, envForm, `KEY="value" pairs with commas between them, such as A="1",B="two words"`)
+	asName      = pure("name", value.ParseName, textForm, "a name has no space, colon or slash")
+	asDuration  = pure("duration", value.ParseDuration, word[time.Duration](), "a time such as 300ms, 10s or 2m; a bare number is seconds")
+	asEvents    = kind[[]string]{name: "event types", form: wordsForm} // events reads it
+	asRemovals  = pure("removals", value.ParseRemovals, form[Removals]{}, "a number of groups, or a percentage such as 50%")
+	asUser      = kind[*Account]{"user", value.ParseUser, "the name or number of a user on this machine", userForm}
+	asOwner     = kind[Owner]{"owner", value.ParseOwner, "user or user:group, by name or number, on this machine", ownerForm}
+	asDir       = kind[string]{"directory", value.ExistingDir, "create the directory, or name one that exists", textForm}
+	asDirPath   = kind[string]{"file", value.ExistingDirPath, "create the directory that the file is to be in", textForm}
+)
+
+// alternatives words a choice.
+func alternatives(words []string) string {
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}
+
+func levelNames() (names []string) {
+	for _, l := range state.Levels {
+		names = append(names, l.Name)
+	}
+	return names
+}
+
+func parseInt(s string) (int, error) {
+	n, err := value.ParseInt(s)
+	return value.Int(n), err
+}
+
+// showMode is an octal number; -1 is not set.
+func showMode(n int) string {
+	if n == -1 {
+		return ""
+	}
+	return fmt.Sprintf("%03o", n)
+}
+
+func showUser(a *Account) string {
+	if a == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s (uid %d, gid %d)", a.Name, a.UID, a.GID)
+}
+
+func feedUser(d *digest, a *Account) {
+	d.flag(a != nil)
+	if a != nil {
+		d.number(int64(a.UID), int64(a.GID))
+	}
+}
+
+func feedEnv(d *digest, e Env) {
+	d.number(int64(len(e)))
+	for _, key := range slices.Sorted(maps.Keys(e)) {
+		d.text(key, e[key])
+	}
+}
+
+func showNumbers(list []int) string {
+	words := make([]string, len(list))
+	for i, n := range list {
+		words[i] = strconv.Itoa(n)
+	}
+	return strings.Join(words, ",")
+}
+
+func feedNumbers(d *digest, list []int) {
+	d.number(int64(len(list)))
+	for _, n := range list {
+		d.number(int64(n))
+	}
+}
