@@ -22,19 +22,20 @@ var arrows = map[string][]string{
 	"spec/value":                {"runtime/state"},
 	"spec/internal/debian":      {}, // for tests
 	"runtime/state":             {},
-	"runtime/logfile":           {},
-	"runtime/launch":            {"runtime/state"},
+	"runtime/trust":             {}, // for all who open what another user may have a hand in
+	"runtime/logfile":           {"runtime/trust"},
+	"runtime/launch":            {"runtime/state", "runtime/trust"},
 	"runtime/proc":              {"spec", "runtime/state"},
 	"runtime/event":             {"spec", "runtime/state"},
 	"runtime/capture":           {"runtime/logfile", "runtime/state"},
 	"runtime/mainlog":           {"runtime/logfile", "runtime/state"},
 	"runtime":                   {"spec", "spec/value", "runtime/state", "runtime/logfile", "runtime/launch", "runtime/proc", "runtime/event", "runtime/capture"},
-	"reconcile":                 {"spec", "reconcile/watch", "reconcile/hang"},
+	"reconcile":                 {"spec", "reconcile/watch", "reconcile/hang", "runtime/trust"}, // the last is a leaf, and all it sees of runtime's
 	"reconcile/watch":           {"reconcile/hang"},
 	"reconcile/hang":            {},
 	"rpc/xmlrpc":                {},
 	"rpc/client":                {"rpc/xmlrpc", "runtime/state"},
-	"rpc":                       {"spec", "spec/value", "runtime", "runtime/logfile", "runtime/mainlog", "runtime/state", "rpc/xmlrpc"},
+	"rpc":                       {"spec", "spec/value", "runtime", "runtime/logfile", "runtime/mainlog", "runtime/state", "runtime/trust", "rpc/xmlrpc"},
 	"cmd":                       {},
 	"cmd/internal/host":         {"spec"},
 	"cmd/internal/getopt":       {},
@@ -43,7 +44,7 @@ var arrows = map[string][]string{
 	"cmd/pidproxy":              {},
 	"cmd/echo_supervisord_conf": {},
 	"cmd/supervisord": {"spec", "spec/value", "reconcile", "reconcile/watch", "runtime", "runtime/state", "runtime/event", "runtime/launch", "runtime/logfile",
-		"runtime/mainlog", "rpc", "rpc/xmlrpc", "cmd/internal/host", "cmd/internal/getopt"},
+		"runtime/mainlog", "runtime/trust", "rpc", "rpc/xmlrpc", "cmd/internal/host", "cmd/internal/getopt"},
 }
 
 // nevers are packages from elsewhere that only the named packages of ours may

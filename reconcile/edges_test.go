@@ -188,22 +188,27 @@ func TestFilesShowRemovals(t *testing.T) {
 	})
 }
 
-// TestStoreLeavesNoTemporaries: a daemon that was killed while it wrote leaves at
-// most the one file that the next write takes.
+// TestStoreLeavesNoTemporaries: what a daemon left that was killed while it wrote is
+// removed by a later write, not what another one is writing now.
 func TestStoreLeavesNoTemporaries(t *testing.T) {
 	dir := t.TempDir()
-	for range 3 {
-		if err := os.WriteFile(filepath.Join(dir, "x.json.tmp"), []byte("half of it and more"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if err := OpenStore(dir, nil).Save("x", "y", true); err != nil {
+	long := time.Now().Add(-time.Hour)
+	for _, name := range []string{"x.json.left.tmp", "x.json.new.tmp"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("half of it and more"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	entries, err := os.ReadDir(dir)
-	if err != nil || len(entries) != 1 || entries[0].Name() != "x.json" {
-		t.Errorf("%v, %v", entries, err)
+	if err := os.Chtimes(filepath.Join(dir, "x.json.left.tmp"), long, long); err != nil {
+		t.Fatal(err)
 	}
+	if err := OpenStore(dir, nil).Save("x", "y", true); err != nil {
+		t.Fatal(err)
+	}
+	left, err := filepath.Glob(dir + "/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "what is there", left, []string{dir + "/x.json", dir + "/x.json.new.tmp"})
 	var got string
 	if !OpenExisting(dir).Load("x", &got) || got != "y" {
 		t.Errorf("read %q", got)

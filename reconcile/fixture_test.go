@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"bytes"
+	stdcmp "cmp"
 	"context"
 	"fmt"
 	"io/fs"
@@ -142,7 +143,7 @@ func newFixture(t testing.TB, reconcile string, files map[string]string) *fixtur
 	if reconcile == "" {
 		reconcile = quick
 	}
-	w := &fixture{t: t, root: root, table: newModel(), log: new(logBuffer), events: make(chan Event, 1000), host: testHost{uid: 1000, denied: new(sync.Map), hung: &hungPaths{until: make(map[string]chan struct{})}}}
+	w := &fixture{t: t, root: root, table: newModel(), log: new(logBuffer), events: make(chan Event, 1000), host: testHost{uid: stdcmp.Or(os.Geteuid(), 1000), denied: new(sync.Map), hung: &hungPaths{until: make(map[string]chan struct{})}}}
 	w.main(reconcile)
 	if err := os.MkdirAll(root+"/conf.d", 0o755); err != nil {
 		t.Fatal(err)

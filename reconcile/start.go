@@ -4,11 +4,11 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
-	"log/slog"
-	"os"
+	"fmt"
 	"path/filepath"
 	"strings"
 
+	"supervisord/runtime/trust"
 	"supervisord/spec"
 )
 
@@ -40,8 +40,14 @@ func Startup(h spec.Host, path, statedir string, o spec.Options) (*Start, error)
 	s := &Start{reader: newReader(h, path, o), statedir: statedir}
 	s.read(newContents(nil))
 	if v := s.view; v.config != nil && len(v.bad) > 0 {
-		if good := s.stored(); good != nil {
+		dir := s.stateDir(v.config)
+		if good := s.stored(dir); good != nil {
 			s.read(newContents(good))
+			// Whose content this is depends on the user that the daemon will run as, and
+			// on where he keeps it; so it must not say otherwise itself.
+			if s.view.config == nil || s.stateDir(s.view.config) != dir {
+				s.read(newContents(nil))
+			}
 		}
 	}
 	if s.view.config == nil {
@@ -60,53 +66,41 @@ func (s *Start) read(good *contents) {
 	s.view = s.reader.look(nil, q)
 }
 
-// stored is the last good content of each file in the state directory; nil where
-// there is none.
-func (s *Start) stored() (good map[string][]byte) {
-	dir := s.stateDir(s.view.settings)
-	if dir == "" {
+// stored is the last good content of each file in a state directory; nil where there
+// is none.
+func (s *Start) stored(dir trust.Dir) (good map[string][]byte) {
+	if dir.Path == "" {
 		return nil
 	}
-	good, _ = answering(s.reader.disks, dir, func() (good map[string][]byte) {
-		OpenExisting(dir).Load(goodItem, &good)
+	good, _ = answering(s.reader.disks, dir.Path, func() (good map[string][]byte) {
+		openExisting(dir).Load(goodItem, &good)
 		return good
 	})
 	return good
 }
 
-// StateDir is the directory in which this daemon keeps its state, "" for none.
-// Daemons with different main files have different ones.
-func (s *Start) StateDir() string { return s.stateDir(s.Config.Reconcile) }
+// StateDir is the directory in which this daemon is to keep its state, "" for none.
+// Daemons with different main files, or of different users, have different ones.
+func (s *Start) StateDir() string { return s.stateDir(s.Config).Path }
 
-// PrepareStateDir makes the directory and gives it to the account that the
-// daemon will run as; for use before privileges are dropped.
-func (s *Start) PrepareStateDir(uid, gid int) error {
-	dir := s.StateDir()
-	if dir == "" {
+// PrepareStateDir makes the directory and gives it to the account that the daemon
+// will run as; for use before privileges are dropped.
+func (s *Start) PrepareStateDir(gid int) error {
+	dir := s.stateDir(s.Config)
+	if dir.Path == "" {
 		return nil
 	}
-	base := filepath.Dir(dir)
-	if err := os.MkdirAll(base, 0o711); err != nil {
-		return err
-	}
-	// A daemon that stayed root may have made it for root alone.
-	if info, err := os.Stat(base); err == nil && info.Mode().Perm()&0o011 != 0o011 {
-		if err := os.Chmod(base, info.Mode().Perm()|0o011); err != nil {
-			return err
-		}
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	return os.Chown(dir, uid, gid)
+	_, _, err := trust.MakeDir(dir, gid) // what is refused the store says
+	return err
 }
 
-// stateDir is the place that the settings name, else the default one, and in it
-// one directory for each main file.
-func (s *Start) stateDir(settings spec.Reconcile) string {
-	dir := cmp.Or(settings.StateDir, s.statedir)
+// stateDir is the place that the settings name, else the default one, and in it one
+// directory for each main file and user that the daemon runs as; the path is "" for
+// none. What one user has left there is not read by a daemon of another.
+func (s *Start) stateDir(cfg *spec.Config) trust.Dir {
+	dir := cmp.Or(cfg.Reconcile.StateDir, s.statedir)
 	if dir == "" {
-		return ""
+		return trust.Dir{}
 	}
 	id := append([]string{s.reader.path}, s.reader.options.Watch...)
 	for i, p := range id {
@@ -115,10 +109,12 @@ func (s *Start) stateDir(settings spec.Reconcile) string {
 		}
 	}
 	sum := sha256.Sum256([]byte(strings.Join(id, "\x00")))
-	return filepath.Join(dir, hex.EncodeToString(sum[:8]))
-}
-
-// OpenExisting is a store to read from; it makes no directory.
-func OpenExisting(dir string) *Store {
-	return &Store{dir: dir, log: slog.New(slog.DiscardHandler)}
+	uid, name := s.reader.host.UID(), hex.EncodeToString(sum[:8])
+	if cfg.Daemon.User != nil {
+		uid = cfg.Daemon.User.UID
+	}
+	if uid != 0 {
+		name += fmt.Sprintf("-%d", uid)
+	}
+	return trust.Dir{Path: filepath.Join(dir, name), UID: uid}
 }

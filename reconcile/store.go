@@ -9,14 +9,16 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+
+	"supervisord/runtime/trust"
 )
 
-// Store keeps what outlives the daemon in one directory of its own, mode 0700.
-// Each item is one file, replaced whole; what cannot be read or understood is as
-// if it were not there. The first write that fails is reported once, later ones
+// Store keeps what outlives the daemon in one directory of its own, mode 0700, that
+// no other user has a hand in. Each item is one file, replaced whole; what cannot be
+// read or understood, or is not ours, is as if it were not there. The first write that fails is reported once, later ones
 // in Err. Its methods may be called from any goroutine.
 type Store struct {
-	dir string
+	dir trust.Dir
 	log *slog.Logger
 
 	mu     sync.Mutex // held while one item is written; it calls nobody
@@ -30,16 +32,21 @@ const (
 	historyItem = "history" // the last updates
 )
 
-// OpenStore makes the directory if need be. It fails never: where nothing can
-// be written the store is empty, and Err says why. log may be nil.
+// OpenStore makes the directory if need be. Where another user has made it, or
+// something on the way to it, that is said in a warning, nothing of it is read, and
+// one beside it is used, see Dir. It fails never: where nothing can be written the
+// store is empty, and Err says why. log may be nil.
 func OpenStore(dir string, log *slog.Logger) *Store {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{dir: dir, log: log}
-	err := os.MkdirAll(dir, 0o700)
+	s := &Store{dir: trust.Dir{Path: dir, UID: os.Geteuid()}, log: log}
+	made, refused, err := trust.MakeDir(s.dir, -1)
 	if err == nil {
-		err = os.Chmod(dir, 0o700)
+		s.dir = made
+		if refused != nil {
+			log.Warn(fmt.Sprintf("the state directory %s is not used, since another user could have put there what he likes: %v; state is kept in %s", dir, refused, made.Path))
+		}
 	}
 	s.note(err)
 	return s
@@ -48,6 +55,16 @@ func OpenStore(dir string, log *slog.Logger) *Store {
 // rootStateDir is a variable so that a build can set another one, with -ldflags=-X, as
 // the end-to-end tests do.
 var rootStateDir = "/var/lib/supervisord"
+
+// OpenExisting is a store to read from; it makes no directory.
+func OpenExisting(dir string) *Store { return openExisting(trust.Dir{Path: dir, UID: os.Geteuid()}) }
+
+func openExisting(dir trust.Dir) *Store {
+	if found, _, err := trust.FindDir(dir); err == nil {
+		dir = found
+	}
+	return &Store{dir: dir, log: slog.New(slog.DiscardHandler)}
+}
 
 // DefaultStateDir is where state is kept when the configuration names no place:
 // /var/lib/supervisord for root, else a directory below that of the user. It is
@@ -67,8 +84,8 @@ func DefaultStateDir(uid int, getenv func(string) string) string {
 	return ""
 }
 
-// Dir is the directory.
-func (s *Store) Dir() string { return s.dir }
+// Dir is the directory that is used.
+func (s *Store) Dir() string { return s.dir.Path }
 
 // Err is why the last write failed; nil while all is well.
 func (s *Store) Err() error {
@@ -86,14 +103,17 @@ func (s *Store) Save(item string, v any, sync bool) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	err = replace(s.path(item), data, sync)
+	f, err := trust.Replace(s.dir, item+".json", data, sync)
+	if err == nil {
+		err = f.Close()
+	}
 	s.noteLocked(err)
 	return err
 }
 
 // Load reads an item into v, and reports whether there was one. Garbage is none.
 func (s *Store) Load(item string, v any) bool {
-	data, err := os.ReadFile(s.path(item))
+	data, err := trust.Read(s.dir, item+".json")
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) && s.Err() == nil { // of a directory that is no use it is said already
 			s.log.Warn(fmt.Sprintf("cannot read the state file: %v", err))
@@ -101,13 +121,11 @@ func (s *Store) Load(item string, v any) bool {
 		return false
 	}
 	if err := json.Unmarshal(data, v); err != nil {
-		s.log.Warn(fmt.Sprintf("the state file %s is damaged and not used: %v", s.path(item), err))
+		s.log.Warn(fmt.Sprintf("the state file %s is damaged and not used: %v", filepath.Join(s.Dir(), item+".json"), err))
 		return false
 	}
 	return true
 }
-
-func (s *Store) path(item string) string { return filepath.Join(s.dir, item+".json") }
 
 func (s *Store) note(err error) {
 	s.mu.Lock()
@@ -121,44 +139,4 @@ func (s *Store) noteLocked(err error) {
 		s.warned = true
 		s.log.Warn(fmt.Sprintf("the state directory cannot be written: last good files, history and survivors of a crash will not be known after a restart: %v", err))
 	}
-}
-
-// replace puts data in the place of a file, whole or not at all. There is one
-// temporary name for it, so that daemons that were killed leave no pile of them.
-func replace(path string, data []byte, sync bool) error {
-	f, err := os.OpenFile(path+".tmp", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err == nil && sync {
-		err = f.Sync()
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		os.Remove(f.Name())
-		return err
-	}
-	if sync {
-		return syncDir(filepath.Dir(path))
-	}
-	return nil
-}
-
-// syncDir makes a rename in a directory durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	if err := d.Sync(); err != nil && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, fs.ErrInvalid) {
-		return err
-	}
-	return nil
 }

@@ -9,10 +9,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"strconv"
 	"sync"
 
+	"supervisord/runtime/trust"
 	"supervisord/spec"
 )
 
@@ -138,7 +138,7 @@ func tlsConfig(sv spec.Server) (*tls.Config, error) {
 	if sv.CertFile == "" {
 		return nil, nil
 	}
-	pair, err := tls.LoadX509KeyPair(sv.CertFile, sv.KeyFile)
+	pair, err := keyPair(sv.CertFile, sv.KeyFile)
 	if err != nil {
 		return nil, unusable(sv, "certfile and keyfile", "certfile", err)
 	}
@@ -150,7 +150,7 @@ func tlsConfig(sv spec.Server) (*tls.Config, error) {
 	if sv.ClientCA == "" {
 		return config, nil
 	}
-	pem, err := os.ReadFile(sv.ClientCA)
+	pem, err := trust.ReadFile(sv.ClientCA)
 	if err != nil {
 		return nil, unusable(sv, "client_ca", "client_ca", err)
 	}
@@ -168,4 +168,17 @@ func unusable(sv spec.Server, what, key string, err error) error {
 		key: key, plain: fmt.Sprintf("cannot use %s: %v", what, err), err: err,
 		text: fmt.Sprintf("cannot use %s of section [%s]: %v", what, sv.Section, err),
 	}
+}
+
+// keyPair is tls.LoadX509KeyPair of files that nobody is waited for.
+func keyPair(certFile, keyFile string) (pair tls.Certificate, err error) {
+	cert, err := trust.ReadFile(certFile)
+	if err != nil {
+		return pair, err
+	}
+	key, err := trust.ReadFile(keyFile)
+	if err != nil {
+		return pair, err
+	}
+	return tls.X509KeyPair(cert, key)
 }

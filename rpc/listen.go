@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"supervisord/runtime/trust"
 	"supervisord/spec"
 )
 
@@ -44,6 +45,9 @@ func listenTCP(sv spec.Server) (net.Listener, error) {
 //
 // Source: contract/config.md section 10, unix socket.
 func listenUnix(sv spec.Server, temp string) (net.Listener, os.FileInfo, error) {
+	if err := trust.Check(sv.Path); err != nil { // a link of another user, here or on the way
+		return nil, nil, openError(err)
+	}
 	if _, err := freeName(temp); err != nil {
 		return nil, nil, err
 	}
@@ -51,7 +55,7 @@ func listenUnix(sv spec.Server, temp string) (net.Listener, os.FileInfo, error) 
 	if err != nil {
 		return nil, nil, openError(err)
 	}
-	if err = os.Chmod(temp, fs.FileMode(sv.Mode).Perm()|specialBits(sv.Mode)); err != nil {
+	if err = trust.Chmod(temp, uint32(sv.Mode)&0o7777); err != nil {
 		err = openError(err)
 	} else {
 		err = chown(sv, temp)
@@ -154,26 +158,12 @@ func socketInUse(path string) bool {
 	return !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, fs.ErrNotExist)
 }
 
-// specialBits are the bits above the permissions that a mode may have.
-func specialBits(mode int) (m fs.FileMode) {
-	if mode&0o4000 != 0 {
-		m |= fs.ModeSetuid
-	}
-	if mode&0o2000 != 0 {
-		m |= fs.ModeSetgid
-	}
-	if mode&0o1000 != 0 {
-		m |= fs.ModeSticky
-	}
-	return m
-}
-
 // chown gives the socket, which still has a temporary name, to its owner.
 func chown(sv spec.Server, temp string) error {
 	if sv.Owner.UID == -1 && sv.Owner.GID == -1 {
 		return nil
 	}
-	err := os.Lchown(temp, sv.Owner.UID, sv.Owner.GID)
+	err := trust.Chown(temp, sv.Owner.UID, sv.Owner.GID)
 	if errors.Is(err, fs.ErrPermission) {
 		name := strconv.Itoa(os.Getuid())
 		if u, err := user.Current(); err == nil {

@@ -10,10 +10,10 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"supervisord/runtime/logfile"
+	"supervisord/runtime/trust"
 	"supervisord/spec"
 )
 
@@ -115,7 +115,7 @@ func openLog(path string) (*os.File, os.FileInfo, error) {
 	if path == "" {
 		return nil, nil, fs.ErrNotExist
 	}
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
+	f, err := trust.OpenFile(path, os.O_RDONLY, 0)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"os"
 	"syscall"
 	"time"
 
@@ -56,7 +57,10 @@ type Survivor struct {
 	Boot    string    `json:"boot"`
 	Started time.Time `json:"started"`
 	// Hash is of what the process was given at its start.
-	Hash   string `json:"hash"`
+	Hash string `json:"hash"`
+	// User is the number of the user as whom the definition had it run; nil where that
+	// was not written down.
+	User   *int   `json:"user,omitempty"`
 	Cgroup string `json:"cgroup,omitempty"`
 	// Pipes are those it was given. Without a PID they are all that is known.
 	Pipes launch.Pipes `json:"pipes"`
@@ -72,14 +76,22 @@ type Survivor struct {
 // Remember makes what is remembered of a process that runs during the given
 // boot.
 func (c RunChange) Remember(boot string) Survivor {
-	rules := proc.RulesOf(c.Def)
+	rules, user := proc.RulesOf(c.Def), UserOf(c.Def)
 	return Survivor{
 		Group: c.Group, Name: c.Name, PID: c.PID, Start: c.StartTime, Boot: boot, Started: c.Started,
-		Hash: execHash(c.Def), Cgroup: c.Cgroup, Pipes: c.Pipes,
+		Hash: execHash(c.Def), User: &user, Cgroup: c.Cgroup, Pipes: c.Pipes,
 		GroupPriority: c.GroupPriority, Priority: c.Def.Priority,
 		StopSignal: rules.StopSignal, StopWaitSecs: rules.StopWaitSecs,
 		StopAsGroup: rules.StopAsGroup, KillAsGroup: rules.KillAsGroup,
 	}
+}
+
+// UserOf is the number of the user as whom a process of that definition begins.
+func UserOf(def *spec.Process) int {
+	if def.User != nil {
+		return def.User.UID
+	}
+	return os.Geteuid()
 }
 
 // FindAnnounced finds the processes that were about to begin when their daemon

@@ -4,10 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"supervisord/cmd/internal/getopt"
@@ -210,7 +213,7 @@ func fromFile(h spec.Host, path string) (settings, error) {
 	ctl := spec.DefaultCtl()
 	guessed := false
 	if path == "" {
-		guessed = !exists(host.DefaultSocket())
+		guessed = !isThere(host.DefaultSocket(), os.Geteuid())
 		ctl.ServerURL = socketOrDefault(host.DefaultSocket(), ctl.ServerURL)
 	} else {
 		read, err := spec.LoadCtl(h, path)
@@ -231,10 +234,21 @@ func fromFile(h spec.Host, path string) (settings, error) {
 
 // socketOrDefault is the URL of a socket if there is one, else another URL.
 func socketOrDefault(socket, otherwise string) string {
-	if exists(socket) {
+	if isThere(socket, os.Geteuid()) {
 		return "unix://" + socket
 	}
 	return otherwise
+}
+
+// isThere reports whether the user uid has a default socket, in a directory that
+// nobody else has made in its place: that of an ordinary user may be below /tmp.
+func isThere(socket string, uid int) bool {
+	dir, err := os.Lstat(filepath.Dir(socket))
+	if err != nil || !exists(socket) {
+		return false
+	}
+	st, known := dir.Sys().(*syscall.Stat_t)
+	return known && (int(st.Uid) == uid || st.Uid == 0 || uid == 0) // root's is below /run, where nobody else makes one
 }
 
 // checkURL is the original's test of -s: a scheme, and a host or a path after

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -99,6 +100,37 @@ func TestNoFile(t *testing.T) {
 	s, words, err := readOptions(emptyHost{}, "/x/y/z", []string{"status", "-i"})
 	if err != nil || s.prompt != "supervisor" || s.username != "" || !s.interactive || len(words) != 1 {
 		t.Errorf("got %+v, %q, %v", s, words, err)
+	}
+}
+
+// TestForeignSocket: a socket that another user has put below /tmp before us is not
+// talked to.
+func TestForeignSocket(t *testing.T) {
+	if os.Getuid() != 0 {
+		if os.Getenv("REQUIRE_ROOT") == "1" {
+			t.Fatal("must be root")
+		}
+		t.Skip("only root makes the things of two users: left out")
+	}
+	dir := filepath.Join(t.TempDir(), "supervisor-1000")
+	socket := filepath.Join(dir, "supervisor.sock")
+	if err := errors.Join(os.Mkdir(dir, 0o755), os.WriteFile(socket, nil, 0o666), os.Chown(dir, 1001, 1001)); err != nil {
+		t.Fatal(err)
+	}
+	for uid, want := range map[int]bool{1000: false, 1001: true, 0: true} {
+		if got := isThere(socket, uid); got != want {
+			t.Errorf("for uid %d it is there: %v", uid, got)
+		}
+	}
+	link := filepath.Join(filepath.Dir(dir), "link")
+	if err := errors.Join(os.Chown(dir, 1000, 1000), os.Symlink(dir, link), os.Lchown(link, 1001, 1001)); err != nil {
+		t.Fatal(err)
+	}
+	if isThere(link+"/supervisor.sock", 1000) {
+		t.Error("it is there behind another user's link")
+	}
+	if isThere(dir+"/none", 1000) {
+		t.Error("nothing is there")
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -66,7 +67,7 @@ func (c *call) wait(ctx context.Context) error {
 
 // guessAgain turns to the socket of a supervisord --watch that has begun since.
 func (c *call) guessAgain() (err error) {
-	if !c.settings.guessed || !exists(host.DefaultSocket()) {
+	if !c.settings.guessed || !isThere(host.DefaultSocket(), os.Geteuid()) {
 		return nil
 	}
 	c.settings.url, c.settings.guessed = "unix://"+host.DefaultSocket(), false

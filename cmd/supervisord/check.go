@@ -14,6 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"supervisord/reconcile"
+	"supervisord/runtime/logfile"
 	"supervisord/spec"
 )
 
@@ -67,6 +68,10 @@ func runCheck(h spec.Host, path string, o spec.Options, f flags) checkResult {
 	}
 	if v.config != nil {
 		v.warnings = append(v.warnings, permissionWarnings(h, v.config)...)
+		if w := exposedLog(&v.config.Daemon); w != nil {
+			w.File = path
+			v.warnings = append(v.warnings, w)
+		}
 	}
 	return v
 }
@@ -116,6 +121,24 @@ func permissionWarnings(h spec.Host, cfg *spec.Config) []*spec.Error {
 		}
 	}
 	return warnings
+}
+
+// exposedLog is a warning about an activity log that is there already, which others
+// can read, and to which what children write will go; nil if it is not so. A new one
+// is made with mode 0600.
+func exposedLog(c *spec.Daemon) *spec.Error {
+	if !echoes(c) {
+		return nil
+	}
+	info, err := os.Stat(c.LogFile)
+	if err != nil || !info.Mode().IsRegular() || info.Mode()&0o044 == 0 || logfile.SameAsStdout(c.LogFile) {
+		return nil
+	}
+	return &spec.Error{
+		Section: "supervisord", Key: "logfile",
+		Text: fmt.Sprintf("with loglevel=%s what programs write goes to %s, too, which others can read (mode %04o)", c.LogLevel, c.LogFile, info.Mode().Perm()),
+		Hint: "chmod 600 " + c.LogFile,
+	}
 }
 
 // loadErrors are all mistakes in an error of spec.Load, and the warnings beside

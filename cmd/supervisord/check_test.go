@@ -204,6 +204,35 @@ func TestCheckWatch(t *testing.T) {
 	}
 }
 
+// TestCheckExposedLog: an activity log that will hold what programs write, and that
+// others can read, is warned of.
+func TestCheckExposedLog(t *testing.T) {
+	for _, r := range []struct {
+		level string
+		mode  os.FileMode // 0 for no file
+		warns bool
+	}{
+		{"debug", 0o644, true},
+		{"trace", 0o640, true},
+		{"debug", 0o600, false},
+		{"debug", 0, false},
+		{"info", 0o644, false},
+	} {
+		dir := extract(t, []txtar.File{{Name: "supervisord.conf", Data: []byte("[supervisord]\nlogfile=log\nloglevel=" + r.level + "\n")}})
+		t.Chdir(dir)
+		if r.mode != 0 {
+			if err := errors.Join(os.WriteFile("log", nil, r.mode), os.Chmod("log", r.mode)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var out bytes.Buffer
+		status := check(&out, userHost{host.New()}, "supervisord.conf", spec.Options{}, flags{})
+		if got := strings.Contains(out.String(), "warning: [supervisord] logfile: with loglevel="+r.level); got != r.warns || status != 0 {
+			t.Errorf("level %s, mode %04o: exit status %d and:\n%s", r.level, r.mode, status, &out)
+		}
+	}
+}
+
 // rootHost is a host whose daemon is run by root.
 type rootHost struct{ userHost }
 

@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+
+	"supervisord/runtime/trust"
 )
 
 // crashFile is the file in the state directory to which Go writes why it ends, should
@@ -16,15 +18,17 @@ const (
 
 // catchCrashes has crashes written to a file in dir. It returns the file in which an
 // earlier daemon has left one, "" for none.
-func catchCrashes(dir string) (earlier string, err error) {
-	path := filepath.Join(dir, crashFile)
-	if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() && info.Size() > 0 {
-		earlier = filepath.Join(dir, lastCrashFile)
-		if err := os.Rename(path, earlier); err != nil {
-			earlier = path
+func catchCrashes(dir trust.Dir) (earlier string, err error) {
+	words, err := trust.Read(dir, crashFile)
+	if err == nil && len(words) > 0 {
+		var kept *os.File
+		if kept, err = trust.Replace(dir, lastCrashFile, words, true); err != nil {
+			return filepath.Join(dir.Path, crashFile), err // it is not written over
 		}
+		kept.Close()
+		earlier = filepath.Join(dir.Path, lastCrashFile)
 	}
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	file, err := trust.Replace(dir, crashFile, nil, false)
 	if err != nil {
 		return earlier, err
 	}

@@ -9,13 +9,13 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 
 	"supervisord/cmd/internal/host"
 	"supervisord/reconcile"
 	"supervisord/runtime"
 	"supervisord/runtime/event"
 	"supervisord/runtime/launch"
+	"supervisord/runtime/trust"
 	"supervisord/spec"
 )
 
@@ -138,7 +138,7 @@ func (d *daemon) become(start *reconcile.Start) error {
 	case user != nil && user.UID == os.Getuid():
 		d.note(levelInfo, fmt.Sprintf("Set uid to user %d succeeded", user.UID))
 	case user != nil:
-		if err := start.PrepareStateDir(user.UID, user.GID); err != nil {
+		if err := start.PrepareStateDir(user.GID); err != nil {
 			d.note(levelWarn, "cannot prepare statedir: "+err.Error())
 		}
 		if err := d.makeSocketDir(user.UID, user.GID); err != nil {
@@ -217,21 +217,15 @@ func (d *daemon) makeSocketDir(uid, gid int) error {
 
 // makePrivate makes a directory that nobody but that user can write to, or finds
 // that it is one: under /tmp another user may have made it first. One of our own is
-// handed over; what a third has made is not taken, since we do not know what is in it.
+// handed over; what a third has made, or has a hand in, is not taken, since we do not
+// know what is in it.
 func makePrivate(dir string, uid, gid int) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	info, err := os.Lstat(dir)
-	if err != nil {
-		return err
-	}
-	owner := int(info.Sys().(*syscall.Stat_t).Uid)
-	if !info.IsDir() || owner != uid && owner != os.Geteuid() || info.Mode().Perm()&0o022 != 0 {
+	if info, err := os.Lstat(dir); err == nil && info.IsDir() && info.Mode().Perm()&0o022 != 0 {
 		return fmt.Errorf("cannot use the directory %s for the socket: others can write to it", dir)
 	}
-	if owner != uid {
-		return os.Lchown(dir, uid, gid)
+	err := trust.Mkdir(trust.Dir{Path: dir, UID: uid}, gid)
+	if refused := (*trust.Refused)(nil); errors.As(err, &refused) {
+		return fmt.Errorf("cannot use the directory %s for the socket: %w", dir, refused)
 	}
-	return nil
+	return err
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"supervisord/runtime/mainlog"
+	"supervisord/runtime/trust"
 )
 
 // TestHelpersAreLeft: what does not end costs its share of the time once, all of it
@@ -87,7 +88,7 @@ func TestCrashFile(t *testing.T) {
 	dir := t.TempDir()
 	defer debug.SetCrashOutput(nil, debug.CrashOptions{})
 	tell := func() string {
-		earlier, err := catchCrashes(dir)
+		earlier, err := catchCrashes(trust.Dir{Path: dir, UID: os.Geteuid()})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -152,12 +152,17 @@ func newLife() *life {
 	return l
 }
 
+// echoes reports whether what children write goes to the activity log, too.
+func echoes(c *spec.Daemon) bool {
+	level, _ := mainlog.ParseLevel(c.LogLevel)
+	return level <= mainlog.LevelDebug
+}
+
 // wire makes the parts and plugs them into each other.
 func (d *daemon) wire() (*life, error) {
 	next, l := d.current, newLife()
 	l.cfg, l.log, l.logger = next.start.Config, next.log, next.log.Logger()
 	c := &l.cfg.Daemon
-	level, _ := mainlog.ParseLevel(c.LogLevel)
 	l.running = newRunningTable(next.start.StateDir(), l.logger)
 	l.supervisor = runtime.New(runtime.Options{
 		Identifier:  c.Identifier,
@@ -165,7 +170,7 @@ func (d *daemon) wire() (*life, error) {
 		Environ:     os.Environ(),
 		StripANSI:   c.StripANSI,
 		Subreaper:   c.Subreaper,
-		EchoOutput:  level <= mainlog.LevelDebug,
+		EchoOutput:  echoes(c),
 		Logger:      l.logger,
 		Serials:     &d.serials,
 		Print:       func(data []byte) { l.print(d.printer, data) },

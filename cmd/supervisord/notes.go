@@ -54,6 +54,9 @@ func (d *daemon) noteParse(start *reconcile.Start) {
 	for _, a := range cfg.Advice {
 		d.note(levelWarn, a.Report())
 	}
+	if w := exposedLog(&cfg.Daemon); w != nil {
+		d.note(levelWarn, w.Report())
+	}
 	for _, i := range cfg.Infos {
 		d.note(levelInfo, i)
 	}

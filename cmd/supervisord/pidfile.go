@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"supervisord/runtime/trust"
 )
 
 // pidfile is the file that holds the daemon's number. Its methods may be called
@@ -27,7 +29,11 @@ type pidfile struct {
 func writePidfile(path string, log *slog.Logger) *pidfile {
 	p := &pidfile{path: path, log: log}
 	if err := p.write(); err != nil {
-		log.Log(context.Background(), levelCritical, "could not write pidfile "+path)
+		text := "could not write pidfile " + path
+		if refused := (*trust.Refused)(nil); errors.As(err, &refused) {
+			text += ": " + refused.Error()
+		}
+		log.Log(context.Background(), levelCritical, text)
 		p.path = ""
 		return p
 	}
@@ -36,7 +42,7 @@ func writePidfile(path string, log *slog.Logger) *pidfile {
 }
 
 func (p *pidfile) write() error {
-	return os.WriteFile(p.path, fmt.Appendf(nil, "%d\n", os.Getpid()), 0o666)
+	return trust.WriteFile(p.path, fmt.Appendf(nil, "%d\n", os.Getpid()), 0o666)
 }
 
 // keep writes it anew if somebody removed it: without it, scripts take the daemon
@@ -58,7 +64,7 @@ func (p *pidfile) keep() {
 // otherDaemon is the number of another daemon that wrote the pidfile and lives, 0
 // where there is none or, on systems without /proc, none that we know of.
 func otherDaemon(path string) int {
-	text, err := os.ReadFile(path)
+	text, err := trust.ReadFile(path)
 	if err != nil {
 		return 0
 	}
@@ -84,7 +90,7 @@ func (p *pidfile) remove() {
 	if p.path == "" {
 		return
 	}
-	text, err := os.ReadFile(p.path)
+	text, err := trust.ReadFile(p.path)
 	if err == nil && strings.TrimSpace(string(text)) == fmt.Sprint(os.Getpid()) {
 		os.Remove(p.path)
 	}

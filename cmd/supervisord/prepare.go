@@ -190,6 +190,6 @@ func logOptions(cfg *spec.Config) mainlog.Options {
 	level, _ := mainlog.ParseLevel(c.LogLevel)
 	return mainlog.Options{
 		Path: c.LogFile, MaxBytes: c.LogFileMaxBytes, Backups: c.LogFileBackups,
-		Level: level, Stdout: c.NoDaemon && !c.Silent,
+		Level: level, Private: echoes(c), Stdout: c.NoDaemon && !c.Silent,
 	}
 }

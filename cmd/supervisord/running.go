@@ -10,13 +10,13 @@ import (
 	"log/slog"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
 
 	"supervisord/runtime"
 	"supervisord/runtime/launch"
+	"supervisord/runtime/trust"
 )
 
 // runningTable is the file in the state directory that says what runs, for the daemon
@@ -26,9 +26,12 @@ import (
 // is replaced by a short one. It need not outlive the machine, so nothing is
 // synced. A last line that was cut is ignored.
 //
+// What another user could have written is not read: to end a process that stands in
+// it, a daemon of root asks nobody.
+//
 // Source: reconciler.md, After the daemon itself was killed.
 type runningTable struct {
-	path string // "" where there is no state directory, or no telling processes apart
+	dir  trust.Dir // its path is "" where there is no state directory, or no telling processes apart
 	self launch.Identity
 	log  *slog.Logger
 
@@ -71,6 +74,9 @@ type endedLine struct {
 // errOtherDaemon means that the daemon which keeps the table lives.
 var errOtherDaemon = errors.New("another supervisord with the same configuration is running")
 
+// tableFile is its name.
+const tableFile = "running.json"
+
 // dyingTime is how long a daemon that was killed may take to be gone.
 const dyingTime = time.Second
 
@@ -80,7 +86,7 @@ func newRunningTable(dir string, log *slog.Logger) *runningTable {
 		runs: make(map[place]runtime.Survivor), begins: make(map[place]runtime.Survivor)}
 	var err error
 	if t.self, err = launch.Identify(os.Getpid()); err == nil && dir != "" {
-		t.path = filepath.Join(dir, "running.json")
+		t.dir = trust.Dir{Path: dir, UID: os.Geteuid()}
 	}
 	return t
 }
@@ -88,11 +94,11 @@ func newRunningTable(dir string, log *slog.Logger) *runningTable {
 // open reads what the daemon before left running and begins a table of our own,
 // in which that stands too. After errOtherDaemon the table is not kept.
 func (t *runningTable) open() ([]runtime.Survivor, error) {
-	if t.path == "" {
+	if t.dir.Path == "" {
 		return nil, nil
 	}
 	for limit := time.Now().Add(dyingTime); ; time.Sleep(dyingTime / 50) {
-		data, err := os.ReadFile(t.path)
+		data, err := trust.Read(t.dir, tableFile)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			t.failed(err)
 		}
@@ -103,7 +109,7 @@ func (t *runningTable) open() ([]runtime.Survivor, error) {
 			break
 		}
 		if time.Now().After(limit) {
-			t.path = ""
+			t.dir = trust.Dir{}
 			return nil, fmt.Errorf("%w as pid %d", errOtherDaemon, other.PID)
 		}
 	}
@@ -159,7 +165,7 @@ func (t *runningTable) changed(c runtime.RunChange) { t.enqueue(entry{RunChange:
 // announce notes a process that is about to begin, and returns when that is
 // written, or the disk has been given enough time.
 func (t *runningTable) announce(c runtime.RunChange) {
-	if t.path == "" {
+	if t.dir.Path == "" {
 		return
 	}
 	written := make(chan struct{})
@@ -233,7 +239,7 @@ func (t *runningTable) write() {
 	changes := t.queue
 	t.queue = nil
 	t.mu.Unlock()
-	if t.path == "" || len(changes) == 0 {
+	if t.dir.Path == "" || len(changes) == 0 {
 		return
 	}
 	var text []byte
@@ -281,18 +287,8 @@ func (t *runningTable) rewrite() {
 	for _, v := range t.begins {
 		text = appendLine(text, line{Begins: &v})
 	}
-	// One temporary name, so that daemons that were killed leave no pile of them.
-	file, err := os.OpenFile(t.path+".tmp", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	file, err := trust.Replace(t.dir, tableFile, text, false)
 	if err != nil {
-		t.failed(err)
-		return
-	}
-	if _, err = file.Write(text); err == nil {
-		err = os.Rename(file.Name(), t.path)
-	}
-	if err != nil {
-		os.Remove(file.Name())
-		file.Close()
 		t.failed(err)
 		return
 	}
@@ -319,7 +315,7 @@ func (t *runningTable) close() {
 	if t.file != nil {
 		t.file.Close()
 	}
-	if t.path != "" && len(t.runs) == 0 {
-		os.Remove(t.path)
+	if t.dir.Path != "" && len(t.runs) == 0 {
+		_ = trust.Remove(t.dir, tableFile) // else it says of nobody that he runs
 	}
 }

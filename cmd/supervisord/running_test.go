@@ -89,8 +89,9 @@ func TestTable(t *testing.T) {
 	i := slices.IndexFunc(found, func(v runtime.Survivor) bool { return v.Name == "d" })
 	boot, _ := launch.BootID()
 	hash := began("d", 13).Def.ExecHash()
+	user := os.Geteuid()
 	want := runtime.Survivor{
-		Group: "g", Name: "d", PID: 13, Start: 26, Boot: boot, Started: time.Unix(13, 0).UTC(), Hash: fmt.Sprintf("%x", hash),
+		User: &user, Group: "g", Name: "d", PID: 13, Start: 26, Boot: boot, Started: time.Unix(13, 0).UTC(), Hash: fmt.Sprintf("%x", hash),
 		StopSignal: 15, StopWaitSecs: 7, StopAsGroup: true, KillAsGroup: true,
 	}
 	if diff := cmp.Diff(want, found[i]); diff != "" {

@@ -3,23 +3,26 @@ package main
 import (
 	"context"
 	"fmt"
-	"path/filepath"
+	"os"
+	"slices"
 
 	"supervisord/runtime"
+	"supervisord/runtime/launch"
 )
 
 // openTable begins the table of what runs and returns what a daemon that was
 // killed left running. It comes after the servers were opened, so that a second
 // daemon has failed before it could take the first one's processes for orphans.
 func (l *life) openTable() []runtime.Survivor {
-	if store := l.reconciler.Store(); store != nil && store.Err() != nil {
-		l.running.warned = true // the reconciler has said that nothing can be kept there
+	if store := l.reconciler.Store(); store != nil && l.running.dir.Path != "" {
+		l.running.dir.Path = store.Dir()      // which is another than was asked for, if that is not ours
+		l.running.warned = store.Err() != nil // the reconciler has said that nothing can be kept there
 	}
 	survivors, err := l.running.open()
 	if err != nil {
 		l.logger.Warn(err.Error() + ": what runs is not noted, and its processes are left alone")
 	}
-	if l.running.path != "" && !l.running.warned {
+	if l.running.dir.Path != "" && !l.running.warned {
 		l.catchCrashes()
 	}
 	return survivors
@@ -28,7 +31,7 @@ func (l *life) openTable() []runtime.Survivor {
 // catchCrashes prepares for a crash, in the state directory that is ours now, and tells
 // of an earlier one.
 func (l *life) catchCrashes() {
-	earlier, err := catchCrashes(filepath.Dir(l.running.path))
+	earlier, err := catchCrashes(l.running.dir)
 	if earlier != "" {
 		l.logger.Warn("an earlier supervisord has crashed: its last words are in " + earlier)
 	}
@@ -45,6 +48,11 @@ func (l *life) catchCrashes() {
 func (l *life) settleSurvivors(ctx context.Context, survivors []runtime.Survivor) {
 	var end []runtime.Survivor
 	for _, v := range survivors {
+		if uid, is := l.runsAsAnother(v); is {
+			l.logger.Warn(fmt.Sprintf("%s:%s (pid %d) of an earlier supervisord is left alone: it runs as uid %d, which is not its user by the configuration", v.Group, v.Name, v.PID, uid))
+			l.running.forget(v)
+			continue
+		}
 		switch l.cfg.Daemon.Survivors {
 		case "ignore":
 			l.logger.Info(fmt.Sprintf("%s:%s (pid %d) of an earlier supervisord is ignored", v.Group, v.Name, v.PID))
@@ -70,4 +78,30 @@ func (l *life) settleSurvivors(ctx context.Context, survivors []runtime.Survivor
 			close(l.hold)
 		}
 	})
+}
+
+// runsAsAnother reports whether a survivor runs as another user than the
+// configuration names for it, or named when it began, and then as whom. It is a
+// second look at what the table says. Who began as root may have become anybody,
+// as with gosu(1) or setpriv(1), but then has the names that it was given.
+func (l *life) runsAsAnother(v runtime.Survivor) (uid int, is bool) {
+	var named []int
+	if v.User != nil {
+		named = append(named, *v.User)
+	}
+	for _, g := range l.cfg.Groups {
+		for i := range g.Processes {
+			if g.Name == v.Group && g.Processes[i].Name == v.Name {
+				named = append(named, runtime.UserOf(&g.Processes[i]))
+			}
+		}
+	}
+	if named == nil { // it is not configured any more
+		named = append(named, os.Geteuid())
+	}
+	uid, err := launch.RealUID(v.PID)
+	if err != nil || slices.Contains(named, uid) {
+		return 0, false // the first: it has ended
+	}
+	return uid, !slices.Contains(named, 0) || !launch.GivenNames(v.PID, v.Group, v.Name)
 }

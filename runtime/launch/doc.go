@@ -55,5 +55,5 @@
 // see such a child as spawned, with a message on its standard error and exit
 // status 127, whatever the kernel saw; ChildMessage is that message.
 //
-// Imports nothing of ours.
+// Of ours it imports runtime/trust alone.
 package launch

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"supervisord/runtime/trust"
 )
 
 // SocketOptions describe the listening socket of a FastCGI program.
@@ -216,6 +218,9 @@ func (s *Socket) create(o *SocketOptions) error {
 		return err
 	}
 	if o.Network == "unix" {
+		if err := trust.Check(o.Path); err != nil { // a link of another user, here or on the way
+			return fail(err)
+		}
 		if err := freePath(o.Path); err != nil {
 			return fail(err)
 		}
@@ -299,11 +304,11 @@ func socketMaker(path string) (pid int, answers bool) {
 
 func (o *SocketOptions) setAccess() error {
 	if o.UID >= 0 || o.GID >= 0 {
-		if err := syscall.Chown(o.Path, o.UID, o.GID); err != nil {
+		if err := trust.Chown(o.Path, o.UID, o.GID); err != nil {
 			return err
 		}
 	}
-	return syscall.Chmod(o.Path, uint32(o.Mode))
+	return trust.Chmod(o.Path, uint32(o.Mode))
 }
 
 func (o *SocketOptions) address() (family int, addr syscall.Sockaddr, err error) {

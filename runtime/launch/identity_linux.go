@@ -2,6 +2,7 @@ package launch
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"syscall"
@@ -40,6 +41,26 @@ func Alive(id Identity) bool {
 	}
 	s, err := readStat(id.PID)
 	return err == nil && s.startTime == id.StartTime && s.living()
+}
+
+// RealUID is the real user of the process pid.
+func RealUID(pid int) (int, error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, err
+	}
+	_, after, _ := strings.Cut(string(status), "\nUid:")
+	uid := 0
+	if _, err := fmt.Sscan(after, &uid); err != nil {
+		return 0, fmt.Errorf("cannot make out the user of process %d: %w", pid, err)
+	}
+	return uid, nil
+}
+
+// GivenNames reports whether the process pid, or what it became, was started under
+// these names of a group and a process in it, by what is left of its environment.
+func GivenNames(pid int, group, name string) bool {
+	return startedWith(pid, "SUPERVISOR_GROUP_NAME="+group) && startedWith(pid, "SUPERVISOR_PROCESS_NAME="+name)
 }
 
 // PidFD refers to one process, which need not be our child. It never comes to

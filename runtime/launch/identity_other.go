@@ -26,6 +26,12 @@ func Reopen(int, Pipes) (stdout, stderr *os.File) { return nil, nil }
 // Alive cannot be sure here, and so says no.
 func Alive(Identity) bool { return false }
 
+// RealUID is not to be had here.
+func RealUID(int) (int, error) { return 0, errors.ErrUnsupported }
+
+// GivenNames cannot tell here.
+func GivenNames(int, string, string) bool { return false }
+
 // PidFD refers to one process. There is none here.
 type PidFD struct{}
 

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"supervisord/runtime/trust"
 )
 
 const autoLetters = "abcdefghijklmnopqrstuvwxyz0123456789_"
@@ -42,7 +44,7 @@ func letters(n int) string {
 func CreateAuto(dir, process, channel, identifier, mark string) (path string, err error) {
 	for range 1000 {
 		path = filepath.Join(dir, fmt.Sprintf("%s-%s---%s-%s%s.log", process, channel, identifier, mark, letters(8-len(mark))))
-		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+		f, err := trust.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 		if errors.Is(err, fs.ErrExist) {
 			continue
 		}
@@ -62,7 +64,7 @@ func CreateAuto(dir, process, channel, identifier, mark string) (path string, er
 // Source: contract/config.md section 12, AUTO cleanup at start.
 // Differs: the identifier is taken literally, and what is in use is kept.
 func CleanAuto(dir, identifier string) (failed []string, err error) {
-	list, err := os.Open(dir)
+	list, err := trust.OpenFile(dir, os.O_RDONLY, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,9 @@
 //   - Anything else (a FIFO, a terminal, /dev/null) is opened and appended to,
 //     never rotated, cleared or unlinked.
 //
+// Files are opened, read and renamed under the rules of runtime/trust: what another
+// user could have put in the place of a log is refused.
+//
 // # Other programs that move the file
 //
 // A Writer holds an open file and looks at its name only in Open, Reopen, Clear,

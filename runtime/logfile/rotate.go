@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
+	"path/filepath"
 	"sync"
 	"time"
+
+	"supervisord/runtime/trust"
 )
 
 // rotate starts a new file if the last write made this one as large as
@@ -90,7 +92,7 @@ func shift(path string, backups int) error {
 		if i > 0 {
 			from = fmt.Sprintf("%s.%d", path, i)
 		}
-		err := os.Rename(from, fmt.Sprintf("%s.%d", path, i+1))
+		err := trust.Rename(from, fmt.Sprintf("%s.%d", filepath.Base(path), i+1))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}

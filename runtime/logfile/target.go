@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"supervisord/runtime/trust"
 )
 
 // target is an open place to write to. Its methods are called by the holder of
@@ -36,7 +38,7 @@ type file interface {
 }
 
 func openOS(path string, flag int, mode fs.FileMode) (file, error) {
-	f, err := os.OpenFile(path, flag, mode)
+	f, err := trust.OpenFile(path, flag, mode)
 	if err != nil {
 		return nil, err // not f, which would be a file that is not nil
 	}
@@ -59,17 +61,19 @@ func (w *Writer) openTarget(path string) (target, error) {
 		return nil, nil
 	}
 	if fd, ok := inheritedFD(path); ok {
+		if err := trust.Check(path); err != nil {
+			return nil, fmt.Errorf("cannot open log: %w", err)
+		}
 		return newShared(fd, w.interrupted)
 	}
-	// Creating files does not make one the controlling terminal by accident.
-	flag := os.O_WRONLY | os.O_CREATE | os.O_APPEND | syscall.O_NOCTTY
+	flag := os.O_WRONLY | os.O_CREATE | os.O_APPEND
 	if info, err := os.Stat(path); err == nil && info.Mode().Type() == fs.ModeNamedPipe {
 		// Both ends, so that opening waits for no reader and readers may come and go.
 		flag = os.O_RDWR | os.O_APPEND
 	}
 	f, err := w.openFile(path, flag, w.opts.Mode)
 	if err != nil && flag&os.O_RDWR != 0 && errors.Is(err, fs.ErrPermission) {
-		f, err = w.openFile(path, os.O_WRONLY|os.O_APPEND|syscall.O_NONBLOCK, w.opts.Mode)
+		f, err = w.openFile(path, os.O_WRONLY|os.O_APPEND, w.opts.Mode)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot open log: %w", err)
@@ -126,8 +130,7 @@ func clearPath(path string) error {
 	if _, ok := inheritedFD(path); ok {
 		return fmt.Errorf("cannot clear %s: %w", path, ErrNotRegular)
 	}
-	// Not to wait for the reader of a FIFO.
-	f, err := os.OpenFile(filepath.Clean(path), os.O_WRONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
+	f, err := trust.OpenFile(filepath.Clean(path), os.O_WRONLY, 0)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil

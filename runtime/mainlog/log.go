@@ -16,6 +16,9 @@ type Options struct {
 	// MaxBytes and Backups are for rotation, as in logfile.Options.
 	MaxBytes int64
 	Backups  int
+	// Private makes new files with mode 0600 and not 0666, both before the umask:
+	// the log will hold what children write.
+	Private bool
 	// Level is the least severe level that is written; the zero value is info.
 	Level slog.Level
 	// Stdout also writes to standard output: the daemon is in the foreground and
@@ -52,6 +55,9 @@ func Open(o Options) (*Log, error) {
 	w := logfile.Options{
 		Path: o.Path, MaxBytes: o.MaxBytes, Backups: o.Backups,
 		SyslogSocket: o.SyslogSocket, Report: l.report,
+	}
+	if o.Private {
+		w.Mode = 0o600
 	}
 	if o.Path == "syslog" {
 		l.path, w.Path, w.Syslog = "", "", true

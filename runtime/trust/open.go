@@ -1,0 +1,242 @@
+package trust
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrNotRegular: there is something, but no regular file.
+var ErrNotRegular = errors.New("not a regular file")
+
+// maxSmall is how long a file may be that ReadFile reads, in bytes.
+const maxSmall = 1 << 20
+
+// maxTurns is how often a name may change hands while it is being opened.
+const maxTurns = 100
+
+// OpenFile is os.OpenFile for a path from the configuration, under the rules of the
+// package. It never waits: a FIFO that is to be written and has no reader is ENXIO.
+// Errors are *fs.PathError, around a *Refused where the rules forbid it.
+func OpenFile(path string, flag int, perm fs.FileMode) (*os.File, error) {
+	f, err := open(path, flag, perm)
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	return f, nil
+}
+
+func open(path string, flag int, perm fs.FileMode) (*os.File, error) {
+	p, name, err := parent(path)
+	if err != nil {
+		return nil, err
+	}
+	defer p.close()
+	if name == "." && flag&os.O_CREATE != 0 {
+		return nil, unix.EISDIR
+	}
+	for range maxTurns {
+		var st unix.Stat_t
+		err := unix.Fstatat(p.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW)
+		switch {
+		case errors.Is(err, unix.ENOENT) && flag&os.O_CREATE != 0:
+			fd, err := openat(p.fd, name, flag|unix.O_EXCL|unix.O_NOFOLLOW, uint32(perm.Perm()))
+			if errors.Is(err, unix.EEXIST) && flag&os.O_EXCL == 0 {
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			return os.NewFile(uintptr(fd), path), nil
+		case err != nil:
+			return nil, err
+		case flag&os.O_EXCL != 0:
+			return nil, unix.EEXIST
+		case st.Mode&unix.S_IFMT == unix.S_IFLNK && !isProc(p.fd):
+			if name, err = p.follow(name); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		f, err := p.openExisting(name, path, flag, &st)
+		if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ELOOP) || errors.Is(err, unix.EMLINK) {
+			continue // it has changed since we looked
+		}
+		return f, err
+	}
+	return nil, unix.ELOOP
+}
+
+// follow goes to the directory that the link name leads to, and returns the name
+// there.
+func (p *place) follow(name string) (string, error) {
+	target, err := p.readlink(name, true)
+	if errors.Is(err, errNoLink) {
+		return name, nil
+	}
+	if err != nil {
+		return "", err
+	}
+	dir, name := filepath.Split(target)
+	if name == "" || name == ".." {
+		dir, name = target, "."
+	}
+	return name, p.walk(dir)
+}
+
+// openExisting opens what stands in the place under a name, where st was found, and
+// looks at what it has got.
+func (p *place) openExisting(name, path string, flag int, st *unix.Stat_t) (*os.File, error) {
+	follow := unix.O_NOFOLLOW
+	if st.Mode&unix.S_IFMT == unix.S_IFLNK {
+		follow = 0 // the kernel's own
+	} else if err := p.check(name, st); err != nil {
+		return nil, err // before, too: to open a device may do something
+	}
+	const never = os.O_CREATE | os.O_EXCL | os.O_TRUNC
+	fd, err := openat(p.fd, name, flag&^never|follow|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	if err != nil {
+		return nil, err
+	}
+	if err = unix.Fstat(fd, st); err == nil && follow != 0 {
+		err = p.check(name, st)
+	}
+	regular := st.Mode&unix.S_IFMT == unix.S_IFREG
+	if err == nil && regular {
+		err = unix.SetNonblock(fd, false)
+	}
+	if err == nil && regular && flag&os.O_TRUNC != 0 {
+		err = unix.Ftruncate(fd, 0)
+	}
+	if err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
+	f := os.NewFile(uintptr(fd), path)
+	if !regular && f.SetDeadline(time.Time{}) != nil { // nothing wakes who waits for it, so it waits in the kernel
+		_ = unix.SetNonblock(fd, false)
+	}
+	return f, nil
+}
+
+// Check says whether the links that a path leads over may be followed. What the
+// path names need not be there.
+func Check(path string) error {
+	p, name, err := parent(path)
+	for err == nil {
+		was := p.links
+		if name, err = p.follow(name); err == nil && p.links == was {
+			break
+		}
+		if err == nil && isProc(p.fd) {
+			break
+		}
+	}
+	if p != nil {
+		p.close()
+	}
+	if refused := (*Refused)(nil); errors.As(err, &refused) {
+		return err
+	}
+	return nil
+}
+
+// ReadFile reads a small regular file, 1 MiB at the most, at a path from the
+// configuration.
+func ReadFile(path string) ([]byte, error) {
+	f, err := OpenFile(path, os.O_RDONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "read", Path: path, Err: ErrNotRegular}
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxSmall+1))
+	if err == nil && len(data) > maxSmall {
+		err = &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("more than %d bytes", maxSmall)}
+	}
+	return data, err
+}
+
+// writePatience is how long WriteFile waits for a reader of what is no regular file.
+const writePatience = time.Second
+
+// WriteFile is os.WriteFile for a path from the configuration. The file keeps its
+// owner, its mode and its other names.
+func WriteFile(path string, data []byte, perm fs.FileMode) error {
+	f, err := OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, perm)
+	if err != nil {
+		return err
+	}
+	_ = f.SetWriteDeadline(time.Now().Add(writePatience)) // a regular file has none
+	_, err = f.Write(data)
+	return errors.Join(err, f.Close())
+}
+
+// Rename gives what path names, which may be a link, another name in its directory,
+// over what has that name.
+func Rename(path, name string) error {
+	p, old, err := parent(path)
+	if err == nil {
+		defer p.close()
+		err = unix.Renameat(p.fd, old, p.fd, name)
+	}
+	if err != nil {
+		return &os.LinkError{Op: "rename", Old: path, New: filepath.Join(filepath.Dir(path), name), Err: err}
+	}
+	return nil
+}
+
+// Chmod sets the mode of a socket of ours, with the bits of the system. It follows
+// no link at the end of the path.
+func Chmod(path string, mode uint32) error {
+	p, name, err := parent(path)
+	if err == nil {
+		defer p.close()
+		err = p.setMode(name, mode)
+	}
+	if err != nil {
+		return &fs.PathError{Op: "chmod", Path: path, Err: err}
+	}
+	return nil
+}
+
+// Chown gives a socket of ours to an owner; -1 leaves that half as it is. It follows
+// no link at the end of the path.
+func Chown(path string, uid, gid int) error {
+	p, name, err := parent(path)
+	if err == nil {
+		defer p.close()
+		var st unix.Stat_t
+		if err = unix.Fstatat(p.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW); err == nil {
+			err = p.socket(name, &st)
+		}
+	}
+	if err == nil {
+		err = unix.Fchownat(p.fd, name, uid, gid, unix.AT_SYMLINK_NOFOLLOW)
+	}
+	if err != nil {
+		return &fs.PathError{Op: "chown", Path: path, Err: err}
+	}
+	return nil
+}
+
+// socket says why something is no socket that we may change.
+func (p *place) socket(name string, st *unix.Stat_t) error {
+	if st.Mode&unix.S_IFMT != unix.S_IFSOCK {
+		path := filepath.Join(p.path, name)
+		return &Refused{Path: path, why: fmt.Sprintf("the %s %s stands where our socket was", kindName(uint32(st.Mode&unix.S_IFMT)), path)}
+	}
+	return nil
+}
