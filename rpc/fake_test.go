@@ -377,7 +377,7 @@ func fakeConfig(dir string) *spec.Config {
 			}
 			p.RedirectStderr, p.StopAsGroup, p.KillAsGroup = true, true, true
 		})),
-		group("stopped", program("stopped", "/bin/cat", manual)),
+		group("stopped", program("stopped", "/bin/cat", func(p *spec.Process) { p.Autostart, p.StartSecs = false, 5 })),
 		group("two", program("two_00", two, nil), program("two_01", two, nil)),
 	}}
 }
