@@ -110,6 +110,34 @@ func (w *fixture) synced() {
 	}
 }
 
+// decided waits until the daemon has decided by the files as they are now: one that
+// cannot be used is shown, and then shown no longer. With the first it has read the
+// files, and before the second it has done what it made of them.
+func (w *fixture) decided() {
+	w.t.Helper()
+	const marker = "/conf.d/zzmarker.ini"
+	shown := func() any {
+		files, err := w.Call("reconcile.getFiles")
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		for _, f := range files.([]any) {
+			if f := f.(map[string]any); strings.HasSuffix(f["path"].(string), marker) {
+				return f["state"]
+			}
+		}
+		return nil
+	}
+	if err := os.WriteFile(w.Dir+marker, []byte("[program:zzmarker]\n"), 0o644); err != nil {
+		w.t.Fatal(err)
+	}
+	oracle.WaitFor(w.t, "the marker to be read", func() bool { return shown() == "invalid" })
+	if err := os.Remove(w.Dir + marker); err != nil {
+		w.t.Fatal(err)
+	}
+	oracle.WaitFor(w.t, "the marker's end to be read", func() bool { return shown() == nil })
+}
+
 // differences is by how many names two wordings of sleepers differ, and which they
 // have in common.
 func differences(before, after string) (n int, same []string) {
@@ -179,8 +207,8 @@ func (w *fixture) doesIn(n int, what string, step func(), sleepers string) {
 	pids, _ := w.running()
 	_, same := differences(before, sleepers)
 	step()
-	if n == 0 { // the time in which a wrong action would come
-		time.Sleep(2 * watchedSettle)
+	if n == 0 {
+		w.decided()
 	}
 	w.becomes(sleepers)
 	var did []string
