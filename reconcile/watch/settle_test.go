@@ -81,26 +81,29 @@ func TestNeverQuiet(t *testing.T) {
 			time.Sleep(short / 10)
 		}
 	})
-	begun := time.Now()
-	for range 2 {
-		h := <-w.Hints()
-		for h.ReadAhead || len(h.Busy) == 0 {
-			if time.Since(begun) > time.Minute {
-				t.Fatal("no hint")
+	over := time.After(2 * time.Minute)
+	next := func(what string, wanted func(Hint) bool) Hint {
+		t.Helper()
+		for {
+			select {
+			case h := <-w.Hints():
+				if wanted(h) {
+					return h
+				}
+			case <-over:
+				t.Fatalf("no hint %s", what)
 			}
-			h = <-w.Hints()
 		}
+	}
+	for range 2 {
+		h := next("while it is written to", func(h Hint) bool { return !h.ReadAhead && len(h.Busy) > 0 })
 		if len(h.Busy) != 1 || h.Busy[0] != root+"/d/a.ini" {
 			t.Errorf("busy: %v", h.Busy)
 		}
 	}
 	cancel()
 	writer.Wait()
-	for h := (Hint{ReadAhead: true}); h.ReadAhead || len(h.Busy) > 0; h = <-w.Hints() {
-		if time.Since(begun) > 2*time.Minute {
-			t.Fatal("no hint of quiet")
-		}
-	}
+	next("of quiet", func(h Hint) bool { return !h.ReadAhead && len(h.Busy) == 0 })
 }
 
 // TestSettle: a file that is written again and again is not looked at before it
