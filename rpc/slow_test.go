@@ -160,10 +160,11 @@ func TestPausedStream(t *testing.T) {
 	if err := os.WriteFile(w.mainLog, append([]byte("first line\nsecond line\n"), make([]byte, size)...), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c := dial(t, s, 0)
-	for start := time.Now(); time.Since(start) < 5*o.BodyTimeout; {
-		if _, err := c.call("supervisor.getState"); err != nil {
-			t.Fatal(err)
+	for range 5 { // meanwhile others come to their limit, one after the other
+		conn := sendRaw(t, s, "GET / HT")
+		conn.SetReadDeadline(time.Now().Add(2 * time.Minute))
+		if _, err := io.Copy(io.Discard, conn); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatal("half a request is waited for without a limit")
 		}
 	}
 	if n, err := io.CopyN(io.Discard, f.body, size); err != nil {

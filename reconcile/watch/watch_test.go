@@ -347,7 +347,7 @@ func TestRescan(t *testing.T) {
 		}
 	}
 	quiet("nothing changed", hint("once all is in place"))
-	for _, sh := range []string{"echo 2 >d/a.ini", "echo 1 >d/b.ini", "rm d/a.ini", "mv d e", "mv e d"} {
+	for _, sh := range []string{"echo 2 >t && mv t d/a.ini", "echo 1 >t && mv t d/b.ini", "rm d/a.ini", "mv d e", "mv e d"} {
 		shell(t, root, sh)
 		h := hint(sh)
 		if h.Trigger != Rescan {
