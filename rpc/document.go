@@ -31,11 +31,10 @@ type document struct {
 	account *account
 	whole   bool // nothing may stand in it by its file
 
-	parts  []part
-	last   []byte  // the piece that is being filled
-	pooled *[]byte // where the first piece goes back to
-	size   int64   // bytes of parts
-	taken  int64   // from the account
+	parts []part
+	last  []byte // the piece that is being filled
+	size  int64  // bytes of parts
+	taken int64  // from the account
 }
 
 // part is a piece of a reply.
@@ -50,8 +49,8 @@ type list interface {
 	items(yield func(item any) error) error
 }
 
-// firstPieces are kept from one reply to the next: most have only one.
-var firstPieces = sync.Pool{New: func() any { return new([]byte) }}
+// pieces are kept from one reply to the next.
+var pieces = sync.Pool{New: func() any { return new([chunkSize]byte) }}
 
 func newDocument(ctx context.Context) *document {
 	return &document{ctx: ctx, account: accountOf(ctx)}
@@ -68,19 +67,11 @@ func (d *document) take(n int64) error {
 
 // add appends what f appends.
 func (d *document) add(f func(b []byte) ([]byte, error)) error {
-	switch {
-	case d.last != nil:
-	case d.pooled == nil:
-		d.pooled = firstPieces.Get().(*[]byte)
-		d.last = (*d.pooled)[:0]
-		if err := d.take(int64(cap(d.last))); err != nil {
-			return err
-		}
-	default:
+	if d.last == nil {
 		if err := d.take(chunkSize); err != nil {
 			return err
 		}
-		d.last = make([]byte, 0, chunkSize)
+		d.last = pieces.Get().(*[chunkSize]byte)[:0]
 	}
 	before := cap(d.last)
 	b, err := f(d.last)
@@ -88,7 +79,8 @@ func (d *document) add(f func(b []byte) ([]byte, error)) error {
 	if err == nil {
 		err = d.take(int64(cap(b) - before))
 	}
-	if len(b) >= chunkSize/2 {
+	const nextFits = chunkSize - 8<<10 // most values do
+	if len(b) >= nextFits {
 		d.cut()
 	}
 	return err
@@ -109,7 +101,7 @@ func (d *document) cut() {
 // Write appends to the document.
 func (d *document) Write(p []byte) (n int, err error) {
 	for n < len(p) {
-		some := p[n:min(len(p), n+chunkSize/2)]
+		some := p[n:min(len(p), n+chunkSize/8)]
 		if err := d.add(func(b []byte) ([]byte, error) { return append(b, some...), nil }); err != nil {
 			return n, err
 		}
@@ -229,9 +221,11 @@ func (d *document) send(w http.ResponseWriter, status int, contentType string) {
 
 // discard gives up what the document holds.
 func (d *document) discard() {
-	if d.pooled != nil && len(d.parts) > 0 && cap(d.parts[0].data) <= chunkSize {
-		*d.pooled = d.parts[0].data
-		firstPieces.Put(d.pooled)
+	d.cut()
+	for _, p := range d.parts {
+		if cap(p.data) == chunkSize {
+			pieces.Put((*[chunkSize]byte)(p.data[:chunkSize]))
+		}
 	}
 	d.account.giveBack(d.taken)
 	*d = document{ctx: d.ctx, account: d.account}

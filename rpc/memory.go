@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -58,7 +59,14 @@ type account struct {
 }
 
 func newMemory(limit int64, patience time.Duration) *memory {
-	return &memory{limit: limit, patience: patience, tidy: debug.FreeOSMemory}
+	return &memory{limit: limit, patience: patience, tidy: freeMemory}
+}
+
+// freeMemory gives what is unused back to the system. What a pool holds is unused
+// from the second collection on.
+func freeMemory() {
+	runtime.GC()
+	debug.FreeOSMemory()
 }
 
 // memoryError is why a request cannot have the memory that it needs.
