@@ -249,7 +249,12 @@ func installed(t *testing.T, program string) bool {
 // lines of [reconcile].
 func started(t testing.TB, include, settings, setup string, files map[string]string) *fixture {
 	t.Helper()
-	dir := t.TempDir()
+	return startedIn(t, t.TempDir(), include, settings, setup, files)
+}
+
+// startedIn is started in a directory that the test has made ready.
+func startedIn(t testing.TB, dir, include, settings, setup string, files map[string]string) *fixture {
+	t.Helper()
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		path := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
