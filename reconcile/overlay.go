@@ -100,12 +100,12 @@ func (o *overlay) readFile(name string) ([]byte, error) {
 
 // readDir lists what is there, held or not.
 func (o *overlay) readDir(name string) ([]fs.DirEntry, error) {
-	return hang.Call(o.try, name, func() ([]fs.DirEntry, error) { return o.Host.ReadDir(name) })
+	return hang.Call(o.try, path.Clean(name), func() ([]fs.DirEntry, error) { return o.Host.ReadDir(name) })
 }
 
 // stat describes what is there, held or not.
 func (o *overlay) stat(name string) (fs.FileInfo, error) {
-	return hang.Call(o.try, name, func() (fs.FileInfo, error) { return o.Host.Stat(name) })
+	return hang.Call(o.try, path.Clean(name), func() (fs.FileInfo, error) { return o.Host.Stat(name) })
 }
 
 // isSilent reports whether a file did not answer.
