@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"supervisord/spec"
 )
@@ -370,6 +371,73 @@ func TestAnyFailure(t *testing.T) {
 		}
 		if len(m.wrong) > 0 {
 			t.Fatalf("seed %d: broken rules: %v", seed, m.wrong)
+		}
+	}
+}
+
+// TestRemovalsProperty: of whatever update, what takes groups away is held if it is
+// more than max_removals of the groups or of the processes, and nothing else is; and
+// groups that go one by one within a minute are no more than those that go at once.
+//
+// Source: reconciler.md, Configuration, max_removals.
+func TestRemovalsProperty(t *testing.T) {
+	t.Parallel()
+	limits := []spec.Removals{{N: 0}, {N: 1}, {N: 3}}
+	for _, n := range []int{0, 1, 10, 25, 50, 75, 99, 100} {
+		limits = append(limits, spec.Removals{N: n, Percent: true})
+	}
+	now := time.Now()
+	for seed := range uint64(pairs(t)) {
+		r := rand.New(rand.NewPCG(seed, 3))
+		old, new := randomConfig(r), randomConfig(r)
+		limit := limits[r.IntN(len(limits))]
+		var all, goes share
+		var names []string
+		for _, g := range old {
+			all.add(len(g.Processes))
+			if slices.ContainsFunc(new, func(n spec.Group) bool { return n.Name == g.Name }) {
+				continue
+			}
+			goes.add(len(g.Processes))
+			names = append(names, g.Name)
+		}
+		much := func(n share) bool {
+			if !limit.Percent {
+				return n.groups > limit.N
+			}
+			return n.groups > 1 && (100*n.groups > limit.N*all.groups || 100*n.processes > limit.N*all.processes)
+		}
+
+		m := newModel()
+		m.update(old, Policy{})
+		steps := Plan(m.Groups(), new, Policy{})
+		v := newGuard().admit(now, steps, m.Groups(), limit)
+		if held := slices.ContainsFunc(v.holds, func(h hold) bool { return h.Removals }); held != much(goes) {
+			t.Fatalf("seed %d: %+v of %+v with max_removals=%s: held %v", seed, goes, all, removalsText(limit), held)
+		}
+		for _, s := range steps {
+			taken := slices.ContainsFunc(v.steps, func(a Step) bool { return a.Group == s.Group })
+			if held := s.New == nil && much(goes); taken == held {
+				t.Fatalf("seed %d: %s is taken %v, held %v", seed, s.Group, taken, held)
+			}
+		}
+
+		g, gone := newGuard(), share{}
+		for i, name := range names {
+			rest := slices.DeleteFunc(slices.Clone(old), func(g spec.Group) bool { return slices.Contains(names[:i+1], g.Name) })
+			steps := Plan(m.Groups(), rest, Policy{})
+			if v := g.admit(now, steps, m.Groups(), limit); len(v.steps) == 0 {
+				break
+			}
+			g.began(now, steps)
+			gone.add(len(steps[0].Old.Processes))
+			if len(steps) != 1 || steps[0].Group != name || much(gone) {
+				t.Fatalf("seed %d: %s goes as the last of %+v of %+v, with max_removals=%s", seed, name, gone, all, removalsText(limit))
+			}
+			m.update(rest, Policy{})
+		}
+		if much(goes) == (gone == goes) && goes.groups > 0 {
+			t.Fatalf("seed %d: one by one %+v go of %+v, with max_removals=%s", seed, gone, goes, removalsText(limit))
 		}
 	}
 }
