@@ -114,6 +114,14 @@ type access struct {
 // Again reports whether an earlier try of the same Do was left behind.
 func (t *Try) Again() bool { return t.again }
 
+// GivenUp reports whether nobody waits for the try any more: what it has made is to be
+// closed by itself.
+func (t *Try) GivenUp() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.given
+}
+
 // Call makes one access to something in dir, which is what falls silent if it
 // does not return: dir itself and all below it. Without a try nobody watches it.
 func Call[T any](t *Try, dir string, f func() (T, error)) (result T, err error) {

@@ -45,6 +45,9 @@ func (w *Watcher) survey() (added bool) {
 			s.fsn, s.armed, s.remote = nil, make(map[string]identity), make(map[string]bool)
 		}
 		s.run()
+		if try.GivenUp() && s.fsn != nil && s.fsn != fsn {
+			s.fsn.Close()
+		}
 		return s
 	})
 	if !ok {
