@@ -252,7 +252,7 @@ func (m *modelRun) onHungDisk(edits func()) {
 	for name, p := range m.programs {
 		want[name] = p
 		if was, ok := held[name]; ok && m.touched[name] && p.file == was.file {
-			was.stopped = p.stopped // which needs no file
+			was.stopped, was.group = p.stopped, p.group // which is said elsewhere
 			want[name] = &was
 		}
 	}
