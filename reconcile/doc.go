@@ -46,7 +46,7 @@
 //	set          1 for each add or remove by a person
 //	the keeper   1, asleep until something must outlive the daemon
 //
-// Run waits for all but what hangs in a disk; for the keeper two seconds.
+// Run waits for all but what hangs in a disk; for the keeper a second.
 //
 // # The parts, from the bottom up
 //

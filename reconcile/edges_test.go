@@ -46,7 +46,7 @@ func TestHistoryAtShutdown(t *testing.T) {
 		time.Sleep(time.Minute) // a is gone, b takes its time
 		w.stop()
 		var history []Entry
-		if !OpenExisting(w.rec.Store().Dir()).Load(historyItem, &history) || len(history) != 2 {
+		if !stored(w.rec.Store().Dir()).Load(historyItem, &history) || len(history) != 2 {
 			t.Fatalf("history: %+v", history)
 		}
 		if e := history[1]; len(e.Actions) != 1 || e.Actions[0].String() != "remove a" {
@@ -210,7 +210,7 @@ func TestStoreLeavesNoTemporaries(t *testing.T) {
 	}
 	equal(t, "what is there", left, []string{dir + "/x.json", dir + "/x.json.new.tmp"})
 	var got string
-	if !OpenExisting(dir).Load("x", &got) || got != "y" {
+	if !stored(dir).Load("x", &got) || got != "y" {
 		t.Errorf("read %q", got)
 	}
 }

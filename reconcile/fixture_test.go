@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"supervisord/runtime/trust"
 	"supervisord/spec"
 
 	"github.com/google/go-cmp/cmp"
@@ -408,3 +409,6 @@ func programs(n int) map[string]string {
 	}
 	return files
 }
+
+// stored is the state of a daemon that has ended.
+func stored(dir string) *Store { return openExisting(trust.Dir{Path: dir, UID: os.Geteuid()}) }

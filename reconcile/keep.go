@@ -11,7 +11,7 @@ import (
 const keepDelay = 250 * time.Millisecond
 
 // keepPatience is how long the end of Run waits for the last of it.
-const keepPatience = 2 * time.Second
+const keepPatience = time.Second
 
 // keepsake is what outlives the daemon. Nothing in it is ever changed.
 type keepsake struct {

@@ -55,7 +55,7 @@ func TestGoodContentOfAUser(t *testing.T) {
 			if got, want := filepath.Base(start.StateDir()), "-4242"; len(got) != 16+len(want) || got[16:] != want {
 				t.Errorf("the directory is %s", got)
 			}
-			store := OpenExisting(start.StateDir()) // root's files are believed, too
+			store := stored(start.StateDir()) // root's files are believed, too
 			store.dir.UID = 4242
 			if err := store.Save(goodItem, map[string][]byte{w.root + "/conf.d/bad.ini": []byte(r.content)}, false); err != nil {
 				t.Fatal(err)

@@ -56,9 +56,7 @@ func OpenStore(dir string, log *slog.Logger) *Store {
 // the end-to-end tests do.
 var rootStateDir = "/var/lib/supervisord"
 
-// OpenExisting is a store to read from; it makes no directory.
-func OpenExisting(dir string) *Store { return openExisting(trust.Dir{Path: dir, UID: os.Geteuid()}) }
-
+// openExisting is a store to read from; it makes no directory.
 func openExisting(dir trust.Dir) *Store {
 	if found, _, err := trust.FindDir(dir); err == nil {
 		dir = found

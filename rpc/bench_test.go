@@ -41,7 +41,7 @@ func BenchmarkEncodeAllProcessInfo(b *testing.B) {
 	var reply []byte
 	b.ReportAllocs()
 	for b.Loop() {
-		if reply, err = xmlrpc.AppendResponse(reply[:0], processInfos(all)); err != nil {
+		if reply, err = response(processInfos(all)); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -179,7 +179,7 @@ func FuzzName(f *testing.F) {
 				t.Errorf("%s(%q): %v", method, name, err)
 			}
 			if err == nil {
-				if _, err := xmlrpc.AppendResponse(nil, result); err != nil {
+				if _, err := response(result); err != nil {
 					t.Errorf("%s(%q): %v", method, name, err)
 				}
 			}

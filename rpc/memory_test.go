@@ -180,7 +180,7 @@ func TestLongLogs(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, offset := range []int{0, 1, 7, 9, len(text) - shortLog - 1, len(text) - shortLog, len(text) - 3} {
-		want, err := xmlrpc.AppendResponse(nil, text[offset:])
+		want, err := response(text[offset:])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -241,4 +241,10 @@ func TestLogEmptiedWhileSent(t *testing.T) {
 			}
 		})
 	}
+}
+
+// response is the document that answers a call with v.
+func response(v any) ([]byte, error) {
+	b, err := xmlrpc.AppendValue(xmlrpc.AppendResponseStart(nil), v)
+	return xmlrpc.AppendResponseEnd(b), err
 }

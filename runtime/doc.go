@@ -38,7 +38,7 @@
 //
 // Groups are stopped one after another. While a process has time left of its
 // stopwaitsecs the end waits for it; all that it waits for otherwise (disks, launches,
-// sockets, listeners, a process that does not die of SIGKILL) has three seconds in all,
+// sockets, listeners, a process that does not die of SIGKILL) has two seconds in all,
 // or none once GiveUpOnDisks is called. Before Run returns, logs are closed within what
 // is left of them.
 //

@@ -24,7 +24,7 @@ const (
 	// it: for disks that hold up the last output, a launch or a socket, for
 	// listeners, and for a process that does not go although it was killed. Then
 	// disks are given up on.
-	endPatience = 3 * time.Second
+	endPatience = 2 * time.Second
 	// lastMoment is what logs that are being closed get of it at least.
 	lastMoment = 100 * time.Millisecond
 )
@@ -46,7 +46,7 @@ type shutdown struct {
 // GiveUpOnDisks makes an orderly end, under way or to come, wait no longer for
 // what no child has to do with: a log that hangs, a launch that has not come back,
 // a listener's last events. Every child keeps its stopwaitsecs. It is for who is
-// asked a second time to end; the end does it by itself after three seconds of such
+// asked a second time to end; the end does it by itself after two seconds of such
 // waiting. It never waits, may be called from any goroutine and more than once.
 func (s *Supervisor) GiveUpOnDisks() { s.giveUpOnce.Do(func() { close(s.gaveUp) }) }
 

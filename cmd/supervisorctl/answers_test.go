@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -42,7 +43,7 @@ func (s *script) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	method, params, err := xmlrpc.DecodeCall(r.Body)
+	method, params, err := decodeCall(r.Body)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
@@ -64,7 +65,7 @@ func (s *script) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case *xmlrpc.Fault:
 		reply(w, xmlrpc.EncodeFault(answer))
 	default:
-		body, err := xmlrpc.AppendResponse(nil, answer)
+		body, err := response(answer)
 		if err != nil {
 			panic(err)
 		}
@@ -385,4 +386,19 @@ func (row answered) play(t *testing.T, kind oracle.Kind) string {
 	b.WriteString(oracle.Normaliser{}.Text(strings.ReplaceAll(out.String(), socket, "<sock>")))
 	fmt.Fprintf(&b, "calls %s\n", s.recorded())
 	return b.String()
+}
+
+// response is the document that answers a call with v.
+func response(v any) ([]byte, error) {
+	b, err := xmlrpc.AppendValue(xmlrpc.AppendResponseStart(nil), v)
+	return xmlrpc.AppendResponseEnd(b), err
+}
+
+// decodeCall reads a call.
+func decodeCall(r io.Reader) (method string, params []any, err error) {
+	doc, err := io.ReadAll(r)
+	if err != nil {
+		return "", nil, err
+	}
+	return xmlrpc.CallOptions{}.Decode(string(doc))
 }

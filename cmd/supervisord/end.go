@@ -23,7 +23,7 @@ const (
 	// of what was stopped before them.
 	listenerGrace = time.Second
 	// endPatience is for everything else that works for a life to end.
-	endPatience = 2 * time.Second
+	endPatience = time.Second
 	// hurriedPatience is the same after a second signal: no time for a disk that hangs,
 	// and enough for one that does not, since some tools signal twice.
 	hurriedPatience = 500 * time.Millisecond

@@ -51,8 +51,8 @@ func (d *daemon) takeSignals() {
 	var restart, reopenLogs func()
 	var exit string // the signal that came when there was none
 	var giveUp <-chan time.Time
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
+	cancel := func() {} // ends what the life has under way here
+	defer func() { cancel() }()
 	for {
 		select {
 		case l = <-d.lives:
@@ -61,8 +61,9 @@ func (d *daemon) takeSignals() {
 			if l == nil {
 				continue
 			}
-			ctx, cancel = context.WithCancel(context.Background())
-			mine, until := l, ctx
+			var until context.Context
+			until, cancel = context.WithCancel(context.Background())
+			mine := l
 			restart = aside(until, func() { d.restartOn(until, mine) })
 			reopenLogs = aside(until, func() { mine.reopenLogs(until) })
 			hangup, reopen = d.caught.hangup, d.caught.reopen
@@ -127,6 +128,8 @@ func (l *life) exitOn(name string) {
 	l.leave()
 	if l.signals++; l.signals == 2 {
 		close(l.hurried)
+		l.supervisor.GiveUpOnDisks()
+		l.log.GiveUp()
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second) // the loop is quick, or has ended
 	defer cancel()

@@ -14,7 +14,12 @@ import (
 // killed left running. It comes after the servers were opened, so that a second
 // daemon has failed before it could take the first one's processes for orphans.
 func (l *life) openTable() []runtime.Survivor {
-	if store := l.reconciler.Store(); store != nil && l.running.dir.Path != "" {
+	if l.running.dir.Path != "" {
+		store := l.reconciler.Store()
+		if store == nil {
+			l.running.dir.Path = "" // it does not answer, as the reconciler has said
+			return nil
+		}
 		l.running.dir.Path = store.Dir()      // which is another than was asked for, if that is not ours
 		l.running.warned = store.Err() != nil // the reconciler has said that nothing can be kept there
 	}

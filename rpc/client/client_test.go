@@ -27,7 +27,7 @@ import (
 type answers map[string]any
 
 func (a answers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	method, _, err := xmlrpc.DecodeCall(r.Body)
+	method, _, err := decodeCall(r.Body)
 	if err != nil || r.URL.Path != "/RPC2" {
 		http.Error(w, "bad request", http.StatusBadRequest)
 		return
@@ -40,7 +40,7 @@ func (a answers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Write(xmlrpc.EncodeFault(fault))
 		return
 	}
-	body, err := xmlrpc.AppendResponse(nil, v)
+	body, err := response(v)
 	if err != nil {
 		panic(err)
 	}
@@ -248,7 +248,7 @@ func TestPermission(t *testing.T) {
 func TestCredentials(t *testing.T) {
 	url := listenUnix(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		user, password, _ := r.BasicAuth()
-		body, _ := xmlrpc.AppendResponse(nil, user+"/"+password)
+		body, _ := response(user + "/" + password)
 		w.Write(body)
 	}))
 	for _, row := range []struct{ user, password, want string }{
@@ -375,7 +375,7 @@ func TestStreamTimeout(t *testing.T) {
 
 // TestEndlessAnswer: a server that is none cannot fill the memory.
 func TestEndlessAnswer(t *testing.T) {
-	reply, err := xmlrpc.AppendResponse(nil, strings.Repeat("x", 1000))
+	reply, err := response(strings.Repeat("x", 1000))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -426,4 +426,19 @@ func BenchmarkAllProcessInfo(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// response is the document that answers a call with v.
+func response(v any) ([]byte, error) {
+	b, err := xmlrpc.AppendValue(xmlrpc.AppendResponseStart(nil), v)
+	return xmlrpc.AppendResponseEnd(b), err
+}
+
+// decodeCall reads a call.
+func decodeCall(r io.Reader) (method string, params []any, err error) {
+	doc, err := io.ReadAll(r)
+	if err != nil {
+		return "", nil, err
+	}
+	return xmlrpc.CallOptions{}.Decode(string(doc))
 }

@@ -20,25 +20,6 @@ var ErrNoMethod = errors.New("no method name")
 // errDepth is the reason for refusing a document that is nested too deep.
 var errDepth = fmt.Errorf("elements are nested more than %d deep", MaxDepth)
 
-// DecodeCall reads a <methodCall>. Parameters come as string, int (int64 where
-// the number does not fit), bool, float64, []byte (base64), nil, []any and
-// map[string]any; a date is its text, and so is a value in a tag that XML-RPC does
-// not have. Only "1" is true.
-// The error is ErrNoMethod, an error of r, or says why the document cannot be
-// understood.
-//
-// Source: contract/rpc.md section 2, incoming types.
-func DecodeCall(r io.Reader) (method string, params []any, err error) {
-	var doc strings.Builder
-	if sized, ok := r.(interface{ Len() int }); ok {
-		doc.Grow(sized.Len())
-	}
-	if _, err := io.Copy(&doc, r); err != nil {
-		return "", nil, err
-	}
-	return CallOptions{}.Decode(doc.String())
-}
-
 // CallOptions say how a call is decoded.
 type CallOptions struct {
 	// Take is called before memory is taken for values, with how many bytes more, or
@@ -50,12 +31,16 @@ type CallOptions struct {
 	OddBoolean func(text string)
 }
 
-// Decode is DecodeCall of a document that is text already.
+// Decode reads a <methodCall>. Parameters come as string, int (int64 where
+// the number does not fit), bool, float64, []byte (base64), nil, []any and
+// map[string]any; a date is its text, and so is a value in a tag that XML-RPC does
+// not have. Only "1" is true.
+// The error is ErrNoMethod, or says why the document cannot be understood.
+//
+// Source: contract/rpc.md section 2, incoming types.
 func (o CallOptions) Decode(doc string) (method string, params []any, err error) {
 	return o.decode(newTokenizer(doc))
 }
-
-func decodeCall(t tokenizer) (method string, params []any, err error) { return CallOptions{}.decode(t) }
 
 func (o CallOptions) decode(t tokenizer) (method string, params []any, err error) {
 	d := &decoder{tokens: t, options: o}

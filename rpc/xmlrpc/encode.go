@@ -38,14 +38,6 @@ func AppendResponseStart(b []byte) []byte { return append(b, responseStart...) }
 // AppendResponseEnd ends the document that answers a call.
 func AppendResponseEnd(b []byte) []byte { return append(b, responseEnd...) }
 
-// AppendResponse appends the document that answers a call with v. The types it
-// takes are those of AppendValue. On an error the buffer comes back with its
-// content undefined.
-func AppendResponse(b []byte, v any) ([]byte, error) {
-	b, err := AppendValue(append(b, responseStart...), v)
-	return append(b, responseEnd...), err
-}
-
 // EncodeFault is the document that answers a call with a fault.
 func EncodeFault(f *Fault) []byte {
 	b := append(make([]byte, 0, 384), prolog+"<methodResponse>\n<fault>\n"...)
