@@ -80,7 +80,7 @@ func (c *call) maintail(ctx context.Context) error {
 	if len(c.words) == 1 {
 		word := c.words[0]
 		if word == "-f" {
-			return c.follow(ctx, source{path: "/mainlogtail"})
+			return c.follow(ctx, followedLog{path: "/mainlogtail"})
 		}
 		number, ok := strings.CutPrefix(word, "-")
 		if ok {
@@ -131,18 +131,18 @@ func (c *call) showLog(name, text string, err error) error {
 
 const pressCtrlC = "==> Press Ctrl-C to exit <=="
 
-// source is a stream of the server's: of a process's log, or without a name of the
+// followedLog is a stream of the server's: of a process's log, or without a name of the
 // daemon's own.
-type source struct{ path, name, channel string }
+type followedLog struct{ path, name, channel string }
 
 // logSource is where the server streams a process's log.
-func logSource(name, channel string) source {
-	return source{"/logtail/" + name + "/" + channel, name, channel}
+func logSource(name, channel string) followedLog {
+	return followedLog{"/logtail/" + name + "/" + channel, name, channel}
 }
 
 // follow copies a stream to standard output until the user presses Ctrl-C or
 // the server ends it. Neither that nor an error changes the exit status.
-func (c *call) follow(ctx context.Context, log source) error {
+func (c *call) follow(ctx context.Context, log followedLog) error {
 	c.say(pressCtrlC)
 	ctx, stop := interruptible(ctx)
 	defer stop()
@@ -156,7 +156,7 @@ func (c *call) follow(ctx context.Context, log source) error {
 }
 
 // missingLog tells a person whether it is the process or its log that is not there.
-func (c *call) missingLog(ctx context.Context, log source) {
+func (c *call) missingLog(ctx context.Context, log followedLog) {
 	if c.advice == io.Discard {
 		return
 	}
@@ -170,7 +170,7 @@ func (c *call) missingLog(ctx context.Context, log source) {
 
 // stream copies a stream of the server to standard output. found is false if the
 // server has none of that name. It may be called from any goroutine.
-func (c *call) stream(ctx context.Context, log source) (found bool) {
+func (c *call) stream(ctx context.Context, log followedLog) (found bool) {
 	stream, err := c.Stream(ctx, (&url.URL{Path: log.path}).EscapedPath())
 	if err != nil {
 		return c.streamFailed(ctx, log, err)
@@ -185,7 +185,7 @@ func (c *call) stream(ctx context.Context, log source) (found bool) {
 // streamFailed says why there is no stream: in the original's words, but for a log
 // that is there and cannot be read, which the original tries for ever. found is
 // stream's.
-func (c *call) streamFailed(ctx context.Context, log source, err error) (found bool) {
+func (c *call) streamFailed(ctx context.Context, log followedLog, err error) (found bool) {
 	var e *client.Error
 	switch {
 	case ctx.Err() != nil:
@@ -202,7 +202,7 @@ func (c *call) streamFailed(ctx context.Context, log source, err error) (found b
 
 // unreadable says so where a log that cannot be followed is there but cannot be read
 // either, as /dev/stdout cannot.
-func (c *call) unreadable(ctx context.Context, log source) bool {
+func (c *call) unreadable(ctx context.Context, log followedLog) bool {
 	name, why := "supervisord", unreadableLog
 	var err error
 	if log.name == "" {
