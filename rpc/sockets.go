@@ -118,6 +118,10 @@ func (s *Sockets) share(sv spec.Server) *socket {
 	return nil
 }
 
+// overlap reports whether sockets of two hosts keep each other from one port: those
+// of the same host, and one of all hosts and any other.
+func overlap(a, b string) bool { return a == b || a == "" || b == "" }
+
 // occupies reports whether one of the sockets may be what keeps a server from its
 // address.
 func (s *Sockets) occupies(sv spec.Server) bool {
@@ -125,7 +129,7 @@ func (s *Sockets) occupies(sv spec.Server) bool {
 		return false
 	}
 	for _, k := range s.list {
-		if k.Network == sv.Network && k.Path == sv.Path && k.Port == sv.Port {
+		if k.Network == sv.Network && k.Path == sv.Path && k.Port == sv.Port && overlap(k.Host, sv.Host) {
 			return true
 		}
 	}

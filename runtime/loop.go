@@ -82,7 +82,7 @@ func (s *Supervisor) settle(timer *time.Timer) {
 	s.deliver(now)
 	s.answer()
 	next := now.Add(time.Hour)
-	for _, at := range []time.Time{s.nextProcess(), s.overtakeAt, s.nextTick(), s.shutdown.nextReport, s.shutdown.listenersUntil, s.shutdown.patienceEnds(), s.poolDeadline()} {
+	for _, at := range []time.Time{s.nextProcess(), s.overtakeAt, s.nextTick(), s.shutdown.nextReport, s.shutdown.listenersUntil, s.patienceEnds(now), s.poolDeadline()} {
 		if !at.IsZero() && at.Before(next) {
 			next = at
 		}

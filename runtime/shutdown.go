@@ -25,7 +25,11 @@ const (
 	// listeners, and for a process that does not go although it was killed. Then
 	// disks are given up on.
 	endPatience = 2 * time.Second
-	// lastMoment is what logs that are being closed get of it at least.
+	// stageGrace is what each stage has beyond that for what takes no disk: for killed
+	// processes to be reaped and their descendants to be counted.
+	stageGrace = 500 * time.Millisecond
+	// lastMoment is what the last output of a process, and logs that are being closed,
+	// get at least.
 	lastMoment = 100 * time.Millisecond
 )
 
@@ -39,7 +43,8 @@ type shutdown struct {
 	listenersUntil time.Time // until when listeners may take the events of what has ended
 
 	patience time.Duration // what is left of endPatience
-	spending time.Time     // since when it is being spent; zero while a child has time
+	spent    time.Time     // up to when it has been spent, where idle is not zero
+	idle     time.Time     // since when none of this stage has time left; zero while one has
 	awaited  *process      // one of left that has time; nil when none had at the last look
 }
 
@@ -103,7 +108,7 @@ func (s *Supervisor) continueShutdown() {
 		last := h.groups[len(h.groups)-1]
 		if !h.stopping {
 			if s.listenersBusy(last) {
-				s.beginSpending(now)
+				h.beginSpending(now)
 				s.reportWaiting() // it also keeps its time ahead of the timer
 				return
 			}
@@ -115,7 +120,7 @@ func (s *Supervisor) continueShutdown() {
 			s.reportWaiting()
 			return
 		}
-		h.groups, h.stopping, h.left = h.groups[:len(h.groups)-1], false, nil
+		h.groups, h.stopping, h.left, h.idle, h.spent = h.groups[:len(h.groups)-1], false, nil, time.Time{}, time.Time{}
 	}
 	h.over = true
 }
@@ -124,7 +129,7 @@ func (s *Supervisor) continueShutdown() {
 func (s *Supervisor) stageWaits(now time.Time) bool {
 	h, final := &s.shutdown, s.Mood() == state.MoodShutdown
 	over := func(p *process) bool {
-		if !p.down() && !p.hasTime(now, final) && s.givenUp() {
+		if !p.down() && !p.hasTime(now, final) && s.givenUp() && h.mayAbandon(p, now) {
 			s.abandon(p)
 		}
 		return p.down() || p.abandoned
@@ -138,7 +143,7 @@ func (s *Supervisor) stageWaits(now time.Time) bool {
 	}
 	if h.awaited == nil || !h.awaited.hasTime(now, final) {
 		look := h.left
-		if h.awaited == nil && !h.spending.IsZero() {
+		if h.awaited == nil && !h.idle.IsZero() {
 			look = s.touched // the others have not changed since the last look
 		}
 		h.awaited = nil
@@ -150,11 +155,24 @@ func (s *Supervisor) stageWaits(now time.Time) bool {
 		}
 	}
 	if h.awaited == nil {
-		s.beginSpending(now)
+		h.beginSpending(now)
 	} else {
-		h.spending = time.Time{}
+		h.idle, h.spent = time.Time{}, time.Time{}
 	}
 	return true
+}
+
+// mayAbandon reports whether a process without time has had its last moment: a
+// killed one to be reaped, any other for what it waits for.
+func (h *shutdown) mayAbandon(p *process, now time.Time) bool {
+	if h.idle.IsZero() {
+		return false
+	}
+	m := &p.machine
+	if m.State == state.Stopping && !m.Launching && p.pendingExit == nil {
+		return now.Sub(h.idle) >= stageGrace
+	}
+	return now.Sub(h.idle) >= lastMoment
 }
 
 // hasTime reports whether an end has to wait for a process because its definition
@@ -172,33 +190,44 @@ func (p *process) hasTime(now time.Time, final bool) bool {
 }
 
 // spendPatience takes the time since the last turn off the patience, if it was
-// being spent, and gives up on disks when nothing is left of it.
+// being spent, and gives up on disks when nothing is left of it. It is spent when a
+// stage has had its grace.
 func (s *Supervisor) spendPatience(now time.Time) {
 	h := &s.shutdown
-	if h.spending.IsZero() {
+	if h.idle.IsZero() || !now.After(h.spent) {
 		return
 	}
-	h.patience -= now.Sub(h.spending)
-	h.spending = now
+	h.patience -= now.Sub(h.spent)
+	h.spent = now
 	if h.patience <= 0 && !s.givenUp() {
 		s.log.Error(fmt.Sprintf("the end has waited %v for disks and whatever else is no child, and goes on without it", endPatience))
 		s.GiveUpOnDisks()
 	}
 }
 
-func (s *Supervisor) beginSpending(now time.Time) {
-	if h := &s.shutdown; h.spending.IsZero() {
-		h.spending = now
+func (h *shutdown) beginSpending(now time.Time) {
+	if h.idle.IsZero() {
+		h.idle, h.spent = now, now.Add(stageGrace)
 	}
 }
 
-// patienceEnds is when the patience is used up if it goes on being spent; zero for
-// never.
-func (h *shutdown) patienceEnds() time.Time {
-	if h.spending.IsZero() || h.patience <= 0 {
+// patienceEnds is when the end is to look again although nothing happens: when the
+// patience is used up if it goes on being spent or, once disks were given up on, when
+// a last moment is over. It is zero for never.
+func (s *Supervisor) patienceEnds(now time.Time) time.Time {
+	h := &s.shutdown
+	switch {
+	case h.idle.IsZero():
 		return time.Time{}
+	case !s.givenUp():
+		return h.spent.Add(max(0, h.patience))
 	}
-	return h.spending.Add(h.patience)
+	for _, d := range []time.Duration{lastMoment, stageGrace} {
+		if at := h.idle.Add(d); now.Before(at) {
+			return at
+		}
+	}
+	return time.Time{}
 }
 
 // abandon has the end go on without a process that is not down and has no time

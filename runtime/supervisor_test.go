@@ -283,7 +283,7 @@ func TestStuckLaunch(t *testing.T) {
 		}
 		b.expect("stuck in exec", state.Starting)
 		b.sup.Shutdown(background)
-		b.after(endPatience + lastMoment)
+		b.after(stageGrace + endPatience + lastMoment)
 		if b.sup.Mood() != state.MoodShutdown {
 			t.Error("not shut down")
 		}

@@ -17,8 +17,10 @@ import (
 // How long a shutdown takes at the most, whatever hangs: until every child has had the
 // time that its stopwaitsecs gives it, and then these.
 const (
-	// stopGrace is for the children that were killed to be gone.
-	stopGrace = time.Second
+	// stopGrace is for the supervisor's loop beyond that, and groupGrace for each of its
+	// stages. It bounds itself more tightly: this is for one that has died.
+	stopGrace  = 4 * time.Second
+	groupGrace = 500 * time.Millisecond
 	// listenerGrace is what the supervisor gives the listeners of one pool for the events
 	// of what was stopped before them.
 	listenerGrace = time.Second
@@ -82,7 +84,7 @@ func (l *life) stopTime() time.Duration {
 		for i := range g.Processes {
 			longest = max(longest, g.Processes[i].StopWaitSecs)
 		}
-		sum += inSeconds(longest)
+		sum += inSeconds(longest) + groupGrace
 		if g.Kind == spec.KindListener {
 			sum += listenerGrace
 		}
