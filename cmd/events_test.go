@@ -143,10 +143,10 @@ var eventScenarios = []eventScenario{
 			s.call("startProcess", "a")
 		}},
 	{name: "stop-in-backoff", config: rec("rec", "PROCESS_STATE_BACKOFF,PROCESS_STATE_STOPPED,PROCESS_STATE_STOPPING,"+remote, "") +
-		"[program:bad]\ncommand=/bin/sh -c \"sleep 0.1; exit 1\"\nstartsecs=60\nstartretries=100\nautostart=false\n",
+		"[program:bad]\ncommand=/bin/sh -c \"sleep 1; exit 1\"\nstartsecs=60\nstartretries=100\nautostart=false\n",
 		do: func(s *eventRun) {
 			s.until("rec", "RUNNING")
-			s.call("startProcess", "bad", false)
+			s.call("startProcess", "bad", false)      // a fault if it has ended by the time of the answer
 			s.seen("rec", "PROCESS_STATE_BACKOFF", 4) // so that it is one for 4 s
 			s.until("bad", "BACKOFF")
 			s.call("stopProcess", "bad")

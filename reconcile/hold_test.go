@@ -448,7 +448,7 @@ func TestDotPattern(t *testing.T) {
 // alone, even if the first part of it is a whole program.
 func TestHalfWritten(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t, "settle=150ms\nrescan=0\n", nil).start()
+	w := newFixture(t, "settle=1500ms\nrescan=0\n", nil).start() // a busy machine makes more of a pause
 	w.sh("printf '[program:a]\ncommand=/bin/sle' >conf.d/a.ini; sleep 0.05; printf 'ep 100\n' >>conf.d/a.ini; sleep 0.05; echo autorestart=true >>conf.d/a.ini")
 	w.eventually("it runs", func() bool { return len(w.table.Groups()) == 1 })
 	if got := w.table.Groups()[0].Group.Processes[0].Command; got != "/bin/sleep 100" {

@@ -32,11 +32,13 @@ const repliesFile = "testdata/wire/replies.txt"
 var wrongType = string(xmlrpc.EncodeFault(badParameters))
 
 // calls are run one after another on the processes of testdata/wire/world.conf, ours
-// and the real one. A row with want differs on purpose, and why says why.
+// and the real one. A row with want differs on purpose, and why says why. After one
+// with ends, that process has ended before the next.
 var calls = []struct {
 	method    string
 	params    []any
 	want, why string
+	ends      string
 }{
 	{method: "supervisor.getAPIVersion"},
 	{method: "supervisor.getVersion"},
@@ -123,7 +125,7 @@ var calls = []struct {
 	{method: "supervisor.startProcessGroup", params: []any{7}},
 	{method: "supervisor.stopProcessGroup", params: []any{"nope"}},
 	{method: "supervisor.startAllProcesses"},
-	{method: "supervisor.stopProcess", params: []any{"stopped", false}},
+	{method: "supervisor.stopProcess", params: []any{"stopped", false}, ends: "stopped"},
 
 	{method: "supervisor.signalProcess", params: []any{"cat", "CONT"}},
 	{method: "supervisor.signalProcess", params: []any{"cat", "sigcont"}},
@@ -314,13 +316,16 @@ func (s subject) replies(t *testing.T) []entry {
 		}
 		all = append(all, entry{r.name, s.normal(outline(raw(t, network, addr, r.request)))})
 	}
-	for _, c := range calls {
-		doc, err := xmlrpc.EncodeCall(c.method, c.params...)
+	post := func(method string, params ...any) string {
+		doc, err := xmlrpc.EncodeCall(method, params...)
 		if err != nil {
 			t.Fatal(err)
 		}
-		reply := raw(t, "unix", s.unix, fmt.Sprintf(
+		return raw(t, "unix", s.unix, fmt.Sprintf(
 			"POST /RPC2 HTTP/1.1\r\nHost: h\r\nContent-Type: text/xml\r\nContent-Length: %d\r\n\r\n%s", len(doc), doc))
+	}
+	for _, c := range calls {
+		reply := post(c.method, c.params...)
 		head, body, _ := strings.Cut(reply, "\r\n\r\n")
 		status, _, _ := strings.Cut(head, "\r\n")
 		text := body
@@ -329,6 +334,11 @@ func (s subject) replies(t *testing.T) []entry {
 		}
 		if c.method == "supervisor.getPID" {
 			text = regexp.MustCompile(`<int>\d{2,}<`).ReplaceAllString(text, "<int><pid><")
+		}
+		if c.ends != "" {
+			eventually(t, c.ends+" has ended", func() bool {
+				return strings.Contains(post("supervisor.getProcessInfo", c.ends), "<string>STOPPED</string>")
+			})
 		}
 		name := c.method + strings.ReplaceAll(fmt.Sprintf("(%v)", c.params), "\n", `\n`)
 		all = append(all, entry{name, s.normal(text)})
