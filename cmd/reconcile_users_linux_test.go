@@ -78,7 +78,7 @@ supervisorctl shutdown; wait`, []string{
 		{"everything is deleted, moved away, broken", `
 with_file; before=$(supervisorctl pid a); for i in 1 2 3 4 5 6; do program p$i 1000 >conf.d/p$i.ini; done; until_ok supervisorctl status p6; supervisorctl wait -t 20
 held() { supervisorctl files | grep -q ' held '; }
-mv conf.d x; until_ok held; supervisorctl files | tail -1; mv x conf.d; until_not held
+mv conf.d x; until_ok held; supervisorctl files | grep -A1 'conf.d .*held'; mv x conf.d; until_not held
 echo '[program:a' >conf.d/a.ini; until_not supervisorctl wait -t 1; supervisorctl files | grep a.ini; program a 1000 >conf.d/a.ini; supervisorctl wait -t 20
 rm conf.d/*; until_ok held; supervisorctl files; supervisorctl wait -t 1 || echo wait gives $?
 [ "$(supervisorctl pid a)" = "$before" ] && echo a has kept its pid

@@ -589,30 +589,39 @@ func TestPrivateActivityLog(t *testing.T) {
 	}
 }
 
-// TestForeignDefaultStateDirectory: whoever made /var/lib/supervisord before root's
-// daemon is not trusted.
+// TestForeignDefaultStateDirectory: whoever made root's default state directory
+// before root's daemon is not trusted. The default is the one that is built into
+// the daemons under test; what stands beside it is copied aside first.
 func TestForeignDefaultStateDirectory(t *testing.T) {
 	needRoot(t)
+	state := oracle.StateDir()
+	parent := filepath.Dir(state)
+	aside := "t=$(mktemp -d); cp -a " + parent + "/. $t; mount -t tmpfs -o mode=755 none " + parent + "; cp -a $t/. " + parent +
+		"; rm -rf $t " + state + "; "
 	for what, script := range map[string]string{
-		"a directory": "mkdir -m 777 /var/lib/supervisord; chown 65534 /var/lib/supervisord",
-		"a link":      "mkdir -m 755 /var/lib/e; ln -s e /var/lib/supervisord; chown -h 65534 /var/lib/supervisord",
-		"a file":      ": > /var/lib/supervisord; chown 65534 /var/lib/supervisord",
+		"a directory": "mkdir -m 777 STATE; chown 65534 STATE",
+		"a link":      "mkdir -m 755 PARENT/e; ln -s e STATE; chown -h 65534 STATE",
+		"a file":      ": > STATE; chown 65534 STATE",
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			makeDir(t, filepath.Join(dir, "tmp"), 0o755)
 			config := strings.ReplaceAll(fmt.Sprintf(stickyConfig, "supervisord.log"), "statedir={{.Dir}}/state", "")
-			s := &eventRun{oracle.StartIn(t, oracle.Ours, dir, config, inNamespaces(0, "mount -t tmpfs -o mode=1777 none /var/lib; "+script)), t}
+			script := strings.NewReplacer("STATE", state, "PARENT", parent).Replace(script)
+			s := &eventRun{oracle.StartIn(t, oracle.Ours, dir, config, inNamespaces(0, aside+script)), t}
 			s.until("p", "RUNNING")
-			lib := fmt.Sprintf("/proc/%d/root/var/lib/", s.PID())
-			s.wait("state beside it", func() bool { found, _ := filepath.Glob(lib + "supervisord.1/*/running.json"); return len(found) == 1 })
-			for _, foreign := range []string{"supervisord/*", "e/*"} {
-				if found, _ := filepath.Glob(lib + foreign); len(found) > 0 {
+			root := fmt.Sprintf("/proc/%d/root", s.PID())
+			s.wait("state beside it", func() bool {
+				found, _ := filepath.Glob(root + state + ".1/*/running.json")
+				return len(found) == 1
+			})
+			for _, foreign := range []string{state + "/*", parent + "/e/*"} {
+				if found, _ := filepath.Glob(root + foreign); len(found) > 0 {
 					t.Errorf("there is %v", found)
 				}
 			}
-			if n := strings.Count(s.Log(), "/var/lib/supervisord belongs to uid 65534"); n != 1 {
+			if n := strings.Count(s.Log(), state+" belongs to uid 65534"); n != 1 {
 				t.Errorf("said %d times:\n%s", n, s.Log())
 			}
 		})

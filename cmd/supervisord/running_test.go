@@ -262,23 +262,6 @@ func TestQueueStaysShort(t *testing.T) {
 	}
 }
 
-// A file that a daemon was killed over is no pile: there is one name for it.
-func TestOneTemporaryFile(t *testing.T) {
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "running.json.tmp"), []byte(strings.Repeat("x", 1<<16)), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	table, _, leave := keepTable(t, dir, nil)
-	table.changed(began("a", 10))
-	leave()
-	if files, _ := os.ReadDir(dir); len(files) != 1 || files[0].Name() != "running.json" {
-		t.Errorf("there are %v", files)
-	}
-	if got := names(reread(t, dir)); !slices.Equal(got, []string{"a 10"}) {
-		t.Errorf("got %v", got)
-	}
-}
-
 // BenchmarkStarts is what the table adds to a thousand starts.
 func BenchmarkStarts(b *testing.B) {
 	table := newRunningTable(b.TempDir(), slog.New(slog.DiscardHandler))
