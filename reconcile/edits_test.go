@@ -125,6 +125,15 @@ func TestRandomEdits(t *testing.T) {
 		slices.Sort(want)
 		t.Logf("batch %d: %v", batch, did)
 		w.becomes(strings.Join(want, ", "))
+		for _, p := range model { // a move alone changes nothing, and must be seen before the next edit
+			state := FileApplied
+			if p.broken {
+				state = FileInvalid
+			}
+			if p.file != "" {
+				w.eventually(p.file+" is "+state, func() bool { return w.file(p.file).State == state })
+			}
+		}
 		for name, p := range model {
 			if p.pid != 0 && w.table.pidOf(name, name) != p.pid {
 				t.Errorf("batch %d: %s was touched without need", batch, name)
