@@ -92,6 +92,7 @@ func newGuard() *guard {
 // last one ends what was decided about it: a failure is tried again, a person's
 // remove is over.
 func (g *guard) observe(now time.Time, desired []spec.Group) {
+	g.forget(now)
 	there := make(map[string]bool, len(desired))
 	for i := range desired {
 		d := &desired[i]
@@ -319,7 +320,14 @@ func (g *guard) tooMany(now time.Time, steps []Step, active []Active, limit spec
 			leaving.add(len(s.Old.Processes))
 		}
 	}
+	there := make(map[string]bool, len(active))
+	for i := range active {
+		there[active[i].Group.Name] = true
+	}
 	for name, d := range g.gone {
+		if there[name] {
+			continue // it was to be removed, and is to be tried again
+		}
 		if !g.removalsHeld && now.Sub(d.at) >= removalWindow {
 			delete(g.gone, name)
 			continue

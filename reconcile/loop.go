@@ -182,6 +182,10 @@ func (l *loop) drain() {
 			result()
 		}
 	}
+	if u := l.current; u != nil && len(u.actions) > 0 { // it was to go on from the newest files
+		u.left, u.after = true, nil
+		l.finish()
+	}
 	l.endTurn()
 }
 
@@ -331,6 +335,14 @@ func (l *loop) useView(trigger string, v *view) {
 	l.watchFor(v)
 	l.keep()
 	if l.current != nil && !spec.Diff(before.Groups, l.inForce.Groups).Empty() {
+		l.overtake()
+	}
+}
+
+// overtake has the update in hand stop after the steps in hand. The first one goes on:
+// nothing else may finish it where automatic updates are off.
+func (l *loop) overtake() {
+	if !l.current.first {
 		l.current.overtaken.Store(true)
 	}
 }

@@ -91,6 +91,9 @@ func (r *Reconciler) SetAutoupdate(ctx context.Context, on bool, caller string) 
 			word = "on"
 		}
 		l.log.Info(fmt.Sprintf("automatic updates turned %s by %s", word, caller))
+		if !on && l.current != nil && !l.current.explicit {
+			l.overtake()
+		}
 		l.undecided = true
 		answer(struct{}{})
 	})
@@ -117,7 +120,7 @@ func (r *Reconciler) Apply(ctx context.Context, names []string, caller string) (
 			answer: func(report Report, err error) { answer(applied{report, err}) },
 		})
 		if l.current != nil && !l.current.explicit {
-			l.current.overtaken.Store(true)
+			l.overtake()
 		}
 	})
 	if err != nil {
@@ -213,7 +216,7 @@ func (l *loop) removeGroup(began time.Time, name, caller string, tries int, answ
 	}
 	l.requireCandidate()
 	l.set(old, nil, func(err error) {
-		if err != nil && d != nil {
+		if err != nil && d != nil && l.active(name) != nil {
 			l.guard.userRemoveFailed(name)
 		}
 		switch {

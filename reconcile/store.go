@@ -21,7 +21,9 @@ type Store struct {
 	dir trust.Dir
 	log *slog.Logger
 
-	mu     sync.Mutex // held while one item is written; it calls nobody
+	writing sync.Mutex // held while one item is written, however long the disk takes
+
+	mu     sync.Mutex // guards all below; held for a few instructions
 	warned bool
 	err    error
 }
@@ -99,13 +101,13 @@ func (s *Store) Save(item string, v any, sync bool) error {
 	if err != nil {
 		return fmt.Errorf("cannot encode %s: %w", item, err)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.writing.Lock()
+	defer s.writing.Unlock()
 	f, err := trust.Replace(s.dir, item+".json", data, sync)
 	if err == nil {
 		err = f.Close()
 	}
-	s.noteLocked(err)
+	s.note(err)
 	return err
 }
 
@@ -128,10 +130,6 @@ func (s *Store) Load(item string, v any) bool {
 func (s *Store) note(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.noteLocked(err)
-}
-
-func (s *Store) noteLocked(err error) {
 	s.err = err
 	if err != nil && !s.warned {
 		s.warned = true

@@ -81,8 +81,14 @@ func (l *loop) beginFrom(v *view) {
 		u.fail(e.Report(), false)
 	}
 	l.guard.release(u.names)
+	l.goBy(v)
+	l.round()
+}
+
+// goBy has what a person's update goes by stand against older automatic views.
+func (l *loop) goBy(v *view) {
 	l.setCandidate(v)
-	if len(u.names) > 0 {
+	if len(l.current.names) > 0 {
 		l.requireCandidate()
 	} else if v.seq > l.view.seq {
 		l.setView(v)
@@ -90,7 +96,6 @@ func (l *loop) beginFrom(v *view) {
 		l.watchFor(v)
 		l.keep()
 	}
-	l.round()
 }
 
 // round plans for the update in hand and begins to carry the plan out, or ends it.
@@ -156,6 +161,7 @@ func (l *loop) roundDone(outcomes []Outcome) {
 		l.read(func(v *view) {
 			if v.config != nil {
 				u.config = v.config
+				l.goBy(v)
 			}
 			l.round()
 		})

@@ -106,9 +106,9 @@ type Try struct {
 
 // access is one call into the system that may not return.
 type access struct {
-	dir    string
-	since  time.Time
-	silent bool // its directory was declared silent
+	dir     string
+	since   time.Time
+	silence *silence // of its directory, which was declared silent for it
 }
 
 // Again reports whether an earlier try of the same Do was left behind.
@@ -161,8 +161,8 @@ func (t *Try) leave(at int) {
 	a := t.accesses[at]
 	t.accesses[at] = access{}
 	t.mu.Unlock()
-	if a.silent {
-		t.disks.answered(a.dir)
+	if a.silence != nil {
+		t.disks.answered(a.dir, a.silence)
 	}
 }
 
@@ -183,8 +183,7 @@ func (t *Try) giveUp(patience time.Duration) (next time.Duration, given bool) {
 			next = min(next, left)
 			continue
 		}
-		a.silent, t.given = true, true
-		t.disks.fallSilent(a.dir)
+		a.silence, t.given = t.disks.fallSilent(a.dir), true
 	}
 	t.given = t.given || patience == 0
 	return next, t.given
@@ -205,7 +204,7 @@ func (d *Disks) silentAbove(path string) string {
 	return ""
 }
 
-func (d *Disks) fallSilent(dir string) {
+func (d *Disks) fallSilent(dir string) *silence {
 	mount := d.mount(dir)
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -216,14 +215,14 @@ func (d *Disks) fallSilent(dir string) {
 		d.count.Add(1)
 	}
 	s.accesses++
+	return s
 }
 
 // answered notes that an access to a silent directory has returned.
-func (d *Disks) answered(dir string) {
+func (d *Disks) answered(dir string, s *silence) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	s := d.silent[dir]
-	if s == nil {
+	if d.silent[dir] != s {
 		return // something else was mounted there meanwhile
 	}
 	if s.accesses--; s.accesses > 0 {

@@ -51,6 +51,10 @@ func (w *Watcher) survey() (added bool) {
 		return s
 	})
 	if !ok {
+		if fsn != nil {
+			go fsn.Close() // which an access that hangs may hold up
+		}
+		w.fsn = nil
 		return false
 	}
 	if old := w.fsn; old != nil && old != s.fsn {
