@@ -265,6 +265,7 @@ func TestKilledDuringUpdate(t *testing.T) {
 		}
 	}
 	wrong := func() string {
+		ours := runningPIDs(t, d) // and not what the daemon before has left
 		for i := range n {
 			want := 1
 			if i == version%n {
@@ -273,6 +274,9 @@ func TestKilledDuringUpdate(t *testing.T) {
 			got := copies(d, fmt.Sprintf("p%d", i))
 			if len(got) != want {
 				return fmt.Sprintf("p%d runs as %v, want %d", i, got, want)
+			}
+			if want == 1 && got[0] != ours[fmt.Sprintf("p%d", i)] {
+				return fmt.Sprintf("p%d runs as %d, which is not the daemon's", i, got[0])
 			}
 			if want == 1 && !strings.Contains(commandLine(t, got[0]), fmt.Sprintf(" v%d ", version)) {
 				return fmt.Sprintf("p%d runs %s, want version %d", i, commandLine(t, got[0]), version)
