@@ -131,9 +131,7 @@ func (l *loop) run(ctx context.Context) {
 	l.ctx = ctx
 	l.timer = time.NewTimer(time.Hour)
 	defer l.timer.Stop()
-	l.setView(l.view)
-	l.logProblems(l.view)
-	l.watchFor(l.view)
+	l.take(l.view)
 	for {
 		l.next()
 		l.endTurn()
@@ -329,11 +327,8 @@ func (l *loop) useView(trigger string, v *view) {
 		return
 	}
 	before := l.inForce
-	l.setView(v)
 	l.trigger = trigger
-	l.logProblems(v)
-	l.watchFor(v)
-	l.keep()
+	l.take(v)
 	if l.current != nil && !spec.Diff(before.Groups, l.inForce.Groups).Empty() {
 		l.overtake()
 	}
@@ -345,6 +340,14 @@ func (l *loop) overtake() {
 	if !l.current.first {
 		l.current.overtaken.Store(true)
 	}
+}
+
+// take goes by a view from now on, and tells whoever depends on it.
+func (l *loop) take(v *view) {
+	l.setView(v)
+	l.logProblems(v)
+	l.watchFor(v)
+	l.keep()
 }
 
 // setView makes a view the newest.

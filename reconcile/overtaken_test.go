@@ -24,42 +24,38 @@ func TestStateWaitsForNoWrite(t *testing.T) {
 	}
 }
 
-// TestFirstUpdateIsFinished: with automatic updates off nobody else would.
+// TestFirstUpdateIsFinished: neither a person's update nor an edit overtakes it, since
+// with automatic updates off nobody else would finish it.
 func TestFirstUpdateIsFinished(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newFixture(t, quick+"autoupdate=false\n", map[string]string{
-			"conf.d/a.ini": ini("a", "priority=1"), "conf.d/b.ini": ini("b", "priority=2"), "conf.d/c.ini": ini("c", "priority=3")})
-		hint := &fakeWatcher{make(chan watch.Hint, 1)}
-		w.table.before = func(op string) { time.Sleep(time.Second) }
-		if err := w.tryStart(Options{Watcher: hint}); err != nil {
-			t.Fatal(err)
-		}
-		synctest.Wait()
-		if _, err := w.rec.Apply(context.Background(), []string{"a"}, "uid 0"); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(time.Hour)
-		equal(t, "groups", w.groups(), "a, b, c")
-		w.stop()
-	})
-}
-
-// TestFirstUpdateIsFinishedThoughFilesChange: likewise.
-func TestFirstUpdateIsFinishedThoughFilesChange(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newFixture(t, quick+"autoupdate=false\n", map[string]string{
-			"conf.d/a.ini": ini("a", "priority=1"), "conf.d/b.ini": ini("b", "priority=2"), "conf.d/c.ini": ini("c", "priority=3")})
-		hint := &fakeWatcher{make(chan watch.Hint, 1)}
-		w.table.before = func(op string) { time.Sleep(time.Second) }
-		if err := w.tryStart(Options{Watcher: hint}); err != nil {
-			t.Fatal(err)
-		}
-		synctest.Wait()
-		w.put(hint, "conf.d/a.ini", ini("a", "priority=1", "startsecs=2"))
-		time.Sleep(time.Hour)
-		equal(t, "groups", w.groups(), "a, b, c")
-		w.stop()
-	})
+	for what, meanwhile := range map[string]func(*fixture, *fakeWatcher) error{
+		"an update": func(w *fixture, _ *fakeWatcher) error {
+			_, err := w.rec.Apply(context.Background(), []string{"a"}, "uid 0")
+			return err
+		},
+		"an edit": func(w *fixture, hint *fakeWatcher) error {
+			w.put(hint, "conf.d/a.ini", ini("a", "priority=1", "startsecs=2"))
+			return nil
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newFixture(t, quick+"autoupdate=false\n", map[string]string{
+					"conf.d/a.ini": ini("a", "priority=1"), "conf.d/b.ini": ini("b", "priority=2"), "conf.d/c.ini": ini("c", "priority=3")})
+				hint := &fakeWatcher{make(chan watch.Hint, 1)}
+				w.table.before = func(op string) { time.Sleep(time.Second) }
+				if err := w.tryStart(Options{Watcher: hint}); err != nil {
+					t.Fatal(err)
+				}
+				synctest.Wait()
+				if err := meanwhile(w, hint); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(time.Hour)
+				equal(t, "groups", w.groups(), "a, b, c")
+				w.stop()
+			})
+		})
+	}
 }
 
 // TestNewestContentStands: what an update has read anew is not taken back by an automatic one with an older view.

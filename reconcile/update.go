@@ -91,10 +91,7 @@ func (l *loop) goBy(v *view) {
 	if len(l.current.names) > 0 {
 		l.requireCandidate()
 	} else if v.seq > l.view.seq {
-		l.setView(v)
-		l.logProblems(v)
-		l.watchFor(v)
-		l.keep()
+		l.take(v)
 	}
 }
 
