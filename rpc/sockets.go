@@ -81,7 +81,10 @@ func (s *Sockets) add(sv spec.Server) error {
 	if err != nil {
 		return err
 	}
-	k := s.opt.Held.share(sv)
+	var k *socket
+	if !s.opt.Try { // a try is of what comes without the life before
+		k = s.opt.Held.share(sv)
+	}
 	if k == nil {
 		k = &socket{Server: sv, users: 1}
 		if err := k.open(s.opt); err != nil && !(errors.Is(err, errInUse) && s.opt.Held.occupies(sv)) {

@@ -8,6 +8,7 @@ import (
 
 	"supervisord/reconcile"
 	"supervisord/rpc"
+	"supervisord/runtime/launch"
 	"supervisord/runtime/mainlog"
 	"supervisord/runtime/state"
 	"supervisord/spec"
@@ -17,8 +18,8 @@ import (
 type prepared struct {
 	start   *reconcile.Start
 	options mainlog.Options
-	// log and sockets may be those of the life before. They are nil where only the user
-	// whom the daemon is going to be may open them.
+	// log and sockets may be those of the life before. There are no sockets yet where they
+	// must be another user's.
 	log     *mainlog.Log
 	sockets *rpc.Sockets
 }
@@ -33,10 +34,15 @@ func (d *daemon) prepare(start *reconcile.Start, held *prepared) (*prepared, err
 	}
 	next := &prepared{start: start, options: logOptions(cfg)}
 	if user := cfg.Daemon.User; user != nil && user.UID != os.Getuid() {
-		// Its files must be that user's.
-		tried, err := rpc.OpenSockets(cfg.Servers, rpc.SocketOptions{Held: held.sockets, Try: true})
-		tried.Close() // nothing that could fail is left of it
-		return next, err
+		// What is there is another's: log and sockets are made as that user would make them.
+		return next, launch.AsUser(user.UID, user.GID, user.Groups, func() error {
+			tried, err := rpc.OpenSockets(cfg.Servers, rpc.SocketOptions{Held: held.sockets, Try: true})
+			tried.Close() // nothing that could fail is left of it
+			if err == nil {
+				err = d.openLog(next, &prepared{})
+			}
+			return err
+		})
 	}
 	if err := d.openLog(next, held); err != nil {
 		return nil, err
@@ -153,11 +159,7 @@ func (d *daemon) again() error {
 	if err := d.become(next.start); err != nil {
 		return err
 	}
-	if next.log == nil {
-		if err := d.openLog(next, &prepared{}); err != nil {
-			return err
-		}
-	} else if err := next.log.Reopen(); err != nil { // whoever rotated it expects that
+	if err := next.log.Reopen(); err != nil { // whoever rotated it expects that
 		d.note(levelError, "cannot reopen the log: "+err.Error())
 	}
 	d.current = next
