@@ -23,7 +23,7 @@
 //	one thing that happened, as above
 //	next: begin what can be begun: an update that somebody asked for, a look, or,
 //	    if anything changed, an automatic update (decide)
-//	publish the snapshot, then give the answers
+//	publish the snapshot, then give the answers and begin what was decided
 //	arm the one timer for the earliest time at which something is due
 //
 // Every look has a number, and a view is taken only if it is newer than the one in

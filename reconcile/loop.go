@@ -27,7 +27,7 @@ type loop struct {
 	// -- owned by run: everything below --
 
 	ctx       context.Context // of run
-	answers   []func()        // given at the end of the turn, when what they say can be seen
+	turnEnd   []func()        // called at the end of the turn, when what it changed can be seen
 	undecided bool            // something changed: decide what to do
 
 	// Reading the files.
@@ -158,13 +158,13 @@ func (l *loop) run(ctx context.Context) {
 	}
 }
 
-// endTurn publishes what the turn changed, then gives the answers.
+// endTurn publishes what the turn changed, then gives the answers and begins what was decided.
 func (l *loop) endTurn() {
 	l.publish()
-	for _, answer := range l.answers {
-		answer()
+	for _, f := range l.turnEnd {
+		f()
 	}
-	l.answers = nil
+	l.turnEnd = nil
 }
 
 // drain waits for the step in hand, and for what set has under way.

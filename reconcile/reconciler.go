@@ -134,7 +134,7 @@ func (r *Reconciler) Store() *Store { return r.store }
 func ask[T any](ctx context.Context, r *Reconciler, f func(l *loop, answer func(T))) (result T, err error) {
 	reply := make(chan T, 1) // the loop never waits
 	question := func(l *loop) {
-		f(l, func(v T) { l.answers = append(l.answers, func() { reply <- v }) })
+		f(l, func(v T) { l.turnEnd = append(l.turnEnd, func() { reply <- v }) })
 	}
 	select {
 	case r.asks <- question:

@@ -39,11 +39,22 @@ func (r *Reconciler) Desired() *spec.Config { return r.published.Load().candidat
 // Autoupdate reports whether settled changes are applied by themselves.
 func (r *Reconciler) Autoupdate() bool { return r.published.Load().automatic }
 
+// stateTries bounds how often State looks again because a turn of the loop has ended
+// meanwhile.
+const stateTries = 10
+
 // State says how files and groups stand to each other. It asks the Target, but no
 // disk.
 func (r *Reconciler) State() State {
-	applied := spec.Fingerprint(definitions(r.target.Groups()))
 	s := r.published.Load()
+	applied := spec.Fingerprint(definitions(r.target.Groups()))
+	for range stateTries { // both are to be of one moment
+		before := s
+		if s = r.published.Load(); s == before {
+			break
+		}
+		applied = spec.Fingerprint(definitions(r.target.Groups()))
+	}
 	state := State{
 		Phase: s.phase, Reason: s.reason, Since: s.since,
 		Generation: s.gen, Applied: applied, Autoupdate: s.automatic,

@@ -118,7 +118,9 @@ func (l *loop) carryOut(steps []Step) {
 	l.setPhase()
 	u := l.current
 	u.overtaken.Store(false)
-	go func() { l.outcomes <- execute(l.ctx, l.target, steps, u.overtaken.Load) }()
+	l.turnEnd = append(l.turnEnd, func() { // nobody sees what it does before that it is done
+		go func() { l.outcomes <- execute(l.ctx, l.target, steps, u.overtaken.Load) }()
+	})
 }
 
 // roundDone goes on from the outcomes of a round.

@@ -252,6 +252,34 @@ func TestWaitUntil(t *testing.T) {
 	}
 }
 
+// TestWaitSeesAnUpdateMeanwhile: an update that begins and ends while wait looks is no
+// reason to go by what was before it.
+func TestWaitSeesAnUpdateMeanwhile(t *testing.T) {
+	t.Parallel()
+	state := reconcileState("synced", "", true)
+	for i := range state {
+		if state[i].Name == "generation" {
+			state[i].Value = 5
+		}
+	}
+	after := &script{answers: settled("getState", state)}
+	after.answers["supervisor.getAllProcessInfo"] = []any{info("web", "web", 200, "FATAL", "Exited too quickly", 0)}
+	var updated atomic.Bool
+	before := &script{answers: settled(), onCall: func(method string, _ []any) { updated.Store(method == "reconcile.diff") }}
+	s := &script{wrap: func(w http.ResponseWriter, r *http.Request) {
+		if updated.Load() {
+			after.ServeHTTP(w, r)
+		} else {
+			before.ServeHTTP(w, r)
+		}
+	}}
+	socket := s.serve(t)
+	out := runClient(t, oracle.Ours, filepath.Dir(socket), "", "-s", "unix://"+socket, "wait")
+	if out.Exit != 1 || !strings.Contains(out.Stdout, "FATAL") {
+		t.Errorf("%v", out)
+	}
+}
+
 // TestWaitBearsADaemonThatComesBack: wait goes on while the daemon ends and
 // begins anew, as after a reload.
 func TestWaitBearsADaemonThatComesBack(t *testing.T) {

@@ -134,6 +134,14 @@ func (c *call) missing(ctx context.Context, names []string) (missing []string, f
 			missing = append(missing, describe(client.Action{Group: d.Group, Process: d.Process, Action: d.Action, Reason: "pending"}))
 		}
 	}
+	if err != nil || len(missing) > 0 {
+		return missing, false, err
+	}
+	// An update that came in between has changed what was looked at before it.
+	now, err := c.ReconcileState(ctx)
+	if err == nil && now.Generation != phase.Generation {
+		missing = []string{"files: an update has just ended"}
+	}
 	return missing, false, err
 }
 
