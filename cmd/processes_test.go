@@ -14,12 +14,20 @@ import (
 // processes, and those of the debug level that tell what was sent to them. The
 // rest (how the daemon came up, who asked for what) has tests of its own; "waiting
 // for x to stop" is left out because the original writes it or not by chance when x
-// stops at once, and so is "received SIGCHLD", which stands for any number of exits.
-var processLines = regexp.MustCompile(`(?m)^.* (?:\w{4}) (?:spawned: |spawnerr: |success: |exited: |stopped: |gave up: |killing |sending |Attempted to kill |unable to signal |received SIG[^C]|ignored |reaped ).*$`)
+// stops at once, and so are SIGCHLD, which stands for any number of exits, and SIGUSR2,
+// see showProcesses.
+var processLines = regexp.MustCompile(`(?m)^.* (?:\w{4}) (?:spawned: |spawnerr: |success: |exited: |stopped: |gave up: |killing |sending |Attempted to kill |unable to signal |received SIG(?:[^CU]|USR1)|ignored |reaped ).*$`)
 
 // showProcesses records what the activity log says of processes, without the
-// times.
+// times. What a process has become can be seen before it is written: a daemon that
+// still runs is asked for a line behind all others.
 func showProcesses(s *oracle.Session) {
+	if _, err := s.Daemon.Call("supervisor.getState"); err == nil {
+		const last = "supervisord logreopen"
+		seen := strings.Count(s.Daemon.Log(), last)
+		s.Daemon.Signal(syscall.SIGUSR2)
+		oracle.WaitFor(s.T, "the log to be written", func() bool { return strings.Count(s.Daemon.Log(), last) > seen })
+	}
 	lines := processLines.FindAllString(s.Daemon.Log(), -1)
 	s.Printf("> log\n%s\n", strings.Join(lines, "\n"))
 }
