@@ -32,7 +32,7 @@ func (v *view) list(cfg *spec.Config, gone map[string][]string) []FileState {
 	}
 	for _, e := range v.bad {
 		if e.File != "" {
-			put(FileState{Path: e.File})
+			put(FileState{Path: e.File, Programs: groupsFrom(cfg, e.File)})
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(v.untrusted)) {
@@ -69,6 +69,18 @@ func (v *view) list(cfg *spec.Config, gone map[string][]string) []FileState {
 		put(FileState{Path: h.Path})
 	}
 	return files
+}
+
+// groupsFrom are the groups that a file defines or adds to, which may be one that
+// cannot be used and of which they stay as they are.
+func groupsFrom(cfg *spec.Config, file string) (groups []string) {
+	for i := range cfg.Groups {
+		g := &cfg.Groups[i]
+		if g.Origin.File == file || slices.ContainsFunc(g.Processes, func(p spec.Process) bool { return p.Origin.File == file }) {
+			groups = append(groups, g.Name)
+		}
+	}
+	return groups
 }
 
 // special is the state of a file or directory that is not simply in force.

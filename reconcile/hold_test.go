@@ -330,6 +330,7 @@ func TestAtStart(t *testing.T) {
 		name     string
 		settings string
 		before   map[string]string // an earlier life, if any
+		lose     string            // commands at its end
 		files    map[string]string
 		main     string
 		want     string // groups, or
@@ -345,6 +346,28 @@ func TestAtStart(t *testing.T) {
 			name:  "left out if there is none",
 			files: map[string]string{"conf.d/a.ini": "[program:a]\n", "conf.d/b.ini": ini("b")},
 			want:  "b",
+		},
+		{
+			name:  "the members of a group that cannot be used",
+			files: map[string]string{"conf.d/a.ini": "[group:g]\nprograms=x,b\n", "conf.d/b.ini": ini("b"), "conf.d/c.ini": ini("c")},
+			want:  "c",
+		},
+		{
+			name: "the members of a group that cannot be used and of one that can",
+			files: map[string]string{"conf.d/a.ini": "[group:g]\nprograms=x,b,d\n", "conf.d/b.ini": ini("b"), "conf.d/c.ini": ini("c") + ini("d"),
+				"conf.d/h.ini": "[group:h]\nprograms=b\n"},
+			want: "c, h:b=b",
+		},
+		{
+			name:  "the members of a group in a file that has another mistake",
+			files: map[string]string{"conf.d/a.ini": "[group:g]\nprograms=a,b\n[program:a]\ncommand=/bin/a\nuser=nobody-at-all\n", "conf.d/b.ini": ini("b"), "conf.d/c.ini": ini("c")},
+			want:  "c",
+		},
+		{
+			name:   "a group in force whose member's file is gone",
+			before: map[string]string{"conf.d/a.ini": "[group:g]\nprograms=x,b\n", "conf.d/b.ini": ini("b"), "conf.d/x.ini": ini("x"), "conf.d/c.ini": ini("c")},
+			lose:   "rm conf.d/x.ini",
+			want:   "c, g:b=b, g:x=x",
 		},
 		{
 			name: "strict", settings: "on_invalid=strict\n",
@@ -370,6 +393,7 @@ func TestAtStart(t *testing.T) {
 				w.stop()
 				w.table = newModel()
 			}
+			w.sh(r.lose)
 			for name, text := range r.files {
 				w.write(name, text)
 			}

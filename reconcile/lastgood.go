@@ -198,6 +198,13 @@ func (l *look) remember() {
 			good.files[e.File] = k
 		}
 	}
+	for _, g := range v.config.Groups { // of those that are kept although their files are gone
+		for _, p := range g.Processes {
+			if k, ok := l.good.files[p.Origin.File]; ok {
+				good.files[p.Origin.File] = k
+			}
+		}
+	}
 	dirs := make(map[string]*directory)
 	for name, h := range v.held {
 		if !h.partial {

@@ -389,20 +389,20 @@ func (l *loop) decide() []Step {
 	l.pending.prune(active)
 	now := time.Now()
 	l.retryAt = time.Time{}
-	l.drift = Plan(active, l.inForce.Groups, Policy{PendingStarts: l.pending})
+	l.drift = Plan(active, l.inForce.Groups, Policy{Kept: l.inForce.Kept, PendingStarts: l.pending})
 	var v admission
 	holds := slices.Clone(l.view.holds)
 	steps := slices.DeleteFunc(slices.Clone(l.drift), func(s Step) bool {
 		if !isRemoval(s) {
 			return false
 		}
-		if dir := path.Dir(origin(s.Old)); l.view.unsettled[dir] {
+		dir := path.Dir(origin(s.Old))
+		if l.view.unsettled[dir] {
 			holds = append(holds, hold{
 				Group: s.Group, Reason: "files in " + dir + " are still changing: what is gone from them stays until they are quiet", kind: "groups that are gone from directories that are still changing",
 			})
-			return true
 		}
-		return l.unknown(&s)
+		return l.view.unsettled[dir]
 	})
 	switch {
 	case !l.automatic() || l.view.config == nil:
@@ -420,12 +420,6 @@ func (l *loop) decide() []Step {
 	l.setPhase()
 	l.reportHolds(old)
 	return v.steps
-}
-
-// unknown reports whether a step would take away what a file defines that cannot
-// be used: nobody knows whether it is gone.
-func (l *loop) unknown(s *Step) bool {
-	return s.New == nil && slices.Contains(l.inForce.LeftOut, origin(s.Old))
 }
 
 // manyHolds is from how many holds of a kind on they are told in one line.
@@ -530,6 +524,9 @@ func (l *loop) logProblems(v *view) {
 			text = "reconcile: ignored: " + file + ": " + problem
 		}
 		say(text, func(t string) { l.log.Warn(t, "file", file) })
+	}
+	for _, e := range v.withheld {
+		say("reconcile: left out: "+e.Report(), func(t string) { l.log.Warn(t, "file", e.File, "section", e.Section) })
 	}
 	for _, note := range v.notes {
 		say("reconcile: "+note, func(t string) { l.log.Warn(t) })

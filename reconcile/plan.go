@@ -31,6 +31,9 @@ type Policy struct {
 	// Explicit: a person asked. Then what a person stopped is started again if
 	// its definition differs, as Supervisor does.
 	Explicit bool
+	// Kept are groups of which nothing can be said now: one that is active stays as it
+	// is, one that is not stays away.
+	Kept []string
 	// PendingStarts are processes that an earlier update stopped and did not start again.
 	PendingStarts map[ProcessKey]bool
 }
@@ -69,6 +72,12 @@ func Plan(active []Active, desired []spec.Group, p Policy) []Step {
 			continue
 		}
 		a := standing[g.Name]
+		if slices.Contains(p.Kept, g.Name) {
+			if a == nil {
+				continue
+			}
+			g = a.Group
+		}
 		if a == nil {
 			added = append(added, addition(g))
 			continue

@@ -104,7 +104,11 @@ func (l *loop) round() {
 	u.rounds++
 	active := l.target.Groups()
 	l.pending.prune(active)
-	l.carryOut(Plan(active, u.config.Groups, Policy{Only: u.names, Explicit: u.explicit, PendingStarts: l.pending}))
+	p := Policy{Only: u.names, Explicit: u.explicit, Kept: u.config.Kept, PendingStarts: l.pending}
+	if u.first {
+		p.Kept = nil // they were in force when the last daemon ended
+	}
+	l.carryOut(Plan(active, u.config.Groups, p))
 }
 
 // carryOut carries steps out on a goroutine of its own; the loop waits for it before

@@ -29,8 +29,9 @@ type view struct {
 	bad []*spec.Error // the mistakes that were set aside; all of err where config is nil
 	// holds are directories and files that could not be seen and are taken for
 	// what they were.
-	holds []hold
-	notes []string // warnings about single files
+	holds    []hold
+	notes    []string      // warnings about single files
+	withheld []*spec.Error // programs that are not run for now
 	// untrusted is who else can write a file, by its path.
 	untrusted map[string]string
 	// settings are those of the main file, or of its last good content.
@@ -192,23 +193,46 @@ func (l *look) holdDirectories(now time.Time) {
 func (l *look) read() {
 	v := l.view
 	cfg, err := spec.Load(l.overlay, l.path, l.options)
-	v.config, v.err, v.bad = cfg, err, nil
+	v.config, v.err, v.bad, v.withheld = cfg, err, nil, nil
 	if err == nil {
 		v.settings = cfg.Reconcile
 		return
 	}
-	cfg, bad, err := spec.LoadIsolated(l.overlay, l.path, l.options, func(file string) ([]byte, bool) {
-		k, ok := l.good.files[file]
-		return k.content, ok
-	})
+	cfg, bad, err := spec.LoadIsolated(l.overlay, l.path, l.options, spec.Earlier{InForce: l.earlier(), Content: l.lastGood})
 	if err != nil {
 		v.bad = mistakes(err)
 		return
 	}
-	v.bad, v.settings = bad, cfg.Reconcile
+	v.bad, v.settings, v.withheld = bad, cfg.Reconcile, cfg.Withheld
 	if !cfg.Reconcile.Strict && cfg.Reconcile.Autoupdate {
 		v.config = cfg
 	}
+}
+
+// lastGood is the last good content of a file.
+func (l *look) lastGood(file string) (content []byte, ok bool) {
+	k, ok := l.good.files[file]
+	return k.content, ok
+}
+
+// earlier is what is in force. At the start that is what the last good contents say,
+// whether the files are still there or not; nil where there are none.
+func (l *look) earlier() *spec.Config {
+	if l.inForce != nil || len(l.good.files) == 0 {
+		return l.inForce
+	}
+	dirs := make(map[string]*directory)
+	for name, k := range l.good.files {
+		dir := path.Dir(name)
+		if dirs[dir] == nil {
+			dirs[dir] = &directory{path: dir, files: make(map[string][]byte)}
+		}
+		dirs[dir].files[path.Base(name)] = k.content
+	}
+	options := l.options
+	options.Cache = nil
+	cfg, _, _ := spec.LoadIsolated(newOverlay(l.host, l.try, l.main, dirs), l.path, options, spec.Earlier{})
+	return cfg
 }
 
 // mistakes lists what is wrong by an error of spec.Load.

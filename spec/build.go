@@ -207,6 +207,7 @@ func (b *builder) groups() {
 		for _, m := range h.members {
 			if m.section == nil {
 				b.add(m.notes)
+				h.group.Processes = append(h.group.Processes, m.kept...)
 				continue
 			}
 			j := jobs[next]
@@ -214,6 +215,7 @@ func (b *builder) groups() {
 			b.add(j.built.notes)
 			h.group.Processes = append(h.group.Processes, j.built.group.Processes...)
 		}
+		h.preferLive()
 		b.cfg.Groups = append(b.cfg.Groups, h.group)
 	}
 	for _, j := range jobs[next:] {
@@ -223,7 +225,12 @@ func (b *builder) groups() {
 	for _, j := range jobs {
 		b.built[j.buildKey] = j.built
 	}
-	slices.SortStableFunc(b.cfg.Groups, func(g, h Group) int {
+	b.cfg.sortGroups()
+}
+
+// sortGroups puts the groups into the order that Groups promises.
+func (c *Config) sortGroups() {
+	slices.SortStableFunc(c.Groups, func(g, h Group) int {
 		return cmp.Or(cmp.Compare(g.Priority, h.Priority), cmp.Compare(g.Name, h.Name))
 	})
 }
@@ -235,10 +242,30 @@ type groupSection struct {
 	members []member
 }
 
+// preferLive leaves out processes of members that are kept as they are in force where
+// another member has one of that name by now.
+func (h *groupSection) preferLive() {
+	kept := make(map[string]bool)
+	for _, m := range h.members {
+		for _, p := range m.kept {
+			kept[p.Origin.Section] = true
+		}
+	}
+	if len(kept) == 0 {
+		return
+	}
+	live := make(map[string]bool)
+	for _, p := range h.group.Processes {
+		live[p.Name] = live[p.Name] || !kept[p.Origin.Section]
+	}
+	h.group.Processes = slices.DeleteFunc(h.group.Processes, func(p Process) bool { return kept[p.Origin.Section] && live[p.Name] })
+}
+
 // plan lists what is to be built, in Supervisor's order: the members of each
 // group, then programs, listeners and fcgi-programs that are in none.
 func (b *builder) plan() (groups []groupSection, jobs []job) {
 	grouped := map[*section]bool{}
+	withheld := b.withheld()
 	jobs = make([]job, 0, len(b.sections))
 	for _, s := range b.sections {
 		if !strings.HasPrefix(s.name, groupPrefix) {
@@ -264,7 +291,15 @@ func (b *builder) plan() (groups []groupSection, jobs []job) {
 		{fastCGIPrefix, b.fastCGIGroup},
 	} {
 		for _, s := range b.sections {
-			if strings.HasPrefix(s.name, kind.prefix) && !grouped[s] {
+			if !strings.HasPrefix(s.name, kind.prefix) || grouped[s] {
+				continue
+			}
+			if by := withheld[s.name]; by != "" {
+				b.load.withheld = append(b.load.withheld, &Error{
+					File: s.from.shown, Line: s.origin.Line, Section: s.name,
+					Text: "it is not run as a group of its own: it is a member of [" + by + "], which cannot be used now",
+				})
+			} else {
 				jobs = append(jobs, job{buildKey{section: s}, kind.make, nil})
 			}
 		}
@@ -315,6 +350,9 @@ func (b *builder) assignGroups() {
 		index[f.Path] = i
 	}
 	note := func(s *section, group string) {
+		if s == nil {
+			return // of a member that is kept as it is in force
+		}
 		for _, p := range s.parts {
 			i, ok := index[p.from.path]
 			if !ok {

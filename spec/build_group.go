@@ -221,8 +221,9 @@ func (s *Socket) parse(address string) (wrong string) {
 
 // member is what a [group:x] names: a section, or what is wrong with the name.
 type member struct {
-	section *section // nil if something is wrong
+	section *section // nil if something is wrong, or it is not there
 	fastCGI bool
+	kept    []Process // if its file was left out: as they are in force
 	notes   notes
 }
 
@@ -246,7 +247,11 @@ func (b *builder) groupSection(r *reader) groupSection {
 			continue
 		}
 		seen = append(seen, name)
-		if m := b.member(r, name); m.section != nil || len(m.notes.errs) > 0 {
+		m := b.member(r, name)
+		if m.section == nil {
+			m.kept = b.inForce(h.group.Name, name)
+		}
+		if m.section != nil || len(m.kept) > 0 || len(m.notes.errs) > 0 {
 			h.members = append(h.members, m)
 		}
 	}
@@ -270,6 +275,45 @@ func (b *builder) member(r *reader, name string) member {
 			b.unknownMemberHint(name))
 	}
 	return member{notes: r.take()}
+}
+
+// inForce are the processes that a group has in force of a program whose file was left
+// out.
+func (b *builder) inForce(group, program string) (list []Process) {
+	if b.load.inForce == nil || !b.load.absent[program] {
+		return nil
+	}
+	for _, g := range b.load.inForce.Groups {
+		if g.Name != group || g.Kind != KindGroup {
+			continue
+		}
+		for _, p := range g.Processes {
+			if p.Origin.Section == programPrefix+program || p.Origin.Section == fastCGIPrefix+program {
+				list = append(list, p)
+			}
+		}
+	}
+	return list
+}
+
+// withheld are the sections of programs that groups in files left out name, and the
+// section of such a group. They do not become groups of their own: what they are
+// depends on that file.
+func (b *builder) withheld() map[string]string {
+	list := make(map[string]string)
+	for _, from := range b.load.aside {
+		for i := range from.doc.Sections {
+			s := &from.doc.Sections[i]
+			if !strings.HasPrefix(s.Name, groupPrefix) {
+				continue
+			}
+			text, _ := b.reader(mergeParts([]part{{s, from}}, b.byName[defaultSection], nil)).text("programs")
+			for _, name := range strings.Split(text, ",") {
+				list[programPrefix+value.Strip(name)], list[fastCGIPrefix+value.Strip(name)] = s.Name, s.Name
+			}
+		}
+	}
+	return list
 }
 
 // repeated notes that a group names a program twice. Supervisor says nothing

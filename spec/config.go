@@ -40,9 +40,15 @@ type Config struct {
 	Unreadable []string
 
 	// LeftOut are the files that LoadIsolated left out because neither their
-	// content nor an earlier one can be used. What they defined is unknown, not
-	// removed.
-	LeftOut []string
+	// content nor an earlier one can be used, with all sections that they are known
+	// to have or to have had. What they defined is unknown, not removed.
+	LeftOut []File
+	// Kept are the groups that LoadIsolated has taken over as they are in force,
+	// since no file that can be used defines them: names, in no order.
+	Kept []string
+	// Withheld are the programs that would be groups of their own if a group in one
+	// of LeftOut did not name them, each with its place and that group.
+	Withheld []*Error
 
 	// Advice are our own warnings, each with its place in the files: unknown
 	// keys, sections that look like a mistake, values cut by a comment. They are
@@ -56,6 +62,17 @@ type File struct {
 	Hash [32]byte // SHA-256 of the content
 	// Groups are the names of the groups that the file defines or adds to.
 	Groups []string
+	// Sections are those in it that define programs, groups and listeners.
+	Sections []FileSection
+	// Replaced: LoadIsolated has taken its last good content.
+	Replaced bool
+}
+
+// FileSection is a section as one file has it: equal if the name and all that the
+// file says below its headers are.
+type FileSection struct {
+	Name  string
+	Print uint64
 }
 
 // Daemon is [supervisord] after defaults, before the command line.

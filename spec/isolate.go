@@ -4,32 +4,66 @@ import (
 	"bytes"
 	"errors"
 	"maps"
+	"slices"
 	"strings"
 )
+
+// Earlier is what LoadIsolated falls back on. The zero value is nothing, as at a
+// first start.
+type Earlier struct {
+	// Content is asked for the last good content of a file, by its path.
+	Content func(file string) (content []byte, ok bool)
+	// InForce is what is in force.
+	InForce *Config
+}
+
+func (e *Earlier) content(file string) ([]byte, bool) {
+	if e.Content == nil {
+		return nil, false
+	}
+	return e.Content(file)
+}
+
+// file is what a file that is in force said, whether it could be used then or not.
+func (e *Earlier) file(path string) *File {
+	if e.InForce == nil {
+		return nil
+	}
+	for _, list := range [][]File{e.InForce.Files, e.InForce.LeftOut} {
+		if i := slices.IndexFunc(list, func(f File) bool { return f.Path == path }); i >= 0 {
+			return &list[i]
+		}
+	}
+	return nil
+}
 
 // LoadIsolated is Load with each included file for itself: one that is wrong is
 // replaced by its last good content, or left out if there is none or that is
 // wrong as well, until what is left stands. bad are the mistakes in the files as
 // they are that were set aside so; Config.LeftOut are the files left out.
 //
-// A mistake in the main file, or one that stays whatever is left out, is the
-// error, as of Load. lastGood is asked for files by their path.
+// What is left out stays as it is in force, for nobody knows whether it is gone:
+// the groups, and the processes of members of other groups. A program that only a
+// group in such a file names does not become a group of its own.
 //
-// Source: reconciler.md, on_invalid.
-func LoadIsolated(h Host, path string, o Options, lastGood func(file string) (content []byte, ok bool)) (cfg *Config, bad []*Error, err error) {
+// A mistake in the main file, or one that stays whatever is left out, is the
+// error, as of Load.
+//
+// Source: reconciler.md, on_invalid; When it does not act.
+func LoadIsolated(h Host, path string, o Options, earlier Earlier) (cfg *Config, bad []*Error, err error) {
 	o.Content = maps.Clone(o.Content)
 	if o.Content == nil {
 		o.Content = map[string][]byte{}
 	}
-	iso := isolation{options: o, lastGood: lastGood, replaced: map[string]bool{}, absent: map[string]bool{}}
+	iso := isolation{options: o, earlier: earlier, replaced: map[string]bool{}, absent: map[string]bool{}, sections: map[string][]FileSection{}}
 	for {
 		l := newLoad(h, path, o)
-		l.absent = iso.absent
+		l.absent, l.aside, l.inForce = iso.absent, iso.aside, earlier.InForce
 		cfg, err = l.run()
 		var mistakes *LoadError
 		if !errors.As(err, &mistakes) {
 			if cfg != nil {
-				cfg.LeftOut = iso.leftOut
+				iso.complete(cfg, l)
 			}
 			return cfg, iso.bad, err
 		}
@@ -42,10 +76,11 @@ func LoadIsolated(h Host, path string, o Options, lastGood func(file string) (co
 // isolation is what one LoadIsolated has set aside.
 type isolation struct {
 	options  Options
-	lastGood func(file string) (content []byte, ok bool)
-	replaced map[string]bool // files that have their last good content
-	absent   map[string]bool // names of programs in the files left out
-	leftOut  []string
+	earlier  Earlier
+	replaced map[string]bool          // files that have their last good content
+	absent   map[string]bool          // names of programs in the files left out
+	aside    []*source                // the files left out
+	sections map[string][]FileSection // what was read in them
 	bad      []*Error
 }
 
@@ -74,9 +109,10 @@ func (iso *isolation) setAside(sources []*source, mistakes []*Error) bool {
 
 // replace gives a file its last good content, or leaves it out.
 func (iso *isolation) replace(from *source) {
+	iso.sections[from.path] = append(iso.sections[from.path], from.sections...)
 	if !iso.replaced[from.path] {
 		iso.replaced[from.path] = true
-		if content, ok := iso.lastGood(from.path); ok && !bytes.Equal(content, iso.options.Content[from.path]) {
+		if content, ok := iso.earlier.content(from.path); ok && !bytes.Equal(content, iso.options.Content[from.path]) {
 			iso.options.Content[from.path] = bytes.Clone(content)
 			if iso.options.Content[from.path] == nil {
 				iso.options.Content[from.path] = []byte{}
@@ -85,12 +121,73 @@ func (iso *isolation) replace(from *source) {
 		}
 	}
 	iso.options.Content[from.path] = nil
-	iso.leftOut = append(iso.leftOut, from.path)
+	iso.aside = append(iso.aside, from)
 	for _, s := range from.doc.Sections {
 		for _, prefix := range []string{programPrefix, fastCGIPrefix} {
 			if name, ok := strings.CutPrefix(s.Name, prefix); ok {
 				iso.absent[name] = true
 			}
 		}
+	}
+}
+
+// complete adds to what could be used what was left out, as it is in force.
+func (iso *isolation) complete(cfg *Config, l *load) {
+	for i := range cfg.Files {
+		f := &cfg.Files[i]
+		f.Replaced = iso.replaced[f.Path]
+	}
+	for _, from := range iso.aside {
+		f := File{Path: from.path, Hash: from.hash, Sections: iso.sections[from.path]}
+		if was := iso.earlier.file(from.path); was != nil {
+			f.Sections = append(slices.Clip(f.Sections), was.Sections...)
+		}
+		cfg.LeftOut = append(cfg.LeftOut, f)
+	}
+	cfg.Withheld = l.withheld
+	if iso.earlier.InForce == nil {
+		return
+	}
+	unknown := iso.unknown(cfg)
+	for _, e := range cfg.Withheld {
+		unknown[e.Section] = true
+	}
+	for _, g := range iso.earlier.InForce.Groups {
+		if unknown[g.Origin.Section] {
+			cfg.keep(g)
+		}
+	}
+	cfg.sortGroups()
+}
+
+// unknown are the sections of files left out, unless another file says now what it
+// did not say before: a live definition goes before one that nobody can see.
+func (iso *isolation) unknown(cfg *Config) map[string]bool {
+	unknown := make(map[string]bool)
+	for _, f := range cfg.LeftOut {
+		for _, s := range f.Sections {
+			unknown[s.Name] = true
+		}
+	}
+	for _, f := range cfg.Files {
+		was := iso.earlier.file(f.Path)
+		for _, s := range f.Sections {
+			if unknown[s.Name] && (was == nil || !slices.Contains(was.Sections, s)) {
+				delete(unknown, s.Name)
+			}
+		}
+	}
+	return unknown
+}
+
+// keep has a group be as it is in force, unless another section has its name now.
+func (c *Config) keep(g Group) {
+	i := slices.IndexFunc(c.Groups, func(h Group) bool { return h.Name == g.Name })
+	switch {
+	case i < 0:
+		c.Groups = append(c.Groups, g)
+		c.Kept = append(c.Kept, g.Name)
+	case c.Groups[i].Origin.Section == g.Origin.Section:
+		c.Groups[i] = g
 	}
 }

@@ -108,16 +108,18 @@ func TestLoadIsolated(t *testing.T) {
 			for name, text := range test.files {
 				h.files[name] = text
 			}
-			cfg, bad, err := LoadIsolated(h, "/etc/sv.conf", Options{Cache: &Cache{}}, func(file string) ([]byte, bool) {
+			cfg, bad, err := LoadIsolated(h, "/etc/sv.conf", Options{Cache: &Cache{}}, Earlier{Content: func(file string) ([]byte, bool) {
 				text, ok := test.lastGood[file]
 				return []byte(text), ok
-			})
+			}})
 			if text := messageOf(err); text != test.err {
 				t.Fatalf("error %q, want %q", text, test.err)
 			}
 			var groups, mistakes, leftOut []string
 			if cfg != nil {
-				leftOut = cfg.LeftOut
+				for _, f := range cfg.LeftOut {
+					leftOut = append(leftOut, f.Path)
+				}
 				if len(cfg.Warnings) > 0 {
 					t.Errorf("warnings %q: a pattern whose files are left out matches all the same", cfg.Warnings)
 				}
@@ -130,6 +132,133 @@ func TestLoadIsolated(t *testing.T) {
 			}
 			if diff := cmp.Diff([][]string{test.groups, test.bad, test.leftOut}, [][]string{groups, mistakes, leftOut}); diff != "" {
 				t.Errorf("groups, mistakes, files left out (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestIsolatedKeepsWhatIsInForce: of a file left out the groups stay as they are in
+// force, and so do the processes of members of other groups; but a live definition
+// of the same section goes before them.
+func TestIsolatedKeepsWhatIsInForce(t *testing.T) {
+	const group = "[group:g]\npriority=5\nprograms=a,b\n"
+	program := func(name, command string) string { return "[program:" + name + "]\ncommand=" + command + "\n" }
+	bad := func(name string) string { return program(name, "new") + "user=nobody-at-all\n" }
+	tests := []struct {
+		name           string
+		before, now    map[string]string // by the name in conf.d
+		want           []string          // groups and their commands
+		kept, withheld []string
+	}{
+		{
+			name:   "a group",
+			before: map[string]string{"g": group, "a": program("a", "a"), "b": program("b", "b")},
+			now:    map[string]string{"g": group, "b": program("b", "new")},
+			want:   []string{"g a b"}, kept: []string{"g"}, withheld: []string{"program:b"},
+		},
+		{
+			name: "a group of which nothing is in force",
+			now:  map[string]string{"g": group, "b": program("b", "b"), "c": program("c", "c")},
+			want: []string{"c c"}, withheld: []string{"program:b"},
+		},
+		{
+			name:   "a program that a new group names",
+			before: map[string]string{"b": program("b", "b")},
+			now:    map[string]string{"g": group, "b": program("b", "new")},
+			want:   []string{"b b"}, kept: []string{"b"}, withheld: []string{"program:b"},
+		},
+		{
+			name:   "a member of a group that can be used, in its place",
+			before: map[string]string{"g": group, "a": program("a", "a"), "b": program("b", "b")},
+			now:    map[string]string{"g": group, "a": bad("a"), "b": program("b", "new")},
+			want:   []string{"g a new"},
+		},
+		{
+			name:   "a member is not kept that another one replaces",
+			before: map[string]string{"g": group, "a": program("a", "a"), "b": program("b", "b")},
+			now:    map[string]string{"g": group, "a": bad("a"), "b": program("b", "new") + "process_name=a\n"},
+			want:   []string{"g new"},
+		},
+		{
+			name:   "a member of which the group has gone",
+			before: map[string]string{"g": group, "a": program("a", "a"), "b": program("b", "b")},
+			now:    map[string]string{"a": bad("a"), "b": program("b", "b")},
+			want:   []string{"b b"},
+		},
+		{
+			name:   "a live definition goes before",
+			before: map[string]string{"a": program("a", "a")},
+			now:    map[string]string{"a": bad("a"), "b": program("a", "live")},
+			want:   []string{"a live"},
+		},
+		{
+			name:   "a live group goes before",
+			before: map[string]string{"g": group, "a": program("a", "a"), "b": program("b", "b")},
+			now:    map[string]string{"g": group, "h": "[group:g]\nprograms=b\n", "b": program("b", "b"), "c": bad("c")},
+			want:   []string{"g b"},
+		},
+		{
+			name:   "a live program of its name is a mistake of its own",
+			before: map[string]string{"g": group, "a": program("a", "a"), "b": program("b", "b")},
+			now:    map[string]string{"g": group, "z": program("g", "live"), "b": program("b", "b")},
+			want:   []string{"g a b"}, kept: []string{"g"}, withheld: []string{"program:b"},
+		},
+		{
+			name:   "what adds to a program of another file",
+			before: map[string]string{"a": program("a", "a"), "b": "[program:a]\ncommand=b\n" + program("c", "c")},
+			now:    map[string]string{"a": program("a", "a"), "b": "[program:a]\ncommand=b\n" + bad("c")},
+			want:   []string{"a b", "c c"}, kept: []string{"c"},
+		},
+		{
+			name:   "the file has another name by now",
+			before: map[string]string{"a": program("a", "a")},
+			now:    map[string]string{"b": bad("a")},
+			want:   []string{"a a"}, kept: []string{"a"},
+		},
+		{
+			name:   "a member whose own name is spelled with a variable",
+			before: map[string]string{"g": "[group:g]\nprograms=a,%(ENV_B)s\n", "a": program("a", "a"), "b": program("b", "b")},
+			now:    map[string]string{"g": "[group:g]\nprograms=a,%(ENV_B)s\n", "b": program("b", "b")},
+			want:   []string{"g a b"}, kept: []string{"g"}, withheld: []string{"program:b"},
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			host := func(files map[string]string) *memHost {
+				h := &memHost{cwd: "/", strict: true, env: map[string]string{"B": "b"}, files: map[string]string{"/etc/sv.conf": isolatedMain}}
+				for name, text := range files {
+					h.files["/etc/conf.d/"+name] = text
+				}
+				return h
+			}
+			var earlier Earlier // the last good contents are as bad as what is there
+			if test.before != nil {
+				cfg, err := Load(host(test.before), "/etc/sv.conf", Options{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				earlier.InForce = cfg
+			}
+			for again := range 2 { // what is kept is kept by what is kept
+				cfg, mistakes, err := LoadIsolated(host(test.now), "/etc/sv.conf", Options{Cache: &Cache{}}, earlier)
+				if err != nil || len(mistakes) == 0 != (len(cfg.LeftOut) == 0) {
+					t.Fatal(mistakes, err)
+				}
+				var groups, withheld []string
+				for _, g := range cfg.Groups {
+					text := g.Name
+					for _, p := range g.Processes {
+						text += " " + p.Command
+					}
+					groups = append(groups, text)
+				}
+				for _, e := range cfg.Withheld {
+					withheld = append(withheld, e.Section)
+				}
+				if diff := cmp.Diff([][]string{test.want, test.kept, test.withheld}, [][]string{groups, cfg.Kept, withheld}); diff != "" {
+					t.Errorf("look %d: groups, those kept, programs withheld (-want +got):\n%s", again, diff)
+				}
+				earlier.InForce = cfg
 			}
 		})
 	}

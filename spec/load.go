@@ -94,8 +94,12 @@ type load struct {
 	options Options
 	main    string
 	cache   *Cache
-	// absent are names of programs in files that were left out.
-	absent map[string]bool
+	// absent are names of programs in files that were left out, aside those files, and
+	// inForce what is in force; withheld becomes Config.Withheld. All LoadIsolated's.
+	absent   map[string]bool
+	aside    []*source
+	inForce  *Config
+	withheld []*Error
 
 	cfg      Config
 	sources  []*source    // in the order in which they are read
@@ -361,7 +365,7 @@ func (l *load) take(w *fileToRead) {
 	if !w.from.main && w.from.sameFile(l.sources[0]) {
 		return // it includes itself, and counts once
 	}
-	l.cfg.Files = append(l.cfg.Files, File{Path: w.from.path, Hash: w.from.hash})
+	l.cfg.Files = append(l.cfg.Files, File{Path: w.from.path, Hash: w.from.hash, Sections: w.from.sections})
 }
 
 // maxFileSize bounds included files, in bytes. What is larger, such as a log or an
@@ -414,4 +418,5 @@ func (l *load) read(w *fileToRead) {
 		return
 	}
 	w.from.doc = dialect.Parse(content, keysFor)
+	w.from.sections = fileSections(w.from.doc)
 }

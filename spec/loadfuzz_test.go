@@ -63,7 +63,7 @@ func checkPlaces(t *testing.T, h *memHost, errs []*Error) {
 // falls by itself.
 func checkIsolated(t *testing.T, h *memHost, err error) {
 	t.Helper()
-	cfg, bad, isolatedErr := LoadIsolated(h, "/etc/sv.conf", Options{}, func(string) ([]byte, bool) { return nil, false })
+	cfg, bad, isolatedErr := LoadIsolated(h, "/etc/sv.conf", Options{}, Earlier{})
 	switch {
 	case (cfg == nil) != (isolatedErr != nil):
 		t.Fatalf("configuration %v and error %v", cfg, isolatedErr)

@@ -1,6 +1,8 @@
 package spec
 
 import (
+	"fmt"
+	"hash/fnv"
 	"slices"
 	"strings"
 
@@ -17,8 +19,33 @@ type source struct {
 	// against the machine and nothing is advised.
 	builtin bool
 
-	hash [32]byte
-	doc  *dialect.Document
+	hash     [32]byte
+	doc      *dialect.Document
+	sections []FileSection
+}
+
+// fileSections are the sections of a file that define programs, groups and
+// listeners, each name once.
+func fileSections(doc *dialect.Document) []FileSection {
+	var list []FileSection
+	for i := range doc.Sections {
+		s := &doc.Sections[i]
+		if !hasAnyPrefix(s.Name, programPrefix, listenerPrefix, fastCGIPrefix, groupPrefix) {
+			continue
+		}
+		at := slices.IndexFunc(list, func(f FileSection) bool { return f.Name == s.Name })
+		if at < 0 {
+			at = len(list)
+			list = append(list, FileSection{Name: s.Name})
+		}
+		h := fnv.New64a()
+		fmt.Fprint(h, list[at].Print, s.Damaged)
+		for _, o := range s.Options {
+			fmt.Fprintf(h, "\x00%s\x00%s", o.Name, o.Value)
+		}
+		list[at].Print = h.Sum64()
+	}
+	return list
 }
 
 // sameFile reports whether two sources are of one file: the main file is another
