@@ -270,6 +270,9 @@ func startedIn(t testing.TB, dir, include, settings, setup string, files map[str
 	if !strings.Contains(settings, "settle=") {
 		settings = fmt.Sprintf("settle=%v\n", watchedSettle) + settings
 	}
+	if !strings.Contains(settings, "settle_removals=") {
+		settings = "settle_removals=100ms\n" + settings // what is gone goes soon unless a test says otherwise
+	}
 	config := oracle.Prelude + "[include]\nfiles=" + include + "\n[reconcile]\nstatedir={{.Dir}}/state\n" + settings
 	w := &fixture{t, oracle.StartDaemon(t, oracle.Ours, dir, config)}
 	oracle.WaitFor(t, "the first update", func() bool { return len(history(t, w.Daemon)) > 0 })

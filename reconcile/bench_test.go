@@ -72,7 +72,7 @@ func BenchmarkLook(b *testing.B) {
 				w.write("conf.d/p00000.ini", ini("p00000", fmt.Sprintf("command=/bin/n%d", i)))
 				b.StartTimer()
 				v = start.reader.look(nil, question{good: v.good, dirs: v.dirs, settings: v.settings, inForce: v.config})
-				g.observe(time.Now(), v.config.Groups)
+				g.observe(time.Now(), v.config)
 				if steps := Plan(m.Groups(), v.config.Groups, Policy{}); len(steps) != 1 {
 					b.Fatal(steps)
 				}

@@ -51,7 +51,8 @@
 // # The parts, from the bottom up
 //
 //   - compare.go, plan.go: pure. Plan(active, desired) is the list of steps.
-//   - guard.go: pure. Which of those steps may be taken without a person.
+//   - guard.go, absence.go: pure. Which of those steps may be taken without a person,
+//     and when.
 //   - apply.go: carries steps out, in order, in parallel within one priority.
 //   - view.go, lastgood.go, overlay.go: read the files, with the last good
 //     content in the place of what is bad or out of sight.
@@ -69,6 +70,12 @@
 //     settle everything goes ahead but the files that were written to within the
 //     last one: they keep their last good content, and a new one is nothing yet.
 //     Nothing is removed then: half of a move looks like a removal.
+//   - What a vanished file had is removed when it has been absent for settle_removals,
+//     counted from the first look that missed it. Only for another file that is open
+//     for writing, which may be where it is moved to, does a removal wait longer; and so
+//     does that of a section which is gone from a file that stands. New groups wait
+//     while a removal does. Ten times settle_removals is the limit of each.
+//     What waits counts in max_removals, which is asked once a removal is due.
 //   - Removals within a minute count together against max_removals, in groups or in
 //     processes, whichever is the larger share, and stay held until the files come
 //     back or a person decides. Everything else goes ahead. One group may always go

@@ -28,7 +28,7 @@ func TestRandomEdits(t *testing.T) {
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 3))
 	w := newFixture(t, "settle=150ms\nrescan=0\nmax_removals=100%\n", nil)
-	w.write("main.conf", "[supervisord]\n[include]\nfiles = conf.d/*.ini extra/*.ini\n[reconcile]\nstatedir="+w.root+"/state\nsettle=150ms\nrescan=0\nmax_removals=100%\n")
+	w.write("main.conf", "[supervisord]\n[include]\nfiles = conf.d/*.ini extra/*.ini\n[reconcile]\nstatedir="+w.root+"/state\nsettle=150ms\nsettle_removals=0\nrescan=0\nmax_removals=100%\n")
 	w.sh("mkdir extra")
 	const n = 60
 	type program struct {

@@ -131,7 +131,7 @@ type fixture struct {
 
 // settings of every fixture unless a test says otherwise: quick, and by notices
 // alone.
-const quick = "settle=20ms\nrescan=0\n"
+const quick = "settle=20ms\nsettle_removals=0\nrescan=0\n"
 
 // newFixture makes a fixture from files below root, not yet running. reconcile is
 // the text of [reconcile]; "" is quick.
@@ -157,6 +157,9 @@ func newFixture(t testing.TB, reconcile string, files map[string]string) *fixtur
 
 // main writes the main file.
 func (w *fixture) main(reconcile string) {
+	if !strings.Contains(reconcile, "settle_removals") {
+		reconcile += "settle_removals=0\n" // what is gone goes at once unless a test says otherwise
+	}
 	w.write("main.conf", "[supervisord]\n[include]\nfiles = conf.d/*.ini\n[reconcile]\nstatedir="+w.root+"/state\n"+reconcile)
 }
 

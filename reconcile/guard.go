@@ -55,6 +55,7 @@ type guard struct {
 	changed      map[string]time.Time   // when they were last seen to differ
 	failed       map[string]failure     // steps that went wrong
 	removed      map[string]*spec.Group // taken away by a person although the files have it
+	absent       map[string]absence     // files that are gone, of which groups were seen
 	gone         map[string]departure   // groups that automatic updates removed
 	removalsHeld bool                   // too many removals are held: gone stays as it is
 }
@@ -84,18 +85,19 @@ func newGuard() *guard {
 		earlier: make(map[string][]version), returns: make(map[string][]time.Time),
 		seen: make(map[string]*spec.Group), changed: make(map[string]time.Time),
 		failed: make(map[string]failure), removed: make(map[string]*spec.Group),
-		gone: make(map[string]departure),
+		absent: make(map[string]absence), gone: make(map[string]departure),
 	}
 }
 
 // observe takes the newest desired groups. A definition that differs from the
 // last one ends what was decided about it: a failure is tried again, a person's
-// remove is over.
-func (g *guard) observe(now time.Time, desired []spec.Group) {
+// remove is over. One that is gone with its file differs once it has been removed.
+func (g *guard) observe(now time.Time, cfg *spec.Config) {
 	g.forget(now)
-	there := make(map[string]bool, len(desired))
-	for i := range desired {
-		d := &desired[i]
+	g.miss(now, cfg)
+	there := make(map[string]bool, len(cfg.Groups))
+	for i := range cfg.Groups {
+		d := &cfg.Groups[i]
 		there[d.Name] = true
 		old := g.seen[d.Name]
 		g.seen[d.Name] = d
@@ -109,13 +111,18 @@ func (g *guard) observe(now time.Time, desired []spec.Group) {
 		}
 	}
 	for name, old := range g.seen {
-		if !there[name] {
-			g.leave(now, old)
-			delete(g.seen, name)
-			delete(g.removed, name)
-			g.touch(now, name)
+		if _, gone := g.absent[origin(old)]; !there[name] && !gone {
+			g.lose(now, name)
 		}
 	}
+}
+
+// lose notes that a group is desired no more.
+func (g *guard) lose(now time.Time, name string) {
+	g.leave(now, g.seen[name])
+	delete(g.seen, name)
+	delete(g.removed, name)
+	g.touch(now, name)
 }
 
 func (g *guard) touch(now time.Time, name string) {
@@ -149,6 +156,7 @@ func (g *guard) come(now time.Time, d *spec.Group) {
 type admission struct {
 	steps []Step
 	holds []hold
+	waits []hold // what is not due yet
 	// retryAt is when the answer may be another although nothing changed; zero for
 	// never.
 	retryAt time.Time
@@ -158,28 +166,54 @@ func (v *admission) hold(group, reason string) {
 	v.holds = append(v.holds, hold{Group: group, Reason: reason})
 }
 
+func (v *admission) wait(group, reason, kind string, until time.Time) {
+	v.waits = append(v.waits, hold{Group: group, Reason: reason, kind: kind})
+	v.retry(until)
+}
+
 func (v *admission) retry(at time.Time) {
 	if v.retryAt.IsZero() || at.Before(v.retryAt) {
 		v.retryAt = at
 	}
 }
 
-// admit decides about the plan of an automatic update, where so many groups are
-// active.
-func (g *guard) admit(now time.Time, steps []Step, active []Active, limit spec.Removals) (v admission) {
+// admit decides about the plan of an automatic update, where these groups are active.
+// Removals that wait count among those that may be too many.
+func (g *guard) admit(now time.Time, steps []Step, active []Active, limit spec.Removals, p pause) (v admission) {
 	g.forget(now)
+	waits := make(map[string]bool)
+	due := false
+	for i := range steps {
+		if s := &steps[i]; isRemoval(*s) {
+			reason, until := g.wait(now, s, p)
+			if reason == "" {
+				due = true
+				continue
+			}
+			waits[s.Group] = true
+			v.wait(s.Group, reason, "groups that are gone", until)
+		}
+	}
 	tooMany := g.tooMany(now, steps, active, limit)
-	if tooMany != "" {
+	if tooMany != "" && due {
 		v.holds = append(v.holds, hold{Removals: true, Reason: tooMany})
+		clear(waits)
+		v.waits, v.retryAt = nil, time.Time{}
 	}
 	for i := range steps {
 		s := &steps[i]
+		behind, until := "", time.Time{}
+		if len(waits) > 0 {
+			behind, until = g.waitBehind(now, s, p)
+		}
 		switch f, failed := g.failed[s.Group]; {
-		case tooMany != "" && isRemoval(*s):
+		case waits[s.Group], tooMany != "" && due && isRemoval(*s):
 		case s.Old == nil && g.removed[s.Group] != nil:
 			v.hold(s.Group, "a person removed it: run update or add")
 		case g.flaps(now, s.Group):
 			// Below, with those that just now happen to be as they should.
+		case behind != "":
+			v.wait(s.Group, behind, "new groups behind those that are gone", until)
 		case failed && now.Before(f.next):
 			v.retry(f.next)
 		case now.Before(g.nextUpdate(s.Group)):
@@ -237,6 +271,9 @@ func (g *guard) began(now time.Time, steps []Step) {
 		g.updated[name] = now
 		if steps[i].New == nil {
 			g.gone[name] = departure{now, len(steps[i].Old.Processes)}
+			if g.seen[name] != nil {
+				g.lose(now, name)
+			}
 		}
 	}
 }
@@ -268,7 +305,8 @@ func (g *guard) forget(now time.Time) {
 		}
 		g.earlier[name] = had
 	}
-	maps.DeleteFunc(g.changed, func(name string, at time.Time) bool { return old(at) && !g.flapping[name] })
+	maps.DeleteFunc(g.changed, func(name string, at time.Time) bool { return old(at) && !g.flapping[name] && g.seen[name] == nil })
+	maps.DeleteFunc(g.absent, func(_ string, a absence) bool { return !now.Before(a.forget) })
 }
 
 // userRemoves notes that a person removes a group that the files still have.

@@ -52,6 +52,7 @@ type loop struct {
 	guard        *guard
 	pending      pendingStarts
 	holds        []hold
+	waits        []hold    // what is not due yet
 	drift        []Step    // what would be done, as of the last decision
 	retryAt      time.Time // when to decide again; zero for never
 	timer        *time.Timer
@@ -357,7 +358,7 @@ func (l *loop) setView(v *view) {
 		return
 	}
 	l.inForce = v.config
-	l.guard.observe(time.Now(), v.config.Groups)
+	l.guard.observe(time.Now(), v.config)
 }
 
 // watchFor has the watcher watch what a view depends on, and sets the time at
@@ -407,18 +408,22 @@ func (l *loop) decide() []Step {
 	switch {
 	case !l.automatic() || l.view.config == nil:
 	case l.view.seq < l.minSeq:
+		v.waits = l.waits // until it is known better
 		if at := now.Add(l.view.settings.Settle); l.rereadAt.IsZero() || at.Before(l.rereadAt) {
 			l.rereadAt = at
 		}
 	default:
 		l.setCandidate(l.view)
-		v = l.guard.admit(now, steps, active, l.view.settings.MaxRemovals)
+		v = l.guard.admit(now, steps, active, l.view.settings.MaxRemovals, pause{l.view.settings.SettleRemovals, l.view.beingWritten(now)})
 		l.retryAt = v.retryAt
 	}
-	old := l.holds
-	l.holds = append(holds, v.holds...)
+	old, waited := l.holds, l.waits
+	l.holds, l.waits = append(holds, v.holds...), v.waits
 	l.setPhase()
 	l.reportHolds(old)
+	for _, w := range gather(difference(l.waits, waited)) {
+		l.log.Info("reconcile: waiting: "+w.describe(), "group", w.Group)
+	}
 	return v.steps
 }
 
@@ -497,6 +502,8 @@ func (l *loop) setPhase() {
 		phase, reason = Invalid, fmt.Sprint(l.view.err)
 	case len(l.drift) > 0 && !l.automatic():
 		phase, reason = Pending, plural(len(l.drift), "group")+" would change: autoupdate is off"
+	case len(l.waits) > 0:
+		phase, reason = Pending, l.waits[0].describe()
 	case len(l.drift) > 0:
 		phase, reason = Pending, plural(len(l.drift), "group")+" will change"
 	}

@@ -92,7 +92,7 @@ func TestFailedRemovalCountsOnce(t *testing.T) {
 	steps = Plan(active, []spec.Group{*active[0].Group, *active[1].Group}, Policy{})
 	now := time.Now()
 	limit := spec.Removals{N: 50, Percent: true}
-	if v := g.admit(now, steps, active, limit); len(v.steps) != 2 {
+	if v := g.admit(now, steps, active, limit, pause{}); len(v.steps) != 2 {
 		t.Fatal(v)
 	}
 	g.began(now, steps)
@@ -100,7 +100,7 @@ func TestFailedRemovalCountsOnce(t *testing.T) {
 	g.fails(now, "d", "cannot be stopped")
 	active = []Active{active[0], active[1], active[3]}
 	now = now.Add(2 * time.Second)
-	v := g.admit(now, Plan(active, []spec.Group{*active[0].Group, *active[1].Group}, Policy{}), active, limit)
+	v := g.admit(now, Plan(active, []spec.Group{*active[0].Group, *active[1].Group}, Policy{}), active, limit, pause{})
 	if len(v.holds) > 0 {
 		t.Errorf("2 of 4 may go, one of them is tried again: %v", v.holds)
 	}
@@ -188,7 +188,7 @@ func TestGuardForgets(t *testing.T) {
 	for i := range 5_000 {
 		p := program("a", stopwait(i))
 		now = now.Add(time.Minute)
-		g.observe(now, []spec.Group{p})
+		g.observe(now, &spec.Config{Groups: []spec.Group{p}})
 	}
 	if n := len(g.earlier["a"]); n > 100 {
 		t.Errorf("%d definitions of the last minute", n)

@@ -411,7 +411,7 @@ func TestRemovalsProperty(t *testing.T) {
 		m := newModel()
 		m.update(old, Policy{})
 		steps := Plan(m.Groups(), new, Policy{})
-		v := newGuard().admit(now, steps, m.Groups(), limit)
+		v := newGuard().admit(now, steps, m.Groups(), limit, pause{})
 		if held := slices.ContainsFunc(v.holds, func(h hold) bool { return h.Removals }); held != much(goes) {
 			t.Fatalf("seed %d: %+v of %+v with max_removals=%s: held %v", seed, goes, all, removalsText(limit), held)
 		}
@@ -426,7 +426,7 @@ func TestRemovalsProperty(t *testing.T) {
 		for i, name := range names {
 			rest := slices.DeleteFunc(slices.Clone(old), func(g spec.Group) bool { return slices.Contains(names[:i+1], g.Name) })
 			steps := Plan(m.Groups(), rest, Policy{})
-			if v := g.admit(now, steps, m.Groups(), limit); len(v.steps) == 0 {
+			if v := g.admit(now, steps, m.Groups(), limit, pause{}); len(v.steps) == 0 {
 				break
 			}
 			g.began(now, steps)

@@ -15,6 +15,7 @@ type snapshot struct {
 	candidate *spec.Config
 	automatic bool
 	holds     []hold
+	waits     []hold
 	drift     []Step
 	gen       int
 	history   []Entry // oldest first
@@ -27,7 +28,7 @@ type snapshot struct {
 func (l *loop) publish() {
 	l.published.Store(&snapshot{
 		view: l.view, inForce: l.inForce, candidate: l.candidate, automatic: l.automatic(),
-		holds: l.holds, drift: l.drift, gen: l.gen, history: l.history,
+		holds: l.holds, waits: l.waits, drift: l.drift, gen: l.gen, history: l.history,
 		phase: l.phase, reason: l.reason, since: l.since,
 	})
 }
@@ -103,6 +104,9 @@ func (r *Reconciler) Files() []FileState {
 			if h, ok := holdFor(s.holds, step); ok {
 				f.State, f.Reason = FileHeld, h.Reason
 				break
+			}
+			if w, ok := holdFor(s.waits, step); ok {
+				f.Reason = w.Reason
 			}
 		}
 	}

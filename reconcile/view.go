@@ -144,7 +144,7 @@ func (l *look) run() *view {
 	if l.keepBusy() {
 		l.read()
 	}
-	if l.keepOpen(time.Now()) {
+	for i := 0; i < openTries && l.keepOpen(time.Now()); i++ {
 		l.read()
 	}
 	if l.keepUnreadable() {
@@ -286,7 +286,8 @@ const openLimit = 30 * time.Second
 
 // keepOpen puts the last good content in the place of changed files that somebody
 // has open for writing, until they are closed; one that has none is left out. A
-// person does not wait, and neither does the start. It reports whether there were any.
+// person does not wait, and neither does the start. It reports whether to read again:
+// there were any, or one was closed between its reading and now.
 func (l *look) keepOpen(now time.Time) bool {
 	v := l.view
 	if l.explicit || l.inForce == nil {
@@ -303,13 +304,16 @@ func (l *look) keepOpen(now time.Time) bool {
 			}
 		}
 	}
-	v.open = make(map[string]time.Time)
+	if v.open == nil {
+		v.open = make(map[string]time.Time)
+	}
 	again := false
 	for _, name := range names {
 		if _, done := l.options.Content[name]; done {
 			continue
 		}
 		if open, err := hang.Call(l.try, l.overlay.root(name), func() (bool, error) { return openForWriting(name), nil }); err != nil || !open {
+			again = again || l.changedSince(name)
 			continue
 		}
 		since, waiting := l.open[name]
@@ -329,6 +333,30 @@ func (l *look) keepOpen(now time.Time) bool {
 		again = true
 	}
 	return again
+}
+
+// openTries is how often a look reads files again that somebody is writing.
+const openTries = 3
+
+// changedSince reports whether a file says something else than when it was read.
+func (l *look) changedSince(name string) bool {
+	was, ok := l.overlay.read[name]
+	if !ok {
+		return false
+	}
+	is, err := l.overlay.readFile(name)
+	return err == nil && !bytes.Equal(was, is)
+}
+
+// beingWritten is a file that is not read because somebody has it open for writing; ""
+// for none.
+func (v *view) beingWritten(now time.Time) string {
+	for _, name := range slices.Sorted(maps.Keys(v.open)) {
+		if now.Sub(v.open[name]) < openLimit {
+			return name
+		}
+	}
+	return ""
 }
 
 // openLook is how often at the most it is seen whether such a file is closed.

@@ -117,7 +117,7 @@ func TestWriters(t *testing.T) {
 			}
 			w := newFixture(t, "", files)
 			// The settle time is for commands of several writes on a busy machine.
-			w.write("main.conf", "[supervisord]\n[include]\nfiles = conf.d/*.ini conf2/*.ini\n[reconcile]\nstatedir="+w.root+"/state\nsettle=400ms\nrescan=0\nmax_removals=100%\n")
+			w.write("main.conf", "[supervisord]\n[include]\nfiles = conf.d/*.ini conf2/*.ini\n[reconcile]\nstatedir="+w.root+"/state\nsettle=400ms\nsettle_removals=0\nrescan=0\nmax_removals=100%\n")
 			if r.setup != "" {
 				w.sh(r.setup)
 			}

@@ -10,11 +10,12 @@ import (
 // Source: reconciler.md, Configuration.
 func defaultReconcile() Reconcile {
 	return Reconcile{
-		Autoupdate:  true,
-		Settle:      300 * time.Millisecond,
-		Rescan:      10 * time.Second,
-		MaxRemovals: Removals{N: 50, Percent: true},
-		Permissions: "warn",
+		Autoupdate:     true,
+		Settle:         300 * time.Millisecond,
+		SettleRemovals: 3 * time.Second,
+		Rescan:         10 * time.Second,
+		MaxRemovals:    Removals{N: 50, Percent: true},
+		Permissions:    "warn",
 	}
 }
 
@@ -23,6 +24,7 @@ func (b *builder) reconcile(r *reader) Reconcile {
 	c := defaultReconcile()
 	c.Autoupdate = get(r, "autoupdate", c.Autoupdate, asBool)
 	c.Settle = get(r, "settle", c.Settle, asDuration)
+	c.SettleRemovals = get(r, "settle_removals", c.SettleRemovals, asDuration)
 	c.Rescan = get(r, "rescan", c.Rescan, asDuration)
 	c.Strict = get(r, "on_invalid", "isolate", oneOf("on_invalid", "isolate", "strict")) == "strict"
 	if e := r.section.find("max_removals"); e != nil {

@@ -257,13 +257,16 @@ type Origin struct {
 //
 // Source: reconciler.md, Configuration.
 type Reconcile struct {
-	Autoupdate  bool          // default true
-	Settle      time.Duration // default 300ms
-	Rescan      time.Duration // default 10s; 0 trusts notices alone
-	Strict      bool          // on_invalid=strict; default isolate
-	MaxRemovals Removals      // default 50%
-	Permissions string        // warn, enforce or ignore; default warn
-	StateDir    string        // "" is the default place
+	Autoupdate bool          // default true
+	Settle     time.Duration // default 300ms
+	// SettleRemovals is how long a file must be absent before it is taken for deleted;
+	// default 3s.
+	SettleRemovals time.Duration
+	Rescan         time.Duration // default 10s; 0 trusts notices alone
+	Strict         bool          // on_invalid=strict; default isolate
+	MaxRemovals    Removals      // default 50%
+	Permissions    string        // warn, enforce or ignore; default warn
+	StateDir       string        // "" is the default place
 }
 
 // The typed values of which a Config is made; package value reads them.

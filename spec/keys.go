@@ -33,7 +33,7 @@ var (
 	groupKeys     = []string{"programs", "priority"}
 	includeKeys   = []string{"files"}
 	reconcileKeys = []string{
-		"autoupdate", "settle", "rescan", "on_invalid", "max_removals", "permissions", "statedir",
+		"autoupdate", "settle", "settle_removals", "rescan", "on_invalid", "max_removals", "permissions", "statedir",
 	}
 )
 

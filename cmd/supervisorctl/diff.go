@@ -49,7 +49,7 @@ func (c *call) diff(ctx context.Context) error {
 	if len(differences) > 0 {
 		c.say("%s", summary(differences))
 	}
-	c.sayInvalid(ctx)
+	c.sayTrouble(ctx)
 	return nil
 }
 

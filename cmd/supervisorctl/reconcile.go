@@ -25,18 +25,36 @@ func (c *call) needsReconcile(err error) error {
 	return nil
 }
 
-// invalidFiles asks which files cannot be used. It says nothing of a server that
-// cannot tell, nor waits long for one that is busy: the answer is only good to
-// know.
-func (s *session) invalidFiles(ctx context.Context) []client.File {
+// troubledFiles asks which files cannot be used, and which wait before what they say,
+// or their absence, counts. It says nothing of a server that cannot tell, nor waits long
+// for one that is busy: the answer is only good to know.
+func (s *session) troubledFiles(ctx context.Context) (invalid, pending int) {
 	ctx, cancel := context.WithTimeout(ctx, asideLimit)
 	defer cancel()
 	c, err := s.connect()
 	if err != nil {
-		return nil
+		return 0, 0
 	}
 	files, _ := c.Files(ctx)
-	return slices.DeleteFunc(files, func(f client.File) bool { return f.State != "invalid" })
+	directories := directoriesOf(files)
+	for _, f := range files {
+		switch {
+		case f.State == "invalid":
+			invalid++
+		case f.State == "pending" && !directories[f.Path] && f.Reason != "" && len(f.Programs) > 0:
+			pending++
+		}
+	}
+	return invalid, pending
+}
+
+// directoriesOf are the paths that other files are in.
+func directoriesOf(files []client.File) map[string]bool {
+	directories := map[string]bool{}
+	for _, f := range files {
+		directories[filepath.Dir(f.Path)] = true
+	}
+	return directories
 }
 
 // asideLimit is how long a question may take whose answer nobody asked for.
@@ -78,10 +96,7 @@ var fileStates = []string{"invalid", "held", "pending", "ignored"}
 // fileRows is a table of files: problems first, then what is in force but has
 // warnings, then the rest, directories last.
 func fileRows(files []client.File) []tableRow {
-	directories := map[string]bool{}
-	for _, f := range files {
-		directories[filepath.Dir(f.Path)] = true
-	}
+	directories := directoriesOf(files)
 	rank := func(f client.File) int {
 		at := slices.Index(fileStates, f.State)
 		switch {

@@ -56,7 +56,7 @@ func (c *call) status(ctx context.Context) error {
 		c.say("%s", counts)
 	}
 	if everything {
-		c.sayInvalid(ctx)
+		c.sayTrouble(ctx)
 	}
 	return nil
 }
@@ -95,19 +95,24 @@ func isProblem(info client.ProcessInfo, exitCodes []int) bool {
 	return false
 }
 
-// sayInvalid tells a person of files that cannot be used.
-func (c *call) sayInvalid(ctx context.Context) {
-	files, command := c.invalidFiles(ctx), "supervisorctl files"
+// sayTrouble tells a person of files that cannot be used, and of those that wait.
+func (c *call) sayTrouble(ctx context.Context) {
+	command := "supervisorctl files"
 	if c.settings.interactive {
 		command = "files"
 	}
-	switch len(files) {
-	case 0:
-	case 1:
-		c.say("1 file is invalid: %s", command)
-	default:
-		c.say("%d files are invalid: %s", len(files), command)
+	tell := func(n int, state string) {
+		switch n {
+		case 0:
+		case 1:
+			c.say("1 file is %s: %s", state, command)
+		default:
+			c.say("%d files are %s: %s", n, state, command)
+		}
 	}
+	invalid, pending := c.troubledFiles(ctx)
+	tell(invalid, "invalid")
+	tell(pending, "pending")
 }
 
 // without takes an option that stands alone out of words.
