@@ -14,8 +14,9 @@ import (
 // reportDeaths is how often the log says what a shutdown waits for.
 const reportDeaths = 3 * time.Second
 
-// listenerGrace is how long listeners may take, before they are stopped, for the
-// events of those that were stopped before them.
+// listenerGrace is how long the listeners of all pools together may take, before they
+// are stopped, for the events of those that were stopped before them. Once those that
+// are stuck have used it up, those that are not have as much again.
 const listenerGrace = time.Second
 
 const (
@@ -40,7 +41,9 @@ type shutdown struct {
 	left           []*process // its members that may not be down yet
 	over           bool
 	nextReport     time.Time
-	listenersUntil time.Time // until when listeners may take the events of what has ended
+	listenersUntil time.Time // until when the pool whose turn it is may take the events of what has ended
+	listenersLeft  time.Duration
+	listenersStuck bool // listenerGrace was used up once
 
 	patience time.Duration // what is left of endPatience
 	spent    time.Time     // up to when it has been spent, where idle is not zero
@@ -83,7 +86,7 @@ func (s *Supervisor) beginShutdown(m state.Mood) {
 	close(s.stopping)
 	s.emit(event.SupervisorStopping())
 	s.shutdown.groups = s.ordered()
-	s.shutdown.patience = endPatience
+	s.shutdown.patience, s.shutdown.listenersLeft = endPatience, listenerGrace
 	s.launchQueue = nil
 	for _, g := range s.groups {
 		for _, p := range g.procs {
@@ -245,26 +248,40 @@ func (s *Supervisor) abandon(p *process) {
 	}
 }
 
-// listenersBusy reports whether a pool still has events for its listeners, or waits
-// for the result of one.
+// listenersBusy reports whether the end has to wait for a pool that still has events
+// for its listeners, or waits for the result of one.
 func (s *Supervisor) listenersBusy(g *group) bool {
 	h, now := &s.shutdown, time.Now()
-	busy := func(p *process) bool {
+	busy := g.pool != nil && !s.givenUp() && slices.ContainsFunc(g.procs, func(p *process) bool {
 		return p.machine.State == state.Running &&
 			(g.pool.Waiting() > 0 || g.pool.Listener(p.rank).State == state.Busy)
-	}
-	if g.pool == nil || s.givenUp() || !slices.ContainsFunc(g.procs, busy) {
-		h.listenersUntil = time.Time{}
-		return false
-	}
-	if h.listenersUntil.IsZero() {
-		h.listenersUntil = now.Add(listenerGrace)
-	}
-	if now.Before(h.listenersUntil) {
+	})
+	switch waiting := !h.listenersUntil.IsZero(); {
+	case busy && !waiting && h.listenersLeft > 0 && !(h.listenersStuck && g.stuck(now)):
+		h.listenersUntil = now.Add(h.listenersLeft)
 		return true
+	case busy && waiting && now.Before(h.listenersUntil):
+		return true
+	case waiting:
+		h.listenersLeft = max(0, h.listenersUntil.Sub(now))
+		h.listenersUntil = time.Time{}
+		if h.listenersLeft == 0 && !h.listenersStuck {
+			h.listenersLeft, h.listenersStuck = listenerGrace, true
+		}
 	}
-	h.listenersUntil = time.Time{}
 	return false
+}
+
+// stuck reports whether a pool has no listener that works: each has been with one
+// event for a good part of listenerGrace, or takes none.
+func (g *group) stuck(now time.Time) bool {
+	return !slices.ContainsFunc(g.procs, func(p *process) bool {
+		if p.machine.State != state.Running {
+			return false
+		}
+		l := g.pool.Listener(p.rank)
+		return l.State == state.Ready || l.State == state.Busy && now.Sub(l.Since) < listenerGrace/2
+	})
 }
 
 // down reports whether a process is stopped, with everything that it left behind
