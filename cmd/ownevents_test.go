@@ -9,25 +9,28 @@ import (
 )
 
 // The function of the package supervisor_stdout is built in: what the listener
-// answers is printed on the daemon's standard output.
+// answers is printed on the daemon's standard output, and after an event that ends in
+// a newline an empty line of that process.
 func TestPrintingListener(t *testing.T) {
 	t.Parallel()
 	s := startScripted(t, oracle.Ours, "[eventlistener:stdout]\ncommand={{.Self}} echo\nevents=PROCESS_LOG\nbuffer_size=100\n"+
 		"result_handler=supervisor_stdout:event_handler\nstartsecs=0\n"+
-		says("read go; echo one; echo two; read go; echo grün >&2; exec cat", "stdout_events_enabled=true", "stderr_events_enabled=true"))
+		says("read go; printf 'one\ntwo\n'; read go; printf three; read go; echo grün >&2; exec cat", "stdout_events_enabled=true", "stderr_events_enabled=true"))
 	s.until("stdout", "RUNNING")
 	s.until("p", "RUNNING")
 	s.call("sendProcessStdin", "p", "go\n")
-	s.wait("the second line", func() bool { return strings.Contains(s.Stdout(), "p stdout | two\n") })
+	s.wait("the second line", func() bool { return strings.Contains(s.Stdout(), "p stdout | two\np stdout | \n") })
 	s.call("sendProcessStdin", "p", "go\n")
-	s.wait("the last line", func() bool { return strings.Contains(s.Stdout(), "p stderr | grün\n") })
+	s.wait("what has no newline", func() bool { return strings.Contains(s.Stdout(), "p stdout | three\n") })
+	s.call("sendProcessStdin", "p", "go\n")
+	s.wait("the last line", func() bool { return strings.Contains(s.Stdout(), "p stderr | grün\np stderr | \n") })
 	var got []string
 	for line := range strings.Lines(s.Stdout()) {
 		if strings.HasPrefix(line, "p ") {
-			got = append(got, strings.TrimSpace(line))
+			got = append(got, strings.TrimSuffix(line, "\n"))
 		}
 	}
-	if got, want := strings.Join(got, ", "), "p stdout | one, p stdout | two, p stderr | grün"; got != want {
+	if got, want := strings.Join(got, ", "), "p stdout | one, p stdout | two, p stdout | , p stdout | three, p stderr | grün, p stderr | "; got != want {
 		t.Errorf("printed %s, want %s", got, want)
 	}
 }

@@ -201,14 +201,15 @@ func parseInt(b []byte) (int64, bool) {
 }
 
 // prefixLines is what HandlePrint prints for a result: its first line has
-// processname: and channel:, and each of the others is prefixLines with the two in
-// front. ok is false for a result of any other shape.
+// processname: and channel:, and each of the others is printed with the two in
+// front. As in the package, what comes after the last newline is a line too, and
+// when nothing does, an empty one. ok is false for a result of any other shape.
 func prefixLines(body []byte) (text []byte, ok bool) {
 	head, data, found := strings.Cut(string(body), "\n")
 	if !found {
 		return nil, false
 	}
-	var process, channel string
+	var process, channel *string
 	for _, field := range strings.Fields(head) {
 		key, value, found := strings.Cut(field, ":")
 		if !found || strings.Contains(value, ":") {
@@ -216,17 +217,17 @@ func prefixLines(body []byte) (text []byte, ok bool) {
 		}
 		switch key {
 		case "processname":
-			process = value
+			process = &value
 		case "channel":
-			channel = value
+			channel = &value
 		}
 	}
-	if process == "" || channel == "" {
+	if process == nil || channel == nil {
 		return nil, false
 	}
 	var b strings.Builder
-	for line := range strings.Lines(data) {
-		b.WriteString(process + " " + channel + " | " + strings.TrimSuffix(line, "\n") + "\n")
+	for line := range strings.SplitSeq(data, "\n") {
+		b.WriteString(*process + " " + *channel + " | " + line + "\n")
 	}
 	return []byte(b.String()), true
 }

@@ -131,10 +131,15 @@ func TestPrinted(t *testing.T) {
 		in, want string
 		ok       bool
 	}{
-		{"processname:x groupname:g pid:1 channel:stdout\none\ntwo\n", "x stdout | one\nx stdout | two\n", true},
+		{"processname:x groupname:g pid:1 channel:stdout\none\ntwo\n", "x stdout | one\nx stdout | two\nx stdout | \n", true},
 		{"processname:x channel:stderr\nno newline", "x stderr | no newline\n", true},
-		{"processname:x channel:stdout\n\n", "x stdout | \n", true},
-		{"processname:x channel:stdout\n", "", true},
+		{"processname:x channel:stderr\none\nno newline", "x stderr | one\nx stderr | no newline\n", true},
+		{"processname:x channel:stdout\n\n", "x stdout | \nx stdout | \n", true},
+		{"processname:x channel:stdout\none\n\n", "x stdout | one\nx stdout | \nx stdout | \n", true},
+		{"processname:x channel:stdout\none\r\n", "x stdout | one\r\nx stdout | \n", true},
+		{"processname:x channel:stdout\n", "x stdout | \n", true},
+		{"processname: channel:stdout\nc", " stdout | c\n", true},
+		{"processname:x processname:y channel:stdout\nc", "y stdout | c\n", true},
 		{"OK", "", false},
 		{"a b\nc", "", false},
 		{"processname:x\nc", "", false},
