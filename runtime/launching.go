@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"supervisord/runtime/capture"
+	"supervisord/runtime/event"
 	"supervisord/runtime/launch"
 	"supervisord/runtime/logfile"
 	"supervisord/runtime/proc"
@@ -349,9 +350,12 @@ func (s *Supervisor) settings(p *process, ch state.Channel) capture.Settings {
 		set.Protocol, set.CaptureMax, set.Events = true, 0, false
 	}
 	if s.opt.EchoOutput {
-		name := p.def.Name
+		name, show := p.def.Name, event.Text
+		if set.Protocol {
+			show = event.Literal // as the original does, whatever they are
+		}
 		set.Echo = func(ch state.Channel, data []byte) {
-			s.log.Debug("'" + name + "' " + ch.String() + " output:\n" + string(data))
+			s.log.Debug("'" + name + "' " + ch.String() + " output:\n" + show(data))
 		}
 	}
 	return set

@@ -25,15 +25,16 @@ type Settings struct {
 	// CaptureMax turns capture mode on if it is more than 0: how many bytes to
 	// capture between two tags.
 	CaptureMax int64
-	// Strip removes terminal sequences, from everything but FactOutput.
+	// Strip removes terminal sequences, from everything but what Protocol posts and
+	// echoes.
 	Strip bool
 	// Events posts a FactLog for what goes to the log and for what is captured.
 	Events bool
 	// Protocol is for the standard output of event listeners: everything is posted
 	// as FactOutput, as it was read; CaptureMax and Events are ignored.
 	Protocol bool
-	// Echo gets the output for the activity log, nil for nobody. The data is valid
-	// during the call only.
+	// Echo gets the output for the activity log, nil for nobody; with Protocol as it
+	// was read. The data is valid during the call only.
 	Echo func(ch state.Channel, data []byte)
 }
 
@@ -276,6 +277,9 @@ func (s *Stream) chunk(p []byte) {
 	}
 	if s.applied.Protocol {
 		s.tell(Fact{Kind: FactOutput, Data: bytes.Clone(p)})
+		if s.applied.Echo != nil {
+			s.applied.Echo(s.channel, p)
+		}
 	}
 	s.scan.feed(p, s.emit)
 }
@@ -318,7 +322,7 @@ func (s *Stream) take(kind piece, p []byte) {
 	if kind == plain && set.Log != nil {
 		set.Log.Write(p)
 	}
-	if set.Echo != nil {
+	if set.Echo != nil && !set.Protocol {
 		set.Echo(s.channel, p)
 	}
 	if set.Events && !set.Protocol {

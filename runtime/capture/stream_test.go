@@ -142,7 +142,7 @@ func TestStream(t *testing.T) {
 		{"a tag without its end", Settings{CaptureMax: 100, Events: true}, state.Stdout, []string{"a<!--XS"}, "a<!--XS",
 			"stdout astdout <!--XS", []string{"log stdout a", "log stdout <!--XS", "done stdout"}},
 		{"protocol", Settings{Protocol: true, Strip: true, CaptureMax: 100, Events: true}, state.Stdout,
-			[]string{"READY\n", "\x1b[mx" + begin}, "READY\nx" + begin, "stdout READY\nstdout x" + begin,
+			[]string{"READY\n", "\x1b[mx" + begin}, "READY\nx" + begin, "stdout READY\nstdout \x1b[mx" + begin,
 			[]string{"output stdout READY\n", "output stdout \x1b[mx" + begin, "done stdout"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -99,11 +99,7 @@ func withData(t Type, group, name string, pid int, tail string, data []byte) *Ev
 	var head [128]byte
 	b.Write(appendPID(appendProcess(head[:0], group, name), pid))
 	b.WriteString(tail)
-	if utf8.Valid(data) {
-		b.Write(data)
-	} else {
-		b.WriteString(undecodable(data))
-	}
+	b.WriteString(Text(data))
 	return newEvent(t, b.String())
 }
 
@@ -139,19 +135,26 @@ func Reconciled(t Type, generation int64, trigger string, actions int, text stri
 	return newEvent(t, strings.ToValidUTF8(head+text, "\uFFFD"))
 }
 
-// undecodable is what stands for data that is not UTF-8: a note and Python's
-// literal for the bytes. A character cut in two by the end of a read is such data
-// on both sides.
+// Text is what a process wrote as events and the activity log show it: as it is or, where
+// it is no UTF-8, a note and its Literal. A character cut in two by the end of a read
+// is such data on both sides.
 //
 // Source: contract/events.md section 3.
-func undecodable(data []byte) string {
+func Text(data []byte) string {
+	if utf8.Valid(data) {
+		return string(data)
+	}
+	return "Undecodable: " + Literal(data)
+}
+
+// Literal is Python's literal for bytes.
+func Literal(data []byte) string {
 	const hex = "0123456789abcdef"
 	quote := byte('\'')
 	if bytes.IndexByte(data, '\'') >= 0 && bytes.IndexByte(data, '"') < 0 {
 		quote = '"'
 	}
-	b := append(make([]byte, 0, len(data)*2+20), "Undecodable: b"...)
-	b = append(b, quote)
+	b := append(make([]byte, 0, len(data)*2+3), 'b', quote)
 	for _, c := range data {
 		switch {
 		case c == quote || c == '\\':

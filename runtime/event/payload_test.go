@@ -56,7 +56,7 @@ func TestPayloads(t *testing.T) {
 }
 
 // The literals are what Python's repr gives for the bytes.
-func TestUndecodable(t *testing.T) {
+func TestLiteral(t *testing.T) {
 	rows := []struct{ in, want string }{
 		{"\xff", `b'\xff'`},
 		{"a\t\r\n\x00\x1f\x7f\\\xe9", `b'a\t\r\n\x00\x1f\x7f\\\xe9'`},
@@ -65,8 +65,8 @@ func TestUndecodable(t *testing.T) {
 		{"\"\xff", `b'"\xff'`},
 	}
 	for _, r := range rows {
-		if got := undecodable([]byte(r.in)); got != "Undecodable: "+r.want {
-			t.Errorf("undecodable(%q) = %s, want %s", r.in, got, r.want)
+		if got := Literal([]byte(r.in)); got != r.want {
+			t.Errorf("Literal(%q) = %s, want %s", r.in, got, r.want)
 		}
 	}
 }

@@ -267,7 +267,7 @@ func (p *Pool) Output(i int, data []byte, now time.Time) []Effect {
 			p.result(l, t, now)
 			continue
 		case tokenBadResult:
-			p.log(Line{Level: slog.LevelWarn, kind: lineBadResult, name: l.name, detail: shown(t.line)})
+			p.log(Line{Level: slog.LevelWarn, kind: lineBadResult, name: l.name, detail: Text(t.line)})
 		case tokenReady, tokenViolation: // the change of state says it all
 		}
 		p.changed(l, before, now)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"supervisord/runtime/state"
 )
@@ -230,12 +229,4 @@ func prefixLines(body []byte) (text []byte, ok bool) {
 		b.WriteString(*process + " " + *channel + " | " + line + "\n")
 	}
 	return []byte(b.String()), true
-}
-
-// shown is a line of a listener as the activity log shows it.
-func shown(line []byte) string {
-	if utf8.Valid(line) {
-		return string(line)
-	}
-	return undecodable(line)
 }
