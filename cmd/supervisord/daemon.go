@@ -23,7 +23,6 @@ import (
 type daemon struct {
 	argv0 string
 	flags flags
-	host  *host.Host
 	path  string // the main file; "" with --watch
 	// statedir and socket are the default ones of the user who started the daemon,
 	// whoever it becomes.
@@ -76,16 +75,18 @@ func (d *daemon) run() int {
 	return 0
 }
 
-// start reads the configuration for a life. From then on a file of a relative path is
-// known by its whole path, under which the daemon finds it whatever its directory is.
+// start reads the configuration for a life, which has one host name from its first look
+// to its last. From then on a file of a relative path is known by its whole path, under
+// which the daemon finds it whatever its directory is.
 // Differs: the original loses it (contract/reconcile.md section 7).
 func (d *daemon) start() (*reconcile.Start, error) {
-	start, err := reconcile.Startup(d.host, d.path, d.statedir, d.options())
+	h := host.New()
+	start, err := reconcile.Startup(h, d.path, d.statedir, d.options())
 	if err != nil || d.path == "" || filepath.IsAbs(d.path) {
 		return start, err
 	}
-	d.path = filepath.Join(d.host.Getwd(), d.path)
-	return reconcile.Startup(d.host, d.path, d.statedir, d.options())
+	d.path = filepath.Join(h.Getwd(), d.path)
+	return reconcile.Startup(h, d.path, d.statedir, d.options())
 }
 
 // fail says why there is no life, or no further one, and returns the exit status.

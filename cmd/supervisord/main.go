@@ -43,7 +43,7 @@ func run(argv []string) int {
 		fmt.Println(version)
 		return 0
 	}
-	d := &daemon{argv0: argv0, flags: f, host: h, ready: ready, cache: new(spec.Cache),
+	d := &daemon{argv0: argv0, flags: f, ready: ready, cache: new(spec.Cache),
 		statedir: reconcile.DefaultStateDir(os.Geteuid(), os.Getenv), socket: host.DefaultSocket()}
 	if d.path, err = d.find(); err != nil {
 		return usageError(argv0, err)

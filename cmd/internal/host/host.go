@@ -1,11 +1,13 @@
 // Package host is spec.Host on the real machine: its files, its accounts, its
-// environment. Nothing it answers is older than the question, except that an
-// account is looked up once for as long as the account files stay as they are.
+// environment. Nothing it answers is older than the question, except that the name of
+// the machine is taken once, and that an account is looked up once for as long as the
+// account files stay as they are.
 package host
 
 import (
 	"io/fs"
 	"os"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -17,12 +19,13 @@ import (
 // concurrent use.
 type Host struct {
 	accounts accounts
+	hostname func() string
 }
 
 var _ spec.Host = (*Host)(nil)
 
 // New is the machine as seen by this process.
-func New() *Host { return &Host{} }
+func New() *Host { return &Host{hostname: sync.OnceValue(nodeName)} }
 
 // ReadFile returns the content of a file.
 func (h *Host) ReadFile(path string) ([]byte, error) { return os.ReadFile(path) }
@@ -46,8 +49,12 @@ func (h *Host) Getwd() string {
 // Environ is the environment of this process.
 func (h *Host) Environ() []string { return os.Environ() }
 
-// Hostname is the node name, as uname -n prints it; "" if the system cannot say.
-func (h *Host) Hostname() string {
+// Hostname is the node name, as uname -n prints it; "" if the system cannot say. It
+// stays what it was when it was first asked for: a machine that is given another name,
+// as by DHCP, runs the same programs.
+func (h *Host) Hostname() string { return h.hostname() }
+
+func nodeName() string {
 	name, err := os.Hostname()
 	if err != nil {
 		return ""
