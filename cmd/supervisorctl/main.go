@@ -17,6 +17,7 @@ func main() { os.Exit(run(os.Args)) }
 
 // run is the whole program; it returns the exit status.
 func run(argv []string) int {
+	host.SetLocalTime()
 	s := &session{out: os.Stdout, errs: os.Stderr, advice: io.Discard}
 	if s.onTerminal = term.IsTerminal(int(os.Stdout.Fd())); s.onTerminal {
 		s.out = toTerminal(os.Stdout)

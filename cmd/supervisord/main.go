@@ -28,6 +28,7 @@ func main() { os.Exit(run(os.Args)) }
 
 // run is main with an exit status: 0, or 2 for a mistake of the user's.
 func run(argv []string) int {
+	host.SetLocalTime()
 	ready := readyPipe()
 	argv0 := host.ProgramPath(argv[0])
 	h := host.New()
