@@ -188,6 +188,32 @@ func TestFilesShowRemovals(t *testing.T) {
 	})
 }
 
+// TestFilesShowWarnings: what is accepted although it is probably a mistake stands
+// with its file, the main file too.
+func TestFilesShowWarnings(t *testing.T) {
+	const program = "[program:%s]\ncommand=/bin/cat\n%s\n"
+	files := map[string]string{
+		"conf.d/a.ini": fmt.Sprintf(program, "a", "autorestrat=true"), "conf.d/b.ini": fmt.Sprintf(program, "b", ""),
+		"conf.d/c.ini": fmt.Sprintf(program, "c", "startsecs=x"),
+	}
+	inBubble(t, "setle=1s", files, func(w *fixture, _ *fakeWatcher) {
+		for name, want := range map[string]struct{ state, warnings string }{
+			"main.conf":    {FileApplied, "[reconcile] setle: the key is unknown and has no effect (did you mean settle?)"},
+			"conf.d/a.ini": {FileApplied, "a.ini:3: [program:a] autorestrat: the key is unknown and has no effect (did you mean autorestart?)"},
+			"conf.d/b.ini": {FileApplied, ""},
+			"conf.d/c.ini": {FileInvalid, ""},
+		} {
+			f := w.file(name)
+			if got := strings.Join(f.Warnings, "\n"); f.State != want.state || f.Directory || (got == "") != (want.warnings == "") || !strings.HasSuffix(got, want.warnings) {
+				t.Errorf("%s: %+v, want %+v", name, f, want)
+			}
+		}
+		if f := w.file("conf.d"); !f.Directory {
+			t.Errorf("the directory: %+v", f)
+		}
+	})
+}
+
 // TestStoreLeavesNoTemporaries: what a daemon left that was killed while it wrote is
 // removed by a later write, not what another one is writing now.
 func TestStoreLeavesNoTemporaries(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 // they were in. A State that is empty is that of the groups from there.
 func (v *view) list(cfg *spec.Config, gone map[string][]string) []FileState {
 	var files []FileState
-	known := make(map[string]bool)
+	known, warnings := make(map[string]bool), v.warnings(cfg)
 	put := func(f FileState) {
 		if known[f.Path] {
 			return
@@ -24,7 +24,8 @@ func (v *view) list(cfg *spec.Config, gone map[string][]string) []FileState {
 		if state, reason := v.special(f.Path); state != "" {
 			f.State, f.Reason = state, reason
 		}
-		f.Changed = v.changed[f.Path]
+		f.Changed, f.Directory = v.changed[f.Path], f.Directory || v.held[f.Path] != nil
+		f.Warnings = warnings[f.Path]
 		files = append(files, f)
 	}
 	for _, f := range cfg.Files {
@@ -49,7 +50,7 @@ func (v *view) list(cfg *spec.Config, gone map[string][]string) []FileState {
 		put(FileState{Path: name, Programs: gone[name]})
 	}
 	for _, dir := range includeDirs(cfg) {
-		f := FileState{Path: dir}
+		f := FileState{Path: dir, Directory: true}
 		for _, file := range cfg.Files {
 			if path.Dir(file.Path) == dir {
 				f.Programs = append(f.Programs, file.Groups...)
@@ -104,6 +105,23 @@ func (v *view) special(name string) (state, reason string) {
 		}
 	}
 	return "", ""
+}
+
+// warnings are what is said of files that can be used, by their paths.
+func (v *view) warnings(cfg *spec.Config) map[string][]string {
+	list := make(map[string][]string)
+	for _, a := range cfg.Advice {
+		if a.File != "" {
+			name := path.Clean(a.File)
+			list[name] = append(list[name], a.Report())
+		}
+	}
+	if v.settings.Permissions != "enforce" {
+		for name, problem := range v.untrusted {
+			list[name] = append(list[name], (&spec.Error{File: name, Text: problem}).Report())
+		}
+	}
+	return list
 }
 
 // includeDirs are the directories that files are taken from: those of the

@@ -52,6 +52,10 @@ type FileState struct {
 	Programs []string  `json:"programs"` // names of the groups from it
 	Changed  time.Time `json:"changed"`  // its modification time; zero when it is not there
 	Reason   string    `json:"reason"`
+	// Warnings are about what is accepted although it is probably a mistake, such as
+	// an unknown key: FILE:LINE: [section] key: what.
+	Warnings  []string `json:"warnings"`
+	Directory bool     `json:"-"` // it is a directory, not a file
 }
 
 // What began an update.

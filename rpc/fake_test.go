@@ -28,12 +28,13 @@ import (
 // It keeps the rules of contract/process.md section 7, so that one table of
 // calls fits it and the real daemon.
 type fakeDaemon struct {
-	mu     sync.Mutex
-	mood   state.Mood
-	procs  []*fakeProcess // in declaration order
-	config *spec.Config
-	active map[string]bool
-	reread struct {
+	mu          sync.Mutex
+	mood        state.Mood
+	procs       []*fakeProcess // in declaration order
+	configFiles []ConfigFile
+	config      *spec.Config
+	active      map[string]bool
+	reread      struct {
 		added, changed, removed []string
 		err                     error
 	}
@@ -323,6 +324,8 @@ func (w *fakeDaemon) RemoveGroup(_ context.Context, name string) error {
 }
 
 func (w *fakeDaemon) Desired() *spec.Config { return w.config }
+
+func (w *fakeDaemon) ConfigFiles() []ConfigFile { return w.configFiles }
 
 func (w *fakeDaemon) Active(name string) bool {
 	w.mu.Lock()

@@ -58,7 +58,24 @@ type Config interface {
 	Desired() *spec.Config
 	// Active reports whether a group of that name is active.
 	Active(name string) bool
+	// ConfigFiles are the files that the configuration is taken from, as last
+	// looked at. It never waits for a disk.
+	ConfigFiles() []ConfigFile
 }
+
+// ConfigFile is one configuration file.
+type ConfigFile struct {
+	Path     string
+	State    string // one of FileStates
+	Reason   string // what is wrong with it; "" where nothing is
+	Warnings int    // how many there are about it
+}
+
+// FileStates are the states that a configuration file may be in. What is invalid
+// cannot be used: what it said before is in force, or nothing.
+var FileStates = []string{"applied", fileInvalid, "pending", "held", "ignored"}
+
+const fileInvalid = "invalid"
 
 // MainLog is what rpc asks of the daemon's own log.
 type MainLog interface {

@@ -27,6 +27,7 @@ func (s *Server) serveMetrics(w http.ResponseWriter, r *http.Request) {
 	}
 	var b bytes.Buffer
 	s.daemonMetrics(&b, all)
+	fileMetrics(&b, s.opt.Config.ConfigFiles())
 	processMetrics(&b, all)
 	listenerMetrics(&b, all)
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
@@ -49,6 +50,21 @@ func (s *Server) daemonMetrics(b *bytes.Buffer, all []runtime.Info) {
 	for _, p := range state.Processes {
 		fmt.Fprintf(b, "supervisord_processes{state=%s} %d\n", label(strings.ToLower(p.String())), byState[p])
 	}
+}
+
+// fileMetrics tell of files that cannot be used, which no process shows.
+func fileMetrics(b *bytes.Buffer, files []ConfigFile) {
+	byState, warnings := make(map[string]int), 0
+	for _, f := range files {
+		byState[f.State]++
+		warnings += f.Warnings
+	}
+	family(b, "supervisord_config_files", "gauge", "Number of configuration files in each state; what is invalid is not in force.")
+	for _, state := range FileStates {
+		fmt.Fprintf(b, "supervisord_config_files{state=%s} %d\n", label(state), byState[state])
+	}
+	family(b, "supervisord_config_warnings", "gauge", "Number of warnings about configuration files, such as unknown keys.")
+	fmt.Fprintf(b, "supervisord_config_warnings %d\n", warnings)
 }
 
 // metric is one family with a sample for each process.

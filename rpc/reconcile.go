@@ -62,7 +62,7 @@ func ReconcileNamespace(r Reconciler) Namespace {
 		}, {
 			Name:    "getFiles",
 			Help:    "Each watched file or directory, its state and the programs from it.",
-			Returns: Param{Type: "array", Name: "files", Text: "structs with path, state, programs, changed and reason"},
+			Returns: Param{Type: "array", Name: "files", Text: "structs with path, state, programs, changed, reason and warnings"},
 			Func:    func(ctx context.Context, _ Args) (any, error) { return r.Files(ctx) },
 		}, {
 			Name:    "getHistory",

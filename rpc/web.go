@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"errors"
@@ -223,7 +224,27 @@ func (s *Server) showStatus(w http.ResponseWriter, r *http.Request) {
 	}
 	s.render(w, r, http.StatusOK, "status.html", map[string]any{
 		"Message": r.Form.Get("message"), "Rows": rows, "Version": s.opt.Version, "Year": time.Now().Year(),
+		"Invalid": invalidReasons(s.opt.Config.ConfigFiles()),
 	})
+}
+
+// invalidReasons are what the page says of files that cannot be used: for each why,
+// and how many more there are than it has room for.
+func invalidReasons(files []ConfigFile) (lines []string) {
+	const most = 10
+	invalid := 0
+	for _, f := range files {
+		if f.State != fileInvalid {
+			continue
+		}
+		if invalid++; invalid <= most {
+			lines = append(lines, "invalid: "+cmp.Or(f.Reason, f.Path))
+		}
+	}
+	if invalid > most {
+		lines = append(lines, fmt.Sprintf("%d more files are invalid: supervisorctl files", invalid-most))
+	}
+	return lines
 }
 
 func statusClass(p state.Process) string {

@@ -64,6 +64,17 @@ func TestStatusPage(t *testing.T) {
 	if !strings.Contains(page, `<div class="status_msg">&lt;b&gt;hello</div>`) {
 		t.Error("the message is not shown")
 	}
+	if strings.Contains(page, "invalid") {
+		t.Error("a file is called invalid where there is none")
+	}
+	for range 12 {
+		w.configFiles = append(w.configFiles, ConfigFile{Path: "/a", State: "applied"}, ConfigFile{Path: "/b", State: "invalid", Reason: "/b:3: [program:b] <user>"})
+	}
+	_, page = c.do(t, "GET", "/", "")
+	if n := strings.Count(page, `<div class="status_msg">invalid: /b:3: [program:b] &lt;user&gt;</div>`); n != 10 ||
+		!strings.Contains(page, `<div class="status_msg">2 more files are invalid: supervisorctl files</div>`) {
+		t.Errorf("of 12 files that cannot be used %d are shown in:\n%s", n, page)
+	}
 	w.procs = nil
 	if _, page = c.do(t, "GET", "/", ""); !strings.Contains(page, "No programs to manage") || strings.Contains(page, "<table") {
 		t.Error("an empty configuration is not told")
@@ -268,6 +279,7 @@ func TestMetrics(t *testing.T) {
 	o := w.options(dir)
 	w.procs[1].Starts, w.procs[1].Dropped = 3, 77
 	w.procs[4].Name = `odd"name\`
+	w.configFiles = []ConfigFile{{State: "applied", Warnings: 3}, {State: "applied"}, {State: "invalid"}}
 	w.procs[2].Listener = &runtime.ListenerInfo{Waiting: 4, Dropped: 9, Since: time.Now().Add(-time.Minute)}
 	s := serve(t, o)
 	resp, body := dial(t, s, 0).do(t, "GET", "/metrics", "")
@@ -286,6 +298,8 @@ func TestMetrics(t *testing.T) {
 		`supervisord_listener_waiting_events{group="nolog",name="nolog"} 4`,
 		`supervisord_listener_dropped_events_total{group="nolog",name="nolog"} 9`,
 		`supervisord_listener_busy_seconds{group="nolog",name="nolog"} 60`,
+		`supervisord_config_files{state="applied"} 2`, `supervisord_config_files{state="invalid"} 1`,
+		`supervisord_config_files{state="held"} 0`, "supervisord_config_warnings 3\n",
 	} {
 		if !strings.Contains(body, want) {
 			t.Errorf("%s is missing in\n%s", want, body)

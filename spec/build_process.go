@@ -146,8 +146,9 @@ func (b *builder) process(r *reader, p *program, number int64) Process {
 	b.output(r, "stderr", &proc.Stderr, lateStderrFields, proc.RedirectStderr)
 	if proc.RedirectStderr {
 		if proc.Stderr.Kind == OutputFile {
-			r.warnings = append(r.warnings, fmt.Sprintf("For [%s], redirect_stderr=true but stderr_logfile has "+
-				"also been set to a filename, the filename has been ignored", r.section.name))
+			r.warn("stderr_logfile", fmt.Sprintf("For [%s], redirect_stderr=true but stderr_logfile has "+
+				"also been set to a filename, the filename has been ignored", r.section.name),
+				"the file is not used, since redirect_stderr=true sends standard error to stdout_logfile", "remove one of the two")
 		}
 		proc.Stderr.Kind, proc.Stderr.File, proc.Stderr.Empty = OutputNone, "", false
 	}
@@ -208,12 +209,14 @@ func (b *builder) output(r *reader, stream string, o *Output, others []field[Out
 	read(r, others, o)
 	o.Syslog = o.Syslog || deprecated
 	if o.Kind == OutputAuto && o.MaxBytes == 0 && !unused {
-		r.warnings = append(r.warnings, fmt.Sprintf("For [%s], AUTO logging used for %s without rollover, "+
-			"set maxbytes > 0 to avoid filling up filesystem unintentionally", r.section.name, key))
+		r.warn(key+"_maxbytes", fmt.Sprintf("For [%s], AUTO logging used for %s without rollover, "+
+			"set maxbytes > 0 to avoid filling up filesystem unintentionally", r.section.name, key),
+			"the AUTO log is never rotated and may fill the disk", "a size such as 50MB, or "+key+"=NONE")
 	}
 	if deprecated {
-		r.warnings = append(r.warnings, fmt.Sprintf("For [%s], %s=syslog but this is deprecated and will be removed.  "+
-			"Use %s_syslog=true to enable syslog instead.", r.section.name, key, stream))
+		r.warn(key, fmt.Sprintf("For [%s], %s=syslog but this is deprecated and will be removed.  "+
+			"Use %s_syslog=true to enable syslog instead.", r.section.name, key, stream),
+			"syslog as the name of a file is deprecated", fmt.Sprintf("%s_syslog=true", stream))
 	}
 }
 

@@ -23,6 +23,9 @@ type Error struct {
 	Plain string
 	// Hint says what would be right, in ours. May be empty.
 	Hint string
+	// Logged is set for a warning that is Supervisor's own: Config.Warnings has it in
+	// Supervisor's words.
+	Logged bool
 }
 
 // Error gives Supervisor's text alone, as a fault or the first line on standard

@@ -275,7 +275,7 @@ func (l *load) pattern(pattern string, e *entry) {
 		if content, ok := l.options.Content[name]; ok && content == nil {
 			continue
 		}
-		l.cfg.Infos = append(l.cfg.Infos, `Included extra file "`+name+`" during parsing`)
+		l.cfg.Infos = append(l.cfg.Infos, included(name))
 		l.included = append(l.included, fileToRead{from: &source{path: name, shown: name, here: value.DirName(name)}})
 	}
 	if !matched {
@@ -283,12 +283,15 @@ func (l *load) pattern(pattern string, e *entry) {
 	}
 }
 
+// included is Supervisor's word of a file that it reads.
+func included(name string) string { return `Included extra file "` + name + `" during parsing` }
+
 // noMatch says that a pattern matches nothing. Of a watched directory's two
 // patterns one may well match nothing.
 func (l *load) noMatch(pattern string, e *entry) {
 	dir := value.DirName(pattern)
 	missing := !hasMagic(dir) && !value.IsDir(l.host, dir)
-	advice := &Error{Text: "no file matches " + pattern}
+	advice := &Error{Text: "no file matches " + pattern, Logged: e != nil}
 	if missing {
 		advice.Hint = "the directory " + dir + " does not exist"
 	}
@@ -333,6 +336,19 @@ func (l *load) readIncluded() {
 			l.take(w)
 		}
 	}
+	l.notIncluded()
+}
+
+// notIncluded takes back what was said of files that turned out to be unreadable.
+func (l *load) notIncluded() {
+	if len(l.cfg.Unreadable) == 0 {
+		return
+	}
+	said := make(map[string]bool, len(l.cfg.Unreadable))
+	for _, name := range l.cfg.Unreadable {
+		said[included(name)] = true
+	}
+	l.cfg.Infos = slices.DeleteFunc(l.cfg.Infos, func(info string) bool { return said[info] })
 }
 
 // ignored are the files that were matched and not read, each once.
@@ -355,7 +371,7 @@ func (l *load) ignored() []string {
 func (l *load) unreadable(name string, err error) {
 	l.cfg.Unreadable = append(l.cfg.Unreadable, name)
 	l.warnings = append(l.warnings, fmt.Sprintf(`Could not read included file "%s": %v`, name, err))
-	l.advice = append(l.advice, &Error{File: name, Text: fmt.Sprintf("the file cannot be read and is left out: %v", err)})
+	l.advice = append(l.advice, &Error{File: name, Text: fmt.Sprintf("the file cannot be read and is left out: %v", err), Logged: true})
 }
 
 // take adds a file to the load.

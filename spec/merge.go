@@ -65,7 +65,7 @@ type entry struct {
 	from       *source
 }
 
-// override is a value that a later header or file replaced.
+// override is a value that a later header or file replaced by another.
 type override struct {
 	old, new entry
 }
@@ -218,7 +218,7 @@ func (s *section) put(o dialect.Option, from *source) {
 		return
 	}
 	old := s.entries[i]
-	if !old.from.builtin && (old.line != e.line || !old.from.sameFile(from)) {
+	if !old.from.builtin && old.text != e.text && (old.line != e.line || !old.from.sameFile(from)) {
 		s.overrides = append(s.overrides, override{old, e})
 	}
 	s.entries[i] = e

@@ -186,6 +186,14 @@ func (r *reader) report(key, text, hint string) {
 	r.note(&Error{File: file, Line: line, Section: r.section.name, Key: key, Text: text, Hint: hint})
 }
 
+// warn notes something of which Supervisor warns: in its words for its log, and in
+// ours with the place.
+func (r *reader) warn(key, theirs, ours, hint string) {
+	r.warnings = append(r.warnings, theirs)
+	r.advise(key, ours, hint)
+	r.advice[len(r.advice)-1].Logged = true
+}
+
 // advise notes something that is no mistake to Supervisor.
 func (r *reader) advise(key, text, hint string) {
 	file, line := r.at(key)

@@ -125,7 +125,8 @@ func oursRows() []answered {
 		file("/etc/sv/supervisord.conf", "applied", "", 1795373397),
 		file("/etc/sv/conf.d/a.conf", "applied", "", 1795373397, "a", "b"),
 		file("/etc/sv/conf.d/many.conf", "applied", "", 1795373397, many...),
-		file("/etc/sv/conf.d/odd.conf", "applied", "odd.conf:3: [program:odd] autorestrat: unknown key (did you mean autorestart?)", 1795373397, "odd"),
+		append(file("/etc/sv/conf.d/odd.conf", "applied", "", 1795373397, "odd"), xmlrpc.Member{Name: "warnings", Value: []string{
+			"odd.conf:3: [program:odd] autorestrat: the key is unknown and has no effect (did you mean autorestart?)"}}),
 		file("/etc/sv/conf.d/b.conf", "invalid", "b.conf:1: [program:c] startsecs: it is wrong", 0),
 		file("/etc/sv/conf.d/a.conf.bak", "ignored", "a name like this is never read as configuration", 1795373397),
 		file("/etc/sv/team", "held", "it is on another mount than before", 0, "t"),

@@ -102,7 +102,7 @@ func fileRows(files []client.File) []tableRow {
 		switch {
 		case at >= 0:
 			return at
-		case f.Reason != "":
+		case f.Reason != "" || len(f.Warnings) > 0:
 			return len(fileStates)
 		case !directories[f.Path]:
 			return len(fileStates) + 1
@@ -117,9 +117,34 @@ func fileRows(files []client.File) []tableRow {
 		if directories[f.Path] {
 			most = 0
 		}
-		rows = append(rows, tableRow{[]string{f.Path, f.State, formatTime(f.Changed), someOf(f.Programs, most)}, f.Reason})
+		rows = append(rows, tableRow{[]string{f.Path, fileState(f), formatTime(f.Changed), someOf(f.Programs, most)}, fileNotes(f)})
 	}
 	return rows
+}
+
+// fileState is the state of a file, and how many warnings there are about it.
+func fileState(f client.File) string {
+	switch n := len(f.Warnings); n {
+	case 0:
+		return f.State
+	case 1:
+		return f.State + ", 1 warning"
+	default:
+		return fmt.Sprintf("%s, %d warnings", f.State, n)
+	}
+}
+
+// fileNotes are what stands below a file: why it is not in force, then warnings.
+func fileNotes(f client.File) []string {
+	const most = 5
+	notes := below(f.Reason)
+	for i, w := range f.Warnings {
+		if i == most {
+			return append(notes, fmt.Sprintf("and %d more: supervisord --check", len(f.Warnings)-most))
+		}
+		notes = append(notes, "warning: "+w)
+	}
+	return notes
 }
 
 // mostNames is how many names of programs are shown of a file.
@@ -187,10 +212,18 @@ func historyRows(past []client.HistoryEntry) []tableRow {
 		rows = append(rows, tableRow{[]string{
 			fmt.Sprint(p.Generation), formatTime(p.Time), trigger, result,
 			(time.Duration(p.DurationMS) * time.Millisecond).String(), strings.Join(actions, "; "),
-		}, reason})
+		}, below(reason)})
 		i += again
 	}
 	return rows
+}
+
+// below is what stands below a row, "" for nothing.
+func below(note string) []string {
+	if note == "" {
+		return nil
+	}
+	return []string{note}
 }
 
 // outcome parts what became of an update from the reason for it. An update that
@@ -249,7 +282,7 @@ func (c *call) autoupdate(ctx context.Context) error {
 // tableRow is a row of a table, and what is to be said below it.
 type tableRow struct {
 	cells []string
-	note  string // "" for nothing
+	notes []string
 }
 
 // columns prints rows with each column as wide as its widest cell; an empty
@@ -271,8 +304,8 @@ func (c *call) columns(rows []tableRow) {
 			fmt.Fprintf(&b, "%-*s  ", widths[i], cell)
 		}
 		c.say("%s", strings.TrimRight(b.String(), " "))
-		if row.note != "" {
-			c.say("    %s", row.note)
+		for _, note := range row.notes {
+			c.say("    %s", note)
 		}
 	}
 }

@@ -56,6 +56,7 @@ func (a answers) Files(context.Context) ([]any, error) {
 			{Name: "programs", Value: stringList(f.Programs)},
 			{Name: "changed", Value: seconds(f.Changed)},
 			{Name: "reason", Value: f.Reason},
+			{Name: "warnings", Value: stringList(f.Warnings)},
 		})
 	}
 	return files, nil

@@ -50,8 +50,13 @@ func (d *daemon) run() int {
 	if err != nil {
 		return d.fail(err)
 	}
-	if !start.Config.Daemon.NoDaemon && d.ready == nil {
-		return background(d.argv0)
+	if d.ready == nil {
+		if text := leftOut(start); text != "" {
+			fmt.Fprintln(os.Stderr, text)
+		}
+		if !start.Config.Daemon.NoDaemon {
+			return background(d.argv0)
+		}
 	}
 	launch.CloseOnExecAll() // not sooner: whoever becomes the daemon keeps what this one was started with
 	d.caught, d.printer, d.lives = catch(), newPrinter(os.Stdout), make(chan *life)

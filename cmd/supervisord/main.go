@@ -76,7 +76,7 @@ func (d *daemon) find() (string, error) {
 	paths := spec.SearchPaths(d.argv0)
 	for _, path := range paths {
 		if _, err := os.Stat(path); err == nil {
-			if os.Getuid() == 0 {
+			if os.Getuid() == 0 && d.ready == nil { // else it was said before going to the background
 				fmt.Fprintln(os.Stderr, rootSearches)
 			}
 			return path, nil

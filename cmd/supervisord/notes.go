@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"slices"
 
 	"supervisord/reconcile"
 	"supervisord/runtime/mainlog"
@@ -44,6 +46,25 @@ func (d *daemon) logNotes(log *slog.Logger) {
 	d.notes = nil
 }
 
+// leftOut is what whoever starts a daemon is told of files that it cannot use; "" for
+// nothing. The daemon begins all the same, and the log has every mistake.
+func leftOut(start *reconcile.Start) string {
+	var files []string
+	for _, e := range start.Bad {
+		if !slices.Contains(files, e.File) {
+			files = append(files, e.File)
+		}
+	}
+	switch len(files) {
+	case 0:
+		return ""
+	case 1:
+		return "1 included file is invalid, and what it said before, if anything, is in force (supervisorctl files): " + start.Bad[0].Report()
+	}
+	return fmt.Sprintf("%d included files are invalid, and what they said before, if anything, is in force (supervisorctl files); the first: %s",
+		len(files), start.Bad[0].Report())
+}
+
 // noteParse notes what reading the configuration brought up. Files that were set
 // aside are the reconciler's to report.
 func (d *daemon) noteParse(start *reconcile.Start) {
@@ -52,7 +73,9 @@ func (d *daemon) noteParse(start *reconcile.Start) {
 		d.note(levelWarn, w)
 	}
 	for _, a := range cfg.Advice {
-		d.note(levelWarn, a.Report())
+		if !a.Logged {
+			d.note(levelWarn, a.Report())
+		}
 	}
 	if w := exposedLog(&cfg.Daemon); w != nil {
 		d.note(levelWarn, w.Report())

@@ -90,6 +90,17 @@ type desired struct {
 // Active asks the process table, which knows without listing every group.
 func (d desired) Active(name string) bool { return d.supervisor.Active(name) }
 
+// ConfigFiles leaves the directories out.
+func (d desired) ConfigFiles() []rpc.ConfigFile {
+	var files []rpc.ConfigFile
+	for _, f := range d.Files() {
+		if !f.Directory {
+			files = append(files, rpc.ConfigFile{Path: f.Path, State: f.State, Reason: f.Reason, Warnings: len(f.Warnings)})
+		}
+	}
+	return files
+}
+
 // AddGroup and RemoveGroup translate the reconciler's refusals into those that
 // become faults.
 func (d desired) AddGroup(ctx context.Context, name string) error {

@@ -56,6 +56,7 @@ type File struct {
 	Programs []string `json:"programs"`
 	Changed  int      `json:"changed"` // seconds since the epoch
 	Reason   string   `json:"reason"`
+	Warnings []string `json:"warnings"` // about what is accepted, each with its place
 }
 
 // HistoryEntry is one update of the history.
@@ -133,7 +134,10 @@ func file(v any) (File, error) {
 	f := structOf(v)
 	info := File{
 		Path: f.string("path"), State: f.string("state"), Programs: list(f, "programs", asString),
-		Changed: f.int("changed"), Reason: f.string("reason"),
+		Changed: f.int("changed"), Reason: f.string("reason"), Warnings: []string{},
+	}
+	if f.err == nil && f.members["warnings"] != nil { // servers of earlier versions have none
+		info.Warnings = list(f, "warnings", asString)
 	}
 	return info, f.err
 }

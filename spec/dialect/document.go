@@ -11,7 +11,7 @@ type Document struct {
 	Truncated []Note   // a comment ends the value in quotes, or a password; its text
 	Continued []Note   // an option or a header that is indented, and so goes on with a value
 	Unclosed  []Note   // an option that begins with a bracket which nothing closes
-	Repeated  []Repeat // a key that stands twice under one header
+	Repeated  []Repeat // a key that stands twice under one header, with different values
 
 	keys         Keys
 	bad          []badLine // neither a header nor an option
@@ -48,7 +48,7 @@ type Note struct {
 	Text         string
 }
 
-// Repeat is a key that stands twice under one header.
+// Repeat is a key that stands twice under one header, with different values.
 type Repeat struct {
 	Section, Key string
 	First, Line  int // the last counts

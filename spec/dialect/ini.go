@@ -69,6 +69,9 @@ func (s *store) put(name string, line int) (first int, ok bool) {
 	return 0, true
 }
 
+// get is the value of the open option so far.
+func (s *store) get() string { return s.key.Value() }
+
 // set gives the open option its value.
 func (s *store) set(value string) { s.key.SetValue(value) }
 

@@ -15,12 +15,14 @@ type linePass struct {
 	doc   *Document
 	store *store // of the options under the open header
 
-	line    int    // number of the line at hand, from 1
-	end     int    // bytes of text up to its end
-	indent  int    // characters before the last header or option
-	section int    // index in doc.Sections of the open one, -1 before the first
-	option  string // the open option's key, "" for none
-	value   []byte // its value so far
+	line    int     // number of the line at hand, from 1
+	end     int     // bytes of text up to its end
+	indent  int     // characters before the last header or option
+	section int     // index in doc.Sections of the open one, -1 before the first
+	option  string  // the open option's key, "" for none
+	value   []byte  // its value so far
+	again   *Repeat // where it stood before under the same header, nil if it did not
+	before  string  // what it was there
 }
 
 // run goes through a whole text. Errors are collected in the document.
@@ -76,7 +78,7 @@ func (p *linePass) read(line, whole string) {
 		return
 	}
 	if first > 0 {
-		p.doc.Repeated = append(p.doc.Repeated, Repeat{p.doc.Sections[p.section].Name, key, first, p.line})
+		p.again, p.before = &Repeat{p.doc.Sections[p.section].Name, key, first, p.line}, p.store.get()
 	}
 	if text[0] == '[' { // with a ] it would be a header
 		p.doc.Unclosed = append(p.doc.Unclosed, Note{Section: p.doc.Sections[p.section].Name, Line: p.line, Text: text})
@@ -109,10 +111,15 @@ func (p *linePass) endSection() {
 
 // endOption gives the open option its value.
 func (p *linePass) endOption() {
-	if p.option != "" {
-		p.store.set(strings.TrimRight(string(p.value), "\n"))
-		p.option = ""
+	if p.option == "" {
+		return
 	}
+	value := strings.TrimRight(string(p.value), "\n")
+	if p.again != nil && value != p.before {
+		p.doc.Repeated = append(p.doc.Repeated, *p.again)
+	}
+	p.store.set(value)
+	p.option, p.again = "", nil
 }
 
 // bad notes a line that is neither a header nor an option.

@@ -3,6 +3,7 @@ package value
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -27,8 +28,30 @@ func Expand(value string, names *Names, subject string) (string, error) {
 		return e.out.String(), nil
 	}
 	failure := &ExpandError{value: value, subject: subject, names: names, at: string(e.format[e.percent:]), name: e.name, why: err}
-	errors.As(err, &failure.unknown)
+	if errors.As(err, &failure.unknown) {
+		failure.unknowns = append([]string{failure.unknown.name}, e.otherUnknown(failure.unknown.name)...)
+	}
 	return "", failure
+}
+
+// otherUnknown are the unknown names in what follows the first of them, each once.
+func (e *expansion) otherUnknown(first string) (list []string) {
+	for e.pos < len(e.format) {
+		c := e.format[e.pos]
+		e.pos++
+		switch {
+		case c != '%':
+		case e.peek() == '%':
+			e.pos++
+		case e.peek() == '(':
+			var unknown *unknownName
+			err := e.parseName()
+			if errors.As(err, &unknown) && unknown.name != first && !slices.Contains(list, unknown.name) {
+				list = append(list, unknown.name)
+			}
+		}
+	}
+	return list
 }
 
 // Errors of a badly formatted value, in Python's words.

@@ -2,6 +2,7 @@ package value
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -15,6 +16,7 @@ type ExpandError struct {
 	name           string // the known name that stands there, "" for none
 	why            error
 	unknown        *unknownName // why, if that is it
+	unknowns       []string     // it and all that follow it in the value
 }
 
 // unknownName is the error for a name that no layer knows.
@@ -36,7 +38,15 @@ func (e *ExpandError) Error() string {
 // shown than the character after the percent sign.
 func (e *ExpandError) Plain(secret bool) string {
 	if e.unknown != nil {
-		return fmt.Sprintf("%%(%s)s is not known here", e.unknown.name)
+		var names []string
+		for _, name := range e.unknowns {
+			names = append(names, "%("+name+")s")
+		}
+		if len(names) == 1 {
+			return names[0] + " is not known here"
+		}
+		last := len(names) - 1
+		return strings.Join(names[:last], ", ") + " and " + names[last] + " are not known here"
 	}
 	length := 12
 	switch {
@@ -60,6 +70,17 @@ func (e *ExpandError) Hint() string {
 	case e.unknown == nil:
 		return "a literal percent sign is %%"
 	}
+	var hints []string
+	for _, name := range e.unknowns {
+		if hint := e.hintFor(name); !slices.Contains(hints, hint) {
+			hints = append(hints, hint)
+		}
+	}
+	return strings.Join(hints, "; ")
+}
+
+// hintFor says what one unknown name was probably meant to be.
+func (e *ExpandError) hintFor(unknown string) string {
 	var variables, others []string
 	for _, name := range e.names.all() {
 		if variable, ok := strings.CutPrefix(name, "ENV_"); ok {
@@ -68,14 +89,14 @@ func (e *ExpandError) Hint() string {
 			others = append(others, name)
 		}
 	}
-	if variable, ok := strings.CutPrefix(e.unknown.name, "ENV_"); ok {
+	if variable, ok := strings.CutPrefix(unknown, "ENV_"); ok {
 		hint := "the environment has no variable " + variable
 		if near := Nearest(variable, variables); near != "" {
 			hint += "; did you mean " + near + "?"
 		}
 		return hint
 	}
-	if near := Nearest(e.unknown.name, others); near != "" {
+	if near := Nearest(unknown, others); near != "" {
 		return "did you mean %(" + near + ")s?"
 	}
 	return "known here: " + strings.Join(append(others, "ENV_X for each variable X of the environment"), ", ")
