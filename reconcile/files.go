@@ -111,7 +111,7 @@ func (v *view) special(name string) (state, reason string) {
 func (v *view) warnings(cfg *spec.Config) map[string][]string {
 	list := make(map[string][]string)
 	for _, a := range cfg.Advice {
-		if a.File != "" {
+		if a.File != "" && !a.Guess {
 			name := path.Clean(a.File)
 			list[name] = append(list[name], a.Report())
 		}

@@ -134,7 +134,7 @@ func (b *builder) supervisord() *reader {
 	if s == nil {
 		if !b.mayHideSections() {
 			b.errs = append(b.errs, &Error{
-				File: b.cfg.Path, Text: ".ini file does not include supervisord section", Hint: "add a line [supervisord]",
+				File: b.cfg.Path, Text: ".ini file does not include supervisord section", Hint: b.fragmentHint(),
 			})
 		}
 		return nil
@@ -148,6 +148,19 @@ func (b *builder) supervisord() *reader {
 	b.names = b.names.WithEnv(b.daemonEnv)
 	b.envNames = b.envNames.WithEnv(b.daemonEnv)
 	return r
+}
+
+// fragmentHint says what to do about a main file without [supervisord].
+func (b *builder) fragmentHint() string {
+	for _, s := range b.sections {
+		if !hasAnyPrefix(s.name, programPrefix, listenerPrefix, fastCGIPrefix, groupPrefix) {
+			return "add a line [supervisord]"
+		}
+	}
+	if len(b.sections) == 0 {
+		return "add a line [supervisord]"
+	}
+	return "this looks like an included file: name its main file with -c, or use --watch " + b.cfg.Here
 }
 
 // interfaces reads the [rpcinterface:x] sections.
@@ -329,7 +342,7 @@ func (b *builder) run(j *job) {
 	r := b.reader(j.section)
 	r.host = newRecordingHost(b.host.memoHost)
 	group := j.make(r)
-	b.adviseSection(r)
+	b.adviseSection(r, r.errs)
 	j.built = &built{notes: r.notes, group: group, dependsOn: r.host.asked}
 }
 

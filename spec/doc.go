@@ -17,7 +17,8 @@
 //     value how it is read and shown; build*.go say in which order Supervisor looks
 //     at the keys, and make a Config.
 //   - warnings.go warns about what Supervisor accepts although it is probably a
-//     mistake.
+//     mistake, warnings_command.go about commands, warnings_whole.go about servers
+//     and logs. template.go knows a file of which the real one is still to be made.
 //
 // cache.go and hostmemo.go keep what a load has read and built for the next one.
 //

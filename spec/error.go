@@ -26,6 +26,9 @@ type Error struct {
 	// Logged is set for a warning that is Supervisor's own: Config.Warnings has it in
 	// Supervisor's words.
 	Logged bool
+	// Guess is set for a warning that depends on what is not known here: only who
+	// asks for a check is told.
+	Guess bool
 }
 
 // Error gives Supervisor's text alone, as a fault or the first line on standard

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"supervisord/spec/value"
@@ -42,8 +43,11 @@ func convert[T any](r *reader, e *entry, text string, def T, as kind[T]) T {
 	value, err := as.parse(r.host, text)
 	if err != nil {
 		wrong := &Error{File: e.from.shown, Line: e.line, Section: r.section.name, Key: e.name, Text: err.Error(), Hint: as.hint}
-		if as.hint != "" && e.name != "environment" && isQuoted(text) {
+		switch {
+		case as.hint != "" && e.name != "environment" && isQuoted(text):
 			wrong.Hint += ", without quotes"
+		case strings.ContainsAny(text, ";#") && !slices.Contains(freeText, e.name):
+			wrong.Hint = strings.TrimPrefix(wrong.Hint+"; "+gluedHint, "; ")
 		}
 		if plain, ok := err.(interface{ Plain() string }); ok {
 			wrong.Plain = plain.Plain()

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -21,38 +22,28 @@ func (b *builder) adviseSections() {
 	for _, s := range b.sections {
 		r := b.reader(s)
 		if !hasAnyPrefix(s.name, programPrefix, listenerPrefix, fastCGIPrefix) {
-			b.adviseSection(r)
+			b.adviseSection(r, b.errs)
 		}
-		if wrong, hint := suspectSection(s.name); wrong != "" {
+		if wrong, hint := b.suspectSection(s.name); wrong != "" {
 			r.advise("", wrong, hint)
 		}
 		b.add(notes{advice: r.advice})
 	}
 	main := b.load.sources[0]
 	for _, from := range b.load.sources {
-		if !from.main && from.sameFile(main) {
-			b.selfIncluded(main)
-		} else {
+		// A main file that its own pattern matches is read twice, which is said where it
+		// changes a value.
+		if from.main || !from.sameFile(main) {
 			b.adviseFile(from)
 		}
 	}
+	b.adviseServers()
+	b.adviseCtl()
+	b.adviseLogs()
 }
 
 func hasAnyPrefix(name string, prefixes ...string) bool {
 	return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) })
-}
-
-// selfIncluded says that the main file is among the files that it includes.
-// Supervisor reads it once more then, over what came before.
-func (b *builder) selfIncluded(main *source) {
-	if s := sectionNamed([]*source{main}, "include"); s != nil {
-		if e := s.find("files"); e != nil {
-			b.advice = append(b.advice, &Error{
-				File: main.shown, Line: e.line, Section: s.name, Key: e.name,
-				Text: "the file includes itself", Hint: "its values win over those of files that come before it; leave it out",
-			})
-		}
-	}
 }
 
 // adviseFile looks at the lines of one file.
@@ -123,8 +114,9 @@ func (e *entry) headerHint() string {
 	return ""
 }
 
-// adviseSection looks at the keys of one section.
-func (b *builder) adviseSection(r *reader) {
+// adviseSection looks at the keys of one section. errs are the mistakes in it, which
+// may be others', too.
+func (b *builder) adviseSection(r *reader, errs []*Error) {
 	for _, o := range r.section.overrides {
 		if r.section.name == "include" {
 			break // only the main file's counts, which is said of the other
@@ -143,16 +135,81 @@ func (b *builder) adviseSection(r *reader) {
 		return
 	}
 	for _, e := range r.section.entries {
-		if slices.Contains(known, e.name) || strings.HasPrefix(e.name, "[") {
-			continue
+		switch {
+		case strings.HasPrefix(e.name, "["):
+		case slices.Contains(known, e.name):
+			if !slices.ContainsFunc(errs, func(o *Error) bool { return o.Section == r.section.name && o.Key == e.name }) {
+				r.adviseGlued(&e)
+			}
+		default:
+			wrong, hint := r.unknownKey(&e, known)
+			r.advise(e.name, wrong, hint)
 		}
-		hint := e.headerHint()
-		if near := value.Nearest(e.name, known); near != "" && hint == "" {
-			hint = "did you mean " + near + "?"
-		}
-		r.advise(e.name, "the key is unknown and has no effect", hint)
 	}
 }
+
+// unknownKey says what is to be thought of a key that a section does not know.
+func (r *reader) unknownKey(e *entry, known []string) (wrong, hint string) {
+	const unknown = "the key is unknown and has no effect"
+	if hint := e.headerHint(); hint != "" {
+		return unknown, hint
+	}
+	if section, twin := placeOf(e.name, r.section.name); section != "" {
+		if twin != "" {
+			hint = "did you mean " + twin + "?"
+		}
+		return "the key has no effect here: it belongs to " + section, hint
+	}
+	if near := value.Nearest(e.name, known); near != "" {
+		return unknown, "did you mean " + near + "?"
+	}
+	return unknown, ""
+}
+
+// placeOf is the kind of section that knows a key which one of another kind does not,
+// "" if none does; twin is the key that says the same there, "" if none does.
+func placeOf(key, section string) (kind, twin string) {
+	if hasAnyPrefix(section, programPrefix, listenerPrefix, fastCGIPrefix) {
+		twin = map[string]string{
+			"logfile": "stdout_logfile", "logfile_maxbytes": "stdout_logfile_maxbytes", "logfile_backups": "stdout_logfile_backups",
+		}[key]
+	}
+	for _, kind := range []struct {
+		name string
+		keys []string
+	}{
+		{"[program:x]", programKeys}, {"[supervisord]", daemonKeys}, {"[eventlistener:x]", listenerKeys}, {"[fcgi-program:x]", fastCGIKeys},
+		{"[inet_http_server]", inetKeys}, {"[unix_http_server]", unixKeys}, {"[supervisorctl]", ctlKeys},
+		{"[group:x]", groupKeys}, {"[reconcile]", reconcileKeys}, {"[include]", includeKeys},
+	} {
+		if slices.Contains(kind.keys, key) {
+			return kind.name, twin
+		}
+	}
+	return "", ""
+}
+
+// freeText are keys whose values may well have a ; or a # in them.
+var freeText = []string{"command", "environment", "password", "username", "prompt", "identifier"}
+
+// adviseGlued looks for a comment that is a part of the value, for want of a space
+// before it, and for variables as a shell has them.
+func (r *reader) adviseGlued(e *entry) {
+	if slices.Contains(freeText, e.name) {
+		return
+	}
+	if text := strings.IndexByte(e.text, ';'); text > 0 {
+		r.advise(e.name, value.PyRepr(e.text[text:])+" is a part of the value", gluedHint)
+	}
+	if name := shellVariable.FindString(e.text); name != "" {
+		r.advise(e.name, name+" is not expanded", "%(ENV_X)s is the variable X of supervisord's environment")
+	}
+}
+
+// shellVariable is how a shell, not Supervisor, names a variable.
+var shellVariable = regexp.MustCompile(`\$(\{[A-Za-z_][^}]*\}|[A-Za-z_]\w*)`)
+
+const gluedHint = "a comment has a space before its ; or #"
 
 // replaces says that one value takes the place of another.
 func replaces(from *source, line int, section, key string, old *source, oldLine int) *Error {
@@ -175,7 +232,7 @@ func (s *section) second() *part {
 // suspectSection gives a warning for a section name that neither Supervisor nor we
 // know but that resembles a known one. Both results are empty for any other name:
 // it may belong to another program.
-func suspectSection(name string) (wrong, hint string) {
+func (b *builder) suspectSection(name string) (wrong, hint string) {
 	switch {
 	case strings.HasPrefix(name, ctlPrefix):
 		return "the section has no meaning", "supervisorctl has its own commands alone; Python objects cannot be loaded"
@@ -192,7 +249,7 @@ func suspectSection(name string) (wrong, hint string) {
 	if near := value.Nearest(word, kinds); near != "" && rest != "" {
 		return "the section has no meaning", "did you mean [" + near + ":" + rest + "]?"
 	}
-	if near := value.Nearest(strings.ToLower(value.Strip(name)), slices.Concat(singleSections, kinds)); near != "" {
+	if near := value.Nearest(strings.ToLower(value.Strip(name)), slices.Concat(singleSections, kinds)); near != "" && b.byName[near] == nil {
 		if slices.Contains(kinds, near) {
 			near += ":NAME"
 		}
@@ -242,6 +299,8 @@ func (b *builder) adviseCommand(r *reader, p *Process) {
 		r.advise("command", "command is empty", "")
 		return
 	}
+	r.adviseShell(p.Command, words)
+	r.adviseBackground(words)
 	if !slices.ContainsFunc(b.candidates(r, p, words[0]), func(name string) bool { return isExecutable(r.host, name) }) {
 		r.advise("command", "there is no executable "+words[0], executableHint(words[0]))
 	}
@@ -267,7 +326,7 @@ func executableHint(word string) string {
 	if strings.Contains(word, "=") {
 		return "variables belong into environment="
 	}
-	if word == "cd" || word == "export" || word == "source" || word == "ulimit" {
+	if slices.Contains([]string{"cd", "export", "source", ".", "ulimit", "exec", "set", "umask", "eval"}, word) {
 		return "no shell runs the command; use directory= or environment=, or bash -c"
 	}
 	return "check the path and its permissions"

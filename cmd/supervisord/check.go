@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -16,6 +18,7 @@ import (
 	"supervisord/reconcile"
 	"supervisord/runtime/logfile"
 	"supervisord/spec"
+	"supervisord/spec/value"
 )
 
 // check is --check: it reads everything, starts nothing, and tells every mistake
@@ -31,6 +34,8 @@ func check(w io.Writer, h spec.Host, path string, o spec.Options, f flags) int {
 		v.lacking(wrong, f.here)
 		v.lacking(mild, false)
 	}
+	v.dropWrongGuesses(h)
+	v.gatherTemplates(h)
 	v.sort()
 	if f.json {
 		v.printJSON(w, f.showSecrets)
@@ -91,6 +96,62 @@ func (v *checkResult) elsewhere(h spec.Host, path string, o spec.Options) {
 			v.warnings = append(v.warnings, e)
 		}
 	}
+}
+
+// dropWrongGuesses leaves out what nginx's own configuration shows not to be so.
+func (v *checkResult) dropWrongGuesses(h spec.Host) {
+	if v.config == nil {
+		return
+	}
+	foreground := map[string]bool{} // by section
+	for _, g := range v.config.Groups {
+		for _, p := range g.Processes {
+			words, err := value.Split(p.Command)
+			if err != nil || len(words) == 0 || filepath.Base(words[0]) != "nginx" {
+				continue
+			}
+			file := "/etc/nginx/nginx.conf"
+			if i := slices.Index(words, "-c"); i > 0 && i+1 < len(words) {
+				file = words[i+1]
+			}
+			text, err := h.ReadFile(file)
+			foreground[p.Origin.Section] = err == nil && daemonOff.Match(text)
+		}
+	}
+	v.warnings = slices.DeleteFunc(v.warnings, func(e *spec.Error) bool { return e.Guess && foreground[e.Section] })
+}
+
+var daemonOff = regexp.MustCompile(`(?m)^\s*daemon\s+off\s*;`)
+
+// gatherTemplates says of each file that is a template nothing but that: what is made
+// of it may be right.
+func (v *checkResult) gatherTemplates(h spec.Host) {
+	marks := map[string]*spec.Error{}
+	mark := func(name string) *spec.Error {
+		if _, known := marks[name]; !known && name != "" {
+			marks[name] = nil
+			if content, err := h.ReadFile(name); err == nil {
+				if line, text := spec.Template(content); line > 0 {
+					marks[name] = &spec.Error{File: name, Line: line, Text: "this looks like a template: " + text, Hint: "check what is made of it"}
+				}
+			}
+		}
+		return marks[name]
+	}
+	gather := func(list []*spec.Error) (rest []*spec.Error) {
+		for _, e := range list {
+			m := mark(e.File)
+			if m == nil {
+				m = e
+			}
+			if !slices.Contains(rest, m) {
+				rest = append(rest, m)
+			}
+		}
+		return rest
+	}
+	v.errors, v.warnings = gather(v.errors), gather(v.warnings)
+	v.warnings = slices.DeleteFunc(v.warnings, func(e *spec.Error) bool { return slices.Contains(v.errors, e) })
 }
 
 // lacking adds what a machine has not got.

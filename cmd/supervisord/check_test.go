@@ -313,3 +313,69 @@ func TestPrintErrorsOfOtherKinds(t *testing.T) {
 		t.Errorf("printed %q, want %q", &out, want)
 	}
 }
+
+// TestCheckAsksNginx: that nginx goes to the background is no warning where its own
+// configuration says that it does not.
+func TestCheckAsksNginx(t *testing.T) {
+	t.Chdir(extract(t, []txtar.File{
+		{Name: "on.conf", Data: []byte("daemon on;\n")}, {Name: "off.conf", Data: []byte("worker_processes 1;\ndaemon  off ;\n")},
+	}))
+	for _, r := range []struct {
+		config string
+		warns  bool
+	}{{"on.conf", true}, {"off.conf", false}, {"missing.conf", true}} {
+		if err := os.WriteFile("supervisord.conf", []byte("[supervisord]\n[program:web]\ncommand=/usr/sbin/nginx -c "+r.config+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		check(&out, userHost{host.New()}, "supervisord.conf", spec.Options{}, flags{})
+		if got := strings.Contains(out.String(), "nginx goes to the background by itself"); got != r.warns {
+			t.Errorf("%s: warns %v, and prints\n%s", r.config, got, &out)
+		}
+	}
+}
+
+// TestWarnings holds what --check says of a file, by the table testdata/warnings.txt: a
+// row is a name, the file, and behind => what is printed of it but for the last line.
+// -update writes what is printed.
+func TestWarnings(t *testing.T) {
+	const rowMark, saidMark = "----\n", "=>\n"
+	path, err := filepath.Abs("testdata/warnings.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := strings.Split(string(table), rowMark)
+	update := flag.Lookup("update").Value.String() == "true" // defined by cmd/internal/oracle
+	t.Chdir(t.TempDir())
+	for i, row := range rows {
+		file, want, _ := strings.Cut(row, saidMark)
+		name, _, _ := strings.Cut(strings.TrimPrefix(file, "# "), "\n")
+		_, file, _ = strings.Cut(file, "\n")
+		t.Run(name, func(t *testing.T) {
+			if err := os.WriteFile("web.conf", []byte(file), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			var out bytes.Buffer
+			check(&out, userHost{host.New()}, "web.conf", spec.Options{}, flags{})
+			got := strings.ReplaceAll(out.String(), host.New().Getwd(), "DIR")
+			if n := strings.Count(got, "\n"); n > 1 {
+				got = strings.Join(strings.SplitAfter(got, "\n")[:n-1], "")
+			} else {
+				got = ""
+			}
+			if diff := cmp.Diff(want, got); diff != "" && !update {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			rows[i] = "# " + name + "\n" + file + saidMark + got
+		})
+	}
+	if update {
+		if err := os.WriteFile(path, []byte(strings.Join(rows, rowMark)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"supervisord/cmd/internal/getopt"
@@ -121,6 +122,9 @@ func (f *flags) take(h spec.Host, name, value string) error {
 	case "--configuration":
 		f.config, f.configSet = value, true
 	case "--watch":
+		if info, err := h.Stat(value); err == nil && !info.IsDir() {
+			return fmt.Errorf("it is a file, and --watch takes a directory: use -c %s, or --watch %s", value, filepath.Dir(value))
+		}
 		f.watch = append(f.watch, value)
 	case "--check":
 		f.action = actionCheck

@@ -52,6 +52,7 @@ var flagErrors = []struct {
 	{args: "--json", want: "option --json means nothing without --check", ours: true},
 	{args: "--show-secrets", want: "option --show-secrets means nothing without --check", ours: true},
 	{args: "--check --check", want: "conflicting command line option '--check'", ours: true},
+	{args: "--watch flags_test.go", want: "invalid value for --watch 'flags_test.go': it is a file, and --watch takes a directory: use -c flags_test.go, or --watch .", ours: true},
 	{args: "-c x --watch y", want: "options -c and --watch exclude each other", ours: true},
 }
 

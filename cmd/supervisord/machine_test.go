@@ -45,6 +45,8 @@ process_name=%(process_num)d
 [program:loose]
 command=/bin/cat
 stdout_logfile=/nonexistent/log
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 `)},
 		{Name: "long.conf", Data: []byte("[supervisord]\n[unix_http_server]\nfile=" + long + "\n")},
 	})

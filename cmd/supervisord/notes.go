@@ -73,7 +73,7 @@ func (d *daemon) noteParse(start *reconcile.Start) {
 		d.note(levelWarn, w)
 	}
 	for _, a := range cfg.Advice {
-		if !a.Logged {
+		if !a.Logged && !a.Guess {
 			d.note(levelWarn, a.Report())
 		}
 	}

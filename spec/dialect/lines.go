@@ -150,10 +150,17 @@ func (p *linePass) noteTruncated(line string, comment int, text string) {
 		return
 	}
 	inQuotes := strings.Count(text, `"`)%2 == 1 || strings.Count(text, `'`)%2 == 1
-	if !inQuotes && !strings.Contains(p.option, "password") {
+	if !inQuotes && !(strings.Contains(p.option, "password") && mayBeMeant(line, comment)) {
 		return
 	}
 	p.doc.Truncated = append(p.doc.Truncated, Note{p.doc.Sections[p.section].Name, p.option, p.line, line[comment:]})
+}
+
+// mayBeMeant reports whether what begins a comment may be meant as a part of the value:
+// one space stands before it, and none behind.
+func mayBeMeant(line string, comment int) bool {
+	before, behind := line[:comment], line[comment+1:]
+	return value.Strip(before)+" " == strings.TrimLeft(before, " \t") && behind != "" && indentOf(behind) == 0
 }
 
 // noteContinued remembers a continued line that seems to be meant as an option of

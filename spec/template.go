@@ -1,0 +1,64 @@
+package spec
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"supervisord/spec/dialect"
+	"supervisord/spec/value"
+)
+
+// Template is the place in a file that shows it to be a template, of which the real
+// file is still to be made, and what stands there; line is 0 where there is none.
+// Braces that a program's own options have, and variables for a shell that a command
+// runs, show nothing.
+func Template(content []byte) (line int, mark string) {
+	doc := dialect.Parse(content, keysFor)
+	for i, text := range strings.Split(string(content), "\n") {
+		text = strings.TrimSpace(text)
+		if text == "" || text[0] == ';' || text[0] == '#' {
+			continue
+		}
+		if mark := templateMark.FindString(text); mark != "" {
+			return i + 1, strings.TrimSpace(mark)
+		}
+	}
+	for _, s := range doc.Sections {
+		if mark := placeholder.FindString(s.Name); mark != "" {
+			return s.Line, mark
+		}
+		for _, o := range s.Options {
+			if mark := optionMark(o); mark != "" {
+				return o.Line, mark
+			}
+		}
+	}
+	return 0, ""
+}
+
+var (
+	// What Jinja, Django, Go, Helm, Mustache, ERB and EJS templates have.
+	templateMark = regexp.MustCompile(`\{\{[-~#/]?\s*[A-Za-z_][^}]*\}?\}?|\{\{[-~]?\s+[.$"][^}]*\}?\}?|\{%[-+]?\s*\w+.*|<%[=#-]?\s*\w.*`)
+	// What shells, CMake, autoconf and installers replace.
+	placeholder = regexp.MustCompile(`\$\{[A-Za-z_][\w.:-]*\}|@[A-Za-z_]{2,}@`)
+	percents    = regexp.MustCompile(`(?:^|[^%])(%[A-Z][A-Z0-9_]+%)`)
+)
+
+// optionMark is what of a value is to be replaced, "" for nothing.
+func optionMark(o dialect.Option) string {
+	if m := percents.FindStringSubmatch(o.Value); m != nil {
+		return m[1]
+	}
+	switch o.Name {
+	case "environment":
+		return ""
+	case "command":
+		found := value.ShellSyntax(o.Value)
+		if i := slices.IndexFunc(found, placeholder.MatchString); i >= 0 {
+			return found[i]
+		}
+		return ""
+	}
+	return placeholder.FindString(o.Value)
+}
