@@ -49,8 +49,10 @@ func fileSections(doc *dialect.Document) []FileSection {
 }
 
 // sameFile reports whether two sources are of one file: the main file is another
-// source where it includes itself.
-func (s *source) sameFile(t *source) bool { return s.path == t.path }
+// source where it includes itself, and may have another path there, such as /etc/./x.
+func (s *source) sameFile(t *source) bool {
+	return s.path == t.path || s.main != t.main && cleanPath(s.path) == cleanPath(t.path)
+}
 
 // part is what one header of one file adds to a section.
 type part struct {

@@ -48,6 +48,8 @@ func convert[T any](r *reader, e *entry, text string, def T, as kind[T]) T {
 			wrong.Hint += ", without quotes"
 		case strings.ContainsAny(text, ";#") && !slices.Contains(freeText, e.name):
 			wrong.Hint = strings.TrimPrefix(wrong.Hint+"; "+gluedHint, "; ")
+		case shellVariable.MatchString(text) && !slices.Contains(freeText, e.name):
+			wrong.Hint = shellVariable.FindString(text) + " is not expanded: " + variableHint
 		}
 		if plain, ok := err.(interface{ Plain() string }); ok {
 			wrong.Plain = plain.Plain()

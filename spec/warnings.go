@@ -202,9 +202,11 @@ func (r *reader) adviseGlued(e *entry) {
 		r.advise(e.name, value.PyRepr(e.text[text:])+" is a part of the value", gluedHint)
 	}
 	if name := shellVariable.FindString(e.text); name != "" {
-		r.advise(e.name, name+" is not expanded", "%(ENV_X)s is the variable X of supervisord's environment")
+		r.advise(e.name, name+" is not expanded", variableHint)
 	}
 }
+
+const variableHint = "%(ENV_X)s is the variable X of supervisord's environment"
 
 // shellVariable is how a shell, not Supervisor, names a variable.
 var shellVariable = regexp.MustCompile(`\$(\{[A-Za-z_][^}]*\}|[A-Za-z_]\w*)`)

@@ -21,7 +21,7 @@ func (r *reader) adviseShell(command string, words []string) {
 		hint = "leave & out: the program must stay in the foreground"
 	case slices.ContainsFunc(found, func(s string) bool { return !strings.HasPrefix(s, "$") }):
 	default:
-		hint = "%(ENV_X)s is the variable X of supervisord's environment; or let /bin/sh -c '…' run it"
+		hint = variableHint + "; or let /bin/sh -c '…' run it"
 	}
 	as := " as it stands"
 	if len(found) > 1 {
@@ -86,6 +86,13 @@ var detachers = []detaching{
 // adviseBackground says where a program puts itself in the background, as far as its
 // name and its options tell.
 func (r *reader) adviseBackground(words []string) {
+	if value.IsShell(words[0]) && len(words) == 3 && strings.HasPrefix(words[1], "-") && strings.HasSuffix(words[1], "c") && len(value.ShellSyntax(words[2])) == 0 {
+		inner, err := value.Split(strings.TrimPrefix(words[2], "exec "))
+		if err != nil || len(inner) == 0 {
+			return
+		}
+		words = inner // the one command that the shell runs
+	}
 	program := path.Base(words[0])
 	args := words[1:]
 	if strings.HasPrefix(words[0], "/etc/init.d/") && slices.Contains(args, "start") {
@@ -110,6 +117,9 @@ func (r *reader) adviseBackground(words []string) {
 		option := hasOption(args, d.options)
 		switch {
 		case option != "":
+			if args[0] != option && !strings.HasPrefix(option, args[0]+" ") {
+				option = "… " + option
+			}
 			r.advise("command", program+" "+option+" goes to the background, and supervisord sees it end", d.hint)
 		case d.options == nil:
 			r.advise("command", program+" goes to the background by itself, and supervisord sees it end", d.hint)

@@ -81,22 +81,60 @@ func runCheck(h spec.Host, path string, o spec.Options, f flags) checkResult {
 	return v
 }
 
-// elsewhere makes warnings of those mistakes that only this machine makes one of: a user
-// or a directory that it has not got, and the one where the daemon will run may have.
+// elsewhere makes warnings of those mistakes that only this machine makes one of: a user,
+// a directory or a variable that it has not got, and the one where the daemon will run
+// may have.
 func (v *checkResult) elsewhere(h spec.Host, path string, o spec.Options) {
 	o.Cache = nil // it is of this machine
-	config, err := spec.Load(anyMachine{h}, path, o)
 	here := v.errors
-	v.config, v.errors = config, nil
-	if err != nil {
-		v.errors, _ = loadErrors(err)
+	anywhere := anyMachine{h, map[string]string{}}
+	var unknown []*spec.Error
+	set := func(e *spec.Error, value string) {
+		for _, name := range unknownVariable.FindAllStringSubmatch(e.Plain, -1) {
+			anywhere.variables[name[1]] = strings.ReplaceAll(value, "NAME", name[0])
+		}
 	}
 	for _, e := range here {
-		if !slices.ContainsFunc(v.errors, func(o *spec.Error) bool { return *o == *e }) {
+		if unknownVariable.MatchString(e.Plain) {
+			unknown = append(unknown, e)
+			set(e, "NAME") // as it was written
+		}
+	}
+	config, err := spec.Load(anywhere, path, o)
+	if err != nil && len(unknown) > 0 {
+		// Some of them must be numbers, or the like: 1 is one, and a boolean, too.
+		errs, _ := loadErrors(err)
+		for _, e := range unknown {
+			if slices.ContainsFunc(errs, func(o *spec.Error) bool { return samePlace(o, e) }) {
+				set(e, "1")
+			}
+		}
+		config, err = spec.Load(anywhere, path, o)
+	}
+	if err != nil {
+		v.errors, _ = loadErrors(err)
+		v.errors = slices.DeleteFunc(v.errors, func(e *spec.Error) bool { // what comes of the 1
+			return !strings.Contains(e.Plain, "not known here") && slices.ContainsFunc(unknown, func(u *spec.Error) bool { return samePlace(u, e) })
+		})
+		if len(v.errors) == 0 {
+			v.errors = here
+		}
+	} else {
+		v.config, v.errors = config, nil
+	}
+	for _, e := range here {
+		if !slices.ContainsFunc(v.errors, func(o *spec.Error) bool {
+			return *o == *e || samePlace(o, e) && slices.Contains(unknown, e)
+		}) {
 			v.warnings = append(v.warnings, e)
 		}
 	}
 }
+
+func samePlace(a, b *spec.Error) bool { return a.File == b.File && a.Line == b.Line && a.Key == b.Key }
+
+// unknownVariable is how a mistake names a variable that the environment has not got.
+var unknownVariable = regexp.MustCompile(`%\(ENV_(\w+)\)s`)
 
 // dropWrongGuesses leaves out what nginx's own configuration shows not to be so.
 func (v *checkResult) dropWrongGuesses(h spec.Host) {

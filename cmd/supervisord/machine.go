@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -104,9 +105,20 @@ func (m machine) missingDirectories(cfg *spec.Config) (mild []*spec.Error) {
 	return mild
 }
 
-// anyMachine has every user, group and directory: what is wrong with a configuration
-// there is wrong everywhere.
-type anyMachine struct{ spec.Host }
+// anyMachine has every user, group and directory, and some variables: what is wrong with
+// a configuration there is wrong everywhere.
+type anyMachine struct {
+	spec.Host
+	variables map[string]string
+}
+
+func (m anyMachine) Environ() []string {
+	list := m.Host.Environ()
+	for _, name := range slices.Sorted(maps.Keys(m.variables)) {
+		list = append(list, name+"="+m.variables[name])
+	}
+	return list
+}
 
 func (m anyMachine) LookupUser(name string) (spec.Account, bool) {
 	if a, ok := m.Host.LookupUser(name); ok {
