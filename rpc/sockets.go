@@ -331,6 +331,12 @@ func serverError(sv spec.Server, err error) error {
 		m.Hint = "create " + filepath.Dir(sv.Path)
 	case errors.As(err, &errno):
 		m.Plain = fmt.Sprintf("cannot listen on %s: %v", address, errno)
+		switch {
+		case errno == syscall.EADDRNOTAVAIL:
+			m.Hint = "an address of this machine"
+		case errno == syscall.EACCES && sv.Network == "tcp" && sv.Port < 1024:
+			m.Hint = "a port from 1024 up, or start as root"
+		}
 	}
 	return e
 }

@@ -50,10 +50,22 @@ type Config struct {
 	// of LeftOut did not name them, each with its place and that group.
 	Withheld []*Error
 
-	// Advice are our own warnings, each with its place in the files: unknown
-	// keys, sections that look like a mistake, values cut by a comment. They are
-	// sorted by file and line.
+	// Advice are warnings, each with its place in the files: unknown keys, sections
+	// that look like a mistake, values cut by a comment. They are sorted by file and
+	// line.
 	Advice []*Error
+
+	sections map[string]*section
+}
+
+// PlaceOf is where a key stands in the files, or its section where it is not given; line
+// is 0 where neither is. The file is as messages name it.
+func (c *Config) PlaceOf(section, key string) (file string, line int) {
+	s := c.sections[section]
+	if s == nil || s.from.builtin {
+		return "", 0
+	}
+	return (&reader{section: s}).at(key)
 }
 
 // File is one configuration file that was read.

@@ -132,7 +132,7 @@ func (l *load) run() (*Config, error) {
 	}
 	cfg := l.cfg
 	cfg.Warnings, cfg.Advice = b.warnings, byPlace(distinct(b.advice))
-	cfg.Ignored = l.ignored()
+	cfg.Ignored, cfg.sections = l.ignored(), b.byName
 	return &cfg, nil
 }
 

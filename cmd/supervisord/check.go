@@ -16,6 +16,7 @@ import (
 	"golang.org/x/term"
 
 	"supervisord/reconcile"
+	"supervisord/rpc"
 	"supervisord/runtime/logfile"
 	"supervisord/spec"
 	"supervisord/spec/value"
@@ -263,7 +264,30 @@ func printErrors(w io.Writer, argv0 string, err error) {
 	fmt.Fprintf(w, "Error: %v\nFor help, use %s -h\n", err, argv0)
 	if load := (*spec.LoadError)(nil); errors.As(err, &load) {
 		checkResult{errors: load.All(), warnings: load.Advice()}.printLines(w, styles{})
+	} else if m := mistakeIn(err); m != nil {
+		fmt.Fprintln(w, m.Report())
 	}
+}
+
+// mistakeIn is what an error about one key says of it, nil for any other error.
+func mistakeIn(err error) *spec.Error {
+	var server *rpc.ServerError
+	var mistake *spec.Error
+	switch {
+	case errors.As(err, &server):
+		return server.Mistake
+	case errors.As(err, &mistake):
+		return mistake
+	}
+	return nil
+}
+
+// placed is an error about one key with the place of that in the files.
+func placed(err error, cfg *spec.Config) error {
+	if m := mistakeIn(err); m != nil && m.File == "" {
+		m.File, m.Line = cfg.PlaceOf(m.Section, m.Key)
+	}
+	return err
 }
 
 // styles are what is put around words to colour them; all empty where there is

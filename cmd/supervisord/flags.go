@@ -103,6 +103,23 @@ func parseFlags(h spec.Host, args []string) (flags, error) {
 	return f, nil
 }
 
+// nearestOption is the long option that a misspelt one was probably meant to be, "" for
+// none.
+func nearestOption(option string) string {
+	name, long := strings.CutPrefix(option, "--")
+	if !long {
+		return ""
+	}
+	var names []string
+	for _, flag := range longFlags {
+		names = append(names, strings.Trim(flag, "!="))
+	}
+	if near := value.Nearest(name, names); near != "" {
+		return "--" + near
+	}
+	return ""
+}
+
 // combine refuses options that mean nothing together.
 func (f flags) combine(seen map[string]bool) error {
 	if f.configSet && len(f.watch) > 0 {

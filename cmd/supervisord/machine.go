@@ -41,6 +41,9 @@ func (m machine) lacks(cfg *spec.Config) (wrong, mild []*spec.Error) {
 			wrong = append(wrong, err)
 		}
 	}
+	for _, e := range wrong {
+		e.File, e.Line = cfg.PlaceOf(e.Section, e.Key)
+	}
 	return wrong, m.missingDirectories(cfg)
 }
 
@@ -94,11 +97,8 @@ func (m machine) missingDirectories(cfg *spec.Config) (mild []*spec.Error) {
 				continue
 			}
 			told = append(told, at)
-			file := p.Origin.File
-			if file == filepath.Join(cfg.Here, filepath.Base(cfg.Path)) {
-				file = cfg.Path // as it was named
-			}
-			mild = append(mild, &spec.Error{File: file, Line: p.Origin.Line, Section: p.Origin.Section, Key: "directory",
+			file, line := cfg.PlaceOf(p.Origin.Section, "directory")
+			mild = append(mild, &spec.Error{File: file, Line: line, Section: p.Origin.Section, Key: "directory",
 				Text: p.Directory + " is not an existing directory", Hint: "the program cannot start before it is"})
 		}
 	}

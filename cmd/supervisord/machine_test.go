@@ -52,20 +52,15 @@ supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 	})
 	t.Chdir(dir)
 	lines := []string{
-		"[inet_http_server:taken] port: another program is listening on " + taken.Addr().String() + " (stop that one, or choose another address)",
-		"[inet_http_server:tls] certfile: cannot use certfile and keyfile: open DIR/none.crt: no such file or directory",
-		"[supervisord] logfile: DIR/log is a directory (name a file in it)",
-		"[unix_http_server] file: cannot listen on DIR/none/s: no such directory (create DIR/none)",
+		"supervisord.conf:2: [supervisord] logfile: DIR/log is a directory (name a file in it)",
 		"supervisord.conf:3: [supervisord] user: Invalid user name no-such-user (the name or number of a user on this machine)",
-		"supervisord.conf:12: [program:web] directory: /nonexistent is not an existing directory (the program cannot start before it is)",
+		"supervisord.conf:5: [unix_http_server] file: cannot listen on DIR/none/s: no such directory (create DIR/none)",
+		"supervisord.conf:8: [inet_http_server:tls] certfile: cannot use certfile and keyfile: open DIR/none.crt: no such file or directory",
+		"supervisord.conf:11: [inet_http_server:taken] port: another program is listening on " + taken.Addr().String() + " (stop that one, or choose another address)",
+		"supervisord.conf:14: [program:web] directory: /nonexistent is not an existing directory (the program cannot start before it is)",
 		"supervisord.conf:19: [program:loose] stdout_logfile: The directory named as part of the path /nonexistent/log does not exist (create the directory that the file is to be in)",
 	}
-	warned := func(line string) string {
-		if place, rest, ok := strings.Cut(line, ": ["); ok && strings.HasPrefix(line, "supervisord.conf") {
-			return place + ": warning: [" + rest
-		}
-		return "warning: " + line
-	}
+	warned := func(line string) string { return strings.Replace(line, ": [", ": warning: [", 1) }
 	run := func(h spec.Host, path string, f flags) (int, string) {
 		var out bytes.Buffer
 		status := check(&out, h, path, spec.Options{}, f)
@@ -82,7 +77,7 @@ supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 
 	// What keeps the files from being read comes first, and alone.
 	status, got := run(userHost{host.New()}, "supervisord.conf", flags{here: true})
-	for _, line := range []string{lines[4], lines[6]} {
+	for _, line := range []string{lines[1], lines[6]} {
 		if status != 2 || !strings.Contains(got, line+"\n") {
 			t.Errorf("with --here, exit status %d and:\n%swant %s", status, got, line)
 		}
@@ -96,13 +91,13 @@ supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 		t.Fatal(err)
 	}
 	want.Reset()
-	want.WriteString(strings.Join(lines[:4], "\n") + "\n" + warned(lines[5]) + "\nsupervisord.conf: 4 errors, 1 warning\n")
+	want.WriteString(strings.Join([]string{lines[0], lines[2], lines[3], lines[4]}, "\n") + "\n" + warned(lines[5]) + "\nsupervisord.conf: 4 errors, 1 warning\n")
 	if status, got := run(userHost{host.New()}, "supervisord.conf", flags{here: true}); status != 2 || got != want.String() {
 		t.Errorf("with --here, exit status %d, (-want +got):\n%s", status, cmp.Diff(want.String(), got))
 	}
 
 	_, got = run(userHost{host.New()}, "long.conf", flags{})
-	if want := fmt.Sprintf("warning: [unix_http_server] file: the path has %d bytes, and a unix socket's may have ", len(long)); !strings.Contains(got, want) {
+	if want := fmt.Sprintf("long.conf:3: warning: [unix_http_server] file: the path has %d bytes, and a unix socket's may have ", len(long)); !strings.Contains(got, want) {
 		t.Errorf("got %swant %s", got, want)
 	}
 	if left, err := os.ReadDir("."); err != nil || len(left) != 3 {

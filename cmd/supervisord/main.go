@@ -59,6 +59,11 @@ func run(argv []string) int {
 // usageError prints a mistake as Supervisor does.
 func usageError(argv0 string, err error) int {
 	fmt.Fprintf(os.Stderr, "Error: %v\nFor help, use %s -h\n", err, argv0)
+	if option, ok := strings.CutSuffix(err.Error(), " not recognized"); ok {
+		if near := nearestOption(strings.TrimPrefix(option, "option ")); near != "" {
+			fmt.Fprintf(os.Stderr, "hint: did you mean %s?\n", near)
+		}
+	}
 	return 2
 }
 

@@ -27,12 +27,13 @@ type prepared struct {
 // prepare makes a life ready beside another one, whose log and sockets it shares where
 // they are to be the same. The error names section, key and reason; then nothing has
 // changed.
-func (d *daemon) prepare(start *reconcile.Start, held *prepared) (*prepared, error) {
+func (d *daemon) prepare(start *reconcile.Start, held *prepared) (next *prepared, err error) {
 	cfg := start.Config
+	defer func() { err = placed(err, cfg) }()
 	if err := cannotBecome(cfg.Daemon.User); err != nil {
 		return nil, err
 	}
-	next := &prepared{start: start, options: logOptions(cfg)}
+	next = &prepared{start: start, options: logOptions(cfg)}
 	if user := cfg.Daemon.User; user != nil && user.UID != os.Getuid() {
 		// What is there is another's: log and sockets are made as that user would make them.
 		return next, launch.AsUser(user.UID, user.GID, user.Groups, func() error {
@@ -62,7 +63,8 @@ func (d *daemon) openLog(next, held *prepared) error {
 	}
 	var err error
 	if next.log, err = mainlog.Open(next.options); err != nil {
-		return &spec.Error{Section: "supervisord", Key: "logfile", Text: fmt.Sprintf("cannot open logfile %q: %v", next.options.Path, err)}
+		return &spec.Error{Section: "supervisord", Key: "logfile", Text: fmt.Sprintf("cannot open logfile %q: %v", next.options.Path, err),
+			Hint: "name a file that the daemon's user may write"}
 	}
 	return nil
 }
@@ -86,7 +88,8 @@ func (p *prepared) discard(goesOn *prepared) {
 }
 
 // first is the life with which the daemon begins.
-func (d *daemon) first(start *reconcile.Start) error {
+func (d *daemon) first(start *reconcile.Start) (err error) {
+	defer func() { err = alreadyRuns(placed(err, start.Config), start.Config.Daemon.PidFile) }()
 	if err := d.become(start); err != nil {
 		return err
 	}
@@ -99,6 +102,18 @@ func (d *daemon) first(start *reconcile.Start) error {
 	d.noteParse(start)
 	d.logNotes(next.log.Logger())
 	return d.openSockets(next, none)
+}
+
+// alreadyRuns is the error with what probably has happened, where an address is taken and
+// the pidfile names a supervisord that lives.
+func alreadyRuns(err error, pidfile string) error {
+	var server *rpc.ServerError
+	if errors.As(err, &server) && server.InUse {
+		if pid := otherDaemon(pidfile); pid != 0 {
+			server.Mistake.Hint = fmt.Sprintf("supervisord is running already, as pid %d: supervisorctl has it read changed files or shut down", pid)
+		}
+	}
+	return err
 }
 
 // notReadyError is why there can be no life after a restart.
@@ -176,13 +191,8 @@ func (d *daemon) again() error {
 
 // report is what is wrong with section and key, where they are known.
 func report(err error) string {
-	var server *rpc.ServerError
-	var mistake *spec.Error
-	switch {
-	case errors.As(err, &server):
-		return server.Mistake.Report()
-	case errors.As(err, &mistake):
-		return mistake.Report()
+	if m := mistakeIn(err); m != nil {
+		return m.Report()
 	}
 	return err.Error()
 }

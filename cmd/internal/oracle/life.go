@@ -50,6 +50,16 @@ func (d *Daemon) untilAnswers(detached bool) {
 		_, err = d.call("supervisor.getState")
 		return err == nil || ended
 	})
+	if detached && err == nil { // else a signal would go to the process that began it
+		Eventually(Deadline, func() bool {
+			select {
+			case <-d.exited:
+				return true
+			default:
+				return false
+			}
+		})
+	}
 	if err != nil {
 		t.Fatalf("%s daemon does not answer: %v (ended: %v)\nstdout:\n%s\nstderr:\n%s\nlog:\n%s",
 			d.Kind, err, ended, d.Stdout(), d.Stderr(), d.Log())
