@@ -38,7 +38,7 @@ var openers = map[string][]string{
 	"path/filepath": {"Glob", "Walk*", "EvalSymlinks"},
 	"crypto/tls":    {"LoadX509KeyPair", "Listen", "Dial*"},
 	"plugin":        {"Open"},
-	module + "runtime/trust": {"OpenFile", "ReadFile", "WriteFile", "Rename", "Chmod", "Chown", "Check",
+	module + "runtime/trust": {"OpenFile", "OpenFileOn", "ReadFile", "WriteFile", "Rename", "Chmod", "Chown", "Check",
 		"FindDir", "MakeDir", "Mkdir", "Read", "Replace", "Remove"},
 }
 

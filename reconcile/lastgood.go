@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"supervisord/reconcile/hang"
+	"supervisord/runtime/trust"
 	"supervisord/spec"
 )
 
@@ -177,7 +178,7 @@ func fixedPart(pattern string) string {
 // mountOf identifies the mount that a file or directory is on.
 func (l *look) mountOf(name string, info fs.FileInfo) mountID {
 	m := mountID{dev: device(info)}
-	m.id, _ = hang.Call(l.try, name, func() (uint64, error) { return mountNumber(name) })
+	m.id, _ = hang.Call(l.try, name, func() (uint64, error) { return trust.MountNumber(name) })
 	return m
 }
 

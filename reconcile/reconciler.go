@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"supervisord/reconcile/hang"
 	"supervisord/reconcile/watch"
@@ -31,6 +32,9 @@ type Options struct {
 	Target Target
 	// Watcher gives hints; nil takes a real one. Run runs it.
 	Watcher Watcher
+	// Every gives the Watcher its times to look again, see watch.Options; nil is a
+	// timer of its own.
+	Every func(time.Duration) (ticks <-chan time.Time, stop func())
 	// Trigger is what the first update is called in the history: TriggerStart if
 	// empty.
 	Trigger string
@@ -78,7 +82,7 @@ func New(o Options) *Reconciler {
 		o.Trigger = TriggerStart
 	}
 	if r.watcher == nil {
-		r.watcher = watch.New(watch.Options{Matcher: spec.Matcher, Ignore: neverRead, Logger: r.log})
+		r.watcher = watch.New(watch.Options{Matcher: spec.Matcher, Ignore: neverRead, Every: o.Every, Logger: r.log})
 	}
 	r.loop = newLoop(r, o, r.openStore(o.Start))
 	r.loop.publish()

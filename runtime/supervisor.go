@@ -99,7 +99,8 @@ type Supervisor struct {
 	autoMark   string // in the names of our AUTO logs, which no other daemon has
 
 	mood       atomic.Int32
-	giveUpOnce sync.Once                // guards the closing of gaveUp
+	giveUpOnce sync.Once // guards the closing of gaveUp
+	logLooks   logLooks
 	forks      atomic.Int32             // begun, with a result that the loop has not taken yet
 	snapshot   atomic.Pointer[snapshot] // nil when it would be out of date
 

@@ -2,9 +2,11 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -68,18 +70,26 @@ func TestLastWords(t *testing.T) {
 	}
 }
 
-// TestTroubleIsSaidOnce: what is in the way of a socket is said once for as long
-// as it is the same, and again when it comes back.
+// TestTroubleIsSaidOnce: what is in the way of a file is said once for as long as it
+// is the same, and again when it comes back.
 func TestTroubleIsSaidOnce(t *testing.T) {
 	var log bytes.Buffer
 	l := newLife()
 	l.logger = slog.New(slog.NewTextHandler(&log, nil))
-	said := ""
-	for _, trouble := range []string{"a", "a", "", "", "a", "b", "b"} {
-		said = l.sayOnce(said, trouble)
+	var said map[string]bool
+	for _, troubles := range []string{"a", "a", "", "", "a", "b", "ab", "bb", "a"} {
+		var errs []error
+		for _, text := range troubles {
+			errs = append(errs, errors.New(string(text)))
+		}
+		said = l.sayOnce(look{level: levelError, says: "cannot make it anew: "}, said, errs)
 	}
-	if n := strings.Count(log.String(), "cannot make the socket anew"); n != 3 {
-		t.Errorf("said %d times:\n%s", n, &log)
+	var got string
+	for line := range strings.Lines(log.String()) {
+		got += regexp.MustCompile(`level=ERROR msg="cannot make it anew: (.)"`).FindStringSubmatch(line)[1]
+	}
+	if want := "aabaa"; got != want {
+		t.Errorf("said %q, want %q:\n%s", got, want, &log)
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"os"
 	"slices"
 	"sync"
-	"time"
 
 	"supervisord/reconcile"
 	"supervisord/rpc"
@@ -27,6 +26,7 @@ type life struct {
 	reconciler *reconcile.Reconciler
 	server     *rpc.Server
 	running    *runningTable
+	rounds     *rounds
 	dropped    bool          // something that a listener would have printed; the loop's
 	hold       chan struct{} // closed when nothing of an earlier daemon runs any more: launches wait for it
 	helpers    helpers
@@ -84,7 +84,7 @@ func (d *daemon) live() (err error) {
 	}
 	l.settleSurvivors(ctx, survivors)
 	l.help("the servers", func() { l.server.Run(ctx) })
-	l.help("the look after files", func() { l.keepFiles(ctx, pid) })
+	l.help("the looks", func() { l.lookAfter(ctx, pid) })
 	if l.supervisor.Begin(ctx) == nil { // else a signal came first
 		l.help("the reconciler", func() { l.reconcile(ctx) })
 	}
@@ -114,40 +114,9 @@ func (l *life) reconcile(ctx context.Context) {
 	l.reconciler.Run(ctx)
 }
 
-// keepFiles makes a socket or the pidfile anew that somebody removed, as tidy-up
-// jobs in temporary directories do. A look costs one lstat each. What is in the way is
-// said once for as long as it is the same.
-func (l *life) keepFiles(ctx context.Context, pid *pidfile) {
-	look := time.NewTicker(10 * time.Second)
-	defer look.Stop()
-	said := ""
-	for {
-		select {
-		case <-look.C:
-			trouble := ""
-			if err := l.server.Check(); err != nil {
-				trouble = err.Error()
-			}
-			said = l.sayOnce(said, trouble)
-			pid.keep()
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// sayOnce says what is in the way of a socket, unless that was said at the last look, and
-// returns what has been said.
-func (l *life) sayOnce(said, trouble string) string {
-	if trouble != "" && trouble != said {
-		l.logger.Error("cannot make the socket anew: " + trouble)
-	}
-	return trouble
-}
-
 // newLife is a life without parts.
 func newLife() *life {
-	l := &life{hold: make(chan struct{}), leaving: make(chan struct{}), hurried: make(chan struct{})}
+	l := &life{rounds: newRounds(), hold: make(chan struct{}), leaving: make(chan struct{}), hurried: make(chan struct{})}
 	l.leave = sync.OnceFunc(func() { close(l.leaving) })
 	return l
 }
@@ -185,7 +154,7 @@ func (d *daemon) wire() (*life, error) {
 	}
 	l.reconciler = reconcile.New(reconcile.Options{
 		Start: next.start, Target: target{l.supervisor}, Trigger: trigger, Caller: caller, Logger: l.logger,
-		Emit: l.announceUpdate,
+		Emit: l.announceUpdate, Every: l.rounds.every,
 	})
 	l.server = rpc.New(rpc.Options{
 		Servers:        l.cfg.Servers,

@@ -63,6 +63,9 @@ type Options struct {
 	// Ignore reports file names that never matter even if a pattern matches
 	// them, such as editors' temporary files; nil ignores none.
 	Ignore func(name string) bool
+	// Every gives the ticks at which to look again, as a time.Ticker does, until they
+	// are stopped, so that others may look at the same times; nil is a time.Ticker.
+	Every func(time.Duration) (ticks <-chan time.Time, stop func())
 	// Logger gets the one message about every reason to fall back; nil is silence.
 	Logger *slog.Logger
 }
@@ -72,6 +75,7 @@ type Watcher struct {
 	matcher Matcher
 	ignore  func(string) bool
 	log     *slog.Logger
+	every   func(time.Duration) (<-chan time.Time, func())
 	hints   chan Hint // capacity one: the last hint, if it has not been taken
 	scope   atomic.Pointer[Scope]
 	reset   chan struct{} // capacity one: scope was replaced
@@ -102,7 +106,10 @@ type Watcher struct {
 	settle   *time.Timer
 	due      time.Time // when settle is to fire
 	late     bool      // settle fired late, and was set once more
-	rescan   *time.Timer
+
+	rescanEvery time.Duration    // 0 for never
+	rescan      <-chan time.Time // ticks of that; nil for never
+	stopRescan  func()
 }
 
 // phase is how far a change has settled.
@@ -117,7 +124,7 @@ const (
 // New makes a watcher. Nothing is watched before Run.
 func New(o Options) *Watcher {
 	w := &Watcher{
-		matcher: o.Matcher, ignore: o.Ignore, log: o.Logger,
+		matcher: o.Matcher, ignore: o.Ignore, log: o.Logger, every: o.Every,
 		hints:    make(chan Hint, 1),
 		reset:    make(chan struct{}, 1),
 		disks:    hang.New(0, 0),
@@ -128,6 +135,8 @@ func New(o Options) *Watcher {
 		open:     fsnotify.NewWatcher,
 		add:      (*fsnotify.Watcher).Add,
 		fsType:   remoteType,
+
+		stopRescan: func() {},
 	}
 	if w.matcher == nil {
 		w.matcher = func(string) func(string) bool { return nil }
@@ -137,6 +146,12 @@ func New(o Options) *Watcher {
 	}
 	if w.log == nil {
 		w.log = slog.New(slog.DiscardHandler)
+	}
+	if w.every == nil {
+		w.every = func(d time.Duration) (<-chan time.Time, func()) {
+			t := time.NewTicker(d)
+			return t.C, t.Stop
+		}
 	}
 	w.Set(o.Scope)
 	return w
@@ -162,9 +177,9 @@ func (w *Watcher) Set(s Scope) {
 // Rescan instead, and a directory that does not answer when it does again.
 func (w *Watcher) Run(ctx context.Context) {
 	w.now, w.stop = new(Scope), ctx.Done()
-	w.settle, w.rescan = idleTimer(), idleTimer()
+	w.settle = idleTimer()
 	defer w.settle.Stop()
-	defer w.rescan.Stop()
+	defer func() { w.stopRescan() }()
 	defer func() {
 		if w.fsn != nil {
 			w.fsn.Close()
@@ -200,7 +215,7 @@ func (w *Watcher) Run(ctx context.Context) {
 			w.noteChange(Notice)
 		case <-w.settle.C:
 			w.elapsed(events)
-		case <-w.rescan.C:
+		case <-w.rescan:
 			w.look()
 		}
 	}
@@ -426,7 +441,6 @@ func (w *Watcher) settled() {
 
 // look is the periodic survey. While a change settles there is nothing to add.
 func (w *Watcher) look() {
-	defer w.rearmRescan()
 	if w.phase != idle {
 		return
 	}
@@ -436,17 +450,23 @@ func (w *Watcher) look() {
 	}
 }
 
-// rearmRescan sets the time of the next periodic survey.
+// rearmRescan sets how often to survey without a notice.
 func (w *Watcher) rearmRescan() {
-	every := w.now.Rescan
-	if every <= 0 && w.degraded {
+	every := max(w.now.Rescan, 0)
+	if every == 0 && w.degraded {
 		every = FallbackRescan
 	}
-	if every <= 0 || len(w.now.Paths) == 0 {
-		w.rescan.Stop()
+	if len(w.now.Paths) == 0 {
+		every = 0
+	}
+	if every == w.rescanEvery {
 		return
 	}
-	w.rescan.Reset(every)
+	w.stopRescan()
+	w.rescanEvery, w.rescan, w.stopRescan = every, nil, func() {}
+	if every > 0 {
+		w.rescan, w.stopRescan = w.every(every)
+	}
 }
 
 // idleTimer is a timer that does not run yet.

@@ -375,10 +375,11 @@ func TestRemote(t *testing.T) {
 		return ""
 	}
 	w.now = new(Scope)
-	w.settle, w.rescan = idleTimer(), idleTimer()
+	w.settle = idleTimer()
 	w.adopt(w.scope.Load())
 	defer w.fsn.Close()
-	if !w.rescan.Stop() {
+	defer w.stopRescan()
+	if w.rescan == nil {
 		t.Error("with rescan=0 nothing would ever look again")
 	}
 	w.survey()
@@ -434,9 +435,10 @@ func TestNoNoticesAndNoRescan(t *testing.T) {
 			w := New(Options{Matcher: shellPatterns, Scope: Scope{Paths: []string{realTempDir(t) + "/*.ini"}}})
 			change(w)
 			w.now = new(Scope)
-			w.settle, w.rescan = idleTimer(), idleTimer()
+			w.settle = idleTimer()
 			w.adopt(w.scope.Load())
-			if !w.rescan.Stop() {
+			defer w.stopRescan()
+			if w.rescan == nil {
 				t.Error("nothing would ever look again")
 			}
 		})
@@ -450,7 +452,7 @@ func TestOverflow(t *testing.T) {
 	root := realTempDir(t)
 	w := newMarked(t, root, Scope{Paths: []string{root + "/*/*.ini"}, Settle: settle})
 	w.now = new(Scope)
-	w.settle, w.rescan = idleTimer(), idleTimer()
+	w.settle = idleTimer()
 	w.adopt(w.scope.Load()) // armed, but nobody takes the notices yet
 	limit, err := os.ReadFile("/proc/sys/fs/inotify/max_queued_events")
 	if err != nil {

@@ -125,9 +125,12 @@ func inUse(dir int, name string) bool {
 }
 
 // openLog opens what path names; nil for no path. An AUTO log is locked.
-func (w *Writer) openLog(path string) (target, error) {
+func (w *Writer) openLog(path string) (target, error) { return w.openLogOn(path, trust.Mount{}) }
+
+// openLogOn is openLog for a path whose directory is on the mount on, if that is not zero.
+func (w *Writer) openLogOn(path string, on trust.Mount) (target, error) {
 	for try := 0; ; try++ {
-		t, err := w.openTarget(path)
+		t, err := w.openTarget(path, on)
 		if err != nil || !w.opts.Auto {
 			return t, err
 		}

@@ -22,11 +22,12 @@
 // # Other programs that move the file
 //
 // A Writer holds an open file and looks at its name only in Open, Reopen, Clear,
-// Configure and when the file has grown to its limit:
+// Configure, Restore and when the file has grown to its limit:
 //
 //   - Renamed or unlinked: writes go on into the same file under its new name,
 //     or none, until one of those. Then the name is opened anew. Nothing is lost
-//     and nothing is written twice. A rotation that finds another file under the
+//     and nothing is written twice: of a file without a name, Restore moves what came
+//     since it was last seen at its path. A rotation that finds another file under the
 //     name moves to that file and does not rename it.
 //   - Truncated (logrotate's copytruncate): since each write appends, the next
 //     one begins at the new end and no hole appears. What is written between the

@@ -4,6 +4,8 @@ import (
 	"io/fs"
 	"os"
 	"time"
+
+	"supervisord/runtime/trust"
 )
 
 // Hurry shortens the intervals of w.
@@ -11,12 +13,12 @@ func (w *Writer) Hurry(d time.Duration) { w.reportEvery, w.stallAfter, w.reopenE
 
 // OnClear makes w give a file's content to see before it is truncated.
 func (w *Writer) OnClear(see func([]byte)) {
-	w.openFile = func(path string, flag int, mode fs.FileMode) (file, error) {
-		f, err := openOS(path, flag, mode)
+	w.openFile = func(path string, flag int, mode fs.FileMode, on trust.Mount) (file, trust.Mount, error) {
+		f, in, err := openOS(path, flag, mode, on)
 		if err != nil {
-			return nil, err
+			return nil, in, err
 		}
-		return seen{f, path, see}, nil
+		return seen{f, path, see}, in, nil
 	}
 }
 
@@ -38,12 +40,12 @@ func (s seen) Truncate(size int64) error {
 
 // OnWrite makes w ask fail before each write; an error stands in for the write.
 func (w *Writer) OnWrite(fail func(p []byte) (int, error)) {
-	w.openFile = func(path string, flag int, mode fs.FileMode) (file, error) {
-		f, err := openOS(path, flag, mode)
+	w.openFile = func(path string, flag int, mode fs.FileMode, on trust.Mount) (file, trust.Mount, error) {
+		f, in, err := openOS(path, flag, mode, on)
 		if err != nil {
-			return nil, err
+			return nil, in, err
 		}
-		return failing{f, fail}, nil
+		return failing{f, fail}, in, nil
 	}
 }
 

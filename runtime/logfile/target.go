@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -37,12 +38,14 @@ type file interface {
 	Close() error
 }
 
-func openOS(path string, flag int, mode fs.FileMode) (file, error) {
-	f, err := trust.OpenFile(path, flag, mode)
+// openOS opens a file whose directory is on the mount on, if that is not zero, and says
+// on which it is.
+func openOS(path string, flag int, mode fs.FileMode, on trust.Mount) (file, trust.Mount, error) {
+	f, in, err := trust.OpenFileOn(path, flag, mode, on)
 	if err != nil {
-		return nil, err // not f, which would be a file that is not nil
+		return nil, in, err // not f, which would be a file that is not nil
 	}
-	return f, nil
+	return f, in, nil
 }
 
 // fileTarget is a file that was opened by its path.
@@ -52,11 +55,14 @@ type fileTarget struct {
 	patient     bool // it has deadlines, so writes wait
 	written     int64
 	info        fs.FileInfo
-	interrupted func() bool // see Writer.interrupted
+	mount       trust.Mount  // of its directory, when it was opened
+	seen        atomic.Int64 // how long it was when it was last seen at its path, for Restore
+	interrupted func() bool  // see Writer.interrupted
 }
 
-// openTarget opens what path names; nil for no path.
-func (w *Writer) openTarget(path string) (target, error) {
+// openTarget opens what path names; nil for no path. Its directory must be on the mount
+// on, if that is not zero.
+func (w *Writer) openTarget(path string, on trust.Mount) (target, error) {
 	if path == "" {
 		return nil, nil
 	}
@@ -71,9 +77,9 @@ func (w *Writer) openTarget(path string) (target, error) {
 		// Both ends, so that opening waits for no reader and readers may come and go.
 		flag = os.O_RDWR | os.O_APPEND
 	}
-	f, err := w.openFile(path, flag, w.opts.Mode)
+	f, mount, err := w.openFile(path, flag, w.opts.Mode, on)
 	if err != nil && flag&os.O_RDWR != 0 && errors.Is(err, fs.ErrPermission) {
-		f, err = w.openFile(path, os.O_WRONLY|os.O_APPEND, w.opts.Mode)
+		f, mount, err = w.openFile(path, os.O_WRONLY|os.O_APPEND, w.opts.Mode, on)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot open log: %w", err)
@@ -83,7 +89,8 @@ func (w *Writer) openTarget(path string) (target, error) {
 		f.Close()
 		return nil, fmt.Errorf("cannot open log: %w", err)
 	}
-	t := &fileTarget{file: f, info: info, regular: info.Mode().IsRegular(), interrupted: w.interrupted}
+	t := &fileTarget{file: f, info: info, mount: mount, regular: info.Mode().IsRegular(), interrupted: w.interrupted}
+	t.seen.Store(info.Size())
 	if !t.regular {
 		t.patient = f.SetWriteDeadline(time.Time{}) == nil
 	}

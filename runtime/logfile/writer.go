@@ -7,6 +7,8 @@ import (
 	"os"
 	"sync/atomic"
 	"time"
+
+	"supervisord/runtime/trust"
 )
 
 // Options say where a Writer writes. The zero value discards everything.
@@ -64,10 +66,11 @@ type Writer struct {
 	// channel and no mutex since its queue is fair: a Write that is asked to make
 	// room gets in again only behind the asker.
 	turn        chan struct{}
-	waiting     atomic.Int32              // callers that want a blocked Write to end its turn
-	blockedFile atomic.Pointer[os.File]   // the file that a Write may be blocked on
-	deadline    atomic.Pointer[time.Time] // see SetDeadline
-	reopens     atomic.Int32              // calls of Reopen under way
+	waiting     atomic.Int32               // callers that want a blocked Write to end its turn
+	blockedFile atomic.Pointer[os.File]    // the file that a Write may be blocked on
+	regular     atomic.Pointer[fileTarget] // the target, if it is a regular file: for Restore
+	deadline    atomic.Pointer[time.Time]  // see SetDeadline
+	reopens     atomic.Int32               // calls of Reopen under way
 
 	// Owned by whoever holds the turn.
 	opts           Options
@@ -84,7 +87,7 @@ type Writer struct {
 	reports        []Trouble // to be made once the turn has ended
 
 	reportEvery, stallAfter, reopenEvery time.Duration
-	openFile                             func(path string, flag int, mode fs.FileMode) (file, error)
+	openFile                             func(path string, flag int, mode fs.FileMode, on trust.Mount) (file, trust.Mount, error)
 }
 
 // New returns a Writer that has nothing open yet.
@@ -362,7 +365,11 @@ func (w *Writer) swap(next target) error {
 	}
 	w.target = next
 	w.blockedFile.Store(nil)
+	w.regular.Store(nil)
 	if f, ok := next.(*fileTarget); ok {
+		if f.regular {
+			w.regular.Store(f)
+		}
 		if osf, ok := f.file.(*os.File); ok && f.waits() {
 			w.blockedFile.Store(osf)
 		}

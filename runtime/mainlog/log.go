@@ -38,7 +38,7 @@ const (
 )
 
 // Log is the activity log. Its methods may be called from any goroutine; Reopen,
-// Clear and Close may wait for the disk.
+// Restore, Clear and Close may wait for the disk.
 type Log struct {
 	level slog.Level
 	file  *output // nil for none
@@ -92,6 +92,19 @@ func (l *Log) Reopen() error {
 	}
 	l.file.flush(patience)
 	return l.file.log.Reopen()
+}
+
+// Restore makes the file anew, and says so, if another program has renamed or removed
+// it, see logfile.Restore.
+func (l *Log) Restore() error {
+	if l.file == nil {
+		return nil
+	}
+	restored, err := logfile.Restore([]*logfile.Writer{l.file.log})
+	if restored {
+		l.Logger().Info(logfile.RestoredText(l.path))
+	}
+	return err
 }
 
 // Clear empties the file, and says so in its first line as Supervisor does. It

@@ -25,14 +25,40 @@ const maxTurns = 100
 // package. It never waits: a FIFO that is to be written and has no reader is ENXIO.
 // Errors are *fs.PathError, around a *Refused where the rules forbid it.
 func OpenFile(path string, flag int, perm fs.FileMode) (*os.File, error) {
-	f, err := open(path, flag, perm)
+	return openFile(path, flag, perm, nil)
+}
+
+// Mount is what is mounted where a directory stands. Two that are equal are the same,
+// as long as something on it is open.
+type Mount struct{ number, device uint64 }
+
+// ErrOtherMount: the directory is not on the mount that it was on.
+var ErrOtherMount = errors.New("its directory is on another mount than before")
+
+// OpenFileOn is OpenFile that also says on which mount the directory is in which the
+// path's last name stands. Unless it is the mount on, nothing is opened and nothing
+// made, and the error is ErrOtherMount; the zero Mount allows any.
+func OpenFileOn(path string, flag int, perm fs.FileMode, on Mount) (f *os.File, in Mount, err error) {
+	f, err = openFile(path, flag, perm, func(p *place) (err error) {
+		if in, err = p.mount(); err == nil && on != (Mount{}) && in != on {
+			err = ErrOtherMount
+		}
+		return err
+	})
+	return f, in, err
+}
+
+// openFile opens what path names, if the directory in which it stands will do; nil
+// takes any.
+func openFile(path string, flag int, perm fs.FileMode, will func(*place) error) (*os.File, error) {
+	f, err := open(path, flag, perm, will)
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
 	return f, nil
 }
 
-func open(path string, flag int, perm fs.FileMode) (*os.File, error) {
+func open(path string, flag int, perm fs.FileMode, will func(*place) error) (*os.File, error) {
 	p, name, err := parent(path)
 	if err != nil {
 		return nil, err
@@ -44,6 +70,12 @@ func open(path string, flag int, perm fs.FileMode) (*os.File, error) {
 	for range maxTurns {
 		var st unix.Stat_t
 		err := unix.Fstatat(p.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW)
+		link := err == nil && st.Mode&unix.S_IFMT == unix.S_IFLNK && !isProc(p.fd)
+		if will != nil && !link {
+			if err := will(p); err != nil {
+				return nil, err
+			}
+		}
 		switch {
 		case errors.Is(err, unix.ENOENT) && flag&os.O_CREATE != 0:
 			fd, err := openat(p.fd, name, flag|unix.O_EXCL|unix.O_NOFOLLOW, uint32(perm.Perm()))
@@ -58,7 +90,7 @@ func open(path string, flag int, perm fs.FileMode) (*os.File, error) {
 			return nil, err
 		case flag&os.O_EXCL != 0:
 			return nil, unix.EEXIST
-		case st.Mode&unix.S_IFMT == unix.S_IFLNK && !isProc(p.fd):
+		case link:
 			if name, err = p.follow(name); err != nil {
 				return nil, err
 			}

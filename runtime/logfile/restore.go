@@ -1,0 +1,154 @@
+package logfile
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"syscall"
+)
+
+// Restore makes a log anew at its path after another program has renamed or removed it
+// without a word, or moves to the regular file that stands there instead, and reports
+// whether it did. logs are all the Writers of one path, each once.
+//
+// Only regular files are restored, and only where the directory is on the mount that it
+// was on when they were opened: after an unmount nothing is made below the mount point.
+// What another user could have put there is refused as by Open. On an error the old
+// files stay in use.
+//
+// What was written since the last look that found the file in its place is not lost:
+// of a renamed file it is in that, of a removed one it is moved to the new one (on
+// Linux). So Restore is meant to be called every few seconds. It asks the disk for one
+// stat, and disturbs the Writers only when there is something to do.
+func Restore(logs []*Writer) (restored bool, err error) {
+	if len(logs) == 0 || !gone(logs) {
+		return false, nil
+	}
+	for _, w := range logs {
+		defer w.takeTurn()()
+	}
+	path := logs[0].opts.Path
+	defer lockRotation(path)()
+	r := rescue{logs: logs}
+	for _, w := range logs {
+		old, ok := w.target.(*fileTarget)
+		if !ok || !old.regular || w.opts.Path != path || old.named(path) {
+			continue
+		}
+		changed, err := w.moveTo(path, old, &r)
+		if err != nil {
+			return restored, err
+		}
+		restored = restored || changed
+	}
+	return restored, nil
+}
+
+// RestoredText is a line for the activity log about a log that was restored.
+func RestoredText(path string) string {
+	return "log " + path + " had been renamed or removed by another program and was made again"
+}
+
+// gone reports whether one of the logs has a file open that is not at its path, and
+// notes of the others how long they are.
+func gone(logs []*Writer) (any bool) {
+	path := logs[0].Path()
+	if path == "" {
+		return false
+	}
+	var there fs.FileInfo
+	for _, w := range logs {
+		t := w.regular.Load()
+		if t == nil || w.Path() != path {
+			continue
+		}
+		if there == nil {
+			var err error
+			if there, err = os.Stat(path); err != nil {
+				return true
+			}
+		}
+		if !os.SameFile(there, t.info) {
+			any = true
+			continue
+		}
+		t.seen.Store(there.Size())
+	}
+	return any
+}
+
+// moveTo opens the path anew in place of the file old, and reports whether it is another.
+func (w *Writer) moveTo(path string, old *fileTarget, r *rescue) (changed bool, err error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return false, fmt.Errorf("cannot open log: %s: %w", path, ErrNotRegular)
+	}
+	t, err := w.openLogOn(path, old.mount)
+	if err != nil {
+		return false, err
+	}
+	next, ok := t.(*fileTarget)
+	if !ok || !next.regular {
+		t.close()
+		return false, fmt.Errorf("cannot open log: %s: %w", path, ErrNotRegular)
+	}
+	now, err := old.file.Stat()
+	if err == nil && os.SameFile(now, next.info) {
+		w.swap(next) // a file system that gave it another number
+		return false, nil
+	}
+	if err == nil {
+		r.move(w, old, next, now)
+	}
+	w.swap(next)
+	return true, nil
+}
+
+// rescue moves what was written to files without a name, of each once.
+type rescue struct {
+	logs []*Writer
+	done []fs.FileInfo
+}
+
+// move moves what has come to the file old, whose present state is now, since it was
+// last seen at its path.
+func (r *rescue) move(w *Writer, old, next *fileTarget, now fs.FileInfo) {
+	same := func(f fs.FileInfo) bool { return os.SameFile(f, now) }
+	st, ok := now.Sys().(*syscall.Stat_t)
+	if !ok || st.Nlink > 0 || slices.ContainsFunc(r.done, same) {
+		return
+	}
+	r.done = append(r.done, now)
+	from := old.seen.Load()
+	for _, other := range r.logs {
+		if t, ok := other.target.(*fileTarget); ok && same(t.info) {
+			from = min(from, t.seen.Load())
+		}
+	}
+	if from > now.Size() {
+		from = 0 // it was emptied meanwhile
+	}
+	if from == now.Size() {
+		return
+	}
+	moved, err := copyFrom(old.file, next.file, from, now.Size())
+	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		w.recordLoss(&w.files, int(now.Size()-from-moved), err)
+	}
+}
+
+// copyFrom appends a part of the open file src to dst.
+func copyFrom(src, dst file, from, to int64) (int64, error) {
+	f, ok := src.(*os.File)
+	if !ok {
+		return 0, errors.ErrUnsupported
+	}
+	in, err := openAgain(f)
+	if err != nil {
+		return 0, err
+	}
+	defer in.Close()
+	return io.Copy(dst, io.NewSectionReader(in, from, to-from))
+}
