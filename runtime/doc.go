@@ -80,7 +80,8 @@
 //	descendants        1 for each count, signal or end of those of an ended process
 //	sockets            2 for each FastCGI socket that is being closed
 //	logs               1 for each closing, change or removal of a process's logs
-//	requests           1 for each log, or command to be looked up, of a request
+//	requests           1 for each log, or command to be looked up, of a request, and for
+//	                   each directory of logs that are looked after
 //	the end            2, which wait for the last launch and the last log
 //
 // Those on a disk that hangs may outlive Run; whatever they post then is dropped.

@@ -4,7 +4,7 @@
 // main.go reads the command line. daemon.go is the daemon over its restarts, prepare.go
 // makes each of its lives ready before the one before is given up, life.go is one life
 // between two restarts: it wires every package to the others and is the only place that
-// knows them all. end.go is how a life ends, in time, and crash.go how it is not to.
+// knows them all. looks.go is what a life looks after, and rounds.go when. end.go is how a life ends, in time, and crash.go how it is not to.
 // check.go and machine.go are --check, running.go the table of what runs for the daemon
 // after a crash, survivors.go what that one does with it.
 package main
