@@ -2,8 +2,6 @@ package rpc
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,7 +10,6 @@ import (
 	"strconv"
 	"sync"
 
-	"supervisord/runtime/trust"
 	"supervisord/spec"
 )
 
@@ -28,6 +25,8 @@ type httpServer struct {
 	local bool
 
 	socket *socket
+	// certificates are nil for plain HTTP.
+	certificates *certificates
 
 	mu       sync.Mutex // guards the following
 	listener net.Listener
@@ -54,7 +53,7 @@ func (s *Server) open(sv spec.Server, k readySocket) (*httpServer, error) {
 	// No client of Supervisor's speaks HTTP/2.
 	hs.http.Protocols = new(http.Protocols)
 	hs.http.Protocols.SetHTTP1(true)
-	hs.http.TLSConfig = k.tls
+	hs.certificates, hs.http.TLSConfig = k.certificates, k.certificates.config()
 	var err error
 	if hs.listener, err = k.duplicate(); err != nil {
 		return nil, err
@@ -130,55 +129,4 @@ func (hs *httpServer) name() string {
 		return hs.Path
 	}
 	return net.JoinHostPort(hs.Host, strconv.Itoa(hs.Port))
-}
-
-// tlsConfig is TLS with the section's certificate; with client_ca only clients
-// that show a certificate of that authority are let in. It is nil for plain HTTP.
-func tlsConfig(sv spec.Server) (*tls.Config, error) {
-	if sv.CertFile == "" {
-		return nil, nil
-	}
-	pair, err := keyPair(sv.CertFile, sv.KeyFile)
-	if err != nil {
-		return nil, unusable(sv, "certfile and keyfile", "certfile", err)
-	}
-	config := &tls.Config{
-		Certificates: []tls.Certificate{pair},
-		MinVersion:   tls.VersionTLS12,
-		NextProtos:   []string{"http/1.1"},
-	}
-	if sv.ClientCA == "" {
-		return config, nil
-	}
-	pem, err := trust.ReadFile(sv.ClientCA)
-	if err != nil {
-		return nil, unusable(sv, "client_ca", "client_ca", err)
-	}
-	config.ClientCAs = x509.NewCertPool()
-	if !config.ClientCAs.AppendCertsFromPEM(pem) {
-		return nil, unusable(sv, "client_ca", "client_ca", errors.New(sv.ClientCA+" holds no certificate"))
-	}
-	config.ClientAuth = tls.RequireAndVerifyClientCert
-	return config, nil
-}
-
-// unusable is about files of a section that TLS cannot use.
-func unusable(sv spec.Server, what, key string, err error) error {
-	return &keyError{
-		key: key, plain: fmt.Sprintf("cannot use %s: %v", what, err), err: err,
-		text: fmt.Sprintf("cannot use %s of section [%s]: %v", what, sv.Section, err),
-	}
-}
-
-// keyPair is tls.LoadX509KeyPair of files that nobody is waited for.
-func keyPair(certFile, keyFile string) (pair tls.Certificate, err error) {
-	cert, err := trust.ReadFile(certFile)
-	if err != nil {
-		return pair, err
-	}
-	key, err := trust.ReadFile(keyFile)
-	if err != nil {
-		return pair, err
-	}
-	return tls.X509KeyPair(cert, key)
 }

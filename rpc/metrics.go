@@ -50,6 +50,18 @@ func (s *Server) daemonMetrics(b *bytes.Buffer, all []runtime.Info) {
 	for _, p := range state.Processes {
 		fmt.Fprintf(b, "supervisord_processes{state=%s} %d\n", label(strings.ToLower(p.String())), byState[p])
 	}
+	s.certificateMetrics(b)
+}
+
+// certificateMetrics is about servers with TLS.
+func (s *Server) certificateMetrics(b *bytes.Buffer) {
+	family(b, "supervisord_certificate_expiry_time_seconds", "gauge", "When the server's certificate that is in use expires.")
+	for _, hs := range s.servers {
+		if hs.certificates != nil {
+			fmt.Fprintf(b, "supervisord_certificate_expiry_time_seconds{section=%s} %d\n",
+				label(hs.Section), hs.certificates.expires().Unix())
+		}
+	}
 }
 
 // fileMetrics tell of files that cannot be used, which no process shows.

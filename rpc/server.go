@@ -74,7 +74,8 @@ type Options struct {
 }
 
 // Server answers on all the sockets of the configuration. New, Listen and Run
-// are called once each, in this order; Check may be called while Run runs.
+// are called once each, in this order; Check and
+// CheckCertificates may be called while Run runs.
 type Server struct {
 	opt               Options
 	log               *slog.Logger
@@ -242,4 +243,30 @@ func (s *Server) Check() error {
 		errs = append(errs, hs.check())
 	}
 	return errors.Join(errs...)
+}
+
+// CheckCertificates takes up key pairs and authorities whose files have changed, for
+// the connections to come, and says so in the log. It returns what is wrong with files
+// that have changed, whose content before stays in use, and whose certificate expires
+// within a week: the same words until something changes, or a day is over. now is the
+// time of day. It is meant to be called every few seconds, one call at a time; it reads
+// the files.
+func (s *Server) CheckCertificates(now time.Time) []error {
+	var errs []error
+	for _, hs := range s.servers {
+		if hs.certificates == nil {
+			continue
+		}
+		renewed, err := hs.certificates.look()
+		if renewed {
+			s.log.Info(fmt.Sprintf("new certificates of section [%s] are in use; %s expires at %s",
+				hs.Section, hs.CertFile, hs.certificates.expires().UTC().Format(time.RFC3339)))
+		}
+		for _, err := range []error{err, hs.certificates.expiring(now)} {
+			if err != nil {
+				errs = append(errs, err)
+			}
+		}
+	}
+	return errs
 }

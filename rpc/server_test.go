@@ -491,12 +491,18 @@ func TestTLS(t *testing.T) {
 
 func selfSigned(t *testing.T, dir string) tls.Certificate {
 	t.Helper()
+	return selfSignedFor(t, dir, time.Hour)
+}
+
+// selfSignedFor writes cert.pem and key.pem, which expire after a while, to dir.
+func selfSignedFor(t *testing.T, dir string, valid time.Duration) tls.Certificate {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
+		SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(valid), IsCA: true, BasicConstraintsValid: true,
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}

@@ -1,7 +1,6 @@
 package rpc
 
 import (
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -41,10 +40,10 @@ type SocketOptions struct {
 	Try bool
 }
 
-// readySocket is a socket with the TLS of one Server; nil is plain HTTP.
+// readySocket is a socket with what the TLS of one Server needs; nil is plain HTTP.
 type readySocket struct {
 	*socket
-	tls *tls.Config
+	certificates *certificates
 }
 
 // socket is one listening socket.
@@ -77,7 +76,7 @@ func OpenSockets(servers []spec.Server, o SocketOptions) (*Sockets, error) {
 }
 
 func (s *Sockets) add(sv spec.Server) error {
-	config, err := tlsConfig(sv)
+	certificates, err := openCertificates(sv)
 	if err != nil {
 		return err
 	}
@@ -91,7 +90,7 @@ func (s *Sockets) add(sv spec.Server) error {
 			return err
 		}
 	}
-	s.list = append(s.list, readySocket{k, config})
+	s.list = append(s.list, readySocket{k, certificates})
 	switch {
 	case s.opt.Held.occupies(sv):
 		return nil
