@@ -33,10 +33,11 @@ func (g *guard) miss(now time.Time, cfg *spec.Config) {
 	for i := range cfg.Files {
 		delete(gone, cfg.Files[i].Path)
 	}
-	for _, list := range [][]string{cfg.LeftOut, cfg.Unreadable} {
-		for _, file := range list {
-			delete(gone, file)
-		}
+	for i := range cfg.LeftOut {
+		delete(gone, cfg.LeftOut[i].Path)
+	}
+	for _, file := range cfg.Unreadable {
+		delete(gone, file)
 	}
 	for file := range g.absent {
 		if !gone[file] {
