@@ -390,7 +390,7 @@ func (l *loop) decide() []Step {
 	l.pending.prune(active)
 	now := time.Now()
 	l.retryAt = time.Time{}
-	l.drift = Plan(active, l.inForce.Groups, Policy{Kept: l.inForce.Kept, PendingStarts: l.pending})
+	l.drift = Plan(active, l.inForce.Groups, Policy{Kept: l.inForce.Kept, LeftOut: l.inForce.LeftOut, PendingStarts: l.pending})
 	var v admission
 	holds := slices.Clone(l.view.holds)
 	steps := slices.DeleteFunc(slices.Clone(l.drift), func(s Step) bool {

@@ -34,8 +34,15 @@ type Policy struct {
 	// Kept are groups of which nothing can be said now: one that is active stays as it
 	// is, one that is not stays away.
 	Kept []string
+	// LeftOut are the files that cannot be used: nobody knows whether a group from one
+	// of them is gone.
+	LeftOut []spec.File
 	// PendingStarts are processes that an earlier update stopped and did not start again.
 	PendingStarts map[ProcessKey]bool
+}
+
+func (p *Policy) leftOut(file string) bool {
+	return slices.ContainsFunc(p.LeftOut, func(f spec.File) bool { return f.Path == file })
 }
 
 // ProcessKey is the identity of a process.
@@ -62,7 +69,7 @@ func Plan(active []Active, desired []spec.Group, p Policy) []Step {
 	for i := range active {
 		a := &active[i]
 		standing[a.Group.Name] = a
-		if wanted[a.Group.Name] == nil && (len(only) == 0 || only[a.Group.Name]) {
+		if wanted[a.Group.Name] == nil && (len(only) == 0 || only[a.Group.Name]) && !p.leftOut(origin(a.Group)) {
 			removed = append(removed, removal(a.Group))
 		}
 	}

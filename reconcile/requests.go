@@ -75,7 +75,7 @@ func (r *Reconciler) Diff(ctx context.Context, names []string) ([]Action, error)
 	}
 	f.pending.prune(active)
 	var actions []Action
-	for _, s := range Plan(active, desired, Policy{Only: names, Explicit: true, Kept: f.view.config.Kept, PendingStarts: f.pending}) {
+	for _, s := range Plan(active, desired, Policy{Only: names, Explicit: true, Kept: f.view.config.Kept, LeftOut: f.view.config.LeftOut, PendingStarts: f.pending}) {
 		actions = append(actions, s.Actions...)
 	}
 	return actions, nil

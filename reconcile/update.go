@@ -104,7 +104,7 @@ func (l *loop) round() {
 	u.rounds++
 	active := l.target.Groups()
 	l.pending.prune(active)
-	p := Policy{Only: u.names, Explicit: u.explicit, Kept: u.config.Kept, PendingStarts: l.pending}
+	p := Policy{Only: u.names, Explicit: u.explicit, Kept: u.config.Kept, LeftOut: u.config.LeftOut, PendingStarts: l.pending}
 	if u.first {
 		p.Kept = nil // they were in force when the last daemon ended
 	}
