@@ -43,7 +43,7 @@ func cgroupsHere(t *testing.T) bool {
 func escaped(t *testing.T, in oracle.Surroundings) *oracle.Daemon {
 	t.Helper()
 	oracle.Require(t)
-	d := oracle.StartIn(t, oracle.Ours, t.TempDir(), escaping, in)
+	d := oracle.StartIn(t, oracle.Ours, t.TempDir(), escaping, in, "-e", "debug")
 	untilRunning(t, d, "web")
 	oracle.WaitFor(t, "those who escape", func() bool { return len(copies(d, "stubborn"))+len(copies(d, "1000")) == 2 })
 	return d

@@ -42,6 +42,8 @@ type Method struct {
 	// and the caller: "%s stopped", where %s is the first parameter. Methods
 	// that change nothing leave it empty.
 	Done string
+	// Asked is the same, said before it is done, of what does not end with the call.
+	Asked string
 
 	// Func does it. It may wait as long as ctx lives. The result is one of the
 	// types of xmlrpc.AppendValue. An error of type *xmlrpc.Fault or
@@ -121,6 +123,9 @@ func (s *Server) invoke(ctx context.Context, t *table, method string, args Args)
 		if err := lasts(ctx, waiting); err != nil {
 			return nil, err
 		}
+	}
+	if m.Asked != "" {
+		s.logChange(ctx, m.Asked, args)
 	}
 	result, err := m.Func(ctx, args)
 	if err != nil {

@@ -74,7 +74,7 @@ func (s *Server) daemonMethods() []Method {
 			Name:    "shutdown",
 			Help:    "Stop every process in order, then end supervisord. The answer does not wait for that.",
 			Returns: Param{Type: "boolean", Name: "result", Text: "true"},
-			Done:    "shutdown requested",
+			Asked:   "shutdown requested",
 			Func: func(ctx context.Context, _ Args) (any, error) {
 				return true, s.opt.Processes.Shutdown(ctx)
 			},
@@ -87,7 +87,7 @@ func (s *Server) daemonMethods() []Method {
 				"The answer does not wait for the restart.",
 			Returns: Param{Type: "boolean", Name: "result", Text: "true"},
 			Waits:   true,
-			Done:    "restart requested",
+			Asked:   "restart requested",
 			Func: func(ctx context.Context, _ Args) (any, error) {
 				return true, s.opt.Processes.Restart(ctx)
 			},

@@ -274,6 +274,9 @@ func (s *Supervisor) finish(p *process, left descendants, orphans int) {
 	if p.group.pool != nil {
 		s.listenerExited(p)
 	}
+	if orphans > 0 && p.machine.State == state.Stopping {
+		s.lookAgain(p.def.Name, left)
+	}
 	s.step(p, proc.Input{Kind: proc.Exited, Exit: exit, Ended: p.exitedAt, Orphans: orphans, Cgroup: left.cgroup != ""})
 	if p.machine.EndingGroup {
 		if p.groupSignal != 0 {
@@ -285,6 +288,27 @@ func (s *Supervisor) finish(p *process, left descendants, orphans int) {
 	} else if orphans == 0 || !p.machine.Rules.Whole() {
 		s.reportEnded(p, left.pgid)
 	} // else when the orphans have ended, too
+}
+
+// moment is how long what a stop has left running may take to end by itself: the sleep of
+// a shell that was waiting for it.
+const moment = time.Second
+
+// lookAgain warns of what a stop has left running for longer than a moment.
+func (s *Supervisor) lookAgain(name string, left descendants) {
+	s.offLoop(func() func() {
+		select {
+		case <-time.After(moment):
+		case <-s.done:
+			return func() {}
+		}
+		orphans := left.count(s.opt.kernel)
+		return func() {
+			if orphans > 0 {
+				s.log.Warn(proc.StillThere(name, orphans, left.cgroup != ""))
+			}
+		}
+	})
 }
 
 // holdSocket keeps a socket that was acquired, in place of the one before.

@@ -81,6 +81,31 @@ func TestStopWaitsForTheGroup(t *testing.T) {
 	}, program("web", func(p *spec.Process) { p.StopAsGroup, p.KillAsGroup = true, true }))
 }
 
+// TestSurvivorsOfAStop: what has gone a moment after a stop, as a shell's sleep, is told
+// at level debug; what has not is a warning.
+func TestSurvivorsOfAStop(t *testing.T) {
+	for _, gone := range []bool{true, false} {
+		inBubble(t, func(b *bench) {
+			b.after(time.Second)
+			pid := b.info("web").PID
+			b.kernel.leave(pid, 1)
+			if _, err := b.sup.Stop(background, one("web"), true); err != nil {
+				t.Fatal(err)
+			}
+			b.after(moment / 2)
+			if gone {
+				b.kernel.leave(pid, 0)
+			}
+			b.after(moment)
+			const warning = `level=WARN msg="web: 1 process of its group survived the stop"`
+			if warned := strings.Contains(b.lines(), warning); warned == gone { // debug lines are not among them
+				t.Errorf("gone %v: warned of %v:\n%s", gone, warned, b.lines())
+			}
+			b.kernel.leave(pid, 0)
+		}, program("web", func(*spec.Process) {}))
+	}
+}
+
 func TestShutdownOrder(t *testing.T) {
 	slow := func(priority int) func(*spec.Process) {
 		return func(p *spec.Process) { p.Priority, p.StopWaitSecs = priority, 5 }

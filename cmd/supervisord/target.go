@@ -31,6 +31,7 @@ type processes struct {
 func (p processes) Restart(ctx context.Context) error {
 	err := p.daemon.prepareRestart(ctx, p.life, rpc.Caller(ctx))
 	if refused := (*notReadyError)(nil); errors.As(err, &refused) {
+		p.life.logger.Error("restart refused, nothing was stopped: " + refused.reason)
 		return xmlrpc.NewFault(xmlrpc.CantReread, refused.reason)
 	}
 	return err

@@ -334,17 +334,27 @@ func (m *Machine) exited(now time.Time, in Input) {
 }
 
 func (m *Machine) reportOrphans(in Input) {
-	processes, group, what := "processes", "group", "the exit of its leader"
-	if in.Orphans == 1 {
+	if m.State == state.Stopping { // a shell's sleep, as a rule, which is gone in a moment
+		m.log(debug, "%s survived the stop", orphansOf(m.Name, in.Orphans, in.Cgroup))
+		return
+	}
+	m.log(warn, "%s survived the exit of its leader", orphansOf(m.Name, in.Orphans, in.Cgroup))
+}
+
+// StillThere is what the log says of descendants of a program that its stop has not ended.
+func StillThere(name string, orphans int, cgroup bool) string {
+	return orphansOf(name, orphans, cgroup) + " survived the stop"
+}
+
+func orphansOf(name string, orphans int, cgroup bool) string {
+	processes, group := "processes", "group"
+	if orphans == 1 {
 		processes = "process"
 	}
-	if in.Cgroup {
+	if cgroup {
 		group = "cgroup"
 	}
-	if m.State == state.Stopping {
-		what = "the stop"
-	}
-	m.log(warn, "%s: %d %s of its %s survived %s", m.Name, in.Orphans, processes, group, what)
+	return fmt.Sprintf("%s: %d %s of its %s", name, orphans, processes, group)
 }
 
 func (m *Machine) groupEnded(now time.Time) {
