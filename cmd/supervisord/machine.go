@@ -69,12 +69,18 @@ func (m machine) tryServer(sv spec.Server, pidfile string) *spec.Error {
 	switch {
 	case !errors.As(err, &refused):
 		return &spec.Error{Section: sv.Section, Text: err.Error()}
-	case refused.InUse && otherDaemon(pidfile) != 0:
+	case refused.InUse && heldByDaemon(pidfile, sv):
 		return nil
 	case !m.here && errors.Is(err, fs.ErrPermission):
 		return nil // to whoever checks, who need not be the daemon's user
 	}
 	return refused.Mistake
+}
+
+// heldByDaemon reports whether the daemon that a pidfile names has a server's address.
+func heldByDaemon(pidfile string, sv spec.Server) bool {
+	pid := otherDaemon(pidfile)
+	return pid != 0 && rpc.HeldBy(pid, sv)
 }
 
 // missingDirectories are those in which programs are to run.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"supervisord/reconcile"
@@ -22,6 +23,7 @@ type prepared struct {
 	// must be another user's.
 	log     *mainlog.Log
 	sockets *rpc.Sockets
+	madeLog fs.FileInfo // the file of log where there was none before; nil if there was
 }
 
 // prepare makes a life ready beside another one, whose log and sockets it shares where
@@ -61,10 +63,14 @@ func (d *daemon) openLog(next, held *prepared) error {
 		next.log = held.log
 		return nil
 	}
+	_, before := os.Lstat(next.options.Path)
 	var err error
 	if next.log, err = mainlog.Open(next.options); err != nil {
 		return &spec.Error{Section: "supervisord", Key: "logfile", Text: fmt.Sprintf("cannot open logfile %q: %v", next.options.Path, err),
 			Hint: "name a file that the daemon's user may write"}
+	}
+	if errors.Is(before, fs.ErrNotExist) {
+		next.madeLog, _ = os.Lstat(next.options.Path)
 	}
 	return nil
 }
@@ -83,8 +89,20 @@ func (d *daemon) openSockets(next, held *prepared) error {
 func (p *prepared) discard(goesOn *prepared) {
 	if p.log != nil && p.log != goesOn.log {
 		closeLog(p.log)
+		p.removeLog()
 	}
 	p.sockets.Close() // what cannot be removed is stale at the next start
+}
+
+// removeLog removes the activity log that was made for a life, if nothing was written to
+// it.
+func (p *prepared) removeLog() {
+	if p.madeLog == nil {
+		return
+	}
+	if info, err := os.Lstat(p.options.Path); err == nil && os.SameFile(info, p.madeLog) && info.Size() == 0 {
+		_ = os.Remove(p.options.Path) // an empty file does no harm
+	}
 }
 
 // first is the life with which the daemon begins.
