@@ -42,6 +42,10 @@ type Options struct {
 	// Extra are further namespaces.
 	Extra []Namespace
 
+	// Private: no client but the daemon's own user can connect, so that nothing is said
+	// of servers without a password.
+	Private bool
+
 	// Logger takes the activity log; nil discards it.
 	Logger *slog.Logger
 	// Stderr is told of a stale socket that was unlinked; nil is standard error.
@@ -180,7 +184,7 @@ func (s *Server) Listen() error {
 		if s.opt.HasSupervisorNamespace {
 			s.log.Info("RPC interface 'supervisor' initialized")
 		}
-		if sv.Username == "" {
+		if sv.Username == "" && !s.opt.Private {
 			s.log.Log(context.Background(), mainlog.LevelCritical,
 				fmt.Sprintf("Server '%s' running without any HTTP authentication checking", sv.Section))
 		}

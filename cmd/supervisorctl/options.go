@@ -36,6 +36,8 @@ Options:
 -p/--password PASSWORD -- password to log in with
 -r/--history_file FILE -- keep the shell's history in this file
 --timeout SECONDS -- give up a request that takes longer (default: wait)
+--watch -- ask the daemon that "supervisord --watch" started, whatever a
+           configuration file says
 
 They may stand after the action too, and those of actions before it: -o json,
 -t SECONDS, --state STATES, --problems ("help ACTION" tells).
@@ -66,7 +68,7 @@ var errHelp = errors.New("help is asked for")
 // longOptions are the words; ! keeps Supervisor's abbreviations what they were.
 var longOptions = []string{
 	"configuration=", "help", "interactive", "serverurl=", "username=", "password=", "history_file=",
-	"!timeout=", "!state=", "!problems",
+	"!timeout=", "!state=", "!problems", "!watch",
 }
 
 // actionOptions are the options of actions, and the letters of those that are one.
@@ -104,6 +106,7 @@ func readOptions(h spec.Host, argv0 string, args []string) (s settings, words []
 	}
 	opts = append(opts, later...)
 	var file string
+	var watch bool
 	given := settings{}
 	seen := map[string]bool{}
 	for _, o := range opts {
@@ -139,6 +142,8 @@ func readOptions(h spec.Host, argv0 string, args []string) (s settings, words []
 				return s, nil, fmt.Errorf("invalid value for %s %s: %w", o.Name, value.PyRepr(o.Value), err)
 			}
 			given.url = o.Value
+		case "--watch":
+			watch = true
 		case "--username":
 			given.username = o.Value
 		case "--password":
@@ -153,7 +158,12 @@ func readOptions(h spec.Host, argv0 string, args []string) (s settings, words []
 			given.timeout = time.Duration(seconds * float64(time.Second))
 		}
 	}
-	if file == "" {
+	switch {
+	case watch && (seen["--configuration"] || seen["--serverurl"]):
+		return s, nil, errors.New("--watch says which server is meant, and so do -c and -s: give one of them")
+	case watch:
+		given.url = "unix://" + host.DefaultSocket()
+	case file == "":
 		file, _ = spec.FindConfig(h, spec.SearchPaths(host.ProgramPath(argv0)))
 	}
 	if s, err = fromFile(h, file); err != nil {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"supervisord/cmd/internal/host"
 	"supervisord/cmd/internal/oracle"
 )
 
@@ -150,6 +151,10 @@ func TestOptionsAroundTheAction(t *testing.T) {
 		{"status -s", "", "", "option -s requires argument"},
 		{"status --interactive=1", "", "", "option --interactive must not have an argument"},
 		{"-s http://a:1 status -s http://b:1", "", "", "conflicting command line option '--serverurl'"},
+		{"--watch status web", "status web", "unix://" + host.DefaultSocket(), ""},
+		{"status --watch", "status", "unix://" + host.DefaultSocket(), ""},
+		{"--watch -s http://a:1 status", "", "", "--watch says which server is meant, and so do -c and -s: give one of them"},
+		{"-c x.conf status --watch", "", "", "--watch says which server is meant, and so do -c and -s: give one of them"},
 		{"status -s x", "", "", "invalid value for --serverurl 'x': value 'x' is not a URL"},
 		{"-o json", "", "", "option -o belongs to an action"},
 	} {

@@ -154,7 +154,7 @@ func (d *daemon) become(start *reconcile.Start) error {
 			return err
 		}
 		d.note(levelInfo, fmt.Sprintf("Set uid to user %d succeeded", user.UID))
-	case os.Getuid() == 0:
+	case os.Getuid() == 0 && len(d.flags.watch) == 0: // else there is no file that could say so
 		d.note(levelCritical, rootWarning)
 	}
 	return nil

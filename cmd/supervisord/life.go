@@ -165,6 +165,7 @@ func (d *daemon) wire() (*life, error) {
 		Identification: c.Identifier,
 		Version:        version,
 		Memory:         c.ReplyMemory,
+		Private:        len(d.flags.watch) > 0,
 		HasSupervisorNamespace: slices.ContainsFunc(l.cfg.RPC, func(r spec.RPCInterface) bool {
 			return r.Name == "supervisor" // its factory is the standard one, or spec refuses it
 		}),
