@@ -50,8 +50,11 @@ func newFakeKernel() *fakeKernel {
 }
 
 func (k *fakeKernel) Start(c launch.Command) (*launch.Child, error) {
-	if c.Name == "stuck" {
+	switch c.Name {
+	case "stuck", "stuck too":
 		<-k.hold
+	case "slow":
+		time.Sleep(overtakeAfter + overtakeGrace/2)
 	}
 	if !c.Announce(launch.Pipes{}) {
 		return nil, &launch.Error{Stage: launch.StageFork, Err: launch.ErrCalledOff, Name: c.Name}

@@ -16,8 +16,14 @@ import (
 	"supervisord/spec"
 )
 
-// overtakeAfter is how long a launch may delay those behind it in the queue.
-const overtakeAfter = 100 * time.Millisecond
+// A launch may delay those behind it in the queue for so long. Then the next one begins,
+// but before it forks it waits for the one in front: a machine that is busy is slow with
+// both, and processes still are forked and told of in their order. Where one is known to
+// be stuck, the next ones do not wait.
+const (
+	overtakeAfter = 100 * time.Millisecond
+	overtakeGrace = 400 * time.Millisecond
+)
 
 // launchTask is a copy of what a launch needs, since it runs outside the loop.
 type launchTask struct {
@@ -36,6 +42,7 @@ type launchTask struct {
 	change      RunChange       // its argument
 	forks       *atomic.Int32
 	ticket      *forkTicket
+	line        *placeInLine
 	forkedAt    time.Time // before the fork, from when on it is counted in forks; zero for never
 }
 
@@ -45,6 +52,35 @@ type launchTask struct {
 type forkTicket struct{ taken atomic.Bool }
 
 func (t *forkTicket) take() bool { return t.taken.CompareAndSwap(false, true) }
+
+// placeInLine is that of a launch that has begun.
+type placeInLine struct {
+	behind    *placeInLine  // which it overtakes if that takes too long; nil for none
+	done      chan struct{} // closed when the loop has its result
+	overtaken bool          // the loop's
+}
+
+// waitTurn waits for the one in front, but not for ever.
+func (l *placeInLine) waitTurn() {
+	if l.behind == nil {
+		return
+	}
+	select {
+	case <-l.behind.done:
+	case <-time.After(overtakeGrace):
+	}
+}
+
+// overtake lets the next launch begin, since the one under way takes long.
+func (s *Supervisor) overtake() {
+	line := s.inFront
+	line.overtaken = true
+	s.launching, s.overtakeAt, s.inFront = queuedLaunch{}, time.Time{}, nil
+	if s.overtaken++; s.overtaken == 1 {
+		s.inFront = line
+	}
+	s.advance()
+}
 
 // queuedLaunch is a launch in the queue. It is over when the process has come to another run.
 type queuedLaunch struct {
@@ -99,12 +135,18 @@ func (s *Supervisor) advance() {
 			continue // called off meanwhile
 		}
 		p := next.p
+		line := &placeInLine{done: make(chan struct{})}
 		s.launching, s.overtakeAt = next, time.Now().Add(overtakeAfter)
+		if front := s.inFront; front != nil && front.overtaken {
+			line.behind = front
+			s.overtakeAt = s.overtakeAt.Add(overtakeGrace)
+		}
+		s.inFront = line
 		s.launches++
 		t := launchTask{p: p, run: p.run, def: p.def, group: p.group.def.Name, environ: s.opt.Environ,
 			logs: [2]*logfile.Writer{p.out[0].log, p.out[1].log}, socket: p.socket, kernel: s.opt.kernel,
 			runName: s.cgroupName + "." + itoa(s.launches), warn: func(text string) { s.log.Warn(text) }, beforeSpawn: s.opt.BeforeSpawn,
-			forks: &s.forks, ticket: p.ticket,
+			forks: &s.forks, ticket: p.ticket, line: line,
 			change: RunChange{Group: p.group.def.Name, Name: p.def.Name, Def: p.def, GroupPriority: p.group.def.Priority}}
 		if p.endOrphansFirst {
 			orphans := p.orphans
@@ -161,6 +203,7 @@ func (t launchTask) launch() launched {
 		t.forkedAt = time.Now()
 		return true
 	}
+	t.line.waitTurn()
 	child, err := t.kernel.Start(command)
 	if err == nil {
 		return launched{task: t, child: child, cgroup: command.Cgroup, variable: variable, pipes: pipes}
@@ -242,6 +285,13 @@ func (s *Supervisor) discard(r launched, release func(*launch.Socket)) {
 // launchDone takes the result of a launch.
 func (s *Supervisor) launchDone(r launched) {
 	p := r.task.p
+	close(r.task.line.done)
+	if r.task.line.overtaken {
+		s.overtaken--
+	}
+	if s.inFront == r.task.line {
+		s.inFront = nil
+	}
 	if !r.task.forkedAt.IsZero() {
 		s.forks.Add(-1)
 	}

@@ -108,8 +108,7 @@ func (s *Supervisor) expire(now time.Time) {
 		}
 	}
 	if !s.overtakeAt.IsZero() && !now.Before(s.overtakeAt) {
-		s.launching, s.overtakeAt = queuedLaunch{}, time.Time{} // stuck: let the next one go
-		s.advance()
+		s.overtake()
 	}
 	s.tick(now)
 }

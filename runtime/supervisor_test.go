@@ -295,6 +295,45 @@ func TestHangingUp(t *testing.T) {
 	}, program("web", nil))
 }
 
+// A launch that is slow is not overtaken, so processes are forked and told of in their
+// order on a busy machine, too.
+func TestSlowLaunchKeepsItsPlace(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		b.after(overtakeAfter + overtakeGrace - time.Millisecond)
+		if diff := cmp.Diff([]string{"slow", "web", "other"}, b.kernel.begun()); diff != "" {
+			t.Errorf("started: %s", diff)
+		}
+		lines := b.lines()
+		if slow, web := strings.Index(lines, "success: slow"), strings.Index(lines, "success: web"); slow < 0 || web < slow {
+			t.Errorf("told of in another order:\n%s", lines)
+		}
+	}, program("slow", atOnceAs(1)), program("web", atOnceAs(2)), program("other", atOnceAs(3)))
+}
+
+// atOnceAs is a priority, without a startsecs to wait for.
+func atOnceAs(priority int) func(*spec.Process) {
+	return func(p *spec.Process) { p.Priority, p.StartSecs = priority, 0 }
+}
+
+// Once a launch is known to be stuck, others that are cost those behind them less.
+func TestStuckLaunches(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		b.after(2*overtakeAfter + overtakeGrace - time.Millisecond)
+		if n := len(b.kernel.begun()); n != 0 {
+			t.Errorf("%d have begun already", n)
+		}
+		b.after(time.Millisecond)
+		if diff := cmp.Diff([]string{"web"}, b.kernel.begun()); diff != "" {
+			t.Errorf("started: %s", diff)
+		}
+		close(b.kernel.hold)
+		b.after(0)
+		if n := len(b.kernel.begun()); n != 3 {
+			t.Errorf("%d have begun in the end", n)
+		}
+	}, program("stuck", atOnceAs(1)), program("stuck too", atOnceAs(2)), program("web", atOnceAs(3)))
+}
+
 // A launch that is stuck in its fork delays its own process alone, and a shutdown
 // does not wait for it for ever; what comes of it after all is ended.
 func TestStuckLaunch(t *testing.T) {
@@ -302,7 +341,7 @@ func TestStuckLaunch(t *testing.T) {
 		if len(b.kernel.begun()) != 0 {
 			t.Fatalf("the line was overtaken at once: %v", b.kernel.begun())
 		}
-		b.after(overtakeAfter)
+		b.after(overtakeAfter + overtakeGrace)
 		if diff := cmp.Diff([]string{"web"}, b.kernel.begun()); diff != "" {
 			t.Fatalf("started: %s", diff)
 		}
