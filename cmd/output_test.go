@@ -38,6 +38,22 @@ func untilEnd(file, text string) oracle.Step {
 	}
 }
 
+// echoed is what the activity log says at level debug of what programs print, with
+// the blank line that the original puts after output that ends in a newline.
+var echoed = regexp.MustCompile(`(?m)^\d+-\d+-\d+ \S+ (DEBG '[^']+' std(?:out|err) output:\n(?:[^2\n].*\n|\n)+)`)
+
+// showEchoed records what the activity log says of what one program prints.
+func showEchoed(name string) oracle.Step {
+	return func(s *oracle.Session) {
+		s.Printf("> echoed %s\n", name)
+		for _, m := range echoed.FindAllStringSubmatch(s.Daemon.Log(), -1) {
+			if strings.HasPrefix(m[1], "DEBG '"+name+"'") {
+				s.Printf("%s", m[1])
+			}
+		}
+	}
+}
+
 // inSupervisord puts keys into the section [supervisord].
 func inSupervisord(keys string) string {
 	return strings.Replace(oracle.Prelude, "[supervisord]\n", "[supervisord]\n"+keys, 1)
@@ -102,6 +118,31 @@ stderr_logfile=NONE
 			Files: map[string]string{old: "old\n"},
 			Steps: []oracle.Step{oracle.Until("auto", "RUNNING"), showFiles("*---*"), oracle.Show(old),
 				oracle.Until("colours", "RUNNING"), untilEnd("colours", "end\n"), oracle.Show("colours"), oracle.Ctl("tail", "colours")},
+		},
+		{
+			// What is not UTF-8 stands in the activity log as Python's literal.
+			Name: "echoed",
+			Config: inSupervisord("loglevel=debug\nstrip_ansi=true\n") + `
+[program:bytes]
+command=/bin/sh -c 'printf "\\210\n"; exec cat'
+stdout_logfile={{.Dir}}/bytes
+
+[program:quotes]
+command=/bin/sh -c 'printf "it\47s \\351 \\\\\n" >&2; exec cat'
+stderr_logfile={{.Dir}}/quotes
+
+[program:umlauts]
+command=/bin/sh -c 'printf "Malm\\303\\266\n"; exec cat'
+stdout_logfile={{.Dir}}/umlauts
+
+[program:colours]
+command=/bin/sh -c 'printf "\\033[1mbold\\033[0m \\377\n"; exec cat'
+stdout_logfile={{.Dir}}/colours
+`,
+			Steps: []oracle.Step{untilEnd("bytes", "\n"), oracle.Until("bytes", "RUNNING"), showEchoed("bytes"),
+				untilEnd("quotes", "\n"), oracle.Until("quotes", "RUNNING"), showEchoed("quotes"),
+				untilEnd("umlauts", "\n"), oracle.Until("umlauts", "RUNNING"), showEchoed("umlauts"),
+				untilEnd("colours", "\n"), oracle.Until("colours", "RUNNING"), showEchoed("colours")},
 		},
 	})
 }

@@ -20,19 +20,19 @@ import (
 	"supervisord/spec/value"
 )
 
-const usage = `supervisorctl -- start, stop and watch the programs of a supervisord.
+const usage = `supervisorctl -- control applications that a supervisord runs.
 
 Usage: %s [options] [action [arguments]]
 
 Options:
--c/--configuration FILE -- read the [supervisorctl] section of this file
+-c/--configuration FILENAME -- read the [supervisorctl] section of this file
                            (without it the usual places are searched)
 -h/--help -- print this text and exit
--i/--interactive -- ask for a password and before shutdown and reload, as the
-                    shell does
+-i/--interactive -- start an interactive shell, or be as one for the action: ask
+                    for a password, and before shutdown and reload
 -s/--serverurl URL -- http://host:port, https://host:port or unix:///path of
                       the server (default "http://localhost:9001")
--u/--username NAME -- name to log in with
+-u/--username USERNAME -- name to log in with
 -p/--password PASSWORD -- password to log in with
 -r/--history_file FILE -- keep the shell's history in this file
 --timeout SECONDS -- give up a request that takes longer (default: wait)

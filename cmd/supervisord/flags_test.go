@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -178,8 +179,28 @@ func TestUsage(t *testing.T) {
 		}
 	}
 	for short, long := range longOf {
-		if !strings.Contains(text, short+",") {
+		if !strings.Contains(text, short) {
 			t.Errorf("the help does not speak of %s (%s)", short, long)
+		}
+	}
+}
+
+// Scripts, and the original's own tests, look for an option as it is named there.
+func TestUsageNamesOptionsAsTheOriginal(t *testing.T) {
+	oracle.Require(t)
+	name := regexp.MustCompile(`(?m)^(-\w/)?--\w+( [A-Z]+)? `)
+	names := name.FindAllString(oracle.Exec(t, oracle.Debian, "supervisord", t.TempDir(), "-h").Stdout, -1)
+	if len(names) < 20 {
+		t.Fatalf("the original names %d options: %q", len(names), names)
+	}
+	for _, name := range names {
+		if text := usage("supervisord"); !strings.Contains(text, "\n"+name+"-- ") {
+			t.Errorf("the help does not say %q", name+"--")
+		}
+	}
+	for _, line := range []string{"-l/--logfile FILENAME -- use FILENAME as ", "--minprocs NUM -- ", "-t/--strip_ansi -- "} {
+		if !strings.Contains(usage("supervisord"), "\n"+line) {
+			t.Errorf("the help has no line that begins %q", line)
 		}
 	}
 }
