@@ -42,7 +42,7 @@ func (c *call) diff(ctx context.Context) error {
 	if len(differences) == 0 {
 		c.say(nothingChanged)
 	}
-	for _, d := range differences {
+	for _, d := range together(differences) {
 		head, keys, _ := strings.Cut(describe(d), "\n")
 		c.say("%s", strings.TrimSuffix(c.paint(colourOf[d.Action], head)+"\n"+keys, "\n"))
 	}
@@ -59,7 +59,7 @@ var actionWords = []struct{ action, words, count string }{
 	{"remove", "remove", "%d to remove"},
 	{"restart", "restart", "%d to restart"},
 	{"inplace", "change while it runs", "%d to change while running"},
-	{"numprocs", "change the number of processes", "%d to get another number of processes"},
+	{"numprocs", "change the number of processes", "%d to start or stop for another numprocs"},
 	{"add", "add", "%d to add"},
 }
 
@@ -78,6 +78,34 @@ func summary(differences []client.Action) string {
 		}
 	}
 	return "update: " + strings.Join(counts, ", ")
+}
+
+// mostTogether is how many names of processes with one difference are shown.
+const mostTogether = 3
+
+// together makes one difference of those of a group's processes that follow each other
+// and are alike, as when a program with many of them changes.
+func together(differences []client.Action) (all []client.Action) {
+	for len(differences) > 0 {
+		first, n := differences[0], 1
+		for n < len(differences) && first.Process != "" && differences[n].Process != "" && alike(first, differences[n]) {
+			n++
+		}
+		if n > 1 {
+			var names []string
+			for _, d := range differences[:n] {
+				names = append(names, d.Process)
+			}
+			first.Process = someOf(names, mostTogether)
+		}
+		all, differences = append(all, first), differences[n:]
+	}
+	return all
+}
+
+// alike reports whether two differences are the same but for the process.
+func alike(a, b client.Action) bool {
+	return a.Action == b.Action && a.Group == b.Group && a.Reason == b.Reason && slices.Equal(a.Changes, b.Changes)
 }
 
 // colourOf is the colour of an action, as a parameter of a colour sequence.

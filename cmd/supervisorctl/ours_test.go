@@ -76,6 +76,13 @@ func oursRows() []answered {
 		action("restart", "web", "web_1", "command differs", "command", "/bin/a", "/bin/b", "environment KEY", "secret", "other"),
 		action("inplace", "two", "", "", "priority", "1", "2", "environment", "", ""),
 		action("numprocs", "pool", "", "", "numprocs", "2", "4"),
+		action("restart", "many", "many_00", "command differs", "command", "a", "b"),
+		action("restart", "many", "many_01", "command differs", "command", "a", "b"),
+		action("restart", "many", "many_02", "command differs", "command", "a", "b"),
+		action("restart", "many", "many_03", "command differs", "command", "a", "b"),
+		action("restart", "many", "many_04", "command differs", "command", "a", "c"),
+		action("numprocs", "many", "many_05", "the process is new in the group"),
+		action("numprocs", "many", "many_06", "the process is new in the group"),
 	}
 	fatal := info("web", "web", 200, "FATAL", "Exited too quickly (process log may have details)", 0)
 	var rows []answered
@@ -127,7 +134,7 @@ func oursRows() []answered {
 		file("/etc/sv/conf.d/many.conf", "applied", "", 1795373397, many...),
 		append(file("/etc/sv/conf.d/odd.conf", "applied", "", 1795373397, "odd"), xmlrpc.Member{Name: "warnings", Value: []string{
 			"odd.conf:3: [program:odd] autorestrat: the key is unknown and has no effect (did you mean autorestart?)"}}),
-		file("/etc/sv/conf.d/b.conf", "invalid", "b.conf:1: [program:c] startsecs: it is wrong", 0),
+		file("/etc/sv/conf.d/b.conf", "invalid", "/etc/sv/conf.d/b.conf:1: [program:c] startsecs: it is wrong", 0),
 		file("/etc/sv/conf.d/a.conf.bak", "ignored", "a name like this is never read as configuration", 1795373397),
 		file("/etc/sv/team", "held", "it is on another mount than before", 0, "t"),
 		file("/etc/sv/conf.d", "applied", "", 1795373397, append([]string{"a", "b", "odd"}, many...)...),

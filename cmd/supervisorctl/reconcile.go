@@ -134,15 +134,16 @@ func fileState(f client.File) string {
 	}
 }
 
-// fileNotes are what stands below a file: why it is not in force, then warnings.
+// fileNotes are what stands below a file: why it is not in force, then warnings. The
+// file's path stands above them, so that its name is enough.
 func fileNotes(f client.File) []string {
 	const most = 5
-	notes := below(f.Reason)
+	notes := below(strings.ReplaceAll(f.Reason, f.Path+":", filepath.Base(f.Path)+":"))
 	for i, w := range f.Warnings {
 		if i == most {
 			return append(notes, fmt.Sprintf("and %d more: supervisord --check", len(f.Warnings)-most))
 		}
-		notes = append(notes, "warning: "+w)
+		notes = append(notes, "warning: "+strings.ReplaceAll(w, f.Path+":", filepath.Base(f.Path)+":"))
 	}
 	return notes
 }

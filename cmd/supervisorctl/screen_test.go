@@ -143,12 +143,18 @@ func startInTerminal(t testing.TB, kind oracle.Kind, dir string, attr *syscall.S
 // startCommand starts any program in a terminal of 80 by 24.
 func startCommand(t testing.TB, cmd *exec.Cmd) *terminal {
 	t.Helper()
+	return startInWindow(t, cmd, pty.Winsize{Rows: 24, Cols: 80})
+}
+
+// startInWindow starts any program in a terminal of that size.
+func startInWindow(t testing.TB, cmd *exec.Cmd, size pty.Winsize) *terminal {
+	t.Helper()
 	f, tty, err := pty.Open()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer tty.Close()
-	if err := pty.Setsize(f, &pty.Winsize{Rows: 24, Cols: 80}); err != nil {
+	if err := pty.Setsize(f, &size); err != nil {
 		t.Fatal(err)
 	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = tty, tty, tty

@@ -5,7 +5,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+
+	"github.com/creack/pty"
 
 	"supervisord/cmd/internal/oracle"
 	"supervisord/rpc/xmlrpc"
@@ -95,4 +98,42 @@ func TestNoColour(t *testing.T) {
 			t.Errorf("%s: %q", setting, term.raw)
 		}
 	}
+}
+
+// TestWindows holds what somebody with many programs has in view once a command is done:
+// the end of what it prints, in a small window and in a large one. What matters most is
+// in the small one, too.
+func TestWindows(t *testing.T) {
+	var rows []goldenRow
+	for _, size := range []pty.Winsize{{Rows: 24, Cols: 80}, {Rows: 50, Cols: 200}} {
+		for _, args := range []string{"status", "status --problems", "files", "diff"} {
+			name := fmt.Sprintf("%d by %d: %s", size.Cols, size.Rows, args)
+			rows = append(rows, goldenRow{name: name, alone: true, play: func(t *testing.T, kind oracle.Kind) string {
+				server := manyPrograms()
+				server.answers["supervisor.reloadConfig"] = changed(nil, nil, nil)
+				socket := server.serve(t)
+				cmd := exec.Command(oracle.Command(t, kind, "supervisorctl"), append([]string{"-s", "unix://" + socket}, strings.Fields(args)...)...)
+				cmd.Env = append(clientEnv(filepath.Dir(socket)), "NO_COLOR=1")
+				cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+				term := startInWindow(t, cmd, size)
+				term.wait()
+				return name + "\n" + inView(string(term.raw), int(size.Rows), int(size.Cols))
+			}})
+		}
+	}
+	holdAgainst(t, "testdata/windows.txt", rows)
+}
+
+// inView is the end of a text in a window, above the shell's next line.
+func inView(text string, rows, cols int) string {
+	var lines []string
+	for line := range strings.Lines(strings.ReplaceAll(text, "\r\n", "\n")) {
+		line = strings.TrimSuffix(line, "\n")
+		for len(line) > cols {
+			lines = append(lines, line[:cols])
+			line = line[cols:]
+		}
+		lines = append(lines, line)
+	}
+	return strings.Join(lines[max(0, len(lines)-rows+1):], "\n") + "\n"
 }
