@@ -185,3 +185,38 @@ func TestTLSToPlain(t *testing.T) {
 		})
 	}
 }
+
+// TestRenewedCertificate: a daemon shows a certificate that was renewed under it, and
+// says once that one expires soon.
+func TestRenewedCertificate(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	old, renewed := newAuthority(t, dir, "old"), newAuthority(t, dir, "renewed")
+	old.sign(t, dir, "server", x509.ExtKeyUsageServerAuth)
+	d := oracle.StartDaemon(t, oracle.Ours, dir, oracle.Prelude+`[inet_http_server]
+port=127.0.0.1:{{.Port}}
+certfile={{.Dir}}/server.crt
+keyfile={{.Dir}}/server.key
+`)
+	ask := func(ca string) oracle.Output {
+		t.Helper()
+		file := ctlFile(t, dir, ca+".conf", fmt.Sprintf("serverurl=https://127.0.0.1:%d", d.Port), "server_ca="+ca+".crt")
+		return runClient(t, oracle.Ours, dir, "", "-c", file, "version")
+	}
+	if out := ask("old"); out.Exit != 0 {
+		t.Fatal(out)
+	}
+	renewed.sign(t, dir, "server", x509.ExtKeyUsageServerAuth)
+	oracle.WaitFor(t, "the new certificate to be in use", func() bool {
+		return strings.Contains(d.Log(), "INFO new certificates of section [inet_http_server] are in use; ")
+	})
+	if out := ask("renewed"); out.Exit != 0 {
+		t.Error(out)
+	}
+	if out := ask("old"); out.Exit == 0 {
+		t.Errorf("the old certificate is shown: %v", out)
+	}
+	oracle.WaitFor(t, "the warning", func() bool {
+		return strings.Contains(d.Log(), "WARN the certificate of section [inet_http_server] expires within a day, at ")
+	})
+}
