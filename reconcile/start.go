@@ -96,7 +96,8 @@ func (s *Start) PrepareStateDir(gid int) error {
 
 // stateDir is the place that the settings name, else the default one, and in it one
 // directory for each main file and user that the daemon runs as; the path is "" for
-// none. What one user has left there is not read by a daemon of another.
+// none. Where the main file is a pipe, its name says nothing, and its content stands
+// for it. What one user has left there is not read by a daemon of another.
 func (s *Start) stateDir(cfg *spec.Config) trust.Dir {
 	dir := cmp.Or(cfg.Reconcile.StateDir, s.statedir)
 	if dir == "" {
@@ -107,6 +108,9 @@ func (s *Start) stateDir(cfg *spec.Config) trust.Dir {
 		if p != "" && !filepath.IsAbs(p) {
 			id[i] = filepath.Join(s.reader.host.Getwd(), p)
 		}
+	}
+	if s.view.given {
+		id = append(id, string(cfg.Files[0].Hash[:]))
 	}
 	sum := sha256.Sum256([]byte(strings.Join(id, "\x00")))
 	uid, name := s.reader.host.UID(), hex.EncodeToString(sum[:8])

@@ -37,6 +37,7 @@ type view struct {
 	// settings are those of the main file, or of its last good content.
 	settings spec.Reconcile
 	held     map[string]*directory
+	given    bool // the main file is none that can change, such as a pipe, which was read once
 	// unsettled are directories in which files were still being written to, so that
 	// a part of what belongs together may be there already and another may not.
 	unsettled map[string]bool
@@ -139,6 +140,10 @@ func (l *look) run() *view {
 	}
 	v := l.view
 	l.overlay = newOverlay(l.host, l.try, l.main, v.held)
+	if l.path != "" {
+		info, err := l.overlay.Stat(l.main)
+		v.given = err == nil && !info.Mode().IsRegular() && !info.IsDir()
+	}
 	l.holdDirectories(time.Now())
 	l.read()
 	if l.keepBusy() {
@@ -158,7 +163,7 @@ func (l *look) run() *view {
 	}
 	if cfg := v.config; cfg != nil {
 		v.patterns = nil
-		if cfg.Path != "" {
+		if cfg.Path != "" && !v.given {
 			v.patterns = append(v.patterns, path.Join(cfg.Here, path.Base(cfg.Path)))
 		}
 		v.patterns = append(v.patterns, cfg.Includes...)
@@ -438,6 +443,9 @@ func (l *look) checkPermissions() bool {
 	check := l.permissionCheck()
 	again := false
 	for i, f := range v.config.Files {
+		if i == 0 && v.given && l.inForce != nil {
+			continue // what has its name now is not what was read
+		}
 		problem := check.Problem(f.Path)
 		if problem == "" {
 			continue

@@ -61,16 +61,21 @@ func directoriesOf(files []client.File) map[string]bool {
 const asideLimit = 2 * time.Second
 
 // mistakes is every mistake of files that cannot be used, FILE:LINE: [section] key:
-// what; none where err is another error, or the server is not one that can say.
+// what, or else why the server cannot read them; none where err is another error, or the
+// server is not one that can say.
 func (s *session) mistakes(ctx context.Context, err error) []string {
 	if !client.HasCode(err, client.FaultCantReread) {
 		return nil
 	}
-	c, err := s.connect()
-	if err != nil {
+	c, unreachable := s.connect()
+	if unreachable != nil {
 		return nil
 	}
-	if _, err = c.Diff(ctx, nil); !client.HasCode(err, client.FaultCantReread) {
+	_, wrong := c.Diff(ctx, nil)
+	switch {
+	case client.HasCode(wrong, client.FaultCantReread):
+		err = wrong
+	case wrong != nil:
 		return nil
 	}
 	return strings.Split(faultText(err), "\n")

@@ -23,7 +23,8 @@ import (
 type daemon struct {
 	argv0 string
 	flags flags
-	path  string // the main file; "" with --watch
+	path  string      // the main file; "" with --watch
+	given *host.Given // what it says, where it can be read only once; else nil
 	// statedir and socket are the default ones of the user who started the daemon,
 	// whoever it becomes.
 	statedir string
@@ -55,7 +56,12 @@ func (d *daemon) run() int {
 			fmt.Fprintln(os.Stderr, text)
 		}
 		if !start.Config.Daemon.NoDaemon {
-			return background(d.argv0)
+			if d.given == nil && d.path != "" {
+				if d.given, err = host.GivenByDescriptor(d.path); err != nil {
+					return d.fail(err)
+				}
+			}
+			return background(d.argv0, d.given)
 		}
 	}
 	launch.CloseOnExecAll() // not sooner: whoever becomes the daemon keeps what this one was started with
@@ -85,13 +91,21 @@ func (d *daemon) run() int {
 // which the daemon finds it whatever its directory is.
 // Differs: the original loses it (contract/reconcile.md section 7).
 func (d *daemon) start() (*reconcile.Start, error) {
-	h := host.New()
+	h := d.machine()
 	start, err := reconcile.Startup(h, d.path, d.statedir, d.options())
 	if err != nil || d.path == "" || filepath.IsAbs(d.path) {
 		return start, err
 	}
 	d.path = filepath.Join(h.Getwd(), d.path)
 	return reconcile.Startup(h, d.path, d.statedir, d.options())
+}
+
+// machine is where the configuration is read, for one life.
+func (d *daemon) machine() spec.Host {
+	if d.given != nil {
+		return d.given.On(host.New())
+	}
+	return host.New()
 }
 
 // fail says why there is no life, or no further one, and returns the exit status.

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"supervisord/cmd/internal/host"
 	"supervisord/spec"
 )
 
@@ -20,12 +21,17 @@ import (
 // up. Go cannot fork without exec, so the daemon is this program once more.
 const readyVariable = "_SUPERVISORD_READY_FD"
 
+// givenVariable names the descriptor from which the daemon reads what the one that
+// started it has read of a main file which cannot be read again.
+const givenVariable = "_SUPERVISORD_CONFIG_FD"
+
 // background runs this program again as the daemon and waits until that is up
 // or has failed; it returns the exit status for the caller's shell. Mistakes go
-// to standard error, which both share until then.
+// to standard error, which both share until then. given is nil where the main file
+// can be read again.
 //
 // Source: contract/config.md section 10, daemonize.
-func background(argv0 string) int {
+func background(argv0 string, given *host.Given) int {
 	ready, theirs, err := os.Pipe()
 	if err != nil {
 		return fail(fmt.Errorf("cannot daemonize: %w", err))
@@ -36,12 +42,31 @@ func background(argv0 string) int {
 	}
 	cmd := exec.Command(self)
 	cmd.Args = append([]string{argv0}, os.Args[1:]...)
-	// The pipe keeps its number, and so does everything that we were started with:
+	cmd.Env = os.Environ()
+	// A pipe keeps its number, and so does everything that we were started with:
 	// the lock of flock(1), what /dev/fd/N in the configuration means.
-	if _, err := unix.FcntlInt(theirs.Fd(), unix.F_SETFD, 0); err != nil {
+	handOn := func(variable string, f *os.File) error {
+		cmd.Env = append(cmd.Env, fmt.Sprintf("%s=%d", variable, f.Fd()))
+		_, err := unix.FcntlInt(f.Fd(), unix.F_SETFD, 0)
+		return err
+	}
+	if err := handOn(readyVariable, theirs); err != nil {
 		return fail(fmt.Errorf("cannot daemonize: %w", err))
 	}
-	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d", readyVariable, theirs.Fd()))
+	if given != nil {
+		text, ours, err := os.Pipe()
+		if err == nil {
+			err = handOn(givenVariable, text)
+		}
+		if err != nil {
+			return fail(fmt.Errorf("cannot daemonize: %w", err))
+		}
+		defer text.Close()
+		go func() { // ends when all is read, or with this process
+			defer ours.Close()
+			ours.Write(given.Content()) // where the daemon is gone, that is told elsewhere
+		}()
+	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
@@ -64,17 +89,17 @@ func fail(err error) int {
 	return 1
 }
 
-// readyPipe is where the daemon reports that it is up, nil when it was not
-// started by background. The variable is taken out of the environment, so that
-// no child sees it.
-func readyPipe() *os.File {
-	fd, err := strconv.Atoi(os.Getenv(readyVariable))
-	os.Unsetenv(readyVariable)
+// handedOn is a descriptor that background has left for the daemon, nil when it was not
+// started by that. The variable is taken out of the environment, so that no child sees
+// it.
+func handedOn(variable string) *os.File {
+	fd, err := strconv.Atoi(os.Getenv(variable))
+	os.Unsetenv(variable)
 	if err != nil || fd < 3 {
 		return nil
 	}
 	unix.CloseOnExec(fd)
-	return os.NewFile(uintptr(fd), "ready")
+	return os.NewFile(uintptr(fd), variable)
 }
 
 // detach cuts the daemon off from the terminal of whoever started it, who waits

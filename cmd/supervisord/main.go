@@ -29,7 +29,7 @@ func main() { os.Exit(run(os.Args)) }
 // run is main with an exit status: 0, or 2 for a mistake of the user's.
 func run(argv []string) int {
 	host.SetLocalTime()
-	ready := readyPipe()
+	ready, text := handedOn(readyVariable), handedOn(givenVariable)
 	argv0 := host.ProgramPath(argv[0])
 	h := host.New()
 	f, err := parseFlags(h, argv[1:])
@@ -49,11 +49,31 @@ func run(argv []string) int {
 	if d.path, err = d.find(); err != nil {
 		return usageError(argv0, err)
 	}
+	if d.given, err = givenFile(d.path, text); err != nil {
+		return usageError(argv0, fmt.Errorf("could not read config file %s: %w", d.path, err))
+	}
 	if f.action == actionCheck {
-		return check(os.Stdout, h, d.path, d.options(), f)
+		return check(os.Stdout, d.machine(), d.path, d.options(), f)
 	}
 	launch.DefaultSignals()
 	return d.run()
+}
+
+// givenFile is the main file where it cannot be read again: what an earlier process has
+// read of it, handed on as text, or else what is read of it now.
+func givenFile(path string, text *os.File) (*host.Given, error) {
+	switch {
+	case text != nil:
+		defer text.Close()
+		content, err := host.ReadGiven(text)
+		if err != nil {
+			return nil, err
+		}
+		return host.Give(path, content)
+	case path == "": // with --watch
+		return nil, nil
+	}
+	return host.GivenBy(path)
 }
 
 // usageError prints a mistake as Supervisor does.

@@ -150,6 +150,10 @@ func (d *daemon) prepareRestart(ctx context.Context, l *life, caller string) err
 	if l.supervisor.Mood() != state.MoodRunning {
 		return l.supervisor.Restart(ctx) // which another has asked for
 	}
+	if d.given != nil {
+		return &notReadyError{(&spec.Error{File: d.path, Text: "it is no regular file: it was read once, at the start, and cannot be read again",
+			Hint: "use a regular file, or start supervisord anew"}).Report()}
+	}
 	if err := l.reconciler.Check(ctx); err != nil {
 		return &notReadyError{err.Error()}
 	}
