@@ -168,6 +168,11 @@ func (l *look) run() *view {
 		}
 		v.patterns = append(v.patterns, cfg.Includes...)
 	}
+	if h, ok := l.host.(interface{ RetryAt() time.Time }); ok {
+		if at := h.RetryAt(); !at.IsZero() { // accounts that nobody could be asked for
+			v.lookAgain(at)
+		}
+	}
 	l.remember()
 	l.describe()
 	return v

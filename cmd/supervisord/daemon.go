@@ -102,10 +102,11 @@ func (d *daemon) start() (*reconcile.Start, error) {
 
 // machine is where the configuration is read, for one life.
 func (d *daemon) machine() spec.Host {
+	h := host.NewWithNSS(launch.Run)
 	if d.given != nil {
-		return d.given.On(host.New())
+		return d.given.On(h)
 	}
-	return host.New()
+	return h
 }
 
 // fail says why there is no life, or no further one, and returns the exit status.

@@ -15,7 +15,8 @@ type Exit struct {
 }
 
 // Reap collects children that have ended, up to max of them, without waiting
-// for any. Fewer than max means that none is left for now. The loop alone
+// for any. Fewer than max means that none is left for now. Those that Run has started
+// are collected and not returned. The loop alone
 // calls it; the package comment says what holds between it and Start.
 //
 // Source: contract/process.md sections 2 and 12.
@@ -32,7 +33,9 @@ func Reap(max int) []Exit {
 		if err != nil || pid <= 0 {
 			break
 		}
-		exits = append(exits, Exit{pid, status})
+		if !reapedHelper(pid, status) {
+			exits = append(exits, Exit{pid, status})
+		}
 	}
 	return exits
 }

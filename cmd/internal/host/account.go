@@ -20,18 +20,29 @@ func (h *Host) Home(name string) (dir string, ok bool) {
 		if dir, ok := os.LookupEnv("HOME"); ok {
 			return dir, true
 		}
-		u, err = user.LookupId(strconv.Itoa(os.Getuid()))
+		name = strconv.Itoa(os.Getuid())
+		u, err = user.LookupId(name)
 	} else {
 		u, err = user.Lookup(name)
 	}
 	if err != nil {
-		return "", false
+		a, ok := h.nss.passwd(name)
+		return a.home, ok
 	}
 	return u.HomeDir, true
 }
 
 // LookupUser finds an account by name, or by number where name is all digits.
-func (h *Host) LookupUser(name string) (spec.Account, bool) { return h.accounts.user(name) }
+func (h *Host) LookupUser(name string) (spec.Account, bool) {
+	a, ok := h.accounts.user(name)
+	if !ok {
+		return h.nss.user(name)
+	}
+	if groups, ok := h.nss.moreGroups(name, a); ok {
+		a.Groups = groups
+	}
+	return a, true
+}
 
 // LookupGroup finds a group's number by name, or checks a number.
 func (h *Host) LookupGroup(name string) (gid int, ok bool) {
@@ -43,7 +54,7 @@ func (h *Host) LookupGroup(name string) (gid int, ok bool) {
 		g, err = user.LookupGroup(name)
 	}
 	if err != nil {
-		return 0, false
+		return h.nss.group(name)
 	}
 	gid, err = strconv.Atoi(g.Gid)
 	return gid, err == nil

@@ -1,7 +1,7 @@
 // Package host is spec.Host on the real machine: its files, its accounts, its
 // environment. Nothing it answers is older than the question, except that the name of
-// the machine is taken once, and that an account is looked up once for as long as the
-// account files stay as they are.
+// the machine is taken once, and that an account of the account files is looked up once
+// for as long as they stay as they are.
 package host
 
 import (
@@ -19,13 +19,21 @@ import (
 // concurrent use.
 type Host struct {
 	accounts accounts
+	nss      nss
 	hostname func() string
 }
 
 var _ spec.Host = (*Host)(nil)
 
 // New is the machine as seen by this process.
-func New() *Host { return &Host{hostname: sync.OnceValue(nodeName)} }
+func New() *Host { return NewWithNSS(nil) }
+
+// NewWithNSS is New with accounts that are in no file of this machine's: they are asked
+// for by running getent as run says, which returns what it has printed and its exit
+// status. It is run for five seconds altogether before it is given a rest.
+func NewWithNSS(run Runner) *Host {
+	return &Host{hostname: sync.OnceValue(nodeName), nss: nss{run: run, paths: getentPaths}}
+}
 
 // ReadFile returns the content of a file.
 func (h *Host) ReadFile(path string) ([]byte, error) { return os.ReadFile(path) }

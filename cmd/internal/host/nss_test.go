@@ -1,0 +1,210 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"os/exec"
+	"reflect"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"supervisord/spec"
+)
+
+// fakeNSS answers as getent does, by its arguments.
+type fakeNSS struct {
+	answers map[string]string
+	asked   []string
+	hang    bool
+	status  int
+	err     error
+}
+
+func (f *fakeNSS) run(ctx context.Context, argv ...string) ([]byte, int, error) {
+	question := strings.Join(argv[1:], " ")
+	f.asked = append(f.asked, question)
+	if f.hang {
+		<-ctx.Done()
+		return nil, 0, ctx.Err()
+	}
+	if text, ok := f.answers[question]; ok {
+		return []byte(text), 0, nil
+	}
+	if f.status == 0 && f.err == nil {
+		return nil, 2, nil
+	}
+	return nil, f.status, f.err
+}
+
+func (f *fakeNSS) host() *Host {
+	h := NewWithNSS(f.run)
+	h.nss.paths = []string{"/no/getent", "/bin/sh"} // it is there; the fake runs
+	return h
+}
+
+var directory = map[string]string{
+	"passwd -- ldap-user":     "ldap-user:x:70001:70002:Someone:/net/home/someone:/bin/sh\n",
+	"initgroups -- ldap-user": "ldap-user            70003 70002 70004\n",
+	"passwd -- 70001":         "ldap-user:x:70001:70002::/net/home/someone:/bin/sh\n",
+	"group -- staff-x":        "staff-x:*:70005:a,b\n",
+	"group -- 70005":          "staff-x:*:70005:\n",
+	"passwd -- odd":           "other:x:1:1::/:/bin/sh\n",
+	"passwd -- short":         "short:x:1\n",
+	"passwd -- minus":         "minus:x:-1:-1::/:/bin/sh\n",
+	"passwd -- nogroups":      "nogroups:x:70009:70009::/:/bin/sh\n",
+	"passwd -- root":          "root:x:666:666::/tmp:/bin/sh\n",
+}
+
+func TestNSS(t *testing.T) {
+	f := &fakeNSS{answers: directory}
+	h := f.host()
+	want := spec.Account{Name: "ldap-user", UID: 70001, GID: 70002, Groups: []int{70003, 70004}}
+	if a, ok := h.LookupUser("ldap-user"); !ok || !reflect.DeepEqual(a, want) {
+		t.Errorf("LookupUser = %+v, %v; want %+v", a, ok, want)
+	}
+	want.Name = "70001"
+	if a, ok := h.LookupUser("70001"); !ok || !reflect.DeepEqual(a, want) {
+		t.Errorf("LookupUser(70001) = %+v, %v; want %+v", a, ok, want)
+	}
+	for _, name := range []string{"staff-x", "70005"} {
+		if gid, ok := h.LookupGroup(name); !ok || gid != 70005 {
+			t.Errorf("LookupGroup(%s) = %d, %v", name, gid, ok)
+		}
+	}
+	if dir, ok := h.Home("ldap-user"); !ok || dir != "/net/home/someone" {
+		t.Errorf("Home = %s, %v", dir, ok)
+	}
+	for _, name := range []string{"missing", "odd", "short", "minus", "nogroups", "", "a:b", "a\nb", "-s"} {
+		if a, ok := h.LookupUser(name); ok {
+			t.Errorf("LookupUser(%q) = %+v, want none", name, a)
+		}
+	}
+	if root, ok := h.LookupUser("root"); !ok || root.UID != 0 {
+		t.Errorf("root is %+v: the account files come first", root)
+	}
+	for _, question := range f.asked {
+		if strings.Contains(question, "root") || !strings.Contains(question, " -- ") {
+			t.Errorf("getent was asked %q", question)
+		}
+	}
+	if at := h.RetryAt(); !at.IsZero() {
+		t.Errorf("all was answered, and another look is asked for at %v", at)
+	}
+}
+
+// One that hangs costs five seconds altogether, then it has a rest, and then it is asked
+// again. So is one that fails.
+func TestNSSFails(t *testing.T) {
+	for _, f := range []*fakeNSS{{hang: true}, {err: errors.New("no such file")}, {status: 1}, {status: 3}} {
+		synctest.Test(t, func(t *testing.T) {
+			h, begun := f.host(), time.Now()
+			for _, name := range []string{"ldap-user", "b", "c", "d"} {
+				if _, ok := h.LookupUser(name); ok {
+					t.Errorf("%+v: %s is there", f, name)
+				}
+				h.LookupGroup(name)
+			}
+			took := time.Since(begun)
+			if len(f.asked) != 1 || f.hang && took != nssPatience || !f.hang && took != 0 {
+				t.Errorf("%+v: it took %v", f, took)
+			}
+			if at := h.RetryAt(); at.Sub(time.Now()) != nssRest {
+				t.Errorf("%+v: another look is asked for in %v", f, time.Until(at))
+			}
+			time.Sleep(nssRest)
+			f.hang, f.err, f.status, f.answers = false, nil, 0, directory
+			if _, ok := h.LookupUser("ldap-user"); !ok || !h.RetryAt().IsZero() {
+				t.Errorf("%+v: it is not asked again", f)
+			}
+			// Who was known stays so while nobody answers, and no longer.
+			f.status, f.answers = 1, nil
+			for range 2 {
+				if a, ok := h.LookupUser("ldap-user"); !ok || a.UID != 70001 || len(a.Groups) != 2 || h.RetryAt().IsZero() {
+					t.Errorf("%+v: he is %+v, %v", f, a, ok)
+				}
+			}
+			time.Sleep(nssRest)
+			f.status = 0
+			if _, ok := h.LookupUser("ldap-user"); ok {
+				t.Errorf("%+v: he is there although nobody knows him", f)
+			}
+		})
+	}
+}
+
+// All of a load have five seconds together, and the next load has them anew.
+func TestNSSIsSlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeNSS{answers: directory}
+		h := f.host()
+		h.nss.run = func(ctx context.Context, argv ...string) ([]byte, int, error) {
+			select {
+			case <-time.After(900 * time.Millisecond):
+				return f.run(ctx, argv...)
+			case <-ctx.Done():
+				return nil, 0, ctx.Err()
+			}
+		}
+		for load := range 3 {
+			for range 5 {
+				if _, ok := h.LookupGroup("staff-x"); !ok {
+					t.Errorf("load %d: a slow answer does not count", load)
+				}
+			}
+			time.Sleep(2 * nssPause)
+		}
+		begun := time.Now()
+		for range 20 {
+			h.LookupGroup("staff-x")
+		}
+		if took := time.Since(begun); took != nssPatience {
+			t.Errorf("it took %v, want %v", took, nssPatience)
+		}
+	})
+}
+
+// Without getent, and in programs that run nothing, the account files are all there is.
+func TestWithoutGetent(t *testing.T) {
+	f := &fakeNSS{answers: directory}
+	h := f.host()
+	h.nss.paths = []string{"/no/getent", "/tmp"}
+	for _, h := range []*Host{h, New()} {
+		if _, ok := h.LookupUser("ldap-user"); ok || !h.RetryAt().IsZero() {
+			t.Error("an account comes from nowhere")
+		}
+		if _, ok := h.LookupUser("root"); !ok {
+			t.Error("no root")
+		}
+	}
+	if len(f.asked) > 0 {
+		t.Errorf("asked %q", f.asked)
+	}
+}
+
+// The real getent takes these arguments.
+func TestRealGetent(t *testing.T) {
+	path, err := exec.LookPath("getent")
+	if err != nil {
+		t.Skip(err)
+	}
+	run := func(_ context.Context, argv ...string) ([]byte, int, error) {
+		cmd := exec.Command(path, argv[1:]...)
+		out, err := cmd.Output()
+		if cmd.ProcessState == nil {
+			return nil, 0, err
+		}
+		return out, cmd.ProcessState.ExitCode(), nil
+	}
+	n := &nss{run: run, paths: []string{path}}
+	if a, ok := n.user("root"); !ok || a.UID != 0 {
+		t.Errorf("root is %+v, %v", a, ok)
+	}
+	if gid, ok := n.group("root"); !ok || gid != 0 {
+		t.Errorf("group root is %d, %v", gid, ok)
+	}
+	if _, ok := n.user("-no such user"); ok || !n.retryAt.IsZero() {
+		t.Errorf("an unknown name: %v, another look at %v", ok, n.retryAt)
+	}
+}

@@ -1,0 +1,165 @@
+package launch
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// helpers are the children that Run has started. Reap may collect them, too, and
+// hands their statuses over.
+var helpers = struct {
+	mu       sync.Mutex
+	starting int                             // Runs between fork and knowing the pid
+	early    map[int]syscall.WaitStatus      // what ended meanwhile
+	running  map[int]chan syscall.WaitStatus // capacity one
+}{early: map[int]syscall.WaitStatus{}, running: map[int]chan syscall.WaitStatus{}}
+
+// maxHelperOutput is how much of a helper's output is taken, in bytes.
+const maxHelperOutput = 1 << 20
+
+// Run runs a command of the daemon's own, with its environment and nothing on its
+// standard input, and returns its standard output and exit status once it has ended.
+// One that lives when the context ends is killed, and the error is the context's. It
+// may be called whether or not somebody calls Reap, and not from a goroutine that must
+// not wait. argv[0] is an absolute path.
+func Run(ctx context.Context, argv ...string) (output []byte, status int, err error) {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer null.Close()
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, 0, err
+	}
+	type result struct {
+		pid    int
+		ended  chan syscall.WaitStatus
+		output []byte
+		err    error
+	}
+	forked, read := make(chan result, 1), make(chan result, 1)
+	go func() { // ends with the command, or with the disk that it is on
+		defer r.Close()
+		pid, ended, err := startHelper(argv, []uintptr{null.Fd(), w.Fd(), null.Fd()})
+		w.Close()
+		forked <- result{pid: pid, ended: ended, err: err}
+		if err != nil {
+			return
+		}
+		text, err := io.ReadAll(io.LimitReader(r, maxHelperOutput))
+		read <- result{output: text, err: err}
+	}()
+	var child result
+	select {
+	case child = <-forked:
+	case <-ctx.Done():
+		go func() { // ends with that disk
+			if child := <-forked; child.err == nil {
+				endHelper(child.pid, child.ended)
+			}
+		}()
+		return nil, 0, ctx.Err()
+	}
+	if child.err != nil {
+		return nil, 0, child.err
+	}
+	select {
+	case all := <-read:
+		if all.err != nil {
+			endHelper(child.pid, child.ended)
+			return nil, 0, all.err
+		}
+		how, err := waitHelper(ctx, child.pid, child.ended)
+		if err != nil {
+			endHelper(child.pid, child.ended)
+			return nil, 0, err
+		}
+		if !how.Exited() {
+			return nil, 0, errors.New(argv[0] + ": " + Describe(how))
+		}
+		return all.output, how.ExitStatus(), nil
+	case <-ctx.Done():
+		endHelper(child.pid, child.ended)
+		return nil, 0, ctx.Err()
+	}
+}
+
+func startHelper(argv []string, files []uintptr) (pid int, ended chan syscall.WaitStatus, err error) {
+	helpers.mu.Lock()
+	helpers.starting++
+	helpers.mu.Unlock()
+	pid, err = syscall.ForkExec(argv[0], argv, &syscall.ProcAttr{
+		Env: os.Environ(), Files: files, Sys: &syscall.SysProcAttr{Setpgid: true},
+	})
+	helpers.mu.Lock()
+	defer helpers.mu.Unlock()
+	if err == nil {
+		ended = make(chan syscall.WaitStatus, 1)
+		if status, early := helpers.early[pid]; early {
+			ended <- status
+		} else {
+			helpers.running[pid] = ended
+		}
+	}
+	if helpers.starting--; helpers.starting == 0 {
+		clear(helpers.early)
+	}
+	return pid, ended, err
+}
+
+// reapedHelper hands the status of a helper over, and reports whether it was one.
+func reapedHelper(pid int, status syscall.WaitStatus) bool {
+	helpers.mu.Lock()
+	defer helpers.mu.Unlock()
+	if ended, is := helpers.running[pid]; is {
+		ended <- status
+		delete(helpers.running, pid)
+		return true
+	}
+	if helpers.starting > 0 {
+		helpers.early[pid] = status
+	}
+	return false
+}
+
+// waitHelper waits until a helper has ended, whoever collects it.
+func waitHelper(ctx context.Context, pid int, ended chan syscall.WaitStatus) (syscall.WaitStatus, error) {
+	look := time.NewTicker(time.Millisecond)
+	defer look.Stop()
+	for {
+		var status syscall.WaitStatus
+		if got, err := syscall.Wait4(pid, &status, syscall.WNOHANG, nil); err == nil && got == pid {
+			helpers.mu.Lock()
+			delete(helpers.running, pid)
+			helpers.mu.Unlock()
+			return status, nil
+		}
+		select {
+		case status := <-ended:
+			return status, nil
+		case <-look.C:
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
+	}
+}
+
+// endHelper kills a helper that has not been collected, and collects it when it ends.
+func endHelper(pid int, ended chan syscall.WaitStatus) {
+	helpers.mu.Lock()
+	if helpers.running[pid] == ended {
+		_ = syscall.Kill(pid, syscall.SIGKILL) // it is there, or a zombie
+	}
+	helpers.mu.Unlock()
+	go func() { // ends with it
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		_, _ = waitHelper(ctx, pid, ended)
+	}()
+}

@@ -1,0 +1,77 @@
+package launch
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// A helper's output and status come back whether or not somebody reaps meanwhile, and
+// whoever reaps never sees it.
+func TestRun(t *testing.T) {
+	for _, reaping := range []bool{false, true} {
+		done := make(chan struct{})
+		var reaper sync.WaitGroup
+		var seen []Exit
+		if reaping {
+			reaper.Go(func() {
+				for {
+					select {
+					case <-done:
+						return
+					default:
+						seen = append(seen, Reap(100)...)
+						time.Sleep(time.Microsecond)
+					}
+				}
+			})
+		}
+		var all sync.WaitGroup
+		for i := range 20 {
+			all.Go(func() {
+				out, status, err := Run(context.Background(), "/bin/sh", "-c", "sleep 0.02; echo said; exit $1", "sh", string(rune('0'+i%10)))
+				if string(out) != "said\n" || status != i%10 || err != nil {
+					t.Errorf("reaping %v: %q, %d, %v", reaping, out, status, err)
+				}
+			})
+		}
+		all.Wait()
+		close(done)
+		reaper.Wait()
+		if len(seen) > 0 || len(helpers.running) > 0 {
+			t.Errorf("reaping %v: the reaper sees %v; %d are left", reaping, seen, len(helpers.running))
+		}
+	}
+}
+
+func TestRunFails(t *testing.T) {
+	if _, _, err := Run(context.Background(), "/no/such/command"); err == nil {
+		t.Error("a command that is not there runs")
+	}
+	if _, _, err := Run(context.Background(), "/bin/sh", "-c", "kill -9 $$"); err == nil || !strings.Contains(err.Error(), "SIGKILL") {
+		t.Errorf("one that was killed: %v", err)
+	}
+	// Its child keeps the pipe open.
+	for _, script := range []string{"exec sleep 1000", "sleep 1 & exec sleep 1000", "exec >/dev/null; exec sleep 1000"} {
+		ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+		defer cancel()
+		begun := time.Now()
+		if _, _, err := Run(ctx, "/bin/sh", "-c", script); !errors.Is(err, context.DeadlineExceeded) || time.Since(begun) > 30*time.Second {
+			t.Errorf("%s: %v after %v", script, err, time.Since(begun))
+		}
+	}
+	for limit := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		helpers.mu.Lock()
+		n := len(helpers.running)
+		helpers.mu.Unlock()
+		if n == 0 {
+			return
+		}
+		if time.Now().After(limit) {
+			t.Fatalf("%d helpers outlive their time", n)
+		}
+	}
+}
