@@ -44,7 +44,6 @@
 //     termination signal from us, Reap and the fork exclude each other.
 //   - On other systems a failed child's pid is not known (Error.PID is 0), and
 //     Reap may in rare cases report it as an unknown pid with exit status 253.
-//
 //   - What Run has started for the daemon itself, such as getent, may be collected by
 //     either; Reap hands its status over and does not return it.
 //
