@@ -45,7 +45,8 @@
 //   - On other systems a failed child's pid is not known (Error.PID is 0), and
 //     Reap may in rare cases report it as an unknown pid with exit status 253.
 //   - What Run has started for the daemon itself, such as getent, may be collected by
-//     either; Reap hands its status over and does not return it.
+//     either; Reap hands its status over and does not return it, unless it ended
+//     before its pid was known: then it does both.
 //
 // Statuses are never stolen: nobody waits for a pid that Reap might return.
 //

@@ -3,6 +3,8 @@ package launch
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -29,14 +31,30 @@ func TestRun(t *testing.T) {
 				}
 			})
 		}
+		gate := filepath.Join(t.TempDir(), "gate")
 		var all sync.WaitGroup
-		for i := range 20 {
+		const n = 20
+		for i := range n {
 			all.Go(func() {
-				out, status, err := Run(context.Background(), "/bin/sh", "-c", "sleep 0.02; echo said; exit $1", "sh", string(rune('0'+i%10)))
+				out, status, err := Run(context.Background(), "/bin/sh", "-c", `until [ -e "$2" ]; do sleep 0.01; done; echo said; exit $1`, "sh", string(rune('0'+i%10)), gate)
 				if string(out) != "said\n" || status != i%10 || err != nil {
 					t.Errorf("reaping %v: %q, %d, %v", reaping, out, status, err)
 				}
 			})
+		}
+		for limit := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+			helpers.mu.Lock()
+			running := len(helpers.running)
+			helpers.mu.Unlock()
+			if running == n {
+				break
+			}
+			if time.Now().After(limit) {
+				t.Fatalf("%d of %d helpers run", running, n)
+			}
+		}
+		if err := os.WriteFile(gate, nil, 0o600); err != nil {
+			t.Fatal(err)
 		}
 		all.Wait()
 		close(done)

@@ -110,7 +110,7 @@ func TestNSSFails(t *testing.T) {
 			if len(f.asked) != 1 || f.hang && took != nssPatience || !f.hang && took != 0 {
 				t.Errorf("%+v: it took %v", f, took)
 			}
-			if at := h.RetryAt(); at.Sub(time.Now()) != nssRest {
+			if at := h.RetryAt(); time.Until(at) != nssRest {
 				t.Errorf("%+v: another look is asked for in %v", f, time.Until(at))
 			}
 			time.Sleep(nssRest)
