@@ -16,7 +16,7 @@ import (
 // Requests that last, which are log streams and calls that wait for a process, have
 // three quarters of the places, streams at most half and those of one client a
 // quarter, waiting calls of one client half. So there is always a place for a short
-// request. On a unix socket an eighth is kept for its owner.
+// request. On a unix socket an eighth of all of these is kept for its owner.
 type conns struct {
 	limit int
 	kept  int // places that are the owner's alone
@@ -129,9 +129,16 @@ func (cs *conns) last(c *conn, kind lastKind) bool {
 	}
 	streams, waits := cs.lasting[lasting{streaming, ""}], cs.lasting[lasting{waiting, ""}]
 	ofClient := cs.lasting[lasting{kind, c.client}]
+	places := func(eighths int) int { // that this client may find taken
+		n := share(cs.limit, eighths)
+		if cs.kept > 0 && !c.owner {
+			n -= (n + 7) / 8
+		}
+		return n
+	}
 	switch {
-	case streams+waits >= share(cs.limit, 6),
-		kind == streaming && (streams >= share(cs.limit, 4) || ofClient >= share(cs.limit, 2)),
+	case streams+waits >= places(6),
+		kind == streaming && (streams >= places(4) || ofClient >= share(cs.limit, 2)),
 		kind == waiting && ofClient >= share(cs.limit, 4):
 		return false
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -176,6 +177,42 @@ func TestShares(t *testing.T) {
 	} {
 		if got := try(step.ip, step.kind, step.times); got != step.want {
 			t.Errorf("%s, kind %d: %d of %d, want %d", step.ip, step.kind, got, step.times, step.want)
+		}
+	}
+}
+
+// TestOwnersLastingPlaces: on a unix socket, an eighth of the places of streams, and of
+// all that lasts, is the owner's, though strangers come in many names.
+func TestOwnersLastingPlaces(t *testing.T) {
+	for _, tc := range []struct {
+		kept, streams, lasts int // of strangers
+	}{{0, 40, 60}, {10, 35, 52}} {
+		cs := newConns(80)
+		cs.kept = tc.kept
+		try := func(client string, owner bool, kind lastKind, times int) (ok int) {
+			for range times {
+				c := &conn{client: client, owner: owner}
+				if cs.last(c, kind) {
+					ok++
+				}
+			}
+			return ok
+		}
+		streams, lasts := 0, 0
+		for uid := range 10 {
+			streams += try(strconv.Itoa(1000+uid), false, streaming, 20)
+		}
+		for uid := range 10 {
+			lasts += try(strconv.Itoa(1000+uid), false, waiting, 20)
+		}
+		if streams != tc.streams || streams+lasts != tc.lasts {
+			t.Errorf("%d places kept: strangers have %d streams, %d requests that last; want %d, %d", tc.kept, streams, streams+lasts, tc.streams, tc.lasts)
+		}
+		if got, want := try("0", true, streaming, 20), 40-tc.streams; got != want {
+			t.Errorf("%d places kept: the owner has %d streams, want %d", tc.kept, got, want)
+		}
+		if got, want := try("0", true, waiting, 20), 60-tc.lasts-(40-tc.streams); got != want {
+			t.Errorf("%d places kept: %d calls of the owner wait, want %d", tc.kept, got, want)
 		}
 	}
 }

@@ -68,14 +68,19 @@
 // So that short requests always find a place, those that last have three quarters of
 // the connections: log streams half, and the streams of one client, which is a uid
 // or an address, a quarter; the waiting calls of one client half. Beyond that a
-// stream is answered 503, a call with fault 30. On a unix socket an eighth of the
-// connections is kept for root and the daemon's own user (conns.go).
+// stream is answered 503, a call with fault 30. On a unix socket an eighth of all of
+// these is kept for root and the daemon's own user (conns.go).
 //
 // Each request has an account (memory.go) of what it takes: the body, what is decoded
-// of it, and the reply, which is made in pieces (document.go). What finds no room
-// waits in order for five seconds, then it is fault 30, or 503 where it is no call;
-// what could never find room is refused at once. Three quarters are for requests of
-// more than 1 MiB, an eighth is kept for small ones, and another for small ones of
+// of it, and the reply, which is made in pieces (document.go). Three eighths of the
+// memory are for bodies of more than 16 KiB that are still coming, which must go on
+// coming, 16 KiB in 30 seconds; so slow clients keep only each other waiting. Of the
+// rest, three quarters are for requests of more than 1 MiB, an eighth is kept for small
+// ones, and another for small ones of root or the daemon's own user. Large requests grow
+// one after the other, each until its reply is complete, for strangers and for the owner
+// of a unix socket apart, so that each can have all that there is for one. What finds no
+// room waits in order for five seconds, and for its turn for thirty, then it is fault 30,
+// or 503 where it is no call; what could never find room is refused at once. The owner is
 // root or the daemon's own user over a unix socket. A log of any length takes 32 KiB:
 // it is read once for the Content-Length, which clients need, and again while it is
 // sent; one that was emptied in between ends the connection. After a request that

@@ -17,6 +17,12 @@ import (
 const (
 	// smallRequest is what a request may take before it counts as a large one.
 	smallRequest = 1 << 20
+	// bodyEighths of the memory are for bodies that are still coming and longer than
+	// shortBody.
+	bodyEighths = 3
+	shortBody   = 16 << 10
+	// turns is how many times its patience a large request waits for its turn.
+	turns = 6
 	// worthTidying is what a request must have taken for the memory to be given back
 	// to the system when it has ended, instead of being kept for the next.
 	worthTidying = 4 << 20
@@ -30,13 +36,19 @@ const (
 //
 // An eighth is kept for small requests, and another for those of the owner, so
 // that neither one large reply nor a crowd of strangers keeps him from a status.
+//
+// Large requests grow one after the other: each has its turn until its reply is
+// complete, so that no two wait for what the other has. Strangers and the owner have a
+// turn each.
 type memory struct {
 	limit    int64
 	patience time.Duration // how long a request waits for room
+	inTurns  bool          // large requests grow one after the other
 	tidy     func()
 
 	mu      sync.Mutex // guards the following
 	used    int64
+	turn    map[bool]*account // who may grow, of strangers and of the owner's
 	waiting []*claim
 	timer   *time.Timer // to tidy; nil when there is nothing to
 }
@@ -59,7 +71,16 @@ type account struct {
 }
 
 func newMemory(limit int64, patience time.Duration) *memory {
-	return &memory{limit: limit, patience: patience, tidy: freeMemory}
+	return &memory{limit: limit, patience: patience, tidy: freeMemory, turn: make(map[bool]*account)}
+}
+
+// newMemories divides the memory: requests has the larger part, and bodies that for long
+// bodies that are still coming, so that slow clients keep nobody else waiting.
+func newMemories(limit int64, patience time.Duration) (requests, bodies *memory) {
+	share := limit / 8 * bodyEighths
+	requests, bodies = newMemory(limit-share, patience), newMemory(share, patience)
+	requests.inTurns = true
+	return requests, bodies
 }
 
 // freeMemory gives what is unused back to the system. What a pool holds is unused
@@ -98,16 +119,20 @@ func (a *account) take(ctx context.Context, n int64) error {
 	case a.taken+n > share:
 		m.mu.Unlock()
 		return &memoryError{fmt.Sprintf("the request and its reply need more than %d bytes (reply_memory)", share)}
-	case len(m.waiting) == 0 && m.used+n <= share:
+	case m.free(a, n, share):
 		m.grant(a, n)
 		m.mu.Unlock()
 		return nil
 	}
 	c := &claim{a, n, make(chan struct{})}
+	wait := m.patience
+	if !m.hasTurn(a, n) {
+		wait *= turns
+	}
 	m.waiting = append(m.waiting, c)
 	m.admit()
 	m.mu.Unlock()
-	patience := time.NewTimer(m.patience)
+	patience := time.NewTimer(wait)
 	defer patience.Stop()
 	err := error(errNoRoom)
 	select {
@@ -128,10 +153,23 @@ func (a *account) take(ctx context.Context, n int64) error {
 	return err
 }
 
+// free reports whether n more bytes are there and nobody waits who comes first. The
+// caller holds the mutex, as for those below.
+func (m *memory) free(a *account, n, share int64) bool {
+	first := len(m.waiting) == 0 || m.turn[a.owner] == a
+	return first && m.used+n <= share && m.hasTurn(a, n)
+}
+
+// hasTurn reports whether the account may grow by n bytes, for all that others do.
+func (m *memory) hasTurn(a *account, n int64) bool {
+	turn := m.turn[a.owner]
+	return !m.inTurns || a.taken+n <= smallRequest || turn == nil || turn == a
+}
+
 // share is how much may be taken by all when this request takes n more.
 func (m *memory) share(a *account, n int64) int64 {
 	switch {
-	case a.taken+n > smallRequest:
+	case m.inTurns && a.taken+n > smallRequest:
 		return m.limit / 8 * 6
 	case !a.owner:
 		return m.limit / 8 * 7
@@ -139,18 +177,24 @@ func (m *memory) share(a *account, n int64) int64 {
 	return m.limit
 }
 
-// grant notes what an account has taken. The caller holds the mutex.
+// grant notes what an account has taken.
 func (m *memory) grant(a *account, n int64) {
+	if a.taken+n > smallRequest {
+		m.turn[a.owner] = a
+	}
 	m.used += n
 	a.taken += n
 	a.most = max(a.most, a.taken)
 }
 
-// admit grants what there is room for, in order. One that must wait holds up those
-// behind it that may take no more than it. The caller holds the mutex.
+// admit grants what there is room for, in order. One that must wait for room holds up
+// those behind it that may take no more than it; one that waits for its turn does not.
 func (m *memory) admit() {
 	blocked := int64(0)
 	m.waiting = slices.DeleteFunc(m.waiting, func(c *claim) bool {
+		if !m.hasTurn(c.account, c.n) {
+			return false
+		}
 		share := m.share(c.account, c.n)
 		if share <= blocked || m.used+c.n > share {
 			blocked = max(blocked, share)
@@ -175,6 +219,20 @@ func (a *account) giveBack(n int64) {
 	m.admit()
 }
 
+// complete ends the turn of a large request: its reply is made, and grows no more.
+func (a *account) complete() {
+	if a == nil {
+		return
+	}
+	m := a.memory
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.turn[a.owner] == a {
+		delete(m.turn, a.owner)
+		m.admit()
+	}
+}
+
 // closeAtEnd keeps a file open until the request has been answered.
 func (a *account) closeAtEnd(f io.Closer) {
 	if a != nil {
@@ -188,6 +246,7 @@ func (a *account) end() {
 	for _, f := range a.files {
 		f.Close()
 	}
+	a.complete()
 	a.giveBack(a.taken)
 	if a.most < worthTidying {
 		return

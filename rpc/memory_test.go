@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -22,6 +23,7 @@ func TestMemoryShares(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const unit = 1 << 20
 		m := newMemory(64*unit, 5*time.Second)
+		m.inTurns = true
 		tidied := 0
 		m.tidy = func() { tidied++ }
 		large := &account{memory: m}
@@ -31,6 +33,7 @@ func TestMemoryShares(t *testing.T) {
 		if err := large.take(t.Context(), 9*unit); err == nil || err.Error() != "the request and its reply need more than 50331648 bytes (reply_memory)" {
 			t.Errorf("more than there ever is: %v", err)
 		}
+		large.complete()
 		second := &account{memory: m}
 		took := make(chan error, 1)
 		go func() { took <- second.take(t.Context(), 20*unit) }()
@@ -85,18 +88,122 @@ func TestMemoryShares(t *testing.T) {
 	})
 }
 
+// TestTurns: large requests grow one after the other, each until its reply is complete,
+// so that each gets what there is for one; the owner does not wait for strangers, nor a
+// small request for any; who goes gives his place up.
+func TestTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const unit = 1 << 20
+		m, _ := newMemories(64*unit, 5*time.Second)
+		grown := make(chan int, 9)
+		grow := func(n int, a *account) {
+			defer a.end()
+			for range 12 {
+				if err := a.take(t.Context(), 2*unit); err != nil {
+					t.Errorf("%d: %v", n, err)
+					return
+				}
+				time.Sleep(100 * time.Millisecond)
+			}
+			a.complete()
+			grown <- n
+			time.Sleep(time.Millisecond) // the client takes it
+		}
+		for n := range 5 {
+			go grow(n, &account{memory: m})
+			synctest.Wait()
+		}
+		begin := time.Now()
+		owner := &account{memory: m, owner: true}
+		if err := owner.take(t.Context(), 3*unit); err != nil || time.Since(begin) > 0 {
+			t.Errorf("the owner's: %v after %v", err, time.Since(begin))
+		}
+		owner.end()
+		small := &account{memory: m}
+		if err := small.take(t.Context(), unit); err != nil || time.Since(begin) > 0 {
+			t.Errorf("a small one: %v after %v", err, time.Since(begin))
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		gone := make(chan error)
+		go func() { gone <- (&account{memory: m}).take(ctx, 2*unit) }()
+		synctest.Wait()
+		cancel()
+		if err := <-gone; !errors.Is(err, context.Canceled) {
+			t.Errorf("who went: %v", err)
+		}
+		for want := range 5 {
+			if n := <-grown; n != want {
+				t.Errorf("%d had the turn of %d", n, want)
+			}
+		}
+		// One that never completes is waited for, but not for ever.
+		stuck, next := &account{memory: m}, &account{memory: m}
+		if err := stuck.take(t.Context(), 2*unit); err != nil {
+			t.Fatal(err)
+		}
+		begin = time.Now()
+		if err := next.take(t.Context(), 2*unit); !errors.Is(err, errNoRoom) || time.Since(begin) != turns*m.patience {
+			t.Errorf("behind one that is stuck: %v after %v", err, time.Since(begin))
+		}
+		small.end()
+		stuck.end()
+		synctest.Wait()
+		if m.used != 0 || len(m.waiting) != 0 || len(m.turn) != 0 {
+			t.Errorf("at the end %d bytes are taken, %d wait, %d have a turn", m.used, len(m.waiting), len(m.turn))
+		}
+		time.Sleep(2 * tidyDelay)
+	})
+}
+
+// TestSlowBodies: bodies that do not go on coming keep nobody waiting who has a short
+// one, have only their share, and are dropped.
+func TestSlowBodies(t *testing.T) {
+	_, o := unixOnly(t)
+	o.Memory, o.MemoryWait, o.HeaderTimeout = 8<<20, 100*time.Millisecond, 500*time.Millisecond
+	s := serve(t, o)
+	var slow []net.Conn
+	for range 60 {
+		c, err := net.Dial("unix", s.servers[0].Path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		fmt.Fprintf(c, "POST /RPC2 HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/xml\r\nContent-Length: 70000\r\n\r\n%s", strings.Repeat(" ", 20000))
+		slow = append(slow, c)
+	}
+	eventually(t, "the share to be taken", func() bool {
+		s.bodies.mu.Lock()
+		defer s.bodies.mu.Unlock()
+		return s.bodies.used > s.bodies.limit/2
+	})
+	c := dial(t, s, 0)
+	if _, err := c.call("supervisor.getAllProcessInfo"); err != nil {
+		t.Errorf("a short request: %v", err)
+	}
+	for i, c := range slow {
+		c.SetReadDeadline(time.Now().Add(30 * time.Second))
+		reply, err := io.ReadAll(c)
+		if err != nil || !strings.HasPrefix(string(reply), "HTTP/1.1 400") && !strings.HasPrefix(string(reply), "HTTP/1.1 503") {
+			t.Errorf("slow body %d: %q, %v", i, reply, err)
+		}
+	}
+	eventually(t, "all is free", func() bool { return used(s) == 0 })
+}
+
 // used is what requests have taken.
 func used(s *Server) int64 {
 	s.memory.mu.Lock()
 	defer s.memory.mu.Unlock()
-	return s.memory.used
+	s.bodies.mu.Lock()
+	defer s.bodies.mu.Unlock()
+	return s.memory.used + s.bodies.used
 }
 
 // TestLargeReplies: one call cannot have more memory than there is for all, nor keep
 // others from having theirs; and afterwards all of it is free.
 func TestLargeReplies(t *testing.T) {
 	_, o := unixOnly(t)
-	o.Memory, o.MemoryWait = 8<<20, 100*time.Millisecond
+	o.Memory, o.MemoryWait = 16<<20, 100*time.Millisecond
 	s := serve(t, o)
 	tidied := make(chan bool, 10)
 	s.memory.tidy = func() { tidied <- true }
@@ -108,12 +215,12 @@ func TestLargeReplies(t *testing.T) {
 		return calls
 	}
 	c := dial(t, s, 0)
-	const tooMuch = "[30] FAILED: the request and its reply need more than 6291456 bytes (reply_memory)"
+	const tooMuch = "[30] FAILED: the request and its reply need more than 7864320 bytes (reply_memory)"
 	for name, params := range map[string][]any{
-		"results":       many(2000, item("supervisor.getAllConfigInfo", []any{})),
-		"small results": many(10000, item("supervisor.getState", []any{})),
-		"faults":        many(20000, item("nope", []any{})),
-		"decoded":       many(20000, xmlrpc.Struct{}),
+		"results":       many(4000, item("supervisor.getAllConfigInfo", []any{})),
+		"small results": many(20000, item("supervisor.getState", []any{})),
+		"faults":        many(25000, item("nope", []any{})),
+		"decoded":       many(40000, xmlrpc.Struct{}),
 	} {
 		if _, err := c.call("system.multicall", params); err == nil || err.Error() != tooMuch {
 			t.Errorf("%s: %v", name, err)

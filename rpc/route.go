@@ -35,7 +35,7 @@ func (hs *httpServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer account.end()
 	r = r.WithContext(context.WithValue(ctx, accountKey{}, account))
 	reply := &reply{ResponseWriter: w, control: http.NewResponseController(w), writeTimeout: hs.server.opt.BodyTimeout,
-		begins: func() { hs.conns.replying(conn) }}
+		begins: func() { account.complete(); hs.conns.replying(conn) }}
 	w.Header().Set("Server", serverName)
 	if ok {
 		hs.handle(reply, r)
@@ -127,17 +127,18 @@ func (hs *httpServer) readBody(w http.ResponseWriter, r *http.Request) (body str
 		return "", 0
 	}
 	control := http.NewResponseController(w)
-	if control.SetReadDeadline(time.Now().Add(o.BodyTimeout)) != nil {
-		return "", http.StatusBadRequest
-	}
 	most := o.MaxBody
 	if r.ContentLength >= 0 {
 		most = r.ContentLength
 	}
+	coming := &bodyReader{body: r.Body, control: control, pause: o.HeaderTimeout, end: time.Now().Add(o.BodyTimeout)}
 	err := hs.conns.receiving(r.Context().Value(connKey{}).(*conn), func() (err error) {
-		body, err = receive(r.Context(), r.Body, most)
+		body, err = hs.receive(r.Context(), coming, most)
 		return err
 	})
+	if err != nil { // the rest is read for a moment only, so that the refusal arrives
+		control.SetReadDeadline(time.Now().Add(lingering))
+	}
 	var want *memoryError
 	switch {
 	case errors.As(err, &want):
@@ -151,27 +152,40 @@ func (hs *httpServer) readBody(w http.ResponseWriter, r *http.Request) (body str
 	return body, 0
 }
 
+// lingering is how long a refused body may still come.
+const lingering = time.Second
+
 // errTooLarge says that there is more of a body than there may be.
 var errTooLarge = errors.New("the body is too large")
 
 // receive reads a body of so many bytes at the most. Its memory grows with what has
 // come, not with what was announced, until it is a large one: those take the rest at
-// once, so that two of them do not wait for each other half-way.
-func receive(ctx context.Context, r io.Reader, most int64) (string, error) {
-	const first = 16 << 10
-	account := accountOf(ctx)
+// once, so that two of them do not wait for each other half-way. A long body takes its
+// memory from the share of those, until all of it has come.
+func (hs *httpServer) receive(ctx context.Context, r *bodyReader, most int64) (string, error) {
+	request := accountOf(ctx)
+	long := &account{memory: hs.server.bodies, owner: request.owner}
+	defer long.end()
 	text := new(strings.Builder)
-	for size := min(first, most); ; size = min(4*size, most) {
+	for size := min(shortBody, most); ; size = min(4*size, most) {
 		if size > smallRequest/4 {
 			size = most
 		}
-		if err := account.take(ctx, size); err != nil {
+		from := request
+		if size > shortBody {
+			from = long
+		}
+		if err := from.take(ctx, size); err != nil {
 			return "", err
 		}
 		larger := new(strings.Builder)
 		larger.Grow(int(size))
 		larger.WriteString(text.String())
-		account.giveBack(int64(text.Cap()))
+		if n := int64(text.Cap()); n > shortBody {
+			long.giveBack(n)
+		} else {
+			request.giveBack(n)
+		}
 		text = larger
 		_, err := io.CopyN(text, r, size-int64(text.Len()))
 		if err == nil && size == most {
@@ -181,13 +195,46 @@ func receive(ctx context.Context, r io.Reader, most int64) (string, error) {
 				err = last
 			}
 		}
-		if err == io.EOF {
-			return text.String(), nil
-		}
-		if err != nil {
+		switch {
+		case err == io.EOF:
+			if size > shortBody {
+				err = request.take(ctx, int64(text.Cap()))
+			} else {
+				err = nil
+			}
+			return text.String(), err
+		case err != nil:
 			return "", err
 		}
 	}
+}
+
+// bodyReader reads a body. It must have come at its end, and a long one must go on
+// coming: shortBody bytes in each pause at the least.
+type bodyReader struct {
+	body       io.Reader
+	control    *http.ResponseController
+	pause      time.Duration
+	end        time.Time
+	read, next int64 // bytes; how many there must be at due
+	due        time.Time
+}
+
+// Read waits for what comes next.
+func (b *bodyReader) Read(p []byte) (int, error) {
+	if b.read >= b.next {
+		b.next, b.due = b.read+shortBody, time.Now().Add(b.pause)
+	}
+	deadline := b.end
+	if b.read > shortBody && b.due.Before(deadline) {
+		deadline = b.due
+	}
+	if err := b.control.SetReadDeadline(deadline); err != nil {
+		return 0, err
+	}
+	n, err := b.body.Read(p)
+	b.read += int64(n)
+	return n, err
 }
 
 // httpErrorClose is httpErrorMessage for a request whose body was not read. The

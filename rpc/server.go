@@ -89,7 +89,7 @@ type Server struct {
 	sockets           *Sockets
 	started           time.Time       // what Last-Modified of our own files says
 	names             map[string]bool // of this machine
-	memory            *memory
+	memory, bodies    *memory
 	oddBoolean        sync.Once // a client that sends words was told of
 
 	mu     sync.Mutex // guards closed
@@ -136,8 +136,9 @@ func New(o Options) *Server {
 	}
 	s := &Server{
 		opt: o, log: o.Logger, sockets: o.Sockets, started: time.Now(),
-		names: ownNames(o.HostsFile), memory: newMemory(o.Memory, o.MemoryWait),
+		names: ownNames(o.HostsFile),
 	}
+	s.memory, s.bodies = newMemories(o.Memory, o.MemoryWait)
 	supervisor := s.supervisorNamespace()
 	s.supervisorMethods = newTable([]Namespace{supervisor})
 	namespaces := []Namespace{s.systemNamespace()}
