@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"fmt"
 	"maps"
 	"path"
 	"slices"
@@ -114,6 +115,11 @@ func (v *view) warnings(cfg *spec.Config) map[string][]string {
 		if a.File != "" && !a.Guess {
 			name := path.Clean(a.File)
 			list[name] = append(list[name], a.Report())
+			if a.Also != "" {
+				loser := spec.Error{File: a.Also, Section: a.Section, Text: fmt.Sprintf("the section is also in %s:%d", a.File, a.Line),
+					Hint: "the two are taken together key by key; what stands there wins"}
+				list[a.Also] = append(list[a.Also], loser.Report())
+			}
 		}
 	}
 	if v.settings.Permissions != "enforce" {

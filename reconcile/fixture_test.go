@@ -127,6 +127,7 @@ type fixture struct {
 	stop   func()
 	host   testHost
 	seen   spec.Host // what the reconciler is given; nil for host
+	watch  bool      // conf.d is given by --watch, and there is no main file
 }
 
 // settings of every fixture unless a test says otherwise: quick, and by notices
@@ -209,7 +210,11 @@ func (w *fixture) tryStart(o Options) error {
 	if w.seen != nil {
 		host = w.seen
 	}
-	st, err := Startup(host, w.root+"/main.conf", "", spec.Options{})
+	main, options := w.root+"/main.conf", spec.Options{}
+	if w.watch {
+		main, options = "", spec.Options{Watch: []string{w.root + "/conf.d"}, WatchSocket: w.root + "/sock"}
+	}
+	st, err := Startup(host, main, "", options)
 	if err != nil {
 		return err
 	}

@@ -442,6 +442,8 @@ func TestNeverRead(t *testing.T) {
 		for _, name := range []string{
 			".hidden.ini", "..data_tmp", "a.ini~", "#a.ini#", ".a.ini.swp", "a.ini.swx", "a.tmp",
 			"a.ini.dpkg-new", "a.ini.dpkg-dist", "a.ini.rpmsave", "a.ini.rpmnew", "a.ini.rpmorig", "a.ini.SAVE", "a.ini.orig", ".nfs0001",
+			"a.ini.bak", "a.ini.old", "a.ini.disabled", "a.ini.ucf-dist", "a.sync-conflict-20240301-101112-ABCDEF.ini",
+			"a (Ann's conflicted copy 2024-03-01).ini", "a.ini..path1",
 		} {
 			if err := os.WriteFile(filepath.Join(w.root, "conf.d", name), []byte(ini("zzz")), 0o644); err != nil {
 				t.Fatal(err)
@@ -450,8 +452,30 @@ func TestNeverRead(t *testing.T) {
 	})
 	w.write("conf.d/b.ini", ini("b"))
 	w.becomes("a, b")
-	if f := w.file("conf.d/a.ini.dpkg-new"); f.State != FileIgnored || f.Reason == "" {
-		t.Errorf("the package's file is %+v", f)
+	for _, name := range []string{"a.ini.dpkg-new", "a.ini.bak", "a.sync-conflict-20240301-101112-ABCDEF.ini"} {
+		if f := w.file("conf.d/" + name); f.State != FileIgnored || !strings.Contains(f.Reason, "never read as configuration") {
+			t.Errorf("%s is %+v", name, f)
+		}
+	}
+}
+
+// TestConflictCopy: under --watch, what a synchroniser puts beside a file changes
+// nothing, and edits of the file go on being applied.
+func TestConflictCopy(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t, "", map[string]string{
+		"conf.d/web.ini": ini("web"), "conf.d/web.sync-conflict-20240301-101112-ABCDEF.ini": ini("web", "command=/bin/old"),
+	})
+	w.watch = true
+	w.start()
+	w.becomes("web")
+	w.write("conf.d/web.ini", ini("web", "command=/bin/new"))
+	w.becomes("web=new")
+	if f := w.file("conf.d/web.sync-conflict-20240301-101112-ABCDEF.ini"); f.State != FileIgnored {
+		t.Errorf("the copy is %+v", f)
+	}
+	if n := w.log.count("defined twice"); n > 0 {
+		t.Errorf("a copy that is not read is warned about:\n%s", w.log)
 	}
 }
 

@@ -513,7 +513,7 @@ func (l *loop) setPhase() {
 	l.phase, l.reason = phase, reason
 }
 
-// logProblems logs each mistake and untrusted file once, for as long as it stands.
+// logProblems logs each mistake, untrusted file and section of two files once, for as long as it stands.
 func (l *loop) logProblems(v *view) {
 	standing := make(map[string]bool)
 	say := func(text string, isNew func(string)) {
@@ -521,6 +521,15 @@ func (l *loop) logProblems(v *view) {
 			isNew(text)
 		}
 		standing[text] = true
+	}
+	if v.config != nil {
+		for _, e := range v.config.Advice {
+			if e.Also != "" { // wherever in the files the lines are
+				say("reconcile: defined twice: ["+e.Section+"] in "+e.Also+" and "+e.File, func(string) {
+					l.log.Warn("reconcile: defined twice: "+e.Report(), "file", e.File, "section", e.Section)
+				})
+			}
+		}
 	}
 	for _, e := range v.bad {
 		say("reconcile: invalid: "+e.Report(), func(t string) { l.log.Error(t, "file", e.File, "section", e.Section) })

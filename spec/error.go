@@ -29,6 +29,9 @@ type Error struct {
 	// Guess is set for a warning that depends on what is not known here: only who
 	// asks for a check is told.
 	Guess bool
+	// Also is the path of another file that has the same section, in Config.Advice
+	// that says so. The values of File go before those of Also. Empty in any other.
+	Also string
 }
 
 // Error gives Supervisor's text alone, as a fault or the first line on standard

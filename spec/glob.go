@@ -169,8 +169,8 @@ func exists(h Host, name string) bool {
 }
 
 // Ignored reports whether a file is left out although an include pattern matches
-// it: editors, package managers and network file systems leave such names beside
-// the real ones. A pattern whose last part begins with a dot asks for dotfiles,
+// it: editors, package managers, synchronisers and network file systems leave such
+// names beside the real ones. A pattern whose last part begins with a dot asks for dotfiles,
 // and one without wildcards for exactly that file.
 //
 // Source: reconciler.md, When it does not act.
@@ -179,19 +179,27 @@ func Ignored(pattern, name string) bool {
 	switch {
 	case !hasMagic(wanted):
 		return false
-	case strings.HasPrefix(base, ".nfs"), strings.HasPrefix(base, "..data"):
+	case hasAnyPrefix(base, ".nfs", "..data"):
 		return true
 	case strings.HasPrefix(base, ".") && !strings.HasPrefix(wanted, "."):
 		return true
 	case len(base) > 1 && strings.HasPrefix(base, "#") && strings.HasSuffix(base, "#"):
 		return true
-	case strings.Contains(base, ".dpkg-"):
+	case slices.ContainsFunc(leftoverMarks, func(mark string) bool { return strings.Contains(base, mark) }):
 		return true
 	}
 	return slices.ContainsFunc(leftoverSuffixes, func(suffix string) bool { return strings.HasSuffix(base, suffix) })
 }
 
-// leftoverSuffixes end the names of backups, swap files and half-written files.
+// leftoverMarks are in the names of what package managers leave, and of the second
+// version that a file has when two machines have changed it.
+var leftoverMarks = []string{
+	".dpkg-", ".ucf-", "sync-conflict", ".conflict", "conflicted copy", "(Conflicted copy", "(SFConflict ", "_conflict-20",
+}
+
+// leftoverSuffixes end the names of backups, swap files, half-written files, and what
+// package managers, patches and synchronisers leave.
 var leftoverSuffixes = []string{
-	"~", ".swp", ".swx", ".tmp", ".rpmsave", ".rpmnew", ".rpmorig", ".SAVE", ".orig",
+	"~", ".swp", ".swx", ".tmp", ".bak", ".old", ".orig", ".rej", ".save", ".SAVE", ".dist", ".disabled", ".partial",
+	".rpmsave", ".rpmnew", ".rpmorig", ".pacsave", ".pacnew", ".apk-new", ".augsave", ".augnew", "..path1", "..path2",
 }

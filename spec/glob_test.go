@@ -129,6 +129,11 @@ func TestIgnored(t *testing.T) {
 	for _, name := range []string{
 		".x", "..data", "..data_tmp", "a~", "#a#", ".a.swp", "a.swp", "a.swx", "a.tmp", "a.dpkg-old", "a.conf.dpkg-new",
 		"a.rpmsave", "a.rpmnew", "a.rpmorig", "a.conf.SAVE", "a.orig", ".nfs0001",
+		"a.bak", "a.ini.old", "a.ini.augsave", "a.ini.augnew", "a.ini.partial", "a.ini.disabled", "a.ini.rej", "a.ini.dist",
+		"a.ini.save", "a.ini.ucf-dist", "a.ini.ucf-old", "a.sync-conflict-20240301-101112-ABCDEF.ini", "a.ini.conflict1",
+		"a.conflict.ini", "a (Ann's conflicted copy 2024-03-01).ini", "a (conflicted copy 2024-03-01 101112).ini",
+		"a (Conflicted copy from here).ini", "a (SFConflict ann@example.org 2024-03-01).ini", "a_conflict-20240301-101112.ini", "a.ini..path1", "a.ini..path2",
+		"a.ini.pacnew", "a.ini.pacsave", "a.ini.apk-new",
 	} {
 		if !Ignored("/etc/conf.d/*", "/etc/conf.d/"+name) {
 			t.Errorf("%s is taken for configuration", name)
@@ -137,7 +142,8 @@ func TestIgnored(t *testing.T) {
 			t.Errorf("%s is left out although it is named", name)
 		}
 	}
-	for _, name := range []string{"a", "a.conf", "a#", "#", "a.tmp.conf", "swp", "a.save", "a.conf.d"} {
+	for _, name := range []string{"a", "a.conf", "a#", "#", "a.tmp.conf", "swp", "a.save.ini", "a.conf.d",
+		"bak", "old.ini", "a.old.ini", "household", "conflict.ini", "a-conflict.ini", "dist", "path1", "a.path1", "undisabled.ini", "a_conflict-x.ini"} {
 		if Ignored("/etc/conf.d/*", "/etc/conf.d/"+name) {
 			t.Errorf("%s is left out", name)
 		}

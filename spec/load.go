@@ -262,13 +262,14 @@ type fileToRead struct {
 // stands, nil for one that the command line gave.
 func (l *load) pattern(pattern string, e *entry) {
 	l.cfg.Includes = append(l.cfg.Includes, pattern)
-	matched := false
+	matched, leftover := false, ""
 	found := Glob(l.host, pattern)
 	l.included = slices.Grow(l.included, len(found))
 	l.cfg.Infos = slices.Grow(l.cfg.Infos, len(found))
 	for _, name := range found {
 		if Ignored(pattern, name) {
 			l.cfg.Ignored = append(l.cfg.Ignored, name)
+			leftover = name
 			continue
 		}
 		matched = true
@@ -279,19 +280,23 @@ func (l *load) pattern(pattern string, e *entry) {
 		l.included = append(l.included, fileToRead{from: &source{path: name, shown: name, here: value.DirName(name)}})
 	}
 	if !matched {
-		l.noMatch(pattern, e)
+		l.noMatch(pattern, leftover, e)
 	}
 }
 
 // included is Supervisor's word of a file that it reads.
 func included(name string) string { return `Included extra file "` + name + `" during parsing` }
 
-// noMatch says that a pattern matches nothing. Of a watched directory's two
+// noMatch says that a pattern matches nothing but, if it is not "", what is left out
+// by its name. Of a watched directory's two
 // patterns one may well match nothing.
-func (l *load) noMatch(pattern string, e *entry) {
+func (l *load) noMatch(pattern, leftover string, e *entry) {
 	dir := value.DirName(pattern)
 	missing := !hasMagic(dir) && !value.IsDir(l.host, dir)
 	advice := &Error{Text: "no file matches " + pattern, Logged: e != nil}
+	if leftover != "" {
+		advice.Hint = "a name such as that of " + leftover + " is never read as configuration"
+	}
 	if missing {
 		advice.Hint = "the directory " + dir + " does not exist"
 	}

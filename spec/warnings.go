@@ -123,13 +123,7 @@ func (b *builder) adviseSection(r *reader, errs []*Error) {
 		}
 		r.advice = append(r.advice, replaces(o.new.from, o.new.line, r.section.name, o.new.name, o.old.from, o.old.line))
 	}
-	if second := r.section.second(); second != nil && hasAnyPrefix(r.section.name, programPrefix, listenerPrefix, fastCGIPrefix, groupPrefix) {
-		r.advice = append(r.advice, &Error{
-			File: second.from.shown, Line: second.doc.Line, Section: r.section.name,
-			Text: fmt.Sprintf("the section is also in %s:%d", r.section.from.shown, r.section.origin.Line),
-			Hint: "the two are taken together key by key",
-		})
-	}
+	r.advice = append(r.advice, r.section.again()...)
 	known := keysFor(r.section.name)
 	if known == nil {
 		return
@@ -221,14 +215,43 @@ func replaces(from *source, line int, section, key string, old *source, oldLine 
 	}
 }
 
-// second is where a section stands again, or nil.
-func (s *section) second() *part {
+// again says of each place but the first that a section is there once more. A file
+// may well have some sections in pieces, but not what defines a group.
+func (s *section) again() []*Error {
+	var list []*Error
+	var first *part
 	for i := range s.parts {
-		if p := &s.parts[i]; p.doc.Line != s.origin.Line || !p.from.sameFile(s.from) {
-			return p
+		p := &s.parts[i]
+		switch {
+		case p.from.builtin || s.name == "include":
+			continue
+		case slices.ContainsFunc(s.parts[i+1:], p.samePlace): // in a main file that includes itself
+			continue
+		case first == nil:
+			first = p
+			continue
+		case p.from.sameFile(first.from) && !definesGroup(s.name):
+			continue
 		}
+		e := &Error{
+			File: p.from.shown, Line: p.doc.Line, Section: s.name,
+			Text: fmt.Sprintf("the section is also in %s:%d", first.from.shown, first.doc.Line),
+			Hint: "the two are taken together key by key; what stands here wins",
+		}
+		if !p.from.sameFile(first.from) {
+			e.Also = first.from.path
+		}
+		list = append(list, e)
 	}
-	return nil
+	return list
+}
+
+func (p *part) samePlace(q part) bool {
+	return p.doc.Line == q.doc.Line && p.from.sameFile(q.from)
+}
+
+func definesGroup(section string) bool {
+	return hasAnyPrefix(section, programPrefix, listenerPrefix, fastCGIPrefix, groupPrefix)
 }
 
 // suspectSection gives a warning for a section name that neither Supervisor nor we

@@ -66,14 +66,14 @@ func leftOut(start *reconcile.Start) string {
 }
 
 // noteParse notes what reading the configuration brought up. Files that were set
-// aside are the reconciler's to report.
+// aside, and sections that are in two files, are the reconciler's to report.
 func (d *daemon) noteParse(start *reconcile.Start) {
 	cfg := start.Config
 	for _, w := range cfg.Warnings {
 		d.note(levelWarn, w)
 	}
 	for _, a := range cfg.Advice {
-		if !a.Logged && !a.Guess {
+		if !a.Logged && !a.Guess && a.Also == "" {
 			d.note(levelWarn, a.Report())
 		}
 	}
