@@ -5,28 +5,21 @@ import (
 	"strings"
 )
 
-// mountOf identifies what is mounted where a path is, without asking that: the
-// line of /proc/self/mountinfo for the last mount on its way. Symbolic links are
-// not followed, which would mean asking.
-func mountOf(path string) string {
+// Mounts is what is mounted where, by mount point: the number of the mount and its
+// device, as /proc/self/mountinfo has them. Of two mounts at one place it has the
+// later one, which is on top. It asks no disk. nil where it cannot be known.
+func Mounts() map[string]string {
 	data, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
-		return ""
+		return nil
 	}
-	best, longest := "", -1
+	all := make(map[string]string)
 	for line := range strings.Lines(string(data)) {
-		fields := strings.Fields(line)
-		if len(fields) < 5 {
-			continue
-		}
-		at := unescape(fields[4])
-		rest, in := strings.CutPrefix(path, at)
-		// Of two mounts at one place the later one is on top.
-		if in && (rest == "" || rest[0] == '/' || at == "/") && len(at) >= longest {
-			best, longest = fields[0]+" "+fields[2], len(at)
+		if fields := strings.Fields(line); len(fields) > 4 {
+			all[unescape(fields[4])] = fields[0] + " " + fields[2]
 		}
 	}
-	return best
+	return all
 }
 
 // unescape undoes the octal escapes of white space and backslashes (proc(5)).

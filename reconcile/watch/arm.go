@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"maps"
 	"syscall"
+	"time"
 
 	"github.com/fsnotify/fsnotify"
 
@@ -18,6 +19,7 @@ type survey struct {
 	paths    []string
 	try      *hang.Try
 	fsn      *fsnotify.Watcher
+	closes   *closes
 	armed    map[string]identity
 	remote   map[string]bool
 	alias    map[string][]string
@@ -37,30 +39,35 @@ type fallback struct {
 // again until nothing new had to be armed, so that nothing can happen between
 // the look and the watch. It reports whether anything was armed.
 func (w *Watcher) survey() (added bool) {
-	paths, fsn, armed, remote := w.now.Paths, w.fsn, w.armed, w.remote
+	paths, fsn, closes, armed, remote := w.now.Paths, w.fsn, w.closes, w.armed, w.remote
+	w.looked = time.Now()
 	s, ok := hang.Do(w.disks, w.stop, func(try *hang.Try) *survey {
-		s := &survey{Watcher: w, paths: paths, try: try, fsn: fsn, armed: maps.Clone(armed), remote: maps.Clone(remote)}
+		s := &survey{Watcher: w, paths: paths, try: try, fsn: fsn, closes: closes, armed: maps.Clone(armed), remote: maps.Clone(remote)}
 		if try.Again() {
 			// Whoever was left behind may hold the lock of the other one for ever.
-			s.fsn, s.armed, s.remote = nil, make(map[string]identity), make(map[string]bool)
+			s.fsn, s.closes, s.armed, s.remote = nil, nil, make(map[string]identity), make(map[string]bool)
 		}
 		s.run()
 		if try.GivenUp() && s.fsn != nil && s.fsn != fsn {
 			s.fsn.Close()
+			s.closes.Close()
 		}
 		return s
 	})
 	if !ok {
 		if fsn != nil {
 			go fsn.Close() // which an access that hangs may hold up
+			go closes.Close()
 		}
-		w.fsn = nil
+		w.fsn, w.closes = nil, nil
 		return false
 	}
 	if old := w.fsn; old != nil && old != s.fsn {
 		go old.Close() // ends with the access that hangs
+		go closes.Close()
 	}
 	wasDegraded := w.degraded
+	w.closes = s.closes
 	w.fsn, w.armed, w.remote, w.alias, w.layout, w.degraded = s.fsn, s.armed, s.remote, s.alias, s.layout, s.degraded
 	for _, f := range s.limits {
 		w.report(f)
@@ -73,7 +80,7 @@ func (w *Watcher) survey() (added bool) {
 
 func (s *survey) run() {
 	for range 16 {
-		s.layout = resolve(disk{s.try}, s.paths, s.matcher, s.ignore)
+		s.layout = resolve(disk{s.try, hang.Mounts()}, s.paths, s.matcher, s.ignore)
 		if !s.arm() {
 			break
 		}
@@ -94,7 +101,7 @@ func (s *survey) arm() (added bool) {
 			s.fallBack(err.Error(), "cannot have notices of changed files", err)
 			return false
 		}
-		s.fsn = fsn
+		s.fsn, s.closes = fsn, openCloses()
 	}
 	// What is gone or another directory by now goes first: the kernel has one
 	// watch per directory, and would give the new one the old one's name. What
@@ -105,9 +112,14 @@ func (s *survey) arm() (added bool) {
 		live[path] = true
 	}
 	byID := make(map[identity]string, len(s.armed))
+	wanted := maps.Clone(s.layout.files)
+	for path, in := range s.layout.dirs {
+		wanted[path] = in.id
+	}
 	for path, id := range s.armed {
-		if in, ok := s.layout.dirs[path]; !ok || in.id != id || !live[path] {
+		if now, ok := wanted[path]; !ok || now != id || !live[path] {
 			_ = s.fsn.Remove(path) // an error only says that it is gone already
+			s.closes.Remove(path)
 			delete(s.armed, path)
 			delete(s.remote, path)
 			continue
@@ -115,12 +127,13 @@ func (s *survey) arm() (added bool) {
 		byID[id] = path
 	}
 	s.alias = nil
-	for path, in := range s.layout.dirs {
+	for path, id := range wanted {
 		if _, ok := s.armed[path]; ok {
 			continue
 		}
-		if first, ok := byID[in.id]; ok {
-			// One directory under two paths, as a bind mount makes it.
+		if first, ok := byID[id]; ok {
+			// One directory under two paths, as a bind mount makes it, or one file
+			// under two names.
 			if s.alias == nil {
 				s.alias = make(map[string][]string)
 			}
@@ -131,12 +144,13 @@ func (s *survey) arm() (added bool) {
 			if err := s.add(s.fsn, path); err != nil {
 				return "", err
 			}
+			s.closes.Add(path)
 			return s.fsType(path), nil
 		})
 		var silent *hang.Silent
 		switch {
 		case err == nil:
-			s.armed[path], byID[in.id] = in.id, path
+			s.armed[path], byID[id] = id, path
 			added = true
 			if kind != "" {
 				s.remote[path] = true
@@ -163,6 +177,7 @@ func (s *survey) fallBack(reason, what string, err error) {
 // disarm gives up the watch on a directory.
 func (w *Watcher) disarm(path string) {
 	w.fsn.Remove(path) // an error only says that it is gone already
+	w.closes.Remove(path)
 	delete(w.armed, path)
 	delete(w.remote, path)
 }

@@ -16,12 +16,14 @@
 // The survey is done half way through Settle. Then there is a hint to read ahead,
 // so that the files can be read while the other half passes.
 //
-// What is mounted over a watched directory, or unmounted, is told by a poll of
-// /proc/self/mountinfo where there is one. A single file that is mounted over
-// another is found at the next Rescan.
+// What is mounted over a watched directory or file, or unmounted, is told by a poll
+// of /proc/self/mountinfo where there is one. A file that has more than one name, or
+// is a mount point, has a watch of its own: it may be written under another name.
+// (Of a name that is made later there is no notice: it counts from the next survey.)
+// What is written through a mapping is noticed when the file is closed.
 //
-// Goroutines: Run is one loop that owns everything; fsnotify has one reader, and
-// the poll of the mounts another; Run waits for both.
+// Goroutines: Run is one loop that owns everything; fsnotify has one reader, the
+// closing of files one, and the poll of the mounts another; Run waits for them all.
 //
 // Source: reconciler.md (settle, rescan, what it must withstand).
 package watch

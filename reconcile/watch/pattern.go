@@ -18,6 +18,8 @@ type tree interface {
 	ReadDir(path string) ([]fs.DirEntry, error)
 	// Info describes an entry that ReadDir gave of dir, as Lstat would.
 	Info(dir string, e fs.DirEntry) (fs.FileInfo, error)
+	// Mounted is what is mounted at a path itself; "" for nothing.
+	Mounted(path string) string
 }
 
 // layout is what a list of patterns means on a tree at one moment.
@@ -25,7 +27,12 @@ type layout struct {
 	// dirs are the directories to watch, by real path: no component of a key is
 	// a symbolic link.
 	dirs map[string]*interest
-	sum  uint64 // fingerprint of everything the patterns depend on
+	// files are to be watched themselves, by real path: those that can be written
+	// under another name, without a notice in the directory here.
+	files map[string]identity
+	// mounts is what is mounted over files.
+	mounts map[string]string
+	sum    uint64 // fingerprint of everything the patterns depend on
 }
 
 // interest is what matters inside one directory.
@@ -113,7 +120,7 @@ type listing struct {
 func resolve(t tree, patterns []string, matcher Matcher, ignore func(string) bool) layout {
 	r := &resolver{
 		tree: t, matcher: matcher, ignore: ignore,
-		out:   layout{dirs: make(map[string]*interest)},
+		out:   layout{dirs: make(map[string]*interest), files: make(map[string]identity), mounts: make(map[string]string)},
 		seen:  make(map[visit]bool),
 		lists: make(map[string]listing),
 	}
@@ -217,10 +224,23 @@ func (r *resolver) step(dir, name, rest string, links int, e fs.DirEntry) {
 		r.walk(from, join(strings.TrimPrefix(target, "/"), rest), links+1)
 	case rest == "":
 		r.marks.add(path, info)
+		r.file(path, info)
 	case info.IsDir():
 		r.walk(path, rest, links)
 	default:
 		r.marks.add(path, info)
+	}
+}
+
+// file notes what is at the end of a path.
+func (r *resolver) file(path string, info fs.FileInfo) {
+	mount := r.tree.Mounted(path)
+	if mount != "" {
+		r.out.mounts[path] = mount
+		r.marks.mounted(path, mount)
+	}
+	if info.Mode().IsRegular() && (mount != "" || links(info) > 1) {
+		r.out.files[path] = identify(info)
 	}
 }
 

@@ -12,7 +12,10 @@ import (
 )
 
 // disk is the real tree, each access to which may be left behind.
-type disk struct{ try *hang.Try }
+type disk struct {
+	try    *hang.Try
+	mounts map[string]string // hang.Mounts
+}
 
 func (d disk) Lstat(path string) (fs.FileInfo, error) {
 	return hang.Call(d.try, path, func() (fs.FileInfo, error) { return os.Lstat(path) })
@@ -41,6 +44,16 @@ func (d disk) Info(dir string, e fs.DirEntry) (fs.FileInfo, error) {
 		root = filepath.Join(dir, e.Name()) // a disk may be mounted there
 	}
 	return hang.Call(d.try, root, e.Info)
+}
+
+func (d disk) Mounted(path string) string { return d.mounts[path] }
+
+// links is how many names a file has.
+func links(info fs.FileInfo) uint64 {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return uint64(st.Nlink)
+	}
+	return 1
 }
 
 // identity tells one directory from another that stands at the same path later.
@@ -93,6 +106,8 @@ func (m *marks) add(path string, info fs.FileInfo) {
 }
 
 func (m *marks) link(path, target string) { m.put(mark{path: path, note: "-> " + target}) }
+
+func (m *marks) mounted(path, mount string) { m.put(mark{path: path, note: "mount " + mount}) }
 
 // missing marks something that is not there, or cannot be seen.
 func (m *marks) missing(path string, err error) {

@@ -3,6 +3,7 @@ package watch
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -91,7 +92,9 @@ type Watcher struct {
 	stop     <-chan struct{} // the end of Run's context
 	now      *Scope
 	fsn      *fsnotify.Watcher   // nil while the system has none left for us
-	armed    map[string]identity // the directories that have a watch
+	closes   *closes             // beside fsn
+	looked   time.Time           // when the last survey began
+	armed    map[string]identity // the directories and files that have a watch
 	remote   map[string]bool     // those of them that may change without notice
 	alias    map[string][]string // armed path → the other paths of the same directory
 	layout   layout
@@ -183,6 +186,7 @@ func (w *Watcher) Run(ctx context.Context) {
 	defer func() {
 		if w.fsn != nil {
 			w.fsn.Close()
+			w.closes.Close()
 		}
 	}()
 	mounts := make(chan struct{}, 1)
@@ -208,6 +212,8 @@ func (w *Watcher) Run(ctx context.Context) {
 			w.log.Debug("file system notices were lost", "err", err)
 			w.survey()
 			w.noteChange(Notice)
+		case path := <-w.closes.C():
+			w.closed(path)
 		case <-mounts:
 			w.mounted()
 		case <-w.disks.Back():
@@ -235,14 +241,19 @@ func (w *Watcher) adopt(s *Scope) {
 	w.rearmRescan()
 }
 
-// mounted looks whether what was mounted or unmounted has put another directory
-// in the place of a watched one. No notice tells of that: the directory below is
+// mounted looks whether what was mounted or unmounted has put another directory or
+// file in the place of a watched one. No notice tells of that: the directory below is
 // as it was, and so is the one above.
 func (w *Watcher) mounted() {
+	if w.mountedFiles() {
+		w.survey()
+		w.noteChange(Notice)
+		return
+	}
 	dirs := w.layout.dirs
 	moved, _ := hang.Do(w.disks, w.stop, func(try *hang.Try) bool {
 		for path, in := range dirs {
-			if info, err := (disk{try}).Lstat(path); err != nil || identify(info) != in.id {
+			if info, err := (disk{try: try}).Lstat(path); err != nil || identify(info) != in.id {
 				return true
 			}
 		}
@@ -256,6 +267,40 @@ func (w *Watcher) mounted() {
 		w.noteChange(Notice)
 	}
 }
+
+// mountedFiles reports whether something else than before is mounted over files.
+func (w *Watcher) mountedFiles() bool {
+	now := make(map[string]string)
+	for path, mount := range hang.Mounts() {
+		if w.role(path)&last != 0 {
+			now[path] = mount
+		}
+	}
+	return !maps.Equal(now, w.layout.mounts)
+}
+
+// closed is told that somebody who had a file open for writing has closed it. What he
+// wrote with a system call there was a notice of; what he wrote to a mapping shows in
+// the file alone.
+func (w *Watcher) closed(path string) {
+	if w.phase != idle || w.role(path)&last == 0 {
+		return
+	}
+	fresh, _ := hang.Do(w.disks, w.stop, func(try *hang.Try) bool {
+		info, err := disk{try: try}.Lstat(path)
+		return err == nil && info.ModTime().After(w.looked.Add(-closeGrace))
+	})
+	if !fresh {
+		return
+	}
+	before := w.layout.sum
+	if armed := w.survey(); armed || w.layout.sum != before {
+		w.noteChange(Notice)
+	}
+}
+
+// closeGrace is by how much the clock of a file may be behind.
+const closeGrace = time.Second
 
 // elapsed is called when the settle timer has fired. A notice that is waiting
 // goes first, since it tells of a change from before. Where the timer is handled
@@ -345,8 +390,11 @@ func (w *Watcher) role(path string) role {
 	dir, name := filepath.Split(path)
 	dir = filepath.Clean(dir)
 	var r role
+	if _, ok := w.layout.files[path]; ok {
+		r = last // a notice of the file itself
+	}
 	if in, ok := w.layout.dirs[dir]; ok {
-		r = in.role(name, w.ignore)
+		r |= in.role(name, w.ignore)
 	}
 	for _, other := range w.alias[dir] {
 		r |= w.layout.dirs[other].role(name, w.ignore)
