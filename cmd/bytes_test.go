@@ -75,6 +75,16 @@ func linesOf(total int) int {
 	return n
 }
 
+// steady is a child that writes a line every millisecond, each of which is an event.
+func steady([]string) int {
+	for range time.Tick(time.Millisecond) {
+		if _, err := os.Stdout.WriteString("a line\n"); err != nil {
+			return 1
+		}
+	}
+	return 0
+}
+
 // span is a run of lines in one file, from first to before end.
 type span struct {
 	file       string

@@ -22,6 +22,7 @@ var roles = map[string]func(args []string) int{
 	"communicate": communicate,
 	"count":       count,
 	"pour":        pour,
+	"steady":      steady,
 }
 
 func TestMain(m *testing.M) {

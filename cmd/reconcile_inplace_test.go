@@ -53,7 +53,7 @@ command=/bin/sh -c "trap 'echo got USR1; exit 3' USR1; trap 'echo no thanks' TER
 	oracle.WaitFor(t, "ticks in the other file", func() bool { return ticks("two.log") > 2 })
 	same("another log")
 
-	set("stdout_logfile_maxbytes", "1000", "stdout_logfile_backups", "1")
+	set("stdout_logfile_maxbytes", "100", "stdout_logfile_backups", "1")
 	oracle.WaitFor(t, "a rotated log", func() bool { return ticks("two.log.1") > 0 })
 	same("a size for the log")
 	set("stdout_logfile", "NONE")

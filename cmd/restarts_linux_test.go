@@ -133,7 +133,7 @@ func TestStuckStandardOutput(t *testing.T) {
 	defer writer.Close()
 	s := &eventRun{oracle.StartIn(t, oracle.Ours, t.TempDir(), oracle.Prelude+
 		"[eventlistener:l]\ncommand={{.Self}} echo\nevents=PROCESS_LOG\nresult_handler=supervisor_stdout:event_handler\nbuffer_size=100\n"+
-		"[program:p]\ncommand=/bin/sh -c 'while :; do seq 1 1000; done'\nstdout_events_enabled=true\nstdout_logfile=NONE\nstopasgroup=true\n",
+		"[program:p]\ncommand={{.Self}} steady\nstdout_events_enabled=true\nstdout_logfile=NONE\nstopasgroup=true\n",
 		oracle.Surroundings{Through: []string{"/bin/sh", "-c", `exec "$@" >&3`, "sh"}, Files: []*os.File{writer}}), t}
 	s.logged("nobody reads standard output")
 	s.Signal(syscall.SIGHUP)

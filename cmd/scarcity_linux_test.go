@@ -187,6 +187,7 @@ func TestStrangersLeaveRoom(t *testing.T) {
 // daemons say why in the program's own log, and the program counts as one that
 // exited too quickly.
 func TestFailedSetuid(t *testing.T) {
+	t.Parallel()
 	oracle.Require(t)
 	const config = `
 [program:other]
@@ -215,6 +216,7 @@ stderr_logfile={{.Dir}}/other.err
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
 			for _, kind := range []oracle.Kind{oracle.Ours, oracle.Debian} {
 				t.Run(kind.String(), func(t *testing.T) {
 					t.Parallel()

@@ -147,6 +147,7 @@ func commandLine(t testing.TB, pid int) string {
 // TestTutorial runs the configuration of a common tutorial as it is, its paths
 // aside, daemonized, with both clients.
 func TestTutorial(t *testing.T) {
+	t.Parallel()
 	oracle.Require(t)
 	const config = `[unix_http_server]
 file = {{.Sock}}
@@ -177,6 +178,7 @@ files = config.d/*.ini
 `
 	for _, daemon := range []oracle.Kind{oracle.Ours, oracle.Debian} {
 		t.Run(daemon.String(), func(t *testing.T) {
+			t.Parallel()
 			dir := t.TempDir()
 			os.MkdirAll(filepath.Join(dir, "config.d"), 0o755)
 			os.WriteFile(filepath.Join(dir, "config.d", "web.ini"), []byte("[program:web]\ncommand=/bin/sleep 1000\n"), 0o644)

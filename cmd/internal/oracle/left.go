@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -19,11 +19,13 @@ const leftGrace = 20 * time.Second
 // this daemon, however far down, the daemon itself among them. Where there is no
 // /proc it is always empty.
 func (d *Daemon) Descendants() []int {
-	environs, _ := filepath.Glob("/proc/[0-9]*/environ")
+	if !hasEnvirons() {
+		return nil
+	}
+	entries, _ := os.ReadDir("/proc")
 	var pids []int
-	for _, path := range environs {
-		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
-		if d.owns(pid) {
+	for _, e := range entries {
+		if pid, err := strconv.Atoi(e.Name()); err == nil && d.marked(pid) {
 			pids = append(pids, pid)
 		}
 	}
@@ -35,9 +37,19 @@ func (d *Daemon) owns(pid int) bool {
 	if pid <= 0 {
 		return false
 	}
-	if _, err := os.Stat("/proc/self/environ"); err != nil {
+	if !hasEnvirons() {
 		return syscall.Kill(pid, 0) == nil
 	}
+	return d.marked(pid)
+}
+
+// hasEnvirons reports whether the environments of processes can be read here.
+var hasEnvirons = sync.OnceValue(func() bool {
+	_, err := os.Stat("/proc/self/environ")
+	return err == nil
+})
+
+func (d *Daemon) marked(pid int) bool {
 	env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
 	return err == nil && bytes.Contains(env, []byte(marker+"="+d.mark)) // a zombie's is empty
 }
