@@ -182,6 +182,25 @@ func (l *look) mountOf(name string, info fs.FileInfo) mountID {
 	return m
 }
 
+// mountedIn is what is mounted over single files of a directory, by name.
+func (l *look) mountedIn(dir string) map[string]string {
+	if l.mounts == nil {
+		l.mounts = make(map[string]map[string]string)
+		for at, mount := range hang.Mounts() {
+			in := path.Dir(at)
+			if l.mounts[in] == nil {
+				l.mounts[in] = make(map[string]string)
+			}
+			l.mounts[in][path.Base(at)] = mount
+		}
+	}
+	mounted := maps.Clone(l.mounts[l.realPath(dir, dir)])
+	if mounted == nil {
+		mounted = make(map[string]string)
+	}
+	return mounted
+}
+
 // mountID identifies a mount: one device may be mounted at several places.
 type mountID struct{ dev, id uint64 }
 
@@ -228,7 +247,7 @@ func (l *look) remember() {
 		}
 		d := dirs[dir]
 		if d == nil {
-			d = &directory{path: dir, files: make(map[string][]byte)}
+			d = &directory{path: dir, files: make(map[string][]byte), mounted: l.mountedIn(dir)}
 			if info, err := l.overlay.stat(dir); err == nil {
 				d.mount = l.mountOf(dir, info)
 			}
@@ -237,7 +256,11 @@ func (l *look) remember() {
 			}
 			dirs[dir] = d
 		}
-		d.files[path.Base(f.Path)] = k.content
+		base := path.Base(f.Path)
+		d.files[base] = k.content
+		if before, ok := l.unmounted[f.Path]; ok {
+			d.mounted[base] = before
+		}
 	}
 	v.dirs = dirs
 	if !maps.EqualFunc(l.good.files, good.files, func(a, b goodFile) bool { return a.hash == b.hash }) {

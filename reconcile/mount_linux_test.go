@@ -98,4 +98,45 @@ func TestInNamespace(t *testing.T) {
 	w.sh("mkdir elsewhere; mount --make-private bound; mount --move bound elsewhere || umount bound; mount --bind real bound")
 	w.becomes("r, s")
 	w.phase(Synced)
+	// Single files. One that is mounted over another is live, and what was in it stays
+	// when it is lost, whatever stands below it.
+	w.sh("umount bound; printf '; nothing here\n' >real/f.ini; printf '[program:low]\ncommand=/bin/low\n' >real/g.ini")
+	w.sh("mkdir far; printf '[program:f]\ncommand=/bin/f\n' >far/f; printf '[program:g]\ncommand=/bin/g\n[program:low]\ncommand=/bin/up\n' >far/g")
+	t.Cleanup(func() { w.sh("for f in real/f.ini real/g.ini; do while mountpoint -q $f; do umount -l $f; done; done") })
+	w.write("main.conf", "[supervisord]\n[include]\nfiles = real/*.ini\n[reconcile]\nstatedir="+w.root+"/state\nmax_removals=100%\n"+quick)
+	w.becomes("low, r, s")
+	w.sh("mount --bind far/f real/f.ini; mount --bind far/g real/g.ini")
+	w.becomes("f, g, low=up, r, s")
+	w.phase(Synced)
+	f := w.table.pidOf("f", "f")
+	w.sh("printf '[program:f]\ncommand=/bin/f\n[program:f2]\ncommand=/bin/f2\n' >far/f") // by its other name
+	w.becomes("f, f2, g, low=up, r, s")
+	w.sh("umount real/f.ini")
+	w.phase(Held)
+	if got := w.file("real/f.ini"); got.State != FileHeld {
+		t.Errorf("files say %+v", got)
+	}
+	w.write("real/r.ini", ini("r", "command=/bin/n")) // everything else goes on
+	w.becomes("f, f2, g, low=up, r=n, s")
+	w.sh("mount --bind far/f real/f.ini")
+	w.phase(Synced)
+	if w.table.pidOf("f", "f") != f {
+		t.Error("what was out of sight was restarted")
+	}
+	w.sh("umount real/g.ini") // what stands there says less
+	w.phase(Held)
+	w.becomes("f, f2, g, low=up, r=n, s")
+	if _, err := w.rec.Apply(t.Context(), nil, ""); err != nil {
+		t.Fatal(err)
+	}
+	w.becomes("f, f2, low, r=n, s")
+	w.phase(Synced)
+
+	// One that says as much as what it hides, or more, is live at once, and so is the
+	// file below it afterwards.
+	w.sh("printf '[program:s]\ncommand=/bin/other\n' >far/s; mount --bind far/s real/s.ini")
+	w.becomes("f, f2, low, r=n, s=other")
+	w.sh("umount real/s.ini")
+	w.becomes("f, f2, low, r=n, s")
+	w.phase(Synced)
 }

@@ -36,6 +36,8 @@ type directory struct {
 	path  string
 	mount mountID           // the one it is on
 	files map[string][]byte // content by name
+	// mounted is what was mounted over single files, by name.
+	mounted map[string]string
 	// partial: of a held directory, the files are those missing from it; all
 	// else is as it stands.
 	partial bool

@@ -127,9 +127,11 @@ type look struct {
 	options spec.Options
 	try     *hang.Try
 
-	overlay *overlay
-	next    map[string]*directory // dirs as this look has found them
-	view    *view
+	overlay   *overlay
+	next      map[string]*directory        // dirs as this look has found them
+	mounts    map[string]map[string]string // see mountedIn; nil until asked for
+	unmounted map[string]string            // what was mounted over files that are held for it
+	view      *view
 }
 
 func (l *look) run() *view {
@@ -153,6 +155,9 @@ func (l *look) run() *view {
 		l.read()
 	}
 	if l.keepUnreadable() {
+		l.read()
+	}
+	if l.keepUnmounted() {
 		l.read()
 	}
 	if l.keepEmptied() {
@@ -403,6 +408,58 @@ func (l *look) keepUnreadable() bool {
 		l.options.Content[name] = good.content
 		v.holds = append(v.holds, hold{Path: name, Reason: fmt.Sprintf("%s is there but cannot be read: its programs stay as they are", name), kind: "files that are there but cannot be read"})
 		again = true
+	}
+	return again
+}
+
+// keepUnmounted puts the last good content in the place of files over which something
+// else is mounted than before, or nothing, and that lack a group which was in them: as
+// with directories, it is not known whether that comes back. It reports whether there
+// were any.
+func (l *look) keepUnmounted() bool {
+	v := l.view
+	if v.config == nil || l.inForce == nil || l.explicit {
+		return false
+	}
+	there := make(map[string]bool)
+	for i := range v.config.Groups {
+		there[v.config.Groups[i].Name] = true
+	}
+	lacks := func(file string) bool {
+		for _, f := range l.inForce.Files {
+			if f.Path == file {
+				return slices.ContainsFunc(f.Groups, func(g string) bool { return !there[g] })
+			}
+		}
+		return false
+	}
+	l.unmounted = make(map[string]string)
+	again := false
+	for dir, d := range l.dirs {
+		if h := v.held[dir]; h != nil && !h.partial {
+			continue
+		}
+		now := l.mountedIn(dir)
+		names := maps.Clone(now)
+		maps.Copy(names, d.mounted)
+		for base := range names {
+			name := path.Join(dir, base)
+			content, ok := d.files[base]
+			_, done := l.options.Content[name]
+			if !ok || done || now[base] == d.mounted[base] || !lacks(name) {
+				continue
+			}
+			if _, err := l.overlay.stat(name); err != nil {
+				continue // deleted
+			}
+			l.options.Content[name] = content
+			l.unmounted[name] = d.mounted[base]
+			v.holds = append(v.holds, hold{
+				Path: name, Reason: "another file than before is mounted at " + name + ", or none any more: its programs stay as they are until it is back, or somebody runs update",
+				kind: "files that are mounted no more",
+			})
+			again = true
+		}
 	}
 	return again
 }
