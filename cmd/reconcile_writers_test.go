@@ -36,39 +36,39 @@ func TestWriters(t *testing.T) {
 	}{
 		{"echo in several writes", "", "", []step{
 			{`echo '[program:b]' >conf.d/b.ini; echo command=/bin/sleep 1000 >>conf.d/b.ini; echo priority=5 >>conf.d/b.ini`, "a, b, keep"},
-			{`echo '[program:a]' >conf.d/a.ini; echo command=/bin/sleep 2000 >>conf.d/a.ini`, "a=2000, b, keep"},
+			{inPlace(`echo '[program:a]' >conf.d/a.ini; echo command=/bin/sleep 2000 >>conf.d/a.ini`), "a=2000, b, keep"},
 		}},
 		{"write a temporary file and rename it", "", "", []step{
-			{newA + ` >conf.d/a.ini.tmp; mv conf.d/a.ini.tmp conf.d/a.ini`, "a=2000, keep"},
+			{anew(newA + ` >conf.d/a.ini.tmp; mv conf.d/a.ini.tmp conf.d/a.ini`), "a=2000, keep"},
 			{newB + ` >conf.d/.b; mv conf.d/.b conf.d/b.ini`, "a=2000, b, keep"},
 		}},
 		{"vim that renames", "vim", "", []step{
-			{`vim -Nu NONE -es -c 'set backupcopy=no backup' -c '%s/1000/2000/' -c wq conf.d/a.ini </dev/null`, "a=2000, keep"},
+			{anew(`vim -Nu NONE -es -c 'set backupcopy=no backup backupskip=' -c '%s/1000/2000/' -c wq conf.d/a.ini </dev/null`), "a=2000, keep"},
 		}},
 		{"vim that writes in place", "vim", "", []step{
-			{`vim -Nu NONE -es -c 'set backupcopy=yes' -c '%s/1000/2000/' -c wq conf.d/a.ini </dev/null`, "a=2000, keep"},
+			{inPlace(`vim -Nu NONE -es -c 'set backupcopy=yes' -c '%s/1000/2000/' -c wq conf.d/a.ini </dev/null`), "a=2000, keep"},
 		}},
 		{"emacs", "emacs", "", []step{
-			{`emacs -Q --batch --eval '(progn (setq make-backup-files t backup-enable-predicate (lambda (_) t)) (find-file "conf.d/a.ini") (replace-string "1000" "2000") (save-buffer))'; ls conf.d/a.ini~`, "a=2000, keep"},
+			{anew(`emacs -Q --batch --eval '(progn (setq make-backup-files t backup-enable-predicate (lambda (_) t)) (find-file "conf.d/a.ini") (replace-string "1000" "2000") (save-buffer))'; ls conf.d/a.ini~`), "a=2000, keep"},
 		}},
 		{"sed -i", "", "", []step{
-			{`sed -i s/1000/2000/ conf.d/a.ini`, "a=2000, keep"},
-			{`sed -i s/1000/3000/ conf.d/*.ini`, "a=2000, keep=3000"},
+			{anew(`sed -i s/1000/2000/ conf.d/a.ini`), "a=2000, keep"},
+			{anew(`sed -i s/1000/3000/ conf.d/*.ini`), "a=2000, keep=3000"},
 		}},
 		{"rsync", "rsync", "mkdir src; cp -a conf.d/. src", []step{
-			{change + ` src/a.ini; ` + newB + ` >src/b.ini; rsync -ac --delete src/ conf.d/`, "a=2000, b, keep"},
+			{anew(change + ` src/a.ini; ` + newB + ` >src/b.ini; rsync -ac --delete src/ conf.d/`), "a=2000, b, keep"},
 			{`rm src/a.ini; rsync -a --delete src/ conf.d/`, "b, keep"},
 			{`touch src/b.ini; rsync -a --delete src/ conf.d/`, "b, keep"},
 		}},
 		{"rsync --inplace", "rsync", "mkdir src; cp -a conf.d/. src", []step{
-			{change + ` src/a.ini; rsync -ac --inplace --delete src/ conf.d/`, "a=2000, keep"},
+			{inPlace(change + ` src/a.ini; rsync -ac --inplace --delete src/ conf.d/`), "a=2000, keep"},
 		}},
 		{"rsync that preserves times", "rsync", "mkdir src; cp -a conf.d/. src; touch -d @1000000000 src/a.ini; rsync -a src/ conf.d/", []step{
-			{change + ` src/a.ini; touch -d @1000000000 src/a.ini; rsync -ac src/ conf.d/`, "a=2000, keep"},
+			{anew(change + ` src/a.ini; touch -d @1000000000 src/a.ini; rsync -ac src/ conf.d/`), "a=2000, keep"},
 		}},
 		{"git checkout of many files, and back", "git", gitBranch, []step{
-			{`git -C conf.d checkout -q more`, gitB},
-			{`git -C conf.d checkout -q main`, "a, keep"},
+			{anew(`git -C conf.d checkout -q more`), gitB},
+			{anew(`git -C conf.d checkout -q main`), "a, keep"},
 		}},
 		{"git pull", "git", gitBranch + `; git clone -q conf.d clone; git -C conf.d checkout -q more; mv conf.d origin; mv clone conf.d; git -C conf.d remote set-url origin "$PWD/origin"`, []step{
 			{`git -C conf.d pull -q --ff-only origin more`, gitB},
@@ -84,7 +84,7 @@ func TestWriters(t *testing.T) {
 			{`cd conf.d; mkdir ..4; cp ..3/keep.ini ..3/b.ini ..4; ln -s ..4 ..data_tmp; mv -T ..data_tmp ..data; rm a.ini; rm -r ..3`, "b, keep"},
 		}},
 		{"docker cp: the old file goes, the new one is written, its time is set", "", "", []step{
-			{`rm conf.d/a.ini; ` + newA + ` >conf.d/a.ini; touch -d @1500000000 conf.d/a.ini`, "a=2000, keep"},
+			{anew(`rm conf.d/a.ini; ` + newA + ` >conf.d/a.ini; touch -d @1500000000 conf.d/a.ini`), "a=2000, keep"},
 		}},
 		{"dpkg installs and upgrades configuration files", "dpkg", debs, []step{
 			{`dpkg --root="$PWD/root" --force-not-root,script-chrootless --log=/dev/null -i demo1.deb >/dev/null`, "a, b, keep"},
@@ -99,12 +99,12 @@ func TestWriters(t *testing.T) {
 			{`mv conf2/a.ini conf2/z.ini`, "a, keep"},
 		}},
 		{"equal size and equal time", "", "touch -d @1000000000 conf.d/a.ini", []step{
-			{`sed s/1000/2000/ conf.d/a.ini >t; cat t >conf.d/a.ini; touch -d @1000000000 conf.d/a.ini`, "a=2000, keep"},
+			{inPlace(`sed s/1000/2000/ conf.d/a.ini >t; cat t >conf.d/a.ini; touch -d @1000000000 conf.d/a.ini`), "a=2000, keep"},
 		}},
 		{"touch, chmod, comments, order of keys", "", "", []step{
-			{`touch conf.d/*.ini; chmod 600 conf.d/a.ini; chmod 644 conf.d/a.ini`, "a, keep"},
-			{`echo '; a comment' >>conf.d/a.ini; printf '\n\n' >>conf.d/keep.ini`, "a, keep"},
-			{`printf '; first\n[program:a]\nstderr_logfile = NONE\nstdout_logfile=NONE\nautostart = true\ncommand = /bin/sleep 1000   ; the same\n' >conf.d/a.ini`, "a, keep"},
+			{inPlace(`touch conf.d/*.ini; chmod 600 conf.d/a.ini; chmod 644 conf.d/a.ini`), "a, keep"},
+			{inPlace(`echo '; a comment' >>conf.d/a.ini; printf '\n\n' >>conf.d/keep.ini`), "a, keep"},
+			{inPlace(`printf '; first\n[program:a]\nstderr_logfile = NONE\nstdout_logfile=NONE\nautostart = true\ncommand = /bin/sleep 1000   ; the same\n' >conf.d/a.ini`), "a, keep"},
 		}},
 	}
 	for _, r := range rows {
@@ -122,6 +122,16 @@ func TestWriters(t *testing.T) {
 			}
 		})
 	}
+}
+
+// inPlace and anew prove which way a command wrote a.ini: the file that was there is
+// held open meanwhile, so that no other can have its number.
+func inPlace(command string) string {
+	return "exec 3<conf.d/a.ini; " + command + "; test /dev/fd/3 -ef conf.d/a.ini || { echo not written in place; exit 1; }"
+}
+
+func anew(command string) string {
+	return "exec 3<conf.d/a.ini; " + command + "; test ! /dev/fd/3 -ef conf.d/a.ini || { echo written in place; exit 1; }"
 }
 
 // gitBranch makes conf.d a repository with a branch on which a differs and ten

@@ -37,40 +37,40 @@ func TestWriters(t *testing.T) {
 	}{
 		{"echo in several writes", "", "", []step{
 			{`echo '[program:b]' >conf.d/b.ini; echo command=/bin/b >>conf.d/b.ini; echo priority=5 >>conf.d/b.ini`, "a, b, keep", 1},
-			{`echo '[program:a]' >conf.d/a.ini; echo command=/bin/n >>conf.d/a.ini`, "a=n, b, keep", 1},
+			{inPlace(`echo '[program:a]' >conf.d/a.ini; echo command=/bin/n >>conf.d/a.ini`), "a=n, b, keep", 1},
 		}},
 		{"write a temporary file and rename it", "", "", []step{
-			{newA + ` >conf.d/a.ini.tmp; mv conf.d/a.ini.tmp conf.d/a.ini`, "a=n, keep", 1},
+			{anew(newA + ` >conf.d/a.ini.tmp; mv conf.d/a.ini.tmp conf.d/a.ini`), "a=n, keep", 1},
 			{`printf '[program:b]\ncommand=/bin/b\n' >conf.d/.b; mv conf.d/.b conf.d/b.ini`, "a=n, b, keep", 1},
 		}},
 		{"vim, by renaming", "vim", "", []step{
-			{`vim -Nu NONE -es -c 'set backupcopy=no backup' -c '%s#/bin/a#/bin/n#' -c wq conf.d/a.ini </dev/null`, "a=n, keep", 1},
+			{anew(`vim -Nu NONE -es -c 'set backupcopy=no backup backupskip=' -c '%s#/bin/a#/bin/n#' -c wq conf.d/a.ini </dev/null`), "a=n, keep", 1},
 		}},
 		{"vim, in place", "vim", "", []step{
-			{`vim -Nu NONE -es -c 'set backupcopy=yes' -c '%s#/bin/a#/bin/n#' -c wq conf.d/a.ini </dev/null`, "a=n, keep", 1},
+			{inPlace(`vim -Nu NONE -es -c 'set backupcopy=yes' -c '%s#/bin/a#/bin/n#' -c wq conf.d/a.ini </dev/null`), "a=n, keep", 1},
 			{`vim -Nu NONE -es -c 'w! conf.d/b.ini' -c 'q' /dev/null </dev/null; vim -Nu NONE -es -c 'normal i[program:b]' -c 'normal ocommand=/bin/b' -c wq conf.d/b.ini </dev/null`, "a=n, b, keep", 1},
 		}},
-		{"sed -i", "sed", "", []step{{`sed -i s#/bin/a#/bin/n# conf.d/a.ini`, "a=n, keep", 1}}},
+		{"sed -i", "sed", "", []step{{anew(`sed -i s#/bin/a#/bin/n# conf.d/a.ini`), "a=n, keep", 1}}},
 		{"emacs: a lock, a backup by renaming, then the file", "", "", []step{
-			{`ln -s me@here.1:1 'conf.d/.#a.ini'; printf x >'conf.d/#a.ini#'; mv conf.d/a.ini conf.d/a.ini~; ` + newA + ` >conf.d/a.ini; rm 'conf.d/.#a.ini' 'conf.d/#a.ini#'`, "a=n, keep", 1},
+			{anew(`ln -s me@here.1:1 'conf.d/.#a.ini'; printf x >'conf.d/#a.ini#'; mv conf.d/a.ini conf.d/a.ini~; ` + newA + ` >conf.d/a.ini; rm 'conf.d/.#a.ini' 'conf.d/#a.ini#'`), "a=n, keep", 1},
 		}},
 		{"rsync", "rsync", "mkdir src; cp -a conf.d/. src", []step{
-			{newA + ` >src/a.ini; printf '[program:b]\ncommand=/bin/b\n' >src/b.ini; rsync -a --delete src/ conf.d/`, "a=n, b, keep", 2},
+			{anew(newA + ` >src/a.ini; printf '[program:b]\ncommand=/bin/b\n' >src/b.ini; rsync -a --delete src/ conf.d/`), "a=n, b, keep", 2},
 			{`rm src/a.ini; rsync -a --delete src/ conf.d/`, "b, keep", 1},
 			{`touch src/b.ini; rsync -a --delete src/ conf.d/`, "b, keep", 0},
 		}},
 		{"rsync --inplace", "rsync", "mkdir src; cp -a conf.d/. src", []step{
-			{newA + ` >src/a.ini; rsync -a --inplace --delete src/ conf.d/`, "a=n, keep", 1},
+			{inPlace(newA + ` >src/a.ini; rsync -a --inplace --delete src/ conf.d/`), "a=n, keep", 1},
 		}},
 		{"rsync that preserves times", "rsync", "mkdir src; cp -a conf.d/. src; touch -d @1000000000 src/a.ini; rsync -a --delete src/ conf.d/", []step{
-			{`sed s#/bin/a#/bin/n# src/a.ini >n; touch -d @1000000000 n; mv n src/a.ini; rsync -ac src/ conf.d/`, "a=n, keep", 1},
+			{anew(`sed s#/bin/a#/bin/n# src/a.ini >n; touch -d @1000000000 n; mv n src/a.ini; rsync -ac src/ conf.d/`), "a=n, keep", 1},
 		}},
 		{"Ansible's atomic move", "", "", []step{
-			{newA + ` >conf.d/.ansible_tmpx1y2a.ini; chmod 644 conf.d/.ansible_tmpx1y2a.ini; mv -T conf.d/.ansible_tmpx1y2a.ini conf.d/a.ini; chown $(id -u) conf.d/a.ini`, "a=n, keep", 1},
+			{anew(newA + ` >conf.d/.ansible_tmpx1y2a.ini; chmod 644 conf.d/.ansible_tmpx1y2a.ini; mv -T conf.d/.ansible_tmpx1y2a.ini conf.d/a.ini; chown $(id -u) conf.d/a.ini`), "a=n, keep", 1},
 		}},
 		{"git checkout of many files, and back", "git", gitSetup, []step{
-			{`git -C conf.d checkout -q more`, "a=n, b00, b01, b02, b03, b04, b05, b06, b07, b08, b09, keep", 11},
-			{`git -C conf.d checkout -q main`, "a, keep", 11},
+			{anew(`git -C conf.d checkout -q more`), "a=n, b00, b01, b02, b03, b04, b05, b06, b07, b08, b09, keep", 11},
+			{anew(`git -C conf.d checkout -q main`), "a, keep", 11},
 		}},
 		{"git pull", "git", gitSetup + `; git clone -q conf.d clone; git -C conf.d checkout -q more; mv conf.d origin; mv clone conf.d; git -C conf.d remote set-url origin "$PWD/origin"`, []step{
 			{`git -C conf.d pull -q --ff-only origin more`, "a=n, b00, b01, b02, b03, b04, b05, b06, b07, b08, b09, keep", 11},
@@ -86,10 +86,10 @@ func TestWriters(t *testing.T) {
 			{`cd conf.d; mkdir ..4; cp ..3/keep.ini ..3/b.ini ..4; ln -s ..4 ..data_tmp; mv -T ..data_tmp ..data; rm a.ini; rm -r ..3`, "b, keep", 1},
 		}},
 		{"docker cp: the old file goes, the new one is written", "", "", []step{
-			{`rm conf.d/a.ini; ` + newA + ` >conf.d/a.ini; touch -d @1500000000 conf.d/a.ini`, "a=n, keep", 1},
+			{anew(`rm conf.d/a.ini; ` + newA + ` >conf.d/a.ini; touch -d @1500000000 conf.d/a.ini`), "a=n, keep", 1},
 		}},
 		{"dpkg: a new file beside, a backup, a rename", "", "", []step{
-			{newA + ` >conf.d/a.ini.dpkg-new; ln conf.d/a.ini conf.d/a.ini.dpkg-tmp; mv conf.d/a.ini.dpkg-new conf.d/a.ini; rm conf.d/a.ini.dpkg-tmp`, "a=n, keep", 1},
+			{anew(newA + ` >conf.d/a.ini.dpkg-new; ln conf.d/a.ini conf.d/a.ini.dpkg-tmp; mv conf.d/a.ini.dpkg-new conf.d/a.ini; rm conf.d/a.ini.dpkg-tmp`), "a=n, keep", 1},
 			{`printf '[program:b]\ncommand=/bin/b\n' >conf.d/b.ini.dpkg-new; mv conf.d/b.ini.dpkg-new conf.d/b.ini; cp conf.d/b.ini conf.d/b.ini.dpkg-old`, "a=n, b, keep", 1},
 		}},
 		{"two files swapped", "", newA + ` | sed s/program:a/program:b/ >conf.d/b.ini`, []step{
@@ -100,13 +100,13 @@ func TestWriters(t *testing.T) {
 			{`mv conf2/a.ini conf2/z.ini`, "a, keep", 0},
 		}},
 		{"equal size and equal time", "", "touch -d @1000000000 conf.d/a.ini", []step{
-			{`sed s#/bin/a#/bin/n# conf.d/a.ini >t; touch -d @1000000000 t; cat t >conf.d/a.ini; touch -d @1000000000 conf.d/a.ini`, "a=n, keep", 1},
+			{inPlace(`sed s#/bin/a#/bin/n# conf.d/a.ini >t; touch -d @1000000000 t; cat t >conf.d/a.ini; touch -d @1000000000 conf.d/a.ini`), "a=n, keep", 1},
 		}},
 		{"touch, chmod, comments, order of keys", "", "", []step{
-			{`touch conf.d/*.ini`, start, 0},
-			{`chmod 600 conf.d/a.ini; chmod 644 conf.d/a.ini`, start, 0},
-			{`echo '; a comment' >>conf.d/a.ini; printf '\n\n' >>conf.d/keep.ini`, start, 0},
-			{`printf '; first\n[program:a]\nautostart = true\ncommand = /bin/a   ; the same\n' >conf.d/a.ini`, start, 0},
+			{inPlace(`touch conf.d/*.ini`), start, 0},
+			{inPlace(`chmod 600 conf.d/a.ini; chmod 644 conf.d/a.ini`), start, 0},
+			{inPlace(`echo '; a comment' >>conf.d/a.ini; printf '\n\n' >>conf.d/keep.ini`), start, 0},
+			{inPlace(`printf '; first\n[program:a]\nautostart = true\ncommand = /bin/a   ; the same\n' >conf.d/a.ini`), start, 0},
 		}},
 	}
 	for _, r := range rows {
@@ -159,6 +159,16 @@ func TestWriters(t *testing.T) {
 	}
 }
 
+// inPlace and anew prove which way a command wrote a.ini: the file that was there is
+// held open meanwhile, so that no other can have its number.
+func inPlace(command string) string {
+	return "exec 3<conf.d/a.ini; " + command + "; test /dev/fd/3 -ef conf.d/a.ini || { echo not written in place; exit 1; }"
+}
+
+func anew(command string) string {
+	return "exec 3<conf.d/a.ini; " + command + "; test ! /dev/fd/3 -ef conf.d/a.ini || { echo written in place; exit 1; }"
+}
+
 // gitSetup makes conf.d a repository with a branch on which a differs and ten
 // programs are more.
 const gitSetup = `cd conf.d; git init -q -b main .; git config user.email a@b; git config user.name n; git add .; git commit -q -m one
@@ -186,6 +196,11 @@ func TestNano(t *testing.T) {
 		return
 	}
 	w := newFixture(t, "", map[string]string{"conf.d/a.ini": ini("a")}).start()
+	before, err := os.Open(w.root + "/conf.d/a.ini")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer before.Close()
 	cmd := exec.Command("nano", "--ignorercfiles", "conf.d/a.ini")
 	cmd.Dir = w.root
 	cmd.Env = append(os.Environ(), "TERM=vt100", "HOME="+w.root)
@@ -203,5 +218,12 @@ func TestNano(t *testing.T) {
 	fmt.Fprint(tty, "\x18")
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("nano: %v\n%s", err, screen)
+	}
+	was, err := before.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if now, err := os.Stat(before.Name()); err != nil || !os.SameFile(was, now) {
+		t.Errorf("nano did not write in place: %v", err)
 	}
 }
