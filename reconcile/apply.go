@@ -324,35 +324,69 @@ func intersect(a, b []string) []string {
 	return both
 }
 
-// lines are Supervisor's output for an update that came out so.
+// lines are Supervisor's output for an update that came out so, of these desired groups:
+// removed, changed, added. Of groups that needed nothing, or only to be tried again, it
+// is what is owed.
 //
 // Source: contract/reconcile.md section 5.
-func lines(outcomes []Outcome) []string {
-	var out []string
-	say := func(s *Step, text string) { out = append(out, s.Group+": "+text) }
+func lines(outcomes []Outcome, desired []spec.Group, list map[string]owed) []string {
+	var removed, changed, added []string
+	did := make(map[string]*Outcome)
 	for i := range outcomes {
 		o := &outcomes[i]
-		switch {
-		case !o.Begun:
-		case o.Step.New == nil:
-			say(o.Step, "stopped")
-			if o.Err != nil {
-				say(o.Step, "has problems; not removing")
-			} else {
-				say(o.Step, "removed process group")
-			}
-		case o.Err != nil:
-			out = append(out, "ERROR: "+o.Err.Error())
-		case o.Step.Old == nil:
-			say(o.Step, "added process group")
-		default:
-			if o.Step.Stopped {
-				say(o.Step, "stopped")
-			}
-			say(o.Step, "updated process group")
+		if !o.Begun {
+			continue
+		}
+		did[o.Step.Group] = o
+	}
+	for _, name := range removedInOrder(list) {
+		if did[name] == nil {
+			removed = append(removed, name+": stopped", name+": removed process group")
 		}
 	}
-	return out
+	for i := range outcomes {
+		o := &outcomes[i]
+		switch name := o.Step.Group; {
+		case !o.Begun || o.Step.New != nil:
+		case o.Err != nil:
+			removed = append(removed, name+": stopped", name+": has problems; not removing")
+		default:
+			removed = append(removed, name+": stopped", name+": removed process group")
+		}
+	}
+	for i := range desired {
+		name := desired[i].Name
+		o, t := did[name], list[name]
+		action, stopped := t.action, t.stopped
+		if o != nil {
+			switch {
+			case o.Step.New == nil: // as it was desired before
+				continue
+			case o.Step.Old == nil:
+				action = Add
+			case action != Add:
+				action, stopped = Restart, stopped || o.Step.Stopped
+			}
+			if o.Err != nil && o.Step.Old == nil {
+				added = append(added, "ERROR: "+o.Err.Error())
+				continue
+			}
+			if o.Err != nil {
+				changed = append(changed, "ERROR: "+o.Err.Error())
+				continue
+			}
+		}
+		switch action {
+		case Add:
+			added = append(added, name+": added process group")
+		case Restart:
+			if stopped {
+				changed = append(changed, name+": stopped")
+			}
+			changed = append(changed, name+": updated process group")
+		}
+	}
+	return slices.Concat(removed, changed, added)
 }
 
 // active lists the definitions in force.

@@ -190,8 +190,8 @@ func TestLines(t *testing.T) {
 		}
 		return nil
 	}
-	out := m.update([]spec.Group{program("new", command("/n")), program("soft", stopwait(1)), numbered("grow", 2), numbered("shrink", 1), program("add")}, Policy{})
-	equal(t, "lines", lines(out), []string{
+	desired := []spec.Group{program("new", command("/n")), program("soft", stopwait(1)), numbered("grow", 2), numbered("shrink", 1), program("add")}
+	equal(t, "lines", lines(m.update(desired, Policy{}), desired, nil), []string{
 		"gone: stopped", "gone: removed process group",
 		"stuck: stopped", "stuck: has problems; not removing",
 		"new: stopped", "new: updated process group",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -46,11 +47,16 @@ func TestOvertakenByUs(t *testing.T) {
 			t.Errorf("remove of an unknown group: %v", err)
 		}
 		w.put(hint, "conf.d/b.ini", ini("b"))
-		if added, changed, removed, err := w.rec.Reread(ctx); err != nil || len(added)+len(changed)+len(removed) > 0 {
-			t.Errorf("reread after the watcher: %v %v %v, %v", added, changed, removed, err)
+		for range 2 {
+			if added, changed, removed, err := w.rec.Reread(ctx); err != nil || !slices.Equal(added, []string{"b"}) || len(changed)+len(removed) > 0 {
+				t.Errorf("reread after the watcher: %v %v %v, %v", added, changed, removed, err)
+			}
 		}
 		if err := w.rec.AddGroup(ctx, "b", "uid 7"); err != nil {
 			t.Errorf("add a moment after the watcher: %v", err)
+		}
+		if added, changed, removed, err := w.rec.Reread(ctx); err != nil || len(added)+len(changed)+len(removed) > 0 {
+			t.Errorf("reread after that: %v %v %v, %v", added, changed, removed, err)
 		}
 		time.Sleep(2 * time.Second)
 		w.write("conf.d/b.ini", ini("b", "command=/bin/n"))
@@ -81,6 +87,36 @@ func TestOvertakenByUs(t *testing.T) {
 		}
 		if err := w.rec.AddGroup(ctx, "a", "uid 7"); !errors.Is(err, ErrAlreadyAdded) {
 			t.Errorf("add of a group from the start: %v", err)
+		}
+	})
+}
+
+// TestAddBeforeItIsNoticed: a group whose file has just come back can be added at once.
+func TestAddBeforeItIsNoticed(t *testing.T) {
+	inBubble(t, "settle_removals=0\n", map[string]string{"conf.d/a.ini": ini("a"), "conf.d/b.ini": ini("b")}, func(w *fixture, hint *fakeWatcher) {
+		ctx := context.Background()
+		w.sh("mv conf.d/b.ini b.ini")
+		hint.hints <- watch.Hint{Trigger: TriggerWatch}
+		synctest.Wait()
+		if got := w.groups(); got != "a" {
+			t.Fatalf("groups: %s", got)
+		}
+		if err := w.rec.AddGroup(ctx, "b", "uid 7"); !errors.Is(err, ErrBadName) {
+			t.Errorf("without its file: %v", err)
+		}
+		w.sh("mv b.ini conf.d/b.ini")
+		if err := w.rec.AddGroup(ctx, "b", "uid 7"); err != nil || w.groups() != "a, b" {
+			t.Errorf("with its file: %v; groups: %s", err, w.groups())
+		}
+		hint.hints <- watch.Hint{Trigger: TriggerWatch}
+		synctest.Wait()
+		if got := w.groups(); got != "a, b" {
+			t.Errorf("groups, once it was noticed: %s", got)
+		}
+		w.autoupdate(false)
+		w.write("conf.d/c.ini", ini("c"))
+		if err := w.rec.AddGroup(ctx, "c", "uid 7"); !errors.Is(err, ErrBadName) {
+			t.Errorf("without automatic updates and without a reread: %v", err)
 		}
 	})
 }

@@ -56,14 +56,16 @@ type processChange struct {
 }
 
 // compareProcess decides about a process that both definitions have. live is how
-// it is; pending that an earlier update stopped it and did not start it again.
+// it is; pending that an earlier update stopped it and did not start it again; afresh
+// that what has failed is to be tried anew.
 //
 // A process that a person stopped stays stopped unless a person asks for the
 // update; what ended by itself is started afresh once its definition differs, if
 // it is one that starts by itself.
-func compareProcess(group string, old, new *spec.Process, live Process, pending, explicit bool) processChange {
+func compareProcess(group string, old, new *spec.Process, live Process, pending, afresh, explicit bool) processChange {
 	fields := spec.Compare(*old, *new)
-	if len(fields) == 0 && !pending {
+	afresh = afresh && live.Failed && !live.UserStopped && new.Autostart
+	if len(fields) == 0 && !pending && !afresh {
 		return processChange{}
 	}
 	f := processChange{stop: slices.ContainsFunc(fields, func(f spec.Field) bool { return f.Restart })}
@@ -75,6 +77,9 @@ func compareProcess(group string, old, new *spec.Process, live Process, pending,
 		f.start, reason = true, "it was stopped for a change that did not come about"
 	case pending:
 		f.start, reason = true, "it was stopped to be restarted"
+	case afresh:
+		f.stop = f.stop || live.Running
+		f.start, reason = true, "it is "+live.State+" after an automatic update, and an update was asked for: it is started afresh"
 	case live.Running && !live.UserStopped:
 		f.start, reason = f.stop, "a running child keeps what it was started with"
 	case live.UserStopped && explicit && wanted:

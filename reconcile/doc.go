@@ -87,6 +87,10 @@
 //   - A FATAL or EXITED process whose definition changes is started afresh if it is
 //     one that starts by itself (autostart). One that a person started and that has
 //     ended is left for that person, as Supervisor's update leaves it.
+//   - What automatic updates did within the last minute is owed to a person: a reread
+//     lists it, as often as it asks, since Debian's client asks once more for its update;
+//     the first update, add or remove tells of it, and starts afresh what has failed
+//     (debts.go). Debian's client then restarts what changed, as Supervisor's update does.
 //   - add and remove by a person, of whichever client, are updates of one action in
 //     the history. What a reload does is the entry of the life that it begins.
 //

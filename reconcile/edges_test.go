@@ -118,7 +118,7 @@ func TestForgets(t *testing.T) {
 			g := l.guard
 			answer(map[string]int{
 				"updated": len(g.updated), "earlier": len(g.earlier), "returns": len(g.returns), "seen": len(g.seen), "changed": len(g.changed), "failed": len(g.failed),
-				"removed": len(g.removed), "gone": len(g.gone), "added lately": len(l.added), "removed lately": len(l.removed),
+				"removed": len(g.removed), "gone": len(g.gone), "owed": len(l.debts),
 				"pending": len(l.pending),
 			})
 		})

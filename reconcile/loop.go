@@ -70,8 +70,7 @@ type loop struct {
 	phase   string  // with reason and since: what State says
 	reason  string
 	since   time.Time
-	added   map[string]time.Time // groups that automatic updates added, and when
-	removed map[string]time.Time
+	debts   debts
 }
 
 // looking is a look that is under way.
@@ -97,7 +96,7 @@ func newLoop(r *Reconciler, o Options, history []Entry) *loop {
 		guard: newGuard(), pending: make(pendingStarts),
 		trigger: o.Trigger, queue: []*update{{trigger: o.Trigger, caller: o.Caller, first: true}},
 		history: history, phase: Pending, since: time.Now(),
-		added: make(map[string]time.Time), removed: make(map[string]time.Time),
+		debts: make(debts),
 	}
 	for _, e := range history { // in the order in which they ended
 		l.gen = max(l.gen, e.Generation)
@@ -226,6 +225,7 @@ func (l *loop) next() {
 	if steps := l.decide(); len(steps) > 0 {
 		u := &update{trigger: l.trigger, config: l.inForce, began: time.Now(), rounds: 1}
 		l.guard.began(u.began, steps)
+		l.debts.begin(u.began, steps)
 		l.current = u
 		l.carryOut(steps)
 	}

@@ -54,7 +54,7 @@ func (m *model) Groups() []Active {
 		a := Active{Group: g.def}
 		for _, p := range g.def.Processes {
 			l := g.procs[p.Name]
-			a.Processes = append(a.Processes, Process{Name: p.Name, State: l.state, Running: l.running(), UserStopped: l.user})
+			a.Processes = append(a.Processes, Process{Name: p.Name, State: l.state, Running: l.running(), UserStopped: l.user, Failed: l.state == "FATAL" || l.state == "BACKOFF"})
 		}
 		list = append(list, a)
 	}

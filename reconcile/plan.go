@@ -39,6 +39,8 @@ type Policy struct {
 	LeftOut []spec.File
 	// PendingStarts are processes that an earlier update stopped and did not start again.
 	PendingStarts map[ProcessKey]bool
+	// Afresh are groups in which what has failed is to be started again.
+	Afresh map[string]bool
 }
 
 func (p *Policy) leftOut(file string) bool {
@@ -117,7 +119,7 @@ func change(a *Active, new *spec.Group, p Policy) (s Step, ok bool) {
 	s = Step{Group: new.Name, Old: old, New: new}
 	same := old == new || old.Equal(new)
 	if same {
-		if len(p.PendingStarts) == 0 {
+		if len(p.PendingStarts) == 0 && !p.Afresh[new.Name] {
 			return s, false
 		}
 		s.New, new = old, old
@@ -156,7 +158,7 @@ func change(a *Active, new *spec.Group, p Policy) (s Step, ok bool) {
 			})
 			continue
 		}
-		f := compareProcess(new.Name, before, q, live[q.Name], p.PendingStarts[ProcessKey{new.Name, q.Name}], p.Explicit)
+		f := compareProcess(new.Name, before, q, live[q.Name], p.PendingStarts[ProcessKey{new.Name, q.Name}], p.Afresh[new.Name], p.Explicit)
 		if f.action != nil {
 			s.Actions = append(s.Actions, *f.action)
 		}

@@ -5,37 +5,40 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"supervisord/spec"
 )
 
 // Reread reads every file again and says how the groups differ from the active
-// ones, by name. It starts and stops nothing, but from now on AddGroup goes by
+// ones, by name, or did before automatic updates of the last minute that nobody was
+// told of. It starts and stops nothing, but from now on AddGroup goes by
 // what was read. The error is the first mistake in Supervisor's words, and then
 // nothing changed; or that of the context, or ErrNotRunning.
 //
 // Source: contract/reconcile.md sections 3 and 6.
 func (r *Reconciler) Reread(ctx context.Context) (added, changed, removed []string, err error) {
-	v, err := ask(ctx, r, func(l *loop, answer func(*view)) {
+	type found struct {
+		view  *view
+		debts debts
+	}
+	f, err := ask(ctx, r, func(l *loop, answer func(found)) {
 		l.read(func(v *view) {
 			if v.err == nil {
 				l.setCandidate(v)
 			}
-			answer(v)
+			answer(found{v, maps.Clone(l.debts)})
 		})
 	})
 	if err == nil {
-		err = v.err
+		err = f.view.err
 	}
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	var active []spec.Group
-	for _, a := range r.target.Groups() {
-		active = append(active, *a.Group)
-	}
-	c := spec.Diff(active, v.config.Groups)
+	active := r.target.Groups()
+	c := answerOf(active, f.view.config.Groups, f.debts.owed(time.Now(), active, nil))
 	return c.Added, c.Changed, c.Removed, nil
 }
 
@@ -57,9 +60,10 @@ func (r *Reconciler) Diff(ctx context.Context, names []string) ([]Action, error)
 	type found struct {
 		view    *view
 		pending pendingStarts
+		debts   debts
 	}
 	f, err := ask(ctx, r, func(l *loop, answer func(found)) {
-		l.read(func(v *view) { answer(found{v, maps.Clone(l.pending)}) })
+		l.read(func(v *view) { answer(found{v, maps.Clone(l.pending), maps.Clone(l.debts)}) })
 	})
 	if err != nil {
 		return nil, err
@@ -70,12 +74,17 @@ func (r *Reconciler) Diff(ctx context.Context, names []string) ([]Action, error)
 	active := r.target.Groups()
 	desired := f.view.config.Groups
 	names = everything(names)
-	if unknown := unknownNames(active, desired, names); len(unknown) > 0 {
-		return nil, fmt.Errorf("%w: %s", ErrBadName, unknown[0])
+	owed := f.debts.owed(time.Now(), active, names)
+	for _, n := range unknownNames(active, desired, names) {
+		if owed[n].action == "" {
+			return nil, fmt.Errorf("%w: %s", ErrBadName, n)
+		}
 	}
 	f.pending.prune(active)
 	var actions []Action
-	for _, s := range Plan(active, desired, Policy{Only: names, Explicit: true, Kept: f.view.config.Kept, LeftOut: f.view.config.LeftOut, PendingStarts: f.pending}) {
+	for _, s := range Plan(active, desired, Policy{
+		Only: names, Explicit: true, Kept: f.view.config.Kept, LeftOut: f.view.config.LeftOut, PendingStarts: f.pending, Afresh: afresh(owed),
+	}) {
 		actions = append(actions, s.Actions...)
 	}
 	return actions, nil
@@ -115,13 +124,10 @@ func (r *Reconciler) Apply(ctx context.Context, names []string, caller string) (
 		err    error
 	}
 	a, err := ask(ctx, r, func(l *loop, answer func(applied)) {
-		l.queue = append(l.queue, &update{
+		l.request(&update{
 			trigger: TriggerUpdate, caller: caller, explicit: true, names: everything(names),
 			answer: func(report Report, err error) { answer(applied{report, err}) },
 		})
-		if l.current != nil && !l.current.explicit {
-			l.overtake()
-		}
 	})
 	if err != nil {
 		return Report{}, err
@@ -129,54 +135,95 @@ func (r *Reconciler) Apply(ctx context.Context, names []string, caller string) (
 	return a.report, a.err
 }
 
+// request has an update that somebody asked for begun as soon as may be.
+func (l *loop) request(u *update) {
+	l.queue = append(l.queue, u)
+	if l.current != nil && !l.current.explicit {
+		l.overtake()
+	}
+}
+
+// OwesRemoval reports whether an automatic update has just removed a group, and nobody
+// who asked for that was told yet.
+func (r *Reconciler) OwesRemoval(ctx context.Context, group string) bool {
+	is, err := ask(ctx, r, func(l *loop, answer func(bool)) {
+		list := l.debts.owed(time.Now(), l.target.Groups(), []string{group})
+		answer(list[group].action == Remove)
+	})
+	return err == nil && is
+}
+
 // AddGroup activates a group as last read. ErrBadName when it was not in the
 // files, ErrAlreadyAdded when it is active; but a group that an automatic update
 // added a moment ago, and that stands as the files say, may be added again, so
-// that whoever was overtaken by the watcher succeeds. caller is who asks, for
-// the history.
+// that whoever was overtaken by the watcher succeeds. Then what has failed in it is
+// started afresh, once. caller is who asks, for the history.
 //
 // Source: reconciler.md, When it does not act; contract/reconcile.md section 5.
 func (r *Reconciler) AddGroup(ctx context.Context, name, caller string) error {
-	result, err := ask(ctx, r, func(l *loop, answer func(error)) { l.addGroup(name, caller, answer) })
+	result, err := ask(ctx, r, func(l *loop, answer func(error)) { l.addGroup(name, caller, true, answer) })
 	if err != nil {
 		return err
 	}
 	return result
 }
 
-func (l *loop) addGroup(name, caller string, answer func(error)) {
+// addGroup looks at the files first, if it may, for a group that they did not have a moment
+// ago: whoever puts a file back need not wait until that is noticed.
+func (l *loop) addGroup(name, caller string, look bool, answer func(error)) {
 	began := time.Now()
-	l.requireCandidate() // beforehand, or an automatic update might take it back at once
 	g := groupOf(l.candidate, name)
+	if g == nil && look && l.automatic() {
+		l.read(func(v *view) {
+			if v.config != nil {
+				l.setCandidate(v)
+			}
+			l.addGroup(name, caller, false, answer)
+		})
+		return
+	}
+	l.requireCandidate() // beforehand, or an automatic update might take it back at once
 	switch {
 	case g == nil:
 		answer(fmt.Errorf("%w: %s", ErrBadName, name))
 		return
 	case l.active(name) != nil:
-		answer(l.alreadyAdded(g))
+		l.addAgain(g, caller, answer)
 		return
 	}
 	l.set(nil, g, func(err error) {
 		switch {
 		case err == nil:
 			l.guard.release([]string{name})
+			delete(l.debts, name)
 			l.done(began, caller, Action{Action: Add, Group: name, File: origin(g)})
 			answer(nil)
 		case errors.Is(err, ErrConflict):
-			answer(l.alreadyAdded(g))
+			l.addAgain(g, caller, answer)
 		default:
 			answer(err)
 		}
 	})
 }
 
-// alreadyAdded is what the add of a group that is active comes to.
-func (l *loop) alreadyAdded(g *spec.Group) error {
-	now := l.active(g.Name)
-	if now != nil && now.Equal(g) && recently(l.added, g.Name) {
-		return nil
+// addAgain is the add of a group that is active.
+func (l *loop) addAgain(g *spec.Group, caller string, answer func(error)) {
+	active := l.target.Groups()
+	i := slices.IndexFunc(active, func(a Active) bool { return a.Group.Name == g.Name })
+	if i < 0 || !active[i].Group.Equal(g) || !l.debts.lately(time.Now(), g.Name, Add) {
+		answer(fmt.Errorf("%w: %s", ErrAlreadyAdded, g.Name))
+		return
 	}
-	return fmt.Errorf("%w: %s", ErrAlreadyAdded, g.Name)
+	names := []string{g.Name}
+	if len(l.debts.owed(time.Now(), active, names)) == 0 || !slices.ContainsFunc(active[i].Processes, func(p Process) bool { return p.Failed }) {
+		l.debts.pay(names)
+		answer(nil)
+		return
+	}
+	l.request(&update{
+		trigger: TriggerUpdate, caller: caller, explicit: true, names: names,
+		answer: func(Report, error) { answer(nil) }, // it is added, whatever becomes of it
+	})
 }
 
 // RemoveGroup takes away an active group none of whose processes runs:
@@ -199,7 +246,8 @@ func (r *Reconciler) RemoveGroup(ctx context.Context, name, caller string) error
 func (l *loop) removeGroup(began time.Time, name, caller string, tries int, answer func(error)) {
 	old := l.active(name)
 	switch {
-	case old == nil && recently(l.removed, name):
+	case old == nil && l.debts.lately(began, name, Remove):
+		l.debts.pay([]string{name})
 		answer(nil)
 		return
 	case old == nil:
@@ -221,6 +269,7 @@ func (l *loop) removeGroup(began time.Time, name, caller string, tries int, answ
 		}
 		switch {
 		case err == nil:
+			delete(l.debts, name)
 			l.done(began, caller, Action{Action: Remove, Group: name, File: origin(old)})
 			answer(nil)
 		case errors.Is(err, ErrConflict):
@@ -269,12 +318,6 @@ func (l *loop) active(name string) *spec.Group {
 		}
 	}
 	return nil
-}
-
-// recently reports whether an automatic update did that a moment ago.
-func recently(what map[string]time.Time, name string) bool {
-	at, ok := what[name]
-	return ok && time.Since(at) < gracePeriod
 }
 
 // removing reports whether the update in hand takes a group away.

@@ -59,6 +59,8 @@ type Process struct {
 	Running bool
 	// UserStopped: the last that was asked of the process was a person's stop.
 	UserStopped bool
+	// Failed: FATAL or BACKOFF, or EXITED with an exit code that is not expected.
+	Failed bool
 }
 
 // What a Target refuses. Test with errors.Is.

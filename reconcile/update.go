@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -24,9 +23,11 @@ type update struct {
 	explicit        bool // a person asked
 	first           bool // makes so what Startup read
 	names           []string
-	config          *spec.Config // what it makes so
-	gen             int          // 0 until something was done
-	overtaken       atomic.Bool  // it is to stop after the steps in hand
+	config          *spec.Config    // what it makes so
+	owed            map[string]owed // what it tells beside that what it does
+	afresh          map[string]bool // groups in which it starts what has failed
+	gen             int             // 0 until something was done
+	overtaken       atomic.Bool     // it is to stop after the steps in hand
 
 	began   time.Time
 	rounds  int
@@ -71,7 +72,12 @@ func (l *loop) beginFrom(v *view) {
 	}
 	u.config = v.config
 	active := l.target.Groups()
+	u.owed = l.debts.owed(time.Now(), active, u.names)
+	u.afresh = afresh(u.owed)
 	for _, n := range unknownNames(active, v.config.Groups, u.names) {
+		if u.owed[n].action != "" {
+			continue
+		}
 		text := "ERROR: no such group: " + n
 		u.lines = append(u.lines, text)
 		u.fail(text, false)
@@ -80,6 +86,7 @@ func (l *loop) beginFrom(v *view) {
 		u.lines = append(u.lines, "ERROR: "+e.Report())
 		u.fail(e.Report(), false)
 	}
+	l.debts.pay(u.names)
 	l.guard.release(u.names)
 	l.goBy(v)
 	l.round()
@@ -104,7 +111,7 @@ func (l *loop) round() {
 	u.rounds++
 	active := l.target.Groups()
 	l.pending.prune(active)
-	p := Policy{Only: u.names, Explicit: u.explicit, Kept: u.config.Kept, LeftOut: u.config.LeftOut, PendingStarts: l.pending}
+	p := Policy{Only: u.names, Explicit: u.explicit, Kept: u.config.Kept, LeftOut: u.config.LeftOut, PendingStarts: l.pending, Afresh: u.afresh}
 	if u.first {
 		p.Kept = nil // they were in force when the last daemon ended
 	}
@@ -115,6 +122,7 @@ func (l *loop) round() {
 // it begins another, and before it ends.
 func (l *loop) carryOut(steps []Step) {
 	if len(steps) == 0 {
+		l.tell(nil)
 		l.finish()
 		return
 	}
@@ -151,10 +159,7 @@ func (l *loop) roundDone(outcomes []Outcome) {
 			u.fail(o.Err.Error(), !l.guard.fails(now, o.Step.Group, o.Err.Error()))
 		}
 	}
-	old := func(_ string, at time.Time) bool { return now.Sub(at) >= gracePeriod }
-	maps.DeleteFunc(l.added, old)
-	maps.DeleteFunc(l.removed, old)
-	u.lines = append(u.lines, lines(outcomes)...)
+	l.tell(outcomes)
 	l.logOutcomes(outcomes)
 	switch {
 	case l.ctx.Err() != nil || !u.explicit || u.rounds >= maxRounds || !u.left && !again:
@@ -176,15 +181,22 @@ func (l *loop) roundDone(outcomes []Outcome) {
 // stepDone notes that a step of the update in hand was carried out.
 func (l *loop) stepDone(now time.Time, s *Step) {
 	l.guard.succeeded(s.Group)
-	delete(l.added, s.Group)
-	delete(l.removed, s.Group)
+	delete(l.current.afresh, s.Group)
 	switch {
-	case l.current.explicit:
-	case s.Old == nil:
-		l.added[s.Group] = now
-	case s.New == nil:
-		l.removed[s.Group] = now
+	case !l.current.explicit:
+		l.debts.done(now, s.Group)
+	case s.New != s.Old:
+		delete(l.debts, s.Group)
 	}
+}
+
+// tell adds the lines of a round to those of the update in hand, and once what is owed.
+func (l *loop) tell(outcomes []Outcome) {
+	u := l.current
+	if u.explicit {
+		u.lines = append(u.lines, lines(outcomes, u.config.Groups, u.owed)...)
+	}
+	u.owed = nil
 }
 
 // logOutcomes logs what was done, one line for each action.

@@ -84,6 +84,9 @@ type ProcessState struct {
 	// UserStopped: the last that was asked of the process was a stop, by a
 	// client and not by an update.
 	UserStopped bool
+	// Failed: it could not be started, so far or for good, or has ended in a way that
+	// its exit codes do not expect.
+	Failed bool
 }
 
 // Groups lists the active groups in the order of their activation, all of one
@@ -94,12 +97,24 @@ func (s *Supervisor) Groups(ctx context.Context) ([]GroupState, error) {
 		for _, g := range s.groups {
 			state := GroupState{Group: g.def}
 			for _, p := range g.procs {
-				state.Processes = append(state.Processes, ProcessState{p.def.Name, p.machine.State, p.userStopped})
+				state.Processes = append(state.Processes, ProcessState{p.def.Name, p.machine.State, p.userStopped, p.failed()})
 			}
 			groups = append(groups, state)
 		}
 	})
 	return groups, err
+}
+
+// failed reports whether a process could not be started, or ended unexpectedly.
+func (p *process) failed() bool {
+	m := &p.machine
+	switch m.State {
+	case state.Backoff, state.Fatal:
+		return true
+	case state.Exited:
+		return m.ExitStatus < 0 || !slices.Contains(p.def.ExitCodes, m.ExitStatus)
+	}
+	return false
 }
 
 // SetGroup puts a definition of one group in force, whole or not at all.

@@ -65,7 +65,7 @@ func (c *call) existing(ctx context.Context, names []string) (known []string, ch
 	if err != nil {
 		return nil, changes, err
 	}
-	groups := slices.Clone(changes.Added)
+	groups := slices.Concat(changes.Added, changes.Removed)
 	for _, info := range infos {
 		groups = append(groups, info.Group)
 	}

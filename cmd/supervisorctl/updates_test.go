@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -140,4 +142,56 @@ func TestUpdatesByHand(t *testing.T) {
 			},
 		},
 	})
+}
+
+// overtaken takes a step and waits until our daemon has done by itself what the original
+// does at an update.
+func overtaken(change oracle.Step) oracle.Step {
+	return func(s *oracle.Session) {
+		if s.Daemon.Kind == oracle.Debian {
+			change(s)
+			return
+		}
+		generation := func() any {
+			state, err := s.Daemon.Call("reconcile.getState")
+			if err != nil {
+				s.T.Fatal(err)
+			}
+			return state.(map[string]any)["generation"]
+		}
+		before := generation()
+		change(s)
+		oracle.WaitFor(s.T, "the automatic update", func() bool { return generation() != before })
+	}
+}
+
+// TestUpdatesAfterTheWatcher: whoever updates by hand a moment after an automatic update
+// finds and reads what the original would have shown.
+//
+// Source: reconciler.md, When it does not act.
+func TestUpdatesAfterTheWatcher(t *testing.T) {
+	const app = "[program:app]\ncommand={{.Dir}}/app\nstartsecs=0\nstartretries=0\n"
+	const once = "[program:once]\ncommand=/bin/sh -c 'cat {{.Dir}}/data'\nstartsecs=0\nautorestart=false\n"
+	watched := strings.Replace(byHand, "autoupdate=false", "settle=50ms\nsettle_removals=100ms\nmax_removals=100%", 1)
+	install := func(s *oracle.Session) {
+		s.Daemon.Write("app", "#!/bin/sh\nexec cat\n")
+		if err := os.Chmod(filepath.Join(s.Daemon.Dir, "app"), 0o755); err != nil {
+			s.T.Fatal(err)
+		}
+	}
+	oracle.Run(t, "testdata/updates", []oracle.Row{{
+		Name: "after-the-watcher", Config: watched,
+		Files: map[string]string{"conf.d/old.ini": catOf("old")},
+		Steps: []oracle.Step{
+			running("old"),
+			overtaken(put("app", app)), install, scene("its command came after its definition", "reread", "update"), running("app"), scene("once", "update", "reread"),
+			overtaken(put("once", once)), oracle.Write("data", "x"), scene("a task whose data came after it", "reread", "update"), oracle.Until("once", "EXITED"), scene("it was run", "pid once"),
+			overtaken(put("new", catOf("new"))), scene("added without a reread", "update"), running("new"), scene("and added", "add new"),
+			overtaken(drop("old")), scene("a file is gone", "reread", "update", "status old"),
+			overtaken(put("x", catOf("x"))), overtaken(drop("x")), scene("there and gone again", "reread", "update"),
+			overtaken(put("y", catOf("y"))), scene("by name", "update y", "update y"), running("y"),
+			overtaken(put("z", catOf("z"))), scene("by add", "reread", "add z", "add z"), running("z"),
+			overtaken(drop("z")), scene("gone for good", "reread", "update", "remove z"),
+		},
+	}})
 }

@@ -27,6 +27,17 @@ type processes struct {
 	life   *life
 }
 
+// Stop of a whole group answers a client that goes through the removal of one which an
+// automatic update has just removed: nothing is left to stop.
+func (p processes) Stop(ctx context.Context, sel runtime.Select, wait bool) ([]runtime.Result, error) {
+	results, err := p.Supervisor.Stop(ctx, sel, wait)
+	var refused *runtime.Error
+	if sel.Process == "" && errors.As(err, &refused) && refused.Kind == runtime.BadName && p.life.reconciler.OwesRemoval(ctx, sel.Group) {
+		return nil, nil
+	}
+	return results, err
+}
+
 // Restart is refused unless the life to come is ready.
 func (p processes) Restart(ctx context.Context) error {
 	err := p.daemon.prepareRestart(ctx, p.life, rpc.Caller(ctx))
@@ -60,6 +71,7 @@ func (t target) Groups() []reconcile.Active {
 				Name: p.Name, State: p.State.String(),
 				Running:     p.State.InRunning() || p.State == state.Stopping,
 				UserStopped: p.UserStopped,
+				Failed:      p.Failed,
 			})
 		}
 	}
