@@ -37,14 +37,14 @@ files=conf.d/*.ini
 				}
 			}
 			d := start(t, oracle.Ours, dir, config)
-			bad := d.Dir + "/conf.d/bad.ini:3: [program:bad] startsecs: invalid literal for int() with base 10: 'soon' (a whole number, such as 10)"
-			want := "2 included files are invalid, and what they said before, if anything, is in force (supervisorctl files); the first: " + bad + "\n"
+			const bad = "bad.ini:3: [program:bad] startsecs: invalid literal for int() with base 10: 'soon' (a whole number, such as 10)"
+			want := "2 included files are invalid, and what they said before, if anything, is in force (supervisorctl files); the first: " + d.Dir + "/conf.d/" + bad + "\n"
 			if got := d.Stderr(); got != want {
 				t.Errorf("standard error:\n%swant\n%s", got, want)
 			}
 			files := d.Ctl(oracle.Ours, "files").Stdout
 			for _, want := range []string{
-				"conf.d/good.ini", "applied, 1 warning", "warning: " + d.Dir + "/conf.d/good.ini:3: [program:good] autorestrat: the key is unknown", bad,
+				"conf.d/good.ini", "applied, 1 warning", "warning: good.ini:3: [program:good] autorestrat: the key is unknown", bad,
 			} {
 				if !strings.Contains(files, want) {
 					t.Errorf("%q is missing in\n%s", want, files)

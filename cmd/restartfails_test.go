@@ -143,19 +143,19 @@ func TestRestartWithNewFiles(t *testing.T) {
 }
 
 // TestFailedRestartSaysWhy: a daemon in the background that does not come up again
-// after a SIGHUP says why in its log. Whether an address is free that its own socket
-// is a part of cannot be known before.
+// after a SIGHUP says why in its log. An address that its own socket is a part of can be
+// taken by another until it has everything stopped.
 func TestFailedRestartSaysWhy(t *testing.T) {
 	t.Parallel()
 	s := startHolding(t)
+	s.Write("supervisord.conf", strings.Replace(holding, "port=127.0.0.1:", "port=*:", 1))
+	s.Signal(syscall.SIGHUP)
+	s.logged("waiting for p to die")
 	other, err := net.Listen("tcp4", fmt.Sprintf("127.0.0.2:%d", s.Port))
 	if err != nil {
 		t.Skipf("no second address: %v", err)
 	}
 	defer other.Close()
-	s.Write("supervisord.conf", strings.Replace(holding, "port=127.0.0.1:", "port=*:", 1))
-	s.Signal(syscall.SIGHUP)
-	s.logged("waiting for p to die")
 	s.Write("go", "")
 	s.logged(fmt.Sprintf("CRIT cannot restart: [inet_http_server] port: another program is listening on :%d", s.Port))
 }
