@@ -18,6 +18,9 @@ func atTerminal(name string, args []string, keys ...string) oracle.Step {
 	return func(s *oracle.Session) {
 		s.T.Helper()
 		term := play(s, args, keys)
+		if last := keys[len(keys)-1]; s.Client == oracle.Debian && last == "\x03" {
+			term.insist(last)
+		}
 		exit := term.wait()
 		recordShown(s, name, term.shown())
 		s.Printf("exit %d\n", exit)

@@ -222,6 +222,23 @@ func (term *terminal) send(keys string) {
 	}
 }
 
+// insist types keys again and again until the program ends: a signal that comes between
+// Python's prompt and its wait for a key is only seen after the next key.
+func (term *terminal) insist(keys string) {
+	again := time.NewTicker(2 * time.Second)
+	defer again.Stop()
+	for limit := time.After(oracle.Deadline); ; {
+		select {
+		case <-again.C:
+			term.pty.Write([]byte(keys)) // it may have ended
+		case <-term.closed:
+			return
+		case <-limit:
+			return // wait says so
+		}
+	}
+}
+
 // wait waits for the program to end and returns its exit status, and 128 more
 // than the signal's number for death by one.
 func (term *terminal) wait() int {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -31,12 +33,13 @@ func TestRun(t *testing.T) {
 				}
 			})
 		}
-		gate := filepath.Join(t.TempDir(), "gate")
+		dir := t.TempDir()
+		gate := filepath.Join(dir, "gate")
 		var all sync.WaitGroup
 		const n = 20
 		for i := range n {
 			all.Go(func() {
-				out, status, err := Run(context.Background(), "/bin/sh", "-c", `until [ -e "$2" ]; do sleep 0.01; done; echo said; exit $1`, "sh", string(rune('0'+i%10)), gate)
+				out, status, err := Run(context.Background(), "/bin/sh", "-c", `: >"$3/$$"; until [ -e "$2" ]; do sleep 0.01; done; echo said; exit $1`, "sh", string(rune('0'+i%10)), gate, dir)
 				if string(out) != "said\n" || status != i%10 || err != nil {
 					t.Errorf("reaping %v: %q, %d, %v", reaping, out, status, err)
 				}
@@ -59,6 +62,10 @@ func TestRun(t *testing.T) {
 		all.Wait()
 		close(done)
 		reaper.Wait()
+		seen = slices.DeleteFunc(seen, func(e Exit) bool { // what other tests have left behind
+			_, err := os.Stat(filepath.Join(dir, strconv.Itoa(e.PID)))
+			return err != nil
+		})
 		if len(seen) > 0 || len(helpers.running) > 0 {
 			t.Errorf("reaping %v: the reaper sees %v; %d are left", reaping, seen, len(helpers.running))
 		}
