@@ -99,6 +99,42 @@ func TestMatchedDirectoryGoes(t *testing.T) {
 	}
 }
 
+// TestHeldYields: what is held yields to a live file that has the same section now, and
+// goes on yielding; what no live file has stays as it is.
+func TestHeldYields(t *testing.T) {
+	t.Parallel()
+	rows := []struct {
+		name    string
+		include string
+		setup   string
+		do      []string // each with what becomes of it
+	}{
+		{"an emptied file", "d/*.ini", "mkdir d; cat a.ini b.ini >d/two.ini", []string{
+			"sed s,/bin/a,/bin/n, a.ini >d/1.ini; true >d/two.ini", "a=n, b", "sed s,/bin/a,/bin/m, a.ini >d/1.ini", "a=m, b", "touch d/two.ini", "a=m, b",
+		}},
+		{"an emptied file that is read last", "d/*.ini", "mkdir d; cat a.ini b.ini >d/0.ini", []string{
+			"sed s,/bin/a,/bin/n, a.ini >d/1.ini; true >d/0.ini", "a=n, b", "rm d/1.ini", "a, b",
+		}},
+		{"a directory that is gone", "d/*.ini e/*.ini", "mkdir d e; mv a.ini d; mv b.ini e", []string{
+			"sed s,/bin/b,/bin/n, e/b.ini >new; mv e away; mv new d/b.ini", "a, b=n", "sed -i s,/bin/n,/bin/m, d/b.ini", "a, b=m",
+		}},
+	}
+	for _, r := range rows {
+		t.Run(r.name, func(t *testing.T) {
+			t.Parallel()
+			w := newFixture(t, "", map[string]string{"a.ini": ini("a"), "b.ini": ini("b")})
+			w.write("main.conf", "[supervisord]\n[include]\nfiles = "+r.include+"\n[reconcile]\nstatedir="+w.root+"/state\n"+quick)
+			w.sh(r.setup)
+			w.start()
+			w.becomes("a, b")
+			for i := 0; i < len(r.do); i += 2 {
+				w.sh(r.do[i])
+				w.becomes(r.do[i+1])
+			}
+		})
+	}
+}
+
 // TestEmptied: a file that had programs and is blank now is no removal, until a
 // person decides; one in which all is commented out is.
 func TestEmptied(t *testing.T) {

@@ -108,7 +108,8 @@ func (r *reader) look(stop <-chan struct{}, q question) *view {
 		if options.Content == nil {
 			options.Content = make(map[string][]byte)
 		}
-		l := &look{question: q, host: r.host, path: r.path, main: r.main(), options: options, try: try}
+		l := &look{question: q, host: r.host, path: r.path, main: r.main(), options: options, given: maps.Clone(options.Content), try: try}
+		l.options.Held, l.options.InForce = l.isHeld, q.inForce
 		return answer{l.run(), options.Cache}
 	})
 	if !ok {
@@ -125,6 +126,7 @@ type look struct {
 	path    string // as it was given
 	main    string // absolute
 	options spec.Options
+	given   map[string][]byte // Content as it was given
 	try     *hang.Try
 
 	overlay   *overlay
@@ -204,6 +206,20 @@ func (l *look) holdDirectories(now time.Time) {
 	slices.SortFunc(v.holds, func(a, b hold) int { return strings.Compare(a.Path, b.Path) })
 }
 
+// isHeld reports whether a file stands for what it was when it was last seen.
+func (l *look) isHeld(name string) bool {
+	content, replaced := l.options.Content[name]
+	if _, given := l.given[name]; replaced && !given {
+		return content != nil
+	}
+	d, held := l.overlay.held[path.Dir(name)]
+	if !held {
+		return false
+	}
+	_, held, _ = d.content(path.Base(name))
+	return held
+}
+
 // read fills in what the files say.
 func (l *look) read() {
 	v := l.view
@@ -245,7 +261,7 @@ func (l *look) earlier() *spec.Config {
 		dirs[dir].files[path.Base(name)] = k.content
 	}
 	options := l.options
-	options.Cache = nil
+	options.Cache, options.Held = nil, nil
 	cfg, _, _ := spec.LoadIsolated(newOverlay(l.host, l.try, l.main, dirs), l.path, options, spec.Earlier{})
 	return cfg
 }

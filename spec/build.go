@@ -38,7 +38,7 @@ func newBuilder(l *load) *builder {
 		host:     newRecordingHost(newMemoHost(l.host)),
 		hostname: l.host.Hostname(), daemonEnv: Env{},
 	}
-	b.sections = merge(l.sources, l.cache.sections)
+	b.sections = merge(l.sources, l.cache.sections, l.yielding())
 	b.byName = make(map[string]*section, len(b.sections)+1)
 	for _, s := range b.sections {
 		b.byName[s.name] = s

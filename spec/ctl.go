@@ -63,7 +63,7 @@ func LoadCtl(h Host, file string) (*Ctl, error) {
 }
 
 func ctlSection(sources []*source) *section {
-	for _, s := range merge(sources, nil) {
+	for _, s := range merge(sources, nil, nil) {
 		if s.name == "supervisorctl" {
 			return s
 		}

@@ -25,11 +25,11 @@ func (e *Earlier) content(file string) ([]byte, bool) {
 }
 
 // file is what a file that is in force said, whether it could be used then or not.
-func (e *Earlier) file(path string) *File {
-	if e.InForce == nil {
+func (c *Config) file(path string) *File {
+	if c == nil {
 		return nil
 	}
-	for _, list := range [][]File{e.InForce.Files, e.InForce.LeftOut} {
+	for _, list := range [][]File{c.Files, c.LeftOut} {
 		if i := slices.IndexFunc(list, func(f File) bool { return f.Path == path }); i >= 0 {
 			return &list[i]
 		}
@@ -139,7 +139,7 @@ func (iso *isolation) complete(cfg *Config, l *load) {
 	}
 	for _, from := range iso.aside {
 		f := File{Path: from.path, Hash: from.hash, Sections: iso.sections[from.path]}
-		if was := iso.earlier.file(from.path); was != nil {
+		if was := iso.earlier.InForce.file(from.path); was != nil {
 			f.Sections = append(slices.Clip(f.Sections), was.Sections...)
 		}
 		cfg.LeftOut = append(cfg.LeftOut, f)
@@ -170,14 +170,22 @@ func (iso *isolation) unknown(cfg *Config) map[string]bool {
 		}
 	}
 	for _, f := range cfg.Files {
-		was := iso.earlier.file(f.Path)
-		for _, s := range f.Sections {
-			if unknown[s.Name] && (was == nil || !slices.Contains(was.Sections, s)) {
-				delete(unknown, s.Name)
-			}
+		for _, name := range iso.earlier.InForce.news(f.Path, f.Sections) {
+			delete(unknown, name)
 		}
 	}
 	return unknown
+}
+
+// news are the names of those sections that a file says now and did not say before.
+func (c *Config) news(path string, sections []FileSection) (names []string) {
+	was := c.file(path)
+	for _, s := range sections {
+		if was == nil || !slices.Contains(was.Sections, s) {
+			names = append(names, s.Name)
+		}
+	}
+	return names
 }
 
 // keep has a group be as it is in force, unless another section has its name now.

@@ -22,6 +22,12 @@ type Options struct {
 	// Content is used in place of what the host has for an absolute path. A nil
 	// value leaves the file out although an include pattern matches it.
 	Content map[string][]byte
+	// Held reports whether a file stands as it was when it could last be seen. What it
+	// says of a program, group or listener yields to what another file says of it now
+	// and did not say in InForce. nil holds none.
+	Held func(path string) bool
+	// InForce is what is in force, for Held; nil is nothing.
+	InForce *Config
 	// Watch are directories whose *.ini and *.conf files are the whole
 	// configuration; then there is no main file.
 	Watch []string

@@ -28,14 +28,16 @@ type source struct {
 // listeners, each name once.
 func fileSections(doc *dialect.Document) []FileSection {
 	var list []FileSection
+	index := make(map[string]int)
 	for i := range doc.Sections {
 		s := &doc.Sections[i]
 		if !hasAnyPrefix(s.Name, programPrefix, listenerPrefix, fastCGIPrefix, groupPrefix) {
 			continue
 		}
-		at := slices.IndexFunc(list, func(f FileSection) bool { return f.Name == s.Name })
-		if at < 0 {
+		at, known := index[s.Name]
+		if !known {
 			at = len(list)
+			index[s.Name] = at
 			list = append(list, FileSection{Name: s.Name})
 		}
 		h := fnv.New64a()
@@ -141,16 +143,20 @@ const defaultSection = "DEFAULT"
 
 // merge puts the sections of all files together, in the order of their first
 // appearance. A section whose parts are those of one in known is that one;
-// [DEFAULT] is in known under its name.
+// [DEFAULT] is in known under its name. What skip says is left out; nil leaves out
+// nothing.
 //
 // Source: contract/config.md section 7.
-func merge(sources []*source, known map[string]*section) []*section {
+func merge(sources []*source, known map[string]*section, skip func(from *source, section string) bool) []*section {
 	var parts [][]part
 	var common []part
 	index := make(map[string]int, len(known)+16)
 	for _, from := range sources {
 		for i := range from.doc.Sections {
 			sec := &from.doc.Sections[i]
+			if skip != nil && skip(from, sec.Name) {
+				continue
+			}
 			p := part{sec, from}
 			if sec.Name == defaultSection {
 				common = append(common, p)
@@ -176,9 +182,50 @@ func merge(sources []*source, known map[string]*section) []*section {
 	return sections
 }
 
+// yielding says which sections of held files are left out, since another file has them
+// now. Once they are, they stay out for as long as it does. They are not among those of
+// the held file in Config.Files.
+func (l *load) yielding() (skip func(from *source, section string) bool) {
+	if l.options.Held == nil {
+		return nil
+	}
+	held := make(map[*source]bool)
+	live, news := make(map[string]bool), make(map[string]bool)
+	for _, from := range l.sources {
+		if l.options.Held(from.path) {
+			held[from] = true
+			continue
+		}
+		for _, s := range from.sections {
+			live[s.Name] = true
+		}
+		for _, name := range l.options.InForce.news(from.path, from.sections) {
+			news[name] = true
+		}
+	}
+	if len(held) == 0 {
+		return nil
+	}
+	skip = func(from *source, section string) bool {
+		if !held[from] || !live[section] {
+			return false
+		}
+		was := l.options.InForce.file(from.path)
+		return news[section] || was == nil || !slices.ContainsFunc(was.Sections, func(s FileSection) bool { return s.Name == section })
+	}
+	for from := range held {
+		for i := range l.cfg.Files {
+			if f := &l.cfg.Files[i]; f.Path == from.path {
+				f.Sections = slices.DeleteFunc(slices.Clone(f.Sections), func(s FileSection) bool { return skip(from, s.Name) })
+			}
+		}
+	}
+	return skip
+}
+
 // sectionNamed is the section of that name, or nil.
 func sectionNamed(sources []*source, name string) *section {
-	for _, s := range merge(sources, nil) {
+	for _, s := range merge(sources, nil, nil) {
 		if s.name == name {
 			return s
 		}

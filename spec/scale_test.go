@@ -43,7 +43,7 @@ func TestManyOptions(t *testing.T) {
 // sections there are.
 func TestDefaultsAreShared(t *testing.T) {
 	doc := parse(manyOptions(defaultSection, 300) + "[a]\nk1=own\n[b]\n")
-	sections := merge([]*source{{doc: doc}}, nil)
+	sections := merge([]*source{{doc: doc}}, nil, nil)
 	a, b := sections[0], sections[1]
 	if a.defaults != b.defaults || len(a.entries) != 1 || len(b.entries) != 0 {
 		t.Errorf("%d and %d own entries", len(a.entries), len(b.entries))
