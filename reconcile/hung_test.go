@@ -66,7 +66,8 @@ func TestHungDirectory(t *testing.T) {
 			})
 		}
 		clients.Wait()
-		if report, err := w.rec.Apply(ctx, nil, "uid 0"); err != nil || !report.OK || len(report.Actions) > 0 {
+		if report, err := w.rec.Apply(ctx, nil, "uid 0"); err != nil || report.OK || len(report.Actions) > 0 ||
+			!strings.Contains(strings.Join(report.Lines, "\n"), "ERROR: the directory "+w.root+"/extra does not answer: its programs stay as they are") {
 			t.Errorf("update: %+v, %v", report, err)
 		}
 		if took := time.Since(began); took != 0 {

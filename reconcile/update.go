@@ -49,6 +49,17 @@ func (u *update) fail(text string, told bool) {
 	}
 }
 
+// unread says what an update that a person asked for could not see, and so leaves as it
+// is, each once.
+func (u *update) unread(v *view) {
+	for _, h := range gather(v.holds) {
+		if text := h.describe(); !slices.Contains(u.failed, text) {
+			u.lines = append(u.lines, "ERROR: "+text)
+			u.fail(text, false)
+		}
+	}
+}
+
 // begin takes an update in hand: the first goes by what Startup read, one that
 // somebody asked for reads the files.
 func (l *loop) begin(u *update) {
@@ -86,6 +97,7 @@ func (l *loop) beginFrom(v *view) {
 		u.lines = append(u.lines, "ERROR: "+e.Report())
 		u.fail(e.Report(), false)
 	}
+	u.unread(v)
 	l.debts.pay(u.names)
 	l.guard.release(u.names)
 	l.goBy(v)
@@ -169,6 +181,7 @@ func (l *loop) roundDone(outcomes []Outcome) {
 		l.read(func(v *view) {
 			if v.config != nil {
 				u.config = v.config
+				u.unread(v)
 				l.goBy(v)
 			}
 			l.round()
