@@ -11,7 +11,7 @@ import (
 // The default patience of Disks.
 const (
 	Patience      = 2 * time.Second
-	LaterPatience = 200 * time.Millisecond
+	LaterPatience = time.Second // less, and what a busy machine delays falls silent, too
 )
 
 // Disks knows which directories do not answer. Its methods may be called from any
