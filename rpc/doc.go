@@ -72,14 +72,14 @@
 // these is kept for root and the daemon's own user (conns.go).
 //
 // Each request has an account (memory.go) of what it takes: the body, what is decoded
-// of it, and the reply, which is made in pieces (document.go). Three eighths of the
-// memory are for bodies of more than 16 KiB that are still coming, which must go on
+// of it, and the reply, which is made in pieces (document.go). A quarter of the memory
+// is for bodies of more than 16 KiB that are still coming, which must go on
 // coming, 16 KiB in 30 seconds; so slow clients keep only each other waiting. Of the
 // rest, three quarters are for requests of more than 1 MiB, an eighth is kept for small
 // ones, and another for small ones of root or the daemon's own user. Large requests grow
 // one after the other, each until its reply is complete, for strangers and for the owner
 // of a unix socket apart, so that each can have all that there is for one. What finds no
-// room waits in order for five seconds, and for its turn for thirty, then it is fault 30,
+// room waits in order for five seconds, a large one for thirty, then it is fault 30,
 // or 503 where it is no call; what could never find room is refused at once. The owner is
 // root or the daemon's own user over a unix socket. A log of any length takes 32 KiB:
 // it is read once for the Content-Length, which clients need, and again while it is

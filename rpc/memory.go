@@ -19,9 +19,9 @@ const (
 	smallRequest = 1 << 20
 	// bodyEighths of the memory are for bodies that are still coming and longer than
 	// shortBody.
-	bodyEighths = 3
+	bodyEighths = 2
 	shortBody   = 16 << 10
-	// turns is how many times its patience a large request waits for its turn.
+	// turns is how many times its patience a large request waits, for its turn or for room.
 	turns = 6
 	// worthTidying is what a request must have taken for the memory to be given back
 	// to the system when it has ended, instead of being kept for the next.
@@ -126,8 +126,8 @@ func (a *account) take(ctx context.Context, n int64) error {
 	}
 	c := &claim{a, n, make(chan struct{})}
 	wait := m.patience
-	if !m.hasTurn(a, n) {
-		wait *= turns
+	if m.inTurns && a.taken+n > smallRequest {
+		wait *= turns // also for room: whoever had the turn before may still be sending
 	}
 	m.waiting = append(m.waiting, c)
 	m.admit()

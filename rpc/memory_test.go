@@ -41,7 +41,7 @@ func TestMemoryShares(t *testing.T) {
 		third := &account{memory: m}
 		time.Sleep(time.Second)
 		begin := time.Now()
-		if err := third.take(t.Context(), 2*unit); err != nil || time.Since(begin) != m.patience-time.Second {
+		if err := third.take(t.Context(), 2*unit); err != nil || time.Since(begin) != turns*m.patience-time.Second {
 			t.Errorf("behind one that waits: %v after %v", err, time.Since(begin))
 		}
 		third.end()
@@ -215,11 +215,11 @@ func TestLargeReplies(t *testing.T) {
 		return calls
 	}
 	c := dial(t, s, 0)
-	const tooMuch = "[30] FAILED: the request and its reply need more than 7864320 bytes (reply_memory)"
+	const tooMuch = "[30] FAILED: the request and its reply need more than 9437184 bytes (reply_memory)"
 	for name, params := range map[string][]any{
 		"results":       many(4000, item("supervisor.getAllConfigInfo", []any{})),
-		"small results": many(20000, item("supervisor.getState", []any{})),
-		"faults":        many(25000, item("nope", []any{})),
+		"small results": many(16000, item("supervisor.getState", []any{})),
+		"faults":        many(18000, item("nope", []any{})),
 		"decoded":       many(40000, xmlrpc.Struct{}),
 	} {
 		if _, err := c.call("system.multicall", params); err == nil || err.Error() != tooMuch {
