@@ -70,6 +70,9 @@ func testGiven(t *testing.T, kind oracle.Kind, script string, background bool) {
 	before := pid()
 	s.Write("conf.d/b.ini", "[program:b]\ncommand=/bin/cat\n")
 	s.until("b", "RUNNING")
+	if out := s.Ctl(oracle.Debian, "update"); out.Exit != 0 || out.Stdout != "b: added process group\n" {
+		t.Errorf("update after the watcher: %v", out)
+	}
 	for _, command := range []string{"reread", "update"} {
 		if out := s.Ctl(oracle.Debian, command); out.Exit != 0 || out.Stdout != map[string]string{"reread": "No config updates to processes\n"}[command] {
 			t.Errorf("%s: %v", command, out)

@@ -46,10 +46,8 @@ rescan=1s
 			s.until("new", "RUNNING")
 			s.wait("the new program to see the name after", func() bool { return s.Read("new-before.log") == "after\n" })
 
-			s.Write("conf.d/late.ini", "[program:late]\n"+show) // by the watcher, where there is one
-			if kind == oracle.Debian {
-				s.Ctl(oracle.Debian, "update")
-			}
+			s.Write("conf.d/late.ini", "[program:late]\n"+show)
+			s.Ctl(oracle.Debian, "update") // the watcher may have been there first
 			s.until("late", "RUNNING")
 			if out := s.Ctl(oracle.Debian, "reread"); out.Stdout != "No config updates to processes\n" {
 				t.Errorf("reread: %v", out)

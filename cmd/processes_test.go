@@ -232,6 +232,7 @@ startsecs=3
 [program:nodir]
 command=/bin/cat
 directory=/nope/nope
+startsecs=60
 startretries=0
 stderr_logfile={{.Dir}}/nodir.err
 

@@ -194,6 +194,7 @@ func TestFailedSetuid(t *testing.T) {
 command=/bin/sh -c 'id >>{{.Dir}}/ran'
 user=%s
 startretries=1
+startsecs=60
 stderr_logfile={{.Dir}}/other.err
 `
 	type row struct {
