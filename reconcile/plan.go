@@ -43,10 +43,6 @@ type Policy struct {
 	Afresh map[string]bool
 }
 
-func (p *Policy) leftOut(file string) bool {
-	return slices.ContainsFunc(p.LeftOut, func(f spec.File) bool { return f.Path == file })
-}
-
 // ProcessKey is the identity of a process.
 type ProcessKey struct{ Group, Process string }
 
@@ -66,12 +62,19 @@ func Plan(active []Active, desired []spec.Group, p Policy) []Step {
 	for _, name := range p.Only {
 		only[name] = true
 	}
+	kept, leftOut := make(map[string]bool, len(p.Kept)), make(map[string]bool, len(p.LeftOut))
+	for _, name := range p.Kept {
+		kept[name] = true
+	}
+	for i := range p.LeftOut {
+		leftOut[p.LeftOut[i].Path] = true
+	}
 	var removed, changed, added []Step
 	standing := make(map[string]*Active, len(active))
 	for i := range active {
 		a := &active[i]
 		standing[a.Group.Name] = a
-		if wanted[a.Group.Name] == nil && (len(only) == 0 || only[a.Group.Name]) && !p.leftOut(origin(a.Group)) {
+		if wanted[a.Group.Name] == nil && (len(only) == 0 || only[a.Group.Name]) && !leftOut[origin(a.Group)] {
 			removed = append(removed, removal(a.Group))
 		}
 	}
@@ -81,7 +84,7 @@ func Plan(active []Active, desired []spec.Group, p Policy) []Step {
 			continue
 		}
 		a := standing[g.Name]
-		if slices.Contains(p.Kept, g.Name) {
+		if kept[g.Name] {
 			if a == nil {
 				continue
 			}

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 
@@ -124,12 +123,7 @@ func (s *Sockets) share(sv spec.Server) *socket {
 
 // overlap reports whether sockets of two hosts keep each other from one port: those
 // of the same host, and one of all hosts and any other.
-func overlap(a, b string) bool { return a == b || everyHost(a) || everyHost(b) }
-
-// everyHost reports whether a host stands for every address.
-func everyHost(host string) bool {
-	return host == "" || host == "0.0.0.0" || strings.Trim(host, "[]") == "::"
-}
+func overlap(a, b string) bool { return a == b || spec.EveryAddress(a) || spec.EveryAddress(b) }
 
 // occupies reports whether one of the sockets may be what keeps a server from its
 // address.

@@ -153,7 +153,7 @@ func (b *builder) supervisord() *reader {
 // fragmentHint says what to do about a main file without [supervisord].
 func (b *builder) fragmentHint() string {
 	for _, s := range b.sections {
-		if !hasAnyPrefix(s.name, programPrefix, listenerPrefix, fastCGIPrefix, groupPrefix) {
+		if !definesGroup(s.name) {
 			return "add a line [supervisord]"
 		}
 	}

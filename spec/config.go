@@ -76,8 +76,6 @@ type File struct {
 	Groups []string
 	// Sections are those in it that define programs, groups and listeners.
 	Sections []FileSection
-	// Replaced: LoadIsolated has taken its last good content.
-	Replaced bool
 }
 
 // FileSection is a section as one file has it: equal if the name and all that the

@@ -24,17 +24,19 @@ func (e *Earlier) content(file string) ([]byte, bool) {
 	return e.Content(file)
 }
 
-// file is what a file that is in force said, whether it could be used then or not.
-func (c *Config) file(path string) *File {
+// byPath are the files that are in force, whether they could be used then or not; none of
+// nil.
+func (c *Config) byPath() map[string]*File {
 	if c == nil {
 		return nil
 	}
-	for _, list := range [][]File{c.Files, c.LeftOut} {
-		if i := slices.IndexFunc(list, func(f File) bool { return f.Path == path }); i >= 0 {
-			return &list[i]
+	files := make(map[string]*File, len(c.Files)+len(c.LeftOut))
+	for _, list := range [][]File{c.LeftOut, c.Files} { // what was read goes before what was not
+		for i := range slices.Backward(list) { // and the first before a second
+			files[list[i].Path] = &list[i]
 		}
 	}
-	return nil
+	return files
 }
 
 // LoadIsolated is Load with each included file for itself: one that is wrong is
@@ -133,13 +135,10 @@ func (iso *isolation) replace(from *source) {
 
 // complete adds to what could be used what was left out, as it is in force.
 func (iso *isolation) complete(cfg *Config, l *load) {
-	for i := range cfg.Files {
-		f := &cfg.Files[i]
-		f.Replaced = iso.replaced[f.Path]
-	}
+	before := iso.earlier.InForce.byPath()
 	for _, from := range iso.aside {
 		f := File{Path: from.path, Hash: from.hash, Sections: iso.sections[from.path]}
-		if was := iso.earlier.InForce.file(from.path); was != nil {
+		if was := before[from.path]; was != nil {
 			f.Sections = append(slices.Clip(f.Sections), was.Sections...)
 		}
 		cfg.LeftOut = append(cfg.LeftOut, f)
@@ -148,21 +147,32 @@ func (iso *isolation) complete(cfg *Config, l *load) {
 	if iso.earlier.InForce == nil {
 		return
 	}
-	unknown := iso.unknown(cfg)
+	unknown := unknownSections(cfg, before)
 	for _, e := range cfg.Withheld {
 		unknown[e.Section] = true
 	}
+	at := make(map[string]int, len(cfg.Groups))
+	for i := range cfg.Groups {
+		at[cfg.Groups[i].Name] = i
+	}
 	for _, g := range iso.earlier.InForce.Groups {
-		if unknown[g.Origin.Section] {
-			cfg.keep(g)
+		if !unknown[g.Origin.Section] {
+			continue
+		}
+		i, there := at[g.Name]
+		switch {
+		case !there:
+			cfg.Groups, cfg.Kept = append(cfg.Groups, g), append(cfg.Kept, g.Name)
+		case cfg.Groups[i].Origin.Section == g.Origin.Section: // else another section has its name now
+			cfg.Groups[i] = g
 		}
 	}
 	cfg.sortGroups()
 }
 
-// unknown are the sections of files left out, unless another file says now what it
-// did not say before: a live definition goes before one that nobody can see.
-func (iso *isolation) unknown(cfg *Config) map[string]bool {
+// unknownSections are the sections of files left out, unless another file says now what
+// it did not say before: a live definition goes before one that nobody can see.
+func unknownSections(cfg *Config, before map[string]*File) map[string]bool {
 	unknown := make(map[string]bool)
 	for _, f := range cfg.LeftOut {
 		for _, s := range f.Sections {
@@ -170,7 +180,7 @@ func (iso *isolation) unknown(cfg *Config) map[string]bool {
 		}
 	}
 	for _, f := range cfg.Files {
-		for _, name := range iso.earlier.InForce.news(f.Path, f.Sections) {
+		for _, name := range news(before[f.Path], f.Sections) {
 			delete(unknown, name)
 		}
 	}
@@ -178,24 +188,11 @@ func (iso *isolation) unknown(cfg *Config) map[string]bool {
 }
 
 // news are the names of those sections that a file says now and did not say before.
-func (c *Config) news(path string, sections []FileSection) (names []string) {
-	was := c.file(path)
+func news(was *File, sections []FileSection) (names []string) {
 	for _, s := range sections {
 		if was == nil || !slices.Contains(was.Sections, s) {
 			names = append(names, s.Name)
 		}
 	}
 	return names
-}
-
-// keep has a group be as it is in force, unless another section has its name now.
-func (c *Config) keep(g Group) {
-	i := slices.IndexFunc(c.Groups, func(h Group) bool { return h.Name == g.Name })
-	switch {
-	case i < 0:
-		c.Groups = append(c.Groups, g)
-		c.Kept = append(c.Kept, g.Name)
-	case c.Groups[i].Origin.Section == g.Origin.Section:
-		c.Groups[i] = g
-	}
 }

@@ -1,9 +1,9 @@
 package spec
 
 import (
-	"fmt"
 	"hash/fnv"
 	"slices"
+	"strconv"
 	"strings"
 
 	"supervisord/spec/dialect"
@@ -28,10 +28,11 @@ type source struct {
 // listeners, each name once.
 func fileSections(doc *dialect.Document) []FileSection {
 	var list []FileSection
+	var text []byte
 	index := make(map[string]int)
 	for i := range doc.Sections {
 		s := &doc.Sections[i]
-		if !hasAnyPrefix(s.Name, programPrefix, listenerPrefix, fastCGIPrefix, groupPrefix) {
+		if !definesGroup(s.Name) {
 			continue
 		}
 		at, known := index[s.Name]
@@ -40,11 +41,12 @@ func fileSections(doc *dialect.Document) []FileSection {
 			index[s.Name] = at
 			list = append(list, FileSection{Name: s.Name})
 		}
-		h := fnv.New64a()
-		fmt.Fprint(h, list[at].Print, s.Damaged)
+		text = strconv.AppendBool(strconv.AppendUint(text[:0], list[at].Print, 10), s.Damaged)
 		for _, o := range s.Options {
-			fmt.Fprintf(h, "\x00%s\x00%s", o.Name, o.Value)
+			text = append(append(append(append(text, 0), o.Name...), 0), o.Value...)
 		}
+		h := fnv.New64a()
+		h.Write(text)
 		list[at].Print = h.Sum64()
 	}
 	return list
@@ -190,28 +192,33 @@ func (l *load) yielding() (skip func(from *source, section string) bool) {
 		return nil
 	}
 	held := make(map[*source]bool)
-	live, news := make(map[string]bool), make(map[string]bool)
 	for _, from := range l.sources {
 		if l.options.Held(from.path) {
 			held[from] = true
-			continue
-		}
-		for _, s := range from.sections {
-			live[s.Name] = true
-		}
-		for _, name := range l.options.InForce.news(from.path, from.sections) {
-			news[name] = true
 		}
 	}
 	if len(held) == 0 {
 		return nil
 	}
+	before := l.options.InForce.byPath()
+	live, isNew := make(map[string]bool), make(map[string]bool)
+	for _, from := range l.sources {
+		if held[from] {
+			continue
+		}
+		for _, s := range from.sections {
+			live[s.Name] = true
+		}
+		for _, name := range news(before[from.path], from.sections) {
+			isNew[name] = true
+		}
+	}
 	skip = func(from *source, section string) bool {
 		if !held[from] || !live[section] {
 			return false
 		}
-		was := l.options.InForce.file(from.path)
-		return news[section] || was == nil || !slices.ContainsFunc(was.Sections, func(s FileSection) bool { return s.Name == section })
+		was := before[from.path]
+		return isNew[section] || was == nil || !slices.ContainsFunc(was.Sections, func(s FileSection) bool { return s.Name == section })
 	}
 	for from := range held {
 		for i := range l.cfg.Files {

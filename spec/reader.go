@@ -40,7 +40,7 @@ func get[T any](r *reader, key string, def T, as kind[T]) T {
 
 // convert reads the expanded text of an entry as a kind.
 func convert[T any](r *reader, e *entry, text string, def T, as kind[T]) T {
-	value, err := as.parse(r.host, text)
+	v, err := as.parse(r.host, text)
 	if err != nil {
 		wrong := &Error{File: e.from.shown, Line: e.line, Section: r.section.name, Key: e.name, Text: err.Error(), Hint: as.hint}
 		switch {
@@ -48,8 +48,8 @@ func convert[T any](r *reader, e *entry, text string, def T, as kind[T]) T {
 			wrong.Hint += ", without quotes"
 		case strings.ContainsAny(text, ";#") && !slices.Contains(freeText, e.name):
 			wrong.Hint = strings.TrimPrefix(wrong.Hint+"; "+gluedHint, "; ")
-		case shellVariable.MatchString(text) && !slices.Contains(freeText, e.name):
-			wrong.Hint = shellVariable.FindString(text) + " is not expanded: " + variableHint
+		case value.ShellVariable(text) != "" && !slices.Contains(freeText, e.name):
+			wrong.Hint = value.ShellVariable(text) + " is not expanded: " + variableHint
 		}
 		if plain, ok := err.(interface{ Plain() string }); ok {
 			wrong.Plain = plain.Plain()
@@ -57,7 +57,7 @@ func convert[T any](r *reader, e *entry, text string, def T, as kind[T]) T {
 		r.note(wrong)
 		return def
 	}
-	return value
+	return v
 }
 
 // isQuoted recognises a value in quotes, which have no meaning but in command= and

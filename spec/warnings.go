@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -168,16 +167,12 @@ func placeOf(key, section string) (kind, twin string) {
 			"logfile": "stdout_logfile", "logfile_maxbytes": "stdout_logfile_maxbytes", "logfile_backups": "stdout_logfile_backups",
 		}[key]
 	}
-	for _, kind := range []struct {
-		name string
-		keys []string
-	}{
-		{"[program:x]", programKeys}, {"[supervisord]", daemonKeys}, {"[eventlistener:x]", listenerKeys}, {"[fcgi-program:x]", fastCGIKeys},
-		{"[inet_http_server]", inetKeys}, {"[unix_http_server]", unixKeys}, {"[supervisorctl]", ctlKeys},
-		{"[group:x]", groupKeys}, {"[reconcile]", reconcileKeys}, {"[include]", includeKeys},
+	for _, kind := range []string{
+		programPrefix + "x", "supervisord", listenerPrefix + "x", fastCGIPrefix + "x", inetPrefix, unixPrefix, "supervisorctl",
+		groupPrefix + "x", "reconcile", "include",
 	} {
-		if slices.Contains(kind.keys, key) {
-			return kind.name, twin
+		if slices.Contains(keysFor(kind), key) {
+			return "[" + kind + "]", twin
 		}
 	}
 	return "", ""
@@ -195,15 +190,12 @@ func (r *reader) adviseGlued(e *entry) {
 	if text := strings.IndexByte(e.text, ';'); text > 0 {
 		r.advise(e.name, value.PyRepr(e.text[text:])+" is a part of the value", gluedHint)
 	}
-	if name := shellVariable.FindString(e.text); name != "" {
+	if name := value.ShellVariable(e.text); name != "" {
 		r.advise(e.name, name+" is not expanded", variableHint)
 	}
 }
 
 const variableHint = "%(ENV_X)s is the variable X of supervisord's environment"
-
-// shellVariable is how a shell, not Supervisor, names a variable.
-var shellVariable = regexp.MustCompile(`\$(\{[A-Za-z_][^}]*\}|[A-Za-z_]\w*)`)
 
 const gluedHint = "a comment has a space before its ; or #"
 

@@ -30,16 +30,7 @@ func (r *reader) adviseShell(command string, words []string) {
 	for i := range found {
 		found[i] = value.PyRepr(found[i])
 	}
-	r.advise("command", "no shell runs the command, so that "+path.Base(words[0])+" gets "+listed(found)+as, hint)
-}
-
-// listed words some things.
-func listed(words []string) string {
-	if len(words) == 1 {
-		return words[0]
-	}
-	last := len(words) - 1
-	return strings.Join(words[:last], ", ") + " and " + words[last]
+	r.advise("command", "no shell runs the command, so that "+path.Base(words[0])+" gets "+value.Listed(found)+as, hint)
 }
 
 // detaching is a program that goes to the background by itself: supervisord then sees
@@ -137,16 +128,18 @@ func (r *reader) adviseBackground(words []string) {
 func hasOption(args, options []string) string {
 	for i := range args {
 		for _, option := range options {
-			parts := strings.Split(option, " ")
 			switch {
 			case strings.HasSuffix(option, "=") && strings.HasPrefix(args[i], option):
 				return args[i]
 			case args[i] == option:
 				return option
-			case len(parts) > 1 && strings.Contains(args[i], option): // in quotes
+			case !strings.Contains(option, " "):
+			case strings.Contains(args[i], option): // in quotes
 				return option
-			case len(parts) > 1 && len(args) >= i+len(parts) && slices.Equal(args[i:i+len(parts)], parts):
-				return option
+			default:
+				if parts := strings.Split(option, " "); len(args) >= i+len(parts) && slices.Equal(args[i:i+len(parts)], parts) {
+					return option
+				}
 			}
 		}
 	}

@@ -20,7 +20,7 @@ func (b *builder) adviseServers() {
 		b.add(r.notes)
 	}
 	for _, s := range b.cfg.Servers {
-		if s.Network == "tcp" && s.Port != 0 && everyAddress(s.Host) && s.Username == "" && s.ClientCA == "" {
+		if s.Network == "tcp" && s.Port != 0 && EveryAddress(s.Host) && s.Username == "" && s.ClientCA == "" {
 			r := b.reader(b.byName[s.Section])
 			r.advise("port", "whoever reaches this machine can start and stop programs: every address, and no password",
 				"port=127.0.0.1:"+strconv.Itoa(s.Port)+", or a username and a password")
@@ -29,8 +29,10 @@ func (b *builder) adviseServers() {
 	}
 }
 
-func everyAddress(host string) bool {
-	return slices.Contains([]string{"", "*", "0.0.0.0", "::", "[::]"}, host)
+// EveryAddress reports whether the host of a server stands for every address of the
+// machine.
+func EveryAddress(host string) bool {
+	return host == "" || host == "0.0.0.0" || strings.Trim(host, "[]") == "::"
 }
 
 // adviseCtl says where [supervisorctl] asks for a server that is not here.
@@ -90,7 +92,7 @@ func (s Server) answers(address string) bool {
 		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
 	}
 	host := strings.ToLower(u.Hostname())
-	return port == strconv.Itoa(s.Port) && (everyAddress(s.Host) || strings.EqualFold(host, s.Host) || isLoopback(host) && isLoopback(s.Host) || !isLoopback(s.Host) && !isLoopback(host))
+	return port == strconv.Itoa(s.Port) && (EveryAddress(s.Host) || strings.EqualFold(host, s.Host) || isLoopback(host) && isLoopback(s.Host) || !isLoopback(s.Host) && !isLoopback(host))
 }
 
 func isHere(host, hostname string) bool { return isLoopback(host) || strings.EqualFold(host, hostname) }

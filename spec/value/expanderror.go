@@ -45,8 +45,7 @@ func (e *ExpandError) Plain(secret bool) string {
 		if len(names) == 1 {
 			return names[0] + " is not known here"
 		}
-		last := len(names) - 1
-		return strings.Join(names[:last], ", ") + " and " + names[last] + " are not known here"
+		return Listed(names) + " are not known here"
 	}
 	length := 12
 	switch {
@@ -60,6 +59,15 @@ func (e *ExpandError) Plain(secret bool) string {
 		at += "…"
 	}
 	return fmt.Sprintf("cannot expand %s: %v", PyRepr(at), e.why)
+}
+
+// Listed words some things, at least one: a, b and c.
+func Listed(words []string) string {
+	last := len(words) - 1
+	if last == 0 {
+		return words[0]
+	}
+	return strings.Join(words[:last], ", ") + " and " + words[last]
 }
 
 // Hint says what would be right.

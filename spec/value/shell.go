@@ -12,6 +12,9 @@ import (
 // Supervisor has no shell run a command, so the program gets them as they stand.
 // What is a word in quotes may be for a shell that the command itself runs.
 func ShellSyntax(command string) (list []string) {
+	if !strings.ContainsAny(command, "&|;<>$`") {
+		return nil // as most commands are
+	}
 	words := bareWords(command)
 	shell := len(words) > 0 && IsShell(words[0].text)
 	for i, w := range words {
@@ -41,6 +44,10 @@ var (
 	variable     = regexp.MustCompile(`\$(\{[A-Za-z_][^}]*\}|[A-Za-z_]\w*)`)
 	substitution = regexp.MustCompile("\\$\\([^)]*\\)?|`[^`]*`?")
 )
+
+// ShellVariable is the first variable of a text as a shell, not Supervisor, names it; ""
+// for none.
+func ShellVariable(text string) string { return variable.FindString(text) }
 
 func (w bareWord) shellSyntax(last, shell bool) (list []string) {
 	switch b := w.bare; {
