@@ -398,12 +398,13 @@ func (l *loop) decide() []Step {
 			return false
 		}
 		dir := path.Dir(origin(s.Old))
-		if l.view.unsettled[dir] {
-			holds = append(holds, hold{
-				Group: s.Group, Reason: "files in " + dir + " are still changing: what is gone from them stays until they are quiet", kind: "groups that are gone from directories that are still changing",
-			})
+		if !l.view.unsettled[dir] {
+			return false
 		}
-		return l.view.unsettled[dir]
+		holds = append(holds, hold{
+			Group: s.Group, Reason: "files in " + dir + " are still changing: what is gone from them stays until they are quiet", kind: "groups that are gone from directories that are still changing",
+		})
+		return true
 	})
 	switch {
 	case !l.automatic() || l.view.config == nil:

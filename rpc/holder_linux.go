@@ -11,8 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"supervisord/spec"
 )
 
@@ -97,7 +95,7 @@ func listens(path string) int {
 	}
 	pid := 0
 	_ = raw.Control(func(fd uintptr) { // it fails for a closed one only
-		if cred, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
+		if cred, err := peerCredentials(int(fd)); err == nil {
 			pid = int(cred.Pid)
 		}
 	})
@@ -108,7 +106,7 @@ func listens(path string) int {
 // once these sockets are closed: one of every address and any of a single one are in each
 // other's way.
 func (s *Sockets) takenByOthers(sv spec.Server) bool {
-	if sv.Network != "tcp" || !everyHost(sv.Host) {
+	if sv.Network != "tcp" || !spec.EveryAddress(sv.Host) {
 		return false // what these sockets occupy nobody else has
 	}
 	for _, l := range listeningOn(sv.Port, false) {

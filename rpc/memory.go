@@ -126,7 +126,7 @@ func (a *account) take(ctx context.Context, n int64) error {
 	}
 	c := &claim{a, n, make(chan struct{})}
 	wait := m.patience
-	if m.inTurns && a.taken+n > smallRequest {
+	if m.isLarge(a, n) {
 		wait *= turns // also for room: whoever had the turn before may still be sending
 	}
 	m.waiting = append(m.waiting, c)
@@ -163,13 +163,16 @@ func (m *memory) free(a *account, n, share int64) bool {
 // hasTurn reports whether the account may grow by n bytes, for all that others do.
 func (m *memory) hasTurn(a *account, n int64) bool {
 	turn := m.turn[a.owner]
-	return !m.inTurns || a.taken+n <= smallRequest || turn == nil || turn == a
+	return !m.isLarge(a, n) || turn == nil || turn == a
 }
+
+// isLarge reports whether n more bytes make it a request that grows in turn.
+func (m *memory) isLarge(a *account, n int64) bool { return m.inTurns && a.taken+n > smallRequest }
 
 // share is how much may be taken by all when this request takes n more.
 func (m *memory) share(a *account, n int64) int64 {
 	switch {
-	case m.inTurns && a.taken+n > smallRequest:
+	case m.isLarge(a, n):
 		return m.limit / 8 * 6
 	case !a.owner:
 		return m.limit / 8 * 7
@@ -179,7 +182,7 @@ func (m *memory) share(a *account, n int64) int64 {
 
 // grant notes what an account has taken.
 func (m *memory) grant(a *account, n int64) {
-	if a.taken+n > smallRequest {
+	if m.isLarge(a, n) {
 		m.turn[a.owner] = a
 	}
 	m.used += n

@@ -166,7 +166,7 @@ func (hs *httpServer) receive(ctx context.Context, r *bodyReader, most int64) (s
 	request := accountOf(ctx)
 	long := &account{memory: hs.server.bodies, owner: request.owner}
 	defer long.end()
-	text := new(strings.Builder)
+	text, has := new(strings.Builder), request // who has its memory
 	for size := min(shortBody, most); ; size = min(4*size, most) {
 		if size > smallRequest/4 {
 			size = most
@@ -181,12 +181,8 @@ func (hs *httpServer) receive(ctx context.Context, r *bodyReader, most int64) (s
 		larger := new(strings.Builder)
 		larger.Grow(int(size))
 		larger.WriteString(text.String())
-		if n := int64(text.Cap()); n > shortBody {
-			long.giveBack(n)
-		} else {
-			request.giveBack(n)
-		}
-		text = larger
+		has.giveBack(int64(text.Cap()))
+		text, has = larger, from
 		_, err := io.CopyN(text, r, size-int64(text.Len()))
 		if err == nil && size == most {
 			if n, last := io.ReadFull(r, make([]byte, 1)); n > 0 {
@@ -197,10 +193,9 @@ func (hs *httpServer) receive(ctx context.Context, r *bodyReader, most int64) (s
 		}
 		switch {
 		case err == io.EOF:
-			if size > shortBody {
+			err = nil
+			if has == long {
 				err = request.take(ctx, int64(text.Cap()))
-			} else {
-				err = nil
 			}
 			return text.String(), err
 		case err != nil:

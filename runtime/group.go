@@ -97,24 +97,12 @@ func (s *Supervisor) Groups(ctx context.Context) ([]GroupState, error) {
 		for _, g := range s.groups {
 			state := GroupState{Group: g.def}
 			for _, p := range g.procs {
-				state.Processes = append(state.Processes, ProcessState{p.def.Name, p.machine.State, p.userStopped, p.failed()})
+				state.Processes = append(state.Processes, ProcessState{p.def.Name, p.machine.State, p.userStopped, p.machine.Failed()})
 			}
 			groups = append(groups, state)
 		}
 	})
 	return groups, err
-}
-
-// failed reports whether a process could not be started, or ended unexpectedly.
-func (p *process) failed() bool {
-	m := &p.machine
-	switch m.State {
-	case state.Backoff, state.Fatal:
-		return true
-	case state.Exited:
-		return m.ExitStatus < 0 || !slices.Contains(p.def.ExitCodes, m.ExitStatus)
-	}
-	return false
 }
 
 // SetGroup puts a definition of one group in force, whole or not at all.

@@ -374,10 +374,27 @@ func (m *Machine) orphansEnded(group int) {
 	m.OrphanGroup = 0
 }
 
+// Failed reports whether the process could not be started, so far or for good, or has
+// ended in a way that its exit codes do not expect.
+func (m *Machine) Failed() bool {
+	switch m.State {
+	case state.Backoff, state.Fatal:
+		return true
+	case state.Exited:
+		return !m.listed(m.ExitStatus)
+	}
+	return false
+}
+
+// listed reports whether a status is one of the exit codes.
+func (m *Machine) listed(status int) bool {
+	return status >= 0 && slices.Contains(m.Rules.ExitCodes, status)
+}
+
 // ended classifies an exit and does what follows from it.
 func (m *Machine) ended(now time.Time, e Exit) {
 	pid := m.PID
-	listed := e.Code >= 0 && slices.Contains(m.Rules.ExitCodes, e.Code)
+	listed := m.listed(e.Code)
 	m.ExitStatus = e.Code
 	switch m.State {
 	case state.Stopping:
