@@ -98,9 +98,7 @@ func daemonMistakes() []mistakeRow {
 // the original's words and ours, which name the thing and the remedy. What supervisorctl
 // says of mistakes is in its own testdata/mistakes.txt.
 func TestDaemonMistakes(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("some of the mistakes are an ordinary user's, whom only root can become")
-	}
+	needRoot(t) // some of the mistakes are an ordinary user's
 	const path, mark = "testdata/mistakes.txt", "----\n"
 	text, err := os.ReadFile(path)
 	if err != nil && !oracle.Updating() {

@@ -30,12 +30,7 @@ esac
 // for the owner of a socket, and for ~user. One that fails or hangs changes nothing of
 // what runs, keeps nothing else from being done, and is asked again.
 func TestAccountsOfNSS(t *testing.T) {
-	if os.Getuid() != 0 {
-		if os.Getenv("REQUIRE_ROOT") == "1" {
-			t.Fatal("root is required")
-		}
-		t.Skip("only root can start programs as other users")
-	}
+	needRoot(t)
 	for _, trouble := range []string{"fail", "hang"} {
 		t.Run(trouble, func(t *testing.T) {
 			t.Parallel()

@@ -54,9 +54,7 @@ func TestSaidOnce(t *testing.T) {
 // TestRootSearchSaidOnce: a daemon of root that looks for its configuration says so in
 // the process that goes to the background, and not in both.
 func TestRootSearchSaidOnce(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("only root is told")
-	}
+	needRoot(t) // nobody else is told
 	t.Parallel()
 	d := oracle.StartDaemon(t, oracle.Ours, t.TempDir(), oracle.Prelude)
 	d.Stop()

@@ -16,9 +16,7 @@ import (
 // daemon that stayed root was there before, and finds it again after a restart.
 func TestStateOfDaemonUser(t *testing.T) {
 	t.Parallel()
-	if os.Getuid() != 0 {
-		t.Skip("only root becomes another user")
-	}
+	needRoot(t)
 	owner, uid, _ := nobody(t)
 	name, _, _ := strings.Cut(owner, ":")
 	dir := t.TempDir()
@@ -60,9 +58,7 @@ command=/bin/cat
 // tests, and none in that of the machine.
 func TestStateOfTests(t *testing.T) {
 	t.Parallel()
-	if os.Getuid() != 0 {
-		t.Skip("only root's state is kept outside of the home directory, which is the test's")
-	}
+	needRoot(t) // others' state is kept in the home directory, which is the test's
 	s := &eventRun{oracle.StartDaemon(t, oracle.Ours, t.TempDir(), oracle.Prelude+"[program:p]\ncommand=/bin/cat\n"), t}
 	s.until("p", "RUNNING")
 	own := ""

@@ -18,19 +18,6 @@ import (
 // mallory is another user than the daemon's. He needs no account.
 const mallory = 65534
 
-// needRoot leaves a test out where the things of two users cannot be made.
-// REQUIRE_ROOT=1 makes that a failure.
-func needRoot(t testing.TB) {
-	t.Helper()
-	if os.Getuid() == 0 {
-		return
-	}
-	if os.Getenv("REQUIRE_ROOT") == "1" {
-		t.Fatal("must be root")
-	}
-	t.Skip("only root makes the things of two users: left out")
-}
-
 // must fails a test for the first thing that could not be made.
 func must(t testing.TB, errs ...error) {
 	t.Helper()

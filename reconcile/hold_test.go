@@ -61,6 +61,18 @@ func TestBadNewFile(t *testing.T) {
 	w.phase(Synced)
 }
 
+// including is a reconciler of the programs a and b, whose files the setup has put where
+// the patterns find them.
+func including(t *testing.T, patterns, setup string) *fixture {
+	t.Helper()
+	w := newFixture(t, "", map[string]string{"a.ini": ini("a"), "b.ini": ini("b")})
+	w.write("main.conf", "[supervisord]\n[include]\nfiles = "+patterns+"\n[reconcile]\nstatedir="+w.root+"/state\n"+quick)
+	w.sh(setup)
+	w.start()
+	w.becomes("a, b")
+	return w
+}
+
 // TestMatchedDirectoryGoes: a directory that a wildcard matched goes like a file,
 // as long as what stands before the wildcard is there. What is held never stands
 // against a live file.
@@ -83,11 +95,7 @@ func TestMatchedDirectoryGoes(t *testing.T) {
 	for _, r := range rows {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
-			w := newFixture(t, "", map[string]string{"a.ini": ini("a"), "b.ini": ini("b")})
-			w.write("main.conf", "[supervisord]\n[include]\nfiles = "+r.include+"\n[reconcile]\nstatedir="+w.root+"/state\n"+quick)
-			w.sh(r.setup)
-			w.start()
-			w.becomes("a, b")
+			w := including(t, r.include, r.setup)
 			b := w.table.pidOf("b", "b")
 			w.sh(r.do)
 			w.becomes(r.want)
@@ -122,11 +130,7 @@ func TestHeldYields(t *testing.T) {
 	for _, r := range rows {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
-			w := newFixture(t, "", map[string]string{"a.ini": ini("a"), "b.ini": ini("b")})
-			w.write("main.conf", "[supervisord]\n[include]\nfiles = "+r.include+"\n[reconcile]\nstatedir="+w.root+"/state\n"+quick)
-			w.sh(r.setup)
-			w.start()
-			w.becomes("a, b")
+			w := including(t, r.include, r.setup)
 			for i := 0; i < len(r.do); i += 2 {
 				w.sh(r.do[i])
 				w.becomes(r.do[i+1])

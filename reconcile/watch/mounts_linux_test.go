@@ -33,15 +33,11 @@ func TestMounts(t *testing.T) {
 	shell(t, root, "mkdir -p p/d other; echo 1 >p/d/a.ini")
 	w := start(t, root, nil, "p/d/*.ini")
 	drain(t, w)
-	for _, sh := range []string{
+	eachNoticed(t, w, root,
 		"mount -t tmpfs none p/d", "echo 1 >p/d/a.ini", "umount p/d", "echo 2 >p/d/a.ini",
 		"mount -t tmpfs none p", "mkdir p/d", "echo 1 >p/d/a.ini", "umount p",
 		"mount --bind other p/d", "echo 1 >other/b.ini", "umount p/d",
-	} {
-		shell(t, root, sh)
-		expect(t, w, sh)
-		drain(t, w)
-	}
+	)
 	shell(t, root, "mount -t tmpfs none other")
 	quiet(t, w, "a mount elsewhere")
 	shell(t, root, "umount other")
@@ -50,16 +46,12 @@ func TestMounts(t *testing.T) {
 	shell(t, root, "mkdir far; echo 1 >far/file; echo 2 >far/new; echo 0 >p/d/b.ini; echo 0 >p/d/c.txt; ln -s ../../far/link.ini p/d/l.ini; echo 0 >far/link.ini")
 	expect(t, w, "new files")
 	drain(t, w)
-	for _, sh := range []string{
+	eachNoticed(t, w, root,
 		"mount --bind far/file p/d/b.ini", "echo more >>far/file", "echo more >>p/d/b.ini",
 		"mount --bind far/new p/d/b.ini", "umount p/d/b.ini", "echo more >>far/file", "umount p/d/b.ini", "echo more >>p/d/b.ini",
 		"mount --bind far/file 'p/d/a.ini'", "umount p/d/a.ini",
 		"mount --bind far/new far/link.ini", "umount far/link.ini", // where a link leads
-	} {
-		shell(t, root, sh)
-		expect(t, w, sh)
-		drain(t, w)
-	}
+	)
 	shell(t, root, "mount --bind far/file p/d/c.txt")
 	quiet(t, w, "a mount over a file that no pattern matches")
 	shell(t, root, "umount p/d/c.txt; echo more >>far/file")

@@ -15,7 +15,7 @@ func TestOtherName(t *testing.T) {
 	root := realTempDir(t)
 	shell(t, root, "mkdir d e; echo 1 >e/other; ln e/other d/a.ini; echo 1 >d/b.ini; echo 1 >d/note.txt; ln d/note.txt e/note")
 	w := start(t, root, nil, "d/*.ini")
-	for _, sh := range []string{
+	eachNoticed(t, w, root,
 		"echo 2 >>e/other",
 		"truncate -s 0 e/other",
 		"chmod 600 e/other",
@@ -27,11 +27,7 @@ func TestOtherName(t *testing.T) {
 		"echo 5 >>e/next",
 		"rm d/a.ini",
 		"echo 6 >>e/next",
-	} {
-		shell(t, root, sh)
-		expect(t, w, sh)
-		drain(t, w)
-	}
+	)
 	shell(t, root, "echo 2 >>e/note; echo 2 >>e/other")
 	quiet(t, w, "files that no pattern matches, or no more")
 }

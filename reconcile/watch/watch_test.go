@@ -299,6 +299,16 @@ func shell(t testing.TB, dir, command string) {
 	}
 }
 
+// eachNoticed runs commands and wants a hint after each.
+func eachNoticed(t testing.TB, w *marked, dir string, commands ...string) {
+	t.Helper()
+	for _, command := range commands {
+		shell(t, dir, command)
+		expect(t, w, command)
+		drain(t, w)
+	}
+}
+
 // TestRescan: without notices the periodic look finds what changed, and only
 // then says something.
 func TestRescan(t *testing.T) {
