@@ -405,6 +405,9 @@ func TestStartOnHungDisks(t *testing.T) {
 			s.eventRun = &eventRun{oracle.BeginDaemon(t, oracle.Ours, dir, onDisks), t}
 			t.Cleanup(s.answer) // before the daemon is stopped
 			time.Sleep(after)   // which is the moment, not a wait for one
+			if after > 0 {
+				s.hearsSignals()
+			}
 			s.ends(1, 0)
 		}
 	})
@@ -433,6 +436,19 @@ func TestRunOnHungDisks(t *testing.T) {
 		s.until("distant", "RUNNING")
 		s.hang()
 		s.ends(1, stages)
+	})
+}
+
+// hearsSignals sees that the main thread, to which the kernel gives a signal before it
+// looks at any other, waits for no disk.
+func (s *onHungDisks) hearsSignals() {
+	s.t.Helper()
+	s.wait("the main thread to be idle", func() bool {
+		at, err := os.ReadFile(fmt.Sprintf("/proc/%d/wchan", s.PID()))
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		return strings.Contains(string(at), "futex")
 	})
 }
 

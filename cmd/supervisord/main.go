@@ -12,6 +12,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
 
 	"supervisord/cmd/internal/host"
@@ -24,7 +25,16 @@ import (
 // this is.
 const version = "4.3.0"
 
-func main() { os.Exit(run(os.Args)) }
+// init keeps the main thread for the main goroutine, which only waits. A signal for a
+// process is the main thread's whenever that one does not block it, whatever the others
+// do (Linux, complete_signal). One that waits for a disk that hangs would keep it.
+func init() { runtime.LockOSThread() }
+
+func main() {
+	status := make(chan int)
+	go func() { status <- run(os.Args) }()
+	os.Exit(<-status)
+}
 
 // run is main with an exit status: 0, or 2 for a mistake of the user's.
 func run(argv []string) int {
