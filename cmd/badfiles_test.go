@@ -14,6 +14,7 @@ import (
 // TestBadFilesAreSeen: whoever starts a daemon that cannot use one of its files is told
 // in one line, in the background too, and so is whoever looks at it later.
 func TestBadFilesAreSeen(t *testing.T) {
+	t.Parallel()
 	const config = oracle.Prelude + `
 [include]
 files=conf.d/*.ini

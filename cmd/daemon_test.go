@@ -73,6 +73,7 @@ autostart=false
 
 // TestDetached compares what a daemon is that has left its terminal.
 func TestDetached(t *testing.T) {
+	t.Parallel()
 	oracle.Require(t)
 	for _, kind := range []oracle.Kind{oracle.Ours, oracle.Debian} {
 		t.Run(kind.String(), func(t *testing.T) {
@@ -189,6 +190,7 @@ func TestPidfileWhenDetached(t *testing.T) {
 // streams it keeps when it leaves its terminal, such as the lock of flock(1), and
 // /dev/fd/N means it; its children get nothing of that.
 func TestDetachedKeepsDescriptors(t *testing.T) {
+	t.Parallel()
 	oracle.Require(t)
 	for _, kind := range []oracle.Kind{oracle.Ours, oracle.Debian} {
 		t.Run(kind.String(), func(t *testing.T) {
@@ -235,6 +237,7 @@ stdout_logfile_maxbytes=0
 // TestMistakesBeforeDetaching: whoever starts a daemon that cannot begin is told,
 // in the same words by both, with exit status 2.
 func TestMistakesBeforeDetaching(t *testing.T) {
+	t.Parallel()
 	oracle.Require(t)
 	var files syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil {
@@ -385,6 +388,7 @@ func nobody(t testing.TB) (name string, uid, gid uint32) {
 
 // TestDaemonUser lets the daemon of root become an ordinary user for good.
 func TestDaemonUser(t *testing.T) {
+	t.Parallel()
 	oracle.Require(t)
 	owner, uid, _ := nobody(t)
 	name, _, _ := strings.Cut(owner, ":")
@@ -432,6 +436,7 @@ stdout_logfile={{.Dir}}/p.out
 // TestFoundOnPath: a program that a shell finds on PATH looks for its configuration
 // beside the folder where it stands, and names itself by its whole path.
 func TestFoundOnPath(t *testing.T) {
+	t.Parallel()
 	oracle.Require(t)
 	for _, kind := range []oracle.Kind{oracle.Ours, oracle.Debian} {
 		for _, name := range []string{"supervisord", "supervisorctl"} {

@@ -309,6 +309,7 @@ const eventGoldens = "../testdata/events"
 // TestEventStreams has a listener record what each daemon sends it. The goldens
 // are Debian's, or our own where a scenario says how we differ.
 func TestEventStreams(t *testing.T) {
+	t.Parallel()
 	for _, sc := range eventScenarios {
 		t.Run(sc.name, func(t *testing.T) {
 			t.Parallel()

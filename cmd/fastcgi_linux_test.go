@@ -65,6 +65,7 @@ func visit(network, address string) (pid, backlog int, err error) {
 // owner, mode and backlog are as configured, each process serves it, it is there
 // as long as one of them is, and the log tells when it comes and goes.
 func TestFastCGI(t *testing.T) {
+	t.Parallel()
 	oracle.Require(t)
 	owner, uid, gid := nobody(t)
 	for _, kind := range []oracle.Kind{oracle.Ours, oracle.Debian} {

@@ -165,6 +165,7 @@ func (f *forkFaults) decide(from *os.File, quit <-chan struct{}) error {
 // start fails with Supervisor's text and is tried again as often as startretries
 // says; what runs already goes on, and the daemon recovers by itself.
 func TestNoMemoryToFork(t *testing.T) {
+	t.Parallel()
 	oracle.Require(t)
 	for _, kind := range []oracle.Kind{oracle.Ours, oracle.Debian} {
 		t.Run(kind.String(), func(t *testing.T) {

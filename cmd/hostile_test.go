@@ -96,6 +96,7 @@ var hostileDelay = size(30*time.Second, time.Second)
 // The daemon answers all the while, grows by no more than a bound, and a listener
 // that behaves gets every event.
 func TestHostileListeners(t *testing.T) {
+	t.Parallel()
 	rows := []struct{ way, log string }{
 		{"silent", ""},
 		{"slow", "pool h event buffer overflowed"},

@@ -19,6 +19,7 @@ const debianScripts = "/usr/lib/python3/dist-packages/supervisor/scripts/"
 // TestRealListeners runs listeners written for the original, and its own,
 // unchanged, under both daemons: each must do its work.
 func TestRealListeners(t *testing.T) {
+	t.Parallel()
 	oracle.Require(t)
 	scripts, err := filepath.Abs("../testdata/listeners")
 	if err != nil {

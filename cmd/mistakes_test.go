@@ -98,6 +98,7 @@ func daemonMistakes() []mistakeRow {
 // the original's words and ours, which name the thing and the remedy. What supervisorctl
 // says of mistakes is in its own testdata/mistakes.txt.
 func TestDaemonMistakes(t *testing.T) {
+	t.Parallel()
 	needRoot(t) // some of the mistakes are an ordinary user's
 	const path, mark = "testdata/mistakes.txt", "----\n"
 	text, err := os.ReadFile(path)

@@ -30,6 +30,7 @@ esac
 // for the owner of a socket, and for ~user. One that fails or hangs changes nothing of
 // what runs, keeps nothing else from being done, and is asked again.
 func TestAccountsOfNSS(t *testing.T) {
+	t.Parallel()
 	needRoot(t)
 	for _, trouble := range []string{"fail", "hang"} {
 		t.Run(trouble, func(t *testing.T) {

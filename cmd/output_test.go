@@ -61,6 +61,7 @@ func inSupervisord(keys string) string {
 
 // TestOutput compares what becomes of a program's output in both daemons.
 func TestOutput(t *testing.T) {
+	t.Parallel()
 	const old = "old-stdout---supervisor-abcdefgh.log"
 	oracle.Run(t, "testdata/output", []oracle.Row{
 		{

@@ -74,6 +74,7 @@ func ready(file string) oracle.Step {
 // TestProcessLines plays what can happen to a process under both daemons; the
 // activity log must tell it in the same words.
 func TestProcessLines(t *testing.T) {
+	t.Parallel()
 	rows := []oracle.Row{
 		{
 			Name: "not-found",

@@ -81,6 +81,7 @@ func descriptors(t testing.TB, pid int) []string {
 // processes. The start fails with Supervisor's text and is tried again; what runs
 // already goes on, the daemon answers, and it recovers by itself.
 func TestScarcity(t *testing.T) {
+	t.Parallel()
 	rows := []struct {
 		name     string
 		resource string
@@ -132,6 +133,7 @@ startretries=100
 // TestFewDescriptors has a daemon for whose programs the descriptors are too few
 // from the start, in both daemons: some run, the others are tried and given up.
 func TestFewDescriptors(t *testing.T) {
+	t.Parallel()
 	oracle.Require(t)
 	for _, kind := range []oracle.Kind{oracle.Ours, oracle.Debian} {
 		t.Run(kind.String(), func(t *testing.T) {

@@ -94,6 +94,7 @@ command=/bin/sleep 1000
 // TestForeignStateDirectory: what another user has left where the state of root's
 // daemon is to be is not read, not run, not obeyed and not written.
 func TestForeignStateDirectory(t *testing.T) {
+	t.Parallel()
 	needRoot(t)
 	for _, r := range []struct {
 		name string
@@ -264,6 +265,7 @@ func owners(t *testing.T, dir string) map[string]uint32 {
 // TestSurvivorOfAnotherUser: our own table does not make root's daemon end a process
 // that runs as somebody whom the configuration does not name.
 func TestSurvivorOfAnotherUser(t *testing.T) {
+	t.Parallel()
 	needRoot(t)
 	owner, uid, _ := nobody(t)
 	name, _, _ := strings.Cut(owner, ":")
@@ -366,6 +368,7 @@ statedir={{.Dir}}/state
 // TestPidfileInSticky: what another user has put at the pidfile's path is neither
 // overwritten nor waited for, and what is our own is.
 func TestPidfileInSticky(t *testing.T) {
+	t.Parallel()
 	needRoot(t)
 	for _, r := range []struct {
 		name    string
@@ -418,6 +421,7 @@ func TestPidfileInSticky(t *testing.T) {
 // TestLogInSticky: what another user has put at the path of a program's log is not
 // appended to, emptied, rotated or read, neither at the start nor later.
 func TestLogInSticky(t *testing.T) {
+	t.Parallel()
 	needRoot(t)
 	link := func(t *testing.T, path, victim string) {
 		must(t, os.Symlink(victim, path), os.Lchown(path, mallory, mallory))
@@ -494,6 +498,7 @@ func (s *eventRun) hostile(victim string) {
 // TestActivityLogInSticky: the daemon does not begin with an activity log that is
 // another user's making, and says why.
 func TestActivityLogInSticky(t *testing.T) {
+	t.Parallel()
 	needRoot(t)
 	for what, make := range map[string]func(path, victim string) error{
 		"link":   func(path, victim string) error { return os.Symlink(victim, path) },
@@ -542,6 +547,7 @@ func TestSocketBehindALink(t *testing.T) {
 // TestPrivateActivityLog: the activity log is for nobody else's eyes when it holds
 // what programs print, and as before when it does not.
 func TestPrivateActivityLog(t *testing.T) {
+	t.Parallel()
 	for _, r := range []struct {
 		level string
 		has   fs.FileMode // of one that is there already, 0 for none
@@ -578,7 +584,8 @@ func TestPrivateActivityLog(t *testing.T) {
 
 // TestForeignDefaultStateDirectory: whoever made root's default state directory
 // before root's daemon is not trusted. The default is the one that is built into
-// the daemons under test; what stands beside it is copied aside first.
+// the daemons under test; what stands beside it is copied aside first. Tests that
+// run at the same time as this one would change it meanwhile.
 func TestForeignDefaultStateDirectory(t *testing.T) {
 	needRoot(t)
 	state := oracle.StateDir()

@@ -353,6 +353,7 @@ func brokenRows() []answered {
 
 // TestAnswers holds output, exit status, and the calls that the server saw.
 func TestAnswers(t *testing.T) {
+	t.Parallel()
 	var rows []goldenRow
 	for _, row := range answeredRows() {
 		rows = append(rows, goldenRow{name: row.command, differs: row.differs, play: row.play})

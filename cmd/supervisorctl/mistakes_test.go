@@ -42,6 +42,7 @@ var wrongAt = regexp.MustCompile(`file: (/usr/\S+|supervisorctl) line: \d+`)
 // TestMistakes holds what a person sees at a terminal who makes a mistake: the
 // original's words, then ours, which name the thing and the remedy.
 func TestMistakes(t *testing.T) {
+	t.Parallel()
 	const helps = "it names the thing and what may help"
 	var rows []goldenRow
 	for _, row := range []struct {

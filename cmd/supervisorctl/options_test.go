@@ -38,6 +38,7 @@ var invocations = []struct {
 
 // TestInvocation holds options and configuration files against the original.
 func TestInvocation(t *testing.T) {
+	t.Parallel()
 	dir := shortDir(t)
 	for name, text := range map[string]string{
 		"empty.conf": "", "nosection.conf": "[supervisord]\n", "broken.conf": "[supervisorctl\nserverurl\n",

@@ -189,6 +189,7 @@ func oursRows() []answered {
 
 // TestOurs holds what Supervisor does not have.
 func TestOurs(t *testing.T) {
+	t.Parallel()
 	var rows []goldenRow
 	for _, row := range oursRows() {
 		rows = append(rows, goldenRow{name: row.command, alone: true, play: func(t *testing.T, kind oracle.Kind) string {

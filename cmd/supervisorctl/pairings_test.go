@@ -90,6 +90,7 @@ startsecs=0
 // daemons. Ctrl-C at a prompt of one command is in TestTerminalIsRestored: the
 // original dies of it with a traceback.
 func TestTerminalPairings(t *testing.T) {
+	t.Parallel()
 	locked := []string{"-s", "http://127.0.0.1:{{.Port}}"}
 	lockedOnce := append(slices.Clone(locked), "-i", "status")
 	oracle.Run(t, "testdata/terminal", []oracle.Row{

@@ -63,6 +63,7 @@ func manyPrograms() *script {
 // TestScreens holds what a person sees and a pipe does not: counts, hints, colours.
 // The colours stand as they are sent.
 func TestScreens(t *testing.T) {
+	t.Parallel()
 	var rows []goldenRow
 	for _, args := range []string{
 		"status", "status --problems", "status web api", "status web", "status worker", "status wbe worker_07 cach:*", "statsu", "stop wroker",

@@ -55,6 +55,7 @@ var sessions = []typedSession{
 
 // TestShell holds what a person sees, which is what the original shows.
 func TestShell(t *testing.T) {
+	t.Parallel()
 	var rows []goldenRow
 	for _, session := range sessions {
 		rows = append(rows, goldenRow{name: session.name, alone: session.alone, play: session.play})

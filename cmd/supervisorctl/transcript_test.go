@@ -98,6 +98,7 @@ var boot = running("cat", "two:two_00", "two:two_01", "nolog")
 
 // TestTranscripts plays sessions on every pairing of clients and daemons.
 func TestTranscripts(t *testing.T) {
+	t.Parallel()
 	oracle.Run(t, "testdata/transcript", []oracle.Row{
 		{
 			Name: "looking", Config: programs,

@@ -42,6 +42,7 @@ const inPlace = "what changes in place stops nothing, and processes that did not
 //
 // Source: contract/reconcile.md sections 2 to 6.
 func TestUpdatesByHand(t *testing.T) {
+	t.Parallel()
 	oracle.Run(t, "testdata/updates", []oracle.Row{
 		{
 			Name: "files", Config: byHand,
@@ -170,6 +171,7 @@ func overtaken(change oracle.Step) oracle.Step {
 //
 // Source: reconciler.md, When it does not act.
 func TestUpdatesAfterTheWatcher(t *testing.T) {
+	t.Parallel()
 	const app = "[program:app]\ncommand={{.Dir}}/app\nstartsecs=0\nstartretries=0\n"
 	const once = "[program:once]\ncommand=/bin/sh -c 'cat {{.Dir}}/data'\nstartsecs=0\nautorestart=false\n"
 	watched := strings.Replace(byHand, "autoupdate=false", "settle=50ms\nsettle_removals=100ms\nmax_removals=100%", 1)

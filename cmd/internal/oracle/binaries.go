@@ -31,7 +31,7 @@ func (k Kind) String() string {
 
 // parallel is how many parallel tests may run at once: daemons under test spend
 // their time waiting, so the number of processors is no good bound.
-const parallel = "8"
+const parallel = "12"
 
 var built = struct {
 	sync.Mutex

@@ -157,40 +157,37 @@ func (d *Daemon) State(namespec string) string {
 // Supervisor is missing, and compares the transcripts with the golden file
 // dir/NAME.txt. With -update the pairing of both originals writes that file.
 func Run(t *testing.T, dir string, rows []Row) {
+	present := Present(t)
 	for _, row := range rows {
-		t.Run(row.Name, func(t *testing.T) {
-			t.Parallel()
-			present := Present(t)
-			for _, p := range pairings {
-				original := p == pairings[0]
-				if (p.Client == Debian || p.Daemon == Debian) && !present {
-					t.Logf("%v is left out: Debian's Supervisor is not installed", p)
-					continue
-				}
-				t.Run(p.String(), func(t *testing.T) {
-					if !(original && Updating()) { // the golden is there before it is compared with
-						t.Parallel()
-					}
-					got := Play(t, p, row)
-					golden := filepath.Join(dir, row.Name+".txt")
-					differs := row.differs(p) != ""
-					if differs && !original {
-						golden = filepath.Join(dir, row.Name+"."+p.String()+".txt")
-					}
-					if Updating() && (original || differs) {
-						writeGolden(t, golden, got)
-						return
-					}
-					want, err := os.ReadFile(golden)
-					if err != nil {
-						t.Fatalf("%v (go test -update writes it)", err)
-					}
-					if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got, "\n")); diff != "" {
-						t.Errorf("transcript differs (-golden +%v):\n%s\nwhole transcript:\n%s", p, diff, got)
-					}
-				})
+		for _, p := range pairings {
+			original := p == pairings[0]
+			if (p.Client == Debian || p.Daemon == Debian) && !present {
+				t.Logf("%v is left out: Debian's Supervisor is not installed", p)
+				continue
 			}
-		})
+			t.Run(row.Name+"/"+p.String(), func(t *testing.T) {
+				if !(original && Updating()) { // the golden is there before it is compared with
+					t.Parallel()
+				}
+				got := Play(t, p, row)
+				golden := filepath.Join(dir, row.Name+".txt")
+				differs := row.differs(p) != ""
+				if differs && !original {
+					golden = filepath.Join(dir, row.Name+"."+p.String()+".txt")
+				}
+				if Updating() && (original || differs) {
+					writeGolden(t, golden, got)
+					return
+				}
+				want, err := os.ReadFile(golden)
+				if err != nil {
+					t.Fatalf("%v (go test -update writes it)", err)
+				}
+				if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got, "\n")); diff != "" {
+					t.Errorf("transcript differs (-golden +%v):\n%s\nwhole transcript:\n%s", p, diff, got)
+				}
+			})
+		}
 	}
 }
 
