@@ -34,7 +34,7 @@ func TestHangingServer(t *testing.T) {
 		{"wait -t 0", oracle.Output{Stdout: "unix://" + socket + " does not answer\n", Exit: 1}},
 		{"completion words status .", oracle.Output{}},
 	} {
-		out := runClient(t, oracle.Ours, filepath.Dir(socket), "", "-s", "unix://"+socket, row.command)
+		out := ctl(t, oracle.Ours, filepath.Dir(socket), "", "-s", "unix://"+socket, row.command)
 		if out != row.want {
 			t.Errorf("%s: got %v, want %v", row.command, out, row.want)
 		}
@@ -65,7 +65,7 @@ func TestHangingServerInShell(t *testing.T) {
 func TestTimeout(t *testing.T) {
 	t.Parallel()
 	socket, _ := hanging(t)
-	out := runClient(t, oracle.Ours, filepath.Dir(socket), "", "--timeout", "0.05", "-s", "unix://"+socket, "status")
+	out := ctl(t, oracle.Ours, filepath.Dir(socket), "", "--timeout", "0.05", "-s", "unix://"+socket, "status")
 	if want := "error: <class 'TimeoutError'>, timed out: "; !strings.HasPrefix(out.Stdout, want) || out.Exit != 1 {
 		t.Errorf("got %v, want %s… and exit 1", out, want)
 	}

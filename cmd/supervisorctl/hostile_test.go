@@ -90,7 +90,7 @@ func TestPipeHasTheBytes(t *testing.T) {
 		"version":   hostileText + "\n",
 		"reread":    hostileText + ": available\n",
 	} {
-		out := runClient(t, oracle.Ours, filepath.Dir(socket), "", append([]string{"-s", "unix://" + socket}, strings.Fields(command)...)...)
+		out := ctl(t, oracle.Ours, filepath.Dir(socket), "", append([]string{"-s", "unix://" + socket}, strings.Fields(command)...)...)
 		if !strings.HasSuffix(out.Stdout, want) {
 			t.Errorf("%s prints %q, want %q", command, out.Stdout, want)
 		}

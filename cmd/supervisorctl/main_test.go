@@ -1,12 +1,7 @@
 package main
 
 import (
-	"bytes"
-	"context"
-	"errors"
 	"os"
-	"os/exec"
-	"strings"
 	"testing"
 
 	"supervisord/cmd/internal/oracle"
@@ -14,23 +9,10 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(oracle.Main(m)) }
 
-// clientDeadline is far more than any client under test should take.
-const clientDeadline = 2 * oracle.Deadline
-
-// runClient runs a supervisorctl in dir until it ends.
-func runClient(t *testing.T, kind oracle.Kind, dir, stdin string, args ...string) oracle.Output {
+// ctl runs a supervisorctl of either kind in dir until it ends.
+func ctl(t *testing.T, kind oracle.Kind, dir, stdin string, args ...string) oracle.Output {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), clientDeadline)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, oracle.Command(t, kind, "supervisorctl"), args...)
-	cmd.Dir, cmd.Env = dir, clientEnv(dir)
-	var stdout, stderr bytes.Buffer
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &stdout, &stderr
-	err := cmd.Run()
-	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) || ctx.Err() != nil {
-		t.Fatalf("%s %q: %v\nstdout:\n%s\nstderr:\n%s", kind, args, err, &stdout, &stderr)
-	}
-	return oracle.Output{Stdout: stdout.String(), Stderr: stderr.String(), Exit: cmd.ProcessState.ExitCode()}
+	return oracle.RunClient(t, kind, dir, clientEnv(dir), stdin, args...)
 }
 
 // clientEnv is the same for every client under test.

@@ -39,7 +39,7 @@ func TestErrorsNameTheThing(t *testing.T) {
 		{"unix://" + socket, "diff", strings.ReplaceAll(both, "error:", "ERROR:")},
 		{"unix://" + foreign, "update", "error: <class 'xmlrpc.client.Fault'>, <Fault 92: 'CANT_REREAD: it is bad'>: file: supervisorctl line: 0\n"},
 	} {
-		out := runClient(t, oracle.Ours, t.TempDir(), "", append([]string{"-s", row.url}, strings.Fields(row.command)...)...)
+		out := ctl(t, oracle.Ours, t.TempDir(), "", append([]string{"-s", row.url}, strings.Fields(row.command)...)...)
 		if out.Stdout != row.want || out.Exit == 0 {
 			t.Errorf("%s: got exit %d and\n%swant\n%s", row.command, out.Exit, out.Stdout, row.want)
 		}
@@ -67,7 +67,7 @@ func TestTailOfADevice(t *testing.T) {
 		"tail -f web stderr": pressCtrlC + fmt.Sprintf("\nstderr:\n%s/logtail/web/stderr Cannot read, status code 404\n", url),
 		"maintail -f":        pressCtrlC + "\nstderr:\nsupervisord: ERROR (unknown error reading log)\n",
 	} {
-		out := runClient(t, oracle.Ours, filepath.Dir(socket), "", append([]string{"-s", url}, strings.Fields(command)...)...)
+		out := ctl(t, oracle.Ours, filepath.Dir(socket), "", append([]string{"-s", url}, strings.Fields(command)...)...)
 		if out.String() != want {
 			t.Errorf("%s: got\n%swant\n%s", command, out, want)
 		}

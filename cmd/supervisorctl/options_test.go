@@ -74,7 +74,7 @@ func TestInvocation(t *testing.T) {
 func TestHelpOption(t *testing.T) {
 	t.Parallel()
 	for _, option := range []string{"-h", "-?", "--help"} {
-		out := runClient(t, oracle.Ours, t.TempDir(), "", option)
+		out := ctl(t, oracle.Ours, t.TempDir(), "", option)
 		if out.Exit != 0 || out.Stderr != "" || !strings.HasPrefix(out.Stdout, "supervisorctl -- ") {
 			t.Errorf("%s: %v", option, out)
 		}

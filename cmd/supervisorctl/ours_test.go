@@ -210,7 +210,7 @@ func TestJSONIsJSON(t *testing.T) {
 	socket := (&script{answers: settled()}).serve(t)
 	for _, url := range []string{"unix://" + socket, "unix:///nope"} {
 		for _, command := range []string{"status", "status nope", "pid", "version", "avail", "diff", "files", "history", "autoupdate", "update", "wait -t 0"} {
-			out := runClient(t, oracle.Ours, filepath.Dir(socket), "", append([]string{"-s", url}, strings.Fields(command+" -o json")...)...)
+			out := ctl(t, oracle.Ours, filepath.Dir(socket), "", append([]string{"-s", url}, strings.Fields(command+" -o json")...)...)
 			if out.Stdout != "" && !json.Valid([]byte(out.Stdout)) {
 				t.Errorf("%s at %s: not JSON: %s", command, url, out.Stdout)
 			}
@@ -228,7 +228,7 @@ func TestWaitForTheDaemon(t *testing.T) {
 	s := &script{answers: settled()}
 	done := make(chan oracle.Output, 1) // the one result
 	go func() {
-		done <- runClient(t, oracle.Ours, filepath.Dir(path), "", "-s", "unix://"+path, "wait", "-t", "30")
+		done <- ctl(t, oracle.Ours, filepath.Dir(path), "", "-s", "unix://"+path, "wait", "-t", "30")
 	}()
 	l, err := net.Listen("unix", path)
 	if err != nil {
@@ -256,7 +256,7 @@ func TestWaitUntil(t *testing.T) {
 		(&script{answers: s.answers}).ServeHTTP(w, r)
 	}
 	socket := s.serve(t)
-	if out := runClient(t, oracle.Ours, filepath.Dir(socket), "", "-s", "unix://"+socket, "wait"); out.Exit != 0 || out.Stdout != "" {
+	if out := ctl(t, oracle.Ours, filepath.Dir(socket), "", "-s", "unix://"+socket, "wait"); out.Exit != 0 || out.Stdout != "" {
 		t.Errorf("%v", out)
 	}
 }
@@ -283,7 +283,7 @@ func TestWaitSeesAnUpdateMeanwhile(t *testing.T) {
 		}
 	}}
 	socket := s.serve(t)
-	out := runClient(t, oracle.Ours, filepath.Dir(socket), "", "-s", "unix://"+socket, "wait")
+	out := ctl(t, oracle.Ours, filepath.Dir(socket), "", "-s", "unix://"+socket, "wait")
 	if out.Exit != 1 || !strings.Contains(out.Stdout, "FATAL") {
 		t.Errorf("%v", out)
 	}
@@ -312,7 +312,7 @@ func TestWaitBearsADaemonThatComesBack(t *testing.T) {
 		steps[min(int(next.Add(1)), len(steps))-1].ServeHTTP(w, r)
 	}}
 	socket := s.serve(t)
-	if out := runClient(t, oracle.Ours, filepath.Dir(socket), "", "-s", "unix://"+socket, "wait"); out.Exit != 0 || out.Stdout != "" {
+	if out := ctl(t, oracle.Ours, filepath.Dir(socket), "", "-s", "unix://"+socket, "wait"); out.Exit != 0 || out.Stdout != "" {
 		t.Errorf("%v", out)
 	}
 }
@@ -346,7 +346,7 @@ func TestAdvice(t *testing.T) {
 		if shown := strings.ReplaceAll(term.shown(), "\n", ""); !strings.Contains(shown, row.want) {
 			t.Errorf("%q shows no %q:\n%s", args, row.want, term.shown())
 		}
-		if out := runClient(t, oracle.Ours, dir, "", args...); out.Stderr != "" {
+		if out := ctl(t, oracle.Ours, dir, "", args...); out.Stderr != "" {
 			t.Errorf("%q writes to a pipe: %s", args, out.Stderr)
 		}
 	}

@@ -235,7 +235,7 @@ func TestForegroundGone(t *testing.T) {
 	server := fakeServer()
 	server.answers["supervisor.sendProcessStdin"] = fault(xmlrpc.NotRunning, "cat")
 	socket := server.serve(t)
-	out := runClient(t, oracle.Ours, filepath.Dir(socket), "hello\n", "-s", "unix://"+socket, "fg", "cat")
+	out := ctl(t, oracle.Ours, filepath.Dir(socket), "hello\n", "-s", "unix://"+socket, "fg", "cat")
 	want := "==> Press Ctrl-C to exit <==\nProcess got killed\nExiting foreground\n"
 	if out.Stdout != want || out.Exit != 0 {
 		t.Errorf("got %q, exit %d; want %q", out.Stdout, out.Exit, want)

@@ -122,7 +122,7 @@ autostart=false
 		{"tail cat", oracle.Output{Stdout: "begun\n\n"}},
 		{"shutdown extra", oracle.Output{Stdout: "Error: shutdown accepts no arguments\n" + find("shutdown").help + "\n", Exit: 1}},
 	} {
-		if out := runClient(t, oracle.Ours, dir, "", "-c", good, row.command); out != row.want {
+		if out := ctl(t, oracle.Ours, dir, "", "-c", good, row.command); out != row.want {
 			t.Errorf("%s: %v", row.command, out)
 		}
 	}
@@ -201,7 +201,7 @@ keyfile={{.Dir}}/server.key
 	ask := func(ca string) oracle.Output {
 		t.Helper()
 		file := ctlFile(t, dir, ca+".conf", fmt.Sprintf("serverurl=https://127.0.0.1:%d", d.Port), "server_ca="+ca+".crt")
-		return runClient(t, oracle.Ours, dir, "", "-c", file, "version")
+		return ctl(t, oracle.Ours, dir, "", "-c", file, "version")
 	}
 	if out := ask("old"); out.Exit != 0 {
 		t.Fatal(out)

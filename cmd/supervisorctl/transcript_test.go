@@ -67,7 +67,7 @@ func shell(stdin string, options ...string) oracle.Step {
 	return func(s *oracle.Session) { record(s, stdin, options...) }
 }
 
-// record is oracle.CtlInput by way of the fork server.
+// record is oracle.CtlInput in the environment of all clients here.
 func record(s *oracle.Session, stdin string, args ...string) {
 	t := s.T.(*testing.T)
 	args = slices.Clone(args) // every pairing fills in its own

@@ -248,7 +248,7 @@ func (d *Daemon) CtlInput(client Kind, stdin string, args ...string) Output {
 	for _, arg := range args {
 		filled = append(filled, d.fill(arg))
 	}
-	return execute(d.t, d.Dir, d.environ(), stdin, Command(d.t, client, "supervisorctl"), filled...)
+	return RunClient(d.t, client, d.Dir, d.environ(), stdin, filled...)
 }
 
 // HTTPClient reaches the daemon's server; any host in a URL is the daemon.
@@ -266,6 +266,16 @@ func (d *Daemon) HTTPClient() *http.Client {
 			},
 		},
 	}
+}
+
+// RunClient runs a supervisorctl in dir with that environment and a text on standard
+// input.
+func RunClient(t testing.TB, kind Kind, dir string, env []string, stdin string, args ...string) Output {
+	t.Helper()
+	if kind == Debian {
+		return runForked(t, dir, env, stdin, args...)
+	}
+	return execute(t, dir, env, stdin, Command(t, kind, "supervisorctl"), args...)
 }
 
 // Output is what a command left behind.

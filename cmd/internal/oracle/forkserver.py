@@ -1,9 +1,10 @@
 # Runs supervisorctl once for each line of standard input, a JSON object: the
-# working directory, the arguments, and a directory with the file "in", to which
-# "out" and "err" are written. Answers with a line that holds the exit status.
+# working directory, the environment, the arguments (null for none), and the files
+# that are its standard streams. Answers with a line that holds the exit status.
 import json
 import os
 import sys
+import time
 import traceback
 
 from supervisor import supervisorctl
@@ -11,15 +12,20 @@ from supervisor import supervisorctl
 
 def run(request):
     os.chdir(request["dir"])
-    os.environ["HOME"] = os.environ["XDG_RUNTIME_DIR"] = request["dir"]
+    os.environ.clear()
+    os.environ.update(variable.split("=", 1) for variable in request["env"])
+    time.tzset()
     files = request["files"]
-    fds = [os.open(os.path.join(files, "in"), os.O_RDONLY)] + [
-        os.open(os.path.join(files, name), os.O_WRONLY | os.O_CREAT, 0o600) for name in ("out", "err")
+    fds = [os.open(files["in"], os.O_RDONLY)] + [
+        os.open(files[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600) for name in ("out", "err")
     ]
     for fd, source in enumerate(fds):
         os.dup2(source, fd)
-    sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w")
-    sys.argv = ["/usr/bin/supervisorctl"] + request["args"]
+        os.close(source)
+    sys.stdin = open(0, errors=sys.stdin.errors)
+    sys.stdout = open(1, "w", errors=sys.stdout.errors)
+    sys.stderr = open(2, "w", errors=sys.stderr.errors)
+    sys.argv = ["/usr/bin/supervisorctl"] + (request["args"] or [])
     status = 0
     try:
         supervisorctl.main()
