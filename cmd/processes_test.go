@@ -151,7 +151,7 @@ stdout_logfile={{.Dir}}/usr1.out
 			Config: oracle.Prelude + `
 [program:trap]
 command={{.Dir}}/trap.sh
-stopwaitsecs=30
+stopwaitsecs=15
 stdout_logfile={{.Dir}}/trap.out
 `,
 			Steps: []oracle.Step{oracle.Until("trap", "RUNNING"), ready("trap.out"), oracle.Call("supervisor.stopProcess", "trap", false),

@@ -194,6 +194,7 @@ func Run(t *testing.T, dir string, rows []Row) {
 // Play runs one row on one pairing and returns its transcript.
 func Play(t testing.TB, p Pairing, row Row) string {
 	t.Helper()
+	Command(t, p.Client, "supervisorctl") // built now, not while something waits for it
 	d := start(t, p.Daemon, t.TempDir(), row.Config, row.Files, Surroundings{}, append([]string{"-n"}, row.Args...))
 	s := &Session{T: t, Daemon: d, Client: p.Client, normalise: d.Normaliser()}
 	if why := row.differs(p); why != "" {
