@@ -40,6 +40,7 @@ var arrows = map[string][]string{
 	"cmd/internal/host":         {"spec"},
 	"cmd/internal/getopt":       {},
 	"cmd/internal/oracle":       {},
+	"cmd/internal/bench":        {"rpc/client"}, // it sees of a daemon what a client does
 	"cmd/supervisorctl":         {"spec", "spec/value", "rpc/client", "runtime/state", "cmd/internal/host", "cmd/internal/getopt"},
 	"cmd/pidproxy":              {},
 	"cmd/echo_supervisord_conf": {},
@@ -62,8 +63,8 @@ var nevers = []struct {
 	{"os/user", "loading is pure; the host is asked through spec.Host", []string{"cmd/internal/host", "rpc"}}, // rpc names itself in an error
 }
 
-// testHelpers are imported by tests alone, and so may do what a test may.
-var testHelpers = []string{"cmd/internal/oracle", "spec/internal/debian"}
+// testHelpers are for tests and measurements alone, and so may do what a test may.
+var testHelpers = []string{"cmd/internal/oracle", "cmd/internal/bench", "spec/internal/debian"}
 
 // pure packages must not touch the machine: what they need is handed in.
 var pure = map[string][]string{
