@@ -19,10 +19,7 @@ var roles = map[string]func(args []string) int{
 	"numbered":     numbered,
 	"gone-at-once": goneAtOnce,
 
-	"communicate": communicate,
-	"count":       count,
-	"pour":        pour,
-	"steady":      steady,
+	"steady": steady,
 }
 
 func TestMain(m *testing.M) {

@@ -122,8 +122,8 @@ func (r *run) plays(section, keys, role string, args ...any) string {
 // when nobody says anything.
 func (r *run) sleeper(name string) string { return r.plays("program:"+name, "", "sleep") }
 
-// descriptors is how many a daemon needs for n programs.
-func descriptors(n int) int { return 6*n + 500 }
+// descriptors is minfds for n programs: the default where that will do.
+func descriptors(n int) int { return max(1024, 6*n+500) }
 
 // many runs n children that sleep and waits for their reports: children of a daemon,
 // or of the bare fork loop that is the limit. It returns the time from the exec to

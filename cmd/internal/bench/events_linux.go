@@ -11,17 +11,19 @@ func eventRows() []row {
 	return []row{
 		one("sendRemoteCommEvent by 16 clients, delivered", "1/s", false, remote),
 		one("PROCESS_COMMUNICATION of 200 bytes, one listener", "1/s", true, communication),
+		one("PROCESS_LOG of 64 KiB writes, one listener", "MB/s", false, logEvents),
 	}
 }
 
-// listener is a pool of one that has room for everything.
-func (r *run) listener(event string, count int) string {
-	return r.plays("eventlistener:l", "events="+event+"\nbuffer_size=1000000\nstdout_logfile=NONE", "listen", count)
+// listener is a pool of one that has room for everything, and reports when it has had
+// so many events or bytes.
+func (r *run) listener(event, unit string, count int) string {
+	return r.plays("eventlistener:l", "events="+event+"\nbuffer_size=1000000\nstdout_logfile=NONE", "listen", unit, count)
 }
 
 func remote(r *run) (float64, error) {
 	const clients, each = 16, 500
-	if err := r.begin(descriptors(1), "", r.listener("REMOTE_COMMUNICATION", clients*each)); err != nil {
+	if err := r.begin(descriptors(1), "", r.listener("REMOTE_COMMUNICATION", "events", clients*each)); err != nil {
 		return 0, err
 	}
 	if err := r.running(1); err != nil {
@@ -67,8 +69,22 @@ func communication(r *run) (float64, error) {
 		first, last := span(all)
 		return count / (took(first, last) / 1e3), err
 	}
-	if err := r.begin(descriptors(2), "", r.listener("PROCESS_COMMUNICATION", count)+
-		r.plays("program:p", "stdout_capture_maxbytes=1MB\nstdout_logfile=NONE", "talk", size, count)); err != nil {
+	ms, err := r.delivered(r.listener("PROCESS_COMMUNICATION", "events", count) +
+		r.plays("program:p", "stdout_capture_maxbytes=1MB\nstdout_logfile=NONE", "talk", size, count))
+	return count / (ms / 1e3), err
+}
+
+// logEvents has a child write as fast as it can, all of which becomes events.
+func logEvents(r *run) (float64, error) {
+	const size, count = 64 << 10, 2000
+	ms, err := r.delivered(r.listener("PROCESS_LOG", "bytes", size*count) +
+		r.plays("program:p", "stdout_events_enabled=true\nstdout_logfile=NONE", "write", 0, size, count))
+	return size * count / 1e6 / (ms / 1e3), err
+}
+
+// delivered is how long it takes from a child's first event to its last one's receipt.
+func (r *run) delivered(config string) (ms float64, err error) {
+	if err := r.begin(descriptors(2), "", config); err != nil {
 		return 0, err
 	}
 	if err := r.running(2); err != nil {
@@ -83,5 +99,5 @@ func communication(r *run) (float64, error) {
 	}
 	all, err := r.collect(3) // the child's at its begin and its end, the listener's
 	first, last := span(all)
-	return count / (took(first, last) / 1e3), err
+	return took(first, last), err
 }

@@ -16,7 +16,7 @@ import (
 )
 
 // longest is how long one measurement may take; only what fails does.
-const longest = 5 * time.Minute
+const longest = 15 * time.Minute
 
 func main() {
 	o, err := parseOptions(os.Args[1:], os.Stderr)
@@ -55,7 +55,7 @@ func bench(ctx context.Context, o options, out, progress io.Writer) (err error) 
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	defer func() { err = errors.Join(err, endAll(), os.RemoveAll(dir)) }()
 	fmt.Fprintln(progress, "building")
 	child, err := compileChild(ctx, dir)
 	if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -240,27 +241,35 @@ func stopAll(r *run) (float64, error) {
 }
 
 func idle(r *run) ([]float64, error) {
-	const look = 30 * time.Second
 	if _, _, err := r.settled(1000); err != nil {
 		return nil, err
 	}
-	before, err := cpu(r.daemon.Pid)
+	ms, wakeups, err := r.rest()
+	return []float64{ms, wakeups}, err
+}
+
+// rest is what the daemon uses a second while nothing happens: milliseconds of
+// processor time, and how often a thread of its wakes up.
+func (r *run) rest() (ms, wakes float64, err error) {
+	const look = 30 * time.Second
+	pid := r.daemon.Pid
+	before, err := cpu(pid)
 	if err != nil {
-		return nil, err
+		return 0, 0, err
 	}
-	waits, err := wakeups(r.daemon.Pid)
+	waits, err := wakeups(pid)
 	if err != nil {
-		return nil, err
+		return 0, 0, err
 	}
 	select {
 	case <-time.After(look):
 	case <-r.Done():
-		return nil, r.Err()
+		return 0, 0, context.Cause(r)
 	}
-	after, err := cpu(r.daemon.Pid)
+	after, err := cpu(pid)
 	if err != nil {
-		return nil, err
+		return 0, 0, err
 	}
-	more, err := wakeups(r.daemon.Pid)
-	return []float64{took(int64(before), int64(after)) / look.Seconds(), (more - waits) / look.Seconds()}, err
+	more, err := wakeups(pid)
+	return took(int64(before), int64(after)) / look.Seconds(), (more - waits) / look.Seconds(), err
 }

@@ -62,13 +62,14 @@ func percentile[T cmp.Ordered](values []T, p int) T {
 // absent is the cell of what could not be measured.
 const absent = "–"
 
-// number has three digits, or all those before the point, in groups of three.
+// number has three digits, or all those before the point, in groups of three; a whole
+// number has nothing after it.
 func number(v float64) string {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return absent
 	}
 	decimals := 0
-	for edge := 100.0; v != 0 && math.Abs(v) < edge && decimals < 4; edge /= 10 {
+	for edge := 100.0; v != math.Trunc(v) && math.Abs(v) < edge && decimals < 4; edge /= 10 {
 		decimals++
 	}
 	text := strconv.FormatFloat(v, 'f', decimals, 64)

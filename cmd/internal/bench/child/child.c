@@ -7,7 +7,8 @@
 //                                       times SIZE bytes, reports, sleeps; 0 is for ever.
 //                                       RATE is megabytes a second, 0 as fast as can be
 //   child talk FIFO SIZE COUNT          the same with communication events of SIZE bytes
-//   child listen FIFO COUNT             is an event listener, reports each COUNT events
+//   child listen FIFO UNIT COUNT        is an event listener, reports when it has had COUNT
+//                                       events or bytes of what children wrote
 //   child feed FIFO SIZE COUNT          runs a listener and feeds it with COUNT events, over
 //                                       two pipes and nothing else
 //   child supervise COUNT ROLE...       runs COUNT children, starts again what ends, and on
@@ -116,11 +117,12 @@ static void talker(size_t size, int64_t count) {
 	pour(block, strlen(block), 0, count);
 }
 
-static void listener(int64_t count) {
-	static char buf[1 << 20];
+static void listener(int bytes, int64_t count) {
+	static char buf[4 << 20];
 	put(1, "READY\n", 6);
-	for (int64_t events = 1;; events++) {
+	for (int64_t had = 0, before;;) {
 		size_t have = 0, want = 0;
+		char *payload = NULL;
 		do {
 			ssize_t n = read(0, buf + have, sizeof buf - 1 - have);
 			if (n <= 0)
@@ -128,10 +130,14 @@ static void listener(int64_t count) {
 			have += n;
 			buf[have] = 0;
 			char *eol = want == 0 ? strchr(buf, '\n') : NULL;
-			if (eol != NULL)
-				want = eol + 1 - buf + atol(strstr(buf, " len:") + 5);
+			if (eol != NULL) {
+				payload = eol + 1;
+				want = payload - buf + atol(strstr(buf, " len:") + 5);
+			}
 		} while (want == 0 || have < want);
-		if (events % count == 0)
+		before = had;
+		had += bytes ? buf + want - (strchr(payload, '\n') + 1) : 1;
+		if (before < count && had >= count)
 			report();
 		put(1, "RESULT 2\nOKREADY\n", 17);
 	}
@@ -161,12 +167,12 @@ static void expect(int fd, const char *text) {
 		fail("not what a listener says");
 }
 
-static void feeder(char *path, size_t size, int64_t count, char *count_text) {
+static void feeder(char *path, size_t size, char *count) {
 	int in[2], out[2];
 	if (pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0)
 		fail("pipe");
 	if (fork() == 0) {
-		char *argv[] = {self, "listen", path, count_text, NULL};
+		char *argv[] = {self, "listen", path, "events", count, NULL};
 		dup2(in[0], 0);
 		dup2(out[1], 1);
 		execv(self, argv);
@@ -175,12 +181,12 @@ static void feeder(char *path, size_t size, int64_t count, char *count_text) {
 	char *data = filled(size), *event = malloc(size + 512);
 	expect(out[0], "READY\n");
 	report();
-	for (int64_t i = 0; i < count; i++) {
+	for (int64_t i = 0, n = atoll(count); i < n; i++) {
 		char payload[64];
 		int head = sprintf(payload, "processname:p groupname:p pid:%d\n", (int)getpid());
-		int n = sprintf(event, "ver:3.0 server:supervisor serial:%ld pool:l poolserial:%ld "
+		int len = sprintf(event, "ver:3.0 server:supervisor serial:%ld pool:l poolserial:%ld "
 				"eventname:PROCESS_COMMUNICATION_STDOUT len:%zu\n%s%s", (long)i, (long)i, head + size, payload, data);
-		put(in[1], event, n);
+		put(in[1], event, len);
 		expect(out[0], "RESULT 2\nOKREADY\n");
 	}
 	rest();
@@ -232,10 +238,10 @@ int main(int argc, char **argv) {
 		writer(atoll(argv[3]), atoll(argv[4]), atoll(argv[5]));
 	else if (strcmp(role, "talk") == 0 && argc == 5)
 		talker(atoll(argv[3]), atoll(argv[4]));
-	else if (strcmp(role, "listen") == 0 && argc == 4)
-		listener(atoll(argv[3]));
+	else if (strcmp(role, "listen") == 0 && argc == 5)
+		listener(strcmp(argv[3], "bytes") == 0, atoll(argv[4]));
 	else if (strcmp(role, "feed") == 0 && argc == 5)
-		feeder(argv[2], atoll(argv[3]), atoll(argv[4]), argv[4]);
+		feeder(argv[2], atoll(argv[3]), argv[4]);
 	fprintf(stderr, "child: not a role\n");
 	return 2;
 }
