@@ -76,8 +76,15 @@ func TestOvertakenByUs(t *testing.T) {
 		if got := w.groups(); got != "a" {
 			t.Fatalf("groups: %s", got)
 		}
+		owes := func(group, process string) bool { return w.rec.OwesRemoval(ctx, group, process) }
+		if !owes("b", "") || !owes("b", "b") || owes("b", "other") || owes("a", "") || owes("nope", "nope") {
+			t.Error("what a stop finds a moment after the watcher")
+		}
 		if err := w.rec.RemoveGroup(ctx, "b", "uid 7"); err != nil {
 			t.Errorf("remove a moment after the watcher: %v", err)
+		}
+		if owes("b", "b") {
+			t.Error("the removal is owed twice")
 		}
 		time.Sleep(2 * time.Second)
 		w.put(hint, "conf.d/b.ini", ini("b"))

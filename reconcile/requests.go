@@ -143,12 +143,12 @@ func (l *loop) request(u *update) {
 	}
 }
 
-// OwesRemoval reports whether an automatic update has just removed a group, and nobody
-// who asked for that was told yet.
-func (r *Reconciler) OwesRemoval(ctx context.Context, group string) bool {
+// OwesRemoval reports whether an automatic update has just removed a group that had this
+// process, any for "", and nobody who asked for that was told yet.
+func (r *Reconciler) OwesRemoval(ctx context.Context, group, process string) bool {
 	is, err := ask(ctx, r, func(l *loop, answer func(bool)) {
-		list := l.debts.owed(time.Now(), l.target.Groups(), []string{group})
-		answer(list[group].action == Remove)
+		o := l.debts.owed(time.Now(), l.target.Groups(), []string{group})[group]
+		answer(o.action == Remove && (process == "" || find(o.before, process) != nil))
 	})
 	return err == nil && is
 }

@@ -27,12 +27,12 @@ type processes struct {
 	life   *life
 }
 
-// Stop of a whole group answers a client that goes through the removal of one which an
-// automatic update has just removed: nothing is left to stop.
+// Stop answers a client that goes through the removal of a group which an automatic update
+// has just removed: nothing is left to stop.
 func (p processes) Stop(ctx context.Context, sel runtime.Select, wait bool) ([]runtime.Result, error) {
 	results, err := p.Supervisor.Stop(ctx, sel, wait)
 	var refused *runtime.Error
-	if sel.Process == "" && errors.As(err, &refused) && refused.Kind == runtime.BadName && p.life.reconciler.OwesRemoval(ctx, sel.Group) {
+	if errors.As(err, &refused) && refused.Kind == runtime.BadName && p.life.reconciler.OwesRemoval(ctx, sel.Group, sel.Process) {
 		return nil, nil
 	}
 	return results, err
