@@ -90,7 +90,13 @@
 //   - What automatic updates did within the last minute is owed to a person: a reread
 //     lists it, as often as it asks, since Debian's client asks once more for its update;
 //     the first update, add or remove tells of it, and starts afresh what has failed
-//     (debts.go). Debian's client then restarts what changed, as Supervisor's update does.
+//     (debts.go). Debian's client then restarts what changed, as Supervisor's update does,
+//     though it runs already: its stop, remove and add are three requests, the first of
+//     which a person could have made, at the same connection even, and who asks for a stop
+//     must get one. If reread told of a change only once, the restart would be spared, but
+//     after a reread the update would say nothing and start nothing afresh. To an update by
+//     name Debian's client says that there is no such group where it finds no process of it:
+//     one would have to be shown that is not there.
 //   - add and remove by a person, of whichever client, are updates of one action in
 //     the history. What a reload does is the entry of the life that it begins.
 //
