@@ -226,3 +226,20 @@ func TestUnusableByName(t *testing.T) {
 		w.phase(Synced)
 	})
 }
+
+// TestUnusableInHeldDirectory: what cannot be used stays as it is, too, while its file is
+// out of sight, and when it has come back.
+func TestUnusableInHeldDirectory(t *testing.T) {
+	files := map[string]string{"logs/.keep": "", "conf.d/a.ini": ini("a", "stdout_logfile=%(here)s/../logs/a"), "conf.d/b.ini": ini("b")}
+	inBubble(t, "settle_removals=0\nmax_removals=100%\n", files, func(w *fixture, hint *fakeWatcher) {
+		a := w.table.pidOf("a", "a")
+		for _, sh := range []string{"mv logs logs2", "mv conf.d conf2", "mv logs2 logs", "mv logs logs2", "mv conf2 conf.d", "mv logs2 logs"} {
+			w.sh(sh)
+			hint.hints <- watch.Hint{Trigger: TriggerWatch}
+			synctest.Wait()
+			if got := w.groups(); got != "a, b" || w.table.pidOf("a", "a") != a {
+				t.Fatalf("%s: groups: %s; pid %d, was %d; %v", sh, got, w.table.pidOf("a", "a"), a, w.rec.State())
+			}
+		}
+	})
+}

@@ -231,19 +231,11 @@ func (l *look) remember() {
 			dirs[name] = l.next[name]
 		}
 	}
-	for i, f := range v.config.Files {
-		k, ok := l.content(f)
-		if !ok {
-			continue
-		}
-		good.files[f.Path] = k
-		if i == 0 && l.path != "" {
-			continue // the main file is not one of a directory of files
-		}
-		dir := path.Dir(f.Path)
+	in := func(file string, k goodFile) {
+		dir := path.Dir(file)
 		h := v.held[dir]
 		if h != nil && !h.partial {
-			continue
+			return
 		}
 		d := dirs[dir]
 		if d == nil {
@@ -256,10 +248,25 @@ func (l *look) remember() {
 			}
 			dirs[dir] = d
 		}
-		base := path.Base(f.Path)
+		base := path.Base(file)
 		d.files[base] = k.content
-		if before, ok := l.unmounted[f.Path]; ok {
+		if before, ok := l.unmounted[file]; ok {
 			d.mounted[base] = before
+		}
+	}
+	for _, f := range v.config.LeftOut { // what cannot be used now may be out of sight next
+		if k, ok := good.files[f.Path]; ok {
+			in(f.Path, k)
+		}
+	}
+	for i, f := range v.config.Files {
+		k, ok := l.content(f)
+		if !ok {
+			continue
+		}
+		good.files[f.Path] = k
+		if i > 0 || l.path == "" { // the main file is not one of a directory of files
+			in(f.Path, k)
 		}
 	}
 	v.dirs = dirs
