@@ -27,6 +27,7 @@ type modelled struct {
 	seconds int    // of its sleep
 	copies  int    // numprocs
 	wait    int    // stopwaitsecs
+	log     string // its stdout_logfile
 	group   string // that has it; "" for none
 	broken  bool   // the file cannot be used
 	stopped bool   // by a person
@@ -35,7 +36,7 @@ type modelled struct {
 
 func (m *modelled) write(name string) string {
 	return fmt.Sprintf("[program:%s]\ncommand=/bin/sleep %d\nprocess_name=%%(program_name)s_%%(process_num)d\nnumprocs=%d\nstopwaitsecs=%d\n"+
-		"startsecs=0\nstdout_logfile=NONE\nstderr_logfile=NONE\n", name, m.seconds, m.copies, m.wait)
+		"startsecs=0\nstdout_logfile=%s\nstderr_logfile=NONE\n", name, m.seconds, m.copies, m.wait, m.log)
 }
 
 // grouped is what it knows of one group of programs, which has a file of its own.
@@ -62,6 +63,7 @@ type modelRun struct {
 	// of one batch:
 	number  int
 	hung    bool            // far hangs
+	away    bool            // extra is not there
 	touched map[string]bool // programs and groups that were edited
 	fresh   map[string]bool // programs whose processes get a new pid, all or some
 }
@@ -81,9 +83,11 @@ const mostUses = 4
 // does in memory, and compares the two when all is quiet: which processes there
 // are, their states and command lines, the hash of what is applied, and that no
 // process has another pid than it must. Among the edits are writers that take
-// their time, files that cannot be used, the main file among them, groups whose
-// programs are in other files, and a disk that hangs meanwhile. RECONCILE_MODEL
-// sets how long it goes on, as 60s; RECONCILE_SEED repeats a run.
+// their time, or longer than settle with the file open, files that cannot be used, the
+// main file among them, or not for a while though they do not change, groups whose
+// programs are in other files, a directory that is away while a live file has a section
+// of it, and a disk that hangs meanwhile. RECONCILE_MODEL sets how long it goes on, as
+// 60s; RECONCILE_SEED repeats a run.
 //
 // Source: reconciler.md, When it does not act.
 func TestModel(t *testing.T) {
@@ -107,10 +111,13 @@ func TestModel(t *testing.T) {
 		r: rand.New(rand.NewPCG(seed, 1)), programs: make(map[string]*modelled), groups: make(map[string]*grouped),
 	}
 	dir := t.TempDir()
-	files := map[string]string{"extra/.keep": "", "far/.keep": ""}
+	files := map[string]string{"extra/.keep": "", "far/.keep": "", "logs/.keep": ""}
 	for i := range n {
 		name := fmt.Sprintf("p%03d", i)
-		p := &modelled{seconds: 1000 + i, copies: 1 + i%25/24, wait: 10}
+		p := &modelled{seconds: 1000 + i, copies: 1 + i%25/24, wait: 10, log: "NONE"}
+		if i%10 == 0 {
+			p.log = fmt.Sprintf("%s/logs/%s-%%(process_num)d.log", dir, name)
+		}
 		if i%4 != 3 {
 			p.file, p.text = "conf.d/"+name+".ini", p.write(name)
 			files[p.file] = p.text
@@ -188,13 +195,19 @@ func (m *modelRun) batch(number int) (did []string) {
 			note(m.regroup())
 		}
 	}
-	switch kind := m.r.IntN(6); {
+	switch kind := m.r.IntN(8); {
 	case kind == 0:
 		note("the main file breaks")
 		m.aroundBrokenMain(edits)
 	case kind == 1 && m.far != nil:
 		note("a disk hangs")
 		m.onHungDisk(edits)
+	case kind == 2:
+		note("the directory of logs is away")
+		m.aroundUnusable(edits)
+	case kind == 3:
+		note("extra is away")
+		note(m.aroundHeld(edits))
 	default:
 		edits()
 	}
@@ -263,6 +276,68 @@ func (m *modelRun) onHungDisk(edits func()) {
 	m.far.answer()
 }
 
+// aroundUnusable does edits while a directory is missing that some programs log to, and
+// sees that those, and the groups that they are in, stay as they are, and that all others
+// are applied.
+func (m *modelRun) aroundUnusable(edits func()) {
+	m.t.Helper()
+	logged := ""
+	for name, p := range m.programs {
+		if p.log == "NONE" {
+			continue
+		}
+		m.touched[name] = true
+		if p.group != "" {
+			m.touched[p.group] = true
+		}
+		if p.file != "" && !p.broken {
+			logged = filepath.Join(m.Dir, p.file)
+		}
+	}
+	m.rename("logs", "logs-away")
+	if logged != "" {
+		oracle.WaitFor(m.t, "a file to be shown invalid whose log's directory is away", func() bool { return m.files()[logged] == "invalid" })
+	}
+	edits()
+	m.writers.Wait()
+	m.processesAre(m.programs, "while the directory of logs is away")
+	m.rename("logs-away", "logs")
+}
+
+// aroundHeld does edits while one of the directories is missing, whose programs stay as
+// they are, but for one that a live file defines meanwhile.
+func (m *modelRun) aroundHeld(edits func()) string {
+	m.t.Helper()
+	rival := ""
+	for _, name := range m.names {
+		if p := m.programs[name]; strings.HasPrefix(p.file, "extra/") {
+			if rival == "" && m.may(name) && !p.stopped {
+				rival = name
+			}
+			m.touched[name] = true
+		}
+	}
+	m.away = true
+	m.rename("extra", "extra-away")
+	edits()
+	what := ""
+	if p := m.programs[rival]; p != nil {
+		m.remove("extra-away/" + filepath.Base(p.file))
+		p.file, p.broken = fmt.Sprintf("conf.d/%s-%d.ini", rival, m.number), false
+		p.seconds++
+		p.uses++
+		m.fresh[rival] = true
+		p.text = p.write(rival)
+		m.put(m.path(p.file), p.text, m.r.IntN(4))
+		what = rival + " has a live rival"
+	}
+	m.writers.Wait()
+	m.processesAre(m.programs, "while extra is away")
+	m.away = false
+	m.rename("extra-away", "extra")
+	return what
+}
+
 // files is the state of each file, by its path.
 func (m *modelRun) files() map[string]string {
 	m.t.Helper()
@@ -288,9 +363,10 @@ func (m *modelRun) path(file string) string {
 
 // The ways in which put writes.
 const (
-	whole  = iota // by a rename
-	atOnce        // in place
-	slowly        // in place, with pauses shorter than settle
+	whole    = iota // by a rename
+	atOnce          // in place
+	slowly          // in place, with pauses shorter than settle
+	openLong        // in place, with a pause longer than settle while it is open
 )
 
 // put writes a file. One that is written slowly may not be complete before writers
@@ -305,7 +381,11 @@ func (m *modelRun) put(path, text string, how int) {
 		}
 	case atOnce:
 		err = os.WriteFile(path, []byte(text), 0o644)
-	case slowly:
+	case slowly, openLong:
+		pieces, pause := 6, 100*time.Millisecond
+		if how == openLong {
+			pieces, pause = 2, 800*time.Millisecond
+		}
 		m.writers.Go(func() {
 			f, err := os.Create(path)
 			if err != nil {
@@ -313,8 +393,8 @@ func (m *modelRun) put(path, text string, how int) {
 				return
 			}
 			defer f.Close()
-			for piece := range slices.Chunk([]byte(text), 1+len(text)/6) {
-				time.Sleep(100 * time.Millisecond)
+			for piece := range slices.Chunk([]byte(text), 1+len(text)/pieces) {
+				time.Sleep(pause)
 				if _, err := f.Write(piece); err != nil {
 					m.t.Error(err)
 				}
@@ -346,12 +426,12 @@ func (m *modelRun) edit(name string) string {
 	isFar := strings.HasPrefix(p.file, "far/")
 	rewrite := func() string {
 		p.text, p.broken = p.write(name), false
-		how := m.r.IntN(3)
-		if isFar && how == slowly { // nobody beyond it knows that the file is open
+		how := m.r.IntN(4)
+		if isFar && how >= slowly { // nobody beyond it knows that the file is open
 			how = atOnce
 		}
 		m.put(m.path(p.file), p.text, how)
-		return [...]string{"", " at once", " slowly"}[how]
+		return [...]string{"", " at once", " slowly", " while it is open for long"}[how]
 	}
 	if p.file == "" {
 		p.file = fmt.Sprintf("conf.d/%s-%d.ini", name, m.number)
@@ -365,7 +445,7 @@ func (m *modelRun) edit(name string) string {
 			return ""
 		}
 		m.remove(p.file)
-		*p = modelled{seconds: p.seconds, copies: p.copies, wait: p.wait, uses: p.uses}
+		*p = modelled{seconds: p.seconds, copies: p.copies, wait: p.wait, log: p.log, uses: p.uses}
 		return "goes"
 	case 1, 2:
 		p.seconds++
@@ -390,6 +470,9 @@ func (m *modelRun) edit(name string) string {
 		return "has a comment"
 	case 6:
 		if p.broken {
+			return ""
+		}
+		if m.away {
 			return ""
 		}
 		dir := "extra"
@@ -485,7 +568,7 @@ func (m *modelRun) regroup() string {
 	}
 	m.touched[name] = true
 	g.uses++
-	m.put(m.path(g.file), g.text(name), m.r.IntN(3))
+	m.put(m.path(g.file), g.text(name), m.r.IntN(4))
 	return fmt.Sprintf("group %s %s: %v", name, what, g.members)
 }
 
