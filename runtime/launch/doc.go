@@ -11,10 +11,12 @@
 // On Linux the forking is done by a few operating system threads that belong
 // to the Launcher alone: each has an umask of its own and no signal blocked,
 // so that what one child is given is never seen by another, nor by the
-// daemon. The fork itself suspends the thread until the child has executed
-// its program (vfork), and Go's scheduler does not know: a chdir or exec that
-// hangs would in time stop the whole daemon. Start therefore reads the
-// directory and the program first, where a hang costs one goroutine.
+// daemon; and a table of a few descriptors, since each child gets a copy of it
+// in which execve closes what the program is not to have. The fork itself
+// suspends the thread until the child has executed its program (vfork), and
+// Go's scheduler does not know: a chdir or exec that hangs would in time stop
+// the whole daemon. Start therefore reads the directory and the program first,
+// where a hang costs one goroutine.
 //
 // What that does not reach stays a risk: a mount that stops answering between the
 // read and the exec, and the interpreter (a script's, or the dynamic loader) on a

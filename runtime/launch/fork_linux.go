@@ -23,62 +23,96 @@ func waitOptions(bits uint32) int { return int(bits) }
 
 // forker forks, on threads of its own.
 type forker struct {
-	jobs chan func(*thread) // no buffer: a job taken is a job begun
-	quit chan struct{}
-	// unshare gives the calling thread an umask of its own; tests take it away.
+	idle chan *thread // threads without work; its capacity is that of all
+	// unshare gives the calling thread an umask of its own, own a table of descriptors;
+	// tests take them away.
 	unshare func() error
+	own     func(*table) error
 	wg      sync.WaitGroup // the threads
 
 	mu      sync.Mutex
 	threads int
 }
 
-// thread is what a forking thread knows of itself.
+// thread is a forking thread.
 type thread struct {
-	// umask is the thread's, if it has one of its own.
+	jobs chan func() // closed when the forker is
+
+	// Written before the first job, and never changed.
 	umask   int
-	private bool
+	private bool // the umask is the thread's alone
+	table   table
+	apart   bool // it has that table
 }
 
 func (f *forker) init() {
-	f.jobs = make(chan func(*thread))
-	f.quit = make(chan struct{})
+	f.idle = make(chan *thread, maxThreads())
 	f.unshare = func() error { return unix.Unshare(unix.CLONE_FS) }
+	f.own = (*table).own
 }
 
+// close ends the threads once the forks under way are done. There must be no further.
 func (f *forker) close() {
-	close(f.quit)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for range f.threads {
+		t := <-f.idle
+		close(t.jobs)
+		if t.apart {
+			t.table.close()
+		}
+	}
 	f.wg.Wait()
 }
 
-// start starts c on one of the threads.
-func (f *forker) start(c *Command, p *pipes) (child *Child, err error) {
+// start starts c with these descriptors, which stay the caller's, on one of the threads.
+func (f *forker) start(c *Command, files [3]int) (pid int, err error) {
+	f.onThread(files[:], func(t *thread, files []int, failed error) {
+		if failed != nil {
+			err = &Error{Stage: StageFork, Err: failed, Name: c.Name}
+			return
+		}
+		pid, err = t.start(c, [3]int(files))
+	})
+	return pid, err
+}
+
+// start starts c with these descriptors of the thread's table.
+func (t *thread) start(c *Command, files [3]int) (pid int, err error) {
 	try := tryPlain
 	var place func(*syscall.SysProcAttr)
 	if c.Cgroup != "" {
 		fd, err := unix.Open(c.Cgroup, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 		if err != nil {
-			p.close()
-			return nil, &Error{Stage: StageFork, Err: err, Name: c.Name}
+			return 0, &Error{Stage: StageFork, Err: err, Name: c.Name}
 		}
 		defer unix.Close(fd)
 		try, place = tryCgroup, func(sys *syscall.SysProcAttr) { sys.UseCgroupFD, sys.CgroupFD = true, fd }
 	}
-	f.onThread(func(t *thread) {
-		t.withUmask(c.Umask, func() { child, err = spawn(c, p, try, place) })
-	})
-	return child, err
+	t.withUmask(c.Umask, func() { pid, err = spawn(c, files, try, place) })
+	return pid, err
 }
 
-// onThread has job done by one of the threads and returns when it is done.
-func (f *forker) onThread(job func(*thread)) {
+// onThread has job done by one of the threads, with these descriptors as that one knows
+// them, or why it cannot have them, and returns when it is done.
+func (f *forker) onThread(files []int, job func(t *thread, files []int, failed error)) {
+	t := f.thread()
+	defer func() { f.idle <- t }()
 	done := make(chan struct{})
-	job1 := func(t *thread) { defer close(done); job(t) }
-	select {
-	case f.jobs <- job1:
-	default:
-		f.grow()
-		f.jobs <- job1
+	if !t.apart || len(files) == 0 {
+		t.jobs <- func() { defer close(done); job(t, files, nil) }
+		<-done
+		return
+	}
+	err := t.table.send(files)
+	t.jobs <- func() {
+		defer close(done)
+		var own []int
+		if err == nil {
+			own, err = t.table.receive(len(files))
+			defer closeFiles(own)
+		}
+		job(t, own, err)
 	}
 	<-done
 }
@@ -87,44 +121,56 @@ func (f *forker) onThread(job func(*thread)) {
 // fork occupies its processor until the program is executed.
 func maxThreads() int { return min(goruntime.GOMAXPROCS(0), 4) }
 
-// grow adds a thread if there may be one more.
-func (f *forker) grow() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.threads < maxThreads() {
-		f.threads++
-		f.wg.Go(f.work) // close waits for it
+// thread is one that has no work. It is the caller's until he puts it back.
+func (f *forker) thread() *thread {
+	select {
+	case t := <-f.idle:
+		return t
+	default:
 	}
+	f.mu.Lock()
+	more := f.threads < cap(f.idle)
+	if more {
+		f.threads++
+	}
+	f.mu.Unlock()
+	if !more {
+		return <-f.idle
+	}
+	t := &thread{jobs: make(chan func())}
+	ready := make(chan struct{})
+	f.wg.Go(func() { f.work(t, ready) })
+	<-ready
+	if t.apart {
+		t.table.made()
+	}
+	return t
 }
 
-// work is one thread. It is never unlocked, so the thread ends with it, and no
-// other goroutine runs with its umask.
-func (f *forker) work() {
+// work is one thread, which is ready when that channel is closed. It is never unlocked,
+// so the thread ends with it, and no other goroutine runs with its umask and table.
+func (f *forker) work(t *thread, ready chan<- struct{}) {
 	goruntime.LockOSThread()
 	if unix.Gettid() == unix.Getpid() {
 		// The first thread is what /proc/PID/cwd shows: it stays as it is.
 		// While this goroutine holds it, another gets another thread.
 		var other sync.WaitGroup
-		other.Go(f.work)
+		other.Go(func() { f.work(t, ready) })
 		other.Wait()
 		goruntime.UnlockOSThread()
 		return
 	}
 	// Nothing is blocked in a child, whatever the daemon was started with.
 	_ = unix.PthreadSigmask(unix.SIG_SETMASK, &unix.Sigset_t{}, nil)
-	t := &thread{}
 	if f.unshare() == nil {
 		t.private = true
 		t.umask = unix.Umask(0)
 		unix.Umask(t.umask)
 	}
-	for {
-		select {
-		case job := <-f.jobs:
-			job(t)
-		case <-f.quit:
-			return
-		}
+	t.apart = f.own(&t.table) == nil
+	close(ready)
+	for job := range t.jobs {
+		job()
 	}
 }
 
@@ -153,7 +199,11 @@ func (t *thread) withUmask(umask int, f func()) {
 func tryPlain(path string, argv []string, attr *syscall.ProcAttr) attempt {
 	attr.Sys.Cloneflags |= cloneUntilExec
 	pid, err := syscall.ForkExec(path, argv, attr)
-	dead, status := reapFailed()
+	which := pid // looked for by its number: to look through all children takes longer the more there are
+	if err != nil {
+		which = -1
+	}
+	dead, status := reapFailed(which)
 	switch {
 	case dead == 0 && err == nil:
 		return attempt{pid: pid, forked: yes}
@@ -165,11 +215,11 @@ func tryPlain(path string, argv []string, attr *syscall.ProcAttr) attempt {
 	return attempt{pid: dead, err: err, forked: yes}
 }
 
-// reapFailed waits for the child of this thread that has not executed its
-// program, and returns at once, with pid 0, if there is none.
-func reapFailed() (pid int, status syscall.WaitStatus) {
+// reapFailed waits for the child of this thread that has not executed its program, by
+// its number or, with -1, whichever it is. It returns at once, with pid 0, if there is none.
+func reapFailed(which int) (pid int, status syscall.WaitStatus) {
 	for {
-		pid, err := syscall.Wait4(-1, &status, ownClones, nil)
+		pid, err := syscall.Wait4(which, &status, ownClones, nil)
 		switch {
 		case err == nil:
 			return pid, status

@@ -10,14 +10,13 @@ type forker struct{ umask umaskLock }
 func (f *forker) init()  {}
 func (f *forker) close() {}
 
-// start starts c.
-func (f *forker) start(c *Command, p *pipes) (child *Child, err error) {
+// start starts c with these descriptors, which stay the caller's.
+func (f *forker) start(c *Command, files [3]int) (pid int, err error) {
 	if c.Cgroup != "" {
-		p.close()
-		return nil, &Error{Stage: StageFork, Err: syscall.ENOTSUP, Name: c.Name}
+		return 0, &Error{Stage: StageFork, Err: syscall.ENOTSUP, Name: c.Name}
 	}
-	f.umask.with(c.Umask, func() { child, err = spawn(c, p, try, nil) })
-	return child, err
+	f.umask.with(c.Umask, func() { pid, err = spawn(c, files, try, nil) })
+	return pid, err
 }
 
 func try(path string, argv []string, attr *syscall.ProcAttr) attempt {

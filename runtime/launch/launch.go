@@ -113,7 +113,14 @@ func (l *Launcher) Start(c Command) (*Child, error) {
 		p.close()
 		return nil, &Error{Stage: StageFork, Err: ErrCalledOff, Name: c.Name}
 	}
-	return l.forker.start(&c, p)
+	pid, err := l.forker.start(&c, p.child)
+	goruntime.KeepAlive(c.Socket)
+	p.closeChildEnds()
+	if err != nil {
+		p.closeOurEnds()
+		return nil, err
+	}
+	return p.handOver(pid, c.Name), nil
 }
 
 // preload reads what the child will need from the file system, so that a mount
@@ -145,21 +152,14 @@ func (l *Launcher) preload(c *Command) {
 	_ = syscall.Close(fd)
 }
 
-// spawn starts c by try. place, if not nil, adds to the attributes what only
-// this system has.
-func spawn(c *Command, p *pipes, try tryFunc, place func(*syscall.SysProcAttr)) (*Child, error) {
-	attr := attributes(c, p.child)
+// spawn starts c with these descriptors, by try, and returns its pid. place, if not nil,
+// adds to the attributes what only this system has.
+func spawn(c *Command, files [3]int, try tryFunc, place func(*syscall.SysProcAttr)) (int, error) {
+	attr := attributes(c, files)
 	if place != nil {
 		place(attr.Sys)
 	}
-	pid, err := execute(c, attr, try)
-	goruntime.KeepAlive(c.Socket)
-	p.closeChildEnds()
-	if err != nil {
-		p.closeOurEnds()
-		return nil, err
-	}
-	return p.handOver(pid, c.Name), nil
+	return execute(c, attr, try)
 }
 
 // attributes are what c asks of the fork.

@@ -150,7 +150,7 @@ func TestCloseEndsThreads(t *testing.T) {
 	together.Add(maxThreads())
 	for range maxThreads() {
 		all.Go(func() {
-			l.forker.onThread(func(*thread) {
+			l.forker.onThread(nil, func(*thread, []int, error) {
 				tids <- unix.Gettid()
 				together.Done()
 				together.Wait() // so that each is another's

@@ -1,0 +1,135 @@
+package launch
+
+import (
+	"errors"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// table is a table of descriptors that belongs to one forking thread. A child begins with
+// a copy of its parent's, and execve closes in it, one by one, what the program is not to
+// have: with a thousand programs the daemon has some five thousand descriptors, and that
+// takes as long as all the rest of a start. From a table with a handful it takes nothing.
+//
+// The descriptors of a child come over a socket of which the daemon has one end and the
+// thread the other.
+type table struct {
+	daemon int // in the daemon's table
+	thread int // in the thread's
+}
+
+// own gives the calling thread a table of its own, in which there are standard input and
+// output, one end of a socket, and what Go's poller needs on whatever thread it is called.
+// The thread must be locked, for good. It fails where the kernel (before 5.9) or a filter
+// of system calls does not let it; the thread then shares the daemon's table.
+func (t *table) own() error {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	keep, err := pollerDescriptors()
+	if err == nil {
+		err = closeOthers(append(keep, 0, 1, 2, pair[1]))
+	}
+	if err != nil {
+		_, _ = unix.Close(pair[0]), unix.Close(pair[1])
+		return err
+	}
+	t.daemon, t.thread = pair[0], pair[1]
+	return nil
+}
+
+// made has the daemon let go of the thread's end, once there is a table.
+func (t *table) made() { _ = unix.Close(t.thread) }
+
+// close closes the daemon's end. The thread's table ends with the thread.
+func (t *table) close() { _ = unix.Close(t.daemon) }
+
+// pollerDescriptors are those of Go's poller, and whatever else is of their kinds. It
+// makes sure that the poller has begun: it is the same for the whole life of the process.
+func pollerDescriptors() (list []int, err error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	_, _ = r.Close(), w.Close()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return nil, err
+	}
+	kinds := map[string]bool{}
+	for _, e := range entries {
+		kind, _ := os.Readlink("/proc/self/fd/" + e.Name())
+		if fd, err := strconv.Atoi(e.Name()); err == nil && (kind == "anon_inode:[eventpoll]" || kind == "anon_inode:[eventfd]") {
+			kinds[strings.TrimPrefix(kind, "anon_inode:")] = true
+			list = append(list, fd)
+		}
+	}
+	if len(kinds) != 2 {
+		return nil, errors.New("cannot make out the descriptors of Go's poller")
+	}
+	return list, nil
+}
+
+// closeOthers gives the calling thread a table with these descriptors alone.
+func closeOthers(keep []int) error {
+	slices.Sort(keep)
+	last := keep[len(keep)-1]
+	if err := unix.CloseRange(uint(last)+1, maxDescriptor, unix.CLOSE_RANGE_UNSHARE); err != nil {
+		return err
+	}
+	for fd := range last { // of a table that is small now
+		if _, kept := slices.BinarySearch(keep, fd); !kept {
+			_ = unix.Close(fd)
+		}
+	}
+	return nil
+}
+
+// maxDescriptor is the highest number that the kernel knows of a descriptor.
+const maxDescriptor = 1<<32 - 1
+
+// send hands copies of descriptors of the daemon to the thread, which receives them.
+func (t *table) send(files []int) error {
+	return ignoringEINTR(func() error { return unix.Sendmsg(t.daemon, []byte{0}, unix.UnixRights(files...), nil, 0) })
+}
+
+// receive returns the next n that were sent. They are the thread's to close.
+func (t *table) receive(n int) (files []int, err error) {
+	oob := make([]byte, unix.CmsgSpace(4*n))
+	var got int
+	err = ignoringEINTR(func() (err error) {
+		_, got, _, _, err = unix.Recvmsg(t.thread, make([]byte, 1), oob, unix.MSG_CMSG_CLOEXEC|unix.MSG_DONTWAIT)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	messages, err := unix.ParseSocketControlMessage(oob[:got])
+	if err == nil && len(messages) == 1 {
+		files, err = unix.ParseUnixRights(&messages[0])
+	}
+	if err == nil && len(files) != n {
+		closeFiles(files)
+		err = unix.EMFILE // it is what the kernel leaves some out for
+	}
+	return files, err
+}
+
+func closeFiles(files []int) {
+	for _, fd := range files {
+		_ = unix.Close(fd)
+	}
+}
+
+func ignoringEINTR(f func() error) error {
+	for {
+		if err := f(); !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}
