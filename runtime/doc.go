@@ -22,13 +22,13 @@
 //
 // # Launches keep their order
 //
-// Launches wait in line and are made one at a time, so processes are forked, and told
-// of, in the order of their priorities. One that is stuck (a log on a dead NFS server,
-// a FIFO that nobody reads) is overtaken after half a second, and more of them in a
-// tenth each: it delays its own process alone. One that is only slow, on a busy machine,
-// is not overtaken: the next one waits for it where it would fork. Until it forks, a
-// launch can be called off: a stop, or the end of the daemon, does that, and nothing
-// comes of it however long it hangs.
+// Launches wait in line (line.go). Four of them get ready at once, and they fork one after
+// another, so processes are forked, and told of, in the order of their priorities. The
+// first in line may be stuck (a log on a dead NFS server, a FIFO that nobody reads): after
+// half a second the others go on without it, and a tenth after each further one, so that it
+// delays its own process alone. One that is only slow, on a busy machine, is waited for.
+// Until it forks, a launch can be called off: a stop, or the end of the daemon, does that,
+// and nothing comes of it however long it hangs.
 //
 // # Exit comes after output
 //

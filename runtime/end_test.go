@@ -146,7 +146,7 @@ func TestQueuedLaunchesDieWithTheShutdown(t *testing.T) {
 // after it are down.
 func TestCalledOffInTurn(t *testing.T) {
 	inBubble(t, func(b *bench) {
-		b.after(overtakeAfter + overtakeGrace)
+		b.after(overtakeAfter)
 		b.kernel.deafTo(syscall.SIGTERM, "web")
 		b.sup.Shutdown(background)
 		b.after(4 * time.Second)

@@ -54,7 +54,7 @@ func (k *fakeKernel) Start(c launch.Command) (*launch.Child, error) {
 	case "stuck", "stuck too":
 		<-k.hold
 	case "slow":
-		time.Sleep(overtakeAfter + overtakeGrace/2)
+		time.Sleep(overtakeAfter * 3 / 5)
 	}
 	if !c.Announce(launch.Pipes{}) {
 		return nil, &launch.Error{Stage: launch.StageFork, Err: launch.ErrCalledOff, Name: c.Name}

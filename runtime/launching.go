@@ -16,15 +16,6 @@ import (
 	"supervisord/spec"
 )
 
-// A launch may delay those behind it in the queue for so long. Then the next one begins,
-// but before it forks it waits for the one in front: a machine that is busy is slow with
-// both, and processes still are forked and told of in their order. Where one is known to
-// be stuck, the next ones do not wait.
-const (
-	overtakeAfter = 100 * time.Millisecond
-	overtakeGrace = 400 * time.Millisecond
-)
-
 // launchTask is a copy of what a launch needs, since it runs outside the loop.
 type launchTask struct {
 	p           *process
@@ -42,7 +33,7 @@ type launchTask struct {
 	change      RunChange       // its argument
 	forks       *atomic.Int32
 	ticket      *forkTicket
-	line        *placeInLine
+	place       *placeInLine
 	forkedAt    time.Time // before the fork, from when on it is counted in forks; zero for never
 }
 
@@ -53,47 +44,11 @@ type forkTicket struct{ taken atomic.Bool }
 
 func (t *forkTicket) take() bool { return t.taken.CompareAndSwap(false, true) }
 
-// placeInLine is that of a launch that has begun.
-type placeInLine struct {
-	behind    *placeInLine  // which it overtakes if that takes too long; nil for none
-	done      chan struct{} // closed when the loop has its result
-	overtaken bool          // the loop's
-}
-
-// waitTurn waits for the one in front, but not for ever.
-func (l *placeInLine) waitTurn() {
-	if l.behind == nil {
-		return
-	}
-	select {
-	case <-l.behind.done:
-	case <-time.After(overtakeGrace):
-	}
-}
-
-// overtake lets the next launch begin, since the one under way takes long.
-func (s *Supervisor) overtake() {
-	line := s.inFront
-	line.overtaken = true
-	s.launching, s.overtakeAt, s.inFront = queuedLaunch{}, time.Time{}, nil
-	if s.overtaken++; s.overtaken == 1 {
-		s.inFront = line
-	}
-	s.advance()
-}
-
-// queuedLaunch is a launch in the queue. It is over when the process has come to another run.
-type queuedLaunch struct {
-	p   *process
-	run uint64
-}
-
-func (q queuedLaunch) over() bool { return q.p == nil || q.p.run != q.run }
-
 // launched is what came of a launch.
 type launched struct {
 	task   launchTask
 	child  *launch.Child // nil when there is none
+	began  uint64        // its start time, in clock ticks after boot, unless it has ended already; 0 where that is not to be had
 	cgroup string        // the child's own, "" for none
 	// variable is in the environment of the run, "" for none: see descendants.
 	variable string
@@ -103,64 +58,6 @@ type launched struct {
 	// execFailed is set when the child failed before or in exec: it is treated as a
 	// process that exited with status 127. Its PID is known.
 	execFailed *launch.Error
-}
-
-// enqueue puts a process into the queue of launches.
-func (s *Supervisor) enqueue(p *process, e proc.Effect) {
-	p.run++
-	p.endOrphansFirst = e.OrphanGroup != 0
-	p.ticket, p.calledOff = new(forkTicket), false
-	s.launchQueue = append(s.launchQueue, queuedLaunch{p, p.run})
-	s.advance()
-}
-
-// callOff calls off the launch of p unless its fork has begun, and reports whether
-// it is called off.
-func (s *Supervisor) callOff(p *process) bool {
-	if p.machine.Launching && !p.calledOff && p.ticket.take() {
-		p.calledOff = true
-		p.run++ // its place in the queue is nobody's
-		s.advance()
-	}
-	return p.calledOff
-}
-
-// advance begins the next launch unless one is under way, or all are held.
-func (s *Supervisor) advance() {
-	for !s.held && s.launching.over() && len(s.launchQueue) > 0 {
-		next := s.launchQueue[0]
-		s.launchQueue[0] = queuedLaunch{}
-		s.launchQueue = s.launchQueue[1:]
-		if next.over() {
-			continue // called off meanwhile
-		}
-		p := next.p
-		line := &placeInLine{done: make(chan struct{})}
-		s.launching, s.overtakeAt = next, time.Now().Add(overtakeAfter)
-		if front := s.inFront; front != nil && front.overtaken {
-			line.behind = front
-			s.overtakeAt = s.overtakeAt.Add(overtakeGrace)
-		}
-		s.inFront = line
-		s.launches++
-		t := launchTask{p: p, run: p.run, def: p.def, group: p.group.def.Name, environ: s.opt.Environ,
-			logs: [2]*logfile.Writer{p.out[0].log, p.out[1].log}, socket: p.socket, kernel: s.opt.kernel,
-			runName: s.cgroupName + "." + itoa(s.launches), warn: func(text string) { s.log.Warn(text) }, beforeSpawn: s.opt.BeforeSpawn,
-			forks: &s.forks, ticket: p.ticket, line: line,
-			change: RunChange{Group: p.group.def.Name, Name: p.def.Name, Def: p.def, GroupPriority: p.group.def.Priority}}
-		if p.endOrphansFirst {
-			orphans := p.orphans
-			t.orphans = &orphans
-		}
-		s.inFlight.Go(func() { // the loop waits for its result until it ends itself
-			r := t.launch()
-			select {
-			case s.results <- r:
-			case <-s.done:
-				s.discard(r, func(socket *launch.Socket) { socket.Release() })
-			}
-		})
-	}
 }
 
 // launch makes one process. It may block for as long as the disk does.
@@ -196,6 +93,7 @@ func (t launchTask) launch() launched {
 			t.change.Started, t.change.Cgroup, t.change.Pipes = time.Now(), command.Cgroup, p
 			t.beforeSpawn(t.change)
 		}
+		t.place.waitTurn()
 		if !t.ticket.take() {
 			return false
 		}
@@ -203,10 +101,10 @@ func (t launchTask) launch() launched {
 		t.forkedAt = time.Now()
 		return true
 	}
-	t.line.waitTurn()
 	child, err := t.kernel.Start(command)
 	if err == nil {
-		return launched{task: t, child: child, cgroup: command.Cgroup, variable: variable, pipes: pipes}
+		began, _ := t.kernel.StartTime(child.PID)
+		return launched{task: t, child: child, began: began, cgroup: command.Cgroup, variable: variable, pipes: pipes}
 	}
 	t.removeCgroup(command.Cgroup)
 	defer closeLogs(t.logs[:])
@@ -282,24 +180,13 @@ func (s *Supervisor) discard(r launched, release func(*launch.Socket)) {
 	go closeLogs(r.task.logs[:]) // ends with its work
 }
 
-// launchDone takes the result of a launch.
+// launchDone takes the result of a launch whose turn it is, or which is in no line any more.
 func (s *Supervisor) launchDone(r launched) {
 	p := r.task.p
-	close(r.task.line.done)
-	if r.task.line.overtaken {
-		s.overtaken--
-	}
-	if s.inFront == r.task.line {
-		s.inFront = nil
-	}
 	if !r.task.forkedAt.IsZero() {
 		s.forks.Add(-1)
 	}
-	if s.launching == (queuedLaunch{p, r.task.run}) {
-		s.launching, s.overtakeAt = queuedLaunch{}, time.Time{}
-	}
 	defer s.reportUnknownExits()
-	defer s.advance()
 	if r.task.run != p.run || !p.machine.Launching {
 		s.discard(r, func(socket *launch.Socket) { s.releaseSocket(p, socket) })
 		return
@@ -326,11 +213,10 @@ func (s *Supervisor) started(p *process, r launched) {
 	p.descendants, p.pipes = descendants{pgid: c.PID, cgroup: r.cgroup, variable: r.variable}, r.pipes
 	p.out[0].opened, p.out[1].opened = true, true
 	e, dead := s.earlyExit(r)
-	p.began = 0
+	p.began = r.began
 	if dead {
 		delete(s.unknownExits, c.PID)
-	} else { // its pid is its own; /proc is no disk
-		p.began, _ = s.opt.kernel.StartTime(c.PID)
+		p.began = 0 // perhaps that of another: its pid was free
 	}
 	s.holdSocket(p, r.task.socket)
 	if c.Stdin != nil {

@@ -30,7 +30,7 @@ func TestWaitingLaunchKeepsNoDead(t *testing.T) {
 		b.kernel.end(4242, syscall.WaitStatus(3<<8))
 		b.kernel.pids = 4241
 		b.kernel.mu.Unlock()
-		b.after(overtakeAfter + overtakeGrace)
+		b.after(overtakeAfter)
 		if !strings.Contains(b.lines(), "reaped unknown pid 4242 (exit status 3)") {
 			t.Errorf("log:\n%s", b.lines())
 		}

@@ -40,7 +40,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 		case f := <-s.facts:
 			s.handleFact(f)
 		case r := <-s.results:
-			s.launchDone(r)
+			s.result(r)
 		case <-children:
 			s.log.Debug("received SIGCHLD indicating a child quit")
 			s.reap()
@@ -65,6 +65,9 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	}
 	s.stopReaping()
 	close(s.done)
+	for _, place := range s.line.begun {
+		place.pass() // each was called off, or has forked
+	}
 	go func() { // ends with the last launch
 		s.inFlight.Wait()
 		s.opt.kernel.Close()
@@ -82,7 +85,7 @@ func (s *Supervisor) settle(timer *time.Timer) {
 	s.deliver(now)
 	s.answer()
 	next := now.Add(time.Hour)
-	for _, at := range []time.Time{s.nextProcess(), s.overtakeAt, s.nextTick(), s.shutdown.nextReport, s.shutdown.listenersUntil, s.patienceEnds(now), s.poolDeadline()} {
+	for _, at := range []time.Time{s.nextProcess(), s.line.overtakeAt, s.nextTick(), s.shutdown.nextReport, s.shutdown.listenersUntil, s.patienceEnds(now), s.poolDeadline()} {
 		if !at.IsZero() && at.Before(next) {
 			next = at
 		}
@@ -107,7 +110,7 @@ func (s *Supervisor) expire(now time.Time) {
 			break // it wants another look; let others have theirs first
 		}
 	}
-	if !s.overtakeAt.IsZero() && !now.Before(s.overtakeAt) {
+	if !s.line.overtakeAt.IsZero() && !now.Before(s.line.overtakeAt) {
 		s.overtake()
 	}
 	s.tick(now)

@@ -87,7 +87,7 @@ func (s *Supervisor) beginShutdown(m state.Mood) {
 	s.emit(event.SupervisorStopping())
 	s.shutdown.groups = s.ordered()
 	s.shutdown.patience, s.shutdown.listenersLeft = endPatience, listenerGrace
-	s.launchQueue = nil
+	s.line.waiting = nil
 	for _, g := range s.groups {
 		for _, p := range g.procs {
 			s.callOff(p) // it is stopped when it is its turn

@@ -110,15 +110,11 @@ type Supervisor struct {
 	byName          map[string]*group
 	byPID           map[int]*process
 	queue           deadlines
-	launchQueue     []queuedLaunch // launches that wait
+	line            launchLine
 	inFlight        sync.WaitGroup // launches under way
 	closing         sync.WaitGroup // closings, changes and removals of logs under way
 	launches        int            // how many were begun, ever
 	held            bool           // Options.Hold is not closed yet
-	launching       queuedLaunch   // which the queue waits for, unless it is over
-	overtakeAt      time.Time      // when the queue goes on without it
-	inFront         *placeInLine   // the launch that began last, while it is under way; nil for none
-	overtaken       int            // launches under way that were overtaken
 	unknownExits    map[int]unknownExit
 	heldAuto        heldAuto
 	reaching        int       // processes of the table with a killmode that reaches further than the process

@@ -299,7 +299,7 @@ func TestHangingUp(t *testing.T) {
 // order on a busy machine, too.
 func TestSlowLaunchKeepsItsPlace(t *testing.T) {
 	inBubble(t, func(b *bench) {
-		b.after(overtakeAfter + overtakeGrace - time.Millisecond)
+		b.after(overtakeAfter - time.Millisecond)
 		if diff := cmp.Diff([]string{"slow", "web", "other"}, b.kernel.begun()); diff != "" {
 			t.Errorf("started: %s", diff)
 		}
@@ -318,7 +318,7 @@ func atOnceAs(priority int) func(*spec.Process) {
 // Once a launch is known to be stuck, others that are cost those behind them less.
 func TestStuckLaunches(t *testing.T) {
 	inBubble(t, func(b *bench) {
-		b.after(2*overtakeAfter + overtakeGrace - time.Millisecond)
+		b.after(overtakeAfter + overtakeAfterStuck - time.Millisecond)
 		if n := len(b.kernel.begun()); n != 0 {
 			t.Errorf("%d have begun already", n)
 		}
@@ -341,7 +341,7 @@ func TestStuckLaunch(t *testing.T) {
 		if len(b.kernel.begun()) != 0 {
 			t.Fatalf("the line was overtaken at once: %v", b.kernel.begun())
 		}
-		b.after(overtakeAfter + overtakeGrace)
+		b.after(overtakeAfter)
 		if diff := cmp.Diff([]string{"web"}, b.kernel.begun()); diff != "" {
 			t.Fatalf("started: %s", diff)
 		}

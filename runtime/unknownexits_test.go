@@ -15,7 +15,7 @@ func TestUnknownExitIsNoLaterChilds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(b *bench) {
 				b.kernel.orphan(101)
-				b.after(overtakeAfter + overtakeGrace) // the first pid to be given out is 101
+				b.after(overtakeAfter) // the first pid to be given out is 101
 				if _, err := b.sup.Start(background, one("web"), true); err != nil {
 					t.Fatal(err)
 				}
