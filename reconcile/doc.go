@@ -58,6 +58,8 @@
 //     content in the place of what is bad or out of sight.
 //   - permissions.go: who else could have written a file.
 //   - loop.go, update.go: the loop, and the update in hand.
+//   - complaints.go: what is wrong with the files, each thing told once when it comes and
+//     once when it is over. What cannot be seen for now is not over.
 //   - requests.go, snapshot.go: what clients may ask of the loop, and what they
 //     may see without asking.
 //   - keep.go, store.go: what outlives the daemon.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"path"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -38,10 +37,10 @@ type loop struct {
 	wanted     *lookWanted   // the next automatic look; nil for none
 	ahead      *view         // what was read ahead, and how many changes there had been
 	aheadAt    int
-	busy       []string        // files that were still being written to at the last hint
-	rereadAt   time.Time       // when to read again without a hint; zero for never
-	forReaders bool            // the last look was for readers
-	complaints map[string]bool // what was logged of the files and still stands; true if its end is told
+	busy       []string    // files that were still being written to at the last hint
+	rereadAt   time.Time   // when to read again without a hint; zero for never
+	forReaders bool        // the last look was for readers
+	complaints []complaint // what was logged of the files and still stands, see about
 
 	// Deciding.
 	inForce      *spec.Config // the last view's that could be used
@@ -512,47 +511,4 @@ func (l *loop) setPhase() {
 		l.since = time.Now()
 	}
 	l.phase, l.reason = phase, reason
-}
-
-// logProblems logs each mistake, untrusted file and section of two files once, for as long as it stands.
-func (l *loop) logProblems(v *view) {
-	standing := make(map[string]bool)
-	say := func(text string, isNew func(string)) {
-		if _, said := l.complaints[text]; !said {
-			isNew(text)
-		}
-		standing[text] = true
-	}
-	if v.config != nil {
-		for _, e := range v.config.Advice {
-			if e.Also != "" { // wherever in the files the lines are
-				say("reconcile: defined twice: ["+e.Section+"] in "+e.Also+" and "+e.File, func(string) {
-					l.log.Warn("reconcile: defined twice: "+e.Report(), "file", e.File, "section", e.Section)
-				})
-			}
-		}
-	}
-	for _, e := range v.bad {
-		say("reconcile: invalid: "+e.Report(), func(t string) { l.log.Error(t, "file", e.File, "section", e.Section) })
-	}
-	for file, problem := range v.untrusted {
-		text := "reconcile: untrusted: " + problem
-		if v.settings.Permissions == "enforce" {
-			text = "reconcile: ignored: " + file + ": " + problem
-		}
-		say(text, func(t string) { l.log.Warn(t, "file", file) })
-	}
-	for _, e := range v.withheld {
-		say("reconcile: left out: "+e.Report(), func(t string) { l.log.Warn(t, "file", e.File, "section", e.Section) })
-	}
-	for _, note := range v.notes {
-		say("reconcile: "+note, func(t string) { l.log.Warn(t) })
-		standing["reconcile: "+note] = false
-	}
-	for text, ends := range l.complaints {
-		if _, stands := standing[text]; !stands && ends && v.err == nil {
-			l.log.Info("reconcile: no longer " + strings.TrimPrefix(text, "reconcile: "))
-		}
-	}
-	l.complaints = standing
 }

@@ -26,7 +26,10 @@ type view struct {
 	// err is every mistake in the files as they are, as Supervisor would report
 	// it; nil when there is none.
 	err error
-	bad []*spec.Error // the mistakes that were set aside; all of err where config is nil
+	bad []*spec.Error // the mistakes that were set aside; all, where config is nil, the main file's first
+	// seen are the files that were read although the main file is bad; nil where it is
+	// not, and all that it includes were looked at.
+	seen map[string]bool
 	// holds are directories and files that could not be seen and are taken for
 	// what they were.
 	holds    []hold
@@ -224,14 +227,18 @@ func (l *look) isHeld(name string) bool {
 func (l *look) read() {
 	v := l.view
 	cfg, err := spec.Load(l.overlay, l.path, l.options)
-	v.config, v.err, v.bad, v.withheld = cfg, err, nil, nil
+	v.config, v.err, v.bad, v.seen, v.withheld = cfg, err, nil, nil, nil
 	if err == nil {
 		v.settings = cfg.Reconcile
 		return
 	}
 	cfg, bad, err := spec.LoadIsolated(l.overlay, l.path, l.options, spec.Earlier{InForce: l.earlier(), Content: l.lastGood})
 	if err != nil {
-		v.bad = mistakes(err)
+		all, files := mistakes(err)
+		v.bad, v.seen = append(all, bad...), make(map[string]bool)
+		for _, f := range files {
+			v.seen[f.Path] = true
+		}
 		return
 	}
 	v.bad, v.settings, v.withheld = bad, cfg.Reconcile, cfg.Withheld
@@ -266,13 +273,13 @@ func (l *look) earlier() *spec.Config {
 	return cfg
 }
 
-// mistakes lists what is wrong by an error of spec.Load.
-func mistakes(err error) []*spec.Error {
+// mistakes lists what is wrong by an error of spec.Load, and the files that were read.
+func mistakes(err error) ([]*spec.Error, []spec.File) {
 	var all *spec.LoadError
 	if errors.As(err, &all) {
-		return all.All()
+		return all.All(), all.Files()
 	}
-	return []*spec.Error{{Text: err.Error()}}
+	return []*spec.Error{{Text: err.Error()}}, nil
 }
 
 // keepBusy puts the last good content in the place of files that are still being
@@ -533,8 +540,9 @@ func (l *look) checkPermissions() bool {
 			continue
 		}
 		if i == 0 && l.path != "" {
-			v.bad = []*spec.Error{{File: f.Path, Text: problem, Hint: "permissions=enforce asks that only root can write it"}}
-			v.config, v.err = nil, v.bad[0]
+			e := &spec.Error{File: f.Path, Text: problem, Hint: "permissions=enforce asks that only root can write it"}
+			v.bad = append([]*spec.Error{e}, v.bad...)
+			v.config, v.err = nil, e
 			return false
 		}
 		// What was trusted stays in force; what never was is left out.

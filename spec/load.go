@@ -133,7 +133,7 @@ func (l *load) run() (*Config, error) {
 	l.cache.keep(l, b)
 	if len(b.errs) > 0 {
 		failed := newLoadError(distinct(b.errs))
-		failed.advice = byPlace(distinct(b.advice))
+		failed.advice, failed.files = byPlace(distinct(b.advice)), l.cfg.Files
 		return nil, failed
 	}
 	cfg := l.cfg

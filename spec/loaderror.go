@@ -12,8 +12,9 @@ import (
 type LoadError struct {
 	first *Error
 	all   *multierror.Error // by file, line, section and key
-	// advice are the warnings beside the mistakes.
+	// advice are the warnings beside the mistakes, and files what was read.
 	advice []*Error
+	files  []File
 }
 
 // newLoadError takes mistakes in Supervisor's order; there is at least one.
@@ -53,6 +54,9 @@ func (e *LoadError) All() []*Error {
 
 // Advice is what Config.Advice would be if there were no mistakes.
 func (e *LoadError) Advice() []*Error { return e.advice }
+
+// Files is what Config.Files would be if there were no mistakes.
+func (e *LoadError) Files() []File { return e.files }
 
 // Unwrap lets errors.As find the collection and each *Error in it.
 func (e *LoadError) Unwrap() error { return e.all }
