@@ -18,6 +18,7 @@ type Outcome struct {
 	// Begun is false for a step that newer content overtook before its turn.
 	Begun bool
 	Err   error // nil when the step was carried out whole
+	Again bool  // the step failed and is planned again: nobody is told
 	// Stopped are processes that were stopped to be restarted; Started those that
 	// were started then, or that need not be any more.
 	Stopped, Started []string
@@ -347,7 +348,7 @@ func lines(outcomes []Outcome, desired []spec.Group, list map[string]owed) []str
 	for i := range outcomes {
 		o := &outcomes[i]
 		switch name := o.Step.Group; {
-		case !o.Begun || o.Step.New != nil:
+		case !o.Begun || o.Again || o.Step.New != nil:
 		case o.Err != nil:
 			removed = append(removed, name+": stopped", name+": has problems; not removing")
 		default:
@@ -360,7 +361,7 @@ func lines(outcomes []Outcome, desired []spec.Group, list map[string]owed) []str
 		action, stopped := t.action, t.stopped
 		if o != nil {
 			switch {
-			case o.Step.New == nil: // as it was desired before
+			case o.Again, o.Step.New == nil: // the second is as it was desired before
 				continue
 			case o.Step.Old == nil:
 				action = Add

@@ -99,6 +99,8 @@
 //     after a reread the update would say nothing and start nothing afresh. To an update by
 //     name Debian's client says that there is no such group where it finds no process of it:
 //     one would have to be shown that is not there.
+//   - An update that somebody asked for, and the first one, is planned again where groups
+//     or files change under it: ten times, and then it has failed and says what changed.
 //   - add and remove by a person, of whichever client, are updates of one action in
 //     the history. What a reload does is the entry of the life that it begins.
 //

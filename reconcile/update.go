@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -12,8 +13,8 @@ import (
 	"supervisord/spec"
 )
 
-// maxRounds bounds how often an update is planned again because the groups
-// changed under it.
+// maxRounds bounds how often an update is planned again because the groups or the
+// files changed under it. Then it has failed.
 const maxRounds = 10
 
 // update is one entry in the history, however many rounds of planning it takes.
@@ -49,13 +50,18 @@ func (u *update) fail(text string, told bool) {
 	}
 }
 
+// refuse notes what went wrong and tells it to whoever asked.
+func (u *update) refuse(text string) {
+	u.lines = append(u.lines, "ERROR: "+text)
+	u.fail(text, false)
+}
+
 // unread says what an update that a person asked for could not see, and so leaves as it
 // is, each once.
 func (u *update) unread(v *view) {
 	for _, h := range gather(v.holds) {
 		if text := h.describe(); !slices.Contains(u.failed, text) {
-			u.lines = append(u.lines, "ERROR: "+text)
-			u.fail(text, false)
+			u.refuse(text)
 		}
 	}
 }
@@ -89,13 +95,10 @@ func (l *loop) beginFrom(v *view) {
 		if u.owed[n].action != "" {
 			continue
 		}
-		text := "ERROR: no such group: " + n
-		u.lines = append(u.lines, text)
-		u.fail(text, false)
+		u.refuse("no such group: " + n)
 	}
 	for _, e := range v.bad {
-		u.lines = append(u.lines, "ERROR: "+e.Report())
-		u.fail(e.Report(), false)
+		u.refuse(e.Report())
 	}
 	u.unread(v)
 	l.debts.pay(u.names)
@@ -152,9 +155,13 @@ func (l *loop) roundDone(outcomes []Outcome) {
 	now := time.Now()
 	u := l.current
 	l.steps = nil
+	// Other updates leave to the next what was changed under them.
+	persists := (u.explicit || u.first) && l.ctx.Err() == nil
+	last := !persists || u.rounds >= maxRounds
 	again := false
 	for i := range outcomes {
 		o := &outcomes[i]
+		changed := errors.Is(o.Err, ErrConflict) || errors.Is(o.Err, ErrStillRunning) && o.Step.New != nil
 		l.pending.take(o)
 		switch {
 		case !o.Begun:
@@ -165,16 +172,22 @@ func (l *loop) roundDone(outcomes []Outcome) {
 			}
 			u.actions = append(u.actions, o.Step.Actions...)
 			l.stepDone(now, o.Step)
-		case errors.Is(o.Err, ErrConflict) || errors.Is(o.Err, ErrStillRunning) && o.Step.New != nil:
-			again = true
-		case l.ctx.Err() == nil:
+		case changed && !last:
+			o.Again, again = true, true
+		case changed && persists:
+			o.Err = fmt.Errorf("gave up after %d tries: %w", u.rounds, o.Err)
+			u.fail(o.Err.Error(), false)
+		case !changed && l.ctx.Err() == nil:
 			u.fail(o.Err.Error(), !l.guard.fails(now, o.Step.Group, o.Err.Error()))
 		}
 	}
 	l.tell(outcomes)
 	l.logOutcomes(outcomes)
 	switch {
-	case l.ctx.Err() != nil || !u.explicit || u.rounds >= maxRounds || !u.left && !again:
+	case last && persists && u.left:
+		u.refuse(fmt.Sprintf("gave up after %d tries: the files changed during each of them", u.rounds))
+		l.finish()
+	case last || !u.left && !again:
 		l.finish()
 	case u.left:
 		u.left = false
@@ -209,7 +222,11 @@ func (l *loop) tell(outcomes []Outcome) {
 	if u.explicit {
 		u.lines = append(u.lines, lines(outcomes, u.config.Groups, u.owed)...)
 	}
-	u.owed = nil
+	again := make(map[string]bool)
+	for i := range outcomes {
+		again[outcomes[i].Step.Group] = outcomes[i].Again
+	}
+	maps.DeleteFunc(u.owed, func(group string, _ owed) bool { return !again[group] })
 }
 
 // logOutcomes logs what was done, one line for each action.
