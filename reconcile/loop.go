@@ -159,6 +159,7 @@ func (l *loop) run(ctx context.Context) {
 
 // endTurn publishes what the turn changed, then gives the answers and begins what was decided.
 func (l *loop) endTurn() {
+	l.setPhase()
 	l.publish()
 	for _, f := range l.turnEnd {
 		f()
@@ -419,7 +420,6 @@ func (l *loop) decide() []Step {
 	}
 	old, waited := l.holds, l.waits
 	l.holds, l.waits = append(holds, v.holds...), v.waits
-	l.setPhase()
 	l.reportHolds(old)
 	for _, w := range gather(difference(l.waits, waited)) {
 		l.log.Info("reconcile: waiting: "+w.describe(), "group", w.Group)
@@ -494,6 +494,8 @@ func (l *loop) setPhase() {
 	switch {
 	case len(l.steps) > 0:
 		phase, reason = Applying, plural(len(l.steps), "group")+" by "+l.current.trigger
+	case l.current != nil:
+		phase, reason = Pending, "an update looks at the files"
 	case len(l.holds) > 0:
 		phase, reason = Held, l.holds[0].describe()
 	case len(l.view.bad) > 0:

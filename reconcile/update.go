@@ -142,7 +142,6 @@ func (l *loop) carryOut(steps []Step) {
 		return
 	}
 	l.steps = steps
-	l.setPhase()
 	u := l.current
 	u.overtaken.Store(false)
 	l.turnEnd = append(l.turnEnd, func() { // nobody sees what it does before that it is done
