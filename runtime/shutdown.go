@@ -58,10 +58,6 @@ type shutdown struct {
 // waiting. It never waits, may be called from any goroutine and more than once.
 func (s *Supervisor) GiveUpOnDisks() { s.giveUpOnce.Do(func() { close(s.gaveUp) }) }
 
-// DisksGivenUp is closed once GiveUpOnDisks was called, or the end has done so by
-// itself: whoever waits for a disk on the daemon's way out goes on without it.
-func (s *Supervisor) DisksGivenUp() <-chan struct{} { return s.gaveUp }
-
 // givenUp reports whether disks were given up on.
 func (s *Supervisor) givenUp() bool {
 	select {
