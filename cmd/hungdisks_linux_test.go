@@ -358,6 +358,7 @@ func (s *onHungDisks) whole(what string, read func() string) {
 // TestEndOnHungDisks: whatever disk hangs, SIGTERM ends the daemon when its
 // children have had their time; so does a second one, no sooner.
 func TestEndOnHungDisks(t *testing.T) {
+	t.Parallel()
 	for _, signals := range []int{1, 2} {
 		t.Run(fmt.Sprintf("signals %d", signals), func(t *testing.T) {
 			eachDisk(t, func(t *testing.T, hung []string) {
@@ -450,6 +451,66 @@ func (s *onHungDisks) hearsSignals() {
 		}
 		return strings.Contains(string(at), "futex")
 	})
+}
+
+// TestLinkToHungDisk: a link in a directory of programs to a disk that hangs holds the
+// file of that name alone, and leaves it out, with a warning, where nothing is known of it
+// yet; all beside it goes on. It is read again when the disk answers.
+func TestLinkToHungDisk(t *testing.T) {
+	t.Parallel()
+	if !mayMount(t) {
+		return
+	}
+	ownMounts(t)
+	dir := t.TempDir()
+	d := newDisk(t, filepath.Join(dir, "disk"))
+	defer d.answer()
+	d.write("x.ini", sleeper("x", 1000))
+	if err := errors.Join(os.Mkdir(filepath.Join(dir, "conf.d"), 0o755), os.Symlink("../disk/x.ini", filepath.Join(dir, "conf.d", "x.ini"))); err != nil {
+		t.Fatal(err)
+	}
+	const config = oracle.Prelude + `
+[include]
+files=conf.d/*.ini
+
+[reconcile]
+settle=100ms
+rescan=1s
+statedir={{.Dir}}/state
+
+[program:plain]
+command=/bin/sleep 1000
+`
+	s := &eventRun{oracle.StartDaemon(t, oracle.Ours, dir, config), t}
+	t.Cleanup(d.answer) // before the daemon is stopped
+	s.until("x", "RUNNING")
+	x := s.pid("x")
+	d.hang()
+	s.Write("conf.d/a.ini", sleeper("a", 1000))
+	s.until("a", "RUNNING")
+	d.write("x.ini", sleeper("x", 2000))
+	s.Write("conf.d/b.ini", sleeper("b", 1000))
+	s.until("b", "RUNNING")
+	if files := s.Ctl(oracle.Ours, "files").Stdout; strings.Count(files, "held") != 1 || !strings.Contains(files, "x.ini does not answer") {
+		t.Errorf("files:\n%s", files)
+	}
+	if now := s.pid("x"); now != x {
+		t.Errorf("x has pid %d, had %d", now, x)
+	}
+	d.answer()
+	s.wait("x to be read", func() bool { now := s.pid("x"); return now != 0 && now != x })
+
+	d.hang()
+	s.Signal(syscall.SIGTERM)
+	s.wait("the end", func() bool { return s.PID() == 0 })
+	s = &eventRun{oracle.BeginDaemon(t, oracle.Ours, dir, config), t}
+	t.Cleanup(d.answer)
+	s.until("b", "RUNNING")
+	if n := strings.Count(s.Log(), "Could not read included file \""+s.Dir+"/conf.d/x.ini\": "); n != 1 {
+		t.Errorf("told %d times of x.ini:\n%s", n, s.Log())
+	}
+	d.answer()
+	s.until("x", "RUNNING")
 }
 
 // ends sends so many signals and sees that the daemon ends in time.

@@ -35,7 +35,9 @@
 //
 // Package hang leaves an access behind that has not returned in two seconds. The
 // look is then made anew without that directory, whose files are held as they were,
-// by whomever it is asked for. When the access returns, the loop looks again.
+// by whomever it is asked for. When the access returns, the loop looks again. A link to a
+// file elsewhere, or a file that something is mounted over, is held by itself, and nothing
+// beside it.
 //
 // # Goroutines
 //

@@ -41,7 +41,11 @@ func (v *view) list(cfg *spec.Config, gone map[string][]string) []FileState {
 		put(FileState{Path: name})
 	}
 	for _, name := range cfg.Unreadable {
-		put(FileState{Path: name, State: FileIgnored, Reason: "it cannot be read"})
+		reason := "it cannot be read"
+		if v.silent[name] {
+			reason = "it does not answer"
+		}
+		put(FileState{Path: name, State: FileIgnored, Reason: reason})
 	}
 	for _, name := range cfg.Ignored {
 		put(FileState{Path: name, State: FileIgnored, Reason: "a name like this is never read as configuration"})

@@ -225,3 +225,76 @@ func TestBadMainFile(t *testing.T) {
 		equal(t, "groups", w.groups(), "p00, p01, p02, p03")
 	})
 }
+
+// TestHungLink: a link to a disk that does not answer holds the file of that name alone,
+// as it was in force, or leaves it out where nothing is known of it. It is read again when
+// the disk answers.
+func TestHungLink(t *testing.T) {
+	for _, r := range []struct {
+		name string
+		link string // how the files x and y of the disk get into the directory
+	}{
+		{"link", "ln -s ../disk/x.ini conf.d/x.ini; ln -s ../disk/y.ini conf.d/y.ini"},
+		{"link of a link", "ln -s disk/x.ini x.ini; ln -s ../x.ini conf.d/x.ini; ln -s ../disk/y.ini conf.d/y.ini"},
+		{"absolute", "ln -s $PWD/disk/x.ini conf.d/x.ini; ln -s $PWD/disk/y.ini conf.d/y.ini"},
+	} {
+		t.Run(r.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newFixture(t, "", map[string]string{"conf.d/a.ini": ini("a"), "disk/x.ini": ini("x")})
+				w.sh(r.link)
+				hint := &fakeWatcher{make(chan watch.Hint, 1)}
+				if err := w.tryStart(Options{Watcher: hint}); err != nil {
+					t.Fatal(err)
+				}
+				synctest.Wait()
+				equal(t, "groups", w.groups(), "a, x")
+
+				// y, too, which was not there before.
+				w.write("disk/y.ini", ini("y"))
+				for _, path := range []string{"disk", "conf.d/x.ini", "conf.d/y.ini"} {
+					w.hang(path)
+				}
+				began := time.Now()
+				w.put(hint, "conf.d/b.ini", ini("b"))
+				time.Sleep(hang.Patience)
+				synctest.Wait()
+				equal(t, "groups with the disk hung", w.groups(), "a, b, x")
+				if f := w.file("conf.d/x.ini"); f.State != FileHeld || !strings.Contains(f.Reason, "conf.d/x.ini does not answer: its programs stay as they are") {
+					t.Errorf("x.ini: %+v", f)
+				}
+				if f := w.file("conf.d/y.ini"); f.State != FileIgnored || f.Reason != "it does not answer" {
+					t.Errorf("y.ini: %+v", f)
+				}
+				if f := w.file("conf.d/a.ini"); f.State != FileApplied {
+					t.Errorf("a.ini: %+v", f)
+				}
+				time.Sleep(time.Second)
+				w.put(hint, "conf.d/a.ini", ini("a", "command=/bin/n"))
+				w.sh("rm conf.d/b.ini")
+				hint.hints <- watch.Hint{Trigger: TriggerWatch}
+				synctest.Wait()
+				time.Sleep(time.Second)
+				synctest.Wait()
+				equal(t, "groups after a change beside it", w.groups(), "a=n, x")
+				report, err := w.rec.Apply(context.Background(), nil, "uid 0")
+				if err != nil || report.OK || !strings.Contains(strings.Join(report.Lines, "\n"), "ERROR: "+w.root+"/conf.d/x.ini does not answer: its programs stay as they are") {
+					t.Errorf("update: %+v, %v", report, err)
+				}
+				if took := time.Since(began); took > hang.Patience+3*time.Second {
+					t.Errorf("all of that took %v", took)
+				}
+
+				w.write("disk/x.ini", ini("x", "command=/bin/m"))
+				for _, path := range []string{"disk", "conf.d/x.ini", "conf.d/y.ini"} {
+					w.answers(path)
+				}
+				synctest.Wait()
+				time.Sleep(time.Second)
+				synctest.Wait()
+				equal(t, "groups when it answers", w.groups(), "a=n, x=m, y")
+				equal(t, "holds", w.holds(), "[]")
+				w.stop()
+			})
+		})
+	}
+}

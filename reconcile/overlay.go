@@ -4,10 +4,12 @@ import (
 	"errors"
 	"io/fs"
 	"maps"
+	"os"
 	"path"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"supervisord/reconcile/hang"
@@ -28,6 +30,9 @@ type overlay struct {
 	read   map[string][]byte
 	times  map[string]time.Time // when a file was last modified
 	silent map[string]bool      // files that do not answer
+	links  map[string]bool      // symbolic links, as directories list them
+	roots  map[string]string    // see root
+	mounts map[string]string    // hang.Mounts, once it was asked for
 }
 
 // directory is the last known state of a directory that configuration files come
@@ -59,17 +64,66 @@ func newOverlay(h spec.Host, try *hang.Try, main string, held map[string]*direct
 	return &overlay{
 		Host: h, try: try, main: main, held: held,
 		read: make(map[string][]byte), times: make(map[string]time.Time), silent: make(map[string]bool),
+		links: make(map[string]bool), roots: make(map[string]string),
 	}
 }
 
-// root is what falls silent if a file does not answer: the directory that it is
-// in, except that the main file may be somewhere else than all other files there.
+// root is what falls silent if a file does not answer: the directory that it is in,
+// unless it may be on another disk than that. Of a link it is the directory that it
+// leads to, and of a file that something is mounted over, or of the main file, the file.
 func (o *overlay) root(file string) string {
-	if file == o.main {
-		return file
+	o.mu.Lock()
+	root, known := o.roots[file]
+	if o.mounts == nil {
+		if o.mounts = hang.Mounts(); o.mounts == nil {
+			o.mounts = make(map[string]string)
+		}
 	}
-	return path.Dir(file)
+	link := o.links[file]
+	o.mu.Unlock()
+	switch {
+	case known:
+		return root
+	case file == o.main || o.mounts[file] != "":
+		return file
+	case !link:
+		return path.Dir(file)
+	}
+	root = o.leadsTo(file)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.roots[file] = root
+	return root
 }
+
+// leadsTo is the root of a link. It asks the directories only that links are in.
+func (o *overlay) leadsTo(link string) string {
+	at := link
+	for range maxLinks {
+		root := path.Dir(at)
+		if above := strings.TrimSuffix(root, "/") + "/"; o.mounts[at] != "" || root != path.Dir(link) && strings.HasPrefix(link, above) {
+			root = at // or all else would fall silent with it
+		}
+		target, err := hang.Call(o.try, root, func() (string, error) { return os.Readlink(at) })
+		var silent *hang.Silent
+		switch {
+		case errors.As(err, &silent):
+			return silent.Dir
+		case errors.Is(err, syscall.EINVAL): // it is no link
+			return root
+		case err != nil:
+			return link
+		case path.IsAbs(target):
+			at = path.Clean(target)
+		default:
+			at = path.Join(path.Dir(at), target)
+		}
+	}
+	return link
+}
+
+// maxLinks is how many links are followed, as the kernel does.
+const maxLinks = 40
 
 // ReadFile implements spec.Host.
 func (o *overlay) ReadFile(name string) ([]byte, error) {
@@ -102,19 +156,27 @@ func (o *overlay) readFile(name string) ([]byte, error) {
 
 // readDir lists what is there, held or not.
 func (o *overlay) readDir(name string) ([]fs.DirEntry, error) {
-	return hang.Call(o.try, path.Clean(name), func() ([]fs.DirEntry, error) { return o.Host.ReadDir(name) })
+	list, err := hang.Call(o.try, path.Clean(name), func() ([]fs.DirEntry, error) { return o.Host.ReadDir(name) })
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, e := range list {
+		if e.Type()&fs.ModeSymlink != 0 {
+			o.links[path.Join(name, e.Name())] = true
+		}
+	}
+	return list, err
 }
 
 // stat describes what is there, held or not.
 func (o *overlay) stat(name string) (fs.FileInfo, error) {
-	return hang.Call(o.try, path.Clean(name), func() (fs.FileInfo, error) { return o.Host.Stat(name) })
-}
-
-// isSilent reports whether a file did not answer.
-func (o *overlay) isSilent(name string) bool {
+	root := path.Clean(name)
 	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.silent[name]
+	link := o.links[root]
+	o.mu.Unlock()
+	if link {
+		root = o.root(root)
+	}
+	return hang.Call(o.try, root, func() (fs.FileInfo, error) { return o.Host.Stat(name) })
 }
 
 // changed is when a file or directory was last modified; ok is false where it is

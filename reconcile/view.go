@@ -40,7 +40,8 @@ type view struct {
 	// settings are those of the main file, or of its last good content.
 	settings spec.Reconcile
 	held     map[string]*directory
-	given    bool // the main file is none that can change, such as a pipe, which was read once
+	silent   map[string]bool // files that do not answer
+	given    bool            // the main file is none that can change, such as a pipe, which was read once
 	// unsettled are directories in which files were still being written to, so that
 	// a part of what belongs together may be there already and another may not.
 	unsettled map[string]bool
@@ -147,6 +148,7 @@ func (l *look) run() *view {
 	}
 	v := l.view
 	l.overlay = newOverlay(l.host, l.try, l.main, v.held)
+	v.silent = l.overlay.silent
 	if l.path != "" {
 		info, err := l.overlay.Stat(l.main)
 		v.given = err == nil && !info.Mode().IsRegular() && !info.IsDir()
@@ -425,11 +427,15 @@ func (l *look) keepUnreadable() bool {
 	again := false
 	for _, name := range v.config.Unreadable {
 		good, ok := l.good.files[name]
-		if !ok || l.dirs[path.Dir(name)] == nil || l.explicit && !l.overlay.isSilent(name) {
+		if !ok || l.dirs[path.Dir(name)] == nil || l.explicit && !v.silent[name] {
 			continue
 		}
 		l.options.Content[name] = good.content
-		v.holds = append(v.holds, hold{Path: name, Reason: fmt.Sprintf("%s is there but cannot be read: its programs stay as they are", name), kind: "files that are there but cannot be read"})
+		reason, kind := "is there but cannot be read", "files that are there but cannot be read"
+		if v.silent[name] {
+			reason, kind = "does not answer", "files that do not answer"
+		}
+		v.holds = append(v.holds, hold{Path: name, Reason: name + " " + reason + ": its programs stay as they are", kind: kind})
 		again = true
 	}
 	return again
