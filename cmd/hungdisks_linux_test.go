@@ -551,3 +551,37 @@ func counting([]string) int {
 }
 
 func init() { roles["counting"] = counting }
+
+// TestUserOnHungDisks: a daemon of root's that is to become another user while the disk of
+// its state directory or of an include directory hangs says that it cannot, and ends,
+// rather than wait deaf until the disk answers.
+func TestUserOnHungDisks(t *testing.T) {
+	t.Parallel()
+	if !mayMount(t) {
+		return
+	}
+	owner, _, _ := nobody(t)
+	name, _, _ := strings.Cut(owner, ":")
+	for _, hung := range []string{"state", "include"} {
+		t.Run(hung, func(t *testing.T) {
+			t.Parallel()
+			ownMounts(t)
+			dir := t.TempDir()
+			d := newDisk(t, filepath.Join(dir, hung))
+			d.hang()
+			config := strings.Replace(oracle.Prelude, "[supervisord]", "[supervisord]\nuser="+name, 1) + `
+[include]
+files={{.Dir}}/include/*.ini
+
+[reconcile]
+statedir={{.Dir}}/state
+`
+			s := &eventRun{oracle.BeginDaemon(t, oracle.Ours, dir, config), t}
+			t.Cleanup(d.answer) // before the daemon is stopped
+			s.wait("the end", func() bool { return s.PID() == 0 })
+			if want := "cannot become user " + name + ": a disk does not answer"; !strings.Contains(s.Stderr(), want) {
+				t.Errorf("%q is missing in\n%s", want, s.Stderr())
+			}
+		})
+	}
+}

@@ -84,14 +84,18 @@ func (s *Start) stored(dir trust.Dir) (good map[string][]byte) {
 func (s *Start) StateDir() string { return s.stateDir(s.Config).Path }
 
 // PrepareStateDir makes the directory and gives it to the account that the daemon
-// will run as; for use before privileges are dropped.
+// will run as; for use before privileges are dropped. It waits for no disk that does not
+// answer.
 func (s *Start) PrepareStateDir(gid int) error {
 	dir := s.stateDir(s.Config)
 	if dir.Path == "" {
 		return nil
 	}
-	_, _, err := trust.MakeDir(dir, gid) // what is refused the store says
-	return err
+	err, silent := answering(s.reader.disks, dir.Path, func() error {
+		_, _, err := trust.MakeDir(dir, gid) // what is refused the store says
+		return err
+	})
+	return cmp.Or(err, silent)
 }
 
 // stateDir is the place that the settings name, else the default one, and in it one

@@ -12,6 +12,7 @@ import (
 
 	"supervisord/cmd/internal/host"
 	"supervisord/reconcile"
+	"supervisord/reconcile/hang"
 	"supervisord/runtime"
 	"supervisord/runtime/event"
 	"supervisord/runtime/launch"
@@ -164,6 +165,12 @@ func (d *daemon) become(start *reconcile.Start) error {
 		}
 		if err := d.makeSocketDir(user.UID, user.GID); err != nil {
 			return err
+		}
+		if hang.LeftBehind() > 0 {
+			// Every thread must become that user, and Go would wait for those in the
+			// kernel for ever, with all others stopped.
+			return &spec.Error{Section: "supervisord", Key: "user", Text: "cannot become user " + user.Name + ": a disk does not answer",
+				Hint: "supervisord can start when the directories of its files and its statedir answer"}
 		}
 		if err := launch.DropPrivileges(user.UID, user.GID, user.Groups); err != nil {
 			return err

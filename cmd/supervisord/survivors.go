@@ -49,6 +49,11 @@ func (l *life) catchCrashes() {
 // configuration says. Launches are held until that is done, so that nothing runs
 // twice; clients are answered meanwhile.
 //
+// A shutdown that comes before they have ended does not wait for them, although children
+// of a life do not outlive it: they are no children, so that their end is only seen by
+// looking, and no group whose stages the bound of the end is the sum of. What is left
+// stays in the table of what runs, and the next daemon ends it before it starts anything.
+//
 // Source: reconciler.md, After the daemon itself was killed.
 func (l *life) settleSurvivors(ctx context.Context, survivors []runtime.Survivor) {
 	var end []runtime.Survivor

@@ -37,6 +37,14 @@ type Silent struct{ Dir string }
 
 func (e *Silent) Error() string { return e.Dir + " does not answer" }
 
+// leftBehind counts the accesses of this process that LeftBehind is about.
+var leftBehind atomic.Int32
+
+// LeftBehind is how many accesses of this process were left behind and have not returned.
+// Each keeps a thread in the kernel, where it takes no part in anything that all threads
+// must do, such as becoming another user.
+func LeftBehind() int { return int(leftBehind.Load()) }
+
 // errAbandoned ends what is left of a try that was given up. Nobody sees it.
 var errAbandoned = errors.New("given up")
 
@@ -109,6 +117,7 @@ type access struct {
 	dir     string
 	since   time.Time
 	silence *silence // of its directory, which was declared silent for it
+	left    bool     // behind: leftBehind counts it
 }
 
 // Again reports whether an earlier try of the same Do was left behind.
@@ -161,6 +170,9 @@ func (t *Try) leave(at int) {
 	a := t.accesses[at]
 	t.accesses[at] = access{}
 	t.mu.Unlock()
+	if a.left {
+		leftBehind.Add(-1)
+	}
 	if a.silence != nil {
 		t.disks.answered(a.dir, a.silence)
 	}
@@ -186,6 +198,12 @@ func (t *Try) giveUp(patience time.Duration) (next time.Duration, given bool) {
 		a.silence, t.given = t.disks.fallSilent(a.dir), true
 	}
 	t.given = t.given || patience == 0
+	for i := range t.accesses {
+		if a := &t.accesses[i]; t.given && a.dir != "" && !a.left {
+			a.left = true
+			leftBehind.Add(1)
+		}
+	}
 	return next, t.given
 }
 

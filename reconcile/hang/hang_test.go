@@ -107,9 +107,15 @@ func TestSilentDirectory(t *testing.T) {
 			t.Error("back, although it does not answer")
 		default:
 		}
+		if n := LeftBehind(); n != 1 {
+			t.Errorf("%d accesses left behind", n)
+		}
 		files.release("/b")
 		synctest.Wait()
 		<-d.Back()
+		if n := LeftBehind(); n != 0 {
+			t.Errorf("%d accesses left behind when it answers", n)
+		}
 		got, _ = Do(d, nil, files.look("/a", "/b"))
 		want(t, "when it answers again", got, "/a", "/b")
 	})
