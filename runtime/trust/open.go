@@ -217,11 +217,16 @@ func WriteFile(path string, data []byte, perm fs.FileMode) error {
 }
 
 // Rename gives what path names, which may be a link, another name in its directory,
-// over what has that name.
+// in place of what has that name. That goes first: where a name is given over a file, a
+// file system may write the new one out at once (ext4, auto_da_alloc).
 func Rename(path, name string) error {
 	p, old, err := parent(path)
 	if err == nil {
 		defer p.close()
+		var st unix.Stat_t
+		if unix.Fstatat(p.fd, old, &st, unix.AT_SYMLINK_NOFOLLOW) == nil {
+			_ = unix.Unlinkat(p.fd, name, 0) // there is none, or the next call says why it stays
+		}
 		err = unix.Renameat(p.fd, old, p.fd, name)
 	}
 	if err != nil {

@@ -523,3 +523,23 @@ func BenchmarkOpenFile(b *testing.B) {
 		})
 	}
 }
+
+// TestRename: a name goes in place of another, and one that is not there in place of
+// nothing.
+func TestRename(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"log", "log.1"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(name), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := Rename(filepath.Join(dir, "log"), "log.1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := Rename(filepath.Join(dir, "log"), "log.1"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a name that is not there: %v", err)
+	}
+	if text, err := os.ReadFile(filepath.Join(dir, "log.1")); err != nil || string(text) != "log" {
+		t.Errorf("%q, %v", text, err)
+	}
+}
