@@ -15,6 +15,14 @@
 //     its log hangs;
 //   - one per Stdin while its queue is not empty.
 //
+// # Busy pipes
+//
+// A quiet pipe is read as soon as there is a byte in it. On Linux, one that gives
+// little at a time and gives it often, with nobody but the log to wait for it, is read
+// by a timer instead, at most 0.4 ms after what was written: so the daemon is woken a
+// few thousand times a second, not once for each line. Meanwhile it is larger and has a
+// descriptor more, for the timer. When it is found empty it is a quiet one again.
+//
 // # The end of a child
 //
 // A child is dead before its output is read. Finish wakes the reader, which then

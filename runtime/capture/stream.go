@@ -2,16 +2,12 @@ package capture
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"supervisord/runtime/logfile"
 	"supervisord/runtime/state"
@@ -36,6 +32,12 @@ type Settings struct {
 	// Echo gets the output for the activity log, nil for nobody; with Protocol as it
 	// was read. The data is valid during the call only.
 	Echo func(ch state.Channel, data []byte)
+}
+
+// unhurried reports whether nobody but the log waits for the output, so that a moment
+// more or less is the same.
+func (set *Settings) unhurried() bool {
+	return !set.Protocol && !set.Events && set.CaptureMax <= 0
 }
 
 // FactKind says what a Fact is.
@@ -64,15 +66,9 @@ const (
 	doneGrace = 3 * time.Second // for a log that hangs in the kernel; then it is left to itself
 )
 
-// chunkSize is how much is read at a time: one record of the log.
-const chunkSize = 128 << 10
-
-// chunks has buffers for streams that have something to read.
-var chunks = sync.Pool{New: func() any { return new([chunkSize]byte) }}
-
 // Stream reads one channel of one child.
 type Stream struct {
-	r        *os.File
+	in       *inlet
 	channel  state.Channel
 	post     func(Fact)
 	settings atomic.Pointer[Settings]
@@ -97,7 +93,7 @@ type Stream struct {
 // block, which makes the child wait, and is never called after FactDone.
 func Start(r *os.File, ch state.Channel, set Settings, post func(Fact)) *Stream {
 	s := &Stream{
-		r: r, channel: ch, post: post,
+		in: newInlet(r), channel: ch, post: post,
 		finished: make(chan struct{}), ended: make(chan struct{}),
 		logGrace: logGrace, doneGrace: doneGrace,
 	}
@@ -123,8 +119,7 @@ func (s *Stream) Finish() {
 			log.SetDeadline(time.Now().Add(s.logGrace))
 		}
 		close(s.finished)
-		// It fails when the pipe is closed already, and then nobody reads.
-		_ = s.r.SetReadDeadline(time.Unix(1, 0))
+		s.in.wake()
 		go s.expire()
 	})
 }
@@ -159,7 +154,7 @@ func (s *Stream) run() {
 	if s.guard(s.readAll) {
 		s.guard(s.discardAll)
 	}
-	s.r.Close()
+	s.in.close()
 	s.tell(Fact{Kind: FactDone})
 }
 
@@ -180,7 +175,7 @@ func (s *Stream) readAll() {
 	if s.follow(s.chunk) {
 		s.end()
 		s.tell(Fact{Kind: FactClosed})
-		s.r.Close()
+		s.in.close()
 		<-s.finished
 		return
 	}
@@ -197,77 +192,42 @@ func (s *Stream) discardAll() {
 // follow gives each chunk to use until the end of the pipe, which it reports, or
 // until Finish is called.
 func (s *Stream) follow(use func([]byte)) (eof bool) {
-	raw, err := s.r.SyscallConn()
-	if err != nil {
-		return true
-	}
-	r := &reader{}
-	for {
-		// The buffer is taken once there is something to read, and not before.
-		if raw.Read(r.read) != nil {
-			return false
-		}
-		if r.n <= 0 {
-			r.release()
+	in, p := s.in, pace{}
+	for in.await() {
+		if in.n <= 0 && !in.empty {
+			in.release()
 			return true
 		}
-		use(r.buf[:r.n])
-		r.release()
+		if in.n > 0 {
+			use(in.buf[:in.n])
+			in.release()
+		}
+		if !s.settings.Load().unhurried() || !in.linger(p.next(in.n, in.room(), time.Now())) {
+			in.rest()
+			p = pace{}
+		}
 	}
+	return false
 }
 
 // drain reads what is in the pipe now. A child's last bytes are there when it is
-// reaped; later ones are a grandchild's, who may go on for ever. The read deadline
-// that woke us would keep the bytes from us, so it is not asked.
+// reaped; later ones are a grandchild's, who may go on for ever. What woke us would keep
+// the bytes from us, so it is not asked.
 func (s *Stream) drain() {
-	raw, err := s.r.SyscallConn()
-	if err != nil {
-		return
-	}
-	left, r := 0, &reader{}
-	if raw.Control(func(fd uintptr) { left = pending(int(fd)) }) != nil {
+	left, in := 0, s.in
+	in.rest()
+	if in.raw.Control(func(fd uintptr) { left = pending(int(fd)) }) != nil {
 		return
 	}
 	for left > 0 {
-		if raw.Control(func(fd uintptr) { r.read(fd) }) != nil || r.n <= 0 {
+		if in.raw.Control(func(fd uintptr) { in.read(fd) }) != nil || in.n <= 0 {
 			break
 		}
-		s.chunk(r.buf[:r.n])
-		left -= r.n
-		r.release()
+		s.chunk(in.buf[:in.n])
+		left -= in.n
+		in.release()
 	}
-	r.release()
-}
-
-// reader reads one chunk into a buffer of the pool.
-type reader struct {
-	buf *[chunkSize]byte
-	n   int // 0 or less at the end
-}
-
-// read reports false, without a buffer, if there is nothing to read yet.
-func (r *reader) read(fd uintptr) bool {
-	r.buf = chunks.Get().(*[chunkSize]byte)
-	for {
-		n, err := unix.Read(int(fd), r.buf[:])
-		switch {
-		case errors.Is(err, syscall.EINTR):
-			continue
-		case errors.Is(err, syscall.EAGAIN):
-			r.n = 0
-			r.release()
-			return false
-		}
-		r.n = n
-		return true
-	}
-}
-
-func (r *reader) release() {
-	if r.buf != nil {
-		chunks.Put(r.buf)
-		r.buf = nil
-	}
+	in.release()
 }
 
 // chunk does everything with one chunk of output.

@@ -1,0 +1,142 @@
+package capture
+
+import (
+	"errors"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// chunkSize is how much is read at a time: one record of the log. It is as much as a
+// pipe holds, so that a read divides nothing that was written at once.
+const chunkSize = 256 << 10
+
+// chunks has buffers for streams that have something to read.
+var chunks = sync.Pool{New: func() any { return new([chunkSize]byte) }}
+
+// inlet is the read end of a pipe. It is used by one goroutine, but for wake.
+//
+// While the pipe is quiet, the runtime's poller says when there is something in it. The
+// poller would be woken by each write to a busy one, though, whether anybody waits for
+// it or not; so it has a timer in place of that.
+type inlet struct {
+	file  *os.File                // what is waited for: the pipe, or the timer
+	raw   syscall.RawConn         // of file
+	waits atomic.Pointer[os.File] // file, for wake
+	woken atomic.Bool
+	busy  *busyPipe // the pipe while it is busy, otherwise nil
+
+	buf   *[chunkSize]byte // nil between two reads
+	n     int              // 0 or less at the end
+	empty bool             // there was nothing to read
+}
+
+// newInlet takes over r, a pipe in non-blocking mode.
+func newInlet(r *os.File) *inlet {
+	in := &inlet{}
+	in.waitFor(r)
+	return in
+}
+
+func (in *inlet) waitFor(f *os.File) {
+	in.file = f
+	in.raw, _ = f.SyscallConn() // it fails for no file at all
+	in.waits.Store(f)
+	if in.woken.Load() {
+		in.wake()
+	}
+}
+
+// wake has await report false, now and from now on. Any goroutine may call it.
+func (in *inlet) wake() {
+	in.woken.Store(true)
+	// It fails when the file is closed already, and then nobody waits for it.
+	_ = in.waits.Load().SetReadDeadline(time.Unix(1, 0))
+}
+
+// await reads as soon as there is something to read, or when the pause of a busy pipe
+// is over. It reports false if it was woken.
+func (in *inlet) await() bool {
+	if in.busy == nil {
+		return in.raw.Read(in.read) == nil
+	}
+	if !in.busy.sleep(in.raw) {
+		return false
+	}
+	in.read(uintptr(in.busy.fd))
+	return true
+}
+
+// read reads a chunk. It reports false, and has no buffer, if there is nothing to read.
+func (in *inlet) read(fd uintptr) bool {
+	// The buffer is taken once there is something to read, and not before.
+	in.buf = chunks.Get().(*[chunkSize]byte)
+	for {
+		n, err := unix.Read(int(fd), in.buf[:])
+		if errors.Is(err, syscall.EINTR) {
+			continue
+		}
+		in.n, in.empty = n, errors.Is(err, syscall.EAGAIN)
+		if in.empty {
+			in.n = 0
+			in.release()
+		}
+		return !in.empty
+	}
+}
+
+// release gives back the buffer.
+func (in *inlet) release() {
+	if in.buf != nil {
+		chunks.Put(in.buf)
+		in.buf = nil
+	}
+}
+
+// linger has the next await leave the pipe to fill for so long, or with 0 read as soon
+// as there is something. It reports false if it cannot do the former.
+func (in *inlet) linger(pause time.Duration) bool {
+	if pause == 0 {
+		in.rest()
+		return true
+	}
+	if in.busy == nil {
+		busy, timer := newBusyPipe(in.raw)
+		if busy == nil {
+			return false
+		}
+		in.file.Close()
+		in.busy = busy
+		in.waitFor(timer)
+	}
+	in.busy.pause = pause
+	return true
+}
+
+// rest makes a busy pipe a quiet one.
+func (in *inlet) rest() {
+	if in.busy == nil {
+		return
+	}
+	in.file.Close()
+	fd := in.busy.end()
+	in.busy = nil
+	in.waitFor(os.NewFile(uintptr(fd), "pipe"))
+}
+
+// room is how much the pipe holds.
+func (in *inlet) room() int {
+	if in.busy == nil {
+		return 64 << 10
+	}
+	return in.busy.room
+}
+
+func (in *inlet) close() {
+	in.rest()
+	in.file.Close()
+}
