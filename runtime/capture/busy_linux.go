@@ -11,7 +11,7 @@ import (
 
 const (
 	// busyRoom is how much a busy pipe holds, if the system allows.
-	busyRoom = chunkSize
+	busyRoom = 256 << 10
 	// maxBusy is how many pipes may be busy at once, for the sake of the descriptors of
 	// their timers, and of what one user may have in pipes: 64 MiB as a rule, beyond
 	// which every further one holds a page or two (pipe-user-pages-soft in pipe(7)).
@@ -82,11 +82,9 @@ func (b *busyPipe) wait(timer uintptr) (over bool) {
 	return unix.TimerfdSettime(int(timer), 0, &unix.ItimerSpec{Value: unix.NsecToTimespec(int64(b.pause))}, nil) != nil
 }
 
-// end gives back the pipe as it was.
-func (b *busyPipe) end() (fd int) {
-	if b.room > b.usual && b.usual > 0 {
-		b.size(unix.F_SETPIPE_SZ, b.usual) // it fails while there is more in it
-	}
+// end gives back the pipe, and reports whether it holds no more than before. It does while
+// there is more in it.
+func (b *busyPipe) end() (fd int, usual bool) {
 	busyPipes.Add(-1)
-	return b.fd
+	return b.fd, b.room <= b.usual || b.usual > 0 && b.size(unix.F_SETPIPE_SZ, b.usual) > 0
 }

@@ -16,4 +16,4 @@ type busyPipe struct {
 
 func newBusyPipe(syscall.RawConn) (*busyPipe, *os.File) { return nil, nil }
 func (*busyPipe) sleep(syscall.RawConn) bool            { return true }
-func (b *busyPipe) end() int                            { return b.fd }
+func (b *busyPipe) end() (int, bool)                    { return b.fd, true }

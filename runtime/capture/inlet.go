@@ -11,9 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// chunkSize is how much is read at a time: one record of the log. It is as much as a
-// pipe holds, so that a read divides nothing that was written at once.
-const chunkSize = 256 << 10
+// chunkSize is how much is read at a time of a pipe that was never busy: one record of the
+// log. It is as much as such a pipe holds, so that a read divides nothing that was written
+// at once.
+const chunkSize = 64 << 10
 
 // chunks has buffers for streams that have something to read.
 var chunks = sync.Pool{New: func() any { return new([chunkSize]byte) }}
@@ -30,7 +31,8 @@ type inlet struct {
 	woken atomic.Bool
 	busy  *busyPipe // the pipe while it is busy, otherwise nil
 
-	buf   *[chunkSize]byte // nil between two reads
+	large []byte           // as much as the pipe may hold, once it was busy, until the end
+	chunk *[chunkSize]byte // before; nil between two reads
 	n     int              // 0 or less at the end
 	empty bool             // there was nothing to read
 }
@@ -73,10 +75,11 @@ func (in *inlet) await() bool {
 
 // read reads a chunk. It reports false, and has no buffer, if there is nothing to read.
 func (in *inlet) read(fd uintptr) bool {
-	// The buffer is taken once there is something to read, and not before.
-	in.buf = chunks.Get().(*[chunkSize]byte)
+	if in.large == nil { // the buffer is taken once there is something to read, and not before
+		in.chunk = chunks.Get().(*[chunkSize]byte)
+	}
 	for {
-		n, err := unix.Read(int(fd), in.buf[:])
+		n, err := unix.Read(int(fd), in.buffer())
 		if errors.Is(err, syscall.EINTR) {
 			continue
 		}
@@ -89,11 +92,21 @@ func (in *inlet) read(fd uintptr) bool {
 	}
 }
 
+func (in *inlet) buffer() []byte {
+	if in.large != nil {
+		return in.large
+	}
+	return in.chunk[:]
+}
+
+// bytes are what was read, until release.
+func (in *inlet) bytes() []byte { return in.buffer()[:in.n] }
+
 // release gives back the buffer.
 func (in *inlet) release() {
-	if in.buf != nil {
-		chunks.Put(in.buf)
-		in.buf = nil
+	if in.chunk != nil {
+		chunks.Put(in.chunk)
+		in.chunk = nil
 	}
 }
 
@@ -111,6 +124,9 @@ func (in *inlet) linger(pause time.Duration) bool {
 		}
 		in.file.Close()
 		in.busy = busy
+		if len(in.large) < busy.room {
+			in.large = make([]byte, busy.room)
+		}
 		in.waitFor(timer)
 	}
 	in.busy.pause = pause
@@ -123,15 +139,18 @@ func (in *inlet) rest() {
 		return
 	}
 	in.file.Close()
-	fd := in.busy.end()
+	fd, usual := in.busy.end()
 	in.busy = nil
+	if usual {
+		in.large = nil
+	}
 	in.waitFor(os.NewFile(uintptr(fd), "pipe"))
 }
 
 // room is how much the pipe holds.
 func (in *inlet) room() int {
 	if in.busy == nil {
-		return 64 << 10
+		return chunkSize
 	}
 	return in.busy.room
 }

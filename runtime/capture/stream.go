@@ -199,7 +199,7 @@ func (s *Stream) follow(use func([]byte)) (eof bool) {
 			return true
 		}
 		if in.n > 0 {
-			use(in.buf[:in.n])
+			use(in.bytes())
 			in.release()
 		}
 		if !s.settings.Load().unhurried() || !in.linger(p.next(in.n, in.room(), time.Now())) {
@@ -223,7 +223,7 @@ func (s *Stream) drain() {
 		if in.raw.Control(func(fd uintptr) { in.read(fd) }) != nil || in.n <= 0 {
 			break
 		}
-		s.chunk(in.buf[:in.n])
+		s.chunk(in.bytes())
 		left -= in.n
 		in.release()
 	}
