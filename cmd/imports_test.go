@@ -4,7 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -36,6 +39,7 @@ var arrows = map[string][]string{
 	"rpc/xmlrpc":                {},
 	"rpc/client":                {"rpc/xmlrpc", "runtime/state"},
 	"rpc":                       {"spec", "spec/value", "runtime", "runtime/logfile", "runtime/mainlog", "runtime/state", "runtime/trust", "rpc/xmlrpc"},
+	"runtime/bound":             {}, // for tests
 	"cmd":                       {},
 	"cmd/internal/host":         {"spec"},
 	"cmd/internal/getopt":       {},
@@ -64,7 +68,7 @@ var nevers = []struct {
 }
 
 // testHelpers are for tests and measurements alone, and so may do what a test may.
-var testHelpers = []string{"cmd/internal/oracle", "cmd/internal/bench", "spec/internal/debian"}
+var testHelpers = []string{"cmd/internal/oracle", "cmd/internal/bench", "spec/internal/debian", "runtime/bound"}
 
 // pure packages must not touch the machine: what they need is handed in.
 var pure = map[string][]string{
@@ -127,5 +131,27 @@ func TestArrows(t *testing.T) {
 		if !seen[name] {
 			t.Errorf("the row of %s is about a package that does not exist", name)
 		}
+	}
+}
+
+// TestFuzzTargetsAreBounded: each says what one of its inputs may take.
+func TestFuzzTargetsAreBounded(t *testing.T) {
+	targets := 0
+	err := filepath.WalkDir("..", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		n := strings.Count(string(text), "\nfunc Fuzz")
+		targets += n
+		for _, must := range []string{"bound.Start(f)\n", "\t\tdefer b.Input(t)()\n"} {
+			if have := strings.Count(string(text), must); n > 0 && have != n {
+				t.Errorf("%s has %d fuzz targets and %d times %q", path, n, have, must)
+			}
+		}
+		return err
+	})
+	if err != nil || targets == 0 {
+		t.Errorf("%d targets, %v", targets, err)
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"supervisord/runtime/bound"
 )
 
 // framed are requests one after another, and what a lenient connection makes of
@@ -96,7 +98,9 @@ func FuzzFraming(f *testing.F) {
 	for _, r := range requests {
 		f.Add([]byte(r.request + r.request))
 	}
+	b := bound.Start(f)
 	f.Fuzz(func(t *testing.T, in []byte) {
+		defer b.Input(t)()
 		strict := &framedConn{Conn: readerConn{r: bytes.NewReader(in)}}
 		if out, err := io.ReadAll(strict); err != nil || !bytes.Equal(out, in) {
 			t.Fatalf("%q became %q, %v", in, out, err)

@@ -2,12 +2,8 @@ package rpc
 
 import (
 	"bytes"
-	"flag"
-	"fmt"
 	"log/slog"
 	"net"
-	"os"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"testing"
@@ -15,13 +11,10 @@ import (
 
 	"supervisord/rpc/xmlrpc"
 	"supervisord/runtime"
+	"supervisord/runtime/bound"
 	"supervisord/runtime/state"
 	"supervisord/spec"
 )
-
-// memoryLimit is how much the process may have beyond its size at the start of a
-// fuzz target.
-const memoryLimit = 64 << 20
 
 // FuzzHTTP sends anything to a server, over a connection that is memory alone: it
 // answers or hangs up, never panics, answers the next client, and takes no memory
@@ -53,16 +46,12 @@ func FuzzHTTP(f *testing.F) {
 	s.servers[0].mu.Lock()
 	s.servers[0].serve(memory)
 	s.servers[0].mu.Unlock()
-	const often = 100
-	idle, tries := int64(0), 0
+	b := bound.Start(f)
 	f.Fuzz(func(t *testing.T, request []byte) {
+		defer b.Input(t)()
 		conn := newMemoryConn(request)
 		memory <- conn
-		select {
-		case <-conn.closed:
-		case <-time.After(time.Minute):
-			t.Fatalf("%q hangs", request)
-		}
+		<-conn.closed
 		if reply := conn.reply.Bytes(); len(reply) > 0 && !strings.HasPrefix(string(reply), "HTTP/1.") {
 			t.Errorf("%q: %q", request, reply)
 		}
@@ -73,38 +62,10 @@ func FuzzHTTP(f *testing.F) {
 		log.lines = nil
 		log.mu.Unlock()
 		w.become(state.MoodRunning)
-		if tries++; tries%often != 1 {
-			return
-		}
-		size := resident(t)
-		if idle == 0 {
-			idle = size
-			if f := flag.Lookup("test.fuzzworker"); f != nil && f.Value.String() == "true" {
-				idle += 100 << 20 // which the fuzzer takes for changing an input
-			}
-		} else if size > idle+memoryLimit {
-			debug.FreeOSMemory() // with what the fuzzer has, the collector takes its time
-			if size = resident(t); size > idle+memoryLimit {
-				t.Fatalf("%d MiB above the size at the start", (size-idle)>>20)
-			}
-		}
 		if n := used(s); n != 0 {
 			t.Fatalf("%d bytes are still taken by requests that have ended", n)
 		}
 	})
-}
-
-// resident is how much memory this process has, in bytes; 0 where that is not known.
-func resident(t *testing.T) int64 {
-	var pages, have int64
-	text, err := os.ReadFile("/proc/self/statm")
-	if err != nil {
-		return 0
-	}
-	if _, err := fmt.Sscan(string(text), &pages, &have); err != nil {
-		t.Fatal(err)
-	}
-	return have * int64(os.Getpagesize())
 }
 
 // memoryListener hands out the connections that are sent to it.
@@ -162,7 +123,9 @@ func FuzzName(f *testing.F) {
 	for _, name := range []string{"", ":", "*", ":*", "*:*", "cat", "cat:*", ":cat", "two:", "two:two_00", "a:b:c", "\x00", "é", "../x", "supervisor.x"} {
 		f.Add(name)
 	}
+	b := bound.Start(f)
 	f.Fuzz(func(t *testing.T, name string) {
+		defer b.Input(t)()
 		for _, method := range []string{
 			"getProcessInfo", "startProcess", "stopProcess", "signalProcess", "startProcessGroup", "stopProcessGroup", "signalProcessGroup",
 			"clearProcessLogs", "sendProcessStdin", "readProcessStdoutLog", "tailProcessStderrLog", "addProcessGroup", "removeProcessGroup",

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"supervisord/runtime/bound"
 	"supervisord/spec/value"
 )
 
@@ -67,7 +68,9 @@ func FuzzMatch(f *testing.F) {
 	for _, pattern := range []string{"*.ini", "[!a]?", "[", "a*b*c*d*e", "[]-a]"} {
 		f.Add(pattern, "abcde.ini")
 	}
+	b := bound.Start(f)
 	f.Fuzz(func(t *testing.T, pattern, name string) {
+		defer b.Input(t)()
 		matched := Match(pattern, name)
 		if !hasMagic(pattern) && matched != (pattern == name) {
 			t.Errorf("Match(%q, %q) = %v", pattern, name, matched)

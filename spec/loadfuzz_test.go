@@ -7,6 +7,8 @@ import (
 	"unicode"
 
 	"github.com/google/go-cmp/cmp"
+
+	"supervisord/runtime/bound"
 )
 
 // FuzzLoad loads a main file and one that it includes, of any content. Whatever
@@ -18,7 +20,9 @@ func FuzzLoad(f *testing.F) {
 	}
 	f.Add("[supervisord]\nuser=a\n b\x1b[1m\n", "[group:\x07]\nprograms=b\n c")
 	f.Add("[supervisord]\n[rpcinterface:supervisor]\nx", "[include]\nfiles=*\n[group:a]\nprograms=a,,a,b\n[fcgi-program:b]\nsocket=tcp://h:1\ncommand=x\n")
+	b := bound.Start(f)
 	f.Fuzz(func(t *testing.T, main, part string) {
+		defer b.Input(t)()
 		if strings.Contains(main+part, "numprocs") {
 			return // many processes take their time
 		}

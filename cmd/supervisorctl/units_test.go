@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"supervisord/rpc/client"
+	"supervisord/runtime/bound"
 )
 
 func TestSplit(t *testing.T) {
@@ -28,7 +29,9 @@ func FuzzSplit(f *testing.F) {
 	for _, line := range []string{"status a", "?x", "!", "", "é é"} {
 		f.Add(line)
 	}
+	b := bound.Start(f)
 	f.Fuzz(func(t *testing.T, line string) {
+		defer b.Input(t)()
 		name, argument := split(line)
 		if strings.ContainsAny(name, " \t;:!?") || argument != strings.TrimSpace(argument) {
 			t.Errorf("split(%q) = %q, %q", line, name, argument)

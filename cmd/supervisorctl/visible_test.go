@@ -7,6 +7,8 @@ import (
 	"testing"
 	"unicode"
 	"unicode/utf8"
+
+	"supervisord/runtime/bound"
 )
 
 // shownAs is what a text looks like that comes in these pieces.
@@ -66,7 +68,9 @@ func FuzzVisible(f *testing.F) {
 	for i, row := range visibleRows {
 		f.Add([]byte(row.in), uint64(i))
 	}
+	b := bound.Start(f)
 	f.Fuzz(func(t *testing.T, text []byte, seed uint64) {
+		defer b.Input(t)()
 		var whole visible
 		want := whole.end(whole.add(nil, text))
 		if err := harmful(want); err != "" {

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"supervisord/runtime/bound"
 )
 
 func call(params string) string {
@@ -184,7 +186,9 @@ func FuzzDecodeCall(f *testing.F) {
 	f.Add(call("<param><value><nil/></value></param><param><value><double>1e9</double></value></param>"))
 	f.Add(`<!DOCTYPE a [<!ENTITY x "y">]>` + call("<param><value>&x;</value></param>"))
 	f.Add("<a/>]]><b.c>></b.c><1/><//></a/>")
+	b := bound.Start(f)
 	f.Fuzz(func(t *testing.T, doc string) {
+		defer b.Input(t)()
 		method, params, err := DecodeCall(strings.NewReader(doc))
 		methodX, paramsX, errX := decodeCall(newXMLTokenizer(strings.NewReader(doc)))
 		if method != methodX || fmt.Sprintf("%#v", params) != fmt.Sprintf("%#v", paramsX) || (err == nil) != (errX == nil) || errors.Is(err, ErrNoMethod) != errors.Is(errX, ErrNoMethod) {
@@ -217,7 +221,9 @@ func FuzzString(f *testing.F) {
 	for _, s := range []string{"", "a", "<&>", "\xff", "\x00", "\uFFFE", "é\r\n"} {
 		f.Add(s)
 	}
+	b := bound.Start(f)
 	f.Fuzz(func(t *testing.T, s string) {
+		defer b.Input(t)()
 		doc, err := AppendResponse(nil, s)
 		if err != nil {
 			t.Fatal(err)

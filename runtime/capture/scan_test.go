@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"supervisord/runtime/bound"
 )
 
 const (
@@ -185,7 +187,9 @@ func FuzzScan(f *testing.F) {
 	} {
 		f.Add([]byte(in), uint64(i), i%2 == 0, i%3 > 0)
 	}
+	b := bound.Start(f)
 	f.Fuzz(func(t *testing.T, in []byte, seed uint64, strip, captures bool) {
+		defer b.Input(t)()
 		s := scanner{strip: strip}
 		if captures {
 			s.captureMax = 1 << 40

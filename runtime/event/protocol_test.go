@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"supervisord/runtime/bound"
 	"supervisord/runtime/state"
 )
 
@@ -101,7 +102,9 @@ func FuzzProtocol(f *testing.F) {
 	f.Add([]byte("READY\nJUNKXX 0\nREADY\nRESULT x\nmore"), uint64(0xffff), true)
 	f.Add(append([]byte("READY\n"), bytes.Repeat([]byte{'1'}, maxResultLine+3)...), uint64(3), false)
 	f.Add([]byte("READY\nRESULT 16777217\n"), uint64(5), true)
+	b := bound.Start(f)
 	f.Fuzz(func(t *testing.T, data []byte, cuts uint64, printing bool) {
+		defer b.Input(t)()
 		h := HandleDefault
 		if printing {
 			h = HandlePrint

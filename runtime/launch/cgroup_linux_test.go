@@ -11,6 +11,8 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
+	"supervisord/runtime/bound"
 )
 
 func TestOwnCgroup(t *testing.T) {
@@ -44,7 +46,9 @@ func TestOwnCgroup(t *testing.T) {
 func FuzzOwnCgroup(f *testing.F) {
 	f.Add("0::/x/y\n", "30 23 0:26 /x /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n")
 	f.Add("0::/\n", "1 2 3 / / - cgroup2 ")
+	b := bound.Start(f)
 	f.Fuzz(func(t *testing.T, own, mounts string) {
+		defer b.Input(t)()
 		if path, err := ownCgroup(own, mounts); (path == "") != (err != nil) {
 			t.Errorf("%q, %v", path, err)
 		}

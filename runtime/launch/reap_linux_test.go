@@ -15,6 +15,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
+
+	"supervisord/runtime/bound"
 )
 
 // checkStrangers sees that nothing was reaped but children that were started.
@@ -60,7 +62,9 @@ func FuzzParseStat(f *testing.F) {
 	f.Add([]byte(""))
 	f.Add([]byte("1 (x"))
 	f.Add([]byte("\x00" + strings.Repeat(" 0", 19)))
+	b := bound.Start(f)
 	f.Fuzz(func(t *testing.T, line []byte) {
+		defer b.Input(t)()
 		s, err := parseStat(line)
 		if err == nil && !isLetter(s.state) {
 			t.Errorf("%q has no state", line)

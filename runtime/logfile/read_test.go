@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"supervisord/runtime/bound"
 	"supervisord/runtime/logfile"
 )
 
@@ -124,7 +125,9 @@ func TestReadWhatIsNoFile(t *testing.T) {
 func FuzzTail(f *testing.F) {
 	f.Add([]byte("hello\nworld\n"), uint8(3))
 	f.Add([]byte{}, uint8(0))
+	b := bound.Start(f)
 	f.Fuzz(func(t *testing.T, data []byte, step uint8) {
+		defer b.Input(t)()
 		path := filepath.Join(t.TempDir(), "log")
 		w := logfile.New(logfile.Options{Path: path})
 		open(t, w)

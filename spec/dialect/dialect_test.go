@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"supervisord/runtime/bound"
 	"supervisord/spec/internal/debian"
 )
 
@@ -282,7 +283,11 @@ func FuzzParse(f *testing.F) {
 	for _, row := range dialectRows() {
 		f.Add([]byte(row.file))
 	}
-	f.Fuzz(func(t *testing.T, content []byte) { checkParse(t, content) })
+	b := bound.Start(f)
+	f.Fuzz(func(t *testing.T, content []byte) {
+		defer b.Input(t)()
+		checkParse(t, content)
+	})
 }
 
 // TestParseIsTotal reads every short text of the characters that mean something to

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"supervisord/runtime/bound"
 	"supervisord/runtime/state"
 )
 
@@ -24,7 +25,9 @@ func seed(f *testing.F, parsers ...string) {
 // expands cannot outgrow its widths; an error names the text.
 func FuzzExpand(f *testing.F) {
 	seed(f, "expand")
+	b := bound.Start(f)
 	f.Fuzz(func(t *testing.T, text string) {
+		defer b.Input(t)()
 		if !utf8.ValidString(text) {
 			return // files that are not UTF-8 are refused before
 		}
@@ -53,7 +56,9 @@ func FuzzExpand(f *testing.F) {
 // FuzzSplit: words that are quoted and joined split into the same words.
 func FuzzSplit(f *testing.F) {
 	seed(f, "split")
+	b := bound.Start(f)
 	f.Fuzz(func(t *testing.T, text string) {
+		defer b.Input(t)()
 		words, err := Split(text)
 		if err != nil {
 			if !strings.ContainsAny(text, `"'\`) {
@@ -76,7 +81,9 @@ func FuzzSplit(f *testing.F) {
 // advice is given only for what is accepted, and spoken of what is there.
 func FuzzParseEnv(f *testing.F) {
 	seed(f, "environment")
+	b := bound.Start(f)
 	f.Fuzz(func(t *testing.T, text string) {
+		defer b.Input(t)()
 		env, err := ParseEnv(text)
 		if err != nil {
 			return
@@ -119,7 +126,9 @@ func FuzzParseEnv(f *testing.F) {
 // FuzzValues: what a parser accepts reads the same when written plainly.
 func FuzzValues(f *testing.F) {
 	seed(f, "integer", "bytes", "boolean", "octal", "exitcodes", "autorestart", "signal", "loglevel", "inetport", "name", "repr")
+	b := bound.Start(f)
 	f.Fuzz(func(t *testing.T, text string) {
+		defer b.Input(t)()
 		if n, err := ParseInt(text); err == nil {
 			if again, err := ParseInt(strconv.FormatInt(n, 10)); again != n || err != nil {
 				t.Errorf("ParseInt(%q) = %d, written out %d, %v", text, n, again, err)

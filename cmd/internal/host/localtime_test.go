@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"supervisord/runtime/bound"
 )
 
 // zones are values of TZ.
@@ -164,7 +166,9 @@ func FuzzParseZone(f *testing.F) {
 	for _, tz := range zones {
 		f.Add(tz)
 	}
+	b := bound.Start(f)
 	f.Fuzz(func(t *testing.T, tz string) {
+		defer b.Input(t)()
 		rule, ok := parseZone(tz)
 		if !ok {
 			return
