@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"supervisord/runtime/bound"
 )
 
 func TestStore(t *testing.T) {
@@ -150,4 +152,42 @@ func TestStateDirsDiffer(t *testing.T) {
 	if a.rec.Store().Dir() == b.rec.Store().Dir() {
 		t.Error("the same directory")
 	}
+}
+
+// FuzzStore reads anything as the state files: what is taken from them is stored and
+// read the same.
+func FuzzStore(f *testing.F) {
+	f.Add([]byte(`{"/etc/a.ini":"W3Byb2dyYW06YV0K","/etc/b.ini":""}`),
+		[]byte(`[{"generation":3,"time":"2026-11-28T10:00:00Z","trigger":"watch","caller":"0","actions":[{"op":"add","group":"a"}],"result":"applied","duration_ms":5}]`))
+	f.Add([]byte(`{"a":null}`), []byte(`[{"time":"0000-01-01T00:00:00+23:59","actions":null}]`))
+	f.Add([]byte(`null`), []byte(`[`))
+	s := OpenStore(f.TempDir()+"/state", nil)
+	b := bound.Start(f)
+	f.Fuzz(func(t *testing.T, files, entries []byte) {
+		defer b.Input(t)()
+		for item, text := range map[string][]byte{goodItem: files, historyItem: entries} {
+			if err := os.WriteFile(filepath.Join(s.Dir(), item+".json"), text, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var good, good2 map[string][]byte
+		if s.Load(goodItem, &good) {
+			if err := s.Save(goodItem, newContents(good).raw(), false); err != nil || !s.Load(goodItem, &good2) {
+				t.Errorf("%q is not stored: %v", good, err)
+			}
+			equal(t, "contents", newContents(good2).raw(), newContents(good).raw())
+		}
+		var history, history2 []Entry
+		if s.Load(historyItem, &history) {
+			if err := s.Save(historyItem, history, false); err != nil || !s.Load(historyItem, &history2) {
+				t.Errorf("%v is not stored: %v", history, err)
+			}
+			equal(t, "history", history2, history)
+			for _, e := range withEntry(history, Entry{}) {
+				for i := range e.Actions {
+					_ = e.Actions[i].String()
+				}
+			}
+		}
+	})
 }

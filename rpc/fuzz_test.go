@@ -2,12 +2,19 @@ package rpc
 
 import (
 	"bytes"
+	"crypto/sha1"
+	"encoding/base64"
+	"encoding/hex"
 	"log/slog"
 	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"supervisord/rpc/xmlrpc"
 	"supervisord/runtime"
@@ -164,4 +171,82 @@ func touches(t *testing.T, now, before *fakeDaemon, method, name string) {
 			t.Errorf("%s(%q) changed %v", method, name, runtime.Select{Group: a.Group, Process: a.Name})
 		}
 	}
+}
+
+// FuzzAuthorization: of all headers only that of the right name and password is let
+// in, and every name and password that can be sent is.
+func FuzzAuthorization(f *testing.F) {
+	for _, header := range []string{
+		"", "Basic", "Basic ", "basic dXNlcjpzZWNyZXQ=", "Basic dXNlcjpzZWNyZXQ", "Basic dXNlcjp4", "Basic ====", "Basic \xff", "Bearer dXNlcjpzZWNyZXQ=",
+		"Basic dXNlcg==", "Basic dXNl cjpzZW-NyZXQ=", "Basic dXNlcjpzZWNyZXQ=dXNlcjp4",
+	} {
+		f.Add(header, "user", "secret")
+	}
+	f.Add("Basic OmI6Yw==", "", "b:c")
+	b := bound.Start(f)
+	f.Fuzz(func(t *testing.T, header, username, password string) {
+		defer b.Input(t)()
+		if username == "" {
+			return // a server without a password
+		}
+		sv := spec.Server{Username: username, Password: password}
+		r := &http.Request{Header: http.Header{"Authorization": {header}}}
+		if status := authorize(sv, r); status == 0 {
+			// What is not of the alphabet is passed over, and the end is at the padding.
+			scheme, text, _ := strings.Cut(header, " ")
+			text = strings.Map(func(c rune) rune {
+				if c == '=' || c < 0x80 && strings.ContainsRune("+/", c) || c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' {
+					return c
+				}
+				return -1
+			}, text)
+			got, _ := base64.RawStdEncoding.DecodeString(strings.TrimRight(text, "="))
+			sum := sha1.Sum([]byte(strings.TrimPrefix(string(got), username+":")))
+			hashed := "{SHA}" + hex.EncodeToString(sum[:])
+			if !strings.EqualFold(scheme, "basic") || !strings.Contains(text, "=") && string(got) != username+":"+password && hashed != password {
+				t.Errorf("%q is let in as %q with %q", header, username, password)
+			}
+		}
+		r.SetBasicAuth(username, password)
+		if status := authorize(sv, r); status != 0 && utf8.ValidString(username) && utf8.ValidString(password) && !strings.Contains(username, ":") && !strings.HasPrefix(password, "{SHA}") {
+			t.Errorf("%q with %q is refused: %d", username, password, status)
+		}
+		for _, wrong := range []spec.Server{{Username: username + "x", Password: password}, {Username: username, Password: password + "x"}} {
+			if authorize(wrong, r) == 0 {
+				t.Errorf("%q with %q is let in as %q with %q", username, password, wrong.Username, wrong.Password)
+			}
+		}
+	})
+}
+
+// FuzzHost: a server that web pages could reach answers to no Host that a browser
+// would take for another name than this machine's.
+func FuzzHost(f *testing.F) {
+	for _, host := range []string{
+		"", "localhost", "LOCALHOST.:80", "x.localhost", "127.0.0.1", "127.0.0.1:9001", "[::1]:9001", "[::1%25lo]", "::1", "own", "evil.example",
+		"evil.example:80", "localhost.evil.example", "evil.example#.localhost", "evil.example\\.localhost", "evil.example/.localhost", "evil.example:80@localhost",
+		"[evil.example]", "[localhost", "localhost:80:80", "%6cocalhost", "1.2.3.4.evil.example", "0x7f.1",
+	} {
+		f.Add(host)
+	}
+	hs := &httpServer{server: &Server{names: map[string]bool{"own": true}}, local: true}
+	b := bound.Start(f)
+	f.Fuzz(func(t *testing.T, host string) {
+		defer b.Input(t)()
+		r := &http.Request{Host: host, URL: &url.URL{Path: "/"}, ProtoMajor: 1, ProtoMinor: 1}
+		if !validHost(host) || !hs.hostAllowed(r, head{host: host, plain: true}, true) {
+			return
+		}
+		u, err := url.Parse("http://" + host + "/")
+		if err != nil {
+			return // no browser asks for it
+		}
+		name := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
+		if _, err := netip.ParseAddr(name); err != nil && name != "localhost" && !strings.HasSuffix(name, ".localhost") && name != "own" {
+			t.Errorf("%q is answered, which is %q", host, name)
+		}
+		if r.URL.Host = "evil.example"; hs.hostAllowed(r, head{host: host}, true) {
+			t.Errorf("%q is answered for a request to evil.example", host)
+		}
+	})
 }

@@ -278,8 +278,8 @@ func appendLine(text []byte, l line) []byte {
 	return append(append(text, data...), '\n')
 }
 
-// rewrite puts a file in place that says what runs and nothing else.
-func (t *runningTable) rewrite() {
+// whole says what runs and nothing else.
+func (t *runningTable) whole() []byte {
 	text := appendLine(nil, line{Daemon: &t.self})
 	for _, v := range t.runs {
 		text = appendLine(text, line{Runs: &v})
@@ -287,7 +287,12 @@ func (t *runningTable) rewrite() {
 	for _, v := range t.begins {
 		text = appendLine(text, line{Begins: &v})
 	}
-	file, err := trust.Replace(t.dir, tableFile, text, false)
+	return text
+}
+
+// rewrite puts a file in place that is whole.
+func (t *runningTable) rewrite() {
+	file, err := trust.Replace(t.dir, tableFile, t.whole(), false)
 	if err != nil {
 		t.failed(err)
 		return

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"supervisord/runtime"
+	"supervisord/runtime/bound"
 	"supervisord/runtime/launch"
 	"supervisord/spec"
 )
@@ -284,4 +285,43 @@ func BenchmarkStarts(b *testing.B) {
 	}
 	close(done)
 	<-ended
+}
+
+// FuzzTable reads anything as the table of what runs: only what is of this boot is
+// taken, and what is taken is written down and read the same by the daemon after this.
+func FuzzTable(f *testing.F) {
+	const boot = "this"
+	read := func(text []byte) (*runningTable, launch.Identity) {
+		t := newRunningTable("", slog.New(slog.DiscardHandler))
+		t.self = launch.Identity{PID: 1, StartTime: 2, BootID: boot}
+		return t, t.read(text)
+	}
+	kept, _ := read(nil)
+	for _, name := range []string{"a", "b"} {
+		v := began(name, 7).Remember(boot)
+		kept.began(v)
+		v.Name, v.PID = "c", 0
+		kept.begins[place{v.Group, v.Name}] = v
+	}
+	seed := string(kept.whole())
+	f.Add([]byte(seed))
+	f.Add([]byte(strings.ReplaceAll(seed, `"this"`, `"other"`)))
+	f.Add([]byte(seed[:len(seed)/2]))
+	f.Add([]byte(seed + `{"ended":{"group":"g","name":"a","pid":7}}` + "\n" + `{"runs":null}` + "\n" + `{"runs":{"boot":"this","pid":-1,"started":"0000-01-01T00:00:00+23:59"}}` + "\n"))
+	b := bound.Start(f)
+	f.Fuzz(func(t *testing.T, text []byte) {
+		defer b.Input(t)()
+		table, _ := read(text)
+		again, writer := read(table.whole())
+		if diff := cmp.Diff(table.runs, again.runs) + cmp.Diff(table.begins, again.begins); diff != "" || writer != table.self {
+			t.Errorf("by %v (-read +again):\n%s", writer, diff)
+		}
+		for _, list := range []map[place]runtime.Survivor{table.runs, table.begins} {
+			for at, v := range list {
+				if v.Boot != boot || at != (place{v.Group, v.Name}) {
+					t.Errorf("%v stands at %v", v, at)
+				}
+			}
+		}
+	})
 }

@@ -215,6 +215,42 @@ func FuzzDecodeCall(f *testing.F) {
 	})
 }
 
+// FuzzDecodeResponse: no answer makes the decoder panic or take more than a little, and
+// what it understands it understands again after encoding.
+func FuzzDecodeResponse(f *testing.F) {
+	f.Add(response("<value><struct><member><name>a</name><value><i4>1</i4></value></member></struct></value>"))
+	f.Add(response("<value><array><data><value><boolean>1</boolean></value><value>\x01\xff</value></data></array></value>"))
+	f.Add(response("<value><double>-1e300</double></value>"))
+	f.Add(response(strings.Repeat("<value><array><data>", 2000)))
+	f.Add(string(EncodeFault(&Fault{BadName, "BAD_NAME: x"})))
+	f.Add(`<?xml version="1.0" encoding="latin1"?><methodResponse><fault><value><struct/></value></fault></methodResponse>`)
+	b := bound.Start(f)
+	f.Fuzz(func(t *testing.T, doc string) {
+		defer b.Input(t)()
+		v, err := DecodeResponse(strings.NewReader(doc))
+		if fault := (*Fault)(nil); errors.As(err, &fault) {
+			_, err2 := DecodeResponse(strings.NewReader(string(EncodeFault(fault))))
+			if fault2 := (*Fault)(nil); !errors.As(err2, &fault2) || fault2.Code != fault.Code {
+				t.Fatalf("%v became %v", err, err2)
+			}
+		}
+		if err != nil {
+			return
+		}
+		again, err := AppendResponse(nil, ordered(v))
+		if err != nil {
+			return // a NaN, which XML-RPC cannot write
+		}
+		v2, err := DecodeResponse(strings.NewReader(string(again)))
+		if err != nil {
+			t.Fatalf("own document is refused: %v\n%s", err, again)
+		}
+		if !strings.ContainsRune(string(again), '\r') && !cmp.Equal(v, v2) { // which is read as a newline
+			t.Fatalf("%#v became %#v", v, v2)
+		}
+	})
+}
+
 // FuzzString: any string at all can be sent, and arrives unless it holds what
 // XML cannot carry.
 func FuzzString(f *testing.F) {
