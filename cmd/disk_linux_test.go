@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -71,8 +72,9 @@ func ownMounts(t testing.TB) {
 
 // newDisk mounts a disk on dir, which is made. The goroutine must have called
 // ownMounts. The test must see to it that the disk answers when the test ends,
-// with defer, since its daemons are stopped before the disk is unmounted.
-func newDisk(t testing.TB, dir string) *disk {
+// with defer, since its daemons are stopped before the disk is unmounted. The kind
+// squashed is that of a file server which gives root's files to mallory.
+func newDisk(t testing.TB, dir string, kind ...string) *disk {
 	t.Helper()
 	d := &disk{t: t, dir: dir, under: dir + ".under"}
 	for _, path := range []string{d.dir, d.under} {
@@ -80,7 +82,7 @@ func newDisk(t testing.TB, dir string) *disk {
 			t.Fatal(err)
 		}
 	}
-	d.server = exec.Command(os.Args[0], "loopback", d.under, d.dir)
+	d.server = exec.Command(os.Args[0], append([]string{"loopback", d.under, d.dir}, kind...)...)
 	d.server.Stderr = os.Stderr
 	var err error
 	if d.orders, err = d.server.StdinPipe(); err != nil {
@@ -212,15 +214,23 @@ func TestDisk(t *testing.T) {
 	}
 }
 
-// loopback is the role of the server of a disk: it shows args[0] on args[1] and
-// does as it is told on standard input until that ends.
+// squashed is the kind of a disk on which what root makes is mallory's.
+const squashed = "squashed"
+
+// loopback is the role of the server of a disk: it shows args[0] on args[1], as the
+// kind args[2] if there is one, and does as it is told on standard input until that
+// ends.
 func loopback(args []string) int {
 	root, err := fs.NewLoopbackRoot(args[0])
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	gated := &gatedFS{RawFileSystem: fs.NewNodeFS(root, &fs.Options{}), opened: make(chan struct{})} // no name is cached
+	raw := fs.NewNodeFS(root, &fs.Options{}) // no name is cached
+	if slices.Contains(args[2:], squashed) {
+		raw = squashedFS{raw}
+	}
+	gated := &gatedFS{RawFileSystem: raw, opened: make(chan struct{})}
 	gated.open()
 	server, err := fuse.NewServer(gated, args[1], &fuse.MountOptions{
 		DirectMountStrict: true, AllowOther: true, FsName: "disk", Name: "disk",
@@ -245,6 +255,25 @@ func loopback(args []string) int {
 		}
 	}
 	return 0
+}
+
+// squashedFS is a file system that gives mallory what root makes.
+type squashedFS struct{ fuse.RawFileSystem }
+
+func squash(h *fuse.InHeader) {
+	if h.Uid == 0 {
+		h.Uid, h.Gid = mallory, mallory
+	}
+}
+
+func (s squashedFS) Create(cancel <-chan struct{}, in *fuse.CreateIn, name string, out *fuse.CreateOut) fuse.Status {
+	squash(&in.InHeader)
+	return s.RawFileSystem.Create(cancel, in, name, out)
+}
+
+func (s squashedFS) Mkdir(cancel <-chan struct{}, in *fuse.MkdirIn, name string, out *fuse.EntryOut) fuse.Status {
+	squash(&in.InHeader)
+	return s.RawFileSystem.Mkdir(cancel, in, name, out)
 }
 
 // gatedFS is a file system in which whatever may take time waits for a gate. What a

@@ -216,16 +216,24 @@ func (w *walker) obstacle(name, rest string, failed error) (target string, err e
 // handed reports whether the directory is made for another user than ours.
 func (w *walker) handed() bool { return w.make && w.dir.UID != os.Geteuid() }
 
-// mkdir makes the directory name; last tells whether the path ends with it.
+// mkdir makes the directory name; last tells whether the path ends with it. One that
+// the file system gives to another user at once, as that of a file server which maps
+// root to nobody, is no use under any name.
 func (w *walker) mkdir(name string, last bool) error {
 	mode := uint32(0o700)
 	if w.handed() && !last {
 		mode = 0o711
 	}
-	if err := unix.Mkdirat(w.fd, name, mode); err != nil && err != unix.EEXIST {
+	err := unix.Mkdirat(w.fd, name, mode)
+	if err == unix.EEXIST {
+		return nil
+	}
+	var st unix.Stat_t
+	if err != nil || unix.Fstatat(w.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil || w.dir.trusts(&st) {
 		return err
 	}
-	return nil
+	_ = unix.Unlinkat(w.fd, name, unix.AT_REMOVEDIR) // it does no harm
+	return fmt.Errorf("the file system gives what is made in %s to uid %d", w.path, st.Uid)
 }
 
 // letThrough lets the user through to his directory, which is about to be the next:

@@ -27,6 +27,21 @@
 //
 // Nothing is waited for: no FIFO without a reader, no terminal without a carrier.
 //
+// # File servers that map root
+//
+// A file server may give what root makes to another user, nobody as a rule: NFS with
+// root_squash. Whoever can act as that user there can read, empty and replace what we
+// have made, whatever we refuse, and on that file system we can do no more than he.
+// So in an open directory a regular file of his, with one name, is as good as ours.
+// Who he is the file system says itself: before a file of another user is refused,
+// one is made beside it, looked at and removed, and the two must have one owner and
+// one device. No other user can bring that about: on a disk of this machine a new
+// file is ours.
+//
+// His links, FIFOs, sockets and devices are refused as everywhere, for they may lead
+// to where he can do less than we. And no directory there is one of our own: what
+// stands in one is run, and ended, as root.
+//
 // # Directories of our own
 //
 // A Dir is a directory that nobody else has any business in: it, and every

@@ -1,6 +1,7 @@
 package trust
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -31,6 +32,7 @@ type place struct {
 	stat  unix.Stat_t
 	links int
 	via   *foreignLink // nil while no other user has had a say in the way
+	made  *unix.Stat_t // a file as we make it here; nil as long as nobody has asked
 }
 
 // foreignLink is a link of another user's that was followed.
@@ -138,7 +140,7 @@ func (p *place) become(fd int, path string) error {
 	if p.fd >= 0 {
 		p.close()
 	}
-	p.fd, p.path = fd, path
+	p.fd, p.path, p.made = fd, path, nil
 	return unix.Fstat(fd, &p.stat)
 }
 
@@ -190,12 +192,35 @@ func (p *place) check(name string, st *unix.Stat_t) error {
 	path := filepath.Join(p.path, name)
 	theirs := kind == unix.S_IFREG && (p.stat.Mode&0o002 == 0 || st.Uid == p.stat.Uid) // see the package
 	switch {
-	case !ours(st) && !theirs:
+	case !ours(st) && !theirs && !p.asMade(st):
 		return &Refused{Path: path, why: fmt.Sprintf("the %s %s belongs to uid %d, and others can write to %s", kindName(uint32(kind)), path, st.Uid, p.path)}
 	case st.Nlink > 1:
 		return &Refused{Path: path, why: fmt.Sprintf("the %s %s has a second name, and others can write to %s", kindName(uint32(kind)), path, p.path)}
 	}
 	return nil
+}
+
+// asMade reports whether something is a file as we would make one here: the file
+// system, as that of a file server which maps root to nobody, gives ours to the same
+// user. It makes one to see.
+func (p *place) asMade(st *unix.Stat_t) bool {
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return false
+	}
+	if p.made == nil {
+		p.made = &unix.Stat_t{Uid: uint32(os.Geteuid())} // for want of one
+		name := ".supervisord." + rand.Text() + temporary
+		fd, err := openat(p.fd, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, 0o600)
+		if err != nil {
+			return false
+		}
+		defer unix.Close(fd)
+		_ = unix.Unlinkat(p.fd, name, 0) // it does no harm
+		if unix.Fstat(fd, p.made) != nil {
+			return false
+		}
+	}
+	return st.Uid == p.made.Uid && st.Dev == p.made.Dev
 }
 
 // kindName is a kind of file in words.
