@@ -102,7 +102,8 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, path string) {
 	}
 	tail := &follower{path: path, file: f, offset: max(info.Size()-tailBytes, 0)}
 	defer func() { tail.file.Close() }()
-	tail.run(r.Context(), s.opt.Poll, func(p []byte) error {
+	nc := r.Context().Value(connKey{}).(*conn).net
+	tail.run(r.Context(), s.opt.Poll, func() bool { return gone(nc) }, func(p []byte) error {
 		if _, err := w.Write(p); err != nil {
 			return err
 		}
@@ -144,12 +145,14 @@ type follower struct {
 	buf    [16 << 10]byte // there may be hundreds of streams
 }
 
-// run sends what there is and what comes, until ctx ends or send fails.
-func (f *follower) run(ctx context.Context, poll time.Duration, send func([]byte) error) {
+// run sends what there is and what comes, until ctx ends, send fails or gone says so.
+// ctx does not end with the client where that sent more than its request, as the
+// original's supervisorctl does: net/http takes what follows for the next one.
+func (f *follower) run(ctx context.Context, poll time.Duration, gone func() bool, send func([]byte) error) {
 	ticker := time.NewTicker(poll)
 	defer ticker.Stop()
 	for {
-		if err := f.sendNew(ctx, send); err != nil {
+		if err := f.sendNew(ctx, send); err != nil || gone() {
 			return
 		}
 		select {
