@@ -44,6 +44,7 @@ func FuzzHTTP(f *testing.F) {
 		f.Add([]byte("POST " + path + " HTTP/1.0\r\nContent-Length: 3\r\n\r\na=b"))
 	}
 	f.Add([]byte("GET /mainlogtail HTTP/1.1\r\nHost: h\r\n\r\n\r\nmore"))
+	f.Add([]byte("GET /mainlogtail HTTP/1.1\r\nHost: \x7f\xff\n\r\n\r\nmore"))
 	w, o := unixOnly(f)
 	var log activity
 	o.Logger = log.logger(slog.LevelDebug)
@@ -82,7 +83,8 @@ func FuzzHTTP(f *testing.F) {
 // that sends more, only the system can tell that it has gone.
 func upToStream(sent []byte) []byte {
 	in := bytes.NewReader(sent)
-	lines := bufio.NewReader(in)
+	framed := &framedConn{Conn: readerConn{r: in}, lenient: true}
+	lines := bufio.NewReader(framed)
 	for {
 		r, err := http.ReadRequest(lines)
 		if err != nil {
@@ -90,7 +92,7 @@ func upToStream(sent []byte) []byte {
 		}
 		io.Copy(io.Discard, r.Body)
 		if strings.Contains(r.URL.Path, "logtail") {
-			return sent[:len(sent)-in.Len()-lines.Buffered()]
+			return sent[:len(sent)-in.Len()-len(framed.raw)-lines.Buffered()]
 		}
 	}
 }
