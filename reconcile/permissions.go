@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"supervisord/reconcile/hang"
+	"supervisord/runtime/trust"
 )
 
 // PermissionCheck says who can change what a path names: whoever writes a file that a
@@ -20,6 +21,7 @@ import (
 type PermissionCheck struct {
 	lstat    func(string) (fs.FileInfo, error)
 	readlink func(string) (string, error)
+	hasACL   func(string) bool
 	dirs     map[string]string // reason by real directory, "" for a trusted one
 	parents  map[string]place  // where the directory part of a path leads
 }
@@ -29,7 +31,10 @@ type place struct{ dir, reason string }
 
 // NewPermissionCheck looks at the real file system.
 func NewPermissionCheck() *PermissionCheck {
-	return &PermissionCheck{lstat: os.Lstat, readlink: os.Readlink, dirs: make(map[string]string), parents: make(map[string]place)}
+	return &PermissionCheck{
+		lstat: os.Lstat, readlink: os.Readlink, hasACL: trust.HasACL,
+		dirs: make(map[string]string), parents: make(map[string]place),
+	}
 }
 
 // permissionCheck is one whose accesses may be left behind.
@@ -40,6 +45,10 @@ func (l *look) permissionCheck() *PermissionCheck {
 	}
 	check.readlink = func(name string) (string, error) {
 		return hang.Call(l.try, name, func() (string, error) { return os.Readlink(name) })
+	}
+	check.hasACL = func(name string) bool {
+		has, err := hang.Call(l.try, name, func() (bool, error) { return trust.HasACL(name), nil })
+		return has || err != nil
 	}
 	return check
 }
@@ -109,7 +118,7 @@ func (t *PermissionCheck) walk(dir, rest string, links *int) place {
 		case info.IsDir():
 			dir = path
 		default:
-			return place{reason: writable("file", path, info)}
+			return place{reason: t.writable("file", path, info)}
 		}
 	}
 }
@@ -119,7 +128,7 @@ func (t *PermissionCheck) directory(path string) string {
 	reason, known := t.dirs[path]
 	if !known {
 		if info, err := t.lstat(path); err == nil {
-			reason = writable("directory", path, info)
+			reason = t.writable("directory", path, info)
 		}
 		t.dirs[path] = reason
 	}
@@ -127,7 +136,7 @@ func (t *PermissionCheck) directory(path string) string {
 }
 
 // writable says who but root can write to something.
-func writable(what, path string, info fs.FileInfo) string {
+func (t *PermissionCheck) writable(what, path string, info fs.FileInfo) string {
 	if owner := uidOf(info); owner != 0 {
 		return fmt.Sprintf("the %s %s is owned by uid %d", what, path, owner)
 	}
@@ -135,11 +144,8 @@ func writable(what, path string, info fs.FileInfo) string {
 		return ""
 	}
 	mode := info.Mode().Perm()
-	switch group := gidOf(info); {
-	case mode&0o002 != 0:
-		return fmt.Sprintf("the %s %s is writable by everyone (mode %04o)", what, path, mode)
-	case mode&0o020 != 0 && group != 0:
-		return fmt.Sprintf("the %s %s is writable by group %d (mode %04o)", what, path, group, mode)
+	if who := trust.Writers(uint32(mode), gidOf(info), func() bool { return t.hasACL(path) }); who != "" {
+		return fmt.Sprintf("the %s %s is writable by %s (mode %04o)", what, path, who, mode)
 	}
 	return ""
 }

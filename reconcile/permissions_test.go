@@ -13,6 +13,7 @@ type entry struct {
 	heldEntry
 	uid, gid uint32
 	target   string
+	acl      bool
 }
 
 func (e entry) Mode() fs.FileMode { return e.mode }
@@ -23,6 +24,12 @@ func file(mode fs.FileMode, owner ...uint32) entry { return made(mode, owner) }
 func link(target string, owner ...uint32) entry {
 	e := made(fs.ModeSymlink|0o777, owner)
 	e.target = target
+	return e
+}
+
+// listed has an access control list.
+func listed(e entry) entry {
+	e.acl = true
 	return e
 }
 
@@ -50,6 +57,10 @@ func TestPermissionCheck(t *testing.T) {
 		{"the file is everyone's", map[string]entry{"/": dir(0o755), "/a": file(0o666)}, "/a", "file /a is writable by everyone (mode 0666)"},
 		{"the file is a group's", map[string]entry{"/": dir(0o755), "/a": file(0o664, 0, 5)}, "/a", "file /a is writable by group 5"},
 		{"root's own group", map[string]entry{"/": dir(0o755), "/a": file(0o664)}, "/a", ""},
+		{"a list of root's own group's file", map[string]entry{"/": dir(0o755), "/a": listed(file(0o664))}, "/a", "file /a is writable by those whom its access control list names (mode 0664)"},
+		{"a list of readers", map[string]entry{"/": dir(0o755), "/a": listed(file(0o644))}, "/a", ""},
+		{"a list of a parent", map[string]entry{"/": dir(0o755), "/d": listed(dir(0o775)), "/d/a": file(0o644)}, "/d/a", "directory /d is writable by those"},
+		{"a list of a sticky parent", map[string]entry{"/": dir(0o755), "/d": listed(dir(sticky | 0o775)), "/d/a": file(0o644)}, "/d/a", ""},
 		{"the directory is another's", map[string]entry{"/": dir(0o755), "/d": dir(0o755, 7), "/d/a": file(0o644)}, "/d/a", "directory /d is owned by uid 7"},
 		{"a parent is everyone's", map[string]entry{"/": dir(0o755), "/p": dir(0o777), "/p/d": dir(0o755), "/p/d/a": file(0o644)}, "/p/d/a", "directory /p is writable by everyone"},
 		{"a sticky parent", map[string]entry{"/": dir(0o755), "/tmp": dir(sticky | 0o777), "/tmp/d": dir(0o755), "/tmp/d/a": file(0o644)}, "/tmp/d/a", ""},
@@ -72,6 +83,7 @@ func TestPermissionCheck(t *testing.T) {
 					return nil, os.ErrNotExist
 				},
 				readlink: func(p string) (string, error) { return r.tree[p].target, nil },
+				hasACL:   func(p string) bool { return r.tree[p].acl },
 			}
 			for range 2 { // the second time from memory
 				got := trust.Problem(r.path)

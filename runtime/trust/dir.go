@@ -180,7 +180,7 @@ func (w *walker) step(name, rest string) (target string, err error) {
 		if rest == "" {
 			return "", w.suspect
 		}
-	case !writableByOthers(&w.stat):
+	case !w.writableByOthers():
 		w.suspect = nil
 	case w.suspect != nil:
 		w.suspect.rest = filepath.Join(w.suspect.rest, name)

@@ -4,7 +4,8 @@
 //
 // We are the effective user of this process, and root. Everybody else is another
 // user. A directory is open when another user can write to it: it is his, or its
-// mode lets everyone write, or a group other than root's.
+// mode lets everyone write, or a group other than root's, or those whom an access
+// control list names: there the bits of the group are what the list allows at the most.
 //
 // # Paths from the configuration
 //

@@ -44,13 +44,31 @@ type foreignLink struct {
 // ours reports whether something belongs to us.
 func ours(st *unix.Stat_t) bool { return st.Uid == 0 || int(st.Uid) == os.Geteuid() }
 
-// writableByOthers reports whether a mode lets others than the owner write.
-func writableByOthers(st *unix.Stat_t) bool {
-	return st.Mode&0o002 != 0 || st.Mode&0o020 != 0 && st.Gid != 0
+// Writers says who but root and its owner can write to something of that mode and
+// group; "" for nobody. With an access control list, the bits of the group are no more
+// the group's: they are what the list may allow at the most, to anybody. Whether there
+// is one is asked only where it matters.
+func Writers(mode, gid uint32, hasACL func() bool) string {
+	switch {
+	case mode&0o002 != 0:
+		return "everyone"
+	case mode&0o020 == 0:
+		return ""
+	case gid != 0:
+		return fmt.Sprintf("group %d", gid)
+	case hasACL():
+		return "those whom its access control list names"
+	}
+	return ""
+}
+
+// writableByOthers reports whether others than the owner can write to the directory.
+func (p *place) writableByOthers() bool {
+	return Writers(uint32(p.stat.Mode), p.stat.Gid, func() bool { return hasACL(p.fd) }) != ""
 }
 
 // open reports whether another user can write to the directory.
-func (p *place) open() bool { return !ours(&p.stat) || writableByOthers(&p.stat) }
+func (p *place) open() bool { return !ours(&p.stat) || p.writableByOthers() }
 
 // close closes the directory.
 func (p *place) close() { unix.Close(p.fd) }

@@ -38,14 +38,15 @@ func needRoot(t testing.TB) {
 //	NAME=TEXT        a file              NAME->TARGET a link
 //	NAME<>OTHER      a hard link
 //
-// each with @ at its end when it is mallory's, or % when it is his group's. {} is
-// the root of the tree.
+// each with @ at its end when it is mallory's, % when it is his group's, or + when an
+// access control list lets him write. {} is the root of the tree.
 func world(t testing.TB, root, line string) {
 	t.Helper()
 	syscall.Umask(0)
 	for word := range strings.FieldsSeq(strings.ReplaceAll(line, "{}", root)) {
 		word, theirs := strings.CutSuffix(word, "@")
 		word, groups := strings.CutSuffix(word, "%")
+		word, list := strings.CutSuffix(word, "+")
 		var name string
 		var err error
 		if before, mode, is := strings.Cut(word, "/:"); is {
@@ -74,6 +75,11 @@ func world(t testing.TB, root, line string) {
 		}
 		if err == nil && groups {
 			err = os.Lchown(name, -1, mallory)
+		}
+		if err == nil && list {
+			if err = letWrite(name); errors.Is(err, errors.ErrUnsupported) {
+				t.Skip("access control lists are known on Linux alone: left out")
+			}
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -127,6 +133,10 @@ func TestOpenFile(t *testing.T) {
 		{"our relative link", "d/:755 victim= d/log->../victim", "d/log", opened},
 		{"a chain of ours", "d/:1777 d/log->b d/b->./c d/c->{}/d/e", "d/log", opened},
 		{"a ring of ours", "d/:755 d/log->b d/b->log", "d/log", "too many levels of symbolic links"},
+		{"his link in a directory with a list of writers", "d/:755+ victim= d/log->{}/victim@", "d/log", "the link {}/d/log belongs to uid 65534, and others can write to {}/d"},
+		{"our link there", "d/:755+ victim= d/log->{}/victim", "d/log", opened},
+		{"a link below it", "d/:755+ d/e/:755 d/l->{}/d/e@", "d/l/log", "the link {}/d/l belongs to uid 65534, and others can write to {}/d"},
+		{"a hard link there", "d/:755+ victim= d/log<>victim", "d/log", "the file {}/d/log has a second name, and others can write to {}/d"},
 		{"his link", "d/:1777 victim= d/log->{}/victim@", "d/log", "the link {}/d/log belongs to uid 65534, and others can write to {}/d"},
 		{"his link in a directory of his", "d/:755@ victim= d/log->{}/victim@", "d/log", "the link {}/d/log belongs"},
 		{"his link in a directory of a group", "d/:775% victim= d/log->{}/victim@", "d/log", "the link {}/d/log belongs"},
@@ -384,6 +394,7 @@ func TestMakeDir(t *testing.T) {
 		{"a link in its place", "s/:1777 e/:755 s/id->{}/e@", "s/id", 0, "s/id.1", "the link {}/s/id belongs to uid 65534"},
 		{"our link in its place", "e/:755 id->e", "id", 0, "id.1", "{}/id is a link"},
 		{"his link on the way", "s/:1777 e/:755 s/l->{}/e@", "s/l/id", 0, "s/l.1/id", "the link {}/s/l belongs"},
+		{"below his, one with a list of writers", "p/:755@ p/q/:755+", "p/q/id", 0, "p.1/q/id", "the directory {}/p belongs to uid 65534"},
 		{"our link on the way", "e/:755 l->e", "l/id", 0, "e/id", ""},
 		{"our absolute link on the way", "e/:755 l->{}/e", "l/id", 0, "e/id", ""},
 		{"his FIFO", "s/:1777 s/id|@", "s/id", 0, "s/id.1", "the FIFO {}/s/id belongs"},
