@@ -56,7 +56,7 @@ func TestMappedRoot(t *testing.T) {
 				must(syscall.Chmod(root+"/d/log", 0o666))
 				must(os.Lchown(root+"/d/log", mallory-1, mallory-1))
 			}
-			before := listed(t, root+"/d")
+			before := namesIn(t, root+"/d")
 			mapRoot(t)
 			for range 2 {
 				f, err := OpenFile(root+"/d/log", os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
@@ -70,14 +70,14 @@ func TestMappedRoot(t *testing.T) {
 					t.Fatalf("got %q, want %q", got, want)
 				}
 			}
-			if after := listed(t, root+"/d"); r.name[:3] != "new" && !slices.Equal(before, after) {
+			if after := namesIn(t, root+"/d"); r.name[:3] != "new" && !slices.Equal(before, after) {
 				t.Errorf("what is there was %v and is %v", before, after)
 			}
 		})
 	}
 }
 
-func listed(t *testing.T, dir string) (names []string) {
+func namesIn(t *testing.T, dir string) (names []string) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -105,7 +105,7 @@ func TestMappedDir(t *testing.T) {
 			t.Errorf("%v, %v, %v; want %q", made, refused, err, want)
 		}
 	}
-	if left := listed(t, root+"/s"); len(left) > 0 {
+	if left := namesIn(t, root+"/s"); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}
 }

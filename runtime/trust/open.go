@@ -238,42 +238,54 @@ func Rename(path, name string) error {
 // Chmod sets the mode of a socket of ours, with the bits of the system. It follows
 // no link at the end of the path.
 func Chmod(path string, mode uint32) error {
-	p, name, err := parent(path)
-	if err == nil {
-		defer p.close()
-		err = p.setMode(name, mode)
-	}
-	if err != nil {
-		return &fs.PathError{Op: "chmod", Path: path, Err: err}
-	}
-	return nil
+	return changeSocket("chmod", path, func(s pinned) error { return s.chmod(mode) })
 }
 
 // Chown gives a socket of ours to an owner; -1 leaves that half as it is. It follows
 // no link at the end of the path.
 func Chown(path string, uid, gid int) error {
+	return changeSocket("chown", path, func(s pinned) error { return s.chown(uid, gid) })
+}
+
+// changeSocket changes what stands at a path, if it is a socket of ours.
+func changeSocket(op, path string, change func(pinned) error) error {
 	p, name, err := parent(path)
 	if err == nil {
 		defer p.close()
-		var st unix.Stat_t
-		if err = unix.Fstatat(p.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW); err == nil {
-			err = p.socket(name, &st)
-		}
-	}
-	if err == nil {
-		err = unix.Fchownat(p.fd, name, uid, gid, unix.AT_SYMLINK_NOFOLLOW)
+		err = p.changeSocket(name, change)
 	}
 	if err != nil {
-		return &fs.PathError{Op: "chown", Path: path, Err: err}
+		return &fs.PathError{Op: op, Path: path, Err: err}
 	}
 	return nil
 }
 
-// socket says why something is no socket that we may change.
-func (p *place) socket(name string, st *unix.Stat_t) error {
-	if st.Mode&unix.S_IFMT != unix.S_IFSOCK {
-		path := filepath.Join(p.path, name)
-		return &Refused{Path: path, why: fmt.Sprintf("the %s %s stands where our socket was", kindName(uint32(st.Mode&unix.S_IFMT)), path)}
+// pinned is something that stands in a directory, as calls like fchownat(2) name it.
+// Where the system can, it is that thing, whatever has its name by now.
+type pinned struct {
+	dir  int
+	name string
+	flag int
+}
+
+func (s pinned) chown(uid, gid int) error { return unix.Fchownat(s.dir, s.name, uid, gid, s.flag) }
+
+func (p *place) changeSocket(name string, change func(pinned) error) error {
+	s, release, err := p.pin(name)
+	if err != nil {
+		return err
 	}
-	return nil
+	defer release()
+	var st unix.Stat_t
+	if err := unix.Fstatat(s.dir, s.name, &st, s.flag); err != nil {
+		return err
+	}
+	path := filepath.Join(p.path, name)
+	switch {
+	case st.Mode&unix.S_IFMT != unix.S_IFSOCK:
+		return &Refused{Path: path, why: fmt.Sprintf("the %s %s stands where our socket was", kindName(uint32(st.Mode&unix.S_IFMT)), path)}
+	case st.Nlink > 1 && p.open(): // it may be a socket of ours, but another one
+		return p.secondName("socket", path)
+	}
+	return change(s)
 }

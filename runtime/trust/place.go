@@ -213,7 +213,7 @@ func (p *place) check(name string, st *unix.Stat_t) error {
 	case !ours(st) && !theirs && !p.asMade(st):
 		return &Refused{Path: path, why: fmt.Sprintf("the %s %s belongs to uid %d, and others can write to %s", kindName(uint32(kind)), path, st.Uid, p.path)}
 	case st.Nlink > 1:
-		return &Refused{Path: path, why: fmt.Sprintf("the %s %s has a second name, and others can write to %s", kindName(uint32(kind)), path, p.path)}
+		return p.secondName(kindName(uint32(kind)), path)
 	}
 	return nil
 }
@@ -239,6 +239,11 @@ func (p *place) asMade(st *unix.Stat_t) bool {
 		}
 	}
 	return st.Uid == p.made.Uid && st.Dev == p.made.Dev
+}
+
+// secondName says that something in the place has another name elsewhere.
+func (p *place) secondName(kind, path string) *Refused {
+	return &Refused{Path: path, why: fmt.Sprintf("the %s %s has a second name, and others can write to %s", kind, path, p.path)}
 }
 
 // kindName is a kind of file in words.

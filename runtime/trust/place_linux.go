@@ -28,23 +28,15 @@ func isProc(fd int) bool {
 	return unix.Fstatfs(fd, &st) == nil && st.Type == unix.PROC_SUPER_MAGIC
 }
 
-// setMode sets the mode of what stands in the place under a name, if it is a socket
-// of ours. It follows no link.
-func (p *place) setMode(name string, mode uint32) error {
+// pin holds what stands in the place under a name, until release. It follows no link.
+func (p *place) pin(name string) (s pinned, release func(), err error) {
 	fd, err := openat(p.fd, name, unix.O_PATH|unix.O_NOFOLLOW, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
-		return err
-	}
-	if err := p.socket(name, &st); err != nil {
-		return err
-	}
-	if unix.Fchmodat(fd, "", mode, unix.AT_EMPTY_PATH) == nil { // Linux 6.6
+	return pinned{fd, "", unix.AT_EMPTY_PATH}, func() { unix.Close(fd) }, err
+}
+
+func (s pinned) chmod(mode uint32) error {
+	if unix.Fchmodat(s.dir, s.name, mode, s.flag) == nil { // Linux 6.6
 		return nil
 	}
-	return unix.Chmod(fmt.Sprintf("/proc/self/fd/%d", fd), mode)
+	return unix.Chmod(fmt.Sprintf("/proc/self/fd/%d", s.dir), mode)
 }

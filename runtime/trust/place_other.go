@@ -13,15 +13,9 @@ func (*place) leap(string) bool { return false }
 // isProc reports that no link here leads to what its text does not name.
 func isProc(int) bool { return false }
 
-// setMode sets the mode of what stands in the place under a name, if it is a socket
-// of ours. It follows no link.
-func (p *place) setMode(name string, mode uint32) error {
-	var st unix.Stat_t
-	if err := unix.Fstatat(p.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-		return err
-	}
-	if err := p.socket(name, &st); err != nil {
-		return err
-	}
-	return unix.Fchmodat(p.fd, name, mode, unix.AT_SYMLINK_NOFOLLOW)
+// pin names what stands in the place, which may be another thing by the next call.
+func (p *place) pin(name string) (s pinned, release func(), err error) {
+	return pinned{p.fd, name, unix.AT_SYMLINK_NOFOLLOW}, func() {}, nil
 }
+
+func (s pinned) chmod(mode uint32) error { return unix.Fchmodat(s.dir, s.name, mode, s.flag) }

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -354,7 +356,12 @@ func TestSocketAccess(t *testing.T) {
 	if err := syscall.Lstat(path, &st); err != nil || st.Mode&0o7777 != 0o2750&^0o6000 && st.Mode&0o7777 != 0o2750 || st.Uid != mallory {
 		t.Errorf("mode %o, uid %d, %v", st.Mode, st.Uid, err)
 	}
-	for _, name := range []string{"d/l", "d/h", "victim"} {
+	other := listenAt(t, root+"/other") // another daemon's
+	defer other.Close()
+	if err := os.Link(root+"/other", root+"/d/o"); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"d/l", "d/h", "d/o", "victim"} {
 		if err := Chmod(root+"/"+name, 0o666); !isRefused(err) {
 			t.Errorf("%s got a mode: %v", name, err)
 		}
@@ -365,6 +372,54 @@ func TestSocketAccess(t *testing.T) {
 	if err := syscall.Stat(root+"/victim", &st); err != nil || st.Uid != 0 || st.Mode&0o777 != 0o644 {
 		t.Errorf("the victim has mode %o, uid %d, %v", st.Mode, st.Uid, err)
 	}
+}
+
+// TestSocketExchanged: whoever puts another thing in the place of our socket, once we
+// have looked at it, gets nothing done to that.
+func TestSocketExchanged(t *testing.T) {
+	needRoot(t)
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux holds what it does not read: left out")
+	}
+	for what, change := range map[string]func(pinned) error{
+		"chown": func(s pinned) error { return s.chown(mallory, mallory) },
+		"chmod": func(s pinned) error { return s.chmod(0o600) },
+	} {
+		t.Run(what, func(t *testing.T) {
+			root, err := os.MkdirTemp("", "tr")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer os.RemoveAll(root)
+			world(t, root, "d/:755@ victim=safe d/h<>victim")
+			defer listenAt(t, root+"/d/s").Close()
+			p, name, err := parent(root + "/d/s")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer p.close()
+			var before, after, socket syscall.Stat_t
+			err = errors.Join(syscall.Lstat(root+"/victim", &before), p.changeSocket(name, func(s pinned) error {
+				return errors.Join(os.Rename(root+"/d/s", root+"/d/t"), os.Rename(root+"/d/h", root+"/d/s"), change(s))
+			}), syscall.Lstat(root+"/d/s", &after), syscall.Lstat(root+"/d/t", &socket))
+			if err != nil || after.Ino != before.Ino || after.Uid != before.Uid || after.Mode != before.Mode {
+				t.Errorf("the victim has mode %o, uid %d; %v", after.Mode, after.Uid, err)
+			}
+			if socket.Uid != mallory && socket.Mode&0o777 != 0o600 {
+				t.Errorf("the socket has mode %o, uid %d", socket.Mode, socket.Uid)
+			}
+		})
+	}
+}
+
+// listenAt makes a socket.
+func listenAt(t *testing.T, path string) net.Listener {
+	t.Helper()
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
 }
 
 func isRefused(err error) bool {
