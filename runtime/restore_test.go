@@ -1,7 +1,6 @@
 package runtime
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -51,20 +50,68 @@ func TestRestoreLogs(t *testing.T) {
 	}, logging("p", "a/log"), logging("q", "b/log"), logging("r", "b/log"))
 }
 
-// TestLogLooks: a directory that has not answered is left out until it has.
+// TestRestoreSpellings: of a log that two processes spell in their own ways, what came
+// meanwhile is moved once.
+func TestRestoreSpellings(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Symlink(".", filepath.Join(dir, "up")); err != nil {
+		t.Fatal(err)
+	}
+	logging := func(name, path string) *spec.Group {
+		return program(name, func(p *spec.Process) {
+			p.Stdout = spec.Output{Kind: spec.OutputFile, File: path}
+		})
+	}
+	path := filepath.Join(dir, "log")
+	inBubble(t, func(b *bench) {
+		b.after(2 * time.Second)
+		if errs := b.sup.RestoreLogs(background); len(errs) > 0 {
+			t.Error(errs)
+		}
+		if err := os.WriteFile(path, []byte("once\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		if errs := b.sup.RestoreLogs(background); len(errs) > 0 {
+			t.Error(errs)
+		}
+		if text, err := os.ReadFile(path); string(text) != "once\n" {
+			t.Errorf("%q, %v", text, err)
+		}
+	}, logging("p", path), logging("q", dir+"/./log"), logging("r", dir+"/up/log"))
+}
+
+// TestLogLooks: a directory that has not answered is left out until it has, and so is
+// a log that has another name there.
 func TestLogLooks(t *testing.T) {
 	var l logLooks
-	paths := []string{"/b/1", "/a/1", "/b/2", "/c/1"}
-	dirs := l.begin(paths)
-	if got, want := fmt.Sprint(dirs), "[{/b [/b/1 /b/2]} {/a [/a/1]} {/c [/c/1]}]"; got != want {
-		t.Errorf("%s, want %s", got, want)
+	logs := []*openLog{{dirs: []string{"/b"}}, {dirs: []string{"/a"}}, {dirs: []string{"/b"}}, {dirs: []string{"/c", "/d"}}, {dirs: []string{"/d"}}}
+	begin := func(want string) []logDir {
+		t.Helper()
+		looks := l.begin(logs)
+		var got []string
+		for _, look := range looks {
+			var dirs []string
+			for _, log := range look.logs {
+				dirs = append(dirs, strings.Join(log.dirs, "="))
+			}
+			got = append(got, look.dir+": "+strings.Join(dirs, " "))
+		}
+		if text := strings.Join(got, ", "); text != want {
+			t.Errorf("%s, want %s", text, want)
+		}
+		return looks
 	}
-	l.end(dirs[1])
-	if got, want := fmt.Sprint(l.begin(paths)), "[{/a [/a/1]}]"; got != want {
-		t.Errorf("while two hang: %s, want %s", got, want)
-	}
-	l.end(dirs[0])
-	if got, want := fmt.Sprint(l.begin(paths)), "[{/b [/b/1 /b/2]}]"; got != want {
-		t.Errorf("when one answers: %s, want %s", got, want)
-	}
+	first := begin("/b: /b /b, /a: /a, /c: /c=/d, /d: /d")
+	begin("")
+	l.end(first[1])
+	begin("/a: /a")
+	l.end(first[2])
+	begin("") // another look at /d goes on
+	l.end(first[3])
+	begin("/c: /c=/d, /d: /d")
+	l.end(first[0])
+	begin("/b: /b /b")
 }

@@ -11,8 +11,9 @@ import (
 )
 
 // Restore makes a log anew at its path after another program has renamed or removed it
-// without a word, or moves to the regular file that stands there instead, and reports
-// whether it did. logs are all the Writers of one path, each once.
+// without a word, or moves to the regular file that stands there instead, and returns the
+// paths for which it did. logs are all the Writers that have one file open, each once;
+// their paths may spell its name in several ways, or be several names.
 //
 // Only regular files are restored, and only where the directory is on the mount that it
 // was on when they were opened: after an unmount nothing is made below the mount point.
@@ -22,27 +23,23 @@ import (
 // What was written since the last look that found the file in its place is not lost:
 // of a renamed file it is in that, of a removed one it is moved to the new one (on
 // Linux). So Restore is meant to be called every few seconds. It asks the disk for one
-// stat, and disturbs the Writers only when there is something to do.
-func Restore(logs []*Writer) (restored bool, err error) {
-	if len(logs) == 0 || !gone(logs) {
-		return false, nil
+// stat of each path, and disturbs the Writers only when there is something to do.
+func Restore(logs []*Writer) (restored []string, err error) {
+	if !gone(logs) {
+		return nil, nil
 	}
 	for _, w := range logs {
 		defer w.takeTurn()()
 	}
-	path := logs[0].opts.Path
-	defer lockRotation(path)()
 	r := rescue{logs: logs}
 	for _, w := range logs {
-		old, ok := w.target.(*fileTarget)
-		if !ok || !old.regular || w.opts.Path != path || old.named(path) {
-			continue
-		}
-		changed, err := w.moveTo(path, old, &r)
+		changed, err := w.restore(&r)
 		if err != nil {
 			return restored, err
 		}
-		restored = restored || changed
+		if path := w.opts.Path; changed && !slices.Contains(restored, path) {
+			restored = append(restored, path)
+		}
 	}
 	return restored, nil
 }
@@ -55,33 +52,49 @@ func RestoredText(path string) string {
 // gone reports whether one of the logs has a file open that is not at its path, and
 // notes of the others how long they are.
 func gone(logs []*Writer) (any bool) {
-	path := logs[0].Path()
-	if path == "" {
-		return false
+	before := make([]*int64, len(logs)) // the look, so that one who empties the file meanwhile is noticed
+	for i, w := range logs {
+		if t := w.regular.Load(); t != nil {
+			before[i] = t.seen.Load()
+		}
 	}
+	var last string
 	var there fs.FileInfo
-	for _, w := range logs {
-		t := w.regular.Load()
-		if t == nil || w.Path() != path {
+	for i, w := range logs {
+		t, path := w.regular.Load(), w.Path()
+		if t == nil || path == "" {
 			continue
 		}
-		if there == nil {
+		if there == nil || path != last {
 			var err error
 			if there, err = os.Stat(path); err != nil {
 				return true
 			}
+			last = path
 		}
 		if !os.SameFile(there, t.info) {
 			any = true
 			continue
 		}
-		t.seen.Store(there.Size())
+		if size := there.Size(); before[i] != nil && size != *before[i] {
+			t.seen.CompareAndSwap(before[i], &size)
+		}
 	}
 	return any
 }
 
-// moveTo opens the path anew in place of the file old, and reports whether it is another.
-func (w *Writer) moveTo(path string, old *fileTarget, r *rescue) (changed bool, err error) {
+// restore opens the path anew if it does not name the open file, and reports whether it
+// names another one.
+func (w *Writer) restore(r *rescue) (changed bool, err error) {
+	path := w.opts.Path
+	old, ok := w.target.(*fileTarget)
+	if !ok || !old.regular {
+		return false, nil
+	}
+	defer lockRotation(path)()
+	if old.named(path) {
+		return false, nil
+	}
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		return false, fmt.Errorf("cannot open log: %s: %w", path, ErrNotRegular)
 	}
@@ -121,10 +134,10 @@ func (r *rescue) move(w *Writer, old, next *fileTarget, now fs.FileInfo) {
 		return
 	}
 	r.done = append(r.done, now)
-	from := old.seen.Load()
+	from := *old.seen.Load()
 	for _, other := range r.logs {
 		if t, ok := other.target.(*fileTarget); ok && same(t.info) {
-			from = min(from, t.seen.Load())
+			from = min(from, *t.seen.Load())
 		}
 	}
 	if from > now.Size() {

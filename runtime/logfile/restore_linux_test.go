@@ -108,7 +108,7 @@ func TestRestore(t *testing.T) {
 			write(t, w, "one and more\n")
 			look := func(want bool, refused error) {
 				t.Helper()
-				if restored, err := logfile.Restore([]*logfile.Writer{w}); restored != want || !errors.Is(err, refused) {
+				if restored, err := logfile.Restore([]*logfile.Writer{w}); (restored != nil) != want || !errors.Is(err, refused) {
 					t.Errorf("restored %v, %v, want %v, %v", restored, err, want, refused)
 				}
 			}
@@ -149,7 +149,7 @@ func TestRestoreRefusesAnotherUsers(t *testing.T) {
 		return
 	}
 	refused := (*trust.Refused)(nil)
-	if restored, err := logfile.Restore([]*logfile.Writer{w}); restored || !errors.As(err, &refused) {
+	if restored, err := logfile.Restore([]*logfile.Writer{w}); restored != nil || !errors.As(err, &refused) {
 		t.Errorf("restored %v, %v", restored, err)
 	}
 	write(t, w, "secret\n")
@@ -170,7 +170,7 @@ func TestRestoreNotAfterUnmount(t *testing.T) {
 	}
 	look := func(w *logfile.Writer, what string) {
 		t.Helper()
-		if restored, err := logfile.Restore([]*logfile.Writer{w}); restored || !errors.Is(err, trust.ErrOtherMount) {
+		if restored, err := logfile.Restore([]*logfile.Writer{w}); restored != nil || !errors.Is(err, trust.ErrOtherMount) {
 			t.Errorf("%s: restored %v, %v, want %v", what, restored, err, trust.ErrOtherMount)
 		}
 		write(t, w, what+"\n")
@@ -197,7 +197,7 @@ func TestRestoreNotAfterUnmount(t *testing.T) {
 	if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
 		t.Fatal(err)
 	}
-	if restored, err := logfile.Restore([]*logfile.Writer{below}); restored || err != nil {
+	if restored, err := logfile.Restore([]*logfile.Writer{below}); restored != nil || err != nil {
 		t.Errorf("when it is back: restored %v, %v", restored, err)
 	}
 	wantFiles(t, dir, map[string]string{"log": "here\nmounted over\n"})
@@ -217,12 +217,113 @@ func TestRestoreWhatTwoShare(t *testing.T) {
 	}
 	write(t, a, "a\n")
 	write(t, b, "b\n")
-	if restored, err := logfile.Restore(both); !restored || err != nil {
+	if restored, err := logfile.Restore(both); restored == nil || err != nil {
 		t.Errorf("restored %v, %v", restored, err)
 	}
 	write(t, b, "b\n")
 	write(t, a, "a\n")
 	wantFiles(t, filepath.Dir(path), map[string]string{"log": "a\nb\nb\na\n"})
+}
+
+// TestRestoreByTwoNames: so it is however the two spell the name, and however many names
+// the file has.
+func TestRestoreByTwoNames(t *testing.T) {
+	for name, second := range map[string]func(dir string) (string, error){
+		"spelled in another way":      func(dir string) (string, error) { return dir + "/./log", nil },
+		"through a linked directory":  func(dir string) (string, error) { return dir + "/up/log", os.Symlink(".", dir+"/up") },
+		"through a link to the file":  func(dir string) (string, error) { return dir + "/link", os.Symlink("log", dir+"/link") },
+		"by a hard link, removed too": func(dir string) (string, error) { return dir + "/hard", os.Link(dir+"/log", dir+"/hard") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			a := opened(t, logfile.Options{Path: dir + "/log"})
+			path, err := second(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b := opened(t, logfile.Options{Path: path})
+			one, _ := a.FileID()
+			if other, open := b.FileID(); other != one || !open {
+				t.Fatalf("%v and %v are two files", one, other)
+			}
+			both := []*logfile.Writer{a, b}
+			logfile.Restore(both)
+			write(t, a, "a\n")
+			write(t, b, "b\n")
+			os.Remove(dir + "/log")
+			os.Remove(dir + "/hard")
+			if _, err := logfile.Restore(both); err != nil {
+				t.Error(err)
+			}
+			if text, err := os.ReadFile(dir + "/log"); string(text) != "a\nb\n" {
+				t.Errorf("%q, %v", text, err)
+			}
+		})
+	}
+}
+
+// TestRestoreAfterEmptied: all that was written since a log was emptied is moved,
+// whoever emptied it, and how long it has been.
+func TestRestoreAfterEmptied(t *testing.T) {
+	old, fresh := strings.Repeat("a", 900), strings.Repeat("b", 950)
+	for name, empty := range map[string]func(w, other *logfile.Writer) error{
+		"by Clear": func(w, _ *logfile.Writer) error { return w.Clear() },
+		"by rotation": func(w, _ *logfile.Writer) error {
+			w.Write([]byte(strings.Repeat("a", 200)))
+			return nil
+		},
+		"by another Writer":             func(_, other *logfile.Writer) error { return errors.Join(other.Open(), other.Clear(), other.Close()) },
+		"by another, which is not open": func(_, other *logfile.Writer) error { return other.Clear() },
+		"by another program":            func(w, _ *logfile.Writer) error { return os.Truncate(w.Path(), 0) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "log")
+			w := opened(t, logfile.Options{Path: path, MaxBytes: 1000})
+			write(t, w, old)
+			logfile.Restore([]*logfile.Writer{w})
+			if err := empty(w, logfile.New(logfile.Options{Path: path})); err != nil {
+				t.Fatal(err)
+			}
+			write(t, w, fresh)
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+			if restored, err := logfile.Restore([]*logfile.Writer{w}); len(restored) != 1 || err != nil {
+				t.Errorf("restored %v, %v", restored, err)
+			}
+			wantFiles(t, filepath.Dir(path), map[string]string{"log": fresh})
+		})
+	}
+}
+
+// TestRotateByTwoNames: two who spell the name of one log in their own ways lose no
+// backup to each other.
+func TestRotateByTwoNames(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Symlink(".", filepath.Join(dir, "up")); err != nil {
+		t.Fatal(err)
+	}
+	var writing sync.WaitGroup
+	const lines = 500
+	for i, path := range []string{dir + "/log", dir + "/./log", dir + "/up/log"} {
+		w := opened(t, logfile.Options{Path: path, MaxBytes: 200, Backups: 200})
+		writing.Go(func() {
+			for j := range lines {
+				write(t, w, string(numbered(nil, i*lines+j)))
+			}
+		})
+	}
+	writing.Wait()
+	os.Remove(filepath.Join(dir, "up"))
+	var all []byte
+	for _, text := range files(t, dir) {
+		all = append(all, text...)
+	}
+	for i := range 3 * lines {
+		if n := bytes.Count(all, numbered(nil, i)); n != 1 {
+			t.Errorf("line %d is there %d times", i, n)
+		}
+	}
 }
 
 // TestRestoreUnderLoad: while it is written to and rotates, every line is in one of
@@ -280,7 +381,7 @@ func TestRestoreAuto(t *testing.T) {
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	if restored, err := logfile.Restore([]*logfile.Writer{w}); !restored || err != nil {
+	if restored, err := logfile.Restore([]*logfile.Writer{w}); restored == nil || err != nil {
 		t.Fatalf("restored %v, %v", restored, err)
 	}
 	if failed, err := logfile.CleanAuto(dir, "id"); err != nil || len(failed) != 0 {
@@ -304,7 +405,7 @@ func TestRestoreLeavesOthersAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, w := range []*logfile.Writer{closed, device, none, pipe} {
-		if restored, err := logfile.Restore([]*logfile.Writer{w}); restored || err != nil {
+		if restored, err := logfile.Restore([]*logfile.Writer{w}); restored != nil || err != nil {
 			t.Errorf("%q: restored %v, %v", w.Path(), restored, err)
 		}
 	}

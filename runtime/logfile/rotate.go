@@ -3,8 +3,8 @@ package logfile
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -20,8 +20,7 @@ func (w *Writer) rotate() {
 		return
 	}
 	// Where an append has ended is the size, whoever else appends or truncates.
-	size, err := t.file.Seek(0, io.SeekCurrent)
-	if err != nil || size < w.opts.MaxBytes || time.Now().Before(w.reopenAt) {
+	if t.end < w.opts.MaxBytes || time.Now().Before(w.reopenAt) {
 		return // the last of these: it has just failed
 	}
 	if err := w.rotateNow(t); err != nil {
@@ -52,21 +51,38 @@ func (w *Writer) rotateNow(t *fileTarget) error {
 	return nil
 }
 
-// rotations are the paths that somebody rotates at this moment, each with a
-// channel that is closed when it is done. Two Writers of one file would otherwise
-// rename each other's backups away. Other paths do not wait: their disk may be a
+// rotations are the names that somebody rotates at this moment, each with a
+// channel that is closed when it is done. Two Writers of one name would otherwise
+// rename each other's backups away. Other names do not wait: their disk may be a
 // better one.
 var rotations = struct {
 	sync.Mutex
-	under map[string]chan struct{}
-}{under: map[string]chan struct{}{}}
+	under map[entry]chan struct{}
+}{under: map[entry]chan struct{}{}}
+
+// entry is a name in a directory, however a path spells the way there.
+type entry struct {
+	dir  FileID
+	name string
+}
+
+// entryOf is what a path names. Where its directory is not there, nothing is renamed
+// either, and the path itself does.
+func entryOf(path string) entry {
+	info, err := os.Stat(filepath.Dir(path))
+	if err != nil {
+		return entry{name: path}
+	}
+	return entry{fileID(info), filepath.Base(path)}
+}
 
 // lockRotation waits until nobody else rotates path, and returns what lets others do so.
 func lockRotation(path string) func() {
+	name := entryOf(path)
 	rotations.Lock()
 	defer rotations.Unlock()
 	for {
-		other, busy := rotations.under[path]
+		other, busy := rotations.under[name]
 		if !busy {
 			break
 		}
@@ -75,11 +91,11 @@ func lockRotation(path string) func() {
 		rotations.Lock()
 	}
 	done := make(chan struct{})
-	rotations.under[path] = done
+	rotations.under[name] = done
 	return func() {
 		rotations.Lock()
 		defer rotations.Unlock()
-		delete(rotations.under, path)
+		delete(rotations.under, name)
 		close(done)
 	}
 }

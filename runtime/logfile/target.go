@@ -3,6 +3,7 @@ package logfile
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -54,10 +55,23 @@ type fileTarget struct {
 	regular     bool
 	patient     bool // it has deadlines, so writes wait
 	written     int64
+	end         int64 // of what was last appended to a regular file; 0 before that
 	info        fs.FileInfo
-	mount       trust.Mount  // of its directory, when it was opened
-	seen        atomic.Int64 // how long it was when it was last seen at its path, for Restore
-	interrupted func() bool  // see Writer.interrupted
+	mount       trust.Mount           // of its directory, when it was opened
+	seen        atomic.Pointer[int64] // how long it was when it was last seen at its path, for Restore
+	interrupted func() bool           // see Writer.interrupted
+}
+
+// FileID tells files apart, whatever their paths.
+type FileID struct{ device, inode uint64 }
+
+// fileID is the zero one where the system does not tell.
+func fileID(info fs.FileInfo) FileID {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return FileID{}
+	}
+	return FileID{uint64(st.Dev), uint64(st.Ino)}
 }
 
 // openTarget opens what path names; nil for no path. Its directory must be on the mount
@@ -90,7 +104,8 @@ func (w *Writer) openTarget(path string, on trust.Mount) (target, error) {
 		return nil, fmt.Errorf("cannot open log: %w", err)
 	}
 	t := &fileTarget{file: f, info: info, mount: mount, regular: info.Mode().IsRegular(), interrupted: w.interrupted}
-	t.seen.Store(info.Size())
+	size := info.Size()
+	t.seen.Store(&size)
 	if !t.regular {
 		t.patient = f.SetWriteDeadline(time.Time{}) == nil
 	}
@@ -109,7 +124,23 @@ func (t *fileTarget) write(p []byte, until time.Time) (int, error) {
 	}
 	n, err := t.file.Write(p)
 	t.written += int64(n)
+	if t.regular && n > 0 {
+		t.appended(int64(n))
+	}
 	return n, err
+}
+
+// appended notes where the last n bytes are. If that is before what was there earlier,
+// somebody has emptied the file, and nothing of it has been seen.
+func (t *fileTarget) appended(n int64) {
+	end, err := t.file.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return
+	}
+	if end-n < max(t.end, *t.seen.Load()) {
+		t.seen.Store(new(int64))
+	}
+	t.end = end
 }
 
 func (t *fileTarget) waits() bool  { return t.patient }

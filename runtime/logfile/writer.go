@@ -112,6 +112,15 @@ func (w *Writer) setOptions(o Options) {
 // Path is the file of the Writer's options, "" for none. It never waits.
 func (w *Writer) Path() string { return *w.path.Load() }
 
+// FileID tells which regular file is open, if one is. It never waits.
+func (w *Writer) FileID() (id FileID, open bool) {
+	t := w.regular.Load()
+	if t == nil {
+		return FileID{}, false
+	}
+	return fileID(t.info), true
+}
+
 // Dropped is how many bytes were lost since New because a target did not take
 // them. A byte that both the file and syslog lost counts twice. It never waits.
 func (w *Writer) Dropped() int64 { return w.dropped.Load() }

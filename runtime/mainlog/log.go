@@ -101,8 +101,8 @@ func (l *Log) Restore() error {
 		return nil
 	}
 	restored, err := logfile.Restore([]*logfile.Writer{l.file.log})
-	if restored {
-		l.Logger().Info(logfile.RestoredText(l.path))
+	for _, path := range restored {
+		l.Logger().Info(logfile.RestoredText(path))
 	}
 	return err
 }
