@@ -121,7 +121,7 @@ func inUse(dir int, name string) bool {
 	if unix.Fstat(fd, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
 		return false
 	}
-	return unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) == unix.EWOULDBLOCK || openForWriting(fd)
+	return unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) == unix.EWOULDBLOCK || trust.OpenForWriting(fd)
 }
 
 // openLog opens what path names; nil for no path. An AUTO log is locked.
