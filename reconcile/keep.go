@@ -31,10 +31,35 @@ func (l *loop) keep() {
 	l.keepsakes <- keepsake{l.history, l.view.good}
 }
 
-// keepAll is the keeper: it writes to the state directory, which may take as long
-// as it will. When done is closed it writes what is left, and ends.
+// equal reports whether two say the same.
+func (k keepsake) equal(o keepsake) bool {
+	return sameHistory(k.history, o.history) && k.good == o.good
+}
+
+func sameHistory(a, b []Entry) bool {
+	return slices.EqualFunc(a, b, func(a, b Entry) bool { return a.Generation == b.Generation && a.Time.Equal(b.Time) })
+}
+
+// What could not be written is tried again with the first look after a pause, which
+// grows from keepAgain to keepRarely.
+const (
+	keepAgain  = 5 * time.Second
+	keepRarely = 5 * time.Minute
+)
+
+// keeper knows what is in the state directory.
+type keeper struct {
+	store  *Store
+	stored keepsake
+	tried  keepsake // what was to be there last
+	pause  time.Duration
+	again  time.Time // when that is tried once more
+}
+
+// keepAll has a keeper write to the state directory, which may take as long as it will.
+// When done is closed it writes what is left, and ends.
 func (l *loop) keepAll(done <-chan struct{}) {
-	var stored keepsake
+	all := keeper{store: l.store}
 	for {
 		select {
 		case k := <-l.keepsakes:
@@ -46,26 +71,39 @@ func (l *loop) keepAll(done <-chan struct{}) {
 			case k = <-l.keepsakes:
 			default:
 			}
-			l.store.save(k, &stored)
+			all.keep(k)
 		case <-done:
+			last := all.tried
 			select {
-			case k := <-l.keepsakes:
-				l.store.save(k, &stored)
+			case last = <-l.keepsakes:
 			default:
 			}
+			all.again = time.Time{}
+			all.keep(last)
 			return
 		}
 	}
 }
 
-// save writes what of k differs from what was stored last.
-func (s *Store) save(k keepsake, stored *keepsake) {
+// keep writes what of k is not stored, unless that has just failed. What is new is
+// tried at once.
+func (r *keeper) keep(k keepsake) {
+	if k.equal(r.stored) || k.equal(r.tried) && time.Now().Before(r.again) {
+		return
+	}
+	if !k.equal(r.tried) {
+		r.pause = 0
+	}
+	r.tried = k
 	// An error is reported by the store, once, and shown by State.
-	if !slices.EqualFunc(k.history, stored.history, func(a, b Entry) bool { return a.Generation == b.Generation && a.Time.Equal(b.Time) }) {
-		_ = s.Save(historyItem, k.history, true)
+	if !sameHistory(k.history, r.stored.history) && r.store.Save(historyItem, k.history, true) == nil {
+		r.stored.history = k.history
 	}
-	if k.good != stored.good {
-		_ = s.Save(goodItem, k.good.raw(), true)
+	if k.good != r.stored.good && r.store.Save(goodItem, k.good.raw(), true) == nil {
+		r.stored.good = k.good
 	}
-	*stored = k
+	if !k.equal(r.stored) {
+		r.pause = min(max(2*r.pause, keepAgain), keepRarely)
+		r.again = time.Now().Add(r.pause)
+	}
 }

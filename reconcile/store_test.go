@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"supervisord/runtime/bound"
 )
@@ -188,6 +190,69 @@ func FuzzStore(f *testing.F) {
 					_ = e.Actions[i].String()
 				}
 			}
+		}
+	})
+}
+
+// TestKeeperTriesAgain: what could not be written is written once the disk can, and no
+// sooner than after a pause that grows. What is new is tried at once.
+func TestKeeperTriesAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := filepath.Join(t.TempDir(), "state")
+		r := keeper{store: OpenStore(dir, nil)}
+		there := func(item string) bool {
+			info, err := os.Stat(filepath.Join(dir, item+".json"))
+			return err == nil && info.Mode().IsRegular()
+		}
+		// The one item cannot be replaced, the other can.
+		inTheWay := filepath.Join(dir, goodItem+".json")
+		if err := os.Mkdir(inTheWay, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		k := keepsake{[]Entry{{Generation: 1, Time: time.Now()}}, newContents(map[string][]byte{"/etc/a": []byte("x")})}
+		tries := 0
+		for began := time.Now(); time.Since(began) < time.Hour; time.Sleep(time.Second) { // the looks
+			was := r.again
+			r.keep(k)
+			if !r.again.Equal(was) {
+				tries++
+			}
+		}
+		if !there(historyItem) || there(goodItem) || r.store.Err() == nil || tries < 10 || tries > 20 {
+			t.Errorf("history %v, files %v, %v, %d tries in an hour", there(historyItem), there(goodItem), r.store.Err(), tries)
+		}
+		if err := os.Remove(inTheWay); err != nil {
+			t.Fatal(err)
+		}
+		r.again = time.Now().Add(time.Second)
+		r.keep(k)
+		if there(goodItem) {
+			t.Error("it was tried before its time")
+		}
+		time.Sleep(time.Second)
+		r.keep(k)
+		if !there(goodItem) || r.store.Err() != nil {
+			t.Errorf("it is not written although it can be: %v", r.store.Err())
+		}
+		if err := os.Remove(inTheWay); err != nil {
+			t.Fatal(err)
+		}
+		r.keep(k)
+		if there(goodItem) {
+			t.Error("what is stored was written again")
+		}
+		if err := os.Mkdir(inTheWay, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		k.good = newContents(map[string][]byte{"/etc/a": []byte("y")})
+		r.keep(k)
+		if err := os.Remove(inTheWay); err != nil {
+			t.Fatal(err)
+		}
+		k.good = newContents(map[string][]byte{"/etc/a": []byte("z")})
+		r.keep(k)
+		if !there(goodItem) {
+			t.Error("what is new was not tried at once")
 		}
 	})
 }
