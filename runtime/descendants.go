@@ -19,11 +19,15 @@ import (
 // no descendant can leave by itself. Its methods read the kernel's file systems and
 // may wait, so they are called outside the loop.
 type descendants struct {
-	pgid   int    // the leader's pid
+	pgid   int    // the leader's pid; 0 where nobody knows whose group that is by now
 	cgroup string // directory of the cgroup, "" for none
 	// variable is in the environment of the run and of no other (KEY=value), for
 	// those who left the group; "" where they are let go.
 	variable string
+	// lost is for a run that an earlier daemon began: its orphans are not ours. They are
+	// then looked for everywhere, as user's.
+	lost bool
+	user int
 	// startTimes are those of the members that outlived the leader, by pid. As long
 	// as one of them lives, the group's number has not been given out again.
 	startTimes map[int]uint64
@@ -56,6 +60,9 @@ func (d *descendants) count(o kernel) int {
 }
 
 func (d *descendants) countGroup(o kernel) int {
+	if d.pgid == 0 {
+		return 0
+	}
 	members := o.GroupMembers(d.pgid)
 	if !d.sameGroup(o, members) {
 		return 0
@@ -75,6 +82,9 @@ func (d *descendants) countGroup(o kernel) int {
 func (d *descendants) strays(o kernel) []launch.Identity {
 	if d.variable == "" {
 		return nil
+	}
+	if d.lost {
+		return o.LostStrays(d.pgid, d.variable, d.user)
 	}
 	return o.Strays(d.pgid, d.variable)
 }

@@ -151,6 +151,11 @@ func (k *fakeKernel) Strays(pgid int, variable string) []launch.Identity {
 	return list
 }
 
+// LostStrays lists those of a run that had a variable, as a test says.
+func (k *fakeKernel) LostStrays(pgid int, variable string, uid int) []launch.Identity {
+	return k.Strays(pgid, variable)
+}
+
 func (k *fakeKernel) SetSubreaper(on bool) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()

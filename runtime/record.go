@@ -22,6 +22,7 @@ type RunChange struct {
 	StartTime     uint64    // in clock ticks after boot; 0 where that is not to be had
 	Started       time.Time // the same for people
 	Cgroup        string    // directory of its own cgroup, "" for none
+	Variable      string    // KEY=value in the environment of this run alone, "" for none
 	Pipes         launch.Pipes
 	GroupPriority int
 	Def           *spec.Process // never changed
@@ -32,7 +33,7 @@ func (s *Supervisor) reportRunning(p *process) {
 	if s.opt.OnChange != nil {
 		s.opt.OnChange(RunChange{
 			Group: p.group.def.Name, Name: p.def.Name, PID: p.descendants.pgid, Runs: true,
-			StartTime: p.began, Started: p.machine.Started, Cgroup: p.descendants.cgroup, Pipes: p.pipes,
+			StartTime: p.began, Started: p.machine.Started, Cgroup: p.descendants.cgroup, Variable: p.descendants.variable, Pipes: p.pipes,
 			GroupPriority: p.group.def.Priority, Def: p.def,
 		})
 	}
@@ -62,6 +63,9 @@ type Survivor struct {
 	// was not written down.
 	User   *int   `json:"user,omitempty"`
 	Cgroup string `json:"cgroup,omitempty"`
+	// Variable (KEY=value) is in the environment of that run and of no other; "" where
+	// those who leave its process group are let go, or it was not written down.
+	Variable string `json:"variable,omitempty"`
 	// Pipes are those it was given. Without a PID they are all that is known.
 	Pipes launch.Pipes `json:"pipes"`
 
@@ -79,7 +83,7 @@ func (c RunChange) Remember(boot string) Survivor {
 	rules, user := proc.RulesOf(c.Def), UserOf(c.Def)
 	return Survivor{
 		Group: c.Group, Name: c.Name, PID: c.PID, Start: c.StartTime, Boot: boot, Started: c.Started,
-		Hash: execHash(c.Def), User: &user, Cgroup: c.Cgroup, Pipes: c.Pipes,
+		Hash: execHash(c.Def), User: &user, Cgroup: c.Cgroup, Variable: c.Variable, Pipes: c.Pipes,
 		GroupPriority: c.GroupPriority, Priority: c.Def.Priority,
 		StopSignal: rules.StopSignal, StopWaitSecs: rules.StopWaitSecs,
 		StopAsGroup: rules.StopAsGroup, KillAsGroup: rules.KillAsGroup,
@@ -114,6 +118,15 @@ func FindAnnounced(list []Survivor) []Survivor {
 // identity is which process is meant.
 func (v *Survivor) identity() launch.Identity {
 	return launch.Identity{PID: v.PID, StartTime: v.Start, BootID: v.Boot}
+}
+
+// descendants are those who belong to it.
+func (v *Survivor) descendants() descendants {
+	d := descendants{pgid: v.PID, cgroup: v.Cgroup, lost: true}
+	if v.User != nil {
+		d.variable, d.user = v.Variable, *v.User
+	}
+	return d
 }
 
 // name is the namespec.

@@ -73,6 +73,7 @@ type kernel interface {
 	SignalGroup(pgid int, sig syscall.Signal) error
 	GroupMembers(pgid int) []int
 	Strays(pgid int, variable string) []launch.Identity
+	LostStrays(pgid int, variable string, uid int) []launch.Identity
 	SetSubreaper(on bool) error
 	StartTime(pid int) (uint64, error)
 	Cgroups() (cgroups, error)
@@ -194,6 +195,10 @@ func (k machineKernel) Cgroups() (cgroups, error)                { return k.cgro
 
 func (machineKernel) Strays(pgid int, variable string) []launch.Identity {
 	return launch.Strays(pgid, variable)
+}
+
+func (machineKernel) LostStrays(pgid int, variable string, uid int) []launch.Identity {
+	return launch.LostStrays(pgid, variable, uid)
 }
 
 func (machineKernel) Reopen(pid int, pipes launch.Pipes) (stdout, stderr *os.File) {

@@ -36,11 +36,11 @@ func (s *Supervisor) EndSurvivors(list []Survivor, ended func(Survivor)) {
 	var all []*termination
 	for _, v := range list {
 		e := &termination{Survivor: v, s: s}
-		e.all = descendants{pgid: v.PID, cgroup: v.Cgroup}
+		e.all = v.descendants()
 		if fd, err := s.opt.kernel.OpenPidFD(v.identity()); err == nil {
 			e.pidfd = fd
 			defer fd.Close()
-		} else if v.Cgroup == "" {
+		} else if e.all.pgid = 0; !e.all.reachOutside() {
 			ended(v) // its group cannot be recognised without its leader
 			continue
 		}
@@ -96,7 +96,7 @@ func (e *termination) begin() {
 func (e *termination) send(sig syscall.Signal, whole bool) {
 	o := e.s.opt.kernel
 	err := signalPidFD(o, e.pidfd, e.PID, sig, whole)
-	if whole && e.Cgroup != "" {
+	if whole && e.all.reachOutside() {
 		err = firstError(err, e.all.signalOutsideGroup(o, sig))
 	}
 	if err != nil && !errors.Is(err, syscall.ESRCH) {

@@ -367,3 +367,63 @@ func TestHeldLaunches(t *testing.T) {
 		}
 	}, program("web", nil), program("asked", manual), program("unwanted", nil))
 }
+
+// Who has left the process group of a survivor is ended with it, and also when the
+// leader has ended meanwhile; without the variable, and the user, nobody is looked for.
+func TestSurvivorsStrays(t *testing.T) {
+	const first = 5000
+	for name, test := range map[string]struct {
+		edit func(*Survivor)
+		want []string
+	}{
+		"with the leader": {func(v *Survivor) {}, []string{"web signal 0", "web terminated", "stray terminated"}},
+		"the leader gone": {func(v *Survivor) { v.Start++ }, []string{"stray terminated"}},
+		"an old table":    {func(v *Survivor) { v.Variable = "" }, []string{"web signal 0", "web terminated"}},
+		"an older table":  {func(v *Survivor) { v.User = nil }, []string{"web signal 0", "web terminated"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(b *bench) {
+				v := b.survivor("web", grouped)
+				v.Variable = runVariable + "=x.1"
+				test.edit(&v)
+				b.stray(first)
+				var ended []Survivor
+				var mu sync.Mutex
+				b.sup.EndSurvivors([]Survivor{v}, func(v Survivor) {
+					mu.Lock()
+					defer mu.Unlock()
+					ended = append(ended, v)
+				})
+				if diff := cmp.Diff(test.want, b.kernel.sent()); diff != "" {
+					t.Error(diff)
+				}
+				for _, left := range []string{"web", "stray"} { // the fake wants nobody left
+					b.kernel.exit(left, 0)
+				}
+				if len(ended) != 1 {
+					t.Errorf("%d ended", len(ended))
+				}
+			})
+		})
+	}
+}
+
+// Who has left the group of an adopted process ends with it.
+func TestAdoptedStrays(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		both := func(p *spec.Process) { manual(p); grouped(p) }
+		v := b.survivor("web", both)
+		v.Variable = runVariable + "=x.1"
+		if err := b.sup.Adopt(background, v); err != nil {
+			t.Fatal(err)
+		}
+		b.after(0)
+		b.stray(5000)
+		if _, err := b.sup.Stop(background, one("web"), true); err != nil {
+			t.Error(err)
+		}
+		if diff := cmp.Diff([]string{"web signal 0", "web terminated", "stray terminated"}, b.kernel.sent()); diff != "" {
+			t.Error(diff)
+		}
+	}, program("web", func(p *spec.Process) { manual(p); grouped(p) }))
+}

@@ -40,7 +40,35 @@ func Strays(pgid int, variable string) []Identity {
 			roots = append(roots, pid)
 		}
 	}
-	var found []Identity
+	return outside(pgid, roots, boot)
+}
+
+// LostStrays is Strays for a run whose daemon was killed: its orphans are anybody's
+// children, so everybody is looked at. What began as the user uid still is his, unless
+// that is root, who may have become anybody. pgid is 0 where the group is not known any
+// more. If we belong to the run ourselves, nobody is found.
+func LostStrays(pgid int, variable string, uid int) []Identity {
+	boot, err := BootID()
+	if err != nil || startedWith(os.Getpid(), variable) {
+		return nil
+	}
+	var roots []int
+	all, _ := filepath.Glob("/proc/[0-9]*")
+	for _, dir := range all {
+		pid, err := strconv.Atoi(filepath.Base(dir))
+		if err != nil || pid == pgid || !startedWith(pid, variable) {
+			continue
+		}
+		if is, err := RealUID(pid); err == nil && (is == uid || uid == 0) {
+			roots = append(roots, pid)
+		}
+	}
+	return outside(pgid, roots, boot)
+}
+
+// outside lists the roots, and all who descend from them or from the leader, that are
+// not in the process group.
+func outside(pgid int, roots []int, boot string) (found []Identity) {
 	seen := map[int]bool{pgid: true}
 	for next := append(roots, allChildren(pgid)...); len(next) > 0; {
 		pid := next[0]

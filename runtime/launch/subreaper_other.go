@@ -9,3 +9,6 @@ func SetSubreaper(bool) error { return errors.ErrUnsupported }
 
 // Strays finds nobody here.
 func Strays(int, string) []Identity { return nil }
+
+// LostStrays finds nobody here.
+func LostStrays(int, string, int) []Identity { return nil }
