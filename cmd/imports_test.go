@@ -26,19 +26,19 @@ var arrows = map[string][]string{
 	"spec/internal/debian":      {}, // for tests
 	"runtime/state":             {},
 	"runtime/trust":             {}, // for all who open what another user may have a hand in
+	"runtime/hang":              {}, // for all who ask a disk that may not answer
 	"runtime/logfile":           {"runtime/trust"},
 	"runtime/launch":            {"runtime/state", "runtime/trust"},
 	"runtime/proc":              {"spec", "runtime/state"},
 	"runtime/event":             {"spec", "runtime/state"},
 	"runtime/capture":           {"runtime/logfile", "runtime/state"},
 	"runtime/mainlog":           {"runtime/logfile", "runtime/state"},
-	"runtime":                   {"spec", "spec/value", "runtime/state", "runtime/logfile", "runtime/launch", "runtime/proc", "runtime/event", "runtime/capture"},
-	"reconcile":                 {"spec", "reconcile/watch", "reconcile/hang", "runtime/trust"}, // the last is a leaf, and all it sees of runtime's
-	"reconcile/watch":           {"reconcile/hang"},
-	"reconcile/hang":            {},
+	"runtime":                   {"spec", "spec/value", "runtime/state", "runtime/logfile", "runtime/launch", "runtime/proc", "runtime/event", "runtime/capture", "runtime/hang"},
+	"reconcile":                 {"spec", "reconcile/watch", "runtime/hang", "runtime/trust"}, // the last two are leaves, and all it sees of runtime's
+	"reconcile/watch":           {"runtime/hang"},
 	"rpc/xmlrpc":                {},
 	"rpc/client":                {"rpc/xmlrpc", "runtime/state"},
-	"rpc":                       {"spec", "spec/value", "runtime", "runtime/logfile", "runtime/mainlog", "runtime/state", "runtime/trust", "rpc/xmlrpc"},
+	"rpc":                       {"spec", "spec/value", "runtime", "runtime/hang", "runtime/logfile", "runtime/mainlog", "runtime/state", "runtime/trust", "rpc/xmlrpc"},
 	"runtime/bound":             {}, // for tests
 	"cmd":                       {},
 	"cmd/internal/host":         {"spec"},

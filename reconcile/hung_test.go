@@ -10,8 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"supervisord/reconcile/hang"
 	"supervisord/reconcile/watch"
+	"supervisord/runtime/hang"
 )
 
 // bothDirs is a main file that includes conf.d and extra.

@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"time"
 
-	"supervisord/reconcile/hang"
+	"supervisord/runtime/hang"
 	"supervisord/runtime/trust"
 	"supervisord/spec"
 )

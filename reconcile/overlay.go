@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"time"
 
-	"supervisord/reconcile/hang"
+	"supervisord/runtime/hang"
 	"supervisord/spec"
 )
 

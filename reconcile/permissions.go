@@ -8,7 +8,7 @@ import (
 	"strings"
 	"syscall"
 
-	"supervisord/reconcile/hang"
+	"supervisord/runtime/hang"
 	"supervisord/runtime/trust"
 )
 

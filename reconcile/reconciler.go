@@ -8,8 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"supervisord/reconcile/hang"
 	"supervisord/reconcile/watch"
+	"supervisord/runtime/hang"
 	"supervisord/spec"
 )
 

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"supervisord/reconcile/hang"
+	"supervisord/runtime/hang"
 	"supervisord/spec"
 )
 

@@ -9,7 +9,7 @@ import (
 
 	"github.com/fsnotify/fsnotify"
 
-	"supervisord/reconcile/hang"
+	"supervisord/runtime/hang"
 )
 
 // survey is one look at the tree, made on a goroutine of its own because the disk

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"supervisord/reconcile/hang"
+	"supervisord/runtime/hang"
 )
 
 // disk is the real tree, each access to which may be left behind.

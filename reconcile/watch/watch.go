@@ -12,7 +12,7 @@ import (
 
 	"github.com/fsnotify/fsnotify"
 
-	"supervisord/reconcile/hang"
+	"supervisord/runtime/hang"
 )
 
 // What made the watcher look.

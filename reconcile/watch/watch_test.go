@@ -18,7 +18,7 @@ import (
 
 	"github.com/fsnotify/fsnotify"
 
-	"supervisord/reconcile/hang"
+	"supervisord/runtime/hang"
 )
 
 const settle = 30 * time.Millisecond
