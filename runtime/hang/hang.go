@@ -22,8 +22,10 @@ type Disks struct {
 	mount           func(dir string) string
 
 	count  atomic.Int32 // of silent: most of the time there are none to look for
-	mu     sync.Mutex   // guards silent; held for a few instructions
+	mu     sync.Mutex   // guards the following; held for a few instructions
 	silent map[string]*silence
+	queues map[string]*queue
+	chores map[string][]func() // of Later, by directory
 }
 
 // silence is what is known of a directory that does not answer.
@@ -60,7 +62,7 @@ func New(patience, later time.Duration) *Disks {
 	}
 	return &Disks{
 		patience: patience, later: later, back: make(chan struct{}, 1), mount: mountOf,
-		silent: make(map[string]*silence),
+		silent: make(map[string]*silence), queues: make(map[string]*queue), chores: make(map[string][]func()),
 	}
 }
 

@@ -1,0 +1,115 @@
+package hang
+
+import (
+	"context"
+	"io"
+)
+
+// together is how many accesses that are asked for may be under way in one directory:
+// so many goroutines are left behind at the most when it falls silent.
+const together = 4
+
+// queue is those who ask something of one directory.
+type queue struct {
+	places chan struct{} // holds one for each access under way
+	users  int
+}
+
+// answer is what an access came to.
+type answer[T any] struct {
+	result T
+	err    error
+}
+
+// close closes what was opened for nobody.
+func (a answer[T]) close() {
+	if c, is := any(a.result).(io.Closer); is && a.err == nil {
+		c.Close()
+	}
+}
+
+// Ask makes one access to something in dir for somebody who waits for it until ctx ends
+// at the latest. Of a directory that does not answer in time, or is known not to, the
+// error is a *Silent. However many ask and leave again, only a few accesses are under way
+// in a directory. What f has opened when nobody waits for it any more is closed. f may be
+// called again while an earlier call of it hangs, so it must share nothing that it changes.
+func Ask[T any](ctx context.Context, d *Disks, dir string, f func() (T, error)) (T, error) {
+	var none T
+	q := d.join(dir)
+	select {
+	case q.places <- struct{}{}: // nobody has one for longer than the patience
+	case <-ctx.Done():
+		d.leave(dir, q)
+		return none, ctx.Err()
+	}
+	answers := make(chan answer[T])
+	go func() { // ends when the access has returned or its directory is silent
+		a, _ := Do(d, nil, func(t *Try) (a answer[T]) {
+			a.result, a.err = Call(t, dir, f)
+			if t.GivenUp() {
+				a.close()
+			}
+			return a
+		})
+		<-q.places
+		d.leave(dir, q)
+		select {
+		case answers <- a:
+		case <-ctx.Done():
+			a.close()
+		}
+	}()
+	select {
+	case a := <-answers:
+		return a.result, a.err
+	case <-ctx.Done():
+		return none, ctx.Err()
+	}
+}
+
+func (d *Disks) join(dir string) *queue {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	q := d.queues[dir]
+	if q == nil {
+		q = &queue{places: make(chan struct{}, together)}
+		d.queues[dir] = q
+	}
+	q.users++
+	return q
+}
+
+func (d *Disks) leave(dir string, q *queue) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if q.users--; q.users == 0 {
+		delete(d.queues, dir)
+	}
+}
+
+// Later does something in dir that nobody waits for and that must be done, such as
+// closing a file. One goroutine does one after the other.
+func (d *Disks) Later(dir string, f func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	waiting, busy := d.chores[dir]
+	d.chores[dir] = append(waiting, f)
+	if !busy {
+		go d.work(dir) // ends when all is done
+	}
+}
+
+func (d *Disks) work(dir string) {
+	for {
+		d.mu.Lock()
+		todo := d.chores[dir]
+		if len(todo) == 0 {
+			delete(d.chores, dir)
+			d.mu.Unlock()
+			return
+		}
+		d.chores[dir] = todo[1:]
+		d.mu.Unlock()
+		todo[0]()
+	}
+}
