@@ -2,6 +2,7 @@ package hang
 
 import (
 	"context"
+	"errors"
 	"io"
 )
 
@@ -87,29 +88,37 @@ func (d *Disks) leave(dir string, q *queue) {
 	}
 }
 
-// Later does something in dir that nobody waits for and that must be done, such as
-// closing a file. One goroutine does one after the other.
-func (d *Disks) Later(dir string, f func()) {
+// Close closes a file in dir. It waits no longer than for an access; the closing of a file
+// whose directory does not answer goes on when it does, one after the other.
+func (d *Disks) Close(dir string, file io.Closer) {
+	if _, err := Ask(context.Background(), d, dir, func() (any, error) { return nil, file.Close() }); !isSilent(err) {
+		return
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	waiting, busy := d.chores[dir]
-	d.chores[dir] = append(waiting, f)
+	waiting, busy := d.unclosed[dir]
+	d.unclosed[dir] = append(waiting, file)
 	if !busy {
-		go d.work(dir) // ends when all is done
+		go d.closeAll(dir) // ends when all are closed
 	}
 }
 
-func (d *Disks) work(dir string) {
+func isSilent(err error) bool {
+	var silent *Silent
+	return errors.As(err, &silent)
+}
+
+func (d *Disks) closeAll(dir string) {
 	for {
 		d.mu.Lock()
-		todo := d.chores[dir]
+		todo := d.unclosed[dir]
 		if len(todo) == 0 {
-			delete(d.chores, dir)
+			delete(d.unclosed, dir)
 			d.mu.Unlock()
 			return
 		}
-		d.chores[dir] = todo[1:]
+		d.unclosed[dir] = todo[1:]
 		d.mu.Unlock()
-		todo[0]()
+		todo[0].Close() // again is no harm
 	}
 }

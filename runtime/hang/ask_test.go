@@ -76,23 +76,43 @@ func TestAskCloses(t *testing.T) {
 	}
 }
 
-// TestLater: chores of a directory wait for each other, and for no other directory's.
-func TestLater(t *testing.T) {
+// TestClose: of files that cannot be closed one is waited for at a time, and all are closed
+// in the end.
+func TestClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d, release := fixed(), make(chan struct{})
-		var done atomic.Int32
+		stuck, quick := &closing{wait: release}, new(opened)
+		begun := time.Now()
+		d.Close("/b", stuck)
 		for range 3 {
-			d.Later("/b", func() { <-release; done.Add(1) })
+			d.Close("/b", stuck)
 		}
-		d.Later("/a", func() { done.Add(10) })
+		if took := time.Since(begun); took != Patience {
+			t.Errorf("it took %v", took)
+		}
+		d.Close("/a", quick)
 		synctest.Wait()
-		if n := done.Load(); n != 10 {
-			t.Errorf("done: %d", n)
+		if n, under := quick.closed.Load(), stuck.under.Load(); n != 1 || under > 2 {
+			t.Errorf("closed elsewhere: %d, under way: %d", n, under)
 		}
 		close(release)
 		synctest.Wait()
-		if n := done.Load(); n != 13 || len(d.chores) != 0 {
-			t.Errorf("done: %d, left: %d", n, len(d.chores))
+		if n := stuck.closed.Load(); n != 5 || len(d.unclosed) != 0 { // the one that was given up is asked twice
+			t.Errorf("closed: %d, left: %d", n, len(d.unclosed))
 		}
 	})
+}
+
+// closing is a file whose closing waits.
+type closing struct {
+	opened
+	wait  chan struct{}
+	under atomic.Int32
+}
+
+func (c *closing) Close() error {
+	c.under.Add(1)
+	defer c.under.Add(-1)
+	<-c.wait
+	return c.opened.Close()
 }

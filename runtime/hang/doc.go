@@ -9,7 +9,7 @@
 //
 // Goroutines: one for each Do, which ends with its function. One that is left
 // behind ends when its access returns. One for each Ask that is under way, and one for
-// each directory in which something is left to do Later.
+// each directory in which something is left to close.
 //
 // It imports nothing of ours.
 package hang

@@ -2,6 +2,7 @@ package hang
 
 import (
 	"errors"
+	"io"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -21,11 +22,11 @@ type Disks struct {
 	back            chan struct{}
 	mount           func(dir string) string
 
-	count  atomic.Int32 // of silent: most of the time there are none to look for
-	mu     sync.Mutex   // guards the following; held for a few instructions
-	silent map[string]*silence
-	queues map[string]*queue
-	chores map[string][]func() // of Later, by directory
+	count    atomic.Int32 // of silent: most of the time there are none to look for
+	mu       sync.Mutex   // guards the following; held for a few instructions
+	silent   map[string]*silence
+	queues   map[string]*queue
+	unclosed map[string][]io.Closer // by directory
 }
 
 // silence is what is known of a directory that does not answer.
@@ -62,7 +63,7 @@ func New(patience, later time.Duration) *Disks {
 	}
 	return &Disks{
 		patience: patience, later: later, back: make(chan struct{}, 1), mount: mountOf,
-		silent: make(map[string]*silence), queues: make(map[string]*queue), chores: make(map[string][]func()),
+		silent: make(map[string]*silence), queues: make(map[string]*queue), unclosed: make(map[string][]io.Closer),
 	}
 }
 
