@@ -48,7 +48,7 @@ var arrows = map[string][]string{
 	"cmd/supervisorctl":         {"spec", "spec/value", "rpc/client", "runtime/state", "cmd/internal/host", "cmd/internal/getopt"},
 	"cmd/pidproxy":              {},
 	"cmd/echo_supervisord_conf": {},
-	"cmd/supervisord": {"spec", "spec/value", "reconcile", "reconcile/hang", "reconcile/watch", "runtime", "runtime/state", "runtime/event", "runtime/launch", "runtime/logfile",
+	"cmd/supervisord": {"spec", "spec/value", "reconcile", "runtime/hang", "reconcile/watch", "runtime", "runtime/state", "runtime/event", "runtime/launch", "runtime/logfile",
 		"runtime/mainlog", "runtime/trust", "rpc", "rpc/xmlrpc", "cmd/internal/host", "cmd/internal/getopt"},
 }
 

@@ -8,8 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"supervisord/reconcile/hang"
 	"supervisord/reconcile/watch"
+	"supervisord/runtime/hang"
 )
 
 // wrong is a program's file with a mistake in its third line.

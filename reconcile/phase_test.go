@@ -6,7 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"supervisord/reconcile/hang"
+	"supervisord/runtime/hang"
 )
 
 // TestPhaseOfAnUpdate: what State says is of now while an update that somebody asked for

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"unicode/utf8"
 
 	"supervisord/rpc/xmlrpc"
+	"supervisord/runtime/hang"
 	"supervisord/runtime/logfile"
 )
 
@@ -168,13 +170,14 @@ func (d *document) text(v *logText) error {
 	if err := d.mark(xmlrpc.AppendStringStart); err != nil {
 		return err
 	}
-	if d.whole || v.Size() <= shortLog {
+	if d.whole || v.size() <= shortLog {
 		if err := v.encode(d.ctx, func(text []byte) error {
 			_, err := d.Write(text)
 			return err
 		}); err != nil {
 			return err
 		}
+		d.account.closeNow(v)
 	} else {
 		d.cut()
 		size := int64(0)
@@ -235,38 +238,69 @@ func (d *document) discard() {
 var errLogChanged = errors.New("the log was written over while it was sent")
 
 // logText is a part of a log as a value.
-type logText struct{ *logfile.Part }
+type logText struct {
+	part  *logfile.Part
+	dir   string // where the log is
+	disks *hang.Disks
+}
+
+// openText opens a part of a log as open does, and has it closed at the end of the request.
+func (s *Server) openText(ctx context.Context, path string, open func() (*logfile.Part, error)) (*logText, error) {
+	dir := filepath.Dir(path)
+	part, err := hang.Ask(ctx, s.disks, dir, open)
+	if err != nil {
+		return nil, err
+	}
+	l := &logText{part, dir, s.disks}
+	accountOf(ctx).closeAtEnd(l)
+	return l, nil
+}
+
+func (l *logText) size() int64 { return l.part.Size() }
+
+// Close ends the reading. It waits for no disk that does not answer.
+func (l *logText) Close() error {
+	l.disks.Close(l.dir, l.part)
+	return nil
+}
+
+// read gives the log piece by piece. Each piece must come in time.
+func (l *logText) read(ctx context.Context, yield func(p []byte) error) error {
+	for at := int64(0); ; {
+		p, err := hang.Ask(ctx, l.disks, l.dir, func() ([]byte, error) {
+			p := make([]byte, min(logPiece, l.size()-at))
+			n, err := l.part.ReadAt(p, at)
+			return p[:n], err
+		})
+		if err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		at += int64(len(p))
+		if len(p) > 0 {
+			if err := yield(p); err != nil {
+				return err
+			}
+		}
+		if err != nil || at >= l.size() {
+			return nil
+		}
+	}
+}
 
 // encode gives the text of the log, as it stands in a string, piece by piece. A
 // piece is valid until the next one.
 func (l *logText) encode(ctx context.Context, yield func(text []byte) error) error {
-	if _, err := l.Seek(0, io.SeekStart); err != nil {
+	var text, rest []byte // rest: of a character whose end has not been read
+	if err := l.read(ctx, func(p []byte) error {
+		p = append(rest, p...)
+		end := wholeRunes(p)
+		text = xmlrpc.AppendText(text[:0], string(p[:end]))
+		rest = append([]byte(nil), p[end:]...)
+		return yield(text)
+	}); err != nil {
 		return err
 	}
-	var text []byte
-	buf := make([]byte, logPiece)
-	for rest := 0; ; { // bytes of a character whose end has not been read
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		n, err := l.Read(buf[rest:])
-		n += rest
-		end := n
-		if err == nil {
-			end = wholeRunes(buf[:n])
-		}
-		text = xmlrpc.AppendText(text[:0], string(buf[:end]))
-		if err := yield(text); err != nil {
-			return err
-		}
-		rest = copy(buf, buf[end:n])
-		switch {
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
-			return err
-		}
-	}
+	return yield(xmlrpc.AppendText(text[:0], string(rest)))
 }
 
 // wholeRunes is how many bytes come before a character at the end that is cut off.

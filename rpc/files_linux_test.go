@@ -1,12 +1,16 @@
 package rpc
 
 import (
+	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
 	"syscall"
 	"testing"
+
+	"supervisord/rpc/xmlrpc"
 )
 
 // limitFiles lowers the number of files this process may open, until the test
@@ -82,5 +86,48 @@ func TestSocketIsBornClosed(t *testing.T) {
 	info, err := os.Stat(path)
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("%v, %v", info.Mode(), err)
+	}
+}
+
+// TestMulticallOfLogs: one request does not keep every log open that it has read.
+func TestMulticallOfLogs(t *testing.T) {
+	w, o := unixOnly(t)
+	s := serve(t, o)
+	if err := os.WriteFile(w.procs[1].StdoutLog, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var calls []any
+	for range 500 {
+		calls = append(calls, item("supervisor.tailProcessStdoutLog", []any{"cat", 0, 10}), item("supervisor.readProcessStdoutLog", []any{"cat", 0, 10}))
+	}
+	c := dial(t, s, 0)
+	if _, err := c.call("supervisor.getState"); err != nil {
+		t.Fatal(err)
+	}
+	limitFiles(t, 60)
+	v, err := c.call("system.multicall", calls)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, got := range v.([]any) {
+		if text := fmt.Sprint(got); text != "[x 1 false]" && text != "x" {
+			t.Fatalf("call %d: %v", i, text)
+		}
+	}
+}
+
+// TestTailOutOfFiles: a log that cannot be opened for want of descriptors is not empty.
+func TestTailOutOfFiles(t *testing.T) {
+	w, o := unixOnly(t)
+	s := New(o)
+	log := w.procs[1].StdoutLog
+	if err := os.WriteFile(log, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	limitFiles(t, 0)
+	v, err := s.call(t.Context(), "supervisor.tailProcessStdoutLog", Args{"cat", 0, 10})
+	var fault *xmlrpc.Fault
+	if !errors.As(err, &fault) || fault.Code != xmlrpc.Failed {
+		t.Errorf("%v, %v", v, err)
 	}
 }

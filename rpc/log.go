@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"sync/atomic"
 
 	"supervisord/rpc/xmlrpc"
 	"supervisord/runtime"
+	"supervisord/runtime/hang"
 	"supervisord/runtime/logfile"
 )
 
@@ -124,7 +126,7 @@ func (s *Server) readPart(ctx context.Context, path string, args Args) (any, err
 	if path == "" {
 		return nil, xmlrpc.NewFault(xmlrpc.NoFile, "")
 	}
-	part, err := logfile.OpenPart(path, offset, length)
+	text, err := s.openText(ctx, path, func() (*logfile.Part, error) { return logfile.OpenPart(path, offset, length) })
 	switch {
 	case errors.Is(err, logfile.ErrBadArguments):
 		return nil, xmlrpc.NewFault(xmlrpc.BadArguments, "")
@@ -133,16 +135,29 @@ func (s *Server) readPart(ctx context.Context, path string, args Args) (any, err
 	case errors.Is(err, logfile.ErrNotRegular):
 		return nil, faultWith(xmlrpc.Failed, path+" cannot be read back: it is not a regular file")
 	case err != nil:
-		return nil, xmlrpc.NewFault(xmlrpc.Failed, "")
+		return nil, diskFault(err)
 	}
-	accountOf(ctx).closeAtEnd(part)
-	if part.Size() > s.opt.MaxReply {
+	if text.size() > s.opt.MaxReply {
+		accountOf(ctx).closeNow(text)
 		return nil, faultWith(xmlrpc.Failed, fmt.Sprintf("more than %d bytes", s.opt.MaxReply))
 	}
-	return &logText{part}, nil
+	return text, nil
 }
 
-// tailProcessLog never refuses a log that is not there: it is empty.
+// diskFault is the fault for what a disk did not do.
+func diskFault(err error) error {
+	var silent *hang.Silent
+	switch {
+	case errors.As(err, &silent):
+		return faultWith(xmlrpc.Failed, silent.Error())
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err // nobody is there to answer
+	}
+	return xmlrpc.NewFault(xmlrpc.Failed, "")
+}
+
+// tailProcessLog never refuses a log that is not there or that cannot be read: it is
+// empty. What only this moment lacks, such as a file descriptor, is no empty log.
 func (s *Server) tailProcessLog(path func(runtime.Info) string) func(context.Context, Args) (any, error) {
 	return func(ctx context.Context, args Args) (any, error) {
 		info, err := s.processArg(ctx, args)
@@ -160,16 +175,29 @@ func (s *Server) tailProcessLog(path func(runtime.Info) string) func(context.Con
 		if path(info) == "" {
 			return []any{"", 0, false}, nil
 		}
-		part, next, overflow, err := logfile.OpenTail(path(info), offset, min(length, s.opt.MaxReply))
+		var next atomic.Pointer[tailEnd]
+		text, err := s.openText(ctx, path(info), func() (*logfile.Part, error) {
+			part, offset, overflow, err := logfile.OpenTail(path(info), offset, min(length, s.opt.MaxReply))
+			next.Store(&tailEnd{offset, overflow})
+			return part, err
+		})
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return []any{"", 0, false}, nil
-		case err != nil:
+		case errors.Is(err, fs.ErrPermission), errors.Is(err, logfile.ErrNotRegular):
 			return []any{"", offset, false}, nil
+		case err != nil:
+			return nil, diskFault(err)
 		}
-		accountOf(ctx).closeAtEnd(part)
-		return []any{&logText{part}, next, overflow}, nil
+		end := next.Load()
+		return []any{text, end.offset, end.overflow}, nil
 	}
+}
+
+// tailEnd is what is told of the end of a log beside its text.
+type tailEnd struct {
+	offset   int64
+	overflow bool
 }
 
 func (s *Server) clearProcessLogs(ctx context.Context, args Args) (any, error) {

@@ -8,10 +8,12 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 
+	"supervisord/runtime/hang"
 	"supervisord/runtime/logfile"
 	"supervisord/runtime/trust"
 	"supervisord/spec"
@@ -72,7 +74,7 @@ func (s *Server) serveMainLogtail(w http.ResponseWriter, r *http.Request) {
 // stream follows a log until the client goes or the server ends. Of a terminal, a
 // pipe or another device it says that it cannot; Supervisor sends nothing, for ever.
 func (s *Server) stream(w http.ResponseWriter, r *http.Request, path string) {
-	f, info, err := openLog(path)
+	f, err := s.follow(r.Context(), path)
 	if errors.Is(err, logfile.ErrNotRegular) {
 		text := fmt.Sprintf("==> %s cannot be read back: it is not a regular file <==\n", path)
 		w.Header().Set("Content-Type", "text/plain;charset=utf-8")
@@ -80,30 +82,33 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, path string) {
 		io.WriteString(w, text)
 		return
 	}
+	var silent *hang.Silent
+	if errors.As(err, &silent) {
+		w.Header().Del("X-Accel-Buffering")
+		httpErrorMessage(w, http.StatusServiceUnavailable, "Service Unavailable: "+silent.Error())
+		return
+	}
 	if err != nil {
 		w.Header().Del("X-Accel-Buffering")
 		httpError(w, http.StatusNotFound)
 		return
 	}
+	defer f.close()
 	if err := lasts(r.Context(), streaming); err != nil {
-		f.Close()
 		w.Header().Set("Connection", "close")
 		httpErrorMessage(w, http.StatusServiceUnavailable, "Service Unavailable: "+err.Error())
 		return
 	}
-	w.Header().Set("Last-Modified", info.ModTime().UTC().Format(http.TimeFormat))
+	w.Header().Set("Last-Modified", f.modified.UTC().Format(http.TimeFormat))
 	w.Header().Set("Content-Type", "text/plain;charset=utf-8")
 	w.Header().Set("X-Content-Type-Options", "nosniff") // a log is never a page
 	w.WriteHeader(http.StatusOK)
 	control := http.NewResponseController(w)
 	if control.Flush() != nil || control.SetWriteDeadline(time.Time{}) != nil { // a reader may pause for hours
-		f.Close()
 		return
 	}
-	tail := &follower{path: path, file: f, offset: max(info.Size()-tailBytes, 0)}
-	defer func() { tail.file.Close() }()
 	nc := r.Context().Value(connKey{}).(*conn).net
-	tail.run(r.Context(), s.opt.Poll, func() bool { return gone(nc) }, func(p []byte) error {
+	f.run(r.Context(), s.opt.Poll, func() bool { return gone(nc) }, func(p []byte) error {
 		if _, err := w.Write(p); err != nil {
 			return err
 		}
@@ -112,13 +117,13 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, path string) {
 }
 
 // openLog opens a log that is a regular file; nothing else can be followed.
-func openLog(path string) (*os.File, os.FileInfo, error) {
+func openLog(path string) (*os.File, error) {
 	if path == "" {
-		return nil, nil, fs.ErrNotExist
+		return nil, fs.ErrNotExist
 	}
 	f, err := trust.OpenFile(path, os.O_RDONLY, 0)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	info, err := f.Stat()
 	switch {
@@ -130,20 +135,47 @@ func openLog(path string) (*os.File, os.FileInfo, error) {
 	}
 	if err != nil {
 		f.Close()
-		return nil, nil, err
+		return nil, err
 	}
-	return f, info, nil
+	return f, nil
 }
 
 // follower reads what is appended to a file. It asks the file from time to
 // time, while a client listens and only then: a log may be written by another
-// than us, and two system calls each time cost next to nothing.
+// than us, and two system calls each time cost next to nothing. While its disk does
+// not answer, nothing comes.
 type follower struct {
-	path   string
-	file   *os.File
-	offset int64
-	buf    [16 << 10]byte // there may be hundreds of streams
+	disks    *hang.Disks
+	path     string
+	file     *os.File
+	offset   int64
+	modified time.Time // when it was opened
 }
+
+// follow opens a log to follow it from near its end on.
+func (s *Server) follow(ctx context.Context, path string) (*follower, error) {
+	f := &follower{disks: s.disks, path: path}
+	var err error
+	if f.file, err = ask(ctx, f, func() (*os.File, error) { return openLog(path) }); err != nil {
+		return nil, err
+	}
+	file := f.file
+	info, err := ask(ctx, f, file.Stat)
+	if err != nil {
+		f.close()
+		return nil, err
+	}
+	f.offset, f.modified = max(info.Size()-tailBytes, 0), info.ModTime()
+	return f, nil
+}
+
+// ask makes one access to the log.
+func ask[T any](ctx context.Context, f *follower, access func() (T, error)) (T, error) {
+	return hang.Ask(ctx, f.disks, filepath.Dir(f.path), access)
+}
+
+// close closes the file.
+func (f *follower) close() { f.disks.Close(filepath.Dir(f.path), f.file) }
 
 // run sends what there is and what comes, until ctx ends, send fails or gone says so.
 // ctx does not end with the client where that sent more than its request, as the
@@ -152,7 +184,8 @@ func (f *follower) run(ctx context.Context, poll time.Duration, gone func() bool
 	ticker := time.NewTicker(poll)
 	defer ticker.Stop()
 	for {
-		if err := f.sendNew(ctx, send); err != nil || gone() {
+		var silent *hang.Silent
+		if err := f.sendNew(ctx, send); err != nil && !errors.As(err, &silent) || gone() {
 			return
 		}
 		select {
@@ -163,49 +196,70 @@ func (f *follower) run(ctx context.Context, poll time.Duration, gone func() bool
 	}
 }
 
+// sight is what a look at a followed log shows.
+type sight struct {
+	size     int64 // of the file that is open
+	replaced bool  // another file has the name now
+}
+
+// look asks first whether the file was replaced: what is written to the old one until
+// then is within its size for certain.
+func (f *follower) look(ctx context.Context) (sight, error) {
+	file, path := f.file, f.path
+	return ask(ctx, f, func() (sight, error) {
+		named, err := os.Stat(path)
+		open, openErr := file.Stat()
+		if openErr != nil {
+			return sight{}, openErr
+		}
+		return sight{open.Size(), err == nil && !os.SameFile(named, open)}, nil
+	})
+}
+
 // sendNew sends what is new. A file that became shorter was emptied in place: that
 // is said, and it is read from its start. A file that was put in the place of
 // the one that is open is taken up after the rest of the old one was read, so
 // that a rotation loses nothing.
 func (f *follower) sendNew(ctx context.Context, send func([]byte) error) error {
-	if info, err := f.file.Stat(); err == nil && info.Size() < f.offset {
+	now, err := f.look(ctx)
+	if err != nil {
+		return err
+	}
+	if now.size < f.offset {
 		f.offset = 0
 		if err := send([]byte(truncated)); err != nil {
 			return err
 		}
 	}
-	// Asked before reading: what is written to the old file until it is
-	// replaced is then read for certain.
-	replaced := f.replaced()
-	if err := f.drain(ctx, send); err != nil || !replaced {
+	if now.size > f.offset {
+		err = f.drain(ctx, send)
+	}
+	if err != nil || !now.replaced {
 		return err
 	}
-	next, _, err := openLog(f.path)
+	path := f.path
+	next, err := ask(ctx, f, func() (*os.File, error) { return openLog(path) })
 	if err != nil {
 		return nil // not there yet
 	}
-	f.file.Close()
+	f.close()
 	f.file, f.offset = next, 0
 	return f.drain(ctx, send)
 }
 
-// replaced reports whether another file has the name now.
-func (f *follower) replaced() bool {
-	now, err := os.Stat(f.path)
-	if err != nil {
-		return false
-	}
-	open, err := f.file.Stat()
-	return err == nil && !os.SameFile(now, open)
-}
-
 // drain sends all that the open file holds.
 func (f *follower) drain(ctx context.Context, send func([]byte) error) error {
+	const most = 16 << 10 // there may be hundreds of streams
 	for ctx.Err() == nil {
-		n, err := f.file.ReadAt(f.buf[:], f.offset)
-		if n > 0 {
-			f.offset += int64(n)
-			if err := send(f.buf[:n]); err != nil {
+		file, offset := f.file, f.offset
+		p, err := ask(ctx, f, func() ([]byte, error) {
+			p := make([]byte, most)
+			n, err := file.ReadAt(p, offset)
+			return p[:n], err
+		})
+		if len(p) > 0 {
+			f.offset += int64(len(p))
+			if err := send(p); err != nil {
 				return err
 			}
 		}

@@ -243,6 +243,14 @@ func (a *account) closeAtEnd(f io.Closer) {
 	}
 }
 
+// closeNow closes a file of which no more is needed before the end.
+func (a *account) closeNow(f io.Closer) {
+	if a != nil {
+		a.files = slices.DeleteFunc(a.files, func(kept io.Closer) bool { return kept == f })
+	}
+	f.Close()
+}
+
 // end is called when the request has been answered. After a large one the memory is
 // given back to the system, by a goroutine of its own.
 func (a *account) end() {

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"supervisord/runtime/hang"
 	"supervisord/runtime/mainlog"
 	"supervisord/spec"
 )
@@ -90,7 +91,8 @@ type Server struct {
 	started           time.Time       // what Last-Modified of our own files says
 	names             map[string]bool // of this machine
 	memory, bodies    *memory
-	oddBoolean        sync.Once // a client that sends words was told of
+	disks             *hang.Disks // through which requests open and read logs
+	oddBoolean        sync.Once   // a client that sends words was told of
 
 	mu     sync.Mutex // guards closed
 	closed bool
@@ -136,7 +138,7 @@ func New(o Options) *Server {
 	}
 	s := &Server{
 		opt: o, log: o.Logger, sockets: o.Sockets, started: time.Now(),
-		names: ownNames(o.HostsFile),
+		names: ownNames(o.HostsFile), disks: hang.New(0, 0),
 	}
 	s.memory, s.bodies = newMemories(o.Memory, o.MemoryWait)
 	supervisor := s.supervisorNamespace()

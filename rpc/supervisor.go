@@ -6,10 +6,12 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"supervisord/rpc/xmlrpc"
 	"supervisord/runtime"
+	"supervisord/runtime/hang"
 )
 
 // APIVersion is the version of the interface, which clients check.
@@ -200,12 +202,16 @@ func (s *Server) clearMainLog(ctx context.Context, args Args) (any, error) {
 	if path == "" {
 		return nil, xmlrpc.NewFault(xmlrpc.NoFile, "")
 	}
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+	dir := filepath.Dir(path)
+	switch _, err := hang.Ask(ctx, s.disks, dir, func() (fs.FileInfo, error) { return os.Stat(path) }); {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil, xmlrpc.NewFault(xmlrpc.NoFile, "")
+	case err != nil:
+		return nil, diskFault(err)
 	}
 	s.logChange(ctx, "main log cleared", args)
-	if err := s.opt.MainLog.Clear(); err != nil {
-		return nil, xmlrpc.NewFault(xmlrpc.Failed, "")
+	if _, err := hang.Ask(ctx, s.disks, dir, func() (any, error) { return nil, s.opt.MainLog.Clear() }); err != nil {
+		return nil, diskFault(err)
 	}
 	return true, nil
 }

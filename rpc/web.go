@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
-	"io"
 	"io/fs"
 	"net/http"
 	"path"
@@ -318,15 +317,15 @@ func (s *Server) tailText(ctx context.Context, name string, limit int64) (string
 	if info.StdoutLog == "" {
 		return "No file for " + name, nil
 	}
-	part, err := logfile.OpenPart(info.StdoutLog, -limit, 0)
+	text, err := s.openText(ctx, info.StdoutLog, func() (*logfile.Part, error) { return logfile.OpenPart(info.StdoutLog, -limit, 0) })
 	if err == nil {
-		defer part.Close()
+		defer accountOf(ctx).closeNow(text)
 		const copies = 4 // as bytes, as text, as valid text, and as HTML
-		if err := accountOf(ctx).take(ctx, copies*part.Size()); err != nil {
+		if err := accountOf(ctx).take(ctx, copies*text.size()); err != nil {
 			return "", err
 		}
-		var data []byte
-		if data, err = io.ReadAll(part); err == nil {
+		data := make([]byte, 0, text.size())
+		if err = text.read(ctx, func(p []byte) error { data = append(data, p...); return nil }); err == nil {
 			return strings.ToValidUTF8(string(data), "\uFFFD"), nil
 		}
 	}

@@ -12,9 +12,9 @@ import (
 
 	"supervisord/cmd/internal/host"
 	"supervisord/reconcile"
-	"supervisord/reconcile/hang"
 	"supervisord/runtime"
 	"supervisord/runtime/event"
+	"supervisord/runtime/hang"
 	"supervisord/runtime/launch"
 	"supervisord/runtime/trust"
 	"supervisord/spec"
