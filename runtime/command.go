@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -62,6 +63,21 @@ func lookUp(argv0 string, def *spec.Process, env []string) (string, error) {
 		kind = NoFile
 	}
 	return "", &refusal{kind, err.Error()}
+}
+
+// whereIs is the directory in which a command is looked up: for a bare name, all of PATH.
+func whereIs(def *spec.Process, environ []string) string {
+	argv, err := argvOf(def.Command)
+	switch {
+	case err != nil || !strings.Contains(argv[0], "/"):
+		if path, set := def.Environment["PATH"]; set {
+			return path
+		}
+		return valueOf(environ, "PATH")
+	case def.Directory != "" && !filepath.IsAbs(argv[0]):
+		return filepath.Join(def.Directory, filepath.Dir(argv[0]))
+	}
+	return filepath.Dir(argv[0])
 }
 
 // environmentOf is a child's environment: the daemon's own, then Supervisor's

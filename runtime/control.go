@@ -9,6 +9,8 @@ import (
 
 	"supervisord/runtime/capture"
 	"supervisord/runtime/event"
+	"supervisord/runtime/hang"
+	"supervisord/runtime/launch"
 	"supervisord/runtime/proc"
 	"supervisord/runtime/state"
 	"supervisord/spec"
@@ -27,8 +29,8 @@ const lookUpPatience = time.Second
 //
 // Source: contract/process.md section 7, contract/rpc.md section 4.
 func (s *Supervisor) Start(ctx context.Context, sel Select, wait bool) ([]Result, error) {
-	// The commands are looked up before anything is asked of a process, and
-	// outside the loop since that may take a while.
+	// The commands are looked up before anything is asked of a process, as in Supervisor,
+	// and outside the loop since that may take a while.
 	var defs []*spec.Process
 	var groups []string
 	err := s.choose(ctx, sel, ascending, notStarted, func(procs []*process) {
@@ -41,7 +43,9 @@ func (s *Supervisor) Start(ctx context.Context, sel Select, wait bool) ([]Result
 	}
 	refused := make(map[*spec.Process]error)
 	for i, err := range onDisks(ctx, len(defs), lookUpPatience, func(i int) error {
-		_, err := commandOf(defs[i], groups[i], s.opt.Environ)
+		_, err := hang.Ask(ctx, s.disks, whereIs(defs[i], s.opt.Environ), func() (launch.Command, error) {
+			return commandOf(defs[i], groups[i], s.opt.Environ)
+		})
 		return err
 	}) {
 		// One whose disk hangs is not refused: its launch waits for it.

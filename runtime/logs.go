@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
+	"supervisord/runtime/hang"
 	"supervisord/runtime/logfile"
 	"supervisord/runtime/state"
 	"supervisord/spec"
@@ -30,7 +32,7 @@ func (s *Supervisor) ClearLogs(ctx context.Context, sel Select) ([]Result, error
 	if err != nil {
 		return nil, err
 	}
-	for i, err := range onDisks(ctx, len(logs), logPatience, func(i int) error { return clearLogs(logs[i]) }) {
+	for i, err := range onDisks(ctx, len(logs), logPatience, func(i int) error { return s.clearLogs(ctx, logs[i]) }) {
 		if err != nil {
 			results[i].Err = &Error{Kind: Failed, Name: results[i].Name, Detail: err.Error()}
 		}
@@ -43,9 +45,10 @@ func (s *Supervisor) ClearLogs(ctx context.Context, sel Select) ([]Result, error
 
 // clearLogs empties a process's logs. What is no regular file, such as /dev/stdout,
 // has nothing to clear.
-func clearLogs(logs [2]*logfile.Writer) (err error) {
+func (s *Supervisor) clearLogs(ctx context.Context, logs [2]*logfile.Writer) (err error) {
 	for _, log := range logs {
-		if failed := log.Clear(); !errors.Is(failed, logfile.ErrNotRegular) {
+		_, failed := hang.Ask(ctx, s.disks, filepath.Dir(log.Path()), func() (any, error) { return nil, log.Clear() })
+		if !errors.Is(failed, logfile.ErrNotRegular) {
 			err = firstError(err, failed)
 		}
 	}

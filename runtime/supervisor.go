@@ -15,6 +15,7 @@ import (
 
 	"supervisord/runtime/capture"
 	"supervisord/runtime/event"
+	"supervisord/runtime/hang"
 	"supervisord/runtime/launch"
 	"supervisord/runtime/logfile"
 	"supervisord/runtime/state"
@@ -102,6 +103,7 @@ type Supervisor struct {
 	mood       atomic.Int32
 	giveUpOnce sync.Once // guards the closing of gaveUp
 	logLooks   logLooks
+	disks      *hang.Disks              // through which clients' requests go
 	forks      atomic.Int32             // begun, with a result that the loop has not taken yet
 	snapshot   atomic.Pointer[snapshot] // nil when it would be out of date
 
@@ -163,6 +165,7 @@ func New(o Options) *Supervisor {
 
 		cgroupName: strings.ToLower(rand.Text()[:10]),
 		autoMark:   logfile.NewAutoMark(),
+		disks:      hang.New(0, 0),
 
 		byName:       make(map[string]*group),
 		byPID:        make(map[int]*process),
