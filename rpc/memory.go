@@ -38,7 +38,7 @@ const (
 // that neither one large reply nor a crowd of strangers keeps him from a status.
 //
 // Large requests grow one after the other: each has its turn until its reply is
-// complete, so that no two wait for what the other has. Strangers and the owner have a
+// complete or waits for a process, so that no two wait for what the other has. Strangers and the owner have a
 // turn each.
 type memory struct {
 	limit    int64
@@ -180,6 +180,12 @@ func (m *memory) share(a *account, n int64) int64 {
 	return m.limit
 }
 
+// longestBody is the longest body that the sender of a may send. While it comes, the
+// memory holds what came of it before, too.
+func (m *memory) longestBody(a *account) int64 {
+	return m.share(&account{memory: m, owner: a.owner}, 0) - smallRequest/4
+}
+
 // grant notes what an account has taken.
 func (m *memory) grant(a *account, n int64) {
 	if m.isLarge(a, n) {
@@ -222,7 +228,8 @@ func (a *account) giveBack(n int64) {
 	m.admit()
 }
 
-// complete ends the turn of a large request: its reply is made, and grows no more.
+// complete ends the turn of a large request: its reply is made, or grows no more until
+// something has been waited for. If it then grows it has another turn.
 func (a *account) complete() {
 	if a == nil {
 		return

@@ -229,7 +229,7 @@ func TestLargeReplies(t *testing.T) {
 			t.Errorf("after %s: %v", name, err)
 		}
 	}
-	if _, err := c.call("nope", strings.Repeat("x", 7<<20)); err == nil || err.Error() != "503 Service Unavailable" && !strings.Contains(err.Error(), "broken pipe") &&
+	if _, err := c.call("nope", strings.Repeat("x", 7<<20)); err == nil || err.Error() != "413 Request Entity Too Large" && !strings.Contains(err.Error(), "broken pipe") &&
 		!strings.Contains(err.Error(), "reset") {
 		t.Errorf("body: %v", err)
 	}
@@ -354,4 +354,54 @@ func TestLogEmptiedWhileSent(t *testing.T) {
 func response(v any) ([]byte, error) {
 	b, err := xmlrpc.AppendValue(xmlrpc.AppendResponseStart(nil), v)
 	return xmlrpc.AppendResponseEnd(b), err
+}
+
+// TestLongestBody: a body that may be sent finds room, and a longer one is told that it
+// is too large.
+func TestLongestBody(t *testing.T) {
+	_, o := unixOnly(t)
+	for _, owner := range []bool{false, true} {
+		text := &account{memory: New(o).bodies, owner: owner}
+		for _, n := range []int64{smallRequest / 4, text.memory.longestBody(text)} {
+			if err := text.take(t.Context(), n); err != nil {
+				t.Errorf("%d bytes: %v", n, err)
+			}
+		}
+	}
+	served := serve(t, o)
+	conn := sendRaw(t, served, fmt.Sprintf("POST /RPC2 HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n", 16<<20))
+	status := make([]byte, len("HTTP/1.1 413"))
+	if _, err := io.ReadFull(conn, status); err != nil || string(status) != "HTTP/1.1 413" {
+		t.Errorf("%q, %v", status, err)
+	}
+}
+
+// TestTurnIsGivenUpToWait: a large request that waits for a process keeps no other
+// from its turn, and has one again when it goes on.
+func TestTurnIsGivenUpToWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, _ := newMemories(64<<20, 5*time.Second)
+		first, second := &account{memory: m}, &account{memory: m}
+		ctx := context.WithValue(t.Context(), accountKey{}, first)
+		take := func(a *account) {
+			t.Helper()
+			begun := time.Now()
+			if err := a.take(t.Context(), 2<<20); err != nil || time.Since(begun) > 0 {
+				t.Errorf("%v after %v", err, time.Since(begun))
+			}
+		}
+		take(first)
+		if err := lasts(ctx, waiting); err != nil {
+			t.Fatal(err)
+		}
+		take(second)
+		second.complete()
+		take(first)
+		if m.turn[false] != first {
+			t.Error("who goes on has no turn")
+		}
+		first.end()
+		second.end()
+		time.Sleep(2 * tidyDelay)
+	})
 }

@@ -118,16 +118,16 @@ func (hs *httpServer) handle(w http.ResponseWriter, r *http.Request) {
 // to refuse with.
 func (hs *httpServer) readBody(w http.ResponseWriter, r *http.Request) (body string, status int) {
 	o := &hs.server.opt
+	most := min(o.MaxBody, hs.server.bodies.longestBody(accountOf(r.Context())))
 	switch {
 	case r.Method == http.MethodPost && (r.ContentLength < 0 || r.Header.Get("Content-Length") == ""):
 		return "", http.StatusLengthRequired
-	case r.ContentLength > o.MaxBody:
+	case r.ContentLength > most:
 		return "", http.StatusRequestEntityTooLarge
 	case r.Body == http.NoBody:
 		return "", 0
 	}
 	control := http.NewResponseController(w)
-	most := o.MaxBody
 	if r.ContentLength >= 0 {
 		most = r.ContentLength
 	}
@@ -274,6 +274,7 @@ func (hs *httpServer) baseURL(r *http.Request) string {
 // lasts counts the request that ctx belongs to as one that lasts. The error says that
 // there are too many, so that short ones keep their place.
 func lasts(ctx context.Context, kind lastKind) error {
+	accountOf(ctx).complete() // what has been made waits without keeping others from their turn
 	hs, ok := ctx.Value(httpServerKey{}).(*httpServer)
 	if !ok || hs.conns.last(ctx.Value(connKey{}).(*conn), kind) {
 		return nil

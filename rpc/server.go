@@ -59,7 +59,8 @@ type Options struct {
 	// for all servers together a quarter of the files that may be open. A
 	// connection beyond it displaces one that is not being answered.
 	MaxConns int
-	// MaxBody is how many bytes a request may have; 0 is 16 MiB.
+	// MaxBody is how many bytes a request may have, as far as the part of Memory that is
+	// for bodies allows; 0 is 16 MiB.
 	MaxBody int64
 	// MaxReply is how many bytes of a log, or of the results of a multicall, one
 	// reply may carry; 0 is 256 MiB.
