@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/user"
@@ -328,6 +329,36 @@ func TestSignalsDuringRestart(t *testing.T) {
 		t.Errorf("exit status %d", code)
 	}
 	t.Logf("%d restarts", strings.Count(wholeLog(t, s.Dir), "supervisord started with pid"))
+}
+
+// TestRepliesUnderWayAtTheEnd: a client that is taking its reply when the daemon ends
+// gets all of it.
+func TestRepliesUnderWayAtTheEnd(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	old := strings.Repeat("a line of an earlier life\n", 80_000) // more than a socket holds
+	if err := os.WriteFile(filepath.Join(dir, "supervisord.log"), []byte(old), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d := oracle.StartDaemon(t, oracle.Ours, dir, oracle.Prelude)
+	answer, err := d.HTTPClient().Post("http://daemon/RPC2", "text/xml", strings.NewReader(
+		"<?xml version='1.0'?><methodCall><methodName>supervisor.readLog</methodName><params>"+
+			"<param><value><int>0</int></value></param><param><value><int>0</int></value></param></params></methodCall>"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if _, err := d.Call("supervisor.shutdown"); err != nil {
+		t.Error(err)
+	}
+	oracle.WaitFor(t, "the end of everything but the replies", func() bool { return d.Read("supervisord.pid") == "" })
+	text, err := io.ReadAll(answer.Body)
+	if err != nil || !strings.HasSuffix(string(text), "</methodResponse>\n") && !strings.HasSuffix(string(text), "</methodResponse>") {
+		t.Errorf("%d bytes of the log's %d came: %v", len(text), len(old), err)
+	}
+	if code := d.Wait(); code != 0 {
+		t.Errorf("exit status %d", code)
+	}
 }
 
 // TestSecondInstance starts a daemon on the configuration of one that runs: it

@@ -193,8 +193,10 @@ func (d *document) text(v *logText) error {
 	return d.mark(xmlrpc.AppendStringEnd)
 }
 
-// send answers with the document, once.
+// send answers with the document, once. A reply that has begun is written although the
+// daemon ends; the write fails where the client has gone.
 func (d *document) send(w http.ResponseWriter, status int, contentType string) {
+	ctx := context.WithoutCancel(d.ctx)
 	d.cut()
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("Content-Length", strconv.FormatInt(d.size, 10))
@@ -209,7 +211,7 @@ func (d *document) send(w http.ResponseWriter, status int, contentType string) {
 		// A log that was emptied meanwhile ends the reply before its announced end,
 		// whereupon net/http closes the connection.
 		left := p.size
-		if err := p.log.encode(d.ctx, func(text []byte) error {
+		if err := p.log.encode(ctx, func(text []byte) error {
 			if left -= int64(len(text)); left < 0 {
 				return errLogChanged
 			}

@@ -111,16 +111,19 @@ func (hs *httpServer) check() error {
 	return old.Close()
 }
 
-// close ends the server and its connections.
-func (hs *httpServer) close() error {
-	err := hs.http.Close()
+// leave takes no more connections.
+func (hs *httpServer) leave() error {
 	hs.mu.Lock()
 	defer hs.mu.Unlock()
-	// A server that was never run is unknown to its http.Server.
-	if e := hs.listener.Close(); !errors.Is(e, net.ErrClosed) {
-		err = errors.Join(err, e)
+	return hs.listener.Close()
+}
+
+// close ends the connections, after leave.
+func (hs *httpServer) close() error {
+	if err := hs.http.Close(); !errors.Is(err, net.ErrClosed) { // of the listener
+		return err
 	}
-	return err
+	return nil
 }
 
 // name is how the activity log calls the server.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -181,6 +182,47 @@ func TestCloseLeavesAnothersSocket(t *testing.T) {
 	}
 	if _, err := os.Lstat(path); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestAddressIsFreeAtTheEnd: whoever sees its connection end finds the address free, for
+// the daemon that comes next.
+func TestAddressIsFreeAtTheEnd(t *testing.T) {
+	for range 20 {
+		w := newFakeDaemon(t, shortDir(t))
+		s := listening(t, w.options(shortDir(t)))
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- s.Run(ctx) }()
+		for _, hs := range s.servers {
+			address := hs.listener.Addr()
+			if hs.Network == "unix" {
+				address = &net.UnixAddr{Name: hs.Path, Net: "unix"}
+			}
+			conn, err := net.Dial(address.Network(), address.String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			free := make(chan error, 1)
+			defer func() {
+				if err := <-free; err != nil {
+					t.Error(err)
+				}
+			}()
+			go func() {
+				io.Copy(io.Discard, conn)
+				next, err := net.Listen(address.Network(), address.String())
+				if err == nil {
+					next.Close()
+				}
+				free <- err
+			}()
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
 	}
 }
 

@@ -95,8 +95,8 @@ type Server struct {
 	disks             *hang.Disks // through which requests open and read logs
 	oddBoolean        sync.Once   // a client that sends words was told of
 
-	mu     sync.Mutex // guards closed
-	closed bool
+	mu   sync.Mutex // guards left
+	left bool
 }
 
 // New makes a server that does not listen yet.
@@ -196,45 +196,56 @@ func (s *Server) Listen() error {
 	return nil
 }
 
-// Run answers requests until ctx ends, then lets the answers under way go out
-// and closes everything. Log streams and waiting calls end with ctx.
+// Run answers requests until ctx ends, then gives up the addresses, lets the answers
+// under way go out and closes everything. Log streams and waiting calls end with ctx.
 func (s *Server) Run(ctx context.Context) error {
 	var serving sync.WaitGroup
 	for _, hs := range s.servers {
 		hs.run(ctx, &serving)
 	}
 	<-ctx.Done()
+	err := s.leave()
 	s.drain()
-	err := s.Close()
+	err = errors.Join(err, s.Close())
 	serving.Wait()
 	return err
 }
 
 // drain waits for requests that are being answered. Their context has ended,
-// so none lasts long but one whose client does not read.
+// so none lasts long but one whose client does not read. The daemon waits for a second.
 func (s *Server) drain() {
-	const timeout = time.Second
+	const timeout = 800 * time.Millisecond
 	deadline := time.Now().Add(timeout)
 	for _, hs := range s.servers {
 		hs.conns.drain(time.Until(deadline))
 	}
 }
 
+// leave gives up the addresses: nobody new connects, and whoever sees his connection
+// end may start the next daemon at once. A second call does nothing.
+func (s *Server) leave() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.left {
+		return nil
+	}
+	s.left = true
+	errs := []error{s.sockets.Close()}
+	for _, hs := range s.servers {
+		errs = append(errs, hs.leave())
+	}
+	return errors.Join(errs...)
+}
+
 // Close closes every socket and connection, and removes the socket files that
 // are still ours. Run does it by itself; Close is for a server that does not
 // run. A second call does nothing.
 func (s *Server) Close() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return nil
-	}
-	s.closed = true
-	var errs []error
+	errs := []error{s.leave()}
 	for _, hs := range s.servers {
 		errs = append(errs, hs.close())
 	}
-	return errors.Join(append(errs, s.sockets.Close())...)
+	return errors.Join(errs...)
 }
 
 // Check makes the file of a unix socket anew if someone took it away, so that
@@ -243,7 +254,7 @@ func (s *Server) Close() error {
 func (s *Server) Check() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
+	if s.left {
 		return nil
 	}
 	var errs []error

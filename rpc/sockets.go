@@ -265,13 +265,16 @@ func (k *socket) close() error {
 	if k.listener == nil {
 		return nil
 	}
-	err := k.listener.Close()
-	k.listener = nil
+	// While somebody listens, no other daemon takes the file for a stale one and puts its
+	// own there, which would be removed in its place.
+	var err error
 	if k.temp != "" {
-		err = errors.Join(err, unlinkIfOurs(k.temp, k.file))
+		err = unlinkIfOurs(k.temp, k.file)
 	} else if k.file != nil {
-		err = errors.Join(err, unlinkIfOurs(k.Path, k.file))
+		err = unlinkIfOurs(k.Path, k.file)
 	}
+	err = errors.Join(err, k.listener.Close())
+	k.listener = nil
 	return err
 }
 

@@ -103,7 +103,9 @@ func (d *daemon) finish(l *life, pid *pidfile) {
 	if pid != nil {
 		l.help("the removal of the pidfile", pid.remove)
 	}
-	l.help("the sockets", func() { l.server.Close() }) // in case they never served
+	if !l.serving { // else the servers close them, once every reply under way has been written
+		l.help("the sockets", func() { l.server.Close() })
+	}
 	l.help("what event listeners print", func() { d.printer.flush(time.Second) })
 	if left := l.helpers.wait(endPatience, hurriedPatience, l.hurried); len(left) > 0 {
 		l.logger.Warn("not waited for any longer: " + strings.Join(left, ", "))

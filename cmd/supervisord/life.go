@@ -25,6 +25,7 @@ type life struct {
 	supervisor *runtime.Supervisor
 	reconciler *reconcile.Reconciler
 	server     *rpc.Server
+	serving    bool // the servers run
 	running    *runningTable
 	rounds     *rounds
 	dropped    bool          // something that a listener would have printed; the loop's
@@ -83,6 +84,7 @@ func (d *daemon) live() (err error) {
 		d.ready = nil
 	}
 	l.settleSurvivors(ctx, survivors)
+	l.serving = true
 	l.help("the servers", func() { l.server.Run(ctx) })
 	l.help("the looks", func() { l.lookAfter(ctx, pid) })
 	if l.supervisor.Begin(ctx) == nil { // else a signal came first
