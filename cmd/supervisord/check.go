@@ -66,9 +66,7 @@ func runCheck(h spec.Host, path string, o spec.Options, f flags) checkResult {
 	var err error
 	if v.config, err = spec.Load(h, path, o); err != nil {
 		v.errors, v.warnings = loadErrors(err)
-		if !f.here {
-			v.elsewhere(h, path, o)
-		}
+		v.elsewhere(h, path, o, f.here)
 	} else {
 		v.warnings = slices.Clone(v.config.Advice)
 	}
@@ -84,8 +82,9 @@ func runCheck(h spec.Host, path string, o spec.Options, f flags) checkResult {
 
 // elsewhere makes warnings of those mistakes that only this machine makes one of: a user,
 // a directory or a variable that it has not got, and the one where the daemon will run
-// may have.
-func (v *checkResult) elsewhere(h spec.Host, path string, o spec.Options) {
+// may have. Where it will run here they stay mistakes, and the configuration serves to
+// find what else is wrong.
+func (v *checkResult) elsewhere(h spec.Host, path string, o spec.Options, isHere bool) {
 	o.Cache = nil // it is of this machine
 	here := v.errors
 	anywhere := anyMachine{h, map[string]string{}}
@@ -111,6 +110,10 @@ func (v *checkResult) elsewhere(h spec.Host, path string, o spec.Options) {
 			}
 		}
 		config, err = spec.Load(anywhere, path, o)
+	}
+	if isHere {
+		v.config = config
+		return
 	}
 	if err != nil {
 		v.errors, _ = loadErrors(err)
@@ -193,8 +196,11 @@ func (v *checkResult) gatherTemplates(h spec.Host) {
 	v.warnings = slices.DeleteFunc(v.warnings, func(e *spec.Error) bool { return slices.Contains(v.errors, e) })
 }
 
-// lacking adds what a machine has not got.
+// lacking adds what a machine has not got, unless a mistake there has been found already.
 func (v *checkResult) lacking(list []*spec.Error, wrong bool) {
+	list = slices.DeleteFunc(list, func(e *spec.Error) bool {
+		return slices.ContainsFunc(v.errors, func(o *spec.Error) bool { return samePlace(o, e) })
+	})
 	if wrong {
 		v.errors = append(v.errors, list...)
 	} else {

@@ -233,6 +233,33 @@ func TestCheckExposedLog(t *testing.T) {
 	}
 }
 
+// TestCheckTellsAll: what the machine lacks is a mistake where the daemon will run, but for the
+// directory of a program, and none of it hides the rest.
+func TestCheckTellsAll(t *testing.T) {
+	t.Chdir(t.TempDir())
+	const directory = "web.conf:4: warning: [program:a] directory: /srv/nope is not an existing directory (the program cannot start before it is)\n"
+	const log = "[program:a] stdout_logfile: The directory named as part of the path /var/log/nope/x.log does not exist (create the directory that the file is to be in)\n"
+	for _, r := range []struct {
+		file string
+		here bool
+		want string
+	}{
+		{"", true, directory + "web.conf: ok, 1 file, 1 group, 1 process, 1 warning\n"},
+		{"stdout_logfile=/var/log/nope/x.log\n", true, directory + "web.conf:5: " + log + "web.conf: 1 error, 1 warning\n"},
+		{"stdout_logfile=/var/log/nope/x.log\n", false, directory + "web.conf:5: warning: " + log + "web.conf: ok, 1 file, 1 group, 1 process, 2 warnings\n"},
+		{"user=no-such-user\n", true, directory + "web.conf:5: [program:a] user: Invalid user name no-such-user (the name or number of a user on this machine)\nweb.conf: 1 error, 1 warning\n"},
+	} {
+		if err := os.WriteFile("web.conf", []byte("[supervisord]\n[program:a]\ncommand=/bin/cat\ndirectory=/srv/nope\n"+r.file), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		status := check(&out, userHost{host.New()}, "web.conf", spec.Options{}, flags{here: r.here})
+		if diff := cmp.Diff(r.want, out.String()); diff != "" || (status == 0) != strings.Contains(r.want, ": ok,") {
+			t.Errorf("%q, here %v: exit status %d (-want +got):\n%s", r.file, r.here, status, diff)
+		}
+	}
+}
+
 // rootHost is a host whose daemon is run by root.
 type rootHost struct{ userHost }
 
