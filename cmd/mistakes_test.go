@@ -48,6 +48,8 @@ func daemonMistakes() []mistakeRow {
 		{name: "a long option is misspelt", files: one(p), args: "--nodeamon"},
 		{name: "an option without its value", files: one(p), args: "-c"},
 		{name: "a word that is no option", files: one(p), args: "start"},
+		{name: "a file without its option", files: one(p), args: "--nodaemon other.conf"},
+		{name: "a directory without its option", args: "-n DIR"},
 		{name: "an option has a wrong value", files: one(p), args: "-e warning"},
 		{name: "the file is not there", args: "-c missing.conf"},
 		{name: "the file is a directory", args: "-c DIR"},

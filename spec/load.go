@@ -178,7 +178,7 @@ func (l *load) readMain() (*source, *Error) {
 // Source: contract/config.md section 1.
 func (l *load) mainError(name string, err error) *Error {
 	if errors.Is(err, fs.ErrNotExist) {
-		return &Error{File: l.main, Text: "could not find config file " + l.main, Hint: "name an existing file with -c"}
+		return &Error{File: l.main, Text: "could not find config file " + l.main, Hint: "name an existing file with -c, or make one: echo_supervisord_conf > " + l.main}
 	}
 	e := &Error{
 		File: l.main, Text: "could not read config file " + l.main,

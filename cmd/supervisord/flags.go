@@ -67,14 +67,14 @@ var longOf = map[string]string{
 func parseFlags(h spec.Host, args []string) (flags, error) {
 	opts, rest, err := getopt.Parse(args, shortFlags, longFlags)
 	if err != nil {
-		return flags{}, err
+		return flags{}, hintedError{err, meantOption(err)}
 	}
 	if len(rest) > 0 {
 		quoted := make([]string, len(rest))
 		for i, arg := range rest {
 			quoted[i] = value.PyRepr(arg)
 		}
-		return flags{}, fmt.Errorf("positional arguments are not supported: [%s]", strings.Join(quoted, ", "))
+		return flags{}, hintedError{fmt.Errorf("positional arguments are not supported: [%s]", strings.Join(quoted, ", ")), meantFile(h, rest)}
 	}
 	var f flags
 	seen := map[string]bool{}
@@ -103,11 +103,28 @@ func parseFlags(h spec.Host, args []string) (flags, error) {
 	return f, nil
 }
 
-// nearestOption is the long option that a misspelt one was probably meant to be, "" for
-// none.
-func nearestOption(option string) string {
-	name, long := strings.CutPrefix(option, "--")
-	if !long {
+// meantFile says how a file or a directory is named that stands there alone, "" where it
+// looks like neither.
+func meantFile(h spec.Host, rest []string) string {
+	name := rest[0]
+	info, err := h.Stat(name)
+	switch {
+	case len(rest) > 1:
+		return ""
+	case err == nil && info.IsDir():
+		return "did you mean --watch " + name + "?"
+	case err == nil, strings.HasSuffix(name, ".conf"), strings.HasSuffix(name, ".ini"):
+		return "did you mean -c " + name + "?"
+	}
+	return ""
+}
+
+// meantOption says which long option a misspelt one, which the error is about, was
+// probably meant to be, "" for none.
+func meantOption(err error) string {
+	option, unknown := strings.CutSuffix(err.Error(), " not recognized")
+	name, long := strings.CutPrefix(option, "option --")
+	if !unknown || !long {
 		return ""
 	}
 	var names []string
@@ -115,7 +132,7 @@ func nearestOption(option string) string {
 		names = append(names, strings.Trim(flag, "!="))
 	}
 	if near := value.Nearest(name, names); near != "" {
-		return "--" + near
+		return "did you mean --" + near + "?"
 	}
 	return ""
 }

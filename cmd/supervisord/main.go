@@ -10,6 +10,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -86,13 +87,18 @@ func givenFile(path string, text *os.File) (*host.Given, error) {
 	return host.GivenBy(path)
 }
 
+// hintedError is a mistake in Supervisor's words, and what may help, "" for nothing.
+type hintedError struct {
+	error
+	hint string
+}
+
 // usageError prints a mistake as Supervisor does.
 func usageError(argv0 string, err error) int {
 	fmt.Fprintf(os.Stderr, "Error: %v\nFor help, use %s -h\n", err, argv0)
-	if option, ok := strings.CutSuffix(err.Error(), " not recognized"); ok {
-		if near := nearestOption(strings.TrimPrefix(option, "option ")); near != "" {
-			fmt.Fprintf(os.Stderr, "hint: did you mean %s?\n", near)
-		}
+	var hinted hintedError
+	if errors.As(err, &hinted) && hinted.hint != "" {
+		fmt.Fprintf(os.Stderr, "hint: %s\n", hinted.hint)
 	}
 	return 2
 }
@@ -117,8 +123,11 @@ func (d *daemon) find() (string, error) {
 			return path, nil
 		}
 	}
-	return "", fmt.Errorf("No config file found at default paths (%s); use the -c option to specify a config file at a different path",
-		strings.Join(paths, ", "))
+	return "", hintedError{
+		fmt.Errorf("No config file found at default paths (%s); use the -c option to specify a config file at a different path",
+			strings.Join(paths, ", ")),
+		"make one: echo_supervisord_conf > /etc/supervisord.conf",
+	}
 }
 
 const rootSearches = `Supervisord is running as root and it is searching for its configuration file in default locations (including its current working directory); you probably want to specify a "-c" argument specifying an absolute path to a configuration file for improved security.`
