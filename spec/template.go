@@ -39,7 +39,7 @@ func Template(content []byte) (line int, mark string) {
 
 var (
 	// What Jinja, Django, Go, Helm, Mustache, ERB and EJS templates have.
-	templateMark = regexp.MustCompile(`\{\{[-~#/]?\s*[A-Za-z_][^}]*\}?\}?|\{\{[-~]?\s+[.$"][^}]*\}?\}?|\{%[-+]?\s*\w+.*|<%[=#-]?\s*\w.*`)
+	templateMark = regexp.MustCompile(`\{\{[-~#/]?\s*[A-Za-z_][^}]*\}?\}?|\{\{[-~]?\s+[.$"][^}]*\}?\}?|\{%[-+]?\s*\w+.*|<%[=#-]*\s*[@$:\w].*`)
 	// What shells, CMake, autoconf and installers replace.
 	placeholder = regexp.MustCompile(`\$\{[A-Za-z_][\w.:-]*\}|@[A-Za-z_]{2,}@`)
 	percents    = regexp.MustCompile(`(?:^|[^%])(%[A-Z][A-Z0-9_]+%)`)

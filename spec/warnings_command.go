@@ -23,14 +23,10 @@ func (r *reader) adviseShell(command string, words []string) {
 	default:
 		hint = variableHint + "; or let /bin/sh -c '…' run it"
 	}
-	as := " as it stands"
-	if len(found) > 1 {
-		as = " as they stand"
-	}
 	for i := range found {
 		found[i] = value.PyRepr(found[i])
 	}
-	r.advise("command", "no shell runs the command, so that "+path.Base(words[0])+" gets "+value.Listed(found)+as, hint)
+	r.advise("command", "no shell runs the command, so that "+path.Base(words[0])+" gets "+value.Listed(found)+" as plain text", hint)
 }
 
 // detaching is a program that goes to the background by itself: supervisord then sees

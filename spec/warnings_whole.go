@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"supervisord/spec/value"
 )
 
 // adviseServers says where a server lets in everybody, or nobody.
@@ -141,14 +139,17 @@ func (b *builder) adviseLogs() {
 					told[at] = true
 				}
 				r := b.reader(b.byName[me.section])
-				whose, hint := "["+first.section+"] "+first.key, "a file for each"
+				text := "[" + first.section + "] " + first.key + " is the same file: after a rotation one of them goes on with the old file"
+				hint := "a file for each"
 				switch {
 				case first.section == me.section && first.key == me.key:
-					whose, hint = "another process of this section", "put %(process_num)d into its name"
+					text = "several processes of this program write to one log: after a rotation some go on with the old file"
+					hint = "put %(process_num)d into its name"
 				case first.section == me.section:
-					whose, hint = first.key, "leave "+me.key+" out and set redirect_stderr=true, or name another file"
+					text = first.key + " is the same file: after a rotation one of them goes on with the old file"
+					hint = "leave " + me.key + " out and set redirect_stderr=true, or name another file"
 				}
-				r.advise(me.key, value.PyRepr(o.File)+" is the file of "+whose+", too, and when one rotates it the other goes on with the old one", hint)
+				r.advise(me.key, text, hint)
 				b.add(r.notes)
 			}
 		}

@@ -17,7 +17,7 @@ func (c *call) needsReconcile(err error) error {
 	if !client.HasCode(err, client.FaultUnknownMethod) {
 		return err
 	}
-	c.say("ERROR: the server at %s does not know %s: it has no reconcile namespace", c.settings.url, c.command.name)
+	c.say("ERROR: the server at %s has no %s: it is Supervisor itself, or an older supervisord", c.settings.url, c.command.name)
 	c.fail(exitNoNamespace)
 	if c.command.failure != 0 {
 		c.fail(c.command.failure)

@@ -184,6 +184,15 @@ func table(infos []client.ProcessInfo) string {
 	return b.String()
 }
 
+// joinStates is the name of every state.
+func joinStates() string {
+	var names []string
+	for _, p := range state.Processes {
+		names = append(names, p.String())
+	}
+	return strings.Join(names, ", ")
+}
+
 // parseStates takes --state=A,B out of words.
 func (c *call) parseStates(words []string) (names []string, states []state.Process, err error) {
 	for i := 0; i < len(words); i++ {
@@ -200,7 +209,7 @@ func (c *call) parseStates(words []string) (names []string, states []state.Proce
 		for name := range strings.SplitSeq(strings.ToUpper(list), ",") {
 			at := slices.IndexFunc(state.Processes, func(p state.Process) bool { return p.String() == name })
 			if at < 0 {
-				return nil, nil, c.usage(exitUsage, "no such state: %s", name)
+				return nil, nil, c.usage(exitUsage, "no such state: %s (one of %s)", name, joinStates())
 			}
 			states = append(states, state.Processes[at])
 		}

@@ -128,7 +128,7 @@ func alreadyRuns(err error, pidfile string) error {
 	var server *rpc.ServerError
 	if errors.As(err, &server) && server.InUse {
 		if pid := otherDaemon(pidfile); pid != 0 {
-			server.Mistake.Hint = fmt.Sprintf("supervisord is running already, as pid %d: supervisorctl has it read changed files or shut down", pid)
+			server.Mistake.Hint = fmt.Sprintf("supervisord is running already, as pid %d: use supervisorctl to reload or shut it down", pid)
 		}
 	}
 	return err
