@@ -151,7 +151,7 @@ func oursRows() []answered {
 		update(10, 1795373290, "watch", "", lost, 10),
 		update(10, 1795373280, "watch", "", lost, 12),
 		update(10, 1795373270, "watch", "", lost, 11),
-		update(10, 1795373200, "watch", "", "overtaken", 5, "restart web"),
+		update(10, 1795373200, "watch", "", "overtaken", 5, "restart web:web", "restart pool:a"),
 		update(1, 1795373000, "start", "", "applied", 0),
 	}
 	add("diff", with(every(), "diff", []any{}, "getFiles", files)) // which are not all that they should be

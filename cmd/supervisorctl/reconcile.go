@@ -189,7 +189,12 @@ func (c *call) history(ctx context.Context) error {
 	if c.json {
 		return c.emit(past)
 	}
-	c.columns(historyRows(past))
+	rows := historyRows(past)
+	if c.onTerminal && len(rows) > 0 {
+		header := tableRow{cells: []string{"UPDATE", "TIME", "TRIGGER", "RESULT", "TOOK", "ACTIONS"}}
+		rows = slices.Insert(rows, 0, header)
+	}
+	c.columns(rows)
 	return nil
 }
 
@@ -247,15 +252,20 @@ func sameFailure(a, b client.HistoryEntry) bool {
 	return a.Result == b.Result && a.Trigger == b.Trigger && a.Caller == b.Caller && slices.Equal(a.Actions, b.Actions)
 }
 
-// sentence is an action of the history, "add web", in words.
+// sentence is an action of the history, "add web", in words, with the name of a process
+// as status has it.
 func sentence(action string) string {
-	switch verb, name, _ := strings.Cut(action, " "); verb {
+	verb, name, _ := strings.Cut(action, " ")
+	if group, process, ok := strings.Cut(name, ":"); ok {
+		name = display(group, process)
+	}
+	switch verb {
 	case "inplace":
 		return "change " + name + " while it runs"
 	case "numprocs":
 		return "change the number of processes of " + name
 	}
-	return action
+	return verb + " " + name
 }
 
 // autoupdate shows or sets whether changed files are applied by themselves.
