@@ -352,6 +352,25 @@ func TestAdvice(t *testing.T) {
 	}
 }
 
+// TestWaitForATypo: a person who waits for what nobody names hears so at once; a script
+// does not.
+func TestWaitForATypo(t *testing.T) {
+	t.Parallel()
+	socket := (&script{answers: settled()}).serve(t)
+	dir := shortDir(t)
+	args := []string{"-s", "unix://" + socket, "wait", "-t", "0", "wbe"}
+	term := inTerminal(t, oracle.Ours, dir, args...)
+	term.wait()
+	for _, want := range []string{"hint: there is no wbe yet; waiting up to 0s", "hint: wbe: did you mean web?"} {
+		if !strings.Contains(term.shown(), want) {
+			t.Errorf("no %q:\n%s", want, term.shown())
+		}
+	}
+	if out := ctl(t, oracle.Ours, dir, "", args...); out.Stderr != "" {
+		t.Errorf("a pipe gets: %s", out.Stderr)
+	}
+}
+
 // TestWatchSocket: where another daemon answers, a person is told where.
 func TestWatchSocket(t *testing.T) {
 	socket := filepath.Join(shortDir(t), "s")

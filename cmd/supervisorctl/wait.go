@@ -41,6 +41,7 @@ func (c *call) wait(ctx context.Context) error {
 	defer ticker.Stop()
 	polling, cancel := context.WithTimeout(ctx, limit+lastPollTimeout)
 	defer cancel()
+	hinted := false
 	for {
 		missing, fatal, err := c.missing(polling, names)
 		if why := unavailable(err); why != "" {
@@ -52,6 +53,10 @@ func (c *call) wait(ctx context.Context) error {
 		if len(missing) == 0 || fatal {
 			return c.waited(missing)
 		}
+		if !hinted {
+			hinted = true
+			c.hintAwaited(polling, names, limit)
+		}
 		select {
 		case <-deadline.C:
 			return c.waited(missing)
@@ -61,6 +66,29 @@ func (c *call) wait(ctx context.Context) error {
 			}
 		case <-ctx.Done():
 			return ctx.Err()
+		}
+	}
+}
+
+// hintAwaited tells a person at once of names that no process has: they may come, and may
+// be misspelt.
+func (c *call) hintAwaited(ctx context.Context, names []string, limit time.Duration) {
+	if c.advice == io.Discard || len(names) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, asideLimit)
+	defer cancel()
+	infos, err := c.AllProcessInfo(ctx)
+	if err != nil {
+		return
+	}
+	for _, name := range names {
+		if len(selected(name, infos)) > 0 {
+			continue
+		}
+		c.hint("there is no %s yet; waiting up to %v", name, limit)
+		if text := meant(unknownName{text: name}, infos); text != "" {
+			c.hint("%s", text)
 		}
 	}
 }
