@@ -103,6 +103,7 @@ func (c *call) hintFailedStart(ctx context.Context, name string) {
 		if lines[0] == "" {
 			continue
 		}
+		lines = withoutRepeats(lines)
 		lines = lines[max(0, len(lines)-lastLines):]
 		c.hint("%s wrote last to %s:\n    %s", shown, channel, strings.Join(lines, "\n    "))
 		return
@@ -110,6 +111,18 @@ func (c *call) hintFailedStart(ctx context.Context, name string) {
 	if info, err := c.ProcessInfo(ctx, name); err == nil && info.SpawnErr != "" {
 		c.hint("%s: %s", shown, info.SpawnErr)
 	}
+}
+
+// withoutRepeats is the end of a log without what came just before it in the same words,
+// as from every attempt to start.
+func withoutRepeats(lines []string) []string {
+	for n := 1; 2*n <= len(lines); n++ {
+		at := len(lines) - n
+		if slices.Equal(lines[at:], lines[at-n:at]) {
+			return lines[at:]
+		}
+	}
+	return lines
 }
 
 // hintURL says how a URL should read that cannot be used.

@@ -176,3 +176,14 @@ func BenchmarkTable(b *testing.B) {
 		table(infos)
 	}
 }
+
+// TestWithoutRepeats: of attempts that ended alike, the last one's lines are left.
+func TestWithoutRepeats(t *testing.T) {
+	for lines, want := range map[string]string{
+		"": "", "a": "a", "a b": "a b", "a a a": "a", "x a b a b": "a b", "a a b": "a a b",
+	} {
+		if got := strings.Join(withoutRepeats(strings.Fields(lines)), " "); got != want {
+			t.Errorf("%q: %q, want %q", lines, got, want)
+		}
+	}
+}
