@@ -52,8 +52,16 @@ func (c *call) status(ctx context.Context) error {
 	if problems && len(infos) == 0 {
 		c.say("no problems")
 	}
-	if counts != "" {
+	switch {
+	case counts == "":
+	case problems || len(states) > 0:
+		c.say("all %s", counts)
+	default:
 		c.say("%s", counts)
+		// What the exit codes say costs another question.
+		if slices.ContainsFunc(infos, func(i client.ProcessInfo) bool { return isProblem(i, []int{i.ExitStatus}) }) {
+			c.say("there are problems: %s", c.typed("status --problems"))
+		}
 	}
 	if everything {
 		c.sayTrouble(ctx)
@@ -95,12 +103,17 @@ func isProblem(info client.ProcessInfo, exitCodes []int) bool {
 	return false
 }
 
+// typed is how a person asks for an action.
+func (c *call) typed(action string) string {
+	if c.settings.interactive {
+		return action
+	}
+	return "supervisorctl " + action
+}
+
 // sayTrouble tells a person of files that cannot be used, and of those that wait.
 func (c *call) sayTrouble(ctx context.Context) {
-	command := "supervisorctl files"
-	if c.settings.interactive {
-		command = "files"
-	}
+	command := c.typed("files")
 	tell := func(n int, state string) {
 		switch n {
 		case 0:
