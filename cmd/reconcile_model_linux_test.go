@@ -244,15 +244,7 @@ func (m *modelRun) aroundBrokenMain(edits func()) {
 // others are applied and those are not.
 func (m *modelRun) onHungDisk(edits func()) {
 	m.t.Helper()
-	oracle.WaitFor(m.t, "all files on the disk to be known", func() bool {
-		files := m.files()
-		for _, p := range m.programs {
-			if strings.HasPrefix(p.file, "far/") && files[filepath.Join(m.Dir, p.file)] == "" {
-				return false
-			}
-		}
-		return true
-	})
+	m.areKnown("far/")
 	held := make(map[string]modelled)
 	for name, p := range m.programs {
 		if strings.HasPrefix(p.file, "far/") {
@@ -317,6 +309,7 @@ func (m *modelRun) aroundHeld(edits func()) string {
 			m.touched[name] = true
 		}
 	}
+	m.areKnown("extra/")
 	m.away = true
 	m.rename("extra", "extra-away")
 	edits()
@@ -351,6 +344,20 @@ func (m *modelRun) files() map[string]string {
 		states[f["path"].(string)] = f["state"].(string)
 	}
 	return states
+}
+
+// areKnown waits until the daemon knows of all files of a directory.
+func (m *modelRun) areKnown(dir string) {
+	m.t.Helper()
+	oracle.WaitFor(m.t, "all files of "+dir+" to be known", func() bool {
+		files := m.files()
+		for _, p := range m.programs {
+			if strings.HasPrefix(p.file, dir) && files[filepath.Join(m.Dir, p.file)] == "" {
+				return false
+			}
+		}
+		return true
+	})
 }
 
 // path is where the test finds a file.

@@ -139,6 +139,23 @@ func TestHeldYields(t *testing.T) {
 	}
 }
 
+// TestNewFileWhereOthersAreHeld: what is new in a directory that came back without its
+// files is read, while they are held.
+func TestNewFileWhereOthersAreHeld(t *testing.T) {
+	t.Parallel()
+	w := including(t, "d/*.ini e/*.ini", "mkdir d e; mv a.ini d; mv b.ini e")
+	w.sh("mv e away")
+	w.phase(Held)
+	w.sh("mkdir e; sed s,/bin/a,/bin/n, d/a.ini >e/new.ini; rm d/a.ini")
+	w.becomes("a=n, b")
+	if reason := w.phase(Held); !strings.Contains(reason, "came back without any of its files") {
+		t.Errorf("reason: %s", reason)
+	}
+	w.sh("mv away/b.ini e")
+	w.phase(Synced)
+	w.becomes("a=n, b")
+}
+
 // TestEmptied: a file that had programs and is blank now is no removal, until a
 // person decides; one in which all is commented out is.
 func TestEmptied(t *testing.T) {

@@ -90,7 +90,7 @@ func (l *look) hold(d *directory, now time.Time) (next, held *directory, reason 
 		found.lost, found.missing = false, 0
 		return &found, nil, ""
 	case n == len(d.files):
-		return d, d, fmt.Sprintf("the directory %s was out of sight and came back without any of its files: its programs stay as they are until they are back, or somebody runs update", d.path)
+		return d, part, fmt.Sprintf("the directory %s was out of sight and came back without any of its files: its programs stay as they are until they are back, or somebody runs update", d.path)
 	case n != d.missing:
 		found.missing, found.since = n, now
 	case now.Sub(d.since) >= returnTime:
