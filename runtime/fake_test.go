@@ -83,6 +83,9 @@ func (k *fakeKernel) Reap(int) []launch.Exit {
 	return exits
 }
 
+// Stranger: 4300 is the pid of what the daemon has run for itself.
+func (k *fakeKernel) Stranger(pid int) bool { return pid != 4300 }
+
 func (k *fakeKernel) Signal(pid int, sig syscall.Signal) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()

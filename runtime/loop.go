@@ -149,5 +149,16 @@ func (s *Supervisor) logUnknownExit(e launch.Exit) {
 	if s.subreaper {
 		level = slog.LevelDebug
 	}
-	s.log.Log(context.Background(), level, "reaped unknown pid "+itoa(e.PID)+" ("+launch.Describe(e.Status)+")")
+	say := func() {
+		s.log.Log(context.Background(), level, "reaped unknown pid "+itoa(e.PID)+" ("+launch.Describe(e.Status)+")")
+	}
+	if !e.PerhapsOurs {
+		say()
+		return
+	}
+	go func() { // ends when the start of what the daemon runs for itself does
+		if s.opt.kernel.Stranger(e.PID) {
+			say()
+		}
+	}()
 }

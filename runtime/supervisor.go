@@ -70,6 +70,7 @@ type Options struct {
 type kernel interface {
 	Start(launch.Command) (*launch.Child, error)
 	Reap(max int) []launch.Exit
+	Stranger(pid int) bool
 	Signal(pid int, sig syscall.Signal) error
 	SignalGroup(pgid int, sig syscall.Signal) error
 	GroupMembers(pgid int) []int
@@ -189,6 +190,7 @@ type machineKernel struct {
 }
 
 func (machineKernel) Reap(max int) []launch.Exit                 { return launch.Reap(max) }
+func (machineKernel) Stranger(pid int) bool                      { return launch.Stranger(pid) }
 func (machineKernel) Signal(pid int, sig syscall.Signal) error   { return launch.Signal(pid, sig) }
 func (machineKernel) SignalGroup(pg int, s syscall.Signal) error { return launch.SignalGroup(pg, s) }
 func (machineKernel) GroupMembers(pgid int) []int                { return launch.GroupMembers(pgid) }

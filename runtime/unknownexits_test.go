@@ -2,8 +2,10 @@ package runtime
 
 import (
 	"strings"
+	"syscall"
 	"testing"
 
+	"supervisord/runtime/launch"
 	"supervisord/runtime/state"
 	"supervisord/spec"
 )
@@ -31,4 +33,20 @@ func TestUnknownExitIsNoLaterChilds(t *testing.T) {
 			}, program(name, nil), program("web", func(p *spec.Process) { p.Autostart = false }))
 		})
 	}
+}
+
+// What may be of a helper of the daemon's is told of only if it is not.
+func TestExitOfAHelper(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		b.kernel.mu.Lock()
+		b.kernel.exits = []launch.Exit{{PID: 4300, PerhapsOurs: true}, {PID: 4301, PerhapsOurs: true}, {PID: 4302}}
+		b.kernel.mu.Unlock()
+		b.kernel.notices <- syscall.SIGCHLD
+		b.after(0)
+		for pid, want := range map[string]int{"4300": 0, "4301": 1, "4302": 1} {
+			if n := strings.Count(b.lines(), "reaped unknown pid "+pid+" "); n != want {
+				t.Errorf("%d times told of %s:\n%s", n, pid, b.lines())
+			}
+		}
+	})
 }

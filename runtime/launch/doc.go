@@ -48,7 +48,7 @@
 //     Reap may in rare cases report it as an unknown pid with exit status 253.
 //   - What Run has started for the daemon itself, such as getent, may be collected by
 //     either; Reap hands its status over and does not return it, unless it ended
-//     before its pid was known: then it does both.
+//     before its pid was known: then it is returned as PerhapsOurs, and Stranger tells.
 //
 // Statuses are never stolen: nobody waits for a pid that Reap might return.
 //

@@ -15,9 +15,11 @@ import (
 var helpers = struct {
 	mu       sync.Mutex
 	starting int                             // Runs between fork and knowing the pid
+	started  chan struct{}                   // closed when there is none; nil while there is none
 	early    map[int]syscall.WaitStatus      // what ended meanwhile
+	claimed  map[int]bool                    // of that, what was a helper, until Stranger is asked
 	running  map[int]chan syscall.WaitStatus // capacity one
-}{early: map[int]syscall.WaitStatus{}, running: map[int]chan syscall.WaitStatus{}}
+}{early: map[int]syscall.WaitStatus{}, claimed: map[int]bool{}, running: map[int]chan syscall.WaitStatus{}}
 
 // maxHelperOutput is how much of a helper's output is taken, in bytes.
 const maxHelperOutput = 1 << 20
@@ -92,7 +94,9 @@ func Run(ctx context.Context, argv ...string) (output []byte, status int, err er
 
 func startHelper(argv []string, files []uintptr) (pid int, ended chan syscall.WaitStatus, err error) {
 	helpers.mu.Lock()
-	helpers.starting++
+	if helpers.starting++; helpers.starting == 1 {
+		helpers.started = make(chan struct{})
+	}
 	helpers.mu.Unlock()
 	pid, err = syscall.ForkExec(argv[0], argv, &syscall.ProcAttr{
 		Env: os.Environ(), Files: files, Sys: &syscall.SysProcAttr{Setpgid: true},
@@ -103,29 +107,52 @@ func startHelper(argv []string, files []uintptr) (pid int, ended chan syscall.Wa
 		ended = make(chan syscall.WaitStatus, 1)
 		if status, early := helpers.early[pid]; early {
 			ended <- status
+			delete(helpers.early, pid)
+			helpers.claimed[pid] = true
 		} else {
 			helpers.running[pid] = ended
 		}
 	}
 	if helpers.starting--; helpers.starting == 0 {
 		clear(helpers.early)
+		close(helpers.started)
+		helpers.started = nil
 	}
 	return pid, ended, err
 }
 
-// reapedHelper hands the status of a helper over, and reports whether it was one.
-func reapedHelper(pid int, status syscall.WaitStatus) bool {
+// reapedHelper hands the status of a helper over, and reports whether it was one, or
+// may be one whose pid is not known yet.
+func reapedHelper(pid int, status syscall.WaitStatus) (was, perhaps bool) {
 	helpers.mu.Lock()
 	defer helpers.mu.Unlock()
 	if ended, is := helpers.running[pid]; is {
 		ended <- status
 		delete(helpers.running, pid)
-		return true
+		return true, false
 	}
 	if helpers.starting > 0 {
 		helpers.early[pid] = status
+		return false, true
 	}
-	return false
+	return false, false
+}
+
+// Stranger reports whether an Exit that was PerhapsOurs was none of what Run has started.
+// It waits until that is known, for as long as the disk of a command of Run's hangs; ask
+// once.
+func Stranger(pid int) bool {
+	helpers.mu.Lock()
+	started := helpers.started
+	helpers.mu.Unlock()
+	if started != nil {
+		<-started
+	}
+	helpers.mu.Lock()
+	defer helpers.mu.Unlock()
+	was := helpers.claimed[pid]
+	delete(helpers.claimed, pid)
+	return !was
 }
 
 // waitHelper waits until a helper has ended, whoever collects it.

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -70,6 +71,48 @@ func TestRun(t *testing.T) {
 			t.Errorf("reaping %v: the reaper sees %v; %d are left", reaping, seen, len(helpers.running))
 		}
 	}
+}
+
+// What ended before its pid was known is returned by Reap, since it may be a child of
+// another kind, and is then known to be none.
+func TestHelperThatEndsAtOnce(t *testing.T) {
+	dir, done := t.TempDir(), make(chan struct{})
+	var perhaps atomic.Int32
+	var reaper sync.WaitGroup
+	reaper.Go(func() {
+		for {
+			select {
+			case <-done:
+				return
+			default:
+			}
+			for _, e := range Reap(100) {
+				if !e.PerhapsOurs {
+					continue
+				}
+				stranger := Stranger(e.PID)
+				if _, err := os.Stat(filepath.Join(dir, strconv.Itoa(e.PID))); err == nil {
+					perhaps.Add(1)
+					if stranger {
+						t.Errorf("%d is taken for a stranger", e.PID)
+					}
+				}
+			}
+		}
+	})
+	for n := 0; n < 1000 && perhaps.Load() == 0; n++ {
+		if _, _, err := Run(context.Background(), "/bin/sh", "-c", `: >"$1/$$"`, "sh", dir); err != nil {
+			t.Error(err)
+		}
+	}
+	close(done)
+	reaper.Wait()
+	helpers.mu.Lock()
+	defer helpers.mu.Unlock()
+	if len(helpers.claimed) > 0 || len(helpers.early) > 0 || helpers.started != nil {
+		t.Errorf("left: %v, %v", helpers.claimed, helpers.early)
+	}
+	t.Logf("%d ended before their pid was known", perhaps.Load())
 }
 
 func TestRunFails(t *testing.T) {

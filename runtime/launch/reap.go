@@ -12,6 +12,8 @@ import (
 type Exit struct {
 	PID    int
 	Status syscall.WaitStatus
+	// PerhapsOurs says that Run may have started it: Stranger knows.
+	PerhapsOurs bool
 }
 
 // Reap collects children that have ended, up to max of them, without waiting
@@ -33,8 +35,8 @@ func Reap(max int) []Exit {
 		if err != nil || pid <= 0 {
 			break
 		}
-		if !reapedHelper(pid, status) {
-			exits = append(exits, Exit{pid, status})
+		if was, perhaps := reapedHelper(pid, status); !was {
+			exits = append(exits, Exit{pid, status, perhaps})
 		}
 	}
 	return exits
