@@ -25,7 +25,7 @@ var classes = []struct{ name, text string }{
 	{"a section without meaning", "the section has no meaning"},
 	{"a section in two places", "the section is also in"},
 	{"another value twice", "replaces the value from"},
-	{"one log of two writers", "when one rotates it"},
+	{"one log of two writers", "after a rotation "},
 	{"it goes to the background", "goes to the background"},
 	{"it goes to the background", "starts its program in the background"},
 	{"no executable", "there is no executable"},
