@@ -95,6 +95,7 @@ func TestTerminalPairings(t *testing.T) {
 	lockedOnce := append(slices.Clone(locked), "-i", "status")
 	oracle.Run(t, "testdata/terminal", []oracle.Row{
 		{Name: "shell", Config: terminalConfig, Steps: []oracle.Step{
+			oracle.Until("cat", "RUNNING"),
 			atTerminal("help and status", nil, prompt, "?tail\r", prompt, "status\r", prompt, "help pid\r", prompt, "bogus\r", prompt, "\x04"),
 			atTerminal("start and stop", nil, prompt, "start two:*\r", prompt, "start two:two_00 nope\r", prompt, "stop two:two_01\r",
 				prompt, "stop two:*\r", prompt, "restart cat\r", prompt, "pid cat\r", prompt, "quit\r"),
@@ -105,6 +106,7 @@ func TestTerminalPairings(t *testing.T) {
 			atTerminal("stop", nil, prompt, "shutdown\r", "y/N?", "n\r", prompt, "reload\r", "y/N?", "\r", prompt, "shutdown\r", "y/N?", "y\r", "Shut down", "", prompt, "\x04"),
 		}},
 		{Name: "password", Config: terminalConfig + "[inet_http_server]\nport=127.0.0.1:{{.Port}}\nusername=u\npassword=secret\n", Steps: []oracle.Step{
+			oracle.Until("cat", "RUNNING"),
 			atTerminal("end of input at the name", locked, "Username:", "\x04", prompt, "\x04"),
 			atTerminal("end of input at the password", locked, "Username:", "u\r", "Password:", "\x04", prompt, "\x04"),
 			atTerminal("Ctrl-C at the name", locked, "Username:", "\x03"),
