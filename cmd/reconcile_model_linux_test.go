@@ -287,6 +287,11 @@ func (m *modelRun) aroundUnusable(edits func()) {
 		}
 	}
 	m.rename("logs", "logs-away")
+	text, err := os.ReadFile(m.Config)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	m.put(m.Config, string(text), whole) // something that has the daemon look: no file says that its logs are away
 	if logged != "" {
 		oracle.WaitFor(m.t, "a file to be shown invalid whose log's directory is away", func() bool { return m.files()[logged] == "invalid" })
 	}
