@@ -40,6 +40,7 @@ var arrows = map[string][]string{
 	"rpc/client":                {"rpc/xmlrpc", "runtime/state"},
 	"rpc":                       {"spec", "spec/value", "runtime", "runtime/hang", "runtime/logfile", "runtime/mainlog", "runtime/state", "runtime/trust", "rpc/xmlrpc"},
 	"runtime/bound":             {}, // for tests
+	"runtime/needs":             {}, // for tests
 	"cmd":                       {},
 	"cmd/internal/host":         {"spec"},
 	"cmd/internal/getopt":       {},
@@ -68,7 +69,7 @@ var nevers = []struct {
 }
 
 // testHelpers are for tests and measurements alone, and so may do what a test may.
-var testHelpers = []string{"cmd/internal/oracle", "cmd/internal/bench", "spec/internal/debian", "runtime/bound"}
+var testHelpers = []string{"cmd/internal/oracle", "cmd/internal/bench", "spec/internal/debian", "runtime/bound", "runtime/needs"}
 
 // pure packages must not touch the machine: what they need is handed in.
 var pure = map[string][]string{

@@ -10,6 +10,7 @@ import (
 
 	"supervisord/cmd/internal/oracle"
 	"supervisord/runtime/launch"
+	"supervisord/runtime/needs"
 )
 
 // escaping is a program that leaves behind a process in a session of its own,
@@ -112,10 +113,7 @@ func TestCgroupSurvives(t *testing.T) {
 // those who have left it.
 func TestCgroupFallback(t *testing.T) {
 	t.Parallel()
-	if os.Getuid() != 0 {
-		t.Log("not root, left out")
-		return
-	}
+	needs.Root(t)
 	d := escaped(t, oracle.Surroundings{Through: []string{
 		"unshare", "-m", "sh", "-c", `mount -t tmpfs none /sys/fs/cgroup && exec "$@"`, "sh"}})
 	if n := strings.Count(d.Log(), "WARN web: killmode=cgroup falls back to group: "); n != 1 {

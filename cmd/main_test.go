@@ -30,16 +30,3 @@ func TestMain(m *testing.M) {
 	}
 	os.Exit(oracle.Main(m))
 }
-
-// needRoot leaves a test out where nobody can be several users.
-// REQUIRE_ROOT=1 makes that a failure.
-func needRoot(t testing.TB) {
-	t.Helper()
-	if os.Getuid() == 0 {
-		return
-	}
-	if os.Getenv("REQUIRE_ROOT") == "1" {
-		t.Fatal("must be root")
-	}
-	t.Skip("only root can be several users: left out")
-}

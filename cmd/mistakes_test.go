@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"supervisord/cmd/internal/oracle"
+	"supervisord/runtime/needs"
 )
 
 // mistakeRow is a mistake that somebody makes who starts a supervisord.
@@ -101,7 +102,7 @@ func daemonMistakes() []mistakeRow {
 // says of mistakes is in its own testdata/mistakes.txt.
 func TestDaemonMistakes(t *testing.T) {
 	t.Parallel()
-	needRoot(t) // some of the mistakes are an ordinary user's
+	needs.Root(t) // some of the mistakes are an ordinary user's
 	const path, mark = "testdata/mistakes.txt", "----\n"
 	text, err := os.ReadFile(path)
 	if err != nil && !oracle.Updating() {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"supervisord/cmd/internal/oracle"
+	"supervisord/runtime/needs"
 )
 
 // fakeGetent knows two users and one group, unless a file beside it says otherwise.
@@ -31,7 +32,7 @@ esac
 // what runs, keeps nothing else from being done, and is asked again.
 func TestAccountsOfNSS(t *testing.T) {
 	t.Parallel()
-	needRoot(t)
+	needs.Root(t)
 	for _, trouble := range []string{"fail", "hang"} {
 		t.Run(trouble, func(t *testing.T) {
 			t.Parallel()

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"supervisord/cmd/internal/oracle"
+	"supervisord/runtime/needs"
 )
 
 // TestUsers follows sessions of people, in a mount namespace with a /run of their
@@ -90,7 +91,7 @@ supervisorctl update; supervisorctl status; echo nothing is left; supervisorctl 
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
 			if strings.Contains(r.script, " -u nobody ") {
-				needRoot(t)
+				needs.Root(t)
 			}
 			out := session(t, bin, "/etc/supervisor /run /var/lib", helpers+r.script, r.want)
 			if strings.Contains(out, "secret") {

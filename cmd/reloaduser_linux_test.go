@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"supervisord/cmd/internal/oracle"
+	"supervisord/runtime/needs"
 )
 
 // TestReloadToAnotherUser: whether the user that the daemon is to become can have log,
@@ -17,7 +18,7 @@ import (
 // life is that user's.
 func TestReloadToAnotherUser(t *testing.T) {
 	t.Parallel()
-	needRoot(t)
+	needs.Root(t)
 	owner, uid, _ := nobody(t)
 	name, _, _ := strings.Cut(owner, ":")
 	s := &eventRun{oracle.StartDaemon(t, oracle.Ours, t.TempDir(), oracle.Prelude+`

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"supervisord/cmd/internal/oracle"
+	"supervisord/runtime/needs"
 )
 
 // TestSaidOnce: what is to be said is said once, and in the order in which it happens.
@@ -54,7 +55,7 @@ func TestSaidOnce(t *testing.T) {
 // TestRootSearchSaidOnce: a daemon of root that looks for its configuration says so in
 // the process that goes to the background, and not in both.
 func TestRootSearchSaidOnce(t *testing.T) {
-	needRoot(t) // nobody else is told
+	needs.Root(t) // nobody else is told
 	t.Parallel()
 	d := oracle.StartDaemon(t, oracle.Ours, t.TempDir(), oracle.Prelude)
 	d.Stop()

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"supervisord/cmd/internal/oracle"
+	"supervisord/runtime/needs"
 )
 
 // TestStateOfDaemonUser: a daemon of root that becomes another user keeps its
@@ -16,7 +17,7 @@ import (
 // daemon that stayed root was there before, and finds it again after a restart.
 func TestStateOfDaemonUser(t *testing.T) {
 	t.Parallel()
-	needRoot(t)
+	needs.Root(t)
 	owner, uid, _ := nobody(t)
 	name, _, _ := strings.Cut(owner, ":")
 	dir := t.TempDir()
@@ -58,7 +59,7 @@ command=/bin/cat
 // tests, and none in that of the machine.
 func TestStateOfTests(t *testing.T) {
 	t.Parallel()
-	needRoot(t) // others' state is kept in the home directory, which is the test's
+	needs.Root(t) // others' state is kept in the home directory, which is the test's
 	s := &eventRun{oracle.StartDaemon(t, oracle.Ours, t.TempDir(), oracle.Prelude+"[program:p]\ncommand=/bin/cat\n"), t}
 	s.until("p", "RUNNING")
 	own := ""

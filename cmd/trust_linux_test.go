@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"supervisord/cmd/internal/oracle"
+	"supervisord/runtime/needs"
 )
 
 // mallory is another user than the daemon's. He needs no account.
@@ -95,7 +96,7 @@ command=/bin/sleep 1000
 // daemon is to be is not read, not run, not obeyed and not written.
 func TestForeignStateDirectory(t *testing.T) {
 	t.Parallel()
-	needRoot(t)
+	needs.Root(t)
 	for _, r := range []struct {
 		name string
 		// give makes the directory of state, which is full of bait, mallory's.
@@ -222,7 +223,7 @@ func listing(t *testing.T, dir string) string {
 // TestUsersShareNoState: a daemon that gives up its privileges and one that does not
 // keep their state apart, though the configuration is the same file.
 func TestUsersShareNoState(t *testing.T) {
-	needRoot(t)
+	needs.Root(t)
 	t.Parallel()
 	owner, uid, _ := nobody(t)
 	name, _, _ := strings.Cut(owner, ":")
@@ -266,7 +267,7 @@ func owners(t *testing.T, dir string) map[string]uint32 {
 // that runs as somebody whom the configuration does not name.
 func TestSurvivorOfAnotherUser(t *testing.T) {
 	t.Parallel()
-	needRoot(t)
+	needs.Root(t)
 	owner, uid, _ := nobody(t)
 	name, _, _ := strings.Cut(owner, ":")
 	for _, r := range []struct {
@@ -311,7 +312,7 @@ func TestSurvivorOfAnotherUser(t *testing.T) {
 // TestProgramThatBecameAnother: a program of root's that changed its user itself is
 // still known and ended.
 func TestProgramThatBecameAnother(t *testing.T) {
-	needRoot(t)
+	needs.Root(t)
 	t.Parallel()
 	s := &eventRun{oracle.StartDaemon(t, oracle.Ours, t.TempDir(), fmt.Sprintf(killed, "stop")+`
 [program:low]
@@ -369,7 +370,7 @@ statedir={{.Dir}}/state
 // overwritten nor waited for, and what is our own is.
 func TestPidfileInSticky(t *testing.T) {
 	t.Parallel()
-	needRoot(t)
+	needs.Root(t)
 	for _, r := range []struct {
 		name    string
 		make    func(t *testing.T, path, victim string)
@@ -422,7 +423,7 @@ func TestPidfileInSticky(t *testing.T) {
 // appended to, emptied, rotated or read, neither at the start nor later.
 func TestLogInSticky(t *testing.T) {
 	t.Parallel()
-	needRoot(t)
+	needs.Root(t)
 	link := func(t *testing.T, path, victim string) {
 		must(t, os.Symlink(victim, path), os.Lchown(path, mallory, mallory))
 	}
@@ -499,7 +500,7 @@ func (s *eventRun) hostile(victim string) {
 // another user's making, and says why.
 func TestActivityLogInSticky(t *testing.T) {
 	t.Parallel()
-	needRoot(t)
+	needs.Root(t)
 	for what, make := range map[string]func(path, victim string) error{
 		"link":   func(path, victim string) error { return os.Symlink(victim, path) },
 		"FIFO":   func(path, _ string) error { return syscall.Mkfifo(path, 0o666) },
@@ -525,7 +526,7 @@ func TestActivityLogInSticky(t *testing.T) {
 
 // TestSocketBehindALink: no socket is made where another user's link leads.
 func TestSocketBehindALink(t *testing.T) {
-	needRoot(t)
+	needs.Root(t)
 	t.Parallel()
 	dir, err := os.MkdirTemp("", "sv")
 	must(t, err)
@@ -587,7 +588,7 @@ func TestPrivateActivityLog(t *testing.T) {
 // the daemons under test; what stands beside it is copied aside first. Tests that
 // run at the same time as this one would change it meanwhile.
 func TestForeignDefaultStateDirectory(t *testing.T) {
-	needRoot(t)
+	needs.Root(t)
 	state := oracle.StateDir()
 	parent := filepath.Dir(state)
 	aside := "t=$(mktemp -d); cp -a " + parent + "/. $t; mount -t tmpfs -o mode=755 none " + parent + "; cp -a $t/. " + parent +

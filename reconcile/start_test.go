@@ -1,10 +1,10 @@
 package reconcile
 
 import (
-	"os"
 	"path/filepath"
 	"testing"
 
+	"supervisord/runtime/needs"
 	"supervisord/spec"
 )
 
@@ -22,12 +22,7 @@ func (rootHost) LookupUser(name string) (spec.Account, bool) {
 // good content of an included file is taken, as far as it does not decide whose
 // content is taken: with it that user would be root at the next start.
 func TestGoodContentOfAUser(t *testing.T) {
-	if os.Getuid() != 0 {
-		if os.Getenv("REQUIRE_ROOT") == "1" {
-			t.Fatal("must be root")
-		}
-		t.Skip("only root makes the directory of another user: left out")
-	}
+	needs.Root(t)
 	for _, r := range []struct {
 		name, content string
 		taken         bool

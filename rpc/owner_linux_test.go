@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"supervisord/runtime/needs"
 )
 
 // dialAs connects to a unix socket as another user, who needs no account.
@@ -37,9 +39,7 @@ func dialAs(t *testing.T, path string, uid int) net.Conn {
 // TestOwnersPlaces: other users of a unix socket, whatever they do, leave room for
 // its owner, and do not end what he has open.
 func TestOwnersPlaces(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("only root can be several users")
-	}
+	needs.Root(t)
 	_, o := unixOnly(t)
 	o.MaxConns = 16
 	o.Servers[0].Mode = 0o666

@@ -10,6 +10,7 @@ import (
 
 	"supervisord/cmd/internal/host"
 	"supervisord/cmd/internal/oracle"
+	"supervisord/runtime/needs"
 )
 
 // invocations are command lines that never reach a server.
@@ -108,12 +109,7 @@ func TestNoFile(t *testing.T) {
 // TestForeignSocket: a socket that another user has put below /tmp before us is not
 // talked to.
 func TestForeignSocket(t *testing.T) {
-	if os.Getuid() != 0 {
-		if os.Getenv("REQUIRE_ROOT") == "1" {
-			t.Fatal("must be root")
-		}
-		t.Skip("only root makes the things of two users: left out")
-	}
+	needs.Root(t)
 	dir := filepath.Join(t.TempDir(), "supervisor-1000")
 	socket := filepath.Join(dir, "supervisor.sock")
 	if err := errors.Join(os.Mkdir(dir, 0o755), os.WriteFile(socket, nil, 0o666), os.Chown(dir, 1001, 1001)); err != nil {

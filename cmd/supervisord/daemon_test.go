@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"supervisord/runtime/needs"
 )
 
 // TestMakePrivate: a directory that another user may have prepared is not taken.
@@ -43,12 +45,7 @@ func TestMakePrivate(t *testing.T) {
 // TestMakePrivateBesideAnother: nor is one that another user has made, or has a hand
 // in, at the default places; one of his own is made for him.
 func TestMakePrivateBesideAnother(t *testing.T) {
-	if os.Getuid() != 0 {
-		if os.Getenv("REQUIRE_ROOT") == "1" {
-			t.Fatal("must be root")
-		}
-		t.Skip("only root makes the things of two users: left out")
-	}
+	needs.Root(t)
 	const mallory = 65534
 	for _, r := range []struct {
 		name string

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"supervisord/runtime/needs"
 )
 
 // letWrite adds mallory to those who can write to a directory or file.
@@ -26,7 +28,7 @@ func letWrite(name string) error {
 // TestHasACL: whether there is one is told by path and by descriptor, and where no
 // attributes are, there is none.
 func TestHasACL(t *testing.T) {
-	needRoot(t)
+	needs.Root(t)
 	root := tree(t)
 	world(t, root, "plain/:775 list/:755+ file= listed=+")
 	for _, r := range []struct {

@@ -10,13 +10,15 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"supervisord/runtime/needs"
 )
 
 // mapRoot makes this goroutine's thread one whose files are mallory's, and which may
 // do on a disk what he may: what a file server does to root. The effective user is
 // still root.
 func mapRoot(t *testing.T) {
-	needRoot(t)
+	needs.Root(t)
 	runtime.LockOSThread() // for good: the thread ends with the test
 	if err := unix.Setfsuid(mallory); err != nil {
 		t.Fatal(err)
@@ -50,7 +52,7 @@ func TestMappedRoot(t *testing.T) {
 			}
 			must(errors.Join(os.Chmod(root, 0o755), os.Chmod(root+"/..", 0o755)))
 			line, third := strings.CutSuffix(r.world, "!")
-			needRoot(t)
+			needs.Root(t)
 			world(t, root, line)
 			if third {
 				must(syscall.Chmod(root+"/d/log", 0o666))
@@ -91,7 +93,7 @@ func namesIn(t *testing.T, dir string) (names []string) {
 
 // TestMappedDir: no directory there is one of our own, and none is left.
 func TestMappedDir(t *testing.T) {
-	needRoot(t)
+	needs.Root(t)
 	defer syscall.Umask(syscall.Umask(0))
 	root := tree(t)
 	if err := errors.Join(os.Chmod(root, 0o755), os.Chmod(root+"/..", 0o755)); err != nil {

@@ -16,23 +16,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
+
+	"supervisord/runtime/needs"
 )
 
 // mallory is another user. He needs no account.
 const mallory = 65534
-
-// needRoot leaves a test out where the things of two users cannot be made.
-// REQUIRE_ROOT=1 makes that a failure.
-func needRoot(t testing.TB) {
-	t.Helper()
-	if os.Getuid() == 0 {
-		return
-	}
-	if os.Getenv("REQUIRE_ROOT") == "1" {
-		t.Fatal("must be root")
-	}
-	t.Skip("only root makes the things of two users: left out")
-}
 
 // world makes a tree of what the words of a line say:
 //
@@ -117,7 +106,7 @@ func inTime(t testing.TB, what string, f func()) {
 // TestOpenFile: what another user made, where others can write, is refused, and
 // everything else is as the kernel has it.
 func TestOpenFile(t *testing.T) {
-	needRoot(t)
+	needs.Root(t)
 	defer syscall.Umask(syscall.Umask(0))
 	const opened, missing = "", "no such file or directory"
 	for _, r := range []struct{ name, world, path, want string }{
@@ -245,7 +234,7 @@ func TestOpenFileIsLikeOS(t *testing.T) {
 // TestOpenFileRace: whoever changes what a name means while it is opened gets
 // nothing from it.
 func TestOpenFileRace(t *testing.T) {
-	needRoot(t)
+	needs.Root(t)
 	root := tree(t)
 	world(t, root, "d/:1777 victim=safe d/link->{}/victim@")
 	path, done := root+"/d/log", make(chan struct{})
@@ -285,7 +274,7 @@ func TestOpenFileRace(t *testing.T) {
 
 // TestFiles: the small operations keep to the rules, too.
 func TestFiles(t *testing.T) {
-	needRoot(t)
+	needs.Root(t)
 	defer syscall.Umask(syscall.Umask(0))
 	root := tree(t)
 	world(t, root, "d/:1777 victim=safe d/l->{}/victim@ d/f|@ d/own|")
@@ -333,7 +322,7 @@ func TestFiles(t *testing.T) {
 // TestSocketAccess: mode and owner are a socket's, never those of what somebody has
 // put in its place.
 func TestSocketAccess(t *testing.T) {
-	needRoot(t)
+	needs.Root(t)
 	root, err := os.MkdirTemp("", "tr")
 	if err != nil {
 		t.Fatal(err)
@@ -377,7 +366,7 @@ func TestSocketAccess(t *testing.T) {
 // TestSocketExchanged: whoever puts another thing in the place of our socket, once we
 // have looked at it, gets nothing done to that.
 func TestSocketExchanged(t *testing.T) {
-	needRoot(t)
+	needs.Root(t)
 	if runtime.GOOS != "linux" {
 		t.Skip("only Linux holds what it does not read: left out")
 	}
@@ -430,7 +419,7 @@ func isRefused(err error) bool {
 // TestMakeDir: a directory that another user has a hand in is left alone, and one
 // beside it is used, now and the next time.
 func TestMakeDir(t *testing.T) {
-	needRoot(t)
+	needs.Root(t)
 	defer syscall.Umask(syscall.Umask(0))
 	for _, r := range []struct {
 		name, world, path string
@@ -509,7 +498,7 @@ func TestMakeDir(t *testing.T) {
 
 // TestStateFiles: of what stands in a directory of our own, only our files count.
 func TestStateFiles(t *testing.T) {
-	needRoot(t)
+	needs.Root(t)
 	root := tree(t)
 	d, _, err := MakeDir(Dir{root + "/id", 0}, -1)
 	if err != nil {
