@@ -56,7 +56,7 @@
 //   - guard.go, absence.go: pure. Which of those steps may be taken without a person,
 //     and when.
 //   - apply.go: carries steps out, in order, in parallel within one priority.
-//   - view.go, lastgood.go, overlay.go: read the files, with the last good
+//   - view.go, unready.go, lastgood.go, overlay.go: read the files, with the last good
 //     content in the place of what is bad or out of sight.
 //   - permissions.go: who else could have written a file.
 //   - loop.go, update.go: the loop, and the update in hand.
