@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"unicode/utf8"
@@ -248,14 +249,18 @@ type logText struct {
 
 // openText opens a part of a log as open does, and has it closed at the end of the request.
 func (s *Server) openText(ctx context.Context, path string, open func() (*logfile.Part, error)) (*logText, error) {
-	dir := filepath.Dir(path)
-	part, err := hang.Ask(ctx, s.disks, dir, open)
+	part, err := hang.Ask(ctx, s.disks, filepath.Dir(path), open)
 	if err != nil {
 		return nil, err
 	}
-	l := &logText{part, dir, s.disks}
+	return s.textOf(ctx, path, part), nil
+}
+
+// textOf is a part of a log that was opened for a request, at whose end it is closed.
+func (s *Server) textOf(ctx context.Context, path string, part *logfile.Part) *logText {
+	l := &logText{part, filepath.Dir(path), s.disks}
 	accountOf(ctx).closeAtEnd(l)
-	return l, nil
+	return l
 }
 
 func (l *logText) size() int64 { return l.part.Size() }
@@ -294,10 +299,12 @@ func (l *logText) read(ctx context.Context, yield func(p []byte) error) error {
 func (l *logText) encode(ctx context.Context, yield func(text []byte) error) error {
 	var text, rest []byte // rest: of a character whose end has not been read
 	if err := l.read(ctx, func(p []byte) error {
-		p = append(rest, p...)
+		if len(rest) > 0 {
+			p = append(rest, p...)
+		}
 		end := wholeRunes(p)
 		text = xmlrpc.AppendText(text[:0], string(p[:end]))
-		rest = append([]byte(nil), p[end:]...)
+		rest = slices.Clone(p[end:])
 		return yield(text)
 	}); err != nil {
 		return err

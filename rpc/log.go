@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"sync/atomic"
+	"path/filepath"
 
 	"supervisord/rpc/xmlrpc"
 	"supervisord/runtime"
@@ -146,11 +146,10 @@ func (s *Server) readPart(ctx context.Context, path string, args Args) (any, err
 
 // diskFault is the fault for what a disk did not do.
 func diskFault(err error) error {
-	var silent *hang.Silent
-	switch {
-	case errors.As(err, &silent):
+	if silent, is := errors.AsType[*hang.Silent](err); is {
 		return faultWith(xmlrpc.Failed, silent.Error())
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err // nobody is there to answer
 	}
 	return xmlrpc.NewFault(xmlrpc.Failed, "")
@@ -175,11 +174,9 @@ func (s *Server) tailProcessLog(path func(runtime.Info) string) func(context.Con
 		if path(info) == "" {
 			return []any{"", 0, false}, nil
 		}
-		var next atomic.Pointer[tailEnd]
-		text, err := s.openText(ctx, path(info), func() (*logfile.Part, error) {
-			part, offset, overflow, err := logfile.OpenTail(path(info), offset, min(length, s.opt.MaxReply))
-			next.Store(&tailEnd{offset, overflow})
-			return part, err
+		end, err := hang.Ask(ctx, s.disks, filepath.Dir(path(info)), func() (logTail, error) {
+			part, next, overflow, err := logfile.OpenTail(path(info), offset, min(length, s.opt.MaxReply))
+			return logTail{part, next, overflow}, err
 		})
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
@@ -189,14 +186,14 @@ func (s *Server) tailProcessLog(path func(runtime.Info) string) func(context.Con
 		case err != nil:
 			return nil, diskFault(err)
 		}
-		end := next.Load()
-		return []any{text, end.offset, end.overflow}, nil
+		return []any{s.textOf(ctx, path(info), end.Part), end.next, end.overflow}, nil
 	}
 }
 
-// tailEnd is what is told of the end of a log beside its text.
-type tailEnd struct {
-	offset   int64
+// logTail is the end of a log, and what is told of it beside its text.
+type logTail struct {
+	*logfile.Part
+	next     int64 // offset to go on from
 	overflow bool
 }
 

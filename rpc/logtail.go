@@ -82,8 +82,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, path string) {
 		io.WriteString(w, text)
 		return
 	}
-	var silent *hang.Silent
-	if errors.As(err, &silent) {
+	if silent, is := errors.AsType[*hang.Silent](err); is {
 		w.Header().Del("X-Accel-Buffering")
 		httpErrorMessage(w, http.StatusServiceUnavailable, "Service Unavailable: "+silent.Error())
 		return
@@ -184,8 +183,8 @@ func (f *follower) run(ctx context.Context, poll time.Duration, gone func() bool
 	ticker := time.NewTicker(poll)
 	defer ticker.Stop()
 	for {
-		var silent *hang.Silent
-		if err := f.sendNew(ctx, send); err != nil && !errors.As(err, &silent) || gone() {
+		err := f.sendNew(ctx, send)
+		if _, silent := errors.AsType[*hang.Silent](err); err != nil && !silent || gone() {
 			return
 		}
 		select {

@@ -91,7 +91,8 @@ func (d *Disks) leave(dir string, q *queue) {
 // Close closes a file in dir. It waits no longer than for an access; the closing of a file
 // whose directory does not answer goes on when it does, one after the other.
 func (d *Disks) Close(dir string, file io.Closer) {
-	if _, err := Ask(context.Background(), d, dir, func() (any, error) { return nil, file.Close() }); !isSilent(err) {
+	_, err := Ask(context.Background(), d, dir, func() (any, error) { return nil, file.Close() })
+	if _, silent := errors.AsType[*Silent](err); !silent {
 		return
 	}
 	d.mu.Lock()
@@ -101,11 +102,6 @@ func (d *Disks) Close(dir string, file io.Closer) {
 	if !busy {
 		go d.closeAll(dir) // ends when all are closed
 	}
-}
-
-func isSilent(err error) bool {
-	var silent *Silent
-	return errors.As(err, &silent)
 }
 
 func (d *Disks) closeAll(dir string) {
