@@ -24,16 +24,14 @@ func Find(announced []Pipes) []Identity {
 	if len(wanted) == 0 {
 		return found
 	}
-	dirs, _ := filepath.Glob("/proc/[0-9]*")
-	for _, dir := range dirs {
-		pid, _ := strconv.Atoi(filepath.Base(dir))
+	for _, pid := range everybody() {
 		id, err := Identify(pid)
 		s, again := readStat(pid)
 		if err != nil || again != nil || s.pgid != pid || !s.living() {
 			continue
 		}
 		for fd := range 3 {
-			link, _ := os.Readlink(fmt.Sprintf("%s/fd/%d", dir, fd))
+			link, _ := os.Readlink(fmt.Sprintf("/proc/%d/fd/%d", pid, fd))
 			// Alive: what was read is of this very process.
 			if i, is := wanted[link]; is && Alive(id) {
 				found[i] = id
@@ -41,4 +39,15 @@ func Find(announced []Pipes) []Identity {
 		}
 	}
 	return found
+}
+
+// everybody lists the pids of all processes.
+func everybody() (pids []int) {
+	dirs, _ := filepath.Glob("/proc/[0-9]*")
+	for _, dir := range dirs {
+		if pid, err := strconv.Atoi(filepath.Base(dir)); err == nil {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
 }

@@ -99,20 +99,18 @@ func (f *forker) onThread(files []int, job func(t *thread, files []int, failed e
 	t := f.thread()
 	defer func() { f.idle <- t }()
 	done := make(chan struct{})
-	if !t.apart || len(files) == 0 {
-		t.jobs <- func() { defer close(done); job(t, files, nil) }
-		<-done
-		return
+	var err error
+	over := t.apart && len(files) > 0
+	if over {
+		err = t.table.send(files)
 	}
-	err := t.table.send(files)
 	t.jobs <- func() {
 		defer close(done)
-		var own []int
-		if err == nil {
-			own, err = t.table.receive(len(files))
-			defer closeFiles(own)
+		if over && err == nil {
+			files, err = t.table.receive(len(files))
+			defer closeFiles(files)
 		}
-		job(t, own, err)
+		job(t, files, err)
 	}
 	<-done
 }

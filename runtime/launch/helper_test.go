@@ -14,25 +14,37 @@ import (
 	"time"
 )
 
+// keepReaping reaps, and hands over what it sees, until stop is called.
+func keepReaping(see func(Exit)) (stop func()) {
+	done := make(chan struct{})
+	var reaper sync.WaitGroup
+	reaper.Go(func() {
+		for {
+			select {
+			case <-done:
+				return
+			default:
+			}
+			for _, e := range Reap(100) {
+				see(e)
+			}
+			time.Sleep(time.Microsecond)
+		}
+	})
+	return func() {
+		close(done)
+		reaper.Wait()
+	}
+}
+
 // A helper's output and status come back whether or not somebody reaps meanwhile, and
 // whoever reaps never sees it.
 func TestRun(t *testing.T) {
 	for _, reaping := range []bool{false, true} {
-		done := make(chan struct{})
-		var reaper sync.WaitGroup
+		stop := func() {}
 		var seen []Exit
 		if reaping {
-			reaper.Go(func() {
-				for {
-					select {
-					case <-done:
-						return
-					default:
-						seen = append(seen, Reap(100)...)
-						time.Sleep(time.Microsecond)
-					}
-				}
-			})
+			stop = keepReaping(func(e Exit) { seen = append(seen, e) })
 		}
 		dir := t.TempDir()
 		gate := filepath.Join(dir, "gate")
@@ -61,8 +73,7 @@ func TestRun(t *testing.T) {
 			t.Fatal(err)
 		}
 		all.Wait()
-		close(done)
-		reaper.Wait()
+		stop()
 		seen = slices.DeleteFunc(seen, func(e Exit) bool { // what other tests have left behind
 			_, err := os.Stat(filepath.Join(dir, strconv.Itoa(e.PID)))
 			return err != nil
@@ -76,27 +87,17 @@ func TestRun(t *testing.T) {
 // What ended before its pid was known is returned by Reap, since it may be a child of
 // another kind, and is then known to be none.
 func TestHelperThatEndsAtOnce(t *testing.T) {
-	dir, done := t.TempDir(), make(chan struct{})
+	dir := t.TempDir()
 	var perhaps atomic.Int32
-	var reaper sync.WaitGroup
-	reaper.Go(func() {
-		for {
-			select {
-			case <-done:
-				return
-			default:
-			}
-			for _, e := range Reap(100) {
-				if !e.PerhapsOurs {
-					continue
-				}
-				stranger := Stranger(e.PID)
-				if _, err := os.Stat(filepath.Join(dir, strconv.Itoa(e.PID))); err == nil {
-					perhaps.Add(1)
-					if stranger {
-						t.Errorf("%d is taken for a stranger", e.PID)
-					}
-				}
+	stop := keepReaping(func(e Exit) {
+		if !e.PerhapsOurs {
+			return
+		}
+		stranger := Stranger(e.PID)
+		if _, err := os.Stat(filepath.Join(dir, strconv.Itoa(e.PID))); err == nil {
+			perhaps.Add(1)
+			if stranger {
+				t.Errorf("%d is taken for a stranger", e.PID)
 			}
 		}
 	})
@@ -105,8 +106,7 @@ func TestHelperThatEndsAtOnce(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	close(done)
-	reaper.Wait()
+	stop()
 	helpers.mu.Lock()
 	defer helpers.mu.Unlock()
 	if len(helpers.claimed) > 0 || len(helpers.early) > 0 || helpers.started != nil {

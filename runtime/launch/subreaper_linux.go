@@ -53,10 +53,8 @@ func LostStrays(pgid int, variable string, uid int) []Identity {
 		return nil
 	}
 	var roots []int
-	all, _ := filepath.Glob("/proc/[0-9]*")
-	for _, dir := range all {
-		pid, err := strconv.Atoi(filepath.Base(dir))
-		if err != nil || pid == pgid || !startedWith(pid, variable) {
+	for _, pid := range everybody() {
+		if pid == pgid || !startedWith(pid, variable) {
 			continue
 		}
 		if is, err := RealUID(pid); err == nil && (is == uid || uid == 0) {
