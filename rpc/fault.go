@@ -28,6 +28,7 @@ var codes = map[runtime.Kind]xmlrpc.Code{
 	runtime.NoStdin:        xmlrpc.NoFile,
 	runtime.Conflict:       xmlrpc.Failed,
 	runtime.StdinFull:      xmlrpc.Failed,
+	runtime.Upgrading:      xmlrpc.Failed,
 }
 
 // toFault makes the fault that a client sees of an error, with the name as the
@@ -46,6 +47,8 @@ func toFault(err error, name string) error {
 		return xmlrpc.NewFault(xmlrpc.ShutdownState, "")
 	case runtime.InUnknownState:
 		extra = fmt.Sprintf("%s is in an unknown process state", name)
+	case runtime.Upgrading:
+		extra = refusal.Kind.String()
 	case runtime.Conflict, runtime.StdinFull:
 		if refusal.Detail == "" {
 			extra = fmt.Sprintf("%s: %s", name, refusal.Kind)

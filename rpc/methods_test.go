@@ -32,16 +32,17 @@ func TestCodesAreTotal(t *testing.T) {
 
 func TestFaultText(t *testing.T) {
 	for want, err := range map[string]*runtime.Error{
-		"[10] BAD_NAME: given":                               {Kind: runtime.BadName, Name: "other"},
-		"[20] NO_FILE: can't find command 'x'":               {Kind: runtime.NoFile, Detail: "can't find command 'x'"},
-		"[21] NOT_EXECUTABLE: command at '/' is a directory": {Kind: runtime.NotExecutable, Detail: "command at '/' is a directory"},
-		"[30] FAILED: given":                                 {Kind: runtime.Failed},
-		"[30] FAILED: given is in an unknown process state":  {Kind: runtime.InUnknownState},
-		"[30] FAILED: given: changed meanwhile":              {Kind: runtime.Conflict},
-		"[30] FAILED: given: standard input is full":         {Kind: runtime.StdinFull},
-		"[20] NO_FILE: given":                                {Kind: runtime.NoStdin},
-		"[6] SHUTDOWN_STATE":                                 {Kind: runtime.ShuttingDown},
-		"[92] CANT_REREAD: x":                                nil,
+		"[10] BAD_NAME: given":                                  {Kind: runtime.BadName, Name: "other"},
+		"[20] NO_FILE: can't find command 'x'":                  {Kind: runtime.NoFile, Detail: "can't find command 'x'"},
+		"[21] NOT_EXECUTABLE: command at '/' is a directory":    {Kind: runtime.NotExecutable, Detail: "command at '/' is a directory"},
+		"[30] FAILED: given":                                    {Kind: runtime.Failed},
+		"[30] FAILED: given is in an unknown process state":     {Kind: runtime.InUnknownState},
+		"[30] FAILED: given: changed meanwhile":                 {Kind: runtime.Conflict},
+		"[30] FAILED: given: standard input is full":            {Kind: runtime.StdinFull},
+		"[30] FAILED: supervisord is being upgraded, try again": {Kind: runtime.Upgrading},
+		"[20] NO_FILE: given":                                   {Kind: runtime.NoStdin},
+		"[6] SHUTDOWN_STATE":                                    {Kind: runtime.ShuttingDown},
+		"[92] CANT_REREAD: x":                                   nil,
 	} {
 		var got error = faultWith(xmlrpc.CantReread, "x")
 		if err != nil {

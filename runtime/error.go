@@ -24,6 +24,7 @@ const (
 	NoStdin                        // NO_FILE: the process's standard input is closed
 	Conflict                       // the group is not what the caller planned against
 	StdinFull                      // the bound on queued standard input is reached
+	Upgrading                      // FAILED: the supervisor has handed over; the next one answers
 )
 
 // Error is a refusal by the supervisor.
@@ -49,6 +50,7 @@ var kindNames = map[Kind]string{
 	AlreadyAdded: "already added", StillRunning: "still running", ShuttingDown: "shutting down",
 	InUnknownState: "unknown process state", NoStdin: "standard input is closed",
 	Conflict: "changed meanwhile", StdinFull: "standard input is full",
+	Upgrading: "supervisord is being upgraded, try again",
 }
 
 // String is a few words for logs.

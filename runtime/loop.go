@@ -16,7 +16,8 @@ import (
 const reapAtOnce = 100
 
 // Run is the loop. It returns nil after Shutdown, or when ctx has ended and
-// everything has been stopped in order; ErrRestart after Restart.
+// everything has been stopped in order; ErrRestart after Restart; ErrHandedOver after
+// HandOver.
 func (s *Supervisor) Run(ctx context.Context) error {
 	children := s.opt.children
 	if children == nil {
@@ -32,7 +33,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 
 	s.updateSubreaper()
 	s.reap() // a child may have died before anybody listened
-	for !s.shutdown.over {
+	for !s.shutdown.over && !s.handedOver {
 		s.settle(timer)
 		select {
 		case question := <-s.asks:
@@ -59,6 +60,11 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	}
 	s.answer()
 	s.publish()
+	if s.handedOver {
+		close(s.done)
+		s.opt.kernel.Close()
+		return ErrHandedOver
+	}
 	if h := s.heldAuto; h.p != nil {
 		log := h.p.out[h.ch].log
 		s.changeLogs(h.p, func() { _ = log.Release() })

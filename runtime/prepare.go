@@ -80,8 +80,7 @@ func (m *parts) changes(s *Supervisor, has activeProcess, d *spec.Process) *[2]l
 		c[ch].wanted = true
 		if old.Kind == spec.OutputAuto && new.Kind == spec.OutputAuto {
 			c[ch].auto = has.auto[ch]
-			c[ch].options = s.logOptions(d.Name, new, has.auto[ch])
-			c[ch].options.Mode, c[ch].options.Auto = 0o600, true
+			c[ch].options = s.outputOptions(d, state.Channel(ch), has.auto[ch])
 			continue
 		}
 		c[ch].options, c[ch].auto = m.options(s, d, state.Channel(ch))
@@ -103,25 +102,30 @@ func outputOf(d *spec.Process, ch state.Channel) spec.Output {
 
 // options are the log options of a stream; an AUTO log is made.
 func (m *parts) options(s *Supervisor, d *spec.Process, ch state.Channel) (logfile.Options, string) {
-	out := outputOf(d, ch)
-	path, auto := out.File, ""
-	switch out.Kind {
-	case spec.OutputNone:
-		path = ""
-	case spec.OutputAuto:
+	auto := ""
+	if outputOf(d, ch).Kind == spec.OutputAuto {
 		var err error
 		auto, err = logfile.CreateAuto(s.opt.ChildLogDir, d.Name, ch.String(), s.opt.Identifier, s.autoMark)
 		if err != nil {
 			s.log.Warn(fmt.Sprintf("cannot create the %s log of %s, it is not kept: %v", ch, d.Name, err))
 		}
-		path = auto
 		m.autos = append(m.autos, auto)
+	}
+	return s.outputOptions(d, ch, auto), auto
+}
+
+// outputOptions are the log options of a stream whose AUTO log is auto, "" for none.
+func (s *Supervisor) outputOptions(d *spec.Process, ch state.Channel, auto string) logfile.Options {
+	out := outputOf(d, ch)
+	path := auto
+	if out.Kind == spec.OutputFile {
+		path = out.File
 	}
 	options := s.logOptions(d.Name, out, path)
 	if auto != "" {
 		options.Mode, options.Auto = 0o600, true
 	}
-	return options, auto
+	return options
 }
 
 // socket makes a FastCGI socket ready, or takes over the one that is in use.

@@ -61,6 +61,11 @@ type Options struct {
 	// STARTING. nil holds nothing.
 	Hold <-chan struct{}
 
+	// From is what a Supervisor before this one has handed over: its table is there from
+	// the beginning, and nothing in it is started, announced or logged again. New uses it
+	// up. Identifier and ChildLogDir are for what comes later. nil begins with nothing.
+	From *Handover
+
 	// kernel and children are replaced by tests; nil is the real machine.
 	kernel   kernel
 	children <-chan os.Signal
@@ -127,6 +132,7 @@ type Supervisor struct {
 	ticked          time.Time // when the ticks were last looked at
 	begun           bool      // Begin was called: groups that come now are started
 	shutdown        shutdown
+	handedOver      bool       // HandOver has been answered: this is the last turn
 	touched         []*process // processes that changed in this turn
 }
 
@@ -137,7 +143,8 @@ type fact struct {
 	capture.Fact
 }
 
-// New makes a supervisor without groups. Nothing is done before Run is called.
+// New makes a supervisor without groups, or with those of Options.From. Nothing is done
+// before Run is called.
 func New(o Options) *Supervisor {
 	if o.Identifier == "" {
 		o.Identifier = "supervisor"
@@ -173,6 +180,10 @@ func New(o Options) *Supervisor {
 		unknownExits: make(map[int]unknownExit),
 	}
 	s.mood.Store(int32(state.MoodRunning))
+	if o.From != nil {
+		s.resume(o.From)
+		s.opt.From = nil
+	}
 	return s
 }
 
@@ -224,12 +235,20 @@ func (s *Supervisor) ask(ctx context.Context, f func()) error {
 	select {
 	case s.asks <- func() { f(); close(ran) }:
 	case <-s.done:
-		return &Error{Kind: ShuttingDown}
+		return s.gone()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 	<-ran // the loop runs what it took, also in its last turn
 	return nil
+}
+
+// gone is the refusal when the loop has ended.
+func (s *Supervisor) gone() error {
+	if s.handedOver {
+		return &Error{Kind: Upgrading}
+	}
+	return &Error{Kind: ShuttingDown}
 }
 
 // post has the loop run f without waiting for it. It is for goroutines that the

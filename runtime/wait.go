@@ -98,7 +98,7 @@ func (s *Supervisor) wait(ctx context.Context, c *call) ([]Result, error) {
 		select {
 		case <-c.done:
 		default:
-			return nil, &Error{Kind: ShuttingDown}
+			return nil, s.gone()
 		}
 	}
 	if c.single {
