@@ -29,6 +29,7 @@ type Info struct {
 	Dropped  int64 // bytes of output that no log could take
 	Listener *ListenerInfo
 
+	up   time.Time          // Start, for measuring
 	logs [2]*logfile.Writer // whose drops are counted when the Info is given out
 }
 

@@ -60,7 +60,7 @@ func (s *Supervisor) Info(ctx context.Context, group, process string) (Info, err
 // at completes an Info with what depends on the present time.
 func (i *Info) at(now time.Time) {
 	i.Now = now
-	i.Uptime = now.Sub(i.Start)
+	i.Uptime = now.Sub(i.up)
 	i.Dropped = i.logs[0].Dropped() + i.logs[1].Dropped()
 }
 
@@ -122,7 +122,7 @@ func (s *Supervisor) info(p *process) Info {
 		SpawnErr: m.SpawnErr, ExitStatus: m.ExitStatus, Starts: p.starts,
 		StdoutLog: p.out[0].path, StderrLog: p.out[1].path,
 		Priority: p.def.Priority, GroupPrio: p.group.def.Priority,
-		logs: [2]*logfile.Writer{p.out[0].log, p.out[1].log},
+		up: m.Up(), logs: [2]*logfile.Writer{p.out[0].log, p.out[1].log},
 	}
 	if p.group.pool != nil {
 		i.Listener = p.group.listenerInfo(p.rank)

@@ -25,6 +25,9 @@ func (q *queue) len() int { return q.n }
 // front is the oldest item. The queue must not be empty.
 func (q *queue) front() *item { return &q.ring[q.head] }
 
+// at is the item that has i in front of it.
+func (q *queue) at(i int) *item { return &q.ring[(q.head+i)&(len(q.ring)-1)] }
+
 func (q *queue) pushBack(it item) {
 	q.grow()
 	q.ring[(q.head+q.n)&(len(q.ring)-1)] = it

@@ -1,6 +1,7 @@
 package event
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -35,8 +36,13 @@ func TestTranscripts(t *testing.T) {
 	if err != nil || len(paths) == 0 {
 		t.Fatalf("no transcripts: %v", err)
 	}
-	for _, path := range paths {
-		t.Run(strings.TrimSuffix(filepath.Base(path), ".txt"), func(t *testing.T) {
+	seen := make(map[string]bool)
+	for _, path := range append(paths, paths...) {
+		handOver, name := seen[path], strings.TrimSuffix(filepath.Base(path), ".txt")
+		if seen[path] = true; handOver {
+			name += ", handed over before each command"
+		}
+		t.Run(name, func(t *testing.T) {
 			want, err := os.ReadFile(path)
 			if err != nil {
 				t.Fatal(err)
@@ -49,6 +55,9 @@ func TestTranscripts(t *testing.T) {
 				}
 				got.WriteString(line)
 				if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
+					if handOver && s.pool != nil {
+						s.pool = handedOver(t, s.pool, s.options, s.now)
+					}
 					for _, out := range s.play(line) {
 						got.WriteString("    " + out + "\n")
 					}
@@ -65,6 +74,23 @@ func TestTranscripts(t *testing.T) {
 			}
 		})
 	}
+}
+
+// handedOver is a pool that was written down and read again.
+func handedOver(t *testing.T, p *Pool, o Options, now time.Time) *Pool {
+	t.Helper()
+	data, err := json.Marshal(p.Save(now))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var saved Saved
+	if err := json.Unmarshal(data, &saved); err != nil {
+		t.Fatal(err)
+	}
+	if err := saved.Check(); err != nil {
+		t.Fatalf("%s: %v", data, err)
+	}
+	return Resume(o, &saved, now)
 }
 
 var start = time.Unix(1201063880, 0)

@@ -74,6 +74,7 @@ type Machine struct {
 	SpawnErr   string    // why the last start failed, "Bad exit code N" or ExitUnknown
 	ExitStatus int       // of the last exit; -1 for death by signal; 0 for none
 
+	up        time.Time // Started, for measuring: in a life after a handover that has no more than the wall clock's time
 	since     time.Time // when the deadline of this state began to run
 	stopAsked bool      // a stop came while launching
 	exit      Exit      // while EndingGroup: how the leader ended
@@ -98,6 +99,9 @@ func (m *Machine) Deadline() (at time.Time, ok bool) {
 	}
 	return time.Time{}, false
 }
+
+// Up is when the last attempt to spawn began, for measuring: Started is for people.
+func (m *Machine) Up() time.Time { return m.up }
 
 // Step gives one input to the machine and returns what must be done, in order.
 // It never blocks and never fails: an input that means nothing in this state is
@@ -160,7 +164,7 @@ func (m *Machine) start(now time.Time) {
 // launch begins one attempt. The event comes before the attempt is made.
 func (m *Machine) launch(now time.Time) {
 	m.SpawnErr, m.ExitStatus = "", 0
-	m.Started, m.since = now, now
+	m.Started, m.up, m.since = now, now, now
 	m.Launching, m.stopAsked = true, false
 	m.to(state.Starting)
 	m.do(Effect{Kind: Launch, OrphanGroup: m.OrphanGroup})
@@ -173,7 +177,7 @@ func (m *Machine) launched(now time.Time, pid int) {
 	}
 	m.Launching, m.OrphanGroup = false, 0
 	m.PID = pid
-	m.Started, m.since = now, now
+	m.Started, m.up, m.since = now, now, now
 	m.log(info, "spawned: '%s' with pid %d", m.Name, pid)
 	switch {
 	case m.stopAsked:
@@ -191,7 +195,7 @@ func (m *Machine) adopted(pid int, began time.Time) {
 		return
 	}
 	m.SpawnErr, m.ExitStatus = "", 0
-	m.PID, m.Tries, m.Started = pid, 0, began
+	m.PID, m.Tries, m.Started, m.up = pid, 0, began, began
 	m.log(info, "adopted: '%s' with pid %d, which an earlier supervisord started", m.Name, pid)
 	m.to(state.Running)
 }
@@ -406,7 +410,7 @@ func (m *Machine) ended(now time.Time, e Exit) {
 		m.to(state.Stopped)
 		m.PID = 0
 	case state.Starting:
-		if m.Stopped.Sub(m.Started) < Seconds(m.Rules.StartSecs) {
+		if m.Stopped.Sub(m.up) < Seconds(m.Rules.StartSecs) {
 			m.SpawnErr, m.ExitStatus = tooQuick, 0
 			m.log(warn, "exited: %s (%s; not expected)", m.Name, e.How)
 			m.PID = 0

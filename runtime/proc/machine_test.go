@@ -2,6 +2,7 @@ package proc
 
 import (
 	"bufio"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -332,13 +333,13 @@ func TestRandomWalk(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	rng := rand.New(rand.NewPCG(seed, 1))
 	t.Logf("seed %d, %d steps", seed, *steps)
-	var m *Machine
+	var m, twin *Machine // the same, but for a handover before each step of the twin
 	var now time.Time
 	var history []string
 	live, nextPID := 0, 100
 	for i := range *steps {
 		if i%500 == 0 {
-			m = program(t, nil)
+			m, twin = program(t, nil), program(t, nil)
 			now, history, live = epoch, history[:0], 0
 		}
 		now = now.Add(time.Duration(rng.IntN(1500)) * time.Millisecond)
@@ -398,12 +399,36 @@ func TestRandomWalk(t *testing.T) {
 		}
 		before := *m
 		effects := m.Step(now, in)
+		twin = handedOver(t, twin, now)
+		if has, want := fmt.Sprint(twin.Step(now, in), summary(twin, now)), fmt.Sprint(effects, summary(m, now)); has != want {
+			t.Fatalf("step %d: %+v after handovers: %s, without: %s", i, in, has, want)
+		}
 		history = append(history, fmt.Sprintf("%s %+v -> %s", now.Sub(epoch), in, summary(m, now)))
 		if msg := broken(m, &before, in, effects, live); msg != "" {
 			tail := history[max(0, len(history)-12):]
 			t.Fatalf("step %d: %s\n%s", i, msg, strings.Join(tail, "\n"))
 		}
 	}
+}
+
+// handedOver is a machine that was written down and read again. Its times have no more
+// than the wall clock's where people see them, and its rules come from a definition.
+func handedOver(t *testing.T, m *Machine, now time.Time) *Machine {
+	t.Helper()
+	data, err := json.Marshal(m.Save(now))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var saved Saved
+	if err := json.Unmarshal(data, &saved); err != nil {
+		t.Fatal(err)
+	}
+	if err := saved.Check(); err != nil {
+		t.Fatalf("%s: %v", data, err)
+	}
+	next := Resume(saved, now)
+	next.Step(now, Input{Kind: Defined, Name: m.Name, Rules: m.Rules})
+	return &next
 }
 
 // broken names the invariant that does not hold, or is empty.
