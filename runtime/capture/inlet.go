@@ -53,11 +53,19 @@ func (in *inlet) waitFor(f *os.File) {
 	}
 }
 
-// wake has await report false, now and from now on. Any goroutine may call it.
+// wake has await report false, now and until calm. Any goroutine may call it.
 func (in *inlet) wake() {
 	in.woken.Store(true)
 	// It fails when the file is closed already, and then nobody waits for it.
 	_ = in.waits.Load().SetReadDeadline(time.Unix(1, 0))
+}
+
+// calm ends a wake. It is called by the goroutine, or while that does not wait.
+func (in *inlet) calm() {
+	_ = in.file.SetReadDeadline(time.Time{})
+	if in.woken.Load() { // again, just now
+		in.wake()
+	}
 }
 
 // await reads as soon as there is something to read, or when the pause of a busy pipe

@@ -2,6 +2,8 @@ package capture
 
 import (
 	"bytes"
+	"encoding/json"
+	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -24,7 +26,29 @@ type scanned struct {
 }
 
 // scan gives the chunks to a scanner, and finishes.
-func scan(s scanner, chunks ...[]byte) scanned {
+func scan(s scanner, chunks ...[]byte) scanned { return scanWith(s, func(*scanner) {}, chunks) }
+
+// scanHandedOver has another scanner go on before each chunk.
+func scanHandedOver(s scanner, chunks ...[]byte) scanned {
+	return scanWith(s, func(s *scanner) {
+		saved := Saved{Begun: true}
+		s.save(&saved)
+		data, err := json.Marshal(saved)
+		var read Saved
+		if err == nil {
+			err = json.Unmarshal(data, &read)
+		}
+		if err == nil {
+			err = read.Check()
+		}
+		if err != nil {
+			panic(fmt.Sprintf("%s: %v", data, err))
+		}
+		s.restore(&read)
+	}, chunks)
+}
+
+func scanWith(s scanner, between func(*scanner), chunks [][]byte) scanned {
 	var got scanned
 	emit := func(kind piece, p []byte) {
 		switch kind {
@@ -37,8 +61,10 @@ func scan(s scanner, chunks ...[]byte) scanned {
 		}
 	}
 	for _, c := range chunks {
+		between(&s)
 		s.feed(bytes.Clone(c), emit)
 	}
+	between(&s)
 	s.finish(emit)
 	return got
 }
@@ -198,6 +224,9 @@ func FuzzScan(f *testing.F) {
 		for _, chunks := range [][][]byte{divided(in, seed), bytewise(in)} {
 			if diff := cmp.Diff(whole, scan(s, chunks...)); diff != "" {
 				t.Errorf("%q as %q (-whole +divided):\n%s", in, chunks, diff)
+			}
+			if diff := cmp.Diff(whole, scanHandedOver(s, chunks...)); diff != "" {
+				t.Errorf("%q as %q (-whole +handed over):\n%s", in, chunks, diff)
 			}
 		}
 		if strip {

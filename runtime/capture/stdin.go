@@ -40,6 +40,9 @@ type Stdin struct {
 	busy   bool // a goroutine writes the queue
 	closed bool
 
+	goroutines int           // that write, or tell what came of it
+	pause      chan struct{} // closed when there are none; nil while they need not end
+
 	drained func(whole bool)
 }
 
@@ -90,7 +93,7 @@ func (s *Stdin) send(data []byte) (whole bool, err error) {
 	if s.closed {
 		return false, ErrClosed
 	}
-	if !s.busy {
+	if !s.busy && len(s.queue) == 0 {
 		n, err := s.writeNow(data)
 		if err != nil {
 			s.shut()
@@ -99,14 +102,21 @@ func (s *Stdin) send(data []byte) (whole bool, err error) {
 		data = data[n:]
 	}
 	if len(data) == 0 {
-		return !s.busy, nil
+		return !s.busy && len(s.queue) == 0, nil
 	}
 	s.queue = append(s.queue, data...)
-	if !s.busy {
+	s.writeQueue()
+	return false, nil
+}
+
+// writeQueue has a goroutine write the queue, unless one does, or none is to. s.mu is
+// held.
+func (s *Stdin) writeQueue() {
+	if len(s.queue) > 0 && !s.busy && s.pause == nil {
 		s.busy = true
+		s.goroutines++
 		go s.drain()
 	}
-	return false, nil
 }
 
 // Close closes the pipe; the child reads the end of it. What is queued is lost.
@@ -147,8 +157,10 @@ func (s *Stdin) writeNow(data []byte) (n int, err error) {
 	return max(n, 0), err
 }
 
-// drain writes the queue and ends when it is empty or the pipe is closed.
+// drain writes the queue and ends when it is empty, the pipe is closed, or a Pause asks
+// for that.
 func (s *Stdin) drain() {
+	defer s.ended()
 	for {
 		s.mu.Lock()
 		if len(s.queue) == 0 {
@@ -160,17 +172,22 @@ func (s *Stdin) drain() {
 			}
 			return
 		}
+		if s.pause != nil {
+			s.busy = false
+			s.mu.Unlock()
+			return
+		}
 		data := s.queue[:min(len(s.queue), pieceSize)] // the rest may grow meanwhile
 		s.mu.Unlock()
 
-		_, err := s.w.Write(data)
+		n, err := s.w.Write(data)
 
 		s.mu.Lock()
-		if err != nil && !s.closed {
+		if err != nil && !s.closed && !errors.Is(err, os.ErrDeadlineExceeded) {
 			s.shut()
 		}
 		if !s.closed {
-			s.queue = s.queue[len(data):]
+			s.queue = s.queue[n:]
 		}
 		s.mu.Unlock()
 	}

@@ -40,6 +40,14 @@ func (set *Settings) unhurried() bool {
 	return !set.Protocol && !set.Events && set.CaptureMax <= 0
 }
 
+// captureMax is CaptureMax where it counts.
+func (set *Settings) captureMax() int64 {
+	if set.Protocol {
+		return 0
+	}
+	return set.CaptureMax
+}
+
 // FactKind says what a Fact is.
 type FactKind int
 
@@ -77,12 +85,17 @@ type Stream struct {
 	finished chan struct{} // closed by Finish
 	ended    chan struct{} // closed when the goroutine has ended
 
+	pause atomic.Pointer[pause] // asked for; nil for none
+	idle  atomic.Bool           // there is nothing left to read: it waits for Finish
+
 	posting sync.Mutex // held while a fact is posted
 	over    bool       // FactDone is posted
 
 	logGrace, doneGrace time.Duration
 
-	// Owned by the goroutine.
+	// Owned by the goroutine, and while that is paused by who paused it.
+	given   bool // Save was called: the pipe is another's
+	broken  bool // FactFailed was posted: output is discarded
 	applied *Settings
 	scan    scanner
 	emit    func(piece, []byte)
@@ -92,6 +105,12 @@ type Stream struct {
 // which the Stream owns from now on. post is called by the Stream's goroutine, may
 // block, which makes the child wait, and is never called after FactDone.
 func Start(r *os.File, ch state.Channel, set Settings, post func(Fact)) *Stream {
+	s := newStream(r, ch, set, post)
+	go s.run()
+	return s
+}
+
+func newStream(r *os.File, ch state.Channel, set Settings, post func(Fact)) *Stream {
 	s := &Stream{
 		in: newInlet(r), channel: ch, post: post,
 		finished: make(chan struct{}), ended: make(chan struct{}),
@@ -102,7 +121,6 @@ func Start(r *os.File, ch state.Channel, set Settings, post func(Fact)) *Stream 
 		set.Log.SetDeadline(time.Time{}) // the one of an earlier child
 	}
 	s.settings.Store(&set)
-	go s.run()
 	return s
 }
 
@@ -130,10 +148,18 @@ func (s *Stream) Ended() <-chan struct{} { return s.ended }
 
 // expire posts FactDone if the goroutine does not come back from its log.
 func (s *Stream) expire() {
-	select {
-	case <-s.ended:
-	case <-time.After(s.doneGrace):
-		s.tell(Fact{Kind: FactDone})
+	for {
+		select {
+		case <-s.ended:
+			return
+		case <-time.After(s.doneGrace):
+		}
+		p := s.pause.Load()
+		if p == nil {
+			s.tell(Fact{Kind: FactDone})
+			return
+		}
+		<-p.over // its time does not run while it is paused
 	}
 }
 
@@ -150,9 +176,15 @@ func (s *Stream) tell(f Fact) {
 }
 
 func (s *Stream) run() {
-	defer close(s.ended)
-	if s.guard(s.readAll) {
+	defer s.end()
+	if !s.broken {
+		s.broken = s.guard(s.readAll)
+	}
+	if s.broken {
 		s.guard(s.discardAll)
+	}
+	if s.given {
+		return
 	}
 	s.in.close()
 	s.tell(Fact{Kind: FactDone})
@@ -172,28 +204,37 @@ func (s *Stream) guard(work func()) (failed bool) {
 
 // readAll reads until the child is dead and its output read.
 func (s *Stream) readAll() {
-	if s.follow(s.chunk) {
-		s.end()
+	switch eof := s.follow(s.chunk); {
+	case eof:
+		s.letGo()
 		s.tell(Fact{Kind: FactClosed})
 		s.in.close()
-		<-s.finished
-		return
+		s.awaitFinish()
+	case !s.given:
+		s.drain()
+		s.letGo()
 	}
-	s.drain()
-	s.end()
 }
 
 // discardAll reads so that the child does not wait for a reader.
 func (s *Stream) discardAll() {
-	s.follow(func([]byte) {})
-	<-s.finished
+	if s.follow(func([]byte) {}) {
+		s.awaitFinish()
+	}
 }
 
 // follow gives each chunk to use until the end of the pipe, which it reports, or
-// until Finish is called.
+// until Finish or Save is called.
 func (s *Stream) follow(use func([]byte)) (eof bool) {
 	in, p := s.in, pace{}
-	for in.await() {
+	for {
+		if !in.await() {
+			if !s.goOn() {
+				return false
+			}
+			p = pace{}
+			continue
+		}
 		if in.n <= 0 && !in.empty {
 			in.release()
 			return true
@@ -207,7 +248,6 @@ func (s *Stream) follow(use func([]byte)) (eof bool) {
 			p = pace{}
 		}
 	}
-	return false
 }
 
 // drain reads what is in the pipe now. A child's last bytes are there when it is
@@ -247,10 +287,7 @@ func (s *Stream) chunk(p []byte) {
 // apply changes over to new settings. What the old ones held back or captured
 // ends as at the end of the child if they do not go on.
 func (s *Stream) apply(set *Settings) {
-	max := set.CaptureMax
-	if set.Protocol {
-		max = 0
-	}
+	max := set.captureMax()
 	if s.applied != nil && (max <= 0 || set.Strip != s.scan.strip) {
 		s.scan.finish(s.emit)
 	}
@@ -261,8 +298,8 @@ func (s *Stream) apply(set *Settings) {
 	s.scan.captureMax, s.scan.strip = max, set.Strip
 }
 
-// end lets go what is held back.
-func (s *Stream) end() {
+// letGo lets go what is held back.
+func (s *Stream) letGo() {
 	if s.applied == nil {
 		return
 	}
