@@ -45,7 +45,7 @@ func TestStreamHandedOver(t *testing.T) {
 			wrote := make(chan struct{})
 			go func() {
 				defer close(wrote)
-				for i := range 4_000 {
+				for i := range 10_000 {
 					line := fmt.Sprintf("\x1b[32mline %d\x1b[0m\n", i)
 					fmt.Fprintf(&want, "line %d\n", i)
 					if i%100 == 0 && !lineByLine {

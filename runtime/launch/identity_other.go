@@ -46,3 +46,9 @@ func (*PidFD) Wait() error { return errors.ErrUnsupported }
 
 // Close does nothing.
 func (*PidFD) Close() error { return nil }
+
+// Save gives out nothing.
+func (*PidFD) Save() *os.File { return nil }
+
+// ResumePidFD goes on with nothing.
+func ResumePidFD(*os.File) *PidFD { return &PidFD{} }

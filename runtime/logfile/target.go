@@ -98,10 +98,19 @@ func (w *Writer) openTarget(path string, on trust.Mount) (target, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot open log: %w", err)
 	}
-	info, err := f.Stat()
+	t, err := w.adopt(f, mount)
 	if err != nil {
 		f.Close()
 		return nil, fmt.Errorf("cannot open log: %w", err)
+	}
+	return t, nil
+}
+
+// adopt makes a target of an open file, whose directory is on mount.
+func (w *Writer) adopt(f file, mount trust.Mount) (*fileTarget, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
 	}
 	t := &fileTarget{file: f, info: info, mount: mount, regular: info.Mode().IsRegular(), interrupted: w.interrupted}
 	size := info.Size()

@@ -6,4 +6,4 @@ package trust
 func MountNumber(string) (uint64, error) { return 0, nil }
 
 // mount is what the place is on.
-func (p *place) mount() (Mount, error) { return Mount{device: uint64(p.stat.Dev)}, nil }
+func (p *place) mount() (Mount, error) { return Mount{Device: uint64(p.stat.Dev)}, nil }

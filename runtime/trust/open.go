@@ -30,7 +30,7 @@ func OpenFile(path string, flag int, perm fs.FileMode) (*os.File, error) {
 
 // Mount is what is mounted where a directory stands. Two that are equal are the same,
 // as long as something on it is open.
-type Mount struct{ number, device uint64 }
+type Mount struct{ Number, Device uint64 }
 
 // ErrOtherMount: the directory is not on the mount that it was on.
 var ErrOtherMount = errors.New("its directory is on another mount than before")

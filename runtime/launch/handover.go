@@ -1,0 +1,82 @@
+package launch
+
+import (
+	"errors"
+	"os"
+	"syscall"
+)
+
+// SavedSocket is a Socket as it is written down for another one to go on from, but for its
+// file.
+type SavedSocket struct {
+	Options SocketOptions `json:"options"`
+	Holders int           `json:"holders,omitempty"`
+	// Device and Inode are of what its path was when it was bound; 0 where it has none.
+	Device uint64 `json:"device,omitempty"`
+	Inode  uint64 `json:"inode,omitempty"`
+}
+
+// Save gives a Socket up without closing it, and gives out its file, nil if nobody holds
+// it. It never waits: unless busy is nil, an operation is under way that ends when busy is
+// closed, and the Socket is as it was. After a Save only Resume may be called.
+func (s *Socket) Save() (saved SavedSocket, file *os.File, busy <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case <-s.last:
+	default:
+		return saved, nil, s.last
+	}
+	saved = SavedSocket{Options: s.options, Holders: s.holders}
+	if s.bound != nil {
+		saved.Device, saved.Inode = numbersOf(s.bound)
+	}
+	file = s.file
+	s.file, s.bound, s.holders = nil, nil, 0
+	return saved, file, nil
+}
+
+// Resume has a Socket without holders go on in the place of one that was saved. It never
+// waits.
+func (s *Socket) Resume(saved SavedSocket, file *os.File) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.options, s.holders = saved.Options, saved.Holders
+	if file == nil {
+		return
+	}
+	before, done := s.enqueue()
+	go func() { // ends with the disk of its path
+		defer close(done)
+		<-before
+		s.file = file
+		if saved.Inode == 0 {
+			return
+		}
+		if now, err := os.Lstat(saved.Options.Path); err == nil {
+			if device, inode := numbersOf(now); device == saved.Device && inode == saved.Inode {
+				s.bound = now
+			}
+		}
+	}()
+}
+
+// Check reports what no Socket comes to.
+func (s *SavedSocket) Check() error {
+	if o := &s.Options; o.URL == "" || o.Network != "unix" && o.Network != "tcp" || o.Network == "unix" && o.Path == "" {
+		return errors.New("a socket has no address")
+	}
+	if s.Holders < 0 {
+		return errors.New("a socket is held by fewer than none")
+	}
+	return nil
+}
+
+// numbersOf tells files apart.
+func numbersOf(info os.FileInfo) (device, inode uint64) {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, 0
+	}
+	return uint64(st.Dev), uint64(st.Ino)
+}
