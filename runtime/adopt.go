@@ -65,8 +65,13 @@ func (s *Supervisor) adopt(p *process, v Survivor, fd pidFD) {
 	s.step(p, proc.Input{Kind: proc.Adopted, PID: v.PID, Began: v.Started})
 	s.reportRunning(p)
 	s.reopen(p)
-	run := p.run
-	go func() { // ends with the process, or when the pidfd is closed
+	s.awaitAdopted(p)
+}
+
+// awaitAdopted waits for the end of an adopted process.
+func (s *Supervisor) awaitAdopted(p *process) {
+	fd, run := p.pidfd, p.run
+	go func() { // ends with the process, or when the pidfd is closed or saved
 		if fd.Wait() != nil {
 			return
 		}
@@ -78,7 +83,7 @@ func (s *Supervisor) adopt(p *process, v Survivor, fd pidFD) {
 func (s *Supervisor) reopen(p *process) {
 	run, pid, pipes, k := p.run, p.descendants.pgid, p.pipes, s.opt.kernel
 	logs := [2]*logfile.Writer{p.out[0].log, p.out[1].log}
-	s.offLoop(func() func() {
+	s.offLoop("opening the pipes of "+p.def.Name, func() func() {
 		var opened []*logfile.Writer
 		for _, log := range logs {
 			if err := log.Open(); err != nil {

@@ -184,9 +184,10 @@ func (d *descendants) terminate(o kernel, sig syscall.Signal, limit time.Time, q
 	return true
 }
 
-// terminateAs ends them with the stop signal and the stopwaitsecs of a definition.
-func (d *descendants) terminateAs(o kernel, def *spec.Process) {
-	d.terminate(o, syscall.Signal(def.StopSignal), time.Now().Add(proc.Seconds(def.StopWaitSecs)), nil)
+// terminateAs ends them with the stop signal and the stopwaitsecs of a definition, unless
+// quit is closed before.
+func (d *descendants) terminateAs(o kernel, def *spec.Process, quit <-chan struct{}) {
+	d.terminate(o, syscall.Signal(def.StopSignal), time.Now().Add(proc.Seconds(def.StopWaitSecs)), quit)
 }
 
 // warnFallback says once for each program of a group that killmode=cgroup is

@@ -127,12 +127,16 @@ func (s *Supervisor) send(g *group, p *process, data []byte) {
 
 // listenerStarted tells the pool of a listener that was started.
 func (s *Supervisor) listenerStarted(p *process) {
-	g, run := p.group, p.run
-	g.pool.Spawned(p.rank, time.Now())
-	if p.stdin == nil {
-		return
+	p.group.pool.Spawned(p.rank, time.Now())
+	if p.stdin != nil {
+		p.stdin.OnDrained(s.eventDrained(p))
 	}
-	p.stdin.OnDrained(func(whole bool) {
+}
+
+// eventDrained is told of what had to be queued for a listener in its present run.
+func (s *Supervisor) eventDrained(p *process) func(whole bool) {
+	g, run := p.group, p.run
+	return func(whole bool) {
 		s.post(func() {
 			current := p.run == run && p.stdin != nil && p.group == g
 			// An event that was sent behind what is drained now is drained later.
@@ -140,7 +144,7 @@ func (s *Supervisor) listenerStarted(p *process) {
 				s.perform(g, g.pool.Written(p.rank, whole, time.Now()))
 			}
 		})
-	})
+	}
 }
 
 // listenerExited tells the pool of a listener that has ended.

@@ -193,6 +193,9 @@ func (k *fakeKernel) OpenPidFD(id launch.Identity) (pidFD, error) {
 	return h, nil
 }
 
+// ResumePidFD has nothing to go on with.
+func (k *fakeKernel) ResumePidFD(*os.File) pidFD { return nil }
+
 // Reopen opens nothing, as where the pipes are gone.
 func (k *fakeKernel) Reopen(int, launch.Pipes) (stdout, stderr *os.File) { return nil, nil }
 
@@ -205,6 +208,7 @@ type fakePidFD struct {
 
 func (h *fakePidFD) Signal(sig syscall.Signal) error { return h.k.Signal(h.pid, sig) }
 func (h *fakePidFD) Close() error                    { close(h.closed); return nil }
+func (h *fakePidFD) Save() *os.File                  { return nil }
 func (h *fakePidFD) Wait() error {
 	select {
 	case <-h.ended:

@@ -2,15 +2,14 @@ package runtime
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 
 	"supervisord/runtime/launch"
 	"supervisord/runtime/logfile"
+	"supervisord/runtime/moment"
 	"supervisord/runtime/state"
-	"supervisord/spec"
 )
 
 // ErrHandedOver is what Run returns after HandOver: nothing was stopped, and the caller
@@ -18,99 +17,10 @@ import (
 // process or in the image that is executed in it.
 var ErrHandedOver = errors.New("handed over")
 
-// Handover is all that one Supervisor knows and the next one needs to go on in its
-// place: the definition of every group in force, the state of every process, its pipes
-// and what was read of them and is not worked on yet, the events on their way, and every
-// deadline. It is plain data and open descriptors, and belongs to one goroutine.
-//
-// It is used up by New. Until then it can be written down and read again any number of
-// times.
-type Handover struct {
-	data  handedOver
-	files []*os.File
-}
-
-// handoverVersion is the version of the form of a Handover, and readableSince the oldest
-// version whose readers understand what this one writes.
-const (
-	handoverVersion = 1
-	readableSince   = 1
-)
-
-// handedOver is what is written down of a Handover.
-type handedOver struct {
-	Version       int `json:"version"`
-	ReadableSince int `json:"readable_since"`
-	Files         int `json:"files"` // how many descriptors go with it
-
-	Begun  bool          `json:"begun"`
-	Groups []handedGroup `json:"groups"`
-}
-
-// handedGroup is a group in force.
-type handedGroup struct {
-	Def       *spec.Group     `json:"definition"`
-	Processes []handedProcess `json:"processes"` // in the order of the definition
-}
-
-// handedProcess is one slot of the table.
-type handedProcess struct {
-	Auto   [2]string `json:"auto"` // its AUTO logs, by channel
-	Starts int64     `json:"starts,omitempty"`
-}
-
-// Files are the descriptors that belong to the Handover, in the order in which what
-// MarshalJSON writes refers to them. They stay the Handover's. Their numbers are to be
-// had with SyscallConn; Fd would make them blocking.
-func (h *Handover) Files() []*os.File { return h.files }
-
-// MarshalJSON writes down everything but the descriptors.
-func (h *Handover) MarshalJSON() ([]byte, error) { return json.Marshal(&h.data) }
-
-// ReadHandover makes a Handover of what MarshalJSON wrote and of its files, in their
-// order. It checks all of it first: on an error nothing is used, and the files stay the
-// caller's. A newer form is refused unless it says that this version understands it.
-func ReadHandover(data []byte, files []*os.File) (*Handover, error) {
-	h := &Handover{files: files}
-	if err := h.read(data); err != nil {
-		return nil, err
-	}
-	if len(files) != h.data.Files {
-		return nil, fmt.Errorf("handover: it comes with %d files, and there should be %d", len(files), h.data.Files)
-	}
-	return h, nil
-}
-
-// CheckHandover reports whether ReadHandover would understand data, if its files come
-// with it: what a new program is asked before the old one gives up its place.
-func CheckHandover(data []byte) error { return new(Handover).read(data) }
-
-func (h *Handover) read(data []byte) error {
-	if err := json.Unmarshal(data, &h.data); err != nil {
-		return fmt.Errorf("handover: %w", err)
-	}
-	switch v := h.data.Version; {
-	case v < 1:
-		return errors.New("handover: it has no version")
-	case v > handoverVersion && h.data.ReadableSince > handoverVersion:
-		return fmt.Errorf("handover: it is of version %d, and this program understands no later one than %d", v, handoverVersion)
-	}
-	for i, g := range h.data.Groups {
-		if g.Def == nil || len(g.Processes) != len(g.Def.Processes) {
-			return fmt.Errorf("handover: group %d has %d processes that its definition does not", i, len(g.Processes))
-		}
-	}
-	return nil
-}
-
-// Close gives the Handover up and closes its descriptors: children that write get
-// SIGPIPE. It is for who will not go on with it, which never happens in the normal
-// course.
-func (h *Handover) Close() {
-	for _, f := range h.files {
-		f.Close()
-	}
-	h.files = nil
+// handing is how far a handover has come.
+type handing struct {
+	on    bool          // it was begun, and not given up
+	begun chan struct{} // closed while it is on
 }
 
 // HandOver has the Supervisor come to rest and gives out what it knows; Run returns
@@ -119,78 +29,282 @@ func (h *Handover) Close() {
 // Upgrading, and so is who asks later.
 //
 // It waits for what cannot be taken along: launches that have forked, and whatever is
-// under way on a disk. Meanwhile everything goes on but launches and the reading of
-// output. When ctx ends before, all of it goes on as if nothing had been asked, and the
-// error says what was waited for. Other refusals: ShuttingDown.
+// under way on a disk. Meanwhile everything goes on but launches and, in the end, the
+// reading of output. When ctx ends before, all of it goes on as if nothing had been asked,
+// and the error says what was waited for. Other refusals: ShuttingDown, and Failed while
+// another handover is under way.
 //
 // Programs whose parent must not end before them (PR_SET_PDEATHSIG, as setpriv
 // --pdeathsig has it) were forked by a thread that ends with the Supervisor, and do so
 // with it.
 func (s *Supervisor) HandOver(ctx context.Context) (*Handover, error) {
-	h := new(Handover)
+	var h *Handover
+	var left *obstacle
 	var refused error
-	err := s.ask(ctx, func() {
-		if refused = s.canHandOver(); refused != nil {
-			return
-		}
-		h.data = handedOver{Version: handoverVersion, ReadableSince: readableSince, Begun: s.begun}
-		for _, g := range s.groups {
-			handed := handedGroup{Def: g.def}
-			for _, p := range g.procs {
-				handed.Processes = append(handed.Processes, handedProcess{
-					Auto: [2]string{p.out[0].auto, p.out[1].auto}, Starts: p.starts,
-				})
-			}
-			h.data.Groups = append(h.data.Groups, handed)
-		}
-		s.handedOver = true
-	})
+	err := s.ask(ctx, func() { refused = s.beginHandOver() })
 	if err = firstError(err, refused); err != nil {
 		return nil, err
 	}
-	<-s.done
-	return h, nil
-}
-
-// canHandOver refuses what cannot be handed over.
-func (s *Supervisor) canHandOver() error {
-	if s.Mood() != state.MoodRunning {
-		return &Error{Kind: ShuttingDown}
-	}
-	for _, g := range s.groups {
-		if g.pool != nil {
-			return &Error{Kind: Failed, Name: g.def.Name, Detail: "event listeners cannot be handed over"}
+	for {
+		err := s.ask(ctx, func() { h, left, refused = s.tryHandOver() })
+		if err == nil && refused != nil {
+			return nil, refused
 		}
-		for _, p := range g.procs {
-			if p.machine.State != state.Stopped || !p.down() {
-				return &Error{Kind: Failed, Name: p.name(), Detail: "only what is stopped can be handed over"}
+		if err == nil && left == nil {
+			<-s.done
+			return h, nil
+		}
+		if err == nil {
+			select {
+			case <-left.over:
+				continue
+			case <-ctx.Done():
+				err = fmt.Errorf("waited for %s: %w", left.what, ctx.Err())
 			}
 		}
+		_ = s.ask(context.Background(), s.carryOn) // unless it has ended meanwhile
+		return nil, err
 	}
+}
+
+// obstacle is what a handover waits for.
+type obstacle struct {
+	what string
+	over <-chan struct{}
+}
+
+// beginHandOver has no launch begin, and calls off those that can be.
+func (s *Supervisor) beginHandOver() error {
+	switch {
+	case s.Mood() != state.MoodRunning:
+		return &Error{Kind: ShuttingDown}
+	case s.handing.on:
+		return &Error{Kind: Failed, Name: "handover", Detail: "another one is under way"}
+	}
+	s.handing.on = true
+	close(s.handing.begun)
+	s.recallLaunches()
 	return nil
 }
 
-// resume goes on from a Handover, before the first turn.
-func (s *Supervisor) resume(h *Handover) {
-	s.begun = h.data.Begun
-	for i := range h.data.Groups {
-		from := &h.data.Groups[i]
-		g := &group{def: from.Def, names: make(map[string]*process), sockets: make(map[string]*launch.Socket)}
-		for rank := range from.Processes {
-			s.place(g, s.resumed(&from.Processes[rank], &g.def.Processes[rank]), rank)
+// carryOn gives up a handover, if one is under way.
+func (s *Supervisor) carryOn() {
+	if !s.handing.on || s.handedOver {
+		return
+	}
+	s.handing = handing{begun: make(chan struct{})}
+	for _, g := range s.groups {
+		for _, p := range g.procs {
+			for ch := range p.out {
+				if stream := p.out[ch].stream; stream != nil {
+					stream.Continue()
+				}
+			}
+			if p.stdin != nil {
+				p.stdin.Continue()
+			}
+			if p.orphansWait {
+				p.orphansWait = false
+				s.goOnEndingOrphans(p, 0)
+			}
 		}
-		s.groups = append(s.groups, g)
-		s.byName[g.def.Name] = g
-		s.reaching += reaching(g.def)
+	}
+	s.advance()
+}
+
+// tryHandOver hands over if everything is at rest, and otherwise says what is not. What
+// takes long comes first: output is read until nothing but the reading of it is left.
+func (s *Supervisor) tryHandOver() (*Handover, *obstacle, error) {
+	if !s.handing.on { // an end has begun meanwhile
+		return nil, nil, &Error{Kind: ShuttingDown}
+	}
+	if s.held {
+		return nil, &obstacle{"what holds back every launch", s.opt.Hold}, nil
+	}
+	if what, ended := s.underway.any(); what != "" {
+		return nil, &obstacle{what, ended}, nil
+	}
+	if left := s.pause(); left != nil {
+		return nil, left, nil
+	}
+	s.takeFacts()
+	s.answer()
+	if what, ended := s.underway.any(); what != "" { // it has come of the facts
+		return nil, &obstacle{what, ended}, nil
+	}
+	h := &Handover{}
+	if left := s.saveAll(h); left != nil {
+		return nil, left, nil
+	}
+	s.handedOver = true
+	return h, nil, nil
+}
+
+// pause pauses every stream and standard input, and says which one is not quiet yet.
+func (s *Supervisor) pause() (left *obstacle) {
+	wait := func(what string, p *process, quiet <-chan struct{}) {
+		select {
+		case <-quiet:
+		default:
+			left = &obstacle{what + p.def.Name, quiet}
+		}
+	}
+	for _, g := range s.groups {
+		for _, p := range g.procs {
+			for ch := range p.out {
+				if stream := p.out[ch].stream; stream != nil {
+					wait("the output of ", p, stream.Pause())
+				}
+			}
+			if p.stdin != nil {
+				wait("the standard input of ", p, p.stdin.Pause())
+			}
+		}
+	}
+	return left
+}
+
+// takeFacts takes the facts that were posted.
+func (s *Supervisor) takeFacts() {
+	for {
+		select {
+		case f := <-s.facts:
+			s.handleFact(f)
+		default:
+			return
+		}
 	}
 }
 
-// resumed is the process of a slot.
-func (s *Supervisor) resumed(from *handedProcess, def *spec.Process) *process {
-	p := &process{heapIndex: -1, starts: from.Starts}
-	for ch := range p.out {
-		options := s.outputOptions(def, state.Channel(ch), from.Auto[ch])
-		p.out[ch] = output{log: logfile.New(options), path: options.Path, auto: from.Auto[ch]}
+// recallLaunches has the launches that have not forked wait in line again.
+func (s *Supervisor) recallLaunches() {
+	waits := make(map[*process]bool, len(s.line.waiting))
+	for _, l := range s.line.waiting {
+		if !l.over() {
+			waits[l.p] = true
+		}
 	}
-	return p
+	var recalled []queuedLaunch
+	recall := func(p *process) {
+		if p.machine.Launching && !p.calledOff && !waits[p] && p.ticket.take() {
+			p.run++ // its place in the line is nobody's
+			p.ticket = new(forkTicket)
+			recalled = append(recalled, queuedLaunch{p, p.run})
+			waits[p] = true
+		}
+	}
+	for _, place := range s.line.begun {
+		if !place.launch.over() {
+			recall(place.launch.p)
+		}
+	}
+	for _, g := range s.ordered() { // those that were overtaken
+		for _, p := range g.byPriority() {
+			recall(p)
+		}
+	}
+	s.line.waiting = append(recalled, s.line.waiting...)
+	s.advance()
+}
+
+// saveAll writes everything down. If something is in the way of that nothing is.
+func (s *Supervisor) saveAll(h *Handover) (left *obstacle) {
+	var undo []func()
+	defer func() {
+		if left != nil {
+			for _, f := range undo {
+				f()
+			}
+		}
+	}()
+	w := &writingDown{Handover: h, sockets: make(map[*launch.Socket]int)}
+	for _, g := range s.groups {
+		for _, p := range g.procs {
+			for ch := range p.out {
+				log := p.out[ch].log
+				saved, file, busy := log.Save()
+				if busy {
+					return waitFor("a log of "+p.def.Name, log.WaitForTurn)
+				}
+				undo = append(undo, func() { s.resumeLog(p, log, saved, file) })
+				w.logs = append(w.logs, handedLog{Saved: saved, File: w.add(file)})
+			}
+			for _, socket := range []*launch.Socket{p.socket, p.heldSocket} {
+				if _, known := w.sockets[socket]; socket == nil || known {
+					continue
+				}
+				saved, file, busy := socket.Save()
+				if busy != nil {
+					return &obstacle{"the socket of " + p.def.Name, busy}
+				}
+				undo = append(undo, func() { socket.Resume(saved, file) })
+				h.data.Sockets = append(h.data.Sockets, handedSocket{Saved: saved, File: w.add(file)})
+				w.sockets[socket] = len(h.data.Sockets)
+			}
+		}
+	}
+	s.save(w)
+	return nil
+}
+
+// waitFor is an obstacle that is over when wait has returned.
+func waitFor(what string, wait func()) *obstacle {
+	over := make(chan struct{})
+	go func() { // ends with the disk
+		defer close(over)
+		wait()
+	}()
+	return &obstacle{what, over}
+}
+
+func (s *Supervisor) resumeLog(p *process, log *logfile.Writer, saved logfile.Saved, file *os.File) {
+	if err := log.Resume(saved, file); err != nil {
+		s.log.Warn("cannot go on with a log of " + p.def.Name + ": " + err.Error())
+	}
+}
+
+// writingDown is a Handover that is being made.
+type writingDown struct {
+	*Handover
+	logs    []handedLog            // of each process, by channel
+	sockets map[*launch.Socket]int // to their numbers
+}
+
+// add takes a file along; nil is none.
+func (w *writingDown) add(f *os.File) fileNumber {
+	if f == nil {
+		return 0
+	}
+	w.files = append(w.files, f)
+	return fileNumber(len(w.files))
+}
+
+// save writes down what cannot fail.
+func (s *Supervisor) save(w *writingDown) {
+	present, now := moment.Now()
+	d := &w.data
+	d.Version, d.ReadableSince, d.Present = handoverVersion, readableSince, present
+	d.Begun, d.Subreaper, d.Serials = s.begun, s.subreaper, s.opt.Serials.Save()
+	d.CgroupName, d.AutoMark, d.Launches = s.cgroupName, s.autoMark, s.launches
+	d.Ticked = moment.Of(s.ticked, now)
+	for _, g := range s.groups {
+		handed := handedGroup{Def: g.def}
+		if g.pool != nil {
+			pool := g.pool.Save(now)
+			handed.Pool = &pool
+		}
+		for _, p := range g.procs {
+			handed.Processes = append(handed.Processes, p.save(w, now))
+		}
+		d.Groups = append(d.Groups, handed)
+	}
+	for _, l := range s.line.waiting {
+		if !l.over() {
+			d.Waiting = append(d.Waiting, l.p.slot())
+		}
+	}
+	if hold := s.heldAuto; hold.p != nil && !hold.p.removed {
+		d.HeldAuto = &handedAuto{hold.p.slot(), hold.ch}
+	}
+	d.Files = len(w.files)
 }

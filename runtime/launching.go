@@ -26,8 +26,9 @@ type launchTask struct {
 	logs        [2]*logfile.Writer
 	socket      *launch.Socket
 	kernel      kernel
-	orphans     *descendants // of the run before, to be ended first; nil for none
-	runName     string       // unlike that of any other run, for its cgroup
+	orphans     *descendants    // of the run before, to be ended first; nil for none
+	handing     <-chan struct{} // closed when a handover begins, and calls the launch off
+	runName     string          // unlike that of any other run, for its cgroup
 	warn        func(text string)
 	beforeSpawn func(RunChange) // Options.BeforeSpawn; may be nil
 	change      RunChange       // its argument
@@ -63,7 +64,7 @@ type launched struct {
 // launch makes one process. It may block for as long as the disk does.
 func (t launchTask) launch() launched {
 	if t.orphans != nil {
-		t.orphans.terminateAs(t.kernel, t.def)
+		t.orphans.terminateAs(t.kernel, t.def, t.handing)
 	}
 	command, err := commandOf(t.def, t.group, t.environ)
 	if err != nil {
@@ -235,18 +236,23 @@ func (s *Supervisor) started(p *process, r launched) {
 
 // captureOutput begins to read a process's output; a pipe that is not there is nil.
 func (s *Supervisor) captureOutput(p *process, stdout, stderr *os.File) {
-	run := p.run
 	for ch, pipe := range []*os.File{stdout, stderr} {
 		if pipe == nil {
 			continue
 		}
 		p.streams++
-		p.out[ch].stream = capture.Start(pipe, state.Channel(ch), s.settings(p, state.Channel(ch)), func(f capture.Fact) {
-			select {
-			case s.facts <- fact{p, run, f}:
-			case <-s.done:
-			}
-		})
+		p.out[ch].stream = capture.Start(pipe, state.Channel(ch), s.settings(p, state.Channel(ch)), s.postFacts(p))
+	}
+}
+
+// postFacts is what a stream of the present run of p posts its facts with.
+func (s *Supervisor) postFacts(p *process) func(capture.Fact) {
+	run := p.run
+	return func(f capture.Fact) {
+		select {
+		case s.facts <- fact{p, run, f}:
+		case <-s.done:
+		}
 	}
 }
 

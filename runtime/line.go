@@ -49,6 +49,7 @@ type placeInLine struct {
 
 	// The loop's.
 	launch    queuedLaunch
+	end       func()    // of its being under way
 	result    *launched // which came before its turn; nil for none
 	left      bool      // it is not in the line any more
 	overtaken bool      // and that is why
@@ -87,6 +88,7 @@ func (s *Supervisor) callOff(p *process) bool {
 
 // result takes the result of a launch, or keeps it until it is its turn.
 func (s *Supervisor) result(r launched) {
+	r.task.place.end()
 	switch place := r.task.place; {
 	case !place.left:
 		place.result = &r
@@ -131,7 +133,7 @@ func (s *Supervisor) advance() {
 			break
 		}
 	}
-	for !s.held && len(s.line.begun) < launchesAtOnce && len(s.line.waiting) > 0 {
+	for !s.held && !s.handing.on && len(s.line.begun) < launchesAtOnce && len(s.line.waiting) > 0 {
 		next := s.line.waiting[0]
 		s.line.waiting[0] = queuedLaunch{}
 		s.line.waiting = s.line.waiting[1:]
@@ -160,12 +162,13 @@ func (s *Supervisor) beginLaunch(l queuedLaunch) {
 	t := launchTask{p: p, run: p.run, def: p.def, group: p.group.def.Name, environ: s.opt.Environ,
 		logs: [2]*logfile.Writer{p.out[0].log, p.out[1].log}, socket: p.socket, kernel: s.opt.kernel,
 		runName: s.cgroupName + "." + itoa(s.launches), warn: func(text string) { s.log.Warn(text) }, beforeSpawn: s.opt.BeforeSpawn,
-		forks: &s.forks, ticket: p.ticket, place: place,
+		forks: &s.forks, ticket: p.ticket, place: place, handing: s.handing.begun,
 		change: RunChange{Group: p.group.def.Name, Name: p.def.Name, Def: p.def, GroupPriority: p.group.def.Priority}}
 	if p.endOrphansFirst {
 		orphans := p.orphans
 		t.orphans = &orphans
 	}
+	place.end = s.underway.begin("the launch of " + p.def.Name)
 	s.inFlight.Go(func() { // the loop waits for its result until it ends itself
 		r := t.launch()
 		place.waitTurn() // if it has not come that far

@@ -161,7 +161,7 @@ type heldAuto struct {
 func (s *Supervisor) changeLogs(p *process, change func()) {
 	before, done := p.changed, make(chan struct{})
 	p.changed = done
-	s.closing.Go(func() {
+	s.onLogs(p, func() {
 		defer close(done)
 		if before != nil {
 			<-before

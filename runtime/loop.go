@@ -33,6 +33,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 
 	s.updateSubreaper()
 	s.reap() // a child may have died before anybody listened
+	s.advance()
 	for !s.shutdown.over && !s.handedOver {
 		s.settle(timer)
 		select {
@@ -62,7 +63,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	s.publish()
 	if s.handedOver {
 		close(s.done)
-		s.opt.kernel.Close()
+		s.opt.kernel.Close() // no launch is under way
 		return ErrHandedOver
 	}
 	if h := s.heldAuto; h.p != nil {

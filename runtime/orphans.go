@@ -14,7 +14,7 @@ import (
 // signalOrphans sends them a signal.
 func (s *Supervisor) signalOrphans(p *process, sig syscall.Signal) {
 	left, k := p.orphans, s.opt.kernel
-	s.offLoop(func() func() {
+	s.offLoop("signalling what "+p.def.Name+" has left", func() func() {
 		err := left.signal(k, sig)
 		return func() {
 			if err != nil && !errors.Is(err, syscall.ESRCH) && p.machine.EndingGroup && p.orphans.pgid == left.pgid {
@@ -28,7 +28,7 @@ func (s *Supervisor) signalOrphans(p *process, sig syscall.Signal) {
 func (s *Supervisor) checkOrphans(p *process) {
 	p.nextPoll = time.Time{}
 	left, k := p.orphans, s.opt.kernel
-	s.offLoop(func() func() {
+	s.offLoop("counting what "+p.def.Name+" has left", func() func() {
 		n := left.count(k)
 		return func() {
 			switch {
@@ -55,10 +55,23 @@ func (s *Supervisor) endOrphans(p *process) {
 	}
 	p.endingOrphans = true
 	p.orphansUntil = time.Now().Add(proc.Seconds(p.def.StopWaitSecs))
-	left, def, k := p.orphans, p.def, s.opt.kernel
-	s.offLoop(func() func() {
-		left.terminateAs(k, def)
+	s.goOnEndingOrphans(p, syscall.Signal(p.def.StopSignal))
+}
+
+// goOnEndingOrphans ends them with a signal, 0 for none any more, and with SIGKILL when
+// their time is up. A handover interrupts it.
+func (s *Supervisor) goOnEndingOrphans(p *process, sig syscall.Signal) {
+	left, until, k, quit := p.orphans, p.orphansUntil, s.opt.kernel, s.handing.begun
+	s.offLoop("ending what "+p.def.Name+" has left", func() func() {
+		ended := left.terminate(k, sig, until, quit)
 		return func() {
+			if !ended && !s.handing.on { // which was given up meanwhile
+				s.goOnEndingOrphans(p, 0)
+			}
+			if !ended {
+				p.orphansWait = s.handing.on
+				return
+			}
 			p.endingOrphans = false
 			if p.machine.OrphanGroup == left.pgid {
 				s.step(p, proc.Input{Kind: proc.OrphansEnded, PID: left.pgid})

@@ -58,6 +58,7 @@ type process struct {
 	endOrphansFirst bool        // the launch must end them first
 	endingOrphans   bool        // they are being ended although no launch is queued
 	orphansUntil    time.Time   // and may take until then
+	orphansWait     bool        // a handover has interrupted it
 	nextPoll        time.Time   // while EndingGroup: when to count them again
 	pollInterval    time.Duration
 
@@ -189,7 +190,7 @@ func (s *Supervisor) kill(p *process, e proc.Effect) error {
 	}
 	if e.Group && p.descendants.reachOutside() {
 		all, k := p.descendants, s.opt.kernel
-		s.offLoop(func() func() {
+		s.offLoop("signalling what belongs to "+p.def.Name, func() func() {
 			failed := all.signalOutsideGroup(k, sig)
 			return func() {
 				if failed != nil {
@@ -214,6 +215,12 @@ func (s *Supervisor) leaderExited(p *process, pid int, exit proc.Exit) {
 		delete(s.byPID, pid)
 	}
 	p.pendingExit, p.exitedAt = &exit, time.Now()
+	s.finishStreams(p)
+	s.schedule(p)
+}
+
+// finishStreams has the streams of a process that has ended read what is left.
+func (s *Supervisor) finishStreams(p *process) {
 	for _, o := range p.out {
 		if o.stream != nil {
 			o.stream.Finish()
@@ -222,7 +229,6 @@ func (s *Supervisor) leaderExited(p *process, pid int, exit proc.Exit) {
 	if p.streams == 0 {
 		s.outputDone(p)
 	}
-	s.schedule(p)
 }
 
 func exitOf(status syscall.WaitStatus) proc.Exit {
@@ -241,7 +247,7 @@ func (s *Supervisor) outputDone(p *process) {
 		s.finish(p, left, 0)
 		return
 	}
-	s.offLoop(func() func() {
+	s.offLoop("counting what "+p.def.Name+" has left", func() func() {
 		orphans := left.count(s.opt.kernel)
 		return func() {
 			if p.run == run && p.pendingExit != nil { // it is not abandoned
@@ -252,9 +258,25 @@ func (s *Supervisor) outputDone(p *process) {
 }
 
 // offLoop does work that may take a while outside the loop; what it returns then
-// runs in the loop.
-func (s *Supervisor) offLoop(work func() func()) {
-	go func() { s.post(work()) }() // ends with its work, or with the loop
+// runs in the loop. A handover waits for both; doing says for what.
+func (s *Supervisor) offLoop(doing string, work func() func()) {
+	end := s.underway.begin(doing)
+	go func() { // ends with its work, or with the loop
+		then := work()
+		s.post(func() {
+			end()
+			then()
+		})
+	}()
+}
+
+// onLogs does something that may wait for the disk of a log.
+func (s *Supervisor) onLogs(p *process, work func()) {
+	end := s.underway.begin("the logs of " + p.def.Name)
+	s.closing.Go(func() {
+		defer end()
+		work()
+	})
 }
 
 // finish tells the machine of an exit and of how many outlived it.
@@ -268,7 +290,7 @@ func (s *Supervisor) finish(p *process, left descendants, orphans int) {
 	}
 	s.closeStdin(p)
 	for ch := range p.out {
-		s.closing.Go(p.out[ch].close) // ends with the stream's work
+		s.onLogs(p, p.out[ch].close) // ends with the stream's work
 		p.out[ch].stream, p.out[ch].opened = nil, false
 	}
 	if p.group.pool != nil {
@@ -290,25 +312,25 @@ func (s *Supervisor) finish(p *process, left descendants, orphans int) {
 	} // else when the orphans have ended, too
 }
 
-// moment is how long what a stop has left running may take to end by itself: the sleep of
+// lookAgainAfter is how long what a stop has left running may take to end by itself: the sleep of
 // a shell that was waiting for it.
-const moment = time.Second
+const lookAgainAfter = time.Second
 
 // lookAgain warns of what a stop has left running for longer than a moment.
 func (s *Supervisor) lookAgain(name string, left descendants) {
-	s.offLoop(func() func() {
+	go func() { // ends after a moment, or with the loop
 		select {
-		case <-time.After(moment):
+		case <-time.After(lookAgainAfter):
 		case <-s.done:
-			return func() {}
+			return
 		}
 		orphans := left.count(s.opt.kernel)
-		return func() {
+		s.post(func() {
 			if orphans > 0 {
 				s.log.Warn(proc.StillThere(name, orphans, left.cgroup != ""))
 			}
-		}
-	})
+		})
+	}()
 }
 
 // holdSocket keeps a socket that was acquired, in place of the one before.
@@ -333,7 +355,7 @@ func (s *Supervisor) releaseSocket(p *process, socket *launch.Socket) {
 	default:
 	}
 	p.closingSockets++
-	s.offLoop(func() func() {
+	s.offLoop("closing the socket of "+p.def.Name, func() func() {
 		select {
 		case <-closed:
 		case <-time.After(socketPatience):

@@ -140,6 +140,7 @@ type pidFD interface {
 	Signal(syscall.Signal) error
 	Wait() error
 	Close() error
+	Save() *os.File
 }
 
 // signalPidFD sends sig to the process that fd refers to, or to the process group

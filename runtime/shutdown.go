@@ -79,6 +79,7 @@ func (s *Supervisor) beginShutdown(m state.Mood) {
 		return
 	}
 	s.mood.Store(int32(m))
+	s.carryOn()
 	close(s.stopping)
 	s.emit(event.SupervisorStopping())
 	s.shutdown.groups = s.ordered()

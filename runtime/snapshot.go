@@ -18,7 +18,10 @@ type snapshot struct {
 }
 
 // slotName names one process of the table.
-type slotName struct{ group, process string }
+type slotName struct {
+	Group   string `json:"group"`
+	Process string `json:"process"`
+}
 
 // Active reports whether a group of that name is active.
 func (s *Supervisor) Active(group string) bool {

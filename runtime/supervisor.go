@@ -85,6 +85,7 @@ type kernel interface {
 	StartTime(pid int) (uint64, error)
 	Cgroups() (cgroups, error)
 	OpenPidFD(launch.Identity) (pidFD, error)
+	ResumePidFD(*os.File) pidFD
 	Reopen(pid int, pipes launch.Pipes) (stdout, stderr *os.File)
 	Close() // when the last Start has ended
 }
@@ -109,6 +110,7 @@ type Supervisor struct {
 	mood       atomic.Int32
 	giveUpOnce sync.Once // guards the closing of gaveUp
 	logLooks   logLooks
+	underway   underway
 	disks      *hang.Disks              // through which clients' requests go
 	forks      atomic.Int32             // begun, with a result that the loop has not taken yet
 	snapshot   atomic.Pointer[snapshot] // nil when it would be out of date
@@ -132,6 +134,7 @@ type Supervisor struct {
 	ticked          time.Time // when the ticks were last looked at
 	begun           bool      // Begin was called: groups that come now are started
 	shutdown        shutdown
+	handing         handing
 	handedOver      bool       // HandOver has been answered: this is the last turn
 	touched         []*process // processes that changed in this turn
 }
@@ -178,6 +181,7 @@ func New(o Options) *Supervisor {
 		byName:       make(map[string]*group),
 		byPID:        make(map[int]*process),
 		unknownExits: make(map[int]unknownExit),
+		handing:      handing{begun: make(chan struct{})},
 	}
 	s.mood.Store(int32(state.MoodRunning))
 	if o.From != nil {
@@ -220,6 +224,8 @@ func (machineKernel) LostStrays(pgid int, variable string, uid int) []launch.Ide
 func (machineKernel) Reopen(pid int, pipes launch.Pipes) (stdout, stderr *os.File) {
 	return launch.Reopen(pid, pipes)
 }
+
+func (machineKernel) ResumePidFD(f *os.File) pidFD { return launch.ResumePidFD(f) }
 
 func (machineKernel) OpenPidFD(id launch.Identity) (pidFD, error) {
 	p, err := launch.OpenPidFD(id)

@@ -92,11 +92,11 @@ func TestSurvivorsOfAStop(t *testing.T) {
 			if _, err := b.sup.Stop(background, one("web"), true); err != nil {
 				t.Fatal(err)
 			}
-			b.after(moment / 2)
+			b.after(lookAgainAfter / 2)
 			if gone {
 				b.kernel.leave(pid, 0)
 			}
-			b.after(moment)
+			b.after(lookAgainAfter)
 			const warning = `level=WARN msg="web: 1 process of its group survived the stop"`
 			if warned := strings.Contains(b.lines(), warning); warned == gone { // debug lines are not among them
 				t.Errorf("gone %v: warned of %v:\n%s", gone, warned, b.lines())

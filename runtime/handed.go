@@ -1,0 +1,264 @@
+package runtime
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"syscall"
+	"time"
+
+	"supervisord/runtime/capture"
+	"supervisord/runtime/event"
+	"supervisord/runtime/launch"
+	"supervisord/runtime/logfile"
+	"supervisord/runtime/moment"
+	"supervisord/runtime/proc"
+	"supervisord/spec"
+)
+
+// Handover is all that one Supervisor knows and the next one needs to go on in its
+// place: the definition of every group in force, the state of every process, its pipes
+// and what was read of them and is not worked on yet, the events on their way, and every
+// deadline. It is plain data and open descriptors, and belongs to one goroutine.
+//
+// It is used up by New. Until then it can be written down and read again any number of
+// times.
+type Handover struct {
+	data  handedOver
+	files []*os.File
+}
+
+// handoverVersion is the version of the form of a Handover, and readableSince the oldest
+// version whose readers understand what this one writes.
+const (
+	handoverVersion = 1
+	readableSince   = 1
+)
+
+// handedOver is what is written down of a Handover. Readers pass over fields that they do
+// not know, and have the zero value for those that are not there.
+type handedOver struct {
+	Version       int            `json:"version"`
+	ReadableSince int            `json:"readable_since"`
+	Files         int            `json:"files"`   // how many descriptors go with it
+	Present       moment.Present `json:"present"` // by which all moments go
+
+	Begun      bool           `json:"begun"`
+	Subreaper  bool           `json:"subreaper,omitempty"`
+	Serials    int64          `json:"serials"`
+	CgroupName string         `json:"cgroup_name"`
+	AutoMark   string         `json:"auto_mark"`
+	Launches   int            `json:"launches"`
+	Ticked     *moment.Moment `json:"ticked,omitempty"`
+	Sockets    []handedSocket `json:"sockets,omitempty"`
+	Groups     []handedGroup  `json:"groups"` // in the order of their activation
+	Waiting    []slotName     `json:"waiting,omitempty"`
+	HeldAuto   *handedAuto    `json:"held_auto,omitempty"`
+}
+
+// fileNumber refers to one of Handover.Files, counted from 1; 0 is none.
+type fileNumber int
+
+// handedSocket is a FastCGI socket. Processes refer to it by its number, from 1.
+type handedSocket struct {
+	Saved launch.SavedSocket `json:"saved"`
+	File  fileNumber         `json:"file,omitempty"`
+}
+
+// handedGroup is a group in force.
+type handedGroup struct {
+	Def       *spec.Group     `json:"definition"`
+	Pool      *event.Saved    `json:"pool,omitempty"`
+	Processes []handedProcess `json:"processes"` // in the order of the definition
+}
+
+// handedProcess is one slot of the table.
+type handedProcess struct {
+	Machine    proc.Saved      `json:"machine"`
+	Out        [2]handedOutput `json:"out"` // by channel
+	Stdin      fileNumber      `json:"stdin,omitempty"`
+	StdinQueue []byte          `json:"stdin_queue,omitempty"`
+	Socket     int             `json:"socket,omitempty"`
+	HeldSocket int             `json:"held_socket,omitempty"`
+
+	Descendants *handedDescendants `json:"descendants,omitempty"`
+	PidFD       fileNumber         `json:"pidfd,omitempty"`
+	Pipes       launch.Pipes       `json:"pipes"`
+	Began       uint64             `json:"began,omitempty"`
+	Starts      int64              `json:"starts,omitempty"`
+	PendingExit *proc.Exit         `json:"pending_exit,omitempty"`
+	ExitedAt    *moment.Moment     `json:"exited_at,omitempty"`
+	GroupSignal int                `json:"group_signal,omitempty"`
+
+	Orphans         *handedDescendants `json:"orphans,omitempty"`
+	EndOrphansFirst bool               `json:"end_orphans_first,omitempty"`
+	EndingOrphans   bool               `json:"ending_orphans,omitempty"`
+	OrphansUntil    *moment.Moment     `json:"orphans_until,omitempty"`
+
+	RestartWhenStopped bool `json:"restart_when_stopped,omitempty"`
+	UserStopped        bool `json:"user_stopped,omitempty"`
+}
+
+// handedOutput is one captured stream, and its log.
+type handedOutput struct {
+	Auto   string         `json:"auto,omitempty"`
+	Log    handedLog      `json:"log"`
+	Opened bool           `json:"opened,omitempty"`
+	Stream *capture.Saved `json:"stream,omitempty"` // nil for one that is closed
+	Pipe   fileNumber     `json:"pipe,omitempty"`   // of Stream
+}
+
+// handedLog is a log.
+type handedLog struct {
+	Saved logfile.Saved `json:"saved"`
+	File  fileNumber    `json:"file,omitempty"`
+}
+
+// handedDescendants are those of a run; see descendants.
+type handedDescendants struct {
+	PGID       int            `json:"pgid"`
+	Cgroup     string         `json:"cgroup,omitempty"`
+	Variable   string         `json:"variable,omitempty"`
+	Lost       bool           `json:"lost,omitempty"`
+	User       int            `json:"user,omitempty"`
+	StartTimes map[int]uint64 `json:"start_times,omitempty"`
+}
+
+// handedAuto is the AUTO log that is kept open.
+type handedAuto struct {
+	Slot    slotName `json:"slot"`
+	Channel int      `json:"channel"`
+}
+
+// Files are the descriptors that belong to the Handover, in the order in which what
+// MarshalJSON writes refers to them. They stay the Handover's. Their numbers are to be
+// had with SyscallConn; Fd would make them blocking.
+func (h *Handover) Files() []*os.File { return h.files }
+
+// MarshalJSON writes down everything but the descriptors.
+func (h *Handover) MarshalJSON() ([]byte, error) { return marshalExactly(&h.data) }
+
+// ReadHandover makes a Handover of what MarshalJSON wrote and of its files, in their
+// order, which it may make anew. It checks all of it first: on an error nothing is used,
+// and the files stay the caller's. A newer form is refused unless it says that this
+// version understands it.
+func ReadHandover(data []byte, files []*os.File) (*Handover, error) {
+	h := &Handover{files: files}
+	if err := h.read(data); err != nil {
+		return nil, fmt.Errorf("cannot take over: %w", err)
+	}
+	if len(files) != h.data.Files {
+		return nil, fmt.Errorf("cannot take over: there are %d files, and there should be %d", len(files), h.data.Files)
+	}
+	for _, n := range h.data.waitedFor() {
+		var err error
+		if h.files[n-1], err = nonBlocking(h.files[n-1]); err != nil {
+			return nil, fmt.Errorf("cannot take over: file %d: %w", n, err)
+		}
+	}
+	return h, nil
+}
+
+// CheckHandover reports whether ReadHandover would understand data, if its files come
+// with it: what a new program is asked before the old one gives up its place.
+func CheckHandover(data []byte) error {
+	if err := new(Handover).read(data); err != nil {
+		return fmt.Errorf("cannot take over: %w", err)
+	}
+	return nil
+}
+
+// Close gives the Handover up and closes its descriptors: children that write get
+// SIGPIPE. It is for who will not go on with it, which never happens in the normal
+// course.
+func (h *Handover) Close() {
+	for _, f := range h.files {
+		f.Close()
+	}
+	h.files = nil
+}
+
+func (h *Handover) read(data []byte) error {
+	if err := unmarshalExactly(data, &h.data); err != nil {
+		return err
+	}
+	switch v := h.data.Version; {
+	case v < 1:
+		return errors.New("it has no version")
+	case v > handoverVersion && (h.data.ReadableSince < 1 || h.data.ReadableSince > handoverVersion):
+		return fmt.Errorf("it is of version %d, and this program understands none after %d", v, handoverVersion)
+	}
+	return h.data.check()
+}
+
+// file is the file of a number, nil for none.
+func (h *Handover) file(n fileNumber) *os.File {
+	if n == 0 {
+		return nil
+	}
+	return h.files[n-1]
+}
+
+// numbers calls use with every number of a file; waits says that somebody will wait until
+// it can be read or written.
+func (d *handedOver) numbers(use func(n fileNumber, waits bool)) {
+	for i := range d.Sockets {
+		use(d.Sockets[i].File, false)
+	}
+	for i := range d.Groups {
+		for j := range d.Groups[i].Processes {
+			p := &d.Groups[i].Processes[j]
+			use(p.Stdin, true)
+			use(p.PidFD, true)
+			for ch := range p.Out {
+				use(p.Out[ch].Pipe, true)
+				use(p.Out[ch].Log.File, true)
+			}
+		}
+	}
+}
+
+// waitedFor are the files for which somebody will wait.
+func (d *handedOver) waitedFor() (list []fileNumber) {
+	d.numbers(func(n fileNumber, waits bool) {
+		if n != 0 && waits {
+			list = append(list, n)
+		}
+	})
+	return list
+}
+
+// nonBlocking is f if one can wait for it without a thread, or does not have to, and
+// otherwise another in its place: an image that was just executed may have made it of a
+// descriptor that blocks.
+func nonBlocking(f *os.File) (*os.File, error) {
+	info, err := f.Stat()
+	if err != nil || info.Mode().IsRegular() || info.Mode()&fs.ModeDevice != 0 {
+		return f, err
+	}
+	if err := f.SetDeadline(time.Time{}); !errors.Is(err, os.ErrNoDeadline) {
+		return f, nil
+	}
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	again := -1
+	failed := conn.Control(func(fd uintptr) {
+		syscall.ForkLock.RLock()
+		defer syscall.ForkLock.RUnlock()
+		if again, err = syscall.Dup(int(fd)); err == nil {
+			syscall.CloseOnExec(again)
+			err = syscall.SetNonblock(again, true)
+		}
+	})
+	if err = firstError(failed, err); err != nil {
+		if again >= 0 {
+			syscall.Close(again)
+		}
+		return nil, err
+	}
+	f.Close()
+	return os.NewFile(uintptr(again), f.Name()), nil
+}
