@@ -65,6 +65,26 @@
 // refers to it by a pidfd, and ends (EndSurvivors) or adopts it (Adopt). No process
 // but a child of ours, which only we can reap, is signalled by its pid.
 //
+// # The handover
+//
+// A Supervisor can end without an end: HandOver gives out all that it knows, and another
+// one, made with Options.From in this process or in the image that is executed in it, goes
+// on. The children see nothing of it.
+//
+//	it begins     no launch begins any more; those that have not forked wait in line again
+//	it waits      for whatever is under way outside the loop (underway.go): launches that
+//	              have forked, the closing of logs, the counting of descendants
+//	it pauses     streams and standard inputs stop; what is in the pipes stays there
+//	it is quiet   the facts that were posted are taken; if nothing has come of them, all
+//	              of it is written down in one turn, which is the last
+//
+// Until that turn everything can go on as before, and does when it takes too long.
+//
+// What is written down is plain data, which each type makes of itself and of which it is
+// made again (proc.Saved, event.Saved, capture.Saved, logfile.Saved, launch.SavedSocket),
+// and open descriptors. Times are ages by a clock that nobody sets (runtime/moment). All
+// of it is checked before any of it is used (handedcheck.go).
+//
 // # No fork and exit race
 //
 // The loop alone reaps. The status of an unknown pid is kept while a fork is under

@@ -16,20 +16,16 @@ const bytesFollow = "\x00"
 
 // marshalExactly is json.Marshal for a pointer to something whose texts may be any bytes.
 func marshalExactly(v any) ([]byte, error) {
-	inexact := false
-	eachText(reflect.ValueOf(v), func(s string) string {
-		inexact = inexact || !utf8.ValidString(s) || strings.HasPrefix(s, bytesFollow)
-		return s
-	}, false)
-	if !inexact {
-		return json.Marshal(v)
+	data, err := json.Marshal(v)
+	if err != nil || !bytes.Contains(data, []byte(`\ufffd`)) && !bytes.Contains(data, []byte(`\u0000`)) {
+		return data, err // there is no byte that it has replaced, and no NUL
 	}
 	replaced := eachText(reflect.ValueOf(v), func(s string) string {
 		if utf8.ValidString(s) && !strings.HasPrefix(s, bytesFollow) {
 			return s
 		}
 		return bytesFollow + base64.StdEncoding.EncodeToString([]byte(s))
-	}, true)
+	})
 	return json.Marshal(replaced.Interface())
 }
 
@@ -52,67 +48,47 @@ func unmarshalExactly(data []byte, v any) error {
 			failed = err
 		}
 		return string(b)
-	}, true)
+	})
 	reflect.ValueOf(v).Elem().Set(exact.Elem())
 	return failed
 }
 
-// eachText calls f with every text in v, and returns a copy of v with what f returns, or v
-// if there is to be none.
-func eachText(v reflect.Value, f func(string) string, copied bool) reflect.Value {
-	out := v
-	if copied {
-		out = reflect.New(v.Type()).Elem()
-		out.Set(v)
-	}
+// eachText returns a copy of v with what f makes of every text in it. All fields in it are
+// exported.
+func eachText(v reflect.Value, f func(string) string) reflect.Value {
+	out := reflect.New(v.Type()).Elem()
+	out.Set(v)
 	switch v.Kind() {
 	case reflect.String:
-		if s := f(v.String()); copied {
-			out.SetString(s)
-		}
+		out.SetString(f(v.String()))
 	case reflect.Pointer:
 		if !v.IsNil() {
-			if e := eachText(v.Elem(), f, copied); copied {
-				out.Set(reflect.New(v.Type().Elem()))
-				out.Elem().Set(e)
-			}
+			out.Set(reflect.New(v.Type().Elem()))
+			out.Elem().Set(eachText(v.Elem(), f))
 		}
 	case reflect.Struct:
 		for i := range v.NumField() {
-			if e := eachText(v.Field(i), f, copied); copied {
-				out.Field(i).Set(e)
-			}
+			out.Field(i).Set(eachText(v.Field(i), f))
 		}
 	case reflect.Slice:
-		if v.IsNil() || v.Type().Elem().Kind() == reflect.Uint8 {
-			break
-		}
-		if copied {
+		if !v.IsNil() {
 			out.Set(reflect.MakeSlice(v.Type(), v.Len(), v.Len()))
 		}
-		for i := range v.Len() {
-			if e := eachText(v.Index(i), f, copied); copied {
-				out.Index(i).Set(e)
-			}
-		}
+		fallthrough
 	case reflect.Array:
-		for i := range v.Len() {
-			if e := eachText(v.Index(i), f, copied); copied {
-				out.Index(i).Set(e)
-			}
-		}
-	case reflect.Map:
-		if v.IsNil() {
+		if v.Type().Elem().Kind() == reflect.Uint8 { // which JSON has as base64
+			out.Set(v)
 			break
 		}
-		if copied {
+		for i := range v.Len() {
+			out.Index(i).Set(eachText(v.Index(i), f))
+		}
+	case reflect.Map:
+		if !v.IsNil() {
 			out.Set(reflect.MakeMapWithSize(v.Type(), v.Len()))
 		}
 		for at := v.MapRange(); at.Next(); {
-			key, value := eachText(at.Key(), f, copied), eachText(at.Value(), f, copied)
-			if copied {
-				out.SetMapIndex(key, value)
-			}
+			out.SetMapIndex(eachText(at.Key(), f), eachText(at.Value(), f))
 		}
 	}
 	return out

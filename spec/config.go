@@ -157,40 +157,40 @@ const (
 // Group is a process group, the unit that Supervisor adds and removes.
 // Identity is Name.
 type Group struct {
-	Name      string
-	Kind      GroupKind
-	Priority  int
-	Processes []Process
-	Listener  *Listener // KindListener only
+	Name      string    `json:",omitzero"`
+	Kind      GroupKind `json:",omitzero"`
+	Priority  int       `json:",omitzero"`
+	Processes []Process `json:",omitzero"`
+	Listener  *Listener `json:",omitzero"` // KindListener only
 	// Origin is where the group's own section begins.
-	Origin Origin
+	Origin Origin `json:",omitzero"`
 }
 
 // Listener is what an [eventlistener:x] has beyond a program.
 type Listener struct {
-	Events        []string // upper case, sorted, without duplicates
-	BufferSize    int      // events, at least 1
-	ResultHandler string
+	Events        []string `json:",omitzero"` // upper case, sorted, without duplicates
+	BufferSize    int      `json:",omitzero"` // events, at least 1
+	ResultHandler string   `json:",omitzero"`
 	// StallTimeout restarts a listener that has not answered an event for so
 	// long; 0 never does. Ours beyond Supervisor.
-	StallTimeout time.Duration
+	StallTimeout time.Duration `json:",omitzero"`
 }
 
 // Socket is the listening socket of an [fcgi-program:x]. The processes of one
 // section share it; it is held by each of their Process values so that a
 // member of a [group:x] keeps its own.
 type Socket struct {
-	URL     string // unix:///path or tcp://host:port, normalised
-	Network string // "unix" or "tcp"
-	Path    string // unix
-	Host    string // tcp
-	Port    int    // tcp
-	Mode    int    // unix; default 0700
-	Owner   Owner  // unix; -1, -1 leaves it to the daemon's own
-	Backlog int    // 0 asks for SOMAXCONN
+	URL     string `json:",omitzero"` // unix:///path or tcp://host:port, normalised
+	Network string `json:",omitzero"` // "unix" or "tcp"
+	Path    string `json:",omitzero"` // unix
+	Host    string `json:",omitzero"` // tcp
+	Port    int    `json:",omitzero"` // tcp
+	Mode    int    `json:",omitzero"` // unix; default 0700
+	Owner   Owner  `json:",omitzero"` // unix; -1, -1 leaves it to the daemon's own
+	Backlog int    `json:",omitzero"` // 0 asks for SOMAXCONN
 	// OwnerName is socket_owner as written, or the name of the program's user
 	// where that is the owner; "" for none.
-	OwnerName string
+	OwnerName string `json:",omitzero"`
 }
 
 // Process is one process of a program: its section after defaults, expansion
@@ -199,38 +199,38 @@ type Socket struct {
 // Durations are whole seconds, as in the file; 0 and negative values are
 // accepted where Supervisor accepts them.
 type Process struct {
-	Name     string
-	Priority int
+	Name     string `json:",omitzero"`
+	Priority int    `json:",omitzero"`
 
-	Command     string // expanded, not yet split into words
-	Directory   string
-	HasDir      bool // directory= was given, even if empty
-	Umask       int  // -1 when not given
-	User        *Account
-	Environment Env // [supervisord] environment merged with the section's own
-	ServerURL   string
+	Command     string   `json:",omitzero"` // expanded, not yet split into words
+	Directory   string   `json:",omitzero"`
+	HasDir      bool     `json:",omitzero"` // directory= was given, even if empty
+	Umask       int      `json:",omitzero"` // -1 when not given
+	User        *Account `json:",omitzero"`
+	Environment Env      `json:",omitzero"` // [supervisord] environment merged with the section's own
+	ServerURL   string   `json:",omitzero"`
 	// ServerURLAuto is set when serverurl is AUTO; ServerURL then holds the
 	// daemon's own URL.
-	ServerURLAuto bool
+	ServerURLAuto bool `json:",omitzero"`
 
-	Autostart    bool
-	Autorestart  Autorestart
-	StartSecs    int
-	StartRetries int
-	ExitCodes    []int
+	Autostart    bool        `json:",omitzero"`
+	Autorestart  Autorestart `json:",omitzero"`
+	StartSecs    int         `json:",omitzero"`
+	StartRetries int         `json:",omitzero"`
+	ExitCodes    []int       `json:",omitzero"`
 
-	StopSignal   int
-	StopWaitSecs int
-	StopAsGroup  bool
-	KillAsGroup  bool
-	KillMode     KillMode
+	StopSignal   int      `json:",omitzero"`
+	StopWaitSecs int      `json:",omitzero"`
+	StopAsGroup  bool     `json:",omitzero"`
+	KillAsGroup  bool     `json:",omitzero"`
+	KillMode     KillMode `json:",omitzero"`
 
-	RedirectStderr bool
-	Stdout, Stderr Output
+	RedirectStderr bool   `json:",omitzero"`
+	Stdout, Stderr Output `json:",omitzero"`
 
-	Socket *Socket // FastCGI programs only
+	Socket *Socket `json:",omitzero"` // FastCGI programs only
 
-	Origin Origin
+	Origin Origin `json:",omitzero"`
 }
 
 // OutputKind says where a child's output stream goes.
@@ -245,22 +245,22 @@ const (
 
 // Output is one captured stream of a process.
 type Output struct {
-	Kind     OutputKind
-	File     string // OutputFile: as written after expansion of ~ ; relative to the daemon's working directory
-	MaxBytes int64  // rotate at this size; 0 or less never
-	Backups  int
+	Kind     OutputKind `json:",omitzero"`
+	File     string     `json:",omitzero"` // OutputFile: as written after expansion of ~ ; relative to the daemon's working directory
+	MaxBytes int64      `json:",omitzero"` // rotate at this size; 0 or less never
+	Backups  int        `json:",omitzero"`
 	// Empty tells a *_logfile without a value from NONE; both are OutputNone.
-	Empty           bool
-	CaptureMaxBytes int64 // more than 0 turns capture mode on
-	EventsEnabled   bool
-	Syslog          bool
+	Empty           bool  `json:",omitzero"`
+	CaptureMaxBytes int64 `json:",omitzero"` // more than 0 turns capture mode on
+	EventsEnabled   bool  `json:",omitzero"`
+	Syslog          bool  `json:",omitzero"`
 }
 
 // Origin is a place in a configuration file.
 type Origin struct {
-	File    string // the file in which the section first appeared
-	Section string // the header's text, without brackets
-	Line    int    // of the header, from 1
+	File    string `json:",omitzero"` // the file in which the section first appeared
+	Section string `json:",omitzero"` // the header's text, without brackets
+	Line    int    `json:",omitzero"` // of the header, from 1
 }
 
 // Reconcile is [reconcile], ours beyond Supervisor.
