@@ -62,6 +62,7 @@ type loop struct {
 	current *update   // in hand; nil for none
 	steps   []Step    // of current, being carried out
 	setting int       // calls of set under way
+	rest    *rest     // somebody wishes that nothing is begun; nil for nobody
 
 	// What is told.
 	gen     int
@@ -100,6 +101,9 @@ func newLoop(r *Reconciler, o Options, history []Entry) *loop {
 	for _, e := range history { // in the order in which they ended
 		l.gen = max(l.gen, e.Generation)
 	}
+	if s.memory != nil {
+		s.memory.restore(l, time.Now())
+	}
 	return l
 }
 
@@ -134,6 +138,7 @@ func (l *loop) run(ctx context.Context) {
 	for {
 		l.next()
 		l.endTurn()
+		l.standStill()
 		l.arm()
 		select {
 		case <-ctx.Done():
@@ -208,7 +213,8 @@ func (l *loop) arm() {
 // next begins what is to be done now: a look, an update that somebody asked for,
 // or an automatic one.
 func (l *loop) next() {
-	if l.current == nil && len(l.queue) > 0 {
+	resting := l.resting()
+	if l.current == nil && len(l.queue) > 0 && !resting {
 		u := l.queue[0]
 		l.queue = l.queue[1:]
 		l.begin(u)
@@ -218,7 +224,7 @@ func (l *loop) next() {
 		l.want(lookWanted{trigger: TriggerRescan})
 	}
 	l.look()
-	if l.current != nil || !l.undecided {
+	if l.current != nil || !l.undecided || resting {
 		return
 	}
 	l.undecided = false

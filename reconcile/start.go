@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"supervisord/runtime/trust"
 	"supervisord/spec"
@@ -24,6 +25,7 @@ type Start struct {
 	reader   *reader
 	statedir string // where state is kept if the files name no place
 	view     *view
+	memory   *Memory // of the reconciler before; nil for none
 }
 
 // Startup reads the configuration for a daemon that starts. path is the main
@@ -54,6 +56,25 @@ func Startup(h spec.Host, path, statedir string, o spec.Options) (*Start, error)
 		return nil, s.view.err
 	}
 	s.Config, s.Bad = s.view.config, s.view.bad
+	return s, nil
+}
+
+// Resume is Startup for a reconciler that goes on where another rested. The files as they
+// are by now are looked at as that one would have; should nothing be made of them, what
+// was in force stays so.
+func Resume(h spec.Host, path, statedir string, o spec.Options, m *Memory) (*Start, error) {
+	s := &Start{reader: newReader(h, path, o), statedir: statedir, memory: m}
+	q := m.question(time.Now())
+	s.view = s.reader.look(nil, q)
+	if s.Config, s.Bad = s.view.config, s.view.bad; s.Config != nil {
+		return s, nil
+	}
+	o.Content, o.Cache = m.Good, nil
+	before := newReader(h, path, o).look(nil, q)
+	if before.config == nil {
+		return nil, s.view.err
+	}
+	s.Config = before.config
 	return s, nil
 }
 

@@ -27,6 +27,7 @@ type conns struct {
 	lasting    map[lasting]int
 	unfinished int
 	idle       chan struct{} // closed when unfinished falls to 0; nil when nobody waits
+	changed    chan struct{} // closed when a connection or a lasting request goes or comes; nil when nobody waits
 }
 
 // conn is the state of one connection.
@@ -99,6 +100,7 @@ func (cs *conns) hasRoom(c *conn) bool {
 
 func (cs *conns) remove(c *conn) {
 	delete(cs.all, c.net)
+	cs.change()
 	if !c.owner {
 		cs.strangers--
 	}
@@ -152,6 +154,7 @@ func share(limit, eighths int) int { return max(limit*eighths/8, 1) }
 
 // count adds n to the requests that last.
 func (cs *conns) count(c *conn, n int) {
+	cs.change()
 	for _, key := range []lasting{{c.lasts, ""}, {c.lasts, c.client}} {
 		if cs.lasting[key] += n; cs.lasting[key] == 0 {
 			delete(cs.lasting, key)

@@ -54,6 +54,9 @@ func (s *Server) serveRPC(w http.ResponseWriter, r *http.Request, body string) {
 	case errors.As(err, &fault):
 		doc.discard()
 		send(w, xmlrpc.EncodeFault(fault))
+	case errors.Is(context.Cause(ctx), errHandingOver):
+		doc.discard()
+		send(w, xmlrpc.EncodeFault(faultWith(xmlrpc.Failed, errHandingOver.Error())))
 	case ctx.Err() != nil:
 		// The client has hung up, or the daemon ends. Whatever was begun goes on.
 		w.Header().Set("Connection", "close")

@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"bytes"
+	"io"
 	"net"
 	"strconv"
 	"strings"
@@ -28,6 +29,8 @@ type head struct {
 type framedConn struct {
 	net.Conn
 	lenient bool
+	gate    *gate // where it is kept for the next server
+	turn    turn
 
 	// Owned by the one goroutine that reads.
 	buf    []byte // what raw is a part of
@@ -79,8 +82,14 @@ func (f *framedConn) Read(p []byte) (int, error) {
 		if f.buf == nil {
 			f.buf = make([]byte, 2<<10)
 		}
+		if f.handedOn() {
+			return 0, io.EOF
+		}
 		n, err := f.Conn.Read(f.buf)
 		if n == 0 {
+			if err != nil && f.wasRoused() {
+				continue
+			}
 			return 0, err
 		}
 		f.raw = f.buf[:n]
@@ -252,6 +261,7 @@ func validHost(host string) bool {
 type framedListener struct {
 	net.Listener
 	lenient bool
+	gate    *gate
 }
 
 // Accept waits for the next connection.
@@ -260,5 +270,7 @@ func (l framedListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &framedConn{Conn: c, lenient: l.lenient}, nil
+	f := &framedConn{Conn: c, lenient: l.lenient, gate: l.gate}
+	l.gate.enter(f)
+	return f, nil
 }

@@ -25,6 +25,7 @@ type httpServer struct {
 	local bool
 
 	socket *socket
+	gate   *gate
 	// certificates are nil for plain HTTP.
 	certificates *certificates
 
@@ -37,7 +38,8 @@ type httpServerKey struct{}
 
 // open makes an HTTP server on a socket.
 func (s *Server) open(sv spec.Server, k readySocket) (*httpServer, error) {
-	hs := &httpServer{Server: sv, server: s, socket: k.socket, conns: newConns(s.opt.MaxConns), cross: http.NewCrossOriginProtection()}
+	hs := &httpServer{Server: sv, server: s, socket: k.socket, conns: newConns(s.opt.MaxConns), cross: http.NewCrossOriginProtection(),
+		gate: &gate{section: sv.Section, conns: make(map[*framedConn]bool)}}
 	if sv.Network == "unix" {
 		hs.conns.kept = s.opt.MaxConns / 8
 	}
@@ -45,7 +47,7 @@ func (s *Server) open(sv spec.Server, k readySocket) (*httpServer, error) {
 		Handler:                      hs,
 		ReadHeaderTimeout:            s.opt.HeaderTimeout,
 		MaxHeaderBytes:               64 << 10,
-		ConnState:                    hs.conns.connState,
+		ConnState:                    hs.connState,
 		ConnContext:                  hs.connContext,
 		DisableGeneralOptionsHandler: true,
 		ErrorLog:                     slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
@@ -76,7 +78,7 @@ func (hs *httpServer) run(ctx context.Context, serving *sync.WaitGroup) {
 			if hs.CertFile != "" {
 				err = hs.http.ServeTLS(l, "", "")
 			} else {
-				err = hs.http.Serve(framedListener{l, hs.Network == "unix" || hs.Username != ""})
+				err = hs.http.Serve(framedListener{l, hs.Network == "unix" || hs.Username != "", hs.gate})
 			}
 			if !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 				hs.server.log.Error(fmt.Sprintf("%s:Server Error: %v", hs.name(), err))
@@ -84,6 +86,15 @@ func (hs *httpServer) run(ctx context.Context, serving *sync.WaitGroup) {
 		})
 	}
 	hs.serve(hs.listener)
+	hs.resume(ctx, hs.server.opt.Handed.of(hs.Section), serving)
+}
+
+// connState is http.Server's ConnState hook.
+func (hs *httpServer) connState(nc net.Conn, state http.ConnState) {
+	if f, framed := nc.(*framedConn); framed {
+		f.setIdle(state == http.StateNew || state == http.StateIdle)
+	}
+	hs.conns.connState(nc, state)
 }
 
 // check puts the socket file back if it is gone.

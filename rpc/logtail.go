@@ -113,6 +113,9 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, path string) {
 		}
 		return control.Flush()
 	})
+	if hs, ok := r.Context().Value(httpServerKey{}).(*httpServer); ok && errors.Is(context.Cause(r.Context()), errHandingOver) {
+		hs.handOver(control, f, r.ProtoAtLeast(1, 1))
+	}
 }
 
 // openLog opens a log that is a regular file; nothing else can be followed.
@@ -174,7 +177,11 @@ func ask[T any](ctx context.Context, f *follower, access func() (T, error)) (T, 
 }
 
 // close closes the file.
-func (f *follower) close() { f.disks.Close(filepath.Dir(f.path), f.file) }
+func (f *follower) close() {
+	if f.file != nil { // else the next server has it
+		f.disks.Close(filepath.Dir(f.path), f.file)
+	}
+}
 
 // run sends what there is and what comes, until ctx ends, send fails or gone says so.
 // ctx does not end with the client where that sent more than its request, as the

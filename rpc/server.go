@@ -47,6 +47,9 @@ type Options struct {
 	// of servers without a password.
 	Private bool
 
+	// Handed are the connections that the Server before has handed over. Those of a
+	// section that there is no more are closed. nil is none.
+	Handed *Handover
 	// Logger takes the activity log; nil discards it.
 	Logger *slog.Logger
 	// Stderr is told of a stale socket that was unlinked; nil is standard error.
@@ -95,6 +98,9 @@ type Server struct {
 	disks             *hang.Disks // through which requests open and read logs
 	oddBoolean        sync.Once   // a client that sends words was told of
 
+	base      context.Context // of every request
+	interrupt context.CancelCauseFunc
+
 	mu   sync.Mutex // guards left
 	left bool
 }
@@ -141,6 +147,7 @@ func New(o Options) *Server {
 		opt: o, log: o.Logger, sockets: o.Sockets, started: time.Now(),
 		names: ownNames(o.HostsFile), disks: hang.New(0, 0),
 	}
+	s.base, s.interrupt = context.WithCancelCause(context.Background())
 	s.memory, s.bodies = newMemories(o.Memory, o.MemoryWait)
 	supervisor := s.supervisorNamespace()
 	s.supervisorMethods = newTable([]Namespace{supervisor})
@@ -200,9 +207,11 @@ func (s *Server) Listen() error {
 // under way go out and closes everything. Log streams and waiting calls end with ctx.
 func (s *Server) Run(ctx context.Context) error {
 	var serving sync.WaitGroup
+	defer context.AfterFunc(ctx, func() { s.interrupt(context.Cause(ctx)) })()
 	for _, hs := range s.servers {
-		hs.run(ctx, &serving)
+		hs.run(s.base, &serving)
 	}
+	s.opt.Handed.closeOthers(s.servers)
 	<-ctx.Done()
 	err := s.leave()
 	s.drain()

@@ -1,0 +1,302 @@
+package reconcile
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"supervisord/spec"
+)
+
+// Memory is what a reconciler knows and a later one cannot read from the files: what a
+// person decided, what is held and since when, what the files said when they could last
+// be used. With it, one that goes on in its place does what the first would have done.
+// It is plain JSON; times in it are ages, since the clock may be set meanwhile.
+type Memory struct {
+	Generation int                  `json:"generation"`
+	History    []Entry              `json:"history"` // oldest first
+	Autoupdate *bool                `json:"autoupdate,omitempty"`
+	Trigger    string               `json:"trigger"`
+	Good       map[string][]byte    `json:"good"` // last good contents, by path
+	Dirs       []directoryMemory    `json:"directories"`
+	Settings   spec.Reconcile       `json:"settings"`
+	Patterns   []string             `json:"patterns"`
+	InForce    configMemory         `json:"in_force"`
+	Guard      guardMemory          `json:"guard"`
+	Debts      map[string]debtEntry `json:"debts"`
+	Pending    []ProcessKey         `json:"pending_starts"`
+}
+
+// configMemory is what of a configuration a look goes by.
+type configMemory struct {
+	Files  []spec.File  `json:"files"`
+	Groups []spec.Group `json:"groups"`
+}
+
+type directoryMemory struct {
+	Path    string            `json:"path"`
+	Device  uint64            `json:"device"`
+	Mount   uint64            `json:"mount"`
+	Files   map[string][]byte `json:"files"`
+	Mounted map[string]string `json:"mounted,omitempty"`
+	Partial bool              `json:"partial,omitempty"`
+	Lost    bool              `json:"lost,omitempty"`
+	Missing int               `json:"missing,omitempty"`
+	Since   *age              `json:"since,omitempty"`
+}
+
+// age is how long ago something was, or, negative, how long it is until then.
+type age time.Duration
+
+// clock turns times to ages and back.
+type clock struct{ now time.Time }
+
+func (c clock) age(at time.Time) *age {
+	if at.IsZero() {
+		return nil
+	}
+	d := age(c.now.Sub(at))
+	return &d
+}
+
+func (c clock) time(a *age) time.Time {
+	if a == nil {
+		return time.Time{}
+	}
+	return c.now.Add(-time.Duration(*a))
+}
+
+// remember is all of it. The loop calls it when no update is in hand.
+func (l *loop) remember(now time.Time) (*Memory, error) {
+	c := clock{now}
+	m := &Memory{
+		Generation: l.gen, History: l.history, Autoupdate: l.auto, Trigger: l.trigger,
+		Good: l.view.good.raw(), Settings: l.view.settings, Patterns: l.view.patterns,
+		InForce: configMemory{l.inForce.Files, l.inForce.Groups},
+		Guard:   l.guard.remember(c), Debts: l.debts.remember(c),
+	}
+	for _, d := range l.view.dirs {
+		m.Dirs = append(m.Dirs, directoryMemory{
+			Path: d.path, Device: d.mount.dev, Mount: d.mount.id, Files: d.files, Mounted: d.mounted,
+			Partial: d.partial, Lost: d.lost, Missing: d.missing, Since: c.age(d.since),
+		})
+	}
+	for key := range l.pending {
+		m.Pending = append(m.Pending, key)
+	}
+	// What is given away is never changed by the loop again, should it go on.
+	text, err := json.Marshal(m)
+	if err != nil {
+		return nil, err
+	}
+	m = new(Memory)
+	return m, json.Unmarshal(text, m)
+}
+
+// question is what the first look goes by.
+func (m *Memory) question(now time.Time) question {
+	q := question{
+		good: newContents(m.Good), settings: m.Settings, patterns: m.Patterns, dirs: make(map[string]*directory),
+		inForce: &spec.Config{Files: m.InForce.Files, Groups: m.InForce.Groups},
+	}
+	for _, d := range m.Dirs {
+		q.dirs[d.Path] = &directory{
+			path: d.Path, mount: mountID{d.Device, d.Mount}, files: d.Files, mounted: d.Mounted,
+			partial: d.Partial, lost: d.Lost, missing: d.Missing, since: clock{now}.time(d.Since),
+		}
+		if q.dirs[d.Path].mounted == nil {
+			q.dirs[d.Path].mounted = make(map[string]string)
+		}
+	}
+	return q
+}
+
+// restore has a loop that has not begun know what another one did.
+func (m *Memory) restore(l *loop, now time.Time) {
+	c := clock{now}
+	l.gen, l.history, l.auto, l.trigger = m.Generation, m.History, m.Autoupdate, m.Trigger
+	l.guard.restore(c, m.Guard, m.InForce.Groups)
+	l.debts = restoreDebts(c, m.Debts)
+	for _, key := range m.Pending {
+		l.pending[key] = true
+	}
+	l.queue = nil // the groups are as they were, and what differs is an automatic update's
+}
+
+type guardMemory struct {
+	Updated      map[string]*age            `json:"updated"`
+	Earlier      map[string][]versionMemory `json:"earlier"`
+	Returns      map[string][]*age          `json:"returns"`
+	Flapping     map[string]bool            `json:"flapping"`
+	Changed      map[string]*age            `json:"changed"`
+	Failed       map[string]failureMemory   `json:"failed"`
+	Removed      map[string]*spec.Group     `json:"removed"`
+	Absent       map[string]absenceMemory   `json:"absent"`
+	Gone         map[string]departureMemory `json:"gone"`
+	RemovalsHeld bool                       `json:"removals_held"`
+}
+
+type (
+	versionMemory struct {
+		Print string `json:"print"`
+		Until *age   `json:"until"`
+	}
+	failureMemory struct {
+		Reason string `json:"reason"`
+		Times  int    `json:"times"`
+		Next   *age   `json:"next"`
+	}
+	absenceMemory struct {
+		Since  *age `json:"since"`
+		Forget *age `json:"forget"`
+	}
+	departureMemory struct {
+		At        *age `json:"at"`
+		Processes int  `json:"processes"`
+	}
+	debtEntry struct {
+		Before  *spec.Group `json:"before,omitempty"`
+		At      *age        `json:"at"`
+		Last    string      `json:"last"`
+		Stopped bool        `json:"stopped,omitempty"`
+		Paid    bool        `json:"paid,omitempty"`
+	}
+)
+
+// converted is a map with each value made another.
+func converted[A, B any](in map[string]A, f func(A) B) map[string]B {
+	out := make(map[string]B, len(in))
+	for key, v := range in {
+		out[key] = f(v)
+	}
+	return out
+}
+
+func convertedList[A, B any](f func(A) B) func([]A) []B {
+	return func(in []A) []B {
+		out := make([]B, len(in))
+		for i, v := range in {
+			out[i] = f(v)
+		}
+		return out
+	}
+}
+
+func (g *guard) remember(c clock) guardMemory {
+	return guardMemory{
+		Updated:  converted(g.updated, c.age),
+		Earlier:  converted(g.earlier, convertedList(func(v version) versionMemory { return versionMemory{v.print, c.age(v.until)} })),
+		Returns:  converted(g.returns, convertedList(c.age)),
+		Flapping: g.flapping,
+		Changed:  converted(g.changed, c.age),
+		Failed:   converted(g.failed, func(f failure) failureMemory { return failureMemory{f.reason, f.times, c.age(f.next)} }),
+		Removed:  g.removed,
+		Absent:   converted(g.absent, func(a absence) absenceMemory { return absenceMemory{c.age(a.since), c.age(a.forget)} }),
+		Gone:     converted(g.gone, func(d departure) departureMemory { return departureMemory{c.age(d.at), d.processes} }),
+
+		RemovalsHeld: g.removalsHeld,
+	}
+}
+
+// restore has a new guard know what another did; seen are the groups that were desired.
+func (g *guard) restore(c clock, m guardMemory, seen []spec.Group) {
+	*g = guard{
+		updated:  converted(m.Updated, c.time),
+		earlier:  converted(m.Earlier, convertedList(func(v versionMemory) version { return version{v.Print, c.time(v.Until)} })),
+		returns:  converted(m.Returns, convertedList(c.time)),
+		flapping: converted(m.Flapping, func(b bool) bool { return b }),
+		changed:  converted(m.Changed, c.time),
+		failed:   converted(m.Failed, func(f failureMemory) failure { return failure{f.Reason, f.Times, c.time(f.Next)} }),
+		removed:  converted(m.Removed, func(d *spec.Group) *spec.Group { return d }),
+		absent:   converted(m.Absent, func(a absenceMemory) absence { return absence{c.time(a.Since), c.time(a.Forget)} }),
+		gone:     converted(m.Gone, func(d departureMemory) departure { return departure{c.time(d.At), d.Processes} }),
+		seen:     make(map[string]*spec.Group, len(seen)),
+
+		removalsHeld: m.RemovalsHeld,
+	}
+	for i := range seen {
+		g.seen[seen[i].Name] = &seen[i]
+	}
+}
+
+func (d debts) remember(c clock) map[string]debtEntry {
+	return converted(d, func(t debt) debtEntry { return debtEntry{t.before, c.age(t.at), t.last, t.stopped, t.paid} })
+}
+
+func restoreDebts(c clock, m map[string]debtEntry) debts {
+	return converted(m, func(t debtEntry) debt { return debt{t.Before, c.time(t.At), t.Last, t.Stopped, t.Paid} })
+}
+
+// rest is the wish of somebody that the loop stands still.
+type rest struct {
+	memory chan *Memory // capacity one
+	failed chan error   // likewise
+	over   chan struct{}
+}
+
+// Rest has the reconciler stand still as soon as no update is in hand, and returns what
+// it knows. It begins nothing from then on, and answers nobody who asks the loop, until
+// resume is called or Run's context ends. When ctx ends first, it goes on, and the error
+// says what it was at.
+func (r *Reconciler) Rest(ctx context.Context) (m *Memory, resume func(), err error) {
+	wish := &rest{make(chan *Memory, 1), make(chan error, 1), make(chan struct{})}
+	resume = func() {
+		close(wish.over)
+		select {
+		case r.asks <- func(*loop) {}: // what was held back begins
+		case <-r.ended:
+		}
+	}
+	select {
+	case r.asks <- func(l *loop) { l.rest = wish }:
+	case <-r.ended:
+		return nil, nil, ErrNotRunning
+	case <-ctx.Done():
+		return nil, nil, ctx.Err()
+	}
+	select {
+	case m = <-wish.memory:
+		return m, resume, nil
+	case err = <-wish.failed:
+	case <-r.ended:
+		return nil, nil, ErrNotRunning
+	case <-ctx.Done():
+		s := r.published.Load()
+		err = fmt.Errorf("the reconciler is still at work: %s %s", s.phase, s.reason)
+	}
+	resume()
+	return nil, nil, err
+}
+
+// resting reports whether nothing new is to be begun.
+func (l *loop) resting() bool {
+	if l.rest == nil {
+		return false
+	}
+	select {
+	case <-l.rest.over:
+		l.rest = nil
+		l.undecided = true
+		return false
+	default:
+		return true
+	}
+}
+
+// standStill waits for whoever wishes that, if nothing is in hand.
+func (l *loop) standStill() {
+	if !l.resting() || l.current != nil || l.setting > 0 {
+		return
+	}
+	m, err := l.remember(time.Now())
+	if err != nil {
+		l.rest.failed <- err
+	} else {
+		l.rest.memory <- m
+	}
+	select {
+	case <-l.rest.over:
+	case <-l.ctx.Done():
+	}
+}

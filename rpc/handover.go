@@ -1,0 +1,488 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"supervisord/spec"
+)
+
+// Handover is what a Server leaves to the next one, in this process or in the program
+// that is executed in it: its sockets, the connections whose clients are between two
+// requests, and those that follow a log. None of these clients notices anything. It is
+// plain JSON but for the open files.
+type Handover struct {
+	Sockets []HandedSocket `json:"sockets"`
+	Conns   []HandedConn   `json:"connections"`
+}
+
+// HandedSocket is a listening socket.
+type HandedSocket struct {
+	Server spec.Server `json:"server"` // what it was opened for
+	// Device and Inode are those of a unix socket's file, by which it is known to be ours.
+	Device uint64   `json:"device,omitempty"`
+	Inode  uint64   `json:"inode,omitempty"`
+	File   *os.File `json:"-"`
+}
+
+// HandedConn is a connection.
+type HandedConn struct {
+	Section string        `json:"section"`          // of the server that accepted it
+	Stream  *HandedStream `json:"stream,omitempty"` // the log that its client follows; nil between two requests
+	File    *os.File      `json:"-"`
+}
+
+// HandedStream is how far a client has followed a log.
+type HandedStream struct {
+	Path    string   `json:"path"`
+	Offset  int64    `json:"offset"`  // of the next byte to send
+	Chunked bool     `json:"chunked"` // the reply is sent so: its client speaks HTTP/1.1
+	Log     *os.File `json:"-"`
+}
+
+// Files are all open files, in an order that Take knows.
+func (h *Handover) Files() []*os.File {
+	var files []*os.File
+	h.each(func(f **os.File) { files = append(files, *f) })
+	return files
+}
+
+// of is what was handed over of one server.
+func (h *Handover) of(section string) []HandedConn {
+	if h == nil {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(h.Conns), func(c HandedConn) bool { return c.Section != section })
+}
+
+// closeOthers closes the connections of sections that are not among the servers.
+func (h *Handover) closeOthers(servers []*httpServer) {
+	if h == nil {
+		return
+	}
+	for _, c := range h.Conns {
+		if slices.ContainsFunc(servers, func(hs *httpServer) bool { return hs.Section == c.Section }) {
+			continue
+		}
+		c.File.Close()
+		if c.Stream != nil {
+			c.Stream.Log.Close()
+		}
+	}
+}
+
+// Take gives the files to a Handover that was read as JSON. It fails if there are more
+// or fewer than it has places.
+func (h *Handover) Take(files []*os.File) error {
+	rest := files
+	h.each(func(f **os.File) {
+		if len(rest) > 0 {
+			*f, rest = rest[0], rest[1:]
+		}
+	})
+	if n := len(h.Files()); n != len(files) {
+		return fmt.Errorf("sockets and connections: %d files, and places for %d", len(files), n)
+	}
+	return nil
+}
+
+func (h *Handover) each(use func(f **os.File)) {
+	for i := range h.Sockets {
+		use(&h.Sockets[i].File)
+	}
+	for i := range h.Conns {
+		c := &h.Conns[i]
+		use(&c.File)
+		if c.Stream != nil {
+			use(&c.Stream.Log)
+		}
+	}
+}
+
+// Close closes the files.
+func (h *Handover) Close() {
+	for _, f := range h.Files() {
+		if f != nil {
+			f.Close()
+		}
+	}
+}
+
+// errHandingOver is why a request ends that cannot be handed over.
+var errHandingOver = errors.New("supervisord is being upgraded: ask again")
+
+// How long the requests under way are waited for: those that wait themselves, while new
+// ones are still answered; then the short ones; and then what is left of all.
+const (
+	waitingPatience = 5 * time.Second
+	shortPatience   = time.Second
+)
+
+// HandOver has the Server answer no more and returns what it leaves. Who connects
+// from then on, or sends his next request, is answered by the next Server. Requests under way are
+// answered first. One that still waits for something after five seconds is told to ask
+// again, and whoever does not take his reply is cut off. It is called while Run runs,
+// whose context ends afterwards.
+func (s *Server) HandOver(ctx context.Context) (*Handover, error) {
+	s.each(ctx, waitingPatience, func(cs *conns) bool { return cs.lasting[lasting{waiting, ""}] == 0 })
+	sockets := s.sockets.handOver()
+	s.mu.Lock()
+	s.left, s.sockets = true, nil // the addresses are not given up
+	s.mu.Unlock()
+	h := &Handover{Sockets: sockets}
+	for _, hs := range s.servers {
+		hs.leave()
+		hs.gate.shut()
+	}
+	s.each(ctx, shortPatience, func(cs *conns) bool { return len(cs.all) == cs.lasting[lasting{streaming, ""}] })
+	s.interrupt(errHandingOver)
+	s.each(ctx, shortPatience, func(cs *conns) bool { return len(cs.all) == 0 })
+	for _, hs := range s.servers {
+		h.Conns = append(h.Conns, hs.gate.take()...)
+	}
+	return h, nil
+}
+
+// each waits for so long at the most until something holds of the connections of each server.
+func (s *Server) each(ctx context.Context, limit time.Duration, holds func(*conns) bool) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	for _, hs := range s.servers {
+		hs.conns.until(ctx, holds)
+	}
+}
+
+// until waits until something holds of the connections, or ctx ends. holds is called with
+// the mutex held.
+func (cs *conns) until(ctx context.Context, holds func(*conns) bool) {
+	for {
+		cs.mu.Lock()
+		if holds(cs) {
+			cs.mu.Unlock()
+			return
+		}
+		if cs.changed == nil {
+			cs.changed = make(chan struct{})
+		}
+		changed := cs.changed
+		cs.mu.Unlock()
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// change tells until to look again. The caller holds the mutex.
+func (cs *conns) change() {
+	if cs.changed != nil {
+		close(cs.changed)
+		cs.changed = nil
+	}
+}
+
+// gate is where one server's connections are kept for the next one.
+type gate struct {
+	section string
+
+	mu    sync.Mutex // guards the following
+	conns map[*framedConn]bool
+	over  bool // it is shut
+	kept  []HandedConn
+}
+
+// enter notes a new connection.
+func (g *gate) enter(f *framedConn) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.conns[f] = true
+}
+
+// leave notes that a connection was closed.
+func (g *gate) leave(f *framedConn) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.conns, f)
+}
+
+// shut has each connection kept that is between two requests, now or later on.
+func (g *gate) shut() {
+	g.mu.Lock()
+	g.over = true
+	var all []*framedConn
+	for f := range g.conns {
+		all = append(all, f)
+	}
+	g.mu.Unlock()
+	for _, f := range all {
+		f.rouse()
+	}
+}
+
+func (g *gate) isShut() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.over
+}
+
+func (g *gate) keep(c HandedConn) {
+	c.Section = g.section
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.kept = append(g.kept, c)
+}
+
+// take returns what was kept, and closes what comes too late.
+func (g *gate) take() []HandedConn {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	kept := g.kept
+	g.kept = nil
+	return kept
+}
+
+// turn is where a connection is in its conversation, as the gate needs to know it.
+type turn struct {
+	mu     sync.Mutex // guards the following
+	idle   bool       // net/http waits for the first byte of a request
+	roused bool       // its Read was woken up
+	kept   bool       // it is the next server's, and not closed
+}
+
+// rouse has the goroutine that waits for the next request look at the gate.
+func (f *framedConn) rouse() {
+	f.turn.mu.Lock()
+	defer f.turn.mu.Unlock()
+	if f.turn.idle {
+		f.turn.roused = f.Conn.SetReadDeadline(time.Unix(1, 0)) == nil
+	}
+}
+
+// setIdle notes whether net/http waits for a request.
+func (f *framedConn) setIdle(idle bool) {
+	f.turn.mu.Lock()
+	defer f.turn.mu.Unlock()
+	f.turn.idle = idle
+	f.calm()
+}
+
+// wasRoused reports whether a Read failed because of rouse, and is to be made again.
+func (f *framedConn) wasRoused() bool {
+	f.turn.mu.Lock()
+	defer f.turn.mu.Unlock()
+	return f.calm()
+}
+
+// calm takes back what rouse did, and reports whether it did anything. The caller holds
+// the mutex.
+func (f *framedConn) calm() bool {
+	if !f.turn.roused {
+		return false
+	}
+	f.turn.roused = false
+	return f.Conn.SetReadDeadline(time.Time{}) == nil
+}
+
+// between reports whether nothing of a request has been read. The reader asks.
+func (f *framedConn) between() bool {
+	return !f.opaque && f.body == 0 && len(f.raw) == 0 && len(f.ready) == 0 && f.header.size == 0 && !f.header.fields
+}
+
+// handedOn keeps the connection for the next server, if it may be.
+func (f *framedConn) handedOn() bool {
+	if f.gate == nil || !f.between() || !f.gate.isShut() {
+		return false
+	}
+	f.turn.mu.Lock()
+	defer f.turn.mu.Unlock()
+	if !f.turn.idle || f.turn.kept {
+		return f.turn.kept
+	}
+	file, err := fileOf(f.Conn)
+	if err != nil {
+		return false
+	}
+	f.turn.kept = true
+	f.gate.keep(HandedConn{File: file})
+	return true
+}
+
+// Close closes the connection, for us: of one that was handed over another descriptor
+// stays open.
+func (f *framedConn) Close() error {
+	if f.gate != nil {
+		f.gate.leave(f)
+	}
+	return f.Conn.Close()
+}
+
+// fileOf is another descriptor of a connection or a listener.
+func fileOf(c any) (*os.File, error) {
+	k, ok := c.(interface{ File() (*os.File, error) })
+	if !ok {
+		return nil, errors.ErrUnsupported
+	}
+	return k.File()
+}
+
+// handOver keeps the connection of a stream for the next server, where that is possible.
+func (hs *httpServer) handOver(w *http.ResponseController, f *follower, chunked bool) {
+	nc, _, err := w.Hijack()
+	if err != nil {
+		return
+	}
+	defer nc.Close()
+	if c, framed := nc.(*framedConn); framed {
+		hs.keepStream(c.Conn, f, chunked)
+	}
+}
+
+// keepStream keeps a log that is followed, and the connection. Both may be closed then.
+func (hs *httpServer) keepStream(nc net.Conn, f *follower, chunked bool) {
+	file, err := fileOf(nc)
+	if err != nil {
+		return
+	}
+	hs.gate.keep(HandedConn{File: file, Stream: &HandedStream{Path: f.path, Offset: f.offset, Chunked: chunked, Log: f.file}})
+	f.file = nil
+}
+
+// resume serves the connections that an earlier server handed over.
+func (hs *httpServer) resume(ctx context.Context, handed []HandedConn, streams *sync.WaitGroup) {
+	var idle []net.Conn
+	for _, c := range handed {
+		nc, err := net.FileConn(c.File)
+		c.File.Close()
+		switch {
+		case err != nil && c.Stream != nil:
+			c.Stream.Log.Close()
+		case err != nil:
+		case c.Stream != nil:
+			streams.Go(func() { hs.resumeStream(ctx, nc, c.Stream) })
+		default:
+			idle = append(idle, nc)
+		}
+	}
+	if len(idle) > 0 {
+		hs.serve(&handedListener{idle, hs.listener.Addr()})
+	}
+}
+
+// resumeStream goes on with a log that a client follows.
+func (hs *httpServer) resumeStream(ctx context.Context, nc net.Conn, h *HandedStream) {
+	defer nc.Close()
+	c := hs.conns.add(nc)
+	end, ok := hs.conns.begin(c)
+	defer func() {
+		end()
+		hs.conns.connState(nc, http.StateClosed)
+	}()
+	f := &follower{disks: hs.server.disks, path: h.Path, file: h.Log, offset: h.Offset}
+	defer f.close()
+	if !ok || !hs.conns.last(c, streaming) {
+		return
+	}
+	f.run(ctx, hs.server.opt.Poll, func() bool { return gone(nc) }, func(p []byte) error {
+		if h.Chunked {
+			p = slices.Concat(fmt.Appendf(nil, "%x\r\n", len(p)), p, []byte("\r\n"))
+		}
+		_, err := nc.Write(p)
+		return err
+	})
+	switch {
+	case errors.Is(context.Cause(ctx), errHandingOver):
+		hs.keepStream(nc, f, h.Chunked)
+	case h.Chunked:
+		io.WriteString(nc, "0\r\n\r\n") // whoever is gone need not know
+	}
+}
+
+// handedListener is a listener that has had all its connections already.
+type handedListener struct {
+	conns []net.Conn
+	addr  net.Addr
+}
+
+// Accept returns the next one.
+func (l *handedListener) Accept() (net.Conn, error) {
+	if len(l.conns) == 0 {
+		return nil, net.ErrClosed
+	}
+	nc := l.conns[0]
+	l.conns = l.conns[1:]
+	return nc, nil
+}
+
+// Close closes those that are left.
+func (l *handedListener) Close() error {
+	for _, nc := range l.conns {
+		nc.Close()
+	}
+	l.conns = nil
+	return nil
+}
+
+// Addr is where they were accepted.
+func (l *handedListener) Addr() net.Addr { return l.addr }
+
+// handOver are the sockets for the next Server; these are not used any more. What has no
+// name yet is given up.
+func (s *Sockets) handOver() []HandedSocket {
+	var list []HandedSocket
+	for _, k := range s.list {
+		k.mu.Lock()
+		if k.listener != nil && k.temp == "" {
+			if file, err := fileOf(k.listener); err == nil {
+				h := HandedSocket{Server: k.Server, File: file}
+				h.Server.Username, h.Server.Password = "", "" // the next one has its own
+				if k.file != nil {
+					h.Device, h.Inode = fileID(k.file)
+				}
+				list = append(list, h)
+			}
+		}
+		k.mu.Unlock()
+	}
+	return list
+}
+
+// ResumeSockets are the sockets that a Server handed over. They are meant for
+// SocketOptions.Held, and to be closed then: so those go that no server has any more.
+func (h *Handover) ResumeSockets() (*Sockets, error) {
+	s := &Sockets{}
+	for _, hs := range h.Sockets {
+		listener, err := net.FileListener(hs.File)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("the socket of section [%s]: %w", hs.Server.Section, err), s.Close())
+		}
+		k := &socket{Server: hs.Server, users: 1, listener: listener}
+		if u, unix := listener.(*net.UnixListener); unix {
+			u.SetUnlinkOnClose(false)
+			if info, err := os.Lstat(hs.Server.Path); err == nil {
+				if device, inode := fileID(info); device == hs.Device && inode == hs.Inode {
+					k.file = info
+				}
+			}
+		}
+		s.list = append(s.list, readySocket{socket: k})
+	}
+	return s, nil
+}
+
+// fileID tells files apart, whatever their paths.
+func fileID(info os.FileInfo) (device, inode uint64) {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return uint64(st.Dev), uint64(st.Ino)
+	}
+	return 0, 0
+}
