@@ -102,7 +102,7 @@ func newLoop(r *Reconciler, o Options, history []Entry) *loop {
 		l.gen = max(l.gen, e.Generation)
 	}
 	if s.memory != nil {
-		s.memory.restore(l, time.Now())
+		s.memory.restore(l)
 	}
 	return l
 }

@@ -6,14 +6,16 @@ import (
 	"fmt"
 	"time"
 
+	"supervisord/runtime/moment"
 	"supervisord/spec"
 )
 
 // Memory is what a reconciler knows and a later one cannot read from the files: what a
 // person decided, what is held and since when, what the files said when they could last
 // be used. With it, one that goes on in its place does what the first would have done.
-// It is plain JSON; times in it are ages, since the clock may be set meanwhile.
+// It is plain JSON.
 type Memory struct {
+	Present    moment.Present       `json:"present"` // of every moment in it
 	Generation int                  `json:"generation"`
 	History    []Entry              `json:"history"` // oldest first
 	Autoupdate *bool                `json:"autoupdate,omitempty"`
@@ -43,34 +45,21 @@ type directoryMemory struct {
 	Partial bool              `json:"partial,omitempty"`
 	Lost    bool              `json:"lost,omitempty"`
 	Missing int               `json:"missing,omitempty"`
-	Since   *age              `json:"since,omitempty"`
+	Since   *moment.Moment    `json:"since,omitempty"`
 }
 
-// age is how long ago something was, or, negative, how long it is until then.
-type age time.Duration
+// clock turns times to moments of one present and back.
+type clock struct{ present time.Time }
 
-// clock turns times to ages and back.
-type clock struct{ now time.Time }
-
-func (c clock) age(at time.Time) *age {
-	if at.IsZero() {
-		return nil
-	}
-	d := age(c.now.Sub(at))
-	return &d
-}
-
-func (c clock) time(a *age) time.Time {
-	if a == nil {
-		return time.Time{}
-	}
-	return c.now.Add(-time.Duration(*a))
-}
+func (c clock) of(t time.Time) *moment.Moment { return moment.Of(t, c.present) }
+func (c clock) at(m *moment.Moment) time.Time { return m.At(c.present) }
 
 // remember is all of it. The loop calls it when no update is in hand.
-func (l *loop) remember(now time.Time) (*Memory, error) {
+func (l *loop) remember() (*Memory, error) {
+	present, now := moment.Now()
 	c := clock{now}
 	m := &Memory{
+		Present:    present,
 		Generation: l.gen, History: l.history, Autoupdate: l.auto, Trigger: l.trigger,
 		Good: l.view.good.raw(), Settings: l.view.settings, Patterns: l.view.patterns,
 		InForce: configMemory{l.inForce.Files, l.inForce.Groups},
@@ -79,7 +68,7 @@ func (l *loop) remember(now time.Time) (*Memory, error) {
 	for _, d := range l.view.dirs {
 		m.Dirs = append(m.Dirs, directoryMemory{
 			Path: d.path, Device: d.mount.dev, Mount: d.mount.id, Files: d.files, Mounted: d.mounted,
-			Partial: d.partial, Lost: d.lost, Missing: d.missing, Since: c.age(d.since),
+			Partial: d.partial, Lost: d.lost, Missing: d.missing, Since: c.of(d.since),
 		})
 	}
 	for key := range l.pending {
@@ -95,7 +84,8 @@ func (l *loop) remember(now time.Time) (*Memory, error) {
 }
 
 // question is what the first look goes by.
-func (m *Memory) question(now time.Time) question {
+func (m *Memory) question() question {
+	c := clock{m.Present.Time()}
 	q := question{
 		good: newContents(m.Good), settings: m.Settings, patterns: m.Patterns, dirs: make(map[string]*directory),
 		inForce: &spec.Config{Files: m.InForce.Files, Groups: m.InForce.Groups},
@@ -103,7 +93,7 @@ func (m *Memory) question(now time.Time) question {
 	for _, d := range m.Dirs {
 		q.dirs[d.Path] = &directory{
 			path: d.Path, mount: mountID{d.Device, d.Mount}, files: d.Files, mounted: d.Mounted,
-			partial: d.Partial, lost: d.Lost, missing: d.Missing, since: clock{now}.time(d.Since),
+			partial: d.Partial, lost: d.Lost, missing: d.Missing, since: c.at(d.Since),
 		}
 		if q.dirs[d.Path].mounted == nil {
 			q.dirs[d.Path].mounted = make(map[string]string)
@@ -113,8 +103,8 @@ func (m *Memory) question(now time.Time) question {
 }
 
 // restore has a loop that has not begun know what another one did.
-func (m *Memory) restore(l *loop, now time.Time) {
-	c := clock{now}
+func (m *Memory) restore(l *loop) {
+	c := clock{m.Present.Time()}
 	l.gen, l.history, l.auto, l.trigger = m.Generation, m.History, m.Autoupdate, m.Trigger
 	l.guard.restore(c, m.Guard, m.InForce.Groups)
 	l.debts = restoreDebts(c, m.Debts)
@@ -125,42 +115,42 @@ func (m *Memory) restore(l *loop, now time.Time) {
 }
 
 type guardMemory struct {
-	Updated      map[string]*age            `json:"updated"`
-	Earlier      map[string][]versionMemory `json:"earlier"`
-	Returns      map[string][]*age          `json:"returns"`
-	Flapping     map[string]bool            `json:"flapping"`
-	Changed      map[string]*age            `json:"changed"`
-	Failed       map[string]failureMemory   `json:"failed"`
-	Removed      map[string]*spec.Group     `json:"removed"`
-	Absent       map[string]absenceMemory   `json:"absent"`
-	Gone         map[string]departureMemory `json:"gone"`
-	RemovalsHeld bool                       `json:"removals_held"`
+	Updated      map[string]*moment.Moment   `json:"updated"`
+	Earlier      map[string][]versionMemory  `json:"earlier"`
+	Returns      map[string][]*moment.Moment `json:"returns"`
+	Flapping     map[string]bool             `json:"flapping"`
+	Changed      map[string]*moment.Moment   `json:"changed"`
+	Failed       map[string]failureMemory    `json:"failed"`
+	Removed      map[string]*spec.Group      `json:"removed"`
+	Absent       map[string]absenceMemory    `json:"absent"`
+	Gone         map[string]departureMemory  `json:"gone"`
+	RemovalsHeld bool                        `json:"removals_held"`
 }
 
 type (
 	versionMemory struct {
-		Print string `json:"print"`
-		Until *age   `json:"until"`
+		Print string         `json:"print"`
+		Until *moment.Moment `json:"until"`
 	}
 	failureMemory struct {
-		Reason string `json:"reason"`
-		Times  int    `json:"times"`
-		Next   *age   `json:"next"`
+		Reason string         `json:"reason"`
+		Times  int            `json:"times"`
+		Next   *moment.Moment `json:"next"`
 	}
 	absenceMemory struct {
-		Since  *age `json:"since"`
-		Forget *age `json:"forget"`
+		Since  *moment.Moment `json:"since"`
+		Forget *moment.Moment `json:"forget"`
 	}
 	departureMemory struct {
-		At        *age `json:"at"`
-		Processes int  `json:"processes"`
+		At        *moment.Moment `json:"at"`
+		Processes int            `json:"processes"`
 	}
 	debtEntry struct {
-		Before  *spec.Group `json:"before,omitempty"`
-		At      *age        `json:"at"`
-		Last    string      `json:"last"`
-		Stopped bool        `json:"stopped,omitempty"`
-		Paid    bool        `json:"paid,omitempty"`
+		Before  *spec.Group    `json:"before,omitempty"`
+		At      *moment.Moment `json:"at"`
+		Last    string         `json:"last"`
+		Stopped bool           `json:"stopped,omitempty"`
+		Paid    bool           `json:"paid,omitempty"`
 	}
 )
 
@@ -185,15 +175,15 @@ func convertedList[A, B any](f func(A) B) func([]A) []B {
 
 func (g *guard) remember(c clock) guardMemory {
 	return guardMemory{
-		Updated:  converted(g.updated, c.age),
-		Earlier:  converted(g.earlier, convertedList(func(v version) versionMemory { return versionMemory{v.print, c.age(v.until)} })),
-		Returns:  converted(g.returns, convertedList(c.age)),
+		Updated:  converted(g.updated, c.of),
+		Earlier:  converted(g.earlier, convertedList(func(v version) versionMemory { return versionMemory{v.print, c.of(v.until)} })),
+		Returns:  converted(g.returns, convertedList(c.of)),
 		Flapping: g.flapping,
-		Changed:  converted(g.changed, c.age),
-		Failed:   converted(g.failed, func(f failure) failureMemory { return failureMemory{f.reason, f.times, c.age(f.next)} }),
+		Changed:  converted(g.changed, c.of),
+		Failed:   converted(g.failed, func(f failure) failureMemory { return failureMemory{f.reason, f.times, c.of(f.next)} }),
 		Removed:  g.removed,
-		Absent:   converted(g.absent, func(a absence) absenceMemory { return absenceMemory{c.age(a.since), c.age(a.forget)} }),
-		Gone:     converted(g.gone, func(d departure) departureMemory { return departureMemory{c.age(d.at), d.processes} }),
+		Absent:   converted(g.absent, func(a absence) absenceMemory { return absenceMemory{c.of(a.since), c.of(a.forget)} }),
+		Gone:     converted(g.gone, func(d departure) departureMemory { return departureMemory{c.of(d.at), d.processes} }),
 
 		RemovalsHeld: g.removalsHeld,
 	}
@@ -202,15 +192,15 @@ func (g *guard) remember(c clock) guardMemory {
 // restore has a new guard know what another did; seen are the groups that were desired.
 func (g *guard) restore(c clock, m guardMemory, seen []spec.Group) {
 	*g = guard{
-		updated:  converted(m.Updated, c.time),
-		earlier:  converted(m.Earlier, convertedList(func(v versionMemory) version { return version{v.Print, c.time(v.Until)} })),
-		returns:  converted(m.Returns, convertedList(c.time)),
+		updated:  converted(m.Updated, c.at),
+		earlier:  converted(m.Earlier, convertedList(func(v versionMemory) version { return version{v.Print, c.at(v.Until)} })),
+		returns:  converted(m.Returns, convertedList(c.at)),
 		flapping: converted(m.Flapping, func(b bool) bool { return b }),
-		changed:  converted(m.Changed, c.time),
-		failed:   converted(m.Failed, func(f failureMemory) failure { return failure{f.Reason, f.Times, c.time(f.Next)} }),
+		changed:  converted(m.Changed, c.at),
+		failed:   converted(m.Failed, func(f failureMemory) failure { return failure{f.Reason, f.Times, c.at(f.Next)} }),
 		removed:  converted(m.Removed, func(d *spec.Group) *spec.Group { return d }),
-		absent:   converted(m.Absent, func(a absenceMemory) absence { return absence{c.time(a.Since), c.time(a.Forget)} }),
-		gone:     converted(m.Gone, func(d departureMemory) departure { return departure{c.time(d.At), d.Processes} }),
+		absent:   converted(m.Absent, func(a absenceMemory) absence { return absence{c.at(a.Since), c.at(a.Forget)} }),
+		gone:     converted(m.Gone, func(d departureMemory) departure { return departure{c.at(d.At), d.Processes} }),
 		seen:     make(map[string]*spec.Group, len(seen)),
 
 		removalsHeld: m.RemovalsHeld,
@@ -221,11 +211,11 @@ func (g *guard) restore(c clock, m guardMemory, seen []spec.Group) {
 }
 
 func (d debts) remember(c clock) map[string]debtEntry {
-	return converted(d, func(t debt) debtEntry { return debtEntry{t.before, c.age(t.at), t.last, t.stopped, t.paid} })
+	return converted(d, func(t debt) debtEntry { return debtEntry{t.before, c.of(t.at), t.last, t.stopped, t.paid} })
 }
 
 func restoreDebts(c clock, m map[string]debtEntry) debts {
-	return converted(m, func(t debtEntry) debt { return debt{t.Before, c.time(t.At), t.Last, t.Stopped, t.Paid} })
+	return converted(m, func(t debtEntry) debt { return debt{t.Before, c.at(t.At), t.Last, t.Stopped, t.Paid} })
 }
 
 // rest is the wish of somebody that the loop stands still.
@@ -289,7 +279,7 @@ func (l *loop) standStill() {
 	if !l.resting() || l.current != nil || l.setting > 0 {
 		return
 	}
-	m, err := l.remember(time.Now())
+	m, err := l.remember()
 	if err != nil {
 		l.rest.failed <- err
 	} else {

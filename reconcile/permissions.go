@@ -19,6 +19,9 @@ import (
 //
 // Source: reconciler.md, Configuration, permissions.
 type PermissionCheck struct {
+	// Own is a user who may change it as well as root; 0 is root alone.
+	Own uint32
+
 	lstat    func(string) (fs.FileInfo, error)
 	readlink func(string) (string, error)
 	hasACL   func(string) bool
@@ -104,7 +107,7 @@ func (t *PermissionCheck) walk(dir, rest string, links *int) place {
 			}
 			// Who owns a link matters only where others may replace it, which
 			// its directory says; in a sticky directory the owner may.
-			if owner := uidOf(info); owner != 0 {
+			if owner := uidOf(info); owner != 0 && owner != t.Own {
 				return place{reason: fmt.Sprintf("the link %s is owned by uid %d", path, owner)}
 			}
 			target, err := t.readlink(path)
@@ -137,7 +140,7 @@ func (t *PermissionCheck) directory(path string) string {
 
 // writable says who but root can write to something.
 func (t *PermissionCheck) writable(what, path string, info fs.FileInfo) string {
-	if owner := uidOf(info); owner != 0 {
+	if owner := uidOf(info); owner != 0 && owner != t.Own {
 		return fmt.Sprintf("the %s %s is owned by uid %d", what, path, owner)
 	}
 	if info.IsDir() && info.Mode()&fs.ModeSticky != 0 {

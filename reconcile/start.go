@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"supervisord/runtime/trust"
 	"supervisord/spec"
@@ -64,7 +63,7 @@ func Startup(h spec.Host, path, statedir string, o spec.Options) (*Start, error)
 // was in force stays so.
 func Resume(h spec.Host, path, statedir string, o spec.Options, m *Memory) (*Start, error) {
 	s := &Start{reader: newReader(h, path, o), statedir: statedir, memory: m}
-	q := m.question(time.Now())
+	q := m.question()
 	s.view = s.reader.look(nil, q)
 	if s.Config, s.Bad = s.view.config, s.view.bad; s.Config != nil {
 		return s, nil
