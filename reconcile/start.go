@@ -20,6 +20,9 @@ type Start struct {
 	// Bad are the mistakes in included files that were set aside: their last
 	// good content from the state directory is in force, or they are left out.
 	Bad []*spec.Error
+	// Broken is why nothing can be made of the files as they are, after Resume: what was
+	// in force is the Config. nil while all is well.
+	Broken error
 
 	reader   *reader
 	statedir string // where state is kept if the files name no place
@@ -73,7 +76,7 @@ func Resume(h spec.Host, path, statedir string, o spec.Options, m *Memory) (*Sta
 	if before.config == nil {
 		return nil, s.view.err
 	}
-	s.Config = before.config
+	s.Config, s.Broken = before.config, s.view.err
 	return s, nil
 }
 

@@ -136,7 +136,7 @@ func (s *Server) HandOver(ctx context.Context) (*Handover, error) {
 	s.each(ctx, waitingPatience, func(cs *conns) bool { return cs.lasting[lasting{waiting, ""}] == 0 })
 	sockets := s.sockets.handOver()
 	s.mu.Lock()
-	s.left, s.sockets = true, nil // the addresses are not given up
+	s.left, s.handed = true, true // the addresses are not given up
 	s.mu.Unlock()
 	h := &Handover{Sockets: sockets}
 	for _, hs := range s.servers {
@@ -144,12 +144,38 @@ func (s *Server) HandOver(ctx context.Context) (*Handover, error) {
 		hs.gate.shut()
 	}
 	s.each(ctx, shortPatience, func(cs *conns) bool { return len(cs.all) == cs.lasting[lasting{streaming, ""}] })
+	s.mu.Lock()
 	s.interrupt(errHandingOver)
+	s.mu.Unlock()
 	s.each(ctx, shortPatience, func(cs *conns) bool { return len(cs.all) == 0 })
 	for _, hs := range s.servers {
 		h.Conns = append(h.Conns, hs.gate.take()...)
 	}
 	return h, nil
+}
+
+// GoOn takes back what HandOver returned: the Server answers again.
+func (s *Server) GoOn(h *Handover) {
+	for _, k := range h.Sockets {
+		k.File.Close()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return
+	}
+	s.left, s.handed = false, false
+	s.begin()
+	for _, hs := range s.servers {
+		listener, err := hs.socket.duplicate()
+		if err != nil {
+			s.log.Error(fmt.Sprintf("%s:Server Error: %v", hs.name(), err))
+			continue
+		}
+		hs.listener = listener
+		hs.gate.open()
+		hs.run(s.base, &s.serving, h.of(hs.Section))
+	}
 }
 
 // each waits for so long at the most until something holds of the connections of each server.
@@ -227,6 +253,13 @@ func (g *gate) shut() {
 	for _, f := range all {
 		f.rouse()
 	}
+}
+
+// open lets requests pass again.
+func (g *gate) open() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.over = false
 }
 
 func (g *gate) isShut() bool {

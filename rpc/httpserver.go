@@ -67,8 +67,8 @@ func (s *Server) open(sv spec.Server, k readySocket) (*httpServer, error) {
 }
 
 // run serves in goroutines that serving counts, until the server is closed. ctx
-// becomes the context of every request.
-func (hs *httpServer) run(ctx context.Context, serving *sync.WaitGroup) {
+// becomes the context of every request; handed are connections that there are already.
+func (hs *httpServer) run(ctx context.Context, serving *sync.WaitGroup, handed []HandedConn) {
 	hs.http.BaseContext = func(net.Listener) context.Context { return ctx }
 	hs.mu.Lock()
 	defer hs.mu.Unlock()
@@ -86,7 +86,7 @@ func (hs *httpServer) run(ctx context.Context, serving *sync.WaitGroup) {
 		})
 	}
 	hs.serve(hs.listener)
-	hs.resume(ctx, hs.server.opt.Handed.of(hs.Section), serving)
+	hs.resume(ctx, handed, serving)
 }
 
 // connState is http.Server's ConnState hook.

@@ -100,9 +100,12 @@ type Server struct {
 
 	base      context.Context // of every request
 	interrupt context.CancelCauseFunc
+	serving   sync.WaitGroup
 
-	mu   sync.Mutex // guards left
-	left bool
+	mu     sync.Mutex // guards the following, and base between a HandOver and a GoOn
+	left   bool       // nobody new connects
+	handed bool       // the addresses are another Server's
+	ended  bool       // no request is begun any more
 }
 
 // New makes a server that does not listen yet.
@@ -147,7 +150,7 @@ func New(o Options) *Server {
 		opt: o, log: o.Logger, sockets: o.Sockets, started: time.Now(),
 		names: ownNames(o.HostsFile), disks: hang.New(0, 0),
 	}
-	s.base, s.interrupt = context.WithCancelCause(context.Background())
+	s.begin()
 	s.memory, s.bodies = newMemories(o.Memory, o.MemoryWait)
 	supervisor := s.supervisorNamespace()
 	s.supervisorMethods = newTable([]Namespace{supervisor})
@@ -192,6 +195,9 @@ func (s *Server) Listen() error {
 			return errors.Join(err, s.Close())
 		}
 		s.servers = append(s.servers, hs)
+		if s.opt.Handed != nil {
+			continue // it was said when they were opened
+		}
 		if s.opt.HasSupervisorNamespace {
 			s.log.Info("RPC interface 'supervisor' initialized")
 		}
@@ -206,18 +212,30 @@ func (s *Server) Listen() error {
 // Run answers requests until ctx ends, then gives up the addresses, lets the answers
 // under way go out and closes everything. Log streams and waiting calls end with ctx.
 func (s *Server) Run(ctx context.Context) error {
-	var serving sync.WaitGroup
-	defer context.AfterFunc(ctx, func() { s.interrupt(context.Cause(ctx)) })()
 	for _, hs := range s.servers {
-		hs.run(s.base, &serving)
+		hs.run(s.base, &s.serving, s.opt.Handed.of(hs.Section))
 	}
 	s.opt.Handed.closeOthers(s.servers)
 	<-ctx.Done()
+	s.end(context.Cause(ctx))
 	err := s.leave()
 	s.drain()
 	err = errors.Join(err, s.Close())
-	serving.Wait()
+	s.serving.Wait()
 	return err
+}
+
+// begin makes the context of the requests to come.
+func (s *Server) begin() {
+	s.base, s.interrupt = context.WithCancelCause(context.Background())
+}
+
+// end ends the context of all requests, for good.
+func (s *Server) end(cause error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = true
+	s.interrupt(cause)
 }
 
 // drain waits for requests that are being answered. Their context has ended,
@@ -239,7 +257,10 @@ func (s *Server) leave() error {
 		return nil
 	}
 	s.left = true
-	errs := []error{s.sockets.Close()}
+	var errs []error
+	if !s.handed {
+		errs = append(errs, s.sockets.Close())
+	}
 	for _, hs := range s.servers {
 		errs = append(errs, hs.leave())
 	}

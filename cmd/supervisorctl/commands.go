@@ -215,6 +215,12 @@ func commands() []command {
 				"history <number>\tShow the last updates, at most that many",
 		},
 		{
+			name: "upgrade", ours: true, json: true, server: upChecked,
+			run: (*call).upgrade,
+			help: "upgrade\t\t\tExecute supervisord anew from its file, in the same process: programs go on\n" +
+				"upgrade --binary <path>\tExecute another program in its place",
+		},
+		{
 			name: "wait", ours: true, json: true, server: callsServer,
 			run: (*call).wait, complete: completeProcesses,
 			help: "wait\t\t\tWait until files and processes agree and all that starts by itself runs\n" +

@@ -33,14 +33,20 @@ type daemon struct {
 	ready    *os.File // where to say that the daemon is up; nil in the foreground
 	cache    *spec.Cache
 
-	serials  event.Serials // events are numbered over restarts
-	notes    []note        // for the log, from before it was open
-	restarts int
-	caught   *caught    // signals, over all lives
-	lives    chan *life // each when it can take signals, and nil when it has ended
-	printer  *printer   // of standard output, over all lives
+	serials   event.Serials // events are numbered over restarts
+	notes     []note        // for the log, from before it was open
+	restarts  int
+	caught    *caught            // signals, over all lives
+	lives     chan *life         // each when it can take signals, and nil when it has ended
+	printer   *printer           // of standard output, over all lives
+	handed    chan handedLife    // capacity one: the life that another program is to go on with
+	resumed   *carried           // what the life to come goes on from; nil for nothing
+	surrender chan chan []string // asks takeSignals for the signals that it has not acted on
 
 	preparing   sync.Mutex   // held while a life is made ready; guards the following
+	upgrading   bool         // an upgrade was begun
+	upgrades    upgrades     // what became of them
+	later       []string     // signals that wait for the end of the upgrade
 	current     *prepared    // the life that runs; changed between two lives only
 	next        *prepared    // the one after the restart that was asked for
 	restartedBy atomic.Value // string: who asked for it
@@ -66,25 +72,40 @@ func (d *daemon) run() int {
 		}
 	}
 	launch.CloseOnExecAll() // not sooner: whoever becomes the daemon keeps what this one was started with
+	d.begin()
+	return d.lead(d.first(start))
+}
+
+// begin makes what there is over all lives.
+func (d *daemon) begin() {
 	d.caught, d.printer, d.lives = catch(), newPrinter(os.Stdout), make(chan *life)
+	d.handed, d.surrender = make(chan handedLife, 1), make(chan chan []string)
 	go d.takeSignals() // ends with the process
-	for err = d.first(start); ; err = d.again() {
+}
+
+// lead leads one life after the other; err is why the first cannot begin. It returns the
+// exit status.
+func (d *daemon) lead(err error) int {
+	for {
 		if err == nil {
 			err = d.live()
 		}
-		if !errors.Is(err, runtime.ErrRestart) {
-			break
+		switch {
+		case errors.Is(err, runtime.ErrRestart):
+			d.restarts++
+			err = d.again()
+		case errors.Is(err, runtime.ErrHandedOver):
+			err = d.goOnFrom(d.goOnAs(<-d.handed))
+		case err != nil:
+			return d.fail(err)
+		default:
+			if d.next != nil {
+				d.next.discard(d.current)
+			}
+			closeLog(d.current.log)
+			return 0
 		}
-		d.restarts++
 	}
-	if err != nil {
-		return d.fail(err)
-	}
-	if d.next != nil {
-		d.next.discard(d.current)
-	}
-	closeLog(d.current.log)
-	return 0
 }
 
 // start reads the configuration for a life, which has one host name from its first look

@@ -98,6 +98,14 @@ func inSeconds(n int) time.Duration {
 	return time.Duration(min(n, year)) * time.Second
 }
 
+// handOff ends a life that another program goes on with. Nothing is supervised meanwhile,
+// so it waits for nothing but the table of what runs: all else ends with this program or,
+// should that stay, soon.
+func (l *life) handOff() { l.helpers.wait(tableHelper, endPatience, hurriedPatience, l.hurried) }
+
+// tableHelper is the helper that writes the table of what runs.
+const tableHelper = "the table of what runs"
+
 // finish ends what works for a life, and leaves behind what does not end.
 func (d *daemon) finish(l *life, pid *pidfile) {
 	if pid != nil {
@@ -107,7 +115,7 @@ func (d *daemon) finish(l *life, pid *pidfile) {
 		l.help("the sockets", func() { l.server.Close() })
 	}
 	l.help("what event listeners print", func() { d.printer.flush(time.Second) })
-	if left := l.helpers.wait(endPatience, hurriedPatience, l.hurried); len(left) > 0 {
+	if left := l.helpers.wait("", endPatience, hurriedPatience, l.hurried); len(left) > 0 {
 		l.logger.Warn("not waited for any longer: " + strings.Join(left, ", "))
 	}
 }
@@ -148,14 +156,18 @@ func (h *helpers) Go(name string, f func()) {
 	}()
 }
 
-// wait waits until all have ended, for limit or, from when hurry is closed on, for the
-// shorter time at the most, and returns the names of those that have not.
-func (h *helpers) wait(limit, shorter time.Duration, hurry <-chan struct{}) (left []string) {
+// wait waits until all have ended that are of a name, "" for any, for limit or, from when
+// hurry is closed on, for the shorter time at the most, and returns the names of those that
+// have not.
+func (h *helpers) wait(name string, limit, shorter time.Duration, hurry <-chan struct{}) (left []string) {
 	over := time.After(limit)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	given := false // no more time
 	for _, w := range h.list {
+		if name != "" && w.name != name {
+			continue
+		}
 		for ended := false; !ended && !given; {
 			select {
 			case <-w.done:

@@ -36,7 +36,7 @@ func TestHelpersAreLeft(t *testing.T) {
 				want = hurried + 200*time.Millisecond
 			}
 			begun := time.Now()
-			left := h.wait(10*time.Second, 200*time.Millisecond, hurry)
+			left := h.wait("", 10*time.Second, 200*time.Millisecond, hurry)
 			if took := time.Since(begun); took != want || !slices.Equal(left, []string{"stuck", "stuck too"}) {
 				t.Errorf("after %v, want %v: left are %q", took, want, left)
 			}

@@ -18,6 +18,7 @@ const (
 	actionHelp
 	actionVersion
 	actionCheck
+	actionTryUpgrade
 )
 
 // flags is a command line that has been read.
@@ -47,7 +48,7 @@ var longFlags = []string{
 	"directory=", "logfile=", "logfile_maxbytes=", "logfile_backups=", "loglevel=",
 	"pidfile=", "identifier=", "childlogdir=", "nocleanup", "minfds=", "strip_ansi",
 	"minprocs=", "profile_options=",
-	"!watch=", "!check", "!here", "!json", "!show-secrets",
+	"!watch=", "!check", "!here", "!json", "!show-secrets", "!check-upgrade",
 }
 
 // longOf is the long form of each letter, by which an option is known here.
@@ -162,6 +163,8 @@ func (f *flags) take(h spec.Host, name, value string) error {
 		f.watch = append(f.watch, value)
 	case "--check":
 		f.action = actionCheck
+	case "--check-upgrade": // asked by another supervisord, see prepareUpgrade
+		f.action = actionTryUpgrade
 	case "--here":
 		f.here = true
 	case "--json":

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -51,26 +52,37 @@ func (d *daemon) live() (err error) {
 	if err != nil {
 		return err
 	}
-	if !l.cfg.Daemon.NoCleanup {
+	resumed := d.resumed
+	d.resumed = nil
+	if !l.cfg.Daemon.NoCleanup && resumed == nil {
 		l.cleanAuto()
 	}
 	survivors := l.openTable()
+	if resumed != nil {
+		survivors = nil // they are our own
+	}
 
 	ended := make(chan error, 1)
 	go func() { // waited for by untilEnd
 		defer l.lastWords("the supervisor")
 		ended <- l.supervisor.Run(ctx)
 	}()
-	l.help("the table of what runs", func() { l.running.run(ctx.Done()) })
+	l.help(tableHelper, func() { l.running.run(ctx.Done()) })
 	var pid *pidfile
 	defer func() {
 		cancel()
-		d.finish(l, pid)
+		if errors.Is(err, runtime.ErrHandedOver) {
+			l.handOff()
+		} else {
+			d.finish(l, pid)
+		}
 		d.lives <- nil
 		err = l.outcome(err) // of a signal that came to the last
 	}()
-	if err := l.addGroups(ctx, d.restarts > 0); err != nil {
-		return err
+	if resumed == nil {
+		if err := l.addGroups(ctx, d.restarts > 0); err != nil {
+			return err
+		}
 	}
 	d.lives <- l
 	if d.ready != nil {
@@ -78,7 +90,12 @@ func (d *daemon) live() (err error) {
 			return err
 		}
 	}
-	pid = writePidfile(l.cfg.Daemon.PidFile, l.logger)
+	if resumed != nil {
+		pid = &pidfile{path: l.cfg.Daemon.PidFile, log: l.logger}
+		l.sayUpgraded(resumed)
+	} else {
+		pid = writePidfile(l.cfg.Daemon.PidFile, l.logger)
+	}
 	if d.ready != nil { // not before scripts can read the pidfile
 		tellReady(d.ready)
 		d.ready = nil
@@ -148,6 +165,7 @@ func (d *daemon) wire() (*life, error) {
 		OnChange:    l.running.changed,
 		BeforeSpawn: l.running.announce,
 		Hold:        l.hold,
+		From:        d.resumed.from(),
 	})
 	trigger, caller := reconcile.TriggerStart, ""
 	if d.restarts > 0 {
@@ -171,7 +189,9 @@ func (d *daemon) wire() (*life, error) {
 		HasSupervisorNamespace: slices.ContainsFunc(l.cfg.RPC, func(r spec.RPCInterface) bool {
 			return r.Name == "supervisor" // its factory is the standard one, or spec refuses it
 		}),
-		Extra:  []rpc.Namespace{rpc.ReconcileNamespace(answers{l.reconciler}), rpc.EventsNamespace(l.supervisor)},
+		Extra: []rpc.Namespace{rpc.ReconcileNamespace(answers{l.reconciler}), rpc.EventsNamespace(l.supervisor),
+			rpc.ReexecNamespace(d.reexec(l))},
+		Handed: d.resumed.servers(),
 		Logger: l.logger,
 	})
 	return l, l.server.Listen()

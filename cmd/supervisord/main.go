@@ -16,6 +16,7 @@ import (
 	"runtime"
 	"strings"
 
+	"supervisord/cmd/internal/early"
 	"supervisord/cmd/internal/host"
 	"supervisord/reconcile"
 	"supervisord/runtime/launch"
@@ -40,7 +41,7 @@ func main() {
 // run is main with an exit status: 0, or 2 for a mistake of the user's.
 func run(argv []string) int {
 	host.SetLocalTime()
-	ready, text := handedOn(readyVariable), handedOn(givenVariable)
+	ready, text, before := handedOn(readyVariable), handedOn(givenVariable), handedOn(early.Variable)
 	argv0 := host.ProgramPath(argv[0])
 	h := host.New()
 	f, err := parseFlags(h, argv[1:])
@@ -57,6 +58,13 @@ func run(argv []string) int {
 	}
 	d := &daemon{argv0: argv0, flags: f, ready: ready, cache: new(spec.Cache),
 		statedir: reconcile.DefaultStateDir(os.Geteuid(), os.Getenv), socket: host.DefaultSocket()}
+	switch {
+	case before != nil:
+		launch.DefaultSignals()
+		return d.runUpgraded(before)
+	case f.action == actionTryUpgrade:
+		return d.tryUpgrade()
+	}
 	if d.path, err = d.find(); err != nil {
 		return usageError(argv0, err)
 	}

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"supervisord/cmd/internal/early"
 	"supervisord/runtime/state"
 )
 
@@ -26,17 +27,52 @@ type caught struct {
 // (differences.md section 3, row 21).
 func catch() *caught {
 	c := &caught{
-		exit:   make(chan os.Signal, 3), // one of each
+		exit:   early.Exits, // one of each
 		hangup: make(chan os.Signal, 1),
 		reopen: make(chan os.Signal, 1),
 	}
-	signal.Notify(c.exit, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
-	signal.Notify(c.hangup, syscall.SIGHUP)
-	signal.Notify(c.reopen, syscall.SIGUSR2)
+	c.again()
 	// These are caught and not ignored, so that children do not inherit it; nobody
 	// receives them.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGUSR1, syscall.SIGPIPE)
 	return c
+}
+
+// again catches signals that were ignored meanwhile.
+func (c *caught) again() {
+	signal.Notify(c.exit, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
+	signal.Notify(c.hangup, syscall.SIGHUP)
+	signal.Notify(c.reopen, syscall.SIGUSR2)
+}
+
+// pending are the signals that came and that nobody has taken.
+func (c *caught) pending() (names []string) {
+	for _, from := range []chan os.Signal{c.exit, c.hangup, c.reopen} {
+		for more := true; more; {
+			select {
+			case sig := <-from:
+				names = append(names, state.SignalName(int(sig.(syscall.Signal))))
+			default:
+				more = false
+			}
+		}
+	}
+	return names
+}
+
+// resend has a signal be acted on as if it came now.
+func (c *caught) resend(name string) {
+	to, sig := c.exit, syscall.SIGTERM
+	switch name {
+	case "SIGHUP":
+		to, sig = c.hangup, syscall.SIGHUP
+	case "SIGUSR2":
+		to, sig = c.reopen, syscall.SIGUSR2
+	}
+	select {
+	case to <- sig:
+	default: // one that waits does for both
+	}
 }
 
 // startPatience is how long the daemon may go on with what it is doing, once it was told
@@ -81,6 +117,13 @@ func (d *daemon) takeSignals() {
 			default:
 				exit, giveUp = name, time.After(startPatience)
 			}
+		case names := <-d.surrender:
+			all := d.caught.pending()
+			if exit != "" {
+				all = append(all, exit)
+			}
+			exit, giveUp = "", nil
+			names <- all
 		case <-giveUp:
 			d.giveUp(exit)
 		case <-hangup:
@@ -140,6 +183,9 @@ func (l *life) exitOn(name string) {
 func (d *daemon) restartOn(ctx context.Context, l *life) {
 	if l.supervisor.Mood() != state.MoodRunning {
 		l.logger.Warn("ignored SIGHUP indicating restart request (shutdown in progress)")
+		return
+	}
+	if d.deferSignal("SIGHUP") {
 		return
 	}
 	l.logger.Warn("received SIGHUP indicating restart request")

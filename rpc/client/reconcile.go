@@ -170,3 +170,40 @@ func array(names []string) []string {
 	}
 	return names
 }
+
+// Program is which program a supervisord is, and what became of its last upgrade.
+type Program struct {
+	PID      int    `json:"pid"`
+	Build    string `json:"build"`  // names it
+	Binary   string `json:"binary"` // its file
+	Upgrades int    `json:"upgrades"`
+	From     string `json:"from"`  // the build before the last upgrade; "" before the first
+	By       string `json:"by"`    // who asked for that
+	Error    string `json:"error"` // why the last that was begun was given up; "" if it was not
+}
+
+// Program asks for it.
+func (c *Client) Program(ctx context.Context) (Program, error) {
+	return callAs(ctx, c, func(v any) (Program, error) {
+		f := structOf(v)
+		p := Program{
+			PID: f.int("pid"), Build: f.string("build"), Binary: f.string("binary"),
+			Upgrades: f.int("upgrades"), From: f.string("from"), By: f.string("by"), Error: f.string("error"),
+		}
+		return p, f.err
+	}, "reconcile.getProgram")
+}
+
+// Reexec has the daemon go on as the program in a file, "" for the one that it was started
+// from. It returns when that has been tried, and before it is executed: how many upgrades
+// there were before.
+func (c *Client) Reexec(ctx context.Context, path string) (upgrades int, err error) {
+	var params []any
+	if path != "" {
+		params = append(params, path)
+	}
+	return callAs(ctx, c, func(v any) (int, error) {
+		f := structOf(v)
+		return f.int("upgrades"), f.err
+	}, "reconcile.reexec", params...)
+}

@@ -30,11 +30,19 @@ const maxHelperOutput = 1 << 20
 // may be called whether or not somebody calls Reap, and not from a goroutine that must
 // not wait. argv[0] is an absolute path.
 func Run(ctx context.Context, argv ...string) (output []byte, status int, err error) {
+	return RunOn(ctx, nil, argv...)
+}
+
+// RunOn is Run with a file on the command's standard input.
+func RunOn(ctx context.Context, input *os.File, argv ...string) (output []byte, status int, err error) {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		return nil, 0, err
 	}
 	defer null.Close()
+	if input == nil {
+		input = null
+	}
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, 0, err
@@ -48,7 +56,7 @@ func Run(ctx context.Context, argv ...string) (output []byte, status int, err er
 	forked, read := make(chan result, 1), make(chan result, 1)
 	go func() { // ends with the command, or with the disk that it is on
 		defer r.Close()
-		pid, ended, err := startHelper(argv, []uintptr{null.Fd(), w.Fd(), null.Fd()})
+		pid, ended, err := startHelper(argv, []uintptr{input.Fd(), w.Fd(), null.Fd()})
 		w.Close()
 		forked <- result{pid: pid, ended: ended, err: err}
 		if err != nil {

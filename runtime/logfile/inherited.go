@@ -39,6 +39,31 @@ var inheritedFDs = func() map[int]bool {
 	return fds
 }()
 
+// Inherited are the descriptors from 3 up that the program was started with.
+func Inherited() []int {
+	var fds []int
+	for fd := range inheritedFDs {
+		if fd > 2 {
+			fds = append(fds, fd)
+		}
+	}
+	return fds
+}
+
+// SetInherited says which descriptors from 3 up the program was started with, in a
+// program that was executed in the place of the one that was: it has more of them. It is
+// called before the first Writer is made.
+func SetInherited(fds []int) {
+	was := inheritedFDs
+	inheritedFDs = make(map[int]bool)
+	for fd := range 3 {
+		inheritedFDs[fd] = was[fd]
+	}
+	for _, fd := range fds {
+		inheritedFDs[fd] = true
+	}
+}
+
 // inheritedFD reports which descriptor of ours path means, if it means one.
 func inheritedFD(path string) (fd int, ok bool) {
 	self := fmt.Sprintf("/proc/%d/fd", os.Getpid())

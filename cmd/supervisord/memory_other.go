@@ -1,0 +1,14 @@
+//go:build !linux
+
+package main
+
+import "os"
+
+// memoryFile makes a file that has no name any more.
+func memoryFile(name string) (*os.File, error) {
+	f, err := os.CreateTemp("", name)
+	if err != nil {
+		return nil, err
+	}
+	return f, os.Remove(f.Name())
+}

@@ -1,0 +1,397 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"syscall"
+	"time"
+
+	"supervisord/reconcile"
+	"supervisord/rpc"
+	"supervisord/rpc/xmlrpc"
+	"supervisord/runtime"
+	"supervisord/runtime/launch"
+	"supervisord/runtime/logfile"
+	"supervisord/runtime/moment"
+	"supervisord/runtime/state"
+)
+
+// How long the parts of an upgrade may take. Only restPatience may pass while an update is
+// in hand, and then nothing has been done yet.
+const (
+	restPatience  = 10 * time.Second
+	trialPatience = 20 * time.Second
+	quietPatience = 5 * time.Second // for the supervisor: launches under way, logs on their disks
+)
+
+// own is the file that this program was started from. A package manager has put another
+// one there since, as a rule.
+func own() (string, error) {
+	path, err := os.Executable()
+	return strings.TrimSuffix(path, " (deleted)"), err
+}
+
+// build names a build: the commit it was made of, where Go has noted that.
+func build() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	var commit, changed string
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			commit = s.Value[:min(len(s.Value), 12)]
+		case s.Key == "vcs.modified" && s.Value == "true":
+			changed = "+changes"
+		}
+	}
+	if commit == "" {
+		return "unknown"
+	}
+	return commit + changed
+}
+
+// trial is what a program answers that was asked whether it can go on in the daemon's place.
+type trial struct {
+	Upgrade int    `json:"upgrade"` // the version of what it understands
+	Build   string `json:"build"`
+	Error   string `json:"error"` // why it cannot; "" if it can
+}
+
+// tryUpgrade answers that, for what stands on standard input. It changes nothing.
+func (d *daemon) tryUpgrade() int {
+	answer := trial{Upgrade: carriedVersion, Build: build()}
+	if err := d.couldGoOn(); err != nil {
+		answer.Error = report(err)
+	}
+	if json.NewEncoder(os.Stdout).Encode(answer) != nil {
+		return 1
+	}
+	return 0
+}
+
+func (d *daemon) couldGoOn() error {
+	c, err := readCarried(os.Stdin)
+	if err != nil {
+		return err
+	}
+	if err := c.give(d); err != nil {
+		return err
+	}
+	start, err := c.start(d)
+	if err == nil {
+		err = start.Broken
+	}
+	return err
+}
+
+// refusedError is why an upgrade is not begun. Nothing has been done.
+type refusedError struct{ reason string }
+
+func (e *refusedError) Error() string { return e.reason }
+
+func refused(format string, args ...any) error { return &refusedError{fmt.Sprintf(format, args...)} }
+
+// chooseBinary is the program to go on as: path, or the file that this one was started
+// from. Nobody but root and the daemon's own user may be able to change it.
+func chooseBinary(path string) (string, error) {
+	if path == "" {
+		var err error
+		if path, err = own(); err != nil {
+			return "", refused("it is not known which file supervisord was started from: %v", err)
+		}
+	}
+	if !filepath.IsAbs(path) {
+		return "", refused("the path of the program must be absolute: %s", path)
+	}
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return "", refused("cannot use the program: %v", err)
+	case !info.Mode().IsRegular() || info.Mode()&0o111 == 0:
+		return "", refused("%s is no program", path)
+	}
+	check := reconcile.NewPermissionCheck()
+	check.Own = uint32(os.Geteuid())
+	if problem := check.Problem(path); problem != "" {
+		return "", refused("%s is not executed, since others could change it: %s", path, problem)
+	}
+	return path, nil
+}
+
+// prepareUpgrade tries whether another program can go on in this one's place, and then
+// has that done, which the caller does not wait for. A *refusedError says why not.
+func (d *daemon) prepareUpgrade(ctx context.Context, l *life, path, caller string) (tried trial, err error) {
+	d.preparing.Lock()
+	defer d.preparing.Unlock()
+	if l.supervisor.Mood() != state.MoodRunning || d.next != nil {
+		return trial{}, refused("supervisord is stopping or restarting")
+	}
+	if d.upgrading {
+		return trial{}, refused("an upgrade is under way")
+	}
+	binary, err := chooseBinary(path)
+	if err != nil {
+		return trial{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, restPatience)
+	defer cancel()
+	memory, goOn, err := l.reconciler.Rest(ctx)
+	if err != nil {
+		return trial{}, refused("%v", err)
+	}
+	c, err := d.carry(l, memory, caller)
+	if err == nil {
+		tried, err = askProgram(binary, c)
+	}
+	if err != nil {
+		goOn()
+		return trial{}, err
+	}
+	d.upgrading = true
+	l.logger.Warn(fmt.Sprintf("upgrade to %s (build %s) requested by %s", binary, tried.Build, caller))
+	go func() { // ends with this program, or with the attempt
+		if err := d.handOver(l, c, binary); err != nil {
+			goOn()
+			d.giveUpUpgrade(l, err)
+		}
+	}()
+	return tried, nil
+}
+
+// giveUpUpgrade notes that everything goes on as before.
+func (d *daemon) giveUpUpgrade(l *life, err error) {
+	l.logger.Error("upgrade given up, nothing was stopped: " + err.Error())
+	d.preparing.Lock()
+	defer d.preparing.Unlock()
+	d.upgrading, d.upgrades.Error = false, err.Error()
+	for _, name := range d.later {
+		d.caught.resend(name)
+	}
+	d.later = nil
+}
+
+// deferSignal reports whether a signal is acted on after the upgrade that is under way.
+func (d *daemon) deferSignal(name string) bool {
+	d.preparing.Lock()
+	defer d.preparing.Unlock()
+	if d.upgrading {
+		d.later = append(d.later, name)
+	}
+	return d.upgrading
+}
+
+// deferred takes the signals that were to be acted on after the upgrade.
+func (d *daemon) deferred() []string {
+	d.preparing.Lock()
+	defer d.preparing.Unlock()
+	names := d.later
+	d.later = nil
+	return names
+}
+
+// carry is what a program would be left, but for the supervisor and the servers.
+func (d *daemon) carry(l *life, memory *reconcile.Memory, caller string) (*carried, error) {
+	own, err := json.Marshal(&l.cfg.Daemon)
+	if err != nil {
+		return nil, err
+	}
+	c := &carried{
+		Version: carriedVersion, Since: carriedSince,
+		Reconciler: memory, Servers: new(rpc.Handover), Inherited: logfile.Inherited(),
+		Daemon: own, Listen: l.cfg.Servers, RPC: l.cfg.RPC, Path: d.path, State: d.statedir, Socket: d.socket,
+		Restarts: d.restarts, Upgrades: upgrades{Count: d.upgrades.Count + 1, From: build(), By: caller},
+	}
+	if d.given != nil {
+		text := string(d.given.Content())
+		c.Given = &text
+	}
+	return c, nil
+}
+
+// askProgram tries a program on what it would be left.
+func askProgram(binary string, c *carried) (trial, error) {
+	f, err := c.write()
+	if err != nil {
+		return trial{}, err
+	}
+	defer f.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), trialPatience)
+	defer cancel()
+	argv := append([]string{binary}, os.Args[1:]...)
+	output, _, err := launch.RunOn(ctx, f, append(argv, "--check-upgrade")...)
+	var answer trial
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return trial{}, refused("%s has not answered within %v", binary, trialPatience)
+	case err != nil:
+		return trial{}, refused("%s cannot be run: %v", binary, err)
+	case json.Unmarshal(output, &answer) != nil || answer.Upgrade < carriedSince:
+		return trial{}, refused("%s is no supervisord that can go on in the place of this one", binary)
+	case answer.Error != "":
+		return trial{}, refused("%s (build %s) cannot go on in the place of this one: %s", binary, answer.Build, answer.Error)
+	}
+	return answer, nil
+}
+
+// handOver brings everything to rest, the servers first, and then has the life end. On an
+// error everything works as before.
+func (d *daemon) handOver(l *life, c *carried, binary string) error {
+	servers, err := l.server.HandOver(context.Background())
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), quietPatience)
+	defer cancel()
+	c.Paused, _ = moment.Now()
+	supervisor, err := l.supervisor.HandOver(ctx)
+	if err != nil {
+		l.server.GoOn(servers)
+		return err
+	}
+	c.Servers, c.supervisor = servers, supervisor
+	d.handed <- handedLife{c, binary, l}
+	return nil
+}
+
+// handedLife is a life that has ended, for another program to go on with.
+type handedLife struct {
+	*carried
+	binary string
+	l      *life
+}
+
+// goOnAs executes the program. It returns only if that fails, with what the next life is
+// to begin from, which is then this program's.
+func (d *daemon) goOnAs(h handedLife) *carried {
+	c := h.carried
+	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGUSR2) // what comes in between would kill
+	names := make(chan []string)
+	d.surrender <- names
+	c.Signals = append(<-names, d.deferred()...)
+	select {
+	case <-h.l.leaving: // one that came when the supervisor took no more
+		c.Signals = append(c.Signals, "SIGTERM")
+	default:
+	}
+	var err error
+	if c.Supervisor, err = c.supervisor.MarshalJSON(); err == nil {
+		c.SupervisorFiles, err = numbers(c.supervisor.Files())
+	}
+	if err == nil {
+		c.ServerFiles, err = numbers(c.Servers.Files())
+	}
+	if err == nil {
+		err = c.execute(h.binary, os.Args)
+	}
+	d.caught.again()
+	c.Upgrades = d.upgrades
+	c.Upgrades.Error = err.Error()
+	d.note(levelError, "upgrade given up, nothing was stopped: "+err.Error())
+	return c
+}
+
+// goOnFrom makes the life ready that begins from what another left, of this program or of
+// one before.
+func (d *daemon) goOnFrom(c *carried) error {
+	start, err := c.start(d)
+	if err != nil {
+		return err
+	}
+	next, none := &prepared{start: start, options: logOptions(start.Config)}, &prepared{}
+	if err := d.openLog(next, none); err != nil {
+		return err
+	}
+	held, err := c.Servers.ResumeSockets()
+	if err != nil {
+		return err
+	}
+	if next.sockets, err = rpc.OpenSockets(start.Config.Servers, rpc.SocketOptions{Held: held}); err != nil {
+		return err
+	}
+	if err := held.Close(); err != nil {
+		d.note(levelWarn, "cannot close a socket: "+err.Error())
+	}
+	d.current, d.resumed, d.upgrading, d.upgrades = next, c, false, c.Upgrades
+	d.logNotes(next.log.Logger())
+	for _, name := range c.Signals {
+		d.caught.resend(name)
+	}
+	return nil
+}
+
+// runUpgraded is the daemon's life from where an earlier program left it.
+func (d *daemon) runUpgraded(from *os.File) int {
+	c, err := readCarried(from)
+	from.Close()
+	if err == nil {
+		err = c.give(d)
+	}
+	if err == nil {
+		err = c.take()
+	}
+	if err != nil {
+		return d.fail(err)
+	}
+	launch.CloseOnExecAll()
+	launch.ReserveThreads(10)
+	d.begin()
+	return d.lead(d.goOnFrom(c))
+}
+
+// reexec is reconcile.reexec.
+func (d *daemon) reexec(l *life) rpc.Reexec {
+	return rpc.Reexec{
+		Begin: func(ctx context.Context, path string) (xmlrpc.Struct, error) {
+			tried, err := d.prepareUpgrade(ctx, l, path, rpc.Caller(ctx))
+			var refusal *refusedError
+			if errors.As(err, &refusal) {
+				return nil, &runtime.Error{Kind: runtime.Failed, Detail: refusal.reason}
+			}
+			if err != nil {
+				return nil, err
+			}
+			return xmlrpc.Struct{
+				{Name: "pid", Value: os.Getpid()},
+				{Name: "from", Value: build()},
+				{Name: "to", Value: tried.Build},
+				{Name: "upgrades", Value: d.upgradesSoFar().Count},
+			}, nil
+		},
+		State: func() xmlrpc.Struct {
+			binary, _ := own()
+			u := d.upgradesSoFar()
+			return xmlrpc.Struct{
+				{Name: "pid", Value: os.Getpid()},
+				{Name: "build", Value: build()},
+				{Name: "binary", Value: binary},
+				{Name: "upgrades", Value: u.Count},
+				{Name: "from", Value: u.From},
+				{Name: "by", Value: u.By},
+				{Name: "error", Value: u.Error},
+			}
+		},
+	}
+}
+
+func (d *daemon) upgradesSoFar() upgrades {
+	d.preparing.Lock()
+	defer d.preparing.Unlock()
+	return d.upgrades
+}
+
+// sayUpgraded says that the daemon goes on.
+func (l *life) sayUpgraded(c *carried) {
+	if c.Upgrades.Error == "" {
+		l.logger.Info(fmt.Sprintf("supervisord was upgraded with pid %d, from build %s to %s: supervision paused for %v",
+			os.Getpid(), c.Upgrades.From, build(), time.Since(c.Paused.Time()).Round(100*time.Microsecond)))
+	}
+}
