@@ -218,6 +218,12 @@ func (w *fixture) tryStart(o Options) error {
 	if err != nil {
 		return err
 	}
+	w.run(st, o)
+	return nil
+}
+
+// run has a reconciler begin with what is given.
+func (w *fixture) run(st *Start, o Options) {
 	o.Start, o.Target, o.Logger = st, w.table, slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelInfo}))
 	o.Emit = func(e Event) {
 		select {
@@ -231,7 +237,6 @@ func (w *fixture) tryStart(o Options) error {
 	done.Go(func() { w.rec.Run(ctx) })
 	w.stop = func() { cancel(); done.Wait() }
 	w.t.Cleanup(w.stop)
-	return nil
 }
 
 // eventually waits for a condition.
