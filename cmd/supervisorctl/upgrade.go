@@ -36,7 +36,13 @@ func (c *call) upgrade(ctx context.Context) error {
 		}
 	}
 	before, err := c.Reexec(ctx, path)
-	if err != nil {
+	var fault *client.Fault
+	switch {
+	case client.HasCode(err, client.FaultFailed) && errors.As(err, &fault):
+		c.fail(exitFailed)
+		c.say("ERROR: not upgraded, nothing was done: %s", strings.TrimPrefix(fault.Text, "FAILED: "))
+		return nil
+	case err != nil:
 		return c.needsReconcile(err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, upgradePatience)

@@ -1,0 +1,220 @@
+package cmd
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"supervisord/cmd/internal/oracle"
+)
+
+func init() { roles["count"] = count }
+
+// count is a child that writes numbers, a line each, every few milliseconds.
+func count([]string) int {
+	n := 0
+	for range time.Tick(5 * time.Millisecond) {
+		if _, err := fmt.Println(n); err != nil {
+			return 1
+		}
+		n++
+	}
+	return 0
+}
+
+// TestUpgrade executes the daemon anew again and again, while programs write, one crashes,
+// a listener records, clients poll and one follows a log. No process changes, no line and
+// no event is lost or doubled, and no client sees an error. UPGRADES and UPGRADED say how many
+// times, and with how many programs.
+func TestUpgrade(t *testing.T) {
+	t.Parallel()
+	upgrades, programs := 5, 8
+	if n, err := strconv.Atoi(os.Getenv("UPGRADES")); err == nil {
+		upgrades = n
+	}
+	if n, err := strconv.Atoi(os.Getenv("UPGRADED")); err == nil {
+		programs = n
+	}
+	s := &eventRun{oracle.StartDaemon(t, oracle.Ours, t.TempDir(), oracle.Prelude+fmt.Sprintf(`
+[program:count]
+command={{.Self}} count
+numprocs=%d
+process_name=%%(process_num)d
+startsecs=0
+stdout_logfile={{.Dir}}/count.%%(process_num)d
+stdout_logfile_maxbytes=0
+[program:quiet]
+command=/bin/sleep 1000
+numprocs=%d
+process_name=%%(process_num)d
+startsecs=0
+[program:crash]
+command=/bin/false
+startretries=1000000
+startsecs=0
+autorestart=true
+[eventlistener:l]
+command={{.Self}} record {{.Dir}}/l.events
+buffer_size=100000
+events=EVENT
+`, (programs+1)/2, programs/2)), t}
+	s.until("l", "RUNNING")
+	s.until("count:0", "RUNNING")
+	s.seen("l", "SUPERVISOR_STATE_CHANGE_RUNNING", 1)
+	before := s.pids()
+
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var clients sync.WaitGroup
+	asked := make([]int, 2)
+	for i, client := range []interface {
+		Call(string, ...any) (any, error)
+	}{s.KeptClient(), s.Daemon} {
+		clients.Go(func() {
+			for ctx.Err() == nil {
+				if _, err := client.Call("supervisor.getAllProcessInfo"); err != nil {
+					t.Errorf("client %d: %v", i, err)
+					return
+				}
+				asked[i]++
+			}
+		})
+	}
+	clients.Go(func() { s.followCount(ctx) })
+
+	for i := range upgrades {
+		if out := s.Ctl(oracle.Ours, "upgrade"); out.Exit != 0 || !strings.Contains(out.Stdout, "upgraded supervisord (pid ") {
+			t.Fatalf("upgrade %d: %v", i, out)
+		}
+		if now := s.pids(); !slices.Equal(now, before) {
+			t.Fatalf("upgrade %d: the processes were %v and are %v", i, before, now)
+		}
+	}
+	written := len(countedIn(s.Read("count.0")))
+	s.wait("more lines", func() bool { return len(countedIn(s.Read("count.0"))) > written+10 })
+	stop()
+	clients.Wait()
+	if out := s.Ctl(oracle.Ours, "stop", "crash", "count:*"); out.Exit != 0 {
+		t.Error(out)
+	}
+	for i := range (programs + 1) / 2 {
+		contiguous(t, fmt.Sprintf("log %d", i), countedIn(s.Read(fmt.Sprintf("count.%d", i))), 0)
+	}
+	s.seen("l", "PROCESS_STATE_STOPPED", (programs+1)/2)
+	var serials []int
+	for _, e := range s.events("l") {
+		n, err := strconv.Atoi(e.poolSerial)
+		if err != nil {
+			t.Fatal(err)
+		}
+		serials = append(serials, n)
+	}
+	contiguous(t, "events", serials, 0)
+	log := s.Log()
+	if strings.Contains(log, "overflowed") {
+		t.Error("the listener lost events")
+	}
+	t.Logf("%d upgrades; asked %v times; supervision paused for %s", upgrades, asked, pauses(log))
+}
+
+// pids are those of all processes that stay, and of the daemon.
+func (s *eventRun) pids() []int {
+	s.t.Helper()
+	all, err := s.Call("supervisor.getAllProcessInfo")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	pids := []int{s.PID()}
+	for _, v := range all.([]any) {
+		if p := v.(map[string]any); p["name"] != "crash" {
+			pids = append(pids, p["pid"].(int))
+		}
+	}
+	return pids
+}
+
+// followCount reads the log of one program as it grows.
+func (s *eventRun) followCount(ctx context.Context) {
+	req, err := http.NewRequestWithContext(ctx, "GET", "http://daemon/logtail/count:0", nil)
+	if err != nil {
+		s.t.Error(err)
+		return
+	}
+	client := s.HTTPClient()
+	client.Timeout = 0
+	resp, err := client.Do(req)
+	if err != nil {
+		s.t.Error(err)
+		return
+	}
+	defer resp.Body.Close()
+	lines := bufio.NewScanner(resp.Body)
+	lines.Scan() // perhaps not whole
+	next := -1
+	for lines.Scan() {
+		n, err := strconv.Atoi(lines.Text())
+		if err != nil || next >= 0 && n != next {
+			s.t.Errorf("whoever follows the log reads %q where %d comes next", lines.Text(), next)
+			return
+		}
+		next = n + 1
+	}
+	if ctx.Err() == nil {
+		s.t.Errorf("the log that is followed ends: %v", lines.Err())
+	}
+}
+
+// countedIn are the numbers of whole lines.
+func countedIn(text string) []int {
+	var all []int
+	for line := range strings.Lines(text) {
+		if strings.HasSuffix(line, "\n") {
+			n, err := strconv.Atoi(strings.TrimSpace(line))
+			if err != nil {
+				n = -1
+			}
+			all = append(all, n)
+		}
+	}
+	return all
+}
+
+// contiguous fails the test unless the numbers are first and those that follow it.
+func contiguous(t testing.TB, what string, numbers []int, first int) {
+	t.Helper()
+	if len(numbers) == 0 {
+		t.Errorf("%s: there are none", what)
+	}
+	for i, n := range numbers {
+		if n != first+i {
+			t.Errorf("%s: %d stands where %d belongs", what, n, first+i)
+			return
+		}
+	}
+}
+
+var pausedFor = regexp.MustCompile(`supervision paused for (\S+)`)
+
+// pauses are the shortest, median, 99th percentile and longest of those in the log.
+func pauses(log string) string {
+	var all []time.Duration
+	for _, m := range pausedFor.FindAllStringSubmatch(log, -1) {
+		if d, err := time.ParseDuration(m[1]); err == nil {
+			all = append(all, d)
+		}
+	}
+	if len(all) == 0 {
+		return "nothing"
+	}
+	slices.Sort(all)
+	return fmt.Sprintf("min %v, p50 %v, p99 %v, max %v", all[0], all[len(all)/2], all[len(all)*99/100], all[len(all)-1])
+}
