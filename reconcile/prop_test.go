@@ -35,6 +35,7 @@ func randomConfig(r *rand.Rand) []spec.Group {
 			continue
 		}
 		g := spec.Group{Name: name, Kind: spec.GroupKind(r.IntN(5) % 4), Priority: r.IntN(3)}
+		g.Origin.File = fmt.Sprintf("/etc/%d.ini", r.IntN(3))
 		if g.Kind == spec.KindListener {
 			g.Listener = &spec.Listener{Events: []string{[]string{"TICK_5", "TICK_60"}[r.IntN(2)]}, BufferSize: 10 + r.IntN(2)}
 		}
@@ -167,14 +168,54 @@ func differences(old, new []spec.Group) int {
 	return n
 }
 
-// TestProperties draws pairs of configurations and states of processes, and
-// holds every update between them against what an update must be.
+// unusable draws what of a configuration cannot be used now, and what is to be in force
+// then, without the code under test: a group that is kept is as it was, or not there, and
+// one from a file left out is not taken for gone. A group may have processes from many
+// files.
+func unusable(r *rand.Rand, old, new []spec.Group) (p Policy, want []spec.Group) {
+	if r.IntN(2) == 0 {
+		return p, new
+	}
+	find := func(list []spec.Group, name string) *spec.Group {
+		if i := slices.IndexFunc(list, func(g spec.Group) bool { return g.Name == name }); i >= 0 {
+			return &list[i]
+		}
+		return nil
+	}
+	for i := range 3 {
+		if r.IntN(3) == 0 {
+			p.LeftOut = append(p.LeftOut, spec.File{Path: fmt.Sprintf("/etc/%d.ini", i)})
+		}
+	}
+	for _, g := range new {
+		was := find(old, g.Name)
+		switch {
+		case r.IntN(4) > 0:
+			want = append(want, g)
+			continue
+		case was != nil:
+			want = append(want, *was)
+		}
+		p.Kept = append(p.Kept, g.Name)
+	}
+	for _, g := range old {
+		left := slices.ContainsFunc(p.LeftOut, func(f spec.File) bool { return f.Path == g.Origin.File })
+		if left && find(new, g.Name) == nil {
+			want = append(want, g)
+		}
+	}
+	return p, want
+}
+
+// TestProperties draws pairs of configurations, states of processes and what cannot be
+// used, and holds every update between them against what an update must be.
 func TestProperties(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(pairs(t)) {
 		r := rand.New(rand.NewPCG(seed, 1))
-		old, new := randomConfig(r), randomConfig(r)
-		explicit := r.IntN(2) == 0
+		old, desired := randomConfig(r), randomConfig(r)
+		policy, new := unusable(r, old, desired)
+		policy.Explicit = r.IntN(2) == 0
 		m := newModel()
 		m.update(old, Policy{})
 		shake(r, m)
@@ -191,10 +232,10 @@ func TestProperties(t *testing.T) {
 			t.Fatalf("seed %d: %s\nlog: %s", seed, fmt.Sprintf(format, args...), words(m.log))
 		}
 
-		if again := Plan(before, values(before), Policy{Explicit: explicit}); len(again) > 0 {
+		if again := Plan(before, values(before), policy); len(again) > 0 {
 			fail("plan(d, d) is not empty: %+v", again)
 		}
-		steps := Plan(before, new, Policy{Explicit: explicit})
+		steps := Plan(before, desired, policy)
 		actions := 0
 		for _, s := range steps {
 			actions += len(s.Actions)
@@ -223,8 +264,11 @@ func TestProperties(t *testing.T) {
 			fail("broken rules %v, stale children %v", m.wrong, m.stale())
 		}
 		untouched(m, before, new, pids, fail)
-		keepsWill(m, before, new, explicit, fail)
+		keepsWill(m, before, new, policy.Explicit, fail)
 		inOrderOf(m.log, before, new, fail)
+		if again := Plan(after, desired, policy); len(again) > 0 {
+			fail("what was carried out is planned again: %+v", again)
+		}
 	}
 }
 
