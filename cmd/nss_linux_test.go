@@ -79,6 +79,11 @@ func TestAccountsOfNSS(t *testing.T) {
 			if state := s.State("late"); state != "" {
 				t.Errorf("late is %s", state)
 			}
+			reason := map[string]string{"fail": "failed with exit status 1", "hang": "has not answered within 5s"}[trouble]
+			want := "late.ini:3: [program:late] user: the user ldap-y cannot be looked up: /usr/bin/getent " + reason
+			if files := s.Ctl(oracle.Ours, "files").Stdout; !strings.Contains(files, want) || strings.Contains(files, "Invalid user name") {
+				t.Errorf("files says:\n%swant: %s", files, want)
+			}
 			s.Write("mode", "well\n")
 			s.until("late", "RUNNING") // nobody has touched its file since
 			s.wait("late to say who it is", func() bool { return s.Read("home/late.log") == "70011\n70012 70013\n" })

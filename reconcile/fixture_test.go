@@ -106,14 +106,14 @@ func (m testHost) Stat(p string) (fs.FileInfo, error) {
 	return os.Stat(p)
 }
 
-func (testHost) Getwd() string                          { return "/" }
-func (m testHost) Environ() []string                    { return m.environ }
-func (testHost) Hostname() string                       { return "here" }
-func (testHost) TempDir() string                        { return os.TempDir() }
-func (testHost) Home(string) (string, bool)             { return "/", true }
-func (testHost) LookupUser(string) (spec.Account, bool) { return spec.Account{}, false }
-func (testHost) LookupGroup(string) (int, bool)         { return 0, false }
-func (m testHost) UID() int                             { return m.uid }
+func (testHost) Getwd() string                           { return "/" }
+func (m testHost) Environ() []string                     { return m.environ }
+func (testHost) Hostname() string                        { return "here" }
+func (testHost) TempDir() string                         { return os.TempDir() }
+func (testHost) Home(string) (string, error)             { return "/", nil }
+func (testHost) LookupUser(string) (spec.Account, error) { return spec.Account{}, spec.ErrNoAccount }
+func (testHost) LookupGroup(string) (int, error)         { return 0, spec.ErrNoAccount }
+func (m testHost) UID() int                              { return m.uid }
 
 // fixture is a directory of configuration, a process table and a reconciler
 // between them.

@@ -22,10 +22,13 @@ type accountHost struct {
 	users map[string]bool
 }
 
-func (h *accountHost) LookupUser(name string) (spec.Account, bool) {
+func (h *accountHost) LookupUser(name string) (spec.Account, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return spec.Account{Name: name, UID: 77, GID: 77}, h.users[name]
+	if !h.users[name] {
+		return spec.Account{}, spec.ErrNoAccount
+	}
+	return spec.Account{Name: name, UID: 77, GID: 77}, nil
 }
 
 func (h *accountHost) set(name string, there bool) {

@@ -13,9 +13,12 @@ type rootHost struct{ testHost }
 
 func (rootHost) UID() int { return 0 }
 
-func (rootHost) LookupUser(name string) (spec.Account, bool) {
+func (rootHost) LookupUser(name string) (spec.Account, error) {
 	uid, ok := map[string]int{"root": 0, "daemon": 4242}[name]
-	return spec.Account{Name: name, UID: uid, GID: uid}, ok
+	if !ok {
+		return spec.Account{}, spec.ErrNoAccount
+	}
+	return spec.Account{Name: name, UID: uid, GID: uid}, nil
 }
 
 // TestGoodContentOfAUser: what a daemon that had become another user kept as the last

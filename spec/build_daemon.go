@@ -179,9 +179,9 @@ func (b *builder) user(r *reader) *Account {
 	case err == nil:
 		return account
 	case b.options.Override["user"] != "":
-		b.errs = append(b.errs, &Error{Section: "supervisord", Key: "user", Text: err.Error(), Hint: asUser.hint})
+		b.errs = append(b.errs, &Error{Section: "supervisord", Key: "user", Text: err.Error(), Hint: hintOf(err, asUser.hint)})
 	default:
-		r.report("user", err.Error(), asUser.hint)
+		r.report("user", err.Error(), hintOf(err, asUser.hint))
 		b.errs = append(b.errs, r.errs[len(r.errs)-1])
 	}
 	return nil

@@ -186,7 +186,7 @@ var (
 func named[T any](key string, as kind[T]) kind[T] {
 	return kind[T]{as.name, func(h value.Host, s string) (T, error) {
 		value, err := as.parse(h, s)
-		if err != nil {
+		if err != nil && hintOf(err, "") == "" {
 			err = fmt.Errorf("Invalid %s value %s", key, s)
 		}
 		return value, err

@@ -283,6 +283,7 @@ type Reconcile struct {
 type (
 	Env         = value.Env
 	Account     = value.Account
+	Unanswered  = value.Unanswered
 	Owner       = value.Owner
 	Autorestart = value.Autorestart
 	KillMode    = value.KillMode

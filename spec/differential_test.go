@@ -288,15 +288,15 @@ func (h *mutantHost) ReadFile(name string) ([]byte, error) {
 }
 
 // Home knows the accounts of this machine, as the recorder does.
-func (h *mutantHost) Home(name string) (string, bool) {
+func (h *mutantHost) Home(name string) (string, error) {
 	if name == "" {
 		return h.memHost.Home(name)
 	}
 	u, err := user.Lookup(name)
 	if err != nil {
-		return "", false
+		return "", ErrNoAccount
 	}
-	return u.HomeDir, true
+	return u.HomeDir, nil
 }
 
 // mutantOptions accept the Python references that the recorder does: those into

@@ -26,3 +26,6 @@ type Host interface {
 	// UID is the daemon's own effective user number.
 	UID() int
 }
+
+// ErrNoAccount is the error of a Host's lookup of a user or group that does not exist.
+var ErrNoAccount = value.ErrNoAccount

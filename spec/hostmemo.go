@@ -43,6 +43,7 @@ type hostAnswer struct {
 // relevantAnswer is the part of an answer that can change a definition.
 type relevantAnswer struct {
 	ok       bool
+	wrong    string      // why there is no account
 	mode     fs.FileMode // type and executable bits
 	uid, gid int
 	groups   string
@@ -79,17 +80,21 @@ func (m *memoHost) askHost(q query) *hostAnswer {
 	switch q.kind {
 	case queryPath:
 		if a.info, a.err = m.Host.Stat(q.name); a.err == nil {
-			a.relevant = relevantAnswer{ok: true, mode: a.info.Mode() & (fs.ModeType | 0o111)}
+			a.relevant = relevantAnswer{mode: a.info.Mode() & (fs.ModeType | 0o111)}
 		}
 	case queryUser:
-		a.account, a.relevant.ok = m.Host.LookupUser(q.name)
+		a.account, a.err = m.Host.LookupUser(q.name)
 		a.relevant.uid, a.relevant.gid, a.relevant.groups = a.account.UID, a.account.GID, fmt.Sprint(a.account.Groups)
 	case queryGroup:
-		a.gid, a.relevant.ok = m.Host.LookupGroup(q.name)
+		a.gid, a.err = m.Host.LookupGroup(q.name)
 		a.relevant.gid = a.gid
 	case queryHome:
-		a.home, a.relevant.ok = m.Host.Home(q.name)
+		a.home, a.err = m.Host.Home(q.name)
 		a.relevant.home = a.home
+	}
+	a.relevant.ok = a.err == nil
+	if q.kind != queryPath && a.err != nil {
+		a.relevant.wrong = a.err.Error()
 	}
 	return a
 }
@@ -132,19 +137,19 @@ func (r *recordingHost) Stat(path string) (fs.FileInfo, error) {
 }
 
 // LookupUser implements Host.
-func (r *recordingHost) LookupUser(name string) (Account, bool) {
+func (r *recordingHost) LookupUser(name string) (Account, error) {
 	answer := r.ask(query{queryUser, name})
-	return answer.account, answer.relevant.ok
+	return answer.account, answer.err
 }
 
 // LookupGroup implements Host.
-func (r *recordingHost) LookupGroup(name string) (int, bool) {
+func (r *recordingHost) LookupGroup(name string) (int, error) {
 	answer := r.ask(query{queryGroup, name})
-	return answer.gid, answer.relevant.ok
+	return answer.gid, answer.err
 }
 
 // Home implements Host.
-func (r *recordingHost) Home(name string) (string, bool) {
+func (r *recordingHost) Home(name string) (string, error) {
 	answer := r.ask(query{queryHome, name})
-	return answer.home, answer.relevant.ok
+	return answer.home, answer.err
 }

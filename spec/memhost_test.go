@@ -87,35 +87,35 @@ func (h *memHost) Hostname() string { return "oracle-host" }
 func (h *memHost) TempDir() string  { return "/tmp" }
 func (h *memHost) UID() int         { return 0 }
 
-func (h *memHost) Home(name string) (string, bool) {
+func (h *memHost) Home(name string) (string, error) {
 	if name == "" {
-		return h.env["HOME"], true
+		return h.env["HOME"], nil
 	}
-	return "", false
+	return "", ErrNoAccount
 }
 
 var accountName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*\$?$`)
 
-func (h *memHost) LookupUser(name string) (Account, bool) {
-	id, ok := h.LookupGroup(name)
-	return Account{Name: name, UID: id, GID: id}, ok
+func (h *memHost) LookupUser(name string) (Account, error) {
+	id, err := h.LookupGroup(name)
+	return Account{Name: name, UID: id, GID: id}, err
 }
 
-func (h *memHost) LookupGroup(name string) (int, bool) {
-	if n, err := strconv.Atoi(name); err == nil {
-		return n, n >= 0 && n <= 65535
-	}
-	if name == "root" {
-		return 0, true
-	}
-	if h.strict || !accountName.MatchString(name) {
-		return 0, false
+func (h *memHost) LookupGroup(name string) (int, error) {
+	n, err := strconv.Atoi(name)
+	switch {
+	case err == nil && n >= 0 && n <= 65535:
+		return n, nil
+	case name == "root":
+		return 0, nil
+	case err == nil, h.strict, !accountName.MatchString(name):
+		return 0, ErrNoAccount
 	}
 	id := 1000
 	for _, c := range name {
 		id += int(c)
 	}
-	return id, true
+	return id, nil
 }
 
 // stampedHost is a memHost that can tell whether a file changed.

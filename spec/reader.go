@@ -51,6 +51,7 @@ func convert[T any](r *reader, e *entry, text string, def T, as kind[T]) T {
 		case value.ShellVariable(text) != "" && !slices.Contains(freeText, e.name):
 			wrong.Hint = value.ShellVariable(text) + " is not expanded: " + variableHint
 		}
+		wrong.Hint = hintOf(err, wrong.Hint)
 		if plain, ok := err.(interface{ Plain() string }); ok {
 			wrong.Plain = plain.Plain()
 		}
@@ -58,6 +59,14 @@ func convert[T any](r *reader, e *entry, text string, def T, as kind[T]) T {
 		return def
 	}
 	return v
+}
+
+// hintOf is the hint of an error that has its own, else the usual one.
+func hintOf(err error, usual string) string {
+	if own, ok := err.(interface{ Hint() string }); ok {
+		return own.Hint()
+	}
+	return usual
 }
 
 // isQuoted recognises a value in quotes, which have no meaning but in command= and

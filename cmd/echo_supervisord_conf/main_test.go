@@ -29,11 +29,11 @@ var everything = commented.ReplaceAllString(sample, "$1")
 // exist.
 type machine struct{ *host.Host }
 
-func (machine) LookupUser(name string) (spec.Account, bool) {
-	return spec.Account{Name: name, UID: 65534, GID: 65534}, true
+func (machine) LookupUser(name string) (spec.Account, error) {
+	return spec.Account{Name: name, UID: 65534, GID: 65534}, nil
 }
 
-func (machine) LookupGroup(string) (int, bool) { return 65534, true }
+func (machine) LookupGroup(string) (int, error) { return 65534, nil }
 
 // load reads a text as a configuration file.
 func load(t *testing.T, text string) *spec.Config {

@@ -28,8 +28,11 @@ func (userHost) UID() int { return 1000 }
 
 func (userHost) Environ() []string { return []string{"HOME=/root", "PATH=/usr/bin:/bin"} }
 
-func (userHost) LookupUser(name string) (spec.Account, bool) {
-	return spec.Account{Name: name, UID: 1000, GID: 1000}, !strings.HasPrefix(name, "no-such")
+func (userHost) LookupUser(name string) (spec.Account, error) {
+	if strings.HasPrefix(name, "no-such") {
+		return spec.Account{}, spec.ErrNoAccount
+	}
+	return spec.Account{Name: name, UID: 1000, GID: 1000}, nil
 }
 
 // TestCheck reads the files of each testdata/check/*.txtar and compares what

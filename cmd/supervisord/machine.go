@@ -126,16 +126,16 @@ func (m anyMachine) Environ() []string {
 	return list
 }
 
-func (m anyMachine) LookupUser(name string) (spec.Account, bool) {
-	if a, ok := m.Host.LookupUser(name); ok {
-		return a, true
+func (m anyMachine) LookupUser(name string) (spec.Account, error) {
+	if a, err := m.Host.LookupUser(name); err == nil {
+		return a, nil
 	}
-	return spec.Account{Name: name}, true
+	return spec.Account{Name: name}, nil
 }
 
-func (m anyMachine) LookupGroup(name string) (int, bool) {
+func (m anyMachine) LookupGroup(name string) (int, error) {
 	gid, _ := m.Host.LookupGroup(name)
-	return gid, true
+	return gid, nil
 }
 
 func (m anyMachine) Stat(path string) (fs.FileInfo, error) {

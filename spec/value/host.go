@@ -1,6 +1,11 @@
 package value
 
-import "io/fs"
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+)
 
 // Host is what the parsers of paths, users and groups ask of the machine.
 type Host interface {
@@ -9,11 +14,44 @@ type Host interface {
 	// Getwd is the working directory against which relative paths stand.
 	Getwd() string
 	// Home is the home directory of the user that ~ or ~name means; name is
-	// empty for a lone ~. ok is false for an unknown name.
-	Home(name string) (dir string, ok bool)
+	// empty for a lone ~. It fails as LookupUser does.
+	Home(name string) (dir string, err error)
 	// LookupUser finds an account by name, or by number where name is all
-	// digits. ok is false when there is none.
-	LookupUser(name string) (a Account, ok bool)
-	// LookupGroup finds a group's number by name, or checks a number.
-	LookupGroup(name string) (gid int, ok bool)
+	// digits. It fails with ErrNoAccount when there is none, and with *Unanswered
+	// when that cannot be known.
+	LookupUser(name string) (Account, error)
+	// LookupGroup finds a group's number by name, or checks a number. It fails as
+	// LookupUser does.
+	LookupGroup(name string) (gid int, err error)
 }
+
+// ErrNoAccount is the error of a lookup of a user or group that does not exist.
+var ErrNoAccount = errors.New("there is no such account")
+
+// Unanswered is the error of a lookup of a user or group which nobody has answered: it
+// may exist or not.
+type Unanswered struct {
+	Reason string        // what went wrong
+	Again  time.Duration // when it is asked again, by a daemon that runs
+}
+
+func (e *Unanswered) Error() string { return e.Reason }
+
+// unanswered is the error of a value for which an account is asked. The original has no
+// words for that: to the C library such an account does not exist.
+func unanswered(err error, what, name string) error {
+	var e *Unanswered
+	if !errors.As(err, &e) {
+		return nil
+	}
+	return &lookupError{fmt.Sprintf("the %s %s cannot be looked up: %s", what, name, e.Reason),
+		fmt.Sprintf("it is not known whether there is one; a daemon that runs asks again after %v", e.Again)}
+}
+
+// lookupError is an error that has a hint of its own.
+type lookupError struct{ text, hint string }
+
+func (e *lookupError) Error() string { return e.text }
+
+// Hint says what comes of it.
+func (e *lookupError) Hint() string { return e.hint }

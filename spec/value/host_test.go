@@ -1,11 +1,13 @@
 package value
 
 import (
+	"errors"
 	"io/fs"
 	"path"
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 )
 
 // valueHost is a Host with two accounts and a few directories.
@@ -23,22 +25,64 @@ func (valueHost) Stat(name string) (fs.FileInfo, error) {
 	return valueDirs.Stat(name)
 }
 func (valueHost) Getwd() string { return "/work" }
-func (valueHost) Home(name string) (string, bool) {
+func (valueHost) Home(name string) (string, error) {
 	home, ok := map[string]string{"": "/home/ann", "ann": "/home/ann/", "root": "/"}[name]
-	return home, ok
+	if !ok {
+		return "", notFound(name)
+	}
+	return home, nil
 }
-func (valueHost) LookupUser(name string) (Account, bool) {
+func (valueHost) LookupUser(name string) (Account, error) {
 	switch name {
 	case "ann", "1000":
-		return Account{Name: name, UID: 1000, GID: 100, Groups: []int{4}}, true
+		return Account{Name: name, UID: 1000, GID: 100, Groups: []int{4}}, nil
 	case "root", "0":
-		return Account{Name: name}, true
+		return Account{Name: name}, nil
 	}
-	return Account{}, false
+	return Account{}, notFound(name)
 }
-func (valueHost) LookupGroup(name string) (int, bool) {
+func (valueHost) LookupGroup(name string) (int, error) {
 	gid, ok := map[string]int{"adm": 4, "4": 4}[name]
-	return gid, ok
+	if !ok {
+		return 0, notFound(name)
+	}
+	return gid, nil
+}
+
+// notFound is the error of a lookup: nobody answers for names that begin with far.
+func notFound(name string) error {
+	if strings.HasPrefix(name, "far") {
+		return &Unanswered{Reason: "nobody is at home", Again: 5 * time.Second}
+	}
+	return ErrNoAccount
+}
+
+// TestUnanswered: a name that nobody has answered for is not told as one that does not
+// exist, whatever it is for.
+func TestUnanswered(t *testing.T) {
+	user := func(s string) error { _, err := ParseUser(valueHost{}, s); return err }
+	owner := func(s string) error { _, err := ParseOwner(valueHost{}, s); return err }
+	dir := func(s string) error { _, err := ExistingDir(valueHost{}, s); return err }
+	file := func(s string) error { _, err := ExistingDirPath(valueHost{}, s); return err }
+	for _, r := range []struct {
+		read       func(string) error
+		text, want string
+	}{
+		{user, "far", "the user far cannot be looked up: nobody is at home"},
+		{owner, "far", "the user far cannot be looked up: nobody is at home"},
+		{owner, "ann:far", "the group far cannot be looked up: nobody is at home"},
+		{dir, "~far/x", "the user far cannot be looked up: nobody is at home"},
+		{file, "~far/x/log", "the user far cannot be looked up: nobody is at home"},
+	} {
+		err := r.read(r.text)
+		var open *lookupError
+		if !errors.As(err, &open) || open.Error() != r.want || open.Hint() != "it is not known whether there is one; a daemon that runs asks again after 5s" {
+			t.Errorf("%s: %v", r.text, err)
+		}
+	}
+	if got := ExpandUser(valueHost{}, "~far/x"); got != "~far/x" {
+		t.Errorf("~far/x becomes %s", got)
+	}
 }
 
 func TestParseUser(t *testing.T) {

@@ -10,7 +10,10 @@ import (
 //
 // Source: contract/config.md section 4.
 func ExistingDir(h Host, s string) (string, error) {
-	dir := ExpandUser(h, s)
+	dir, err := expandUser(h, s)
+	if err != nil {
+		return "", err
+	}
 	if !IsDir(h, dir) {
 		return "", fmt.Errorf("%s is not an existing directory", s)
 	}
@@ -22,7 +25,10 @@ func ExistingDir(h Host, s string) (string, error) {
 //
 // Source: contract/config.md section 4.
 func ExistingDirPath(h Host, s string) (string, error) {
-	file := ExpandUser(h, s)
+	file, err := expandUser(h, s)
+	if err != nil {
+		return "", err
+	}
 	if dir := DirName(file); dir != "" && !IsDir(h, dir) {
 		return "", fmt.Errorf("The directory named as part of the path %s does not exist", s)
 	}
@@ -32,21 +38,28 @@ func ExistingDirPath(h Host, s string) (string, error) {
 // ExpandUser replaces a leading ~ or ~name by that user's home directory. A path
 // whose user is unknown stays as it is.
 func ExpandUser(h Host, s string) string {
+	s, _ = expandUser(h, s)
+	return s
+}
+
+// expandUser is ExpandUser, and an error where it cannot be known whether there is such
+// a user.
+func expandUser(h Host, s string) (string, error) {
 	if !strings.HasPrefix(s, "~") {
-		return s
+		return s, nil
 	}
 	name, rest := s[1:], ""
 	if i := strings.IndexByte(name, '/'); i >= 0 {
 		name, rest = name[:i], name[i:]
 	}
-	home, ok := h.Home(name)
-	if !ok {
-		return s
+	home, err := h.Home(name)
+	if err != nil {
+		return s, unanswered(err, "user", name)
 	}
 	if full := strings.TrimRight(home, "/") + rest; full != "" {
-		return full
+		return full, nil
 	}
-	return "/"
+	return "/", nil
 }
 
 // DirName is the directory part of a path: what stands before the last slash,

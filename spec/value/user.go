@@ -1,6 +1,7 @@
 package value
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -38,12 +39,15 @@ func (o Owner) String() string {
 // Source: contract/config.md section 4.
 func ParseUser(h Host, s string) (*Account, error) {
 	lookup, isNumber := accountKey(s)
-	a, ok := h.LookupUser(lookup)
-	switch {
-	case ok:
+	a, err := h.LookupUser(lookup)
+	if err == nil {
 		a.Name = s
 		return &a, nil
-	case isNumber:
+	}
+	if err := unanswered(err, "user", s); err != nil {
+		return nil, err
+	}
+	if isNumber {
 		return nil, fmt.Errorf("Invalid user id %s", s)
 	}
 	return nil, fmt.Errorf("Invalid user name %s", s)
@@ -56,14 +60,21 @@ func ParseUser(h Host, s string) (*Account, error) {
 func ParseOwner(h Host, s string) (Owner, error) {
 	userName, groupName, hasGroup := strings.Cut(s, ":")
 	user, err := ParseUser(h, userName)
-	if err != nil {
+	var open *lookupError
+	switch {
+	case errors.As(err, &open):
+		return Owner{}, err
+	case err != nil:
 		return Owner{}, fmt.Errorf("Invalid user:group definition %s", s)
 	}
 	owner := Owner{UID: user.UID, GID: -1}
 	if hasGroup {
 		lookup, _ := accountKey(groupName)
-		gid, ok := h.LookupGroup(lookup)
-		if !ok {
+		gid, err := h.LookupGroup(lookup)
+		if err := unanswered(err, "group", groupName); err != nil {
+			return Owner{}, err
+		}
+		if err != nil {
 			return Owner{}, fmt.Errorf("Invalid user:group definition %s", s)
 		}
 		owner.GID = gid

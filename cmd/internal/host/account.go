@@ -13,12 +13,11 @@ import (
 
 // Home is the home directory of a user: for "" $HOME, or if that is not set the
 // directory of the account that runs this process.
-func (h *Host) Home(name string) (dir string, ok bool) {
+func (h *Host) Home(name string) (dir string, err error) {
 	var u *user.User
-	var err error
 	if name == "" {
 		if dir, ok := os.LookupEnv("HOME"); ok {
-			return dir, true
+			return dir, nil
 		}
 		name = strconv.Itoa(os.Getuid())
 		u, err = user.LookupId(name)
@@ -26,14 +25,14 @@ func (h *Host) Home(name string) (dir string, ok bool) {
 		u, err = user.Lookup(name)
 	}
 	if err != nil {
-		a, ok := h.nss.passwd(name)
-		return a.home, ok
+		a, err := h.nss.passwd(name)
+		return a.home, err
 	}
-	return u.HomeDir, true
+	return u.HomeDir, nil
 }
 
 // LookupUser finds an account by name, or by number where name is all digits.
-func (h *Host) LookupUser(name string) (spec.Account, bool) {
+func (h *Host) LookupUser(name string) (spec.Account, error) {
 	a, ok := h.accounts.user(name)
 	if !ok {
 		return h.nss.user(name)
@@ -41,13 +40,12 @@ func (h *Host) LookupUser(name string) (spec.Account, bool) {
 	if groups, ok := h.nss.moreGroups(name, a); ok {
 		a.Groups = groups
 	}
-	return a, true
+	return a, nil
 }
 
 // LookupGroup finds a group's number by name, or checks a number.
-func (h *Host) LookupGroup(name string) (gid int, ok bool) {
+func (h *Host) LookupGroup(name string) (gid int, err error) {
 	var g *user.Group
-	var err error
 	if isNumber(name) {
 		g, err = user.LookupGroupId(name)
 	} else {
@@ -56,8 +54,7 @@ func (h *Host) LookupGroup(name string) (gid int, ok bool) {
 	if err != nil {
 		return h.nss.group(name)
 	}
-	gid, err = strconv.Atoi(g.Gid)
-	return gid, err == nil
+	return strconv.Atoi(g.Gid)
 }
 
 // accounts remembers the accounts that were found, so that a thousand programs

@@ -9,24 +9,24 @@ import (
 
 func TestAccounts(t *testing.T) {
 	h := New()
-	root, ok := h.LookupUser("root")
-	if !ok || root.UID != 0 || root.Name != "root" {
-		t.Fatalf("LookupUser(root) = %+v, %v", root, ok)
+	root, err := h.LookupUser("root")
+	if err != nil || root.UID != 0 || root.Name != "root" {
+		t.Fatalf("LookupUser(root) = %+v, %v", root, err)
 	}
-	byNumber, ok := h.LookupUser("0")
-	if !ok || byNumber.UID != 0 || byNumber.GID != root.GID || byNumber.Name != "0" {
-		t.Errorf("LookupUser(0) = %+v, %v; want root's numbers under the name 0", byNumber, ok)
+	byNumber, err := h.LookupUser("0")
+	if err != nil || byNumber.UID != 0 || byNumber.GID != root.GID || byNumber.Name != "0" {
+		t.Errorf("LookupUser(0) = %+v, %v; want root's numbers under the name 0", byNumber, err)
 	}
 	for _, name := range []string{"", "no such user", "-1", "+0", "4294967294"} {
-		if a, ok := h.LookupUser(name); ok {
+		if a, err := h.LookupUser(name); err == nil {
 			t.Errorf("LookupUser(%q) = %+v, want none", name, a)
 		}
-		if gid, ok := h.LookupGroup(name); ok {
+		if gid, err := h.LookupGroup(name); err == nil {
 			t.Errorf("LookupGroup(%q) = %d, want none", name, gid)
 		}
 	}
-	if gid, ok := h.LookupGroup(strconv.Itoa(root.GID)); !ok || gid != root.GID {
-		t.Errorf("LookupGroup(%d) = %d, %v", root.GID, gid, ok)
+	if gid, err := h.LookupGroup(strconv.Itoa(root.GID)); err != nil || gid != root.GID {
+		t.Errorf("LookupGroup(%d) = %d, %v", root.GID, gid, err)
 	}
 	for _, gid := range root.Groups {
 		if gid == root.GID {
@@ -59,17 +59,17 @@ func TestAccountsAreForgotten(t *testing.T) {
 func TestHome(t *testing.T) {
 	h := New()
 	t.Setenv("HOME", "/somewhere/else")
-	if dir, ok := h.Home(""); !ok || dir != "/somewhere/else" {
-		t.Errorf("Home() = %q, %v; want $HOME", dir, ok)
+	if dir, err := h.Home(""); err != nil || dir != "/somewhere/else" {
+		t.Errorf("Home() = %q, %v; want $HOME", dir, err)
 	}
 	os.Unsetenv("HOME")
-	if dir, ok := h.Home(""); !ok || dir == "" || dir == "/somewhere/else" {
-		t.Errorf("Home() without $HOME = %q, %v; want the account's own", dir, ok)
+	if dir, err := h.Home(""); err != nil || dir == "" || dir == "/somewhere/else" {
+		t.Errorf("Home() without $HOME = %q, %v; want the account's own", dir, err)
 	}
-	if dir, ok := h.Home("root"); !ok || dir == "" {
-		t.Errorf("Home(root) = %q, %v", dir, ok)
+	if dir, err := h.Home("root"); err != nil || dir == "" {
+		t.Errorf("Home(root) = %q, %v", dir, err)
 	}
-	if dir, ok := h.Home("no such user"); ok {
+	if dir, err := h.Home("no such user"); err == nil {
 		t.Errorf("Home(no such user) = %q, want none", dir)
 	}
 }
@@ -129,7 +129,7 @@ func BenchmarkLookupUser(b *testing.B) {
 	h := New()
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, ok := h.LookupUser("root"); !ok {
+		if _, err := h.LookupUser("root"); err != nil {
 			b.Fatal("no root")
 		}
 	}

@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"slices"
 	"strconv"
@@ -41,6 +42,7 @@ type nss struct {
 	asked   time.Time            // when it was run last
 	left    time.Duration        // for this load
 	rest    time.Time            // until when nothing is asked, since getent has failed
+	failed  string               // why; said for as long as it has its rest
 	retryAt time.Time            // see RetryAt
 	known   map[[2]string]string // the last answer, by database and key
 }
@@ -53,25 +55,24 @@ func (h *Host) RetryAt() time.Time {
 	return h.nss.retryAt
 }
 
-// entry asks for one entry of a database.
-func (n *nss) entry(database, key string) (text string, ok bool) {
+// entry asks for one entry of a database. It fails as spec.Host's lookups do.
+func (n *nss) entry(database, key string) (text string, err error) {
 	if n.run == nil || key == "" || strings.ContainsAny(key, ":\n\x00") {
-		return "", false
+		return "", spec.ErrNoAccount
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	now := time.Now()
 	question := [2]string{database, key}
 	if now.Before(n.rest) {
-		text, ok = n.known[question]
-		return text, ok
+		return n.knows(question)
 	}
 	at := slices.IndexFunc(n.paths, func(path string) bool {
 		info, err := os.Stat(path)
 		return err == nil && info.Mode().IsRegular()
 	})
 	if at < 0 {
-		return "", false
+		return "", spec.ErrNoAccount
 	}
 	if now.Sub(n.asked) > nssPause {
 		n.left = nssPatience
@@ -83,21 +84,44 @@ func (n *nss) entry(database, key string) (text string, ok bool) {
 	n.left -= n.asked.Sub(now)
 	switch {
 	case err == nil && status == 0:
-		n.retryAt = time.Time{}
+		n.retryAt, n.failed = time.Time{}, ""
 		text, _, _ = strings.Cut(string(output), "\n")
 		if n.known == nil {
 			n.known = make(map[[2]string]string)
 		}
 		n.known[question] = text
 	case err == nil && status == notFound:
-		n.retryAt = time.Time{}
+		n.retryAt, n.failed = time.Time{}, ""
 		delete(n.known, question)
 	default:
 		n.rest = n.asked.Add(nssRest)
 		n.retryAt = n.rest
+		n.failed = n.paths[at] + " " + failure(ctx, status, err)
 	}
-	text, ok = n.known[question]
-	return text, ok
+	return n.knows(question)
+}
+
+// failure says how getent failed.
+func failure(ctx context.Context, status int, err error) string {
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Sprintf("has not answered within %v", nssPatience)
+	case err != nil:
+		return fmt.Sprintf("cannot be run: %v", err)
+	}
+	return fmt.Sprintf("failed with exit status %d", status)
+}
+
+// knows is the last answer to a question.
+func (n *nss) knows(question [2]string) (text string, err error) {
+	text, ok := n.known[question]
+	switch {
+	case ok:
+		return text, nil
+	case n.failed != "":
+		return "", &spec.Unanswered{Reason: n.failed, Again: nssRest}
+	}
+	return "", spec.ErrNoAccount
 }
 
 // passwdEntry is a line of passwd.
@@ -107,48 +131,54 @@ type passwdEntry struct {
 	home     string
 }
 
-func (n *nss) passwd(name string) (passwdEntry, bool) {
-	text, ok := n.entry("passwd", name)
+func (n *nss) passwd(name string) (passwdEntry, error) {
+	text, err := n.entry("passwd", name)
+	if err != nil {
+		return passwdEntry{}, err
+	}
 	fields := strings.Split(text, ":")
-	if !ok || len(fields) < 7 || !isNumber(name) && fields[0] != name {
-		return passwdEntry{}, false
+	if len(fields) < 7 || !isNumber(name) && fields[0] != name {
+		return passwdEntry{}, spec.ErrNoAccount
 	}
 	uid, err := strconv.ParseUint(fields[2], 10, 32)
 	gid, err2 := strconv.ParseUint(fields[3], 10, 32)
 	if err != nil || err2 != nil {
-		return passwdEntry{}, false
+		return passwdEntry{}, spec.ErrNoAccount
 	}
-	return passwdEntry{fields[0], int(uid), int(gid), fields[5]}, true
+	return passwdEntry{fields[0], int(uid), int(gid), fields[5]}, nil
 }
 
 // user is an account with its groups, under the name that was asked for. One whose
 // groups cannot be had is none: it would run with fewer rights, or with more.
-func (n *nss) user(name string) (spec.Account, bool) {
-	p, ok := n.passwd(name)
-	if !ok {
-		return spec.Account{}, false
+func (n *nss) user(name string) (spec.Account, error) {
+	p, err := n.passwd(name)
+	if err != nil {
+		return spec.Account{}, err
 	}
-	groups, ok := n.initgroups(p.name, p.gid)
-	return spec.Account{Name: name, UID: p.uid, GID: p.gid, Groups: groups}, ok
+	groups, err := n.initgroups(p.name, p.gid)
+	return spec.Account{Name: name, UID: p.uid, GID: p.gid, Groups: groups}, err
 }
 
 // initgroups are the supplementary groups of a user.
-func (n *nss) initgroups(name string, primary int) (groups []int, ok bool) {
-	text, ok := n.entry("initgroups", name)
+func (n *nss) initgroups(name string, primary int) (groups []int, err error) {
+	text, err := n.entry("initgroups", name)
+	if err != nil {
+		return nil, err
+	}
 	fields := strings.Fields(text)
-	if !ok || len(fields) == 0 {
-		return nil, false
+	if len(fields) == 0 {
+		return nil, spec.ErrNoAccount
 	}
 	for _, field := range fields[1:] {
 		gid, err := strconv.ParseUint(field, 10, 32)
 		if err != nil {
-			return nil, false
+			return nil, spec.ErrNoAccount
 		}
 		if int(gid) != primary && !slices.Contains(groups, int(gid)) {
 			groups = append(groups, int(gid))
 		}
 	}
-	return groups, true
+	return groups, nil
 }
 
 // moreGroups are all groups of an account of the account files, where some may be
@@ -157,7 +187,8 @@ func (n *nss) moreGroups(name string, a spec.Account) (groups []int, ok bool) {
 	if n.run == nil || a.UID == 0 || isNumber(name) || !groupsElsewhere() {
 		return nil, false
 	}
-	return n.initgroups(name, a.GID)
+	groups, err := n.initgroups(name, a.GID)
+	return groups, err == nil
 }
 
 // groupsElsewhere reports whether the name service switch has groups from other places
@@ -183,12 +214,18 @@ func groupsElsewhere() bool {
 }
 
 // group is a group's number.
-func (n *nss) group(name string) (gid int, ok bool) {
-	text, ok := n.entry("group", name)
+func (n *nss) group(name string) (gid int, err error) {
+	text, err := n.entry("group", name)
+	if err != nil {
+		return 0, err
+	}
 	fields := strings.Split(text, ":")
-	if !ok || len(fields) < 3 || !isNumber(name) && fields[0] != name {
-		return 0, false
+	if len(fields) < 3 || !isNumber(name) && fields[0] != name {
+		return 0, spec.ErrNoAccount
 	}
 	number, err := strconv.ParseUint(fields[2], 10, 32)
-	return int(number), err == nil
+	if err != nil {
+		return 0, spec.ErrNoAccount
+	}
+	return int(number), nil
 }

@@ -61,27 +61,27 @@ func TestNSS(t *testing.T) {
 	f := &fakeNSS{answers: directory}
 	h := f.host()
 	want := spec.Account{Name: "ldap-user", UID: 70001, GID: 70002, Groups: []int{70003, 70004}}
-	if a, ok := h.LookupUser("ldap-user"); !ok || !reflect.DeepEqual(a, want) {
-		t.Errorf("LookupUser = %+v, %v; want %+v", a, ok, want)
+	if a, err := h.LookupUser("ldap-user"); err != nil || !reflect.DeepEqual(a, want) {
+		t.Errorf("LookupUser = %+v, %v; want %+v", a, err, want)
 	}
 	want.Name = "70001"
-	if a, ok := h.LookupUser("70001"); !ok || !reflect.DeepEqual(a, want) {
-		t.Errorf("LookupUser(70001) = %+v, %v; want %+v", a, ok, want)
+	if a, err := h.LookupUser("70001"); err != nil || !reflect.DeepEqual(a, want) {
+		t.Errorf("LookupUser(70001) = %+v, %v; want %+v", a, err, want)
 	}
 	for _, name := range []string{"staff-x", "70005"} {
-		if gid, ok := h.LookupGroup(name); !ok || gid != 70005 {
-			t.Errorf("LookupGroup(%s) = %d, %v", name, gid, ok)
+		if gid, err := h.LookupGroup(name); err != nil || gid != 70005 {
+			t.Errorf("LookupGroup(%s) = %d, %v", name, gid, err)
 		}
 	}
-	if dir, ok := h.Home("ldap-user"); !ok || dir != "/net/home/someone" {
-		t.Errorf("Home = %s, %v", dir, ok)
+	if dir, err := h.Home("ldap-user"); err != nil || dir != "/net/home/someone" {
+		t.Errorf("Home = %s, %v", dir, err)
 	}
 	for _, name := range []string{"missing", "odd", "short", "minus", "nogroups", "", "a:b", "a\nb", "-s"} {
-		if a, ok := h.LookupUser(name); ok {
+		if a, err := h.LookupUser(name); err == nil {
 			t.Errorf("LookupUser(%q) = %+v, want none", name, a)
 		}
 	}
-	if root, ok := h.LookupUser("root"); !ok || root.UID != 0 {
+	if root, err := h.LookupUser("root"); err != nil || root.UID != 0 {
 		t.Errorf("root is %+v: the account files come first", root)
 	}
 	for _, question := range f.asked {
@@ -97,14 +97,21 @@ func TestNSS(t *testing.T) {
 // One that hangs costs five seconds altogether, then it has a rest, and then it is asked
 // again. So is one that fails.
 func TestNSSFails(t *testing.T) {
-	for _, f := range []*fakeNSS{{hang: true}, {err: errors.New("no such file")}, {status: 1}, {status: 3}} {
+	reasons := []string{"/bin/sh has not answered within 5s", "/bin/sh cannot be run: no such file", "/bin/sh failed with exit status 1", "/bin/sh failed with exit status 3"}
+	for i, f := range []*fakeNSS{{hang: true}, {err: errors.New("no such file")}, {status: 1}, {status: 3}} {
 		synctest.Test(t, func(t *testing.T) {
 			h, begun := f.host(), time.Now()
 			for _, name := range []string{"ldap-user", "b", "c", "d"} {
-				if _, ok := h.LookupUser(name); ok {
-					t.Errorf("%+v: %s is there", f, name)
+				var open *spec.Unanswered
+				if _, err := h.LookupUser(name); !errors.As(err, &open) || open.Reason != reasons[i] || open.Again != nssRest {
+					t.Errorf("%+v: %s is there, or not: %v", f, name, err)
 				}
-				h.LookupGroup(name)
+				if _, err := h.LookupGroup(name); !errors.As(err, &open) {
+					t.Errorf("%+v: the group %s is there, or not: %v", f, name, err)
+				}
+				if _, err := h.Home(name); !errors.As(err, &open) {
+					t.Errorf("%+v: %s has a home, or not: %v", f, name, err)
+				}
 			}
 			took := time.Since(begun)
 			if len(f.asked) != 1 || f.hang && took != nssPatience || !f.hang && took != 0 {
@@ -115,20 +122,20 @@ func TestNSSFails(t *testing.T) {
 			}
 			time.Sleep(nssRest)
 			f.hang, f.err, f.status, f.answers = false, nil, 0, directory
-			if _, ok := h.LookupUser("ldap-user"); !ok || !h.RetryAt().IsZero() {
+			if _, err := h.LookupUser("ldap-user"); err != nil || !h.RetryAt().IsZero() {
 				t.Errorf("%+v: it is not asked again", f)
 			}
 			// Who was known stays so while nobody answers, and no longer.
 			f.status, f.answers = 1, nil
 			for range 2 {
-				if a, ok := h.LookupUser("ldap-user"); !ok || a.UID != 70001 || len(a.Groups) != 2 || h.RetryAt().IsZero() {
-					t.Errorf("%+v: he is %+v, %v", f, a, ok)
+				if a, err := h.LookupUser("ldap-user"); err != nil || a.UID != 70001 || len(a.Groups) != 2 || h.RetryAt().IsZero() {
+					t.Errorf("%+v: he is %+v, %v", f, a, err)
 				}
 			}
 			time.Sleep(nssRest)
 			f.status = 0
-			if _, ok := h.LookupUser("ldap-user"); ok {
-				t.Errorf("%+v: he is there although nobody knows him", f)
+			if _, err := h.LookupUser("ldap-user"); !errors.Is(err, spec.ErrNoAccount) {
+				t.Errorf("%+v: he is there although nobody knows him: %v", f, err)
 			}
 		})
 	}
@@ -149,7 +156,7 @@ func TestNSSIsSlow(t *testing.T) {
 		}
 		for load := range 3 {
 			for range 5 {
-				if _, ok := h.LookupGroup("staff-x"); !ok {
+				if _, err := h.LookupGroup("staff-x"); err != nil {
 					t.Errorf("load %d: a slow answer does not count", load)
 				}
 			}
@@ -171,10 +178,10 @@ func TestWithoutGetent(t *testing.T) {
 	h := f.host()
 	h.nss.paths = []string{"/no/getent", "/tmp"}
 	for _, h := range []*Host{h, New()} {
-		if _, ok := h.LookupUser("ldap-user"); ok || !h.RetryAt().IsZero() {
+		if _, err := h.LookupUser("ldap-user"); err == nil || !h.RetryAt().IsZero() {
 			t.Error("an account comes from nowhere")
 		}
-		if _, ok := h.LookupUser("root"); !ok {
+		if _, err := h.LookupUser("root"); err != nil {
 			t.Error("no root")
 		}
 	}
@@ -198,13 +205,13 @@ func TestRealGetent(t *testing.T) {
 		return out, cmd.ProcessState.ExitCode(), nil
 	}
 	n := &nss{run: run, paths: []string{path}}
-	if a, ok := n.user("root"); !ok || a.UID != 0 {
-		t.Errorf("root is %+v, %v", a, ok)
+	if a, err := n.user("root"); err != nil || a.UID != 0 {
+		t.Errorf("root is %+v, %v", a, err)
 	}
-	if gid, ok := n.group("root"); !ok || gid != 0 {
-		t.Errorf("group root is %d, %v", gid, ok)
+	if gid, err := n.group("root"); err != nil || gid != 0 {
+		t.Errorf("group root is %d, %v", gid, err)
 	}
-	if _, ok := n.user("-no such user"); ok || !n.retryAt.IsZero() {
-		t.Errorf("an unknown name: %v, another look at %v", ok, n.retryAt)
+	if _, err := n.user("-no such user"); err == nil || !n.retryAt.IsZero() {
+		t.Errorf("an unknown name: %v, another look at %v", err, n.retryAt)
 	}
 }
