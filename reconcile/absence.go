@@ -62,7 +62,7 @@ type pause struct {
 // wait says why a removal is not due yet, and when it is; "" for one that is due. A
 // section that is gone from a file that stands waits for open files only.
 func (g *guard) wait(now time.Time, s *Step, p pause) (reason string, until time.Time) {
-	file := origin(s.Old)
+	file := s.File
 	a, gone := g.absent[file]
 	since := a.since
 	if !gone {

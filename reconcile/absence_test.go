@@ -79,6 +79,13 @@ func TestVanishedFiles(t *testing.T) {
 			mv conf.d/a.ini . | 1s | echo '[program:a]' >conf.d/a.ini | 1m | did | mv a.ini conf.d | 1s | phase synced | did`},
 		{"under a name that is never read", []string{program("a"), program("b"), program("c")}, `
 			mv conf.d/a.ini conf.d/a.ini.orig | 2s | mv conf.d/a.ini.orig conf.d/a.ini | 1m | did`},
+		{"gone after it has moved", []string{program("a"), program("b")}, `
+			mv conf.d/a.ini conf.d/z.ini | 1m | mv conf.d/z.ini . | 2900ms | did | 200ms | did stop a:a; stopped a:a; remove a`},
+		{"gone after another has taken its place", []string{program("a"), program("b"), program("c")}, `
+			mv conf.d/a.ini conf.d/z.ini; mv conf.d/b.ini conf.d/a.ini | 1m | mv conf.d/z.ini . | 2900ms | did | 200ms | did stop a:a; stopped a:a; remove a`},
+		{"gone after a file that cannot be used has taken its place", []string{program("a"), program("b"), program("c")}, `
+			mv conf.d/a.ini conf.d/z.ini; mv conf.d/b.ini conf.d/a.ini | 1m | echo '[program:n]' >conf.d/a.ini | rm conf.d/z.ini | 2900ms | did | 200ms |
+			did stop a:a; stopped a:a; remove a`},
 		{"its directory goes and comes back", []string{program("a")}, `
 			mv conf.d x | 1m | mv x conf.d | 1m | did`},
 	}

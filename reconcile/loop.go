@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"sync"
@@ -43,11 +44,12 @@ type loop struct {
 	complaints []complaint // what was logged of the files and still stands, see about
 
 	// Deciding.
-	inForce      *spec.Config // the last view's that could be used
-	candidate    *spec.Config // what AddGroup and getAllConfigInfo go by
-	candidateSeq int          // seq of the view that candidate is from
-	minSeq       int          // seq that a view must have for automatic updates to go by it
-	auto         *bool        // what SetAutoupdate said, nil for what the files say
+	inForce      *spec.Config      // the last view's that could be used
+	files        map[string]string // that groups were last seen in; never changed once made
+	candidate    *spec.Config      // what AddGroup and getAllConfigInfo go by
+	candidateSeq int               // seq of the view that candidate is from
+	minSeq       int               // seq that a view must have for automatic updates to go by it
+	auto         *bool             // what SetAutoupdate said, nil for what the files say
 	guard        *guard
 	pending      pendingStarts
 	holds        []hold
@@ -365,6 +367,26 @@ func (l *loop) setView(v *view) {
 	}
 	l.inForce = v.config
 	l.guard.observe(time.Now(), v.config)
+	l.locate(v.config)
+}
+
+// locate notes which file each group is in now. Those that are active but in no file any
+// more were where they were seen last.
+func (l *loop) locate(cfg *spec.Config) {
+	files := make(map[string]string, len(cfg.Groups))
+	for i := range cfg.Groups {
+		files[cfg.Groups[i].Name] = origin(&cfg.Groups[i])
+	}
+	gone := maps.Clone(l.files)
+	maps.DeleteFunc(gone, func(group, _ string) bool { return files[group] != "" })
+	if len(gone) > 0 {
+		for _, a := range l.target.Groups() {
+			if file := gone[a.Group.Name]; file != "" {
+				files[a.Group.Name] = file
+			}
+		}
+	}
+	l.files = files
 }
 
 // watchFor has the watcher watch what a view depends on, and sets the time at
@@ -396,14 +418,14 @@ func (l *loop) decide() []Step {
 	l.pending.prune(active)
 	now := time.Now()
 	l.retryAt = time.Time{}
-	l.drift = Plan(active, l.inForce.Groups, Policy{Kept: l.inForce.Kept, LeftOut: l.inForce.LeftOut, PendingStarts: l.pending})
+	l.drift = Plan(active, l.inForce.Groups, Policy{Kept: l.inForce.Kept, LeftOut: l.inForce.LeftOut, Files: l.files, PendingStarts: l.pending})
 	var v admission
 	holds := slices.Clone(l.view.holds)
 	steps := slices.DeleteFunc(slices.Clone(l.drift), func(s Step) bool {
 		if !isRemoval(s) {
 			return false
 		}
-		dir := path.Dir(origin(s.Old))
+		dir := path.Dir(s.File)
 		if !l.view.unsettled[dir] {
 			return false
 		}

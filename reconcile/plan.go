@@ -11,6 +11,7 @@ import (
 // nil takes the group away, Old nil makes it, both change it.
 type Step struct {
 	Group string
+	File  string      // that it is in, or was in last
 	Old   *spec.Group // the definition in force, as Target.Groups gave it
 	New   *spec.Group // the definition wanted; the same as Old when only processes are to be started
 	// Replace: the group must be taken away and made anew.
@@ -37,6 +38,9 @@ type Policy struct {
 	// LeftOut are the files that cannot be used: nobody knows whether a group from one
 	// of them is gone.
 	LeftOut []spec.File
+	// Files are those that groups were last seen in, by group. A group that moves to
+	// another file keeps the definition in force, which says where it was before.
+	Files map[string]string
 	// PendingStarts are processes that an earlier update stopped and did not start again.
 	PendingStarts map[ProcessKey]bool
 	// Afresh are groups in which what has failed is to be started again.
@@ -69,13 +73,14 @@ func Plan(active []Active, desired []spec.Group, p Policy) []Step {
 	for i := range p.LeftOut {
 		leftOut[p.LeftOut[i].Path] = true
 	}
+	fileOf := func(g *spec.Group) string { return cmp.Or(p.Files[g.Name], origin(g)) }
 	var removed, changed, added []Step
 	standing := make(map[string]*Active, len(active))
 	for i := range active {
 		a := &active[i]
 		standing[a.Group.Name] = a
-		if wanted[a.Group.Name] == nil && (len(only) == 0 || only[a.Group.Name]) && !leftOut[origin(a.Group)] {
-			removed = append(removed, removal(a.Group))
+		if wanted[a.Group.Name] == nil && (len(only) == 0 || only[a.Group.Name]) && !leftOut[fileOf(a.Group)] {
+			removed = append(removed, removal(a.Group, fileOf(a.Group)))
 		}
 	}
 	for i := range desired {
@@ -101,16 +106,16 @@ func Plan(active []Active, desired []spec.Group, p Policy) []Step {
 	return slices.Concat(removed, changed, added)
 }
 
-func removal(g *spec.Group) Step {
+func removal(g *spec.Group, file string) Step {
 	return Step{
-		Group: g.Name, Old: g, Stop: byPriority(g, nil, true), Stopped: true,
-		Actions: []Action{{Action: Remove, Group: g.Name, File: origin(g), Reason: "it is gone from the files"}},
+		Group: g.Name, File: file, Old: g, Stop: byPriority(g, nil, true), Stopped: true,
+		Actions: []Action{{Action: Remove, Group: g.Name, File: file, Reason: "it is gone from the files"}},
 	}
 }
 
 func addition(g *spec.Group) Step {
 	return Step{
-		Group: g.Name, New: g,
+		Group: g.Name, File: origin(g), New: g,
 		Actions: []Action{{Action: Add, Group: g.Name, File: origin(g), Reason: "it is new in the files"}},
 	}
 }
@@ -119,7 +124,7 @@ func addition(g *spec.Group) Step {
 // is nothing to do.
 func change(a *Active, new *spec.Group, p Policy) (s Step, ok bool) {
 	old := a.Group
-	s = Step{Group: new.Name, Old: old, New: new}
+	s = Step{Group: new.Name, File: origin(new), Old: old, New: new}
 	same := old == new || old.Equal(new)
 	if same {
 		if len(p.PendingStarts) == 0 && !p.Afresh[new.Name] {

@@ -83,7 +83,7 @@ func (r *Reconciler) Diff(ctx context.Context, names []string) ([]Action, error)
 	f.pending.prune(active)
 	var actions []Action
 	for _, s := range Plan(active, desired, Policy{
-		Only: names, Explicit: true, Kept: f.view.config.Kept, LeftOut: f.view.config.LeftOut, PendingStarts: f.pending, Afresh: afresh(owed),
+		Only: names, Explicit: true, Kept: f.view.config.Kept, LeftOut: f.view.config.LeftOut, Files: r.published.Load().files, PendingStarts: f.pending, Afresh: afresh(owed),
 	}) {
 		actions = append(actions, s.Actions...)
 	}

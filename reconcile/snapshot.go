@@ -12,6 +12,7 @@ import (
 type snapshot struct {
 	view      *view
 	inForce   *spec.Config
+	files     map[string]string
 	candidate *spec.Config
 	automatic bool
 	holds     []hold
@@ -27,7 +28,7 @@ type snapshot struct {
 // publish has others see what the loop knows.
 func (l *loop) publish() {
 	l.published.Store(&snapshot{
-		view: l.view, inForce: l.inForce, candidate: l.candidate, automatic: l.automatic(),
+		view: l.view, inForce: l.inForce, files: l.files, candidate: l.candidate, automatic: l.automatic(),
 		holds: l.holds, waits: l.waits, drift: l.drift, gen: l.gen, history: l.history,
 		phase: l.phase, reason: l.reason, since: l.since,
 	})
@@ -85,7 +86,7 @@ func (r *Reconciler) Files() []FileState {
 		step := &s.drift[i]
 		differs[step.Group] = step
 		if step.New == nil {
-			gone[origin(step.Old)] = append(gone[origin(step.Old)], step.Group)
+			gone[step.File] = append(gone[step.File], step.Group)
 		}
 	}
 	files := s.view.list(s.inForce, gone)

@@ -126,7 +126,7 @@ func (l *loop) round() {
 	u.rounds++
 	active := l.target.Groups()
 	l.pending.prune(active)
-	p := Policy{Only: u.names, Explicit: u.explicit, Kept: u.config.Kept, LeftOut: u.config.LeftOut, PendingStarts: l.pending, Afresh: u.afresh}
+	p := Policy{Only: u.names, Explicit: u.explicit, Kept: u.config.Kept, LeftOut: u.config.LeftOut, Files: l.files, PendingStarts: l.pending, Afresh: u.afresh}
 	if u.first {
 		p.Kept = nil // they were in force when the last daemon ended
 	}
