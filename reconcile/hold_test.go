@@ -126,6 +126,12 @@ func TestHeldYields(t *testing.T) {
 		{"a directory that is gone", "d/*.ini e/*.ini", "mkdir d e; mv a.ini d; mv b.ini e", []string{
 			"sed s,/bin/b,/bin/n, e/b.ini >new; mv e away; mv new d/b.ini", "a, b=n", "sed -i s,/bin/n,/bin/m, d/b.ini", "a, b=m",
 		}},
+		{"both cannot be used for a while", "d/*.ini e/*.ini", "mkdir d e logs; mv a.ini d; (cat b.ini; echo stdout_logfile=$PWD/logs/b) >e/b.ini", []string{
+			"sed s,/bin/b,/bin/n, e/b.ini >new; mv e away; mv new d/b.ini", "a, b=n",
+			"mv logs logs2; sed -i s,/bin/a,/bin/x, d/a.ini", "a=x, b=n", "mv logs2 logs; sed -i s,/bin/x,/bin/y, d/a.ini", "a=y, b=n",
+			"mv logs logs2; sed -i s,/bin/y,/bin/x, d/a.ini", "a=x, b=n", "rm d/b.ini; sed -i s,/bin/x,/bin/y, d/a.ini", "a=y, b=n",
+			"mv logs2 logs; sed -i s,/bin/y,/bin/x, d/a.ini", "a=x, b",
+		}},
 	}
 	for _, r := range rows {
 		t.Run(r.name, func(t *testing.T) {

@@ -136,8 +136,14 @@ func (iso *isolation) replace(from *source) {
 // complete adds to what could be used what was left out, as it is in force.
 func (iso *isolation) complete(cfg *Config, l *load) {
 	before := iso.earlier.InForce.byPath()
+	live := iso.live(cfg)
 	for _, from := range iso.aside {
 		f := File{Path: from.path, Hash: from.hash, Sections: iso.sections[from.path]}
+		if was := before[from.path]; was != nil && iso.isHeld(from.path) { // what has yielded goes on yielding
+			f.Sections = slices.DeleteFunc(slices.Clone(f.Sections), func(s FileSection) bool {
+				return live[s.Name] && !slices.ContainsFunc(was.Sections, func(w FileSection) bool { return w.Name == s.Name })
+			})
+		}
 		if was := before[from.path]; was != nil {
 			f.Sections = append(slices.Clip(f.Sections), was.Sections...)
 		}
@@ -168,6 +174,31 @@ func (iso *isolation) complete(cfg *Config, l *load) {
 		}
 	}
 	cfg.sortGroups()
+}
+
+// isHeld is Options.Held.
+func (iso *isolation) isHeld(path string) bool {
+	return iso.options.Held != nil && iso.options.Held(path)
+}
+
+// live are the sections of all files that are not held, left out or not.
+func (iso *isolation) live(cfg *Config) map[string]bool {
+	live := make(map[string]bool)
+	note := func(path string, sections []FileSection) {
+		if iso.isHeld(path) {
+			return
+		}
+		for _, s := range sections {
+			live[s.Name] = true
+		}
+	}
+	for i := range cfg.Files {
+		note(cfg.Files[i].Path, cfg.Files[i].Sections)
+	}
+	for _, from := range iso.aside {
+		note(from.path, iso.sections[from.path])
+	}
+	return live
 }
 
 // unknownSections are the sections of files left out, unless another file says now what
