@@ -84,6 +84,10 @@
 //     processes, whichever is the larger share, and stay held until the files come
 //     back or a person decides. Everything else goes ahead. One group may always go
 //     where max_removals is a share.
+//   - A single file that is held, since it is open, empty, unreadable or mounted no more,
+//     is held whole: what it says is one text, and half of the old with half of the new
+//     may be what nobody ever wrote. Of a directory only what it lacks is held. Either
+//     way a section that a live file has goes before the held one.
 //   - "No more than one automatic update per second" holds for each group, as the
 //     limit of five returns in a minute does: its subject is content that flaps. For all
 //     together it would make an edit of one file wait because another was just
