@@ -34,7 +34,7 @@ func hostileServer() *script {
 		"getFiles", []any{xmlrpc.Struct{{Name: "path", Value: name}, {Name: "state", Value: name}, {Name: "programs", Value: []string{name}},
 			{Name: "changed", Value: 0}, {Name: "reason", Value: name}}},
 		"getHistory", []any{xmlrpc.Struct{{Name: "generation", Value: 12}, {Name: "time", Value: 0}, {Name: "trigger", Value: name},
-			{Name: "caller", Value: name}, {Name: "actions", Value: []string{name}}, {Name: "result", Value: name}, {Name: "duration_ms", Value: 0}}})
+			{Name: "caller", Value: name}, {Name: "actions", Value: []string{name}}, {Name: "reasons", Value: []string{name}}, {Name: "result", Value: name}, {Name: "duration_ms", Value: 0}}})
 	return &script{answers: answers, stream: func(w http.ResponseWriter, _ *http.Request) {
 		for i := range len(hostileStream) { // in the smallest pieces
 			fmt.Fprint(w, hostileStream[i:i+1])

@@ -139,19 +139,32 @@ func oursRows() []answered {
 		file("/etc/sv/team", "held", "it is on another mount than before", 0, "t"),
 		file("/etc/sv/conf.d", "applied", "", 1795373397, append([]string{"a", "b", "odd"}, many...)...),
 	}
-	update := func(generation, time int, trigger, caller, result string, took int, actions ...string) xmlrpc.Struct {
-		return xmlrpc.Struct{{Name: "generation", Value: generation}, {Name: "time", Value: time}, {Name: "trigger", Value: trigger},
-			{Name: "caller", Value: caller}, {Name: "actions", Value: append([]string{}, actions...)},
+	update := func(generation, time int, trigger, caller, result string, took int, done ...string) xmlrpc.Struct {
+		actions, reasons := []string{}, []string{} // servers of earlier versions give no reasons
+		for _, d := range done {
+			action, reason, told := strings.Cut(d, ": ")
+			actions = append(actions, action)
+			if told {
+				reasons = append(reasons, reason)
+			}
+		}
+		entry := xmlrpc.Struct{{Name: "generation", Value: generation}, {Name: "time", Value: time}, {Name: "trigger", Value: trigger},
+			{Name: "caller", Value: caller}, {Name: "actions", Value: actions},
 			{Name: "result", Value: result}, {Name: "duration_ms", Value: took}}
+		if len(reasons) > 0 {
+			entry = append(entry, xmlrpc.Member{Name: "reasons", Value: reasons})
+		}
+		return entry
 	}
 	const lost = "failed: web: cannot be stopped"
 	history := []any{
-		update(12, 1795373397, "update", "uid 0", "applied", 1250, "add x", "remove y"),
+		update(12, 1795373397, "update", "uid 0", "applied", 1250, "add x: it is new in the files", "remove y: it is gone from the files"),
 		update(11, 1795373300, "watch", "", lost, 3000, "inplace z", "numprocs pool"),
 		update(10, 1795373290, "watch", "", lost, 10),
 		update(10, 1795373280, "watch", "", lost, 12),
 		update(10, 1795373270, "watch", "", lost, 11),
-		update(10, 1795373200, "watch", "", "overtaken", 5, "restart web:web", "restart pool:a"),
+		update(10, 1795373200, "watch", "", "overtaken", 5, "restart web:web: command differs: a running child keeps what it was started with",
+			"restart pool:a: command differs: a running child keeps what it was started with"),
 		update(1, 1795373000, "start", "", "applied", 0),
 	}
 	add("diff", with(every(), "diff", []any{}, "getFiles", files)) // which are not all that they should be
@@ -216,6 +229,43 @@ func TestJSONIsJSON(t *testing.T) {
 			}
 			if url == "unix:///nope" && out.Exit == 0 {
 				t.Errorf("%s without a server exits 0", command)
+			}
+		}
+	}
+}
+
+// TestExitStatuses: our own commands end in one way with the same status, as README has
+// it. Only where the status is the answer, every reason for having none is one.
+func TestExitStatuses(t *testing.T) {
+	t.Parallel()
+	old := (&script{answers: answers("getAPIVersion", "3.0")}).serve(t) // Supervisor, as far as these commands know
+	dead := filepath.Join(shortDir(t), "s")
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: dead})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.SetUnlinkOnClose(false)
+	l.Close()
+	for _, r := range []struct {
+		command                         string
+		noSocket, refused, lacking, odd int
+	}{
+		{"files", exitNotRunning, exitRefused, exitNoNamespace, exitUsage},
+		{"history", exitNotRunning, exitRefused, exitNoNamespace, exitUsage},
+		{"autoupdate", exitNotRunning, exitRefused, exitNoNamespace, exitUsage},
+		{"diff", exitDiffFailed, exitDiffFailed, exitDiffFailed, exitDiffFailed},
+		{"wait -t 0", exitFailed, exitFailed, exitNoNamespace, exitUsage},
+	} {
+		odd := map[string]string{"diff": "diff -o yaml", "wait -t 0": "wait -t x"}[r.command]
+		if odd == "" {
+			odd = r.command + " odd"
+		}
+		for _, now := range []struct {
+			socket, command string
+			want            int
+		}{{"/nope", r.command, r.noSocket}, {dead, r.command, r.refused}, {old, r.command, r.lacking}, {old, odd, r.odd}} {
+			if out := ctl(t, oracle.Ours, filepath.Dir(old), "", append([]string{"-s", "unix://" + now.socket}, strings.Fields(now.command)...)...); out.Exit != now.want {
+				t.Errorf("%s at %s: exit status %d, want %d\n%v", now.command, now.socket, out.Exit, now.want, out)
 			}
 		}
 	}

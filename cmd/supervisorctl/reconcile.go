@@ -223,10 +223,37 @@ func historyRows(past []client.HistoryEntry) []tableRow {
 		rows = append(rows, tableRow{[]string{
 			fmt.Sprint(p.Generation), formatTime(p.Time), trigger, result,
 			(time.Duration(p.DurationMS) * time.Millisecond).String(), strings.Join(actions, "; "),
-		}, below(reason)})
+		}, append(below(reason), becauses(p)...)})
 		i += again
 	}
 	return rows
+}
+
+// becauses are the reasons for what an update did, each with the names that it is about.
+func becauses(p client.HistoryEntry) (notes []string) {
+	const most = 5
+	about := make(map[string][]string)
+	var reasons []string
+	for i, reason := range p.Reasons {
+		if i >= len(p.Actions) {
+			break
+		}
+		if about[reason] == nil {
+			reasons = append(reasons, reason)
+		}
+		_, name, _ := strings.Cut(p.Actions[i], " ")
+		if group, process, ok := strings.Cut(name, ":"); ok {
+			name = display(group, process)
+		}
+		about[reason] = append(about[reason], name)
+	}
+	for i, reason := range reasons {
+		if i == most {
+			return append(notes, fmt.Sprintf("and %d more reasons: history -o json", len(reasons)-most))
+		}
+		notes = append(notes, someOf(about[reason], most)+": "+reason)
+	}
+	return notes
 }
 
 // below is what stands below a row, "" for nothing.

@@ -32,7 +32,11 @@ type session struct {
 	processes []client.ProcessInfo
 }
 
-// Exit statuses, after the Linux Standard Base for init scripts.
+// Exit statuses, after the Linux Standard Base for init scripts. Our own commands have
+// them in one way: exitUsage for what is not understood, exitNoNamespace for a server that
+// lacks the command, exitRefused and exitNotRunning for one that is not there, exitFailed
+// for the rest; only where the status is the answer, every reason for having none is one
+// status: exitDiffFailed of diff, exitFailed of wait.
 //
 // Source: contract/supervisorctl.md section 2.
 const (
@@ -160,7 +164,11 @@ type call struct {
 // perform checks what the command asks for before it is run, and runs it.
 func (c *call) perform(ctx context.Context) error {
 	if c.command.noArguments && c.argument != "" {
-		return c.usage(exitFailed, "%s accepts no arguments", c.command.name)
+		status := exitFailed
+		if c.command.ours {
+			status = exitUsage
+		}
+		return c.usage(status, "%s accepts no arguments", c.command.name)
 	}
 	if c.command.server == upChecked {
 		if up, err := c.upcheck(ctx); !up {

@@ -116,9 +116,9 @@ func actionStructs(actions []reconcile.Action) []any {
 func historyStructs(entries []reconcile.Entry) []any {
 	list := []any{}
 	for _, e := range entries {
-		actions := []any{}
+		actions, reasons := []any{}, []any{}
 		for i := range e.Actions {
-			actions = append(actions, e.Actions[i].String())
+			actions, reasons = append(actions, e.Actions[i].String()), append(reasons, e.Actions[i].Reason)
 		}
 		list = append(list, xmlrpc.Struct{
 			{Name: "generation", Value: e.Generation},
@@ -126,6 +126,7 @@ func historyStructs(entries []reconcile.Entry) []any {
 			{Name: "trigger", Value: e.Trigger},
 			{Name: "caller", Value: e.Caller},
 			{Name: "actions", Value: actions},
+			{Name: "reasons", Value: reasons},
 			{Name: "result", Value: e.Result},
 			{Name: "duration_ms", Value: e.DurationMS},
 		})

@@ -8,8 +8,11 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"supervisord/cmd/internal/host"
 	"supervisord/reconcile"
+	"supervisord/rpc/xmlrpc"
 	"supervisord/spec"
 )
 
@@ -38,6 +41,23 @@ func TestReconcileFault(t *testing.T) {
 	} {
 		if got := reconcileFault(row.ctx, row.err).Error(); got != row.want {
 			t.Errorf("%v: got %s, want %s", row.err, got, row.want)
+		}
+	}
+}
+
+// TestHistoryStructs: a client learns what was done, and why, in the same order.
+func TestHistoryStructs(t *testing.T) {
+	list := historyStructs([]reconcile.Entry{{Actions: []reconcile.Action{
+		{Action: reconcile.Add, Group: "a", Reason: "it is new"}, {Action: reconcile.Restart, Group: "g", Process: "b", Reason: "command differs"},
+	}}})
+	got := map[string]any{}
+	for _, m := range list[0].(xmlrpc.Struct) {
+		got[m.Name] = m.Value
+	}
+	want := map[string][]any{"actions": {"add a", "restart g:b"}, "reasons": {"it is new", "command differs"}}
+	for name, values := range want {
+		if diff := cmp.Diff(any(values), got[name]); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
 }

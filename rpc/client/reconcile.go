@@ -66,6 +66,7 @@ type HistoryEntry struct {
 	Trigger    string   `json:"trigger"` // start, watch, rescan, update or reload
 	Caller     string   `json:"caller"`  // a uid or an address, "" for none
 	Actions    []string `json:"actions"`
+	Reasons    []string `json:"reasons"` // of each action; empty from servers of earlier versions
 	Result     string   `json:"result"`
 	DurationMS int      `json:"duration_ms"`
 }
@@ -152,7 +153,10 @@ func historyEntry(v any) (HistoryEntry, error) {
 	p := HistoryEntry{
 		Generation: f.int("generation"), Time: f.int("time"), Trigger: f.string("trigger"),
 		Caller: f.string("caller"), Actions: list(f, "actions", asString),
-		Result: f.string("result"), DurationMS: f.int("duration_ms"),
+		Result: f.string("result"), DurationMS: f.int("duration_ms"), Reasons: []string{},
+	}
+	if f.err == nil && f.members["reasons"] != nil {
+		p.Reasons = list(f, "reasons", asString)
 	}
 	return p, f.err
 }
