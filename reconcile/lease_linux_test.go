@@ -2,11 +2,14 @@ package reconcile
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"supervisord/reconcile/watch"
 )
 
 // TestOpenForWriting: half of a file is not gone by while somebody has it open, for
@@ -50,4 +53,55 @@ func TestOpenForWriting(t *testing.T) {
 		}
 		equal(t, "groups after update", w.groups(), "a=half, b=n, c=half")
 	})
+}
+
+// TestManyAreWritten: a checkout that writes many files at a time is told in one line,
+// whether they are open or were just written to, and so is its end.
+func TestManyAreWritten(t *testing.T) {
+	const n = 100
+	for _, r := range []struct {
+		name, kind string
+		open       bool
+	}{{"open", "files that are open for writing", true}, {"busy", "files that are still being written to", false}} {
+		t.Run(r.name, func(t *testing.T) {
+			inBubble(t, "settle=1s\nrescan=0\n", programs(n), func(w *fixture, hint *fakeWatcher) {
+				h := watch.Hint{Trigger: TriggerWatch}
+				var open []*os.File
+				for i := range n {
+					name := fmt.Sprintf("%s/conf.d/p%02d.ini", w.root, i)
+					f, err := os.OpenFile(name, os.O_WRONLY|os.O_TRUNC, 0)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if r.open {
+						open = append(open, f)
+						continue
+					}
+					f.Close()
+					h.Busy = append(h.Busy, name)
+				}
+				w.table.took()
+				hint.hints <- h
+				synctest.Wait()
+				w.log.once(t, fmt.Sprintf("reconcile: held: %d %s, the first: ", n, r.kind))
+				for i, f := range open {
+					fmt.Fprint(f, ini(fmt.Sprintf("p%02d", i)))
+					f.Close()
+				}
+				if !r.open {
+					for name, text := range programs(n) {
+						w.write(name, text)
+					}
+				}
+				hint.hints <- watch.Hint{Trigger: TriggerWatch}
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				w.log.once(t, fmt.Sprintf("reconcile: no longer held: %d %s, the first: ", n, r.kind))
+				if held, all := w.log.count("held: "), w.log.count("WARN"); held != 2 || all != 1 {
+					t.Errorf("%d lines of what is held, %d warnings\n%s", held, all, w.log)
+				}
+				equal(t, "what was done", words(w.table.took()), "")
+			})
+		})
+	}
 }
