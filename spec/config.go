@@ -114,6 +114,11 @@ type Daemon struct {
 	// Subreaper: orphans of all programs become the daemon's, not only of those with
 	// a killmode. Linux; ours beyond Supervisor.
 	Subreaper bool
+	// ExitWhen is when the daemon ends by itself. Ours beyond Supervisor.
+	ExitWhen ExitWhen
+	// ShutdownTimeout is how long a shutdown may take in all, from the request to the
+	// daemon's end; 0 sets no limit. Ours beyond Supervisor.
+	ShutdownTimeout time.Duration
 	// ServerURL is what children get when their own serverurl is AUTO; "" when
 	// there is no server.
 	ServerURL string
@@ -224,6 +229,7 @@ type Process struct {
 	StopAsGroup  bool     `json:",omitzero"`
 	KillAsGroup  bool     `json:",omitzero"`
 	KillMode     KillMode `json:",omitzero"`
+	OnExit       OnExit   `json:",omitzero"` // ours beyond Supervisor
 
 	RedirectStderr bool   `json:",omitzero"`
 	Stdout, Stderr Output `json:",omitzero"`
@@ -287,10 +293,12 @@ type (
 	Owner       = value.Owner
 	Autorestart = value.Autorestart
 	KillMode    = value.KillMode
+	OnExit      = value.OnExit
+	ExitWhen    = value.ExitWhen
 	Removals    = value.Removals
 )
 
-// The values of autorestart and killmode.
+// The values of autorestart, killmode, on_exit and exit_when.
 const (
 	RestartUnexpected = value.RestartUnexpected
 	RestartNever      = value.RestartNever
@@ -298,4 +306,9 @@ const (
 	KillProcess       = value.KillProcess
 	KillGroup         = value.KillGroup
 	KillCgroup        = value.KillCgroup
+	OnExitIgnore      = value.OnExitIgnore
+	OnExitShutdown    = value.OnExitShutdown
+	ExitNever         = value.ExitNever
+	ExitOnFatal       = value.ExitOnFatal
+	ExitOnIdle        = value.ExitOnIdle
 )

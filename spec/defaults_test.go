@@ -62,6 +62,9 @@ func TestDefaults(t *testing.T) {
 	if got, want := cfg.Daemon.ReplyMemory, int64(64<<20); got != want {
 		t.Errorf("reply_memory is %d, want %d", got, want)
 	}
+	if d := &cfg.Daemon; d.ExitWhen != ExitNever || d.ShutdownTimeout != 0 {
+		t.Errorf("exit_when is %s, shutdown_timeout %v, want never and 0", d.ExitWhen, d.ShutdownTimeout)
+	}
 	ctl, err := LoadCtl(h, "/etc/c")
 	if err != nil {
 		t.Fatal(err)

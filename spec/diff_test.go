@@ -48,6 +48,7 @@ func processChanges() []change {
 		{"StopAsGroup", func(p *Process) { p.StopAsGroup = true }, in("stopasgroup", "false", "true")},
 		{"KillAsGroup", func(p *Process) { p.KillAsGroup = true }, in("killasgroup", "false", "true")},
 		{"KillMode", func(p *Process) { p.KillMode = KillCgroup }, in("killmode", "process", "cgroup")},
+		{"OnExit", func(p *Process) { p.OnExit = OnExitShutdown }, in("on_exit", "ignore", "shutdown")},
 		{"RedirectStderr", func(p *Process) { p.RedirectStderr = true }, exec("redirect_stderr", "false", "true")},
 		{"Stdout", func(p *Process) { p.Stdout = Output{} }, in("stdout_logfile", "/log", "AUTO")},
 		{"Stdout.Kind", func(p *Process) { p.Stdout.Kind, p.Stdout.File = OutputNone, "" }, in("stdout_logfile", "/log", "NONE")},
@@ -137,7 +138,7 @@ func TestCensus(t *testing.T) {
 		{Listener{}, []string{"Events", "BufferSize", "ResultHandler", "StallTimeout"}},
 		{Daemon{}, []string{"LogFile", "LogFileMaxBytes", "LogFileBackups", "LogLevel", "PidFile", "Umask", "NoDaemon", "Silent",
 			"MinFDs", "MinProcs", "NoCleanup", "ChildLogDir", "ChildLogDirText", "User", "Directory", "StripANSI", "Environment",
-			"Identifier", "Survivors", "ReplyMemory", "Subreaper", "ServerURL"}},
+			"Identifier", "Survivors", "ReplyMemory", "Subreaper", "ExitWhen", "ShutdownTimeout", "ServerURL"}},
 		{Server{}, []string{"Section", "Network", "Host", "Port", "Path", "Mode", "Owner", "Chown", "Username", "Password", "HasAuth",
 			"CertFile", "KeyFile", "ClientCA"}},
 	} {

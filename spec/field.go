@@ -129,6 +129,7 @@ var processFields = slices.Concat([]field[Process]{
 	at("stopasgroup", asBool, false, inPlace, func(p *Process) *bool { return &p.StopAsGroup }),
 	killAsGroupField,
 	at("killmode", asKillMode, KillProcess, inPlace, func(p *Process) *KillMode { return &p.KillMode }).beyond(),
+	at("on_exit", asOnExit, OnExitIgnore, inPlace, func(p *Process) *OnExit { return &p.OnExit }).beyond(),
 }, within(stdoutFields, func(p *Process) *Output { return &p.Stdout }),
 	within(stderrFields, func(p *Process) *Output { return &p.Stderr }))
 

@@ -114,6 +114,12 @@ func describe(cfg *Config, err error) string {
 	if cfg.Daemon.Subreaper {
 		fmt.Fprintln(&b, "supervisord subreaper=true")
 	}
+	if cfg.Daemon.ExitWhen != ExitNever {
+		fmt.Fprintf(&b, "supervisord exit_when=%s\n", cfg.Daemon.ExitWhen)
+	}
+	if cfg.Daemon.ShutdownTimeout != 0 {
+		fmt.Fprintf(&b, "supervisord shutdown_timeout=%s\n", cfg.Daemon.ShutdownTimeout)
+	}
 	for i := range cfg.Servers {
 		showChanged(&b, "server", n.server(&Server{Network: cfg.Servers[i].Network}), n.server(&cfg.Servers[i]))
 	}

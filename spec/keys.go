@@ -17,7 +17,7 @@ var (
 	daemonKeys = []string{
 		"logfile", "logfile_maxbytes", "logfile_backups", "loglevel", "pidfile", "umask", "nodaemon",
 		"silent", "minfds", "minprocs", "nocleanup", "childlogdir", "user", "directory", "strip_ansi",
-		"environment", "identifier", "survivors", "subreaper", "reply_memory",
+		"environment", "identifier", "survivors", "subreaper", "reply_memory", "exit_when", "shutdown_timeout",
 	}
 	ctlKeys  = []string{"serverurl", "username", "password", "prompt", "history_file", "certfile", "keyfile", "server_ca"}
 	inetKeys = []string{"port", "username", "password", "certfile", "keyfile", "client_ca"}

@@ -92,6 +92,8 @@ var (
 	asExitCodes = pure("exit codes", value.ParseExitCodes, numbersForm, "numbers from 0 to 255 with commas, such as 0,2")
 	asRestart   = pure("autorestart", value.ParseAutorestart, word[Autorestart](), "true, false or unexpected")
 	asKillMode  = pure("killmode", value.ParseKillMode, word[KillMode](), "process, group or cgroup")
+	asOnExit    = pure("on_exit", value.ParseOnExit, word[OnExit](), "ignore or shutdown")
+	asExitWhen  = pure("exit_when", value.ParseExitWhen, word[ExitWhen](), "never, fatal or idle")
 	asSignal    = pure("signal", value.ParseSignal, signalForm, "a signal such as TERM, INT, QUIT, HUP, USR1 or KILL")
 	asLevel     = pure("log level", value.ParseLogLevel, textForm, alternatives(levelNames()))
 	asEnv       = pure("environment", value.ParseEnv, envForm, `KEY="value" pairs with commas between them, such as A="1",B="two words"`)

@@ -68,12 +68,65 @@ func (k KillMode) String() string {
 
 // ParseKillMode reads process, group or cgroup, in any case.
 func ParseKillMode(s string) (KillMode, error) {
-	for _, mode := range []KillMode{KillProcess, KillGroup, KillCgroup} {
-		if strings.EqualFold(s, mode.String()) {
-			return mode, nil
+	return parseWord("killmode", s, KillProcess, KillGroup, KillCgroup)
+}
+
+// OnExit says what the end of a process means for the daemon. Ours beyond Supervisor.
+type OnExit int
+
+// The values of on_exit.
+const (
+	OnExitIgnore   OnExit = iota // Supervisor's way: nothing
+	OnExitShutdown               // the daemon shuts down
+)
+
+// String is the value of on_exit in a file.
+func (o OnExit) String() string {
+	if o == OnExitShutdown {
+		return "shutdown"
+	}
+	return "ignore"
+}
+
+// ParseOnExit reads ignore or shutdown, in any case.
+func ParseOnExit(s string) (OnExit, error) {
+	return parseWord("on_exit", s, OnExitIgnore, OnExitShutdown)
+}
+
+// ExitWhen says when the daemon ends by itself. Ours beyond Supervisor.
+type ExitWhen int
+
+// The values of exit_when.
+const (
+	ExitNever   ExitWhen = iota // Supervisor's way
+	ExitOnFatal                 // a process has gone FATAL
+	ExitOnIdle                  // every program has ended by itself, and nothing is to be started
+)
+
+// String is the value of exit_when in a file.
+func (w ExitWhen) String() string {
+	switch w {
+	case ExitOnFatal:
+		return "fatal"
+	case ExitOnIdle:
+		return "idle"
+	}
+	return "never"
+}
+
+// ParseExitWhen reads never, fatal or idle, in any case.
+func ParseExitWhen(s string) (ExitWhen, error) {
+	return parseWord("exit_when", s, ExitNever, ExitOnFatal, ExitOnIdle)
+}
+
+// parseWord reads one of a few values by its word, in any case.
+func parseWord[T fmt.Stringer](key, s string, values ...T) (none T, err error) {
+	for _, v := range values {
+		if strings.EqualFold(s, v.String()) {
+			return v, nil
 		}
 	}
-	return 0, fmt.Errorf("invalid 'killmode' value %s", PyRepr(s))
+	return none, fmt.Errorf("invalid '%s' value %s", key, PyRepr(s))
 }
 
 // ParseSignal reads a signal: its number, or its name in any case, with or
