@@ -236,6 +236,9 @@ func exitOf(status syscall.WaitStatus) proc.Exit {
 	if status.Exited() {
 		e.Code = status.ExitStatus()
 	}
+	if status.Signaled() {
+		e.Signal = int(status.Signal())
+	}
 	return e
 }
 

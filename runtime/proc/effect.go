@@ -41,6 +41,9 @@ const (
 	Kill
 	Emit
 	Log
+	// Left: the process has ended by itself and, as its rules say, nothing starts it
+	// again. Machine.Status is how.
+	Left
 	// Refused means that the input means nothing in this state; nothing changed.
 	Refused
 )

@@ -46,6 +46,7 @@ const (
 	Tick                              // the deadline has come
 	Adopted                           // a process of an earlier daemon is ours from now on
 	Freeze                            // the daemon is going to end: start nothing any more
+	TimeUp                            // the shutdown has no more time for its stop
 	Shutdown                          // it is this process's turn: try nothing again
 )
 
@@ -53,7 +54,7 @@ var inputNames = map[InputKind]string{
 	Defined: "defined", Start: "start", Stop: "stop", SendSignal: "signal", Launched: "launched",
 	LaunchFailed: "launch-failed", Cancelled: "cancelled", Exited: "exited", GroupEnded: "group-ended",
 	OrphansEnded: "orphans-ended", KillFailed: "kill-failed", Tick: "tick", Adopted: "adopted",
-	Freeze: "freeze", Shutdown: "shutdown",
+	Freeze: "freeze", TimeUp: "time-up", Shutdown: "shutdown",
 }
 
 // String is the word that transcripts use.
@@ -61,10 +62,27 @@ func (k InputKind) String() string { return inputNames[k] }
 
 // Exit is how a process ended.
 type Exit struct {
-	Code int // exit status 0 to 255, or -1 for death by signal and where it is not known
+	Code   int // exit status 0 to 255, or -1 for death by signal and where it is not known
+	Signal int // that it died of; 0 for none
 	// How is the log's wording: "exit status 3", "terminated by SIGKILL".
 	How string
 }
+
+// status is how a shell tells it: the exit status, 128 and the signal's number, or 1
+// where it is not known.
+func (e Exit) status() int {
+	switch {
+	case e.Code >= 0:
+		return e.Code
+	case e.Signal > 0:
+		return 128 + e.Signal
+	}
+	return 1
+}
+
+// notStarted is the status of a process that never came to be, as a shell gives it to a
+// command that is not there.
+const notStarted = 127
 
 // ExitUnknown is the exit of a process whose parent we are not: only that one learns
 // how it ended.

@@ -76,7 +76,8 @@ type Machine struct {
 
 	up        time.Time // Started, for measuring: in a life after a handover that has no more than the wall clock's time
 	since     time.Time // when the deadline of this state began to run
-	stopAsked bool      // a stop came while launching
+	stopAsked bool      // a stop has come since the launch
+	status    int       // see Status
 	exit      Exit      // while EndingGroup: how the leader ended
 	out       []Effect
 }
@@ -139,6 +140,8 @@ func (m *Machine) Step(now time.Time, in Input) []Effect {
 		m.adopted(in.PID, in.Began)
 	case Freeze:
 		m.Frozen = true
+	case TimeUp:
+		m.timeUp(now)
 	case Shutdown:
 		m.shutdown()
 	default:
@@ -195,6 +198,7 @@ func (m *Machine) adopted(pid int, began time.Time) {
 		return
 	}
 	m.SpawnErr, m.ExitStatus = "", 0
+	m.stopAsked = false
 	m.PID, m.Tries, m.Started, m.up = pid, 0, began, began
 	m.log(info, "adopted: '%s' with pid %d, which an earlier supervisord started", m.Name, pid)
 	m.to(state.Running)
@@ -206,7 +210,7 @@ func (m *Machine) launchFailed(now time.Time, text string) {
 		return
 	}
 	m.Launching, m.OrphanGroup = false, 0
-	m.SpawnErr = text
+	m.SpawnErr, m.status = text, notStarted
 	m.log(info, "spawnerr: %s", text)
 	m.backoff(now)
 }
@@ -245,6 +249,25 @@ func (m *Machine) backoff(now time.Time) {
 func (m *Machine) fail() {
 	m.Tries = 0
 	m.to(state.Fatal)
+	m.left()
+}
+
+// left tells that the process has ended for good, unless that was asked for.
+func (m *Machine) left() {
+	if !m.stopAsked && !m.Frozen {
+		m.do(Effect{Kind: Left})
+	}
+}
+
+// Status is how the process ended last, as a shell tells it: its exit status, or 128 and
+// the number of the signal that it died of; 127 where it could not be started. In FATAL
+// it is never 0, since starting has failed even if the program thinks otherwise. It is 1
+// where it is not known, and means nothing before there was an end.
+func (m *Machine) Status() int {
+	if m.State == state.Fatal {
+		return max(1, m.status)
+	}
+	return m.status
 }
 
 func (m *Machine) succeed() {
@@ -257,8 +280,8 @@ func (m *Machine) succeed() {
 func (m *Machine) stop(now time.Time) {
 	switch m.State {
 	case state.Starting, state.Running:
+		m.stopAsked = true
 		if m.Launching {
-			m.stopAsked = true
 			m.do(Effect{Kind: Cancel})
 			return
 		}
@@ -399,7 +422,7 @@ func (m *Machine) listed(status int) bool {
 func (m *Machine) ended(now time.Time, e Exit) {
 	pid := m.PID
 	listed := m.listed(e.Code)
-	m.ExitStatus = e.Code
+	m.ExitStatus, m.status = e.Code, e.status()
 	switch m.State {
 	case state.Stopping:
 		level := warn
@@ -425,6 +448,7 @@ func (m *Machine) ended(now time.Time, e Exit) {
 		m.log(warn, "exited: %s (%s; not expected)", m.Name, e.How)
 		m.do(Effect{Kind: Emit, From: m.State, To: state.Exited, PID: pid})
 		m.State, m.PID = state.Exited, 0
+		m.left()
 	}
 }
 
@@ -447,7 +471,9 @@ func (m *Machine) exitedRunning(now time.Time, e Exit, expected bool) {
 		m.Rules.Autorestart == spec.RestartUnexpected && !expected
 	if again && !m.Frozen {
 		m.launch(now)
+		return
 	}
+	m.left()
 }
 
 func (m *Machine) tick(now time.Time) {
@@ -465,13 +491,26 @@ func (m *Machine) tick(now time.Time) {
 		}
 		m.launch(now)
 	case state.Stopping:
-		m.log(warn, "killing '%s' (%d) with SIGKILL", m.Name, m.PID)
-		m.since, m.Killed = now, true
-		if m.Rules.StopWaitSecs < 1 {
-			m.since = now.Add(time.Second) // a wait of nothing must not spin
-		}
-		m.kill(sigKill, m.Rules.KillAsGroup || m.EndingGroup, nil)
+		m.killHard(now)
 	}
+}
+
+func (m *Machine) timeUp(now time.Time) {
+	if m.State != state.Stopping || m.Killed {
+		m.refuse()
+		return
+	}
+	m.killHard(now)
+}
+
+// killHard ends what its stop signal has not ended.
+func (m *Machine) killHard(now time.Time) {
+	m.log(warn, "killing '%s' (%d) with SIGKILL", m.Name, m.PID)
+	m.since, m.Killed = now, true
+	if m.Rules.StopWaitSecs < 1 {
+		m.since = now.Add(time.Second) // a wait of nothing must not spin
+	}
+	m.kill(sigKill, m.Rules.KillAsGroup || m.EndingGroup, nil)
 }
 
 func (m *Machine) shutdown() {

@@ -56,6 +56,8 @@ func describe(e Effect) string {
 		return s
 	case Log:
 		return fmt.Sprintf("%s %q", e.Level, e.Text)
+	case Left:
+		return "left"
 	case Refused:
 		return "refused"
 	}
@@ -136,7 +138,7 @@ func parseInput(words []string) (in Input, ok bool) {
 	case Exited:
 		in.Exit = Exit{Code: arg, How: fmt.Sprintf("exit status %d", arg)}
 		if arg < 0 {
-			in.Exit = Exit{Code: -1, How: "terminated by " + state.SignalName(-arg)}
+			in.Exit = Exit{Code: -1, Signal: -arg, How: "terminated by " + state.SignalName(-arg)}
 		}
 		if words[1] == "unknown" {
 			in.Exit = ExitUnknown
@@ -214,7 +216,11 @@ func replay(t *testing.T, text string) string {
 			t.Fatalf("no such input: %q", line)
 		}
 		for _, e := range m.Step(now, in) {
-			out.WriteString("    " + describe(e) + "\n")
+			said := describe(e)
+			if e.Kind == Left {
+				said += fmt.Sprintf(" with status %d", m.Status())
+			}
+			out.WriteString("    " + said + "\n")
 		}
 		fmt.Fprintf(&out, "    = %s\n", summary(m, now))
 	}
@@ -281,7 +287,7 @@ var reach = []struct {
 func TestGrid(t *testing.T) {
 	var out strings.Builder
 	inputs := []string{"start", "stop", "signal 1", "launched 9", "launch-failed no", "exited 0",
-		"exited 3", "exited -9", "exited 0 2", "group-ended", "kill-failed EPERM", "after 1s tick", "after 10s tick", "adopted 8", "shutdown", "freeze", "cancelled", "orphans-ended 7"}
+		"exited 3", "exited -9", "exited 0 2", "group-ended", "kill-failed EPERM", "after 1s tick", "after 10s tick", "adopted 8", "shutdown", "freeze", "time-up", "cancelled", "orphans-ended 7"}
 	for _, r := range reach {
 		fmt.Fprintf(&out, "%s\n", r.name)
 		for _, in := range inputs {
@@ -450,6 +456,10 @@ func broken(m, before *Machine, in Input, effects []Effect, live int) string {
 		case Kill:
 			if e.PID == 0 || e.PID != m.PID {
 				return fmt.Sprintf("kill of %d while the pid is %d", e.PID, m.PID)
+			}
+		case Left:
+			if m.State != state.Exited && m.State != state.Fatal || before.Frozen || before.stopAsked || launches > 0 {
+				return "left for good, in " + m.State.String()
 			}
 		case Refused:
 			after := *m

@@ -27,16 +27,17 @@ type Saved struct {
 	Since      *moment.Moment `json:"since,omitempty"`
 	SpawnErr   string         `json:"spawn_err,omitempty"`
 	ExitStatus int            `json:"exit_status,omitempty"`
-	Exit       *Exit          `json:"exit,omitempty"` // while EndingGroup
+	Status     int            `json:"status,omitempty"` // as a shell has it
+	Exit       *Exit          `json:"exit,omitempty"`   // while EndingGroup
 }
 
 // Save writes the machine down at now, between two Steps.
 func (m *Machine) Save(now time.Time) Saved {
 	s := Saved{
-		State: m.State, PID: m.PID, Launching: m.Launching, StopAsked: m.Launching && m.stopAsked, EndingGroup: m.EndingGroup,
+		State: m.State, PID: m.PID, Launching: m.Launching, StopAsked: m.stopAsked, EndingGroup: m.EndingGroup,
 		OrphanGroup: m.OrphanGroup, Killed: m.Killed, Frozen: m.Frozen,
 		Tries: m.Tries, Started: moment.Of(m.up, now), Stopped: moment.Of(m.Stopped, now), Since: moment.Of(m.since, now),
-		SpawnErr: m.SpawnErr, ExitStatus: m.ExitStatus,
+		SpawnErr: m.SpawnErr, ExitStatus: m.ExitStatus, Status: m.status,
 	}
 	if s.Started != nil {
 		s.Started.Wall = m.Started.UnixNano()
@@ -55,7 +56,7 @@ func Resume(s Saved, now time.Time) Machine {
 		State: s.State, PID: s.PID, Launching: s.Launching, stopAsked: s.StopAsked, EndingGroup: s.EndingGroup,
 		OrphanGroup: s.OrphanGroup, Killed: s.Killed, Frozen: s.Frozen,
 		Tries: s.Tries, Started: s.Started.AsShown(), up: s.Started.At(now), Stopped: s.Stopped.AsShown(), since: s.Since.At(now),
-		SpawnErr: s.SpawnErr, ExitStatus: s.ExitStatus,
+		SpawnErr: s.SpawnErr, ExitStatus: s.ExitStatus, status: s.Status,
 	}
 	if s.Exit != nil {
 		m.exit = *s.Exit
@@ -80,7 +81,7 @@ func (s *Saved) Check() error {
 		return fmt.Errorf("there is no state %d", s.State)
 	case s.PID < 0 || s.OrphanGroup < 0 || lives != wanted:
 		return fmt.Errorf("it is %v with pid %d", s.State, s.PID)
-	case s.Launching && s.State != state.Starting, s.StopAsked && !s.Launching,
+	case s.Launching && s.State != state.Starting,
 		s.EndingGroup && s.State != state.Stopping, s.EndingGroup != (s.Exit != nil):
 		return fmt.Errorf("it is %v in a way that there is not", s.State)
 	case s.Tries < 0:
