@@ -57,6 +57,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 			gaveUp = nil // once
 		}
 		s.expire(time.Now())
+		s.endByItself()
 		s.continueShutdown()
 	}
 	s.answer()
@@ -92,7 +93,7 @@ func (s *Supervisor) settle(timer *time.Timer) {
 	s.deliver(now)
 	s.answer()
 	next := now.Add(time.Hour)
-	for _, at := range []time.Time{s.nextProcess(), s.line.overtakeAt, s.nextTick(), s.shutdown.nextReport, s.shutdown.listenersUntil, s.patienceEnds(now), s.poolDeadline()} {
+	for _, at := range []time.Time{s.nextProcess(), s.line.overtakeAt, s.nextTick(), s.shutdown.nextReport, s.shutdown.listenersUntil, s.patienceEnds(now), s.timeEnds(), s.poolDeadline()} {
 		if !at.IsZero() && at.Before(next) {
 			next = at
 		}

@@ -55,6 +55,9 @@ func (s *Supervisor) endOrphans(p *process) {
 	}
 	p.endingOrphans = true
 	p.orphansUntil = time.Now().Add(proc.Seconds(p.def.StopWaitSecs))
+	if at := s.shutdown.killAt; !at.IsZero() && at.Before(p.orphansUntil) {
+		p.orphansUntil = at
+	}
 	s.goOnEndingOrphans(p, syscall.Signal(p.def.StopSignal))
 }
 

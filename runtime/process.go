@@ -146,6 +146,8 @@ func (s *Supervisor) step(p *process, in proc.Input) {
 			if err := s.kill(p, e); err != nil {
 				failure = err.Error()
 			}
+		case proc.Left:
+			s.left = append(s.left, ended{p.name(), p.machine.State, p.machine.Status(), p.def.OnExit})
 		}
 	}
 	if failure != "" {

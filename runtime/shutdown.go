@@ -49,6 +49,9 @@ type shutdown struct {
 	spent    time.Time     // up to when it has been spent, where idle is not zero
 	idle     time.Time     // since when none of this stage has time left; zero while one has
 	awaited  *process      // one of left that has time; nil when none had at the last look
+
+	until  time.Time // when all that is left is to have been killed, by shutdown_timeout; zero for never
+	killAt time.Time // when what is left of this stage is killed, though it has time left; zero for never
 }
 
 // GiveUpOnDisks makes an orderly end, under way or to come, wait no longer for
@@ -75,11 +78,20 @@ func (s *Supervisor) beginShutdown(m state.Mood) {
 	case state.MoodShutdown:
 		return
 	case state.MoodRestarting:
-		s.mood.Store(int32(m))
+		if s.mood.Store(int32(m)); m == state.MoodShutdown {
+			now := time.Now()
+			s.shutdown.limit(now, s.opt.ShutdownTimeout)
+			if s.shutdown.stopping {
+				s.limitStage(now)
+			}
+		}
 		return
 	}
 	s.mood.Store(int32(m))
 	s.carryOn()
+	if m == state.MoodShutdown {
+		s.shutdown.limit(time.Now(), s.opt.ShutdownTimeout)
+	}
 	close(s.stopping)
 	s.emit(event.SupervisorStopping())
 	s.shutdown.groups = s.ordered()
@@ -114,8 +126,10 @@ func (s *Supervisor) continueShutdown() {
 			}
 			h.stopping = true
 			h.left = slices.Clone(last.procs)
+			s.limitStage(now)
 			s.stopGroup(last)
 		}
+		s.cutShort(now)
 		if s.stageWaits(now) {
 			s.reportWaiting()
 			return

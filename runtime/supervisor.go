@@ -19,6 +19,7 @@ import (
 	"supervisord/runtime/launch"
 	"supervisord/runtime/logfile"
 	"supervisord/runtime/state"
+	"supervisord/spec"
 )
 
 // ErrRestart is what Run returns when the stop was asked for by Restart: the
@@ -56,6 +57,17 @@ type Options struct {
 	// may wait: the fork does. A daemon that is killed between the two can find it
 	// by its pipes. It may be nil.
 	BeforeSpawn func(RunChange)
+
+	// ExitWhen is when the supervisor begins an orderly end by itself, beside the ends of
+	// processes for which their definitions say so; the zero value is never.
+	ExitWhen spec.ExitWhen
+	// OnIdle is told, with ExitOnIdle, that every program has ended by itself and none is
+	// to be started; whoever knows of nothing more to be done calls EndIfIdle. It is
+	// called from the loop and must not block.
+	OnIdle func()
+	// ShutdownTimeout is how long a shutdown may take; what runs is killed before that is
+	// over. 0 sets no limit.
+	ShutdownTimeout time.Duration
 
 	// Hold keeps back every launch until it is closed: what was started meanwhile is
 	// STARTING. nil holds nothing.
@@ -108,7 +120,8 @@ type Supervisor struct {
 	autoMark   string // in the names of our AUTO logs, which no other daemon has
 
 	mood       atomic.Int32
-	giveUpOnce sync.Once // guards the closing of gaveUp
+	cause      atomic.Pointer[Cause] // nil while there is none
+	giveUpOnce sync.Once             // guards the closing of gaveUp
 	logLooks   logLooks
 	underway   underway
 	disks      *hang.Disks              // through which clients' requests go
@@ -137,6 +150,8 @@ type Supervisor struct {
 	handing         handing
 	handedOver      bool       // HandOver has been answered: this is the last turn
 	touched         []*process // processes that changed in this turn
+	left            []ended    // those of them that ended by themselves, and are left so
+	idle            bool       // all were at the last look
 }
 
 // fact is one thing that a stream found out.
@@ -154,6 +169,9 @@ func New(o Options) *Supervisor {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.OnIdle == nil {
+		o.OnIdle = func() {}
 	}
 	if o.Print == nil {
 		o.Print = func([]byte) {}
