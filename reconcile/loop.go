@@ -28,6 +28,7 @@ type loop struct {
 
 	ctx       context.Context // of run
 	turnEnd   []func()        // called at the end of the turn, when what it changed can be seen
+	resters   []func()        // called at the end of the first turn that leaves nothing to be done
 	undecided bool            // something changed: decide what to do
 
 	// Reading the files.
@@ -168,6 +169,12 @@ func (l *loop) run(ctx context.Context) {
 func (l *loop) endTurn() {
 	l.setPhase()
 	l.publish()
+	if len(l.resters) > 0 && l.rests() {
+		for _, f := range l.resters {
+			f()
+		}
+		l.resters = nil
+	}
 	for _, f := range l.turnEnd {
 		f()
 	}
@@ -514,6 +521,23 @@ func (h hold) describe() string {
 		return "group " + h.Group + ": " + h.Reason
 	}
 	return h.Reason
+}
+
+// rests reports whether there is nothing that is being done, or will be without anybody
+// asking for it: what is held, or wrong, waits for people.
+func (l *loop) rests() bool {
+	switch {
+	case l.current != nil, len(l.queue) > 0, l.setting > 0, l.undecided:
+		return false
+	case l.looking != nil, l.wanted != nil, len(l.readers) > 0, l.view.beingWritten(time.Now()) != "":
+		return false
+	case !l.automatic(), l.view.config == nil:
+		return true
+	}
+	return len(l.waits) == 0 && !slices.ContainsFunc(l.drift, func(s Step) bool {
+		_, held := holdFor(l.holds, &s)
+		return !held
+	})
 }
 
 // setPhase works out what State says.

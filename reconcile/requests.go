@@ -53,6 +53,18 @@ func (r *Reconciler) Check(ctx context.Context) error {
 	return err
 }
 
+// AtRest returns when the reconciler has nothing to do: no update runs or is asked for,
+// and nothing that the files say, looked at anew, will be applied by itself. What is held,
+// and what is wrong with the files, is no reason to wait. The error is that of the
+// context, or ErrNotRunning.
+func (r *Reconciler) AtRest(ctx context.Context) error {
+	_, err := ask(ctx, r, func(l *loop, answer func(struct{})) {
+		l.want(lookWanted{trigger: TriggerRescan})
+		l.resters = append(l.resters, func() { answer(struct{}{}) })
+	})
+	return err
+}
+
 // Diff says what an update would do, reading the files anew. ErrBadName for a
 // name that is neither active nor in the files; an error of spec.Load when
 // nothing can be made of the files; else that of the context, or ErrNotRunning.

@@ -144,6 +144,7 @@ func (s *Supervisor) EndIfIdle(ctx context.Context) error {
 func (s *Supervisor) endFor(c *Cause) {
 	s.log.Warn(fmt.Sprintf("%s: shutting down, to end with exit status %d", c.Text, c.Status))
 	s.cause.Store(c)
+	s.opt.OnEnd()
 	s.beginShutdown(state.MoodShutdown)
 }
 
@@ -173,7 +174,9 @@ func stageShare(left time.Duration, waits []time.Duration) (share time.Duration,
 // limit begins to count the time of a shutdown.
 func (h *shutdown) limit(now time.Time, timeout time.Duration) {
 	if timeout > 0 {
-		h.until = now.Add(timeout - lastReserve(timeout))
+		reserve := lastReserve(timeout)
+		h.until = now.Add(timeout - reserve)
+		h.patientUntil = h.until.Add(reserve / 2)
 	}
 }
 
@@ -218,8 +221,8 @@ func (s *Supervisor) cutShort(now time.Time) {
 			s.step(p, proc.Input{Kind: proc.TimeUp})
 		}
 	}
-	if !h.until.IsZero() && !now.Before(h.until) && !s.givenUp() {
-		s.log.Error("the time of the shutdown is used up (shutdown_timeout): disks and whatever else is no child are not waited for")
+	if !h.patientUntil.IsZero() && !now.Before(h.patientUntil) && !s.givenUp() {
+		s.log.Error("shutdown_timeout leaves no more time for disks and whatever else is no child")
 		s.GiveUpOnDisks()
 	}
 }
@@ -233,5 +236,5 @@ func (s *Supervisor) timeEnds() time.Time {
 	case s.givenUp():
 		return time.Time{}
 	}
-	return h.until
+	return h.patientUntil
 }

@@ -50,8 +50,10 @@ type shutdown struct {
 	idle     time.Time     // since when none of this stage has time left; zero while one has
 	awaited  *process      // one of left that has time; nil when none had at the last look
 
-	until  time.Time // when all that is left is to have been killed, by shutdown_timeout; zero for never
-	killAt time.Time // when what is left of this stage is killed, though it has time left; zero for never
+	// By shutdown_timeout, zero for never:
+	until        time.Time // when the last that is left is killed
+	patientUntil time.Time // when disks are given up on
+	killAt       time.Time // when what is left of this stage is killed, though it has time left
 }
 
 // GiveUpOnDisks makes an orderly end, under way or to come, wait no longer for

@@ -65,6 +65,9 @@ type Options struct {
 	// to be started; whoever knows of nothing more to be done calls EndIfIdle. It is
 	// called from the loop and must not block.
 	OnIdle func()
+	// OnEnd is told that the supervisor begins to end by itself, with a Cause. It is called
+	// from the loop and must not block.
+	OnEnd func()
 	// ShutdownTimeout is how long a shutdown may take; what runs is killed before that is
 	// over. 0 sets no limit.
 	ShutdownTimeout time.Duration
@@ -172,6 +175,9 @@ func New(o Options) *Supervisor {
 	}
 	if o.OnIdle == nil {
 		o.OnIdle = func() {}
+	}
+	if o.OnEnd == nil {
+		o.OnEnd = func() {}
 	}
 	if o.Print == nil {
 		o.Print = func([]byte) {}

@@ -36,6 +36,7 @@ type daemon struct {
 	serials   event.Serials // events are numbered over restarts
 	notes     []note        // for the log, from before it was open
 	restarts  int
+	status    int                // to exit with, as the last life has ended
 	caught    *caught            // signals, over all lives
 	lives     chan *life         // each when it can take signals, and nil when it has ended
 	printer   *printer           // of standard output, over all lives
@@ -103,7 +104,7 @@ func (d *daemon) lead(err error) int {
 				d.next.discard(d.current)
 			}
 			closeLog(d.current.log)
-			return 0
+			return d.status
 		}
 	}
 }

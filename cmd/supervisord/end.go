@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -29,6 +30,8 @@ const (
 	// hurriedPatience is the same after a second signal: no time for a disk that hangs,
 	// and enough for one that does not, since some tools signal twice.
 	hurriedPatience = 500 * time.Millisecond
+	// endReserve is what is left of shutdown_timeout, at the most, for the last words.
+	endReserve = 250 * time.Millisecond
 	// logPatience is for what the activity log has not written yet.
 	logPatience = 1500 * time.Millisecond
 )
@@ -42,6 +45,9 @@ func (l *life) untilEnd(ended <-chan error) error {
 		return err
 	case <-l.leaving:
 	}
+	if t := l.cfg.Daemon.ShutdownTimeout; t > 0 {
+		time.AfterFunc(t-min(t/20, endReserve), l.endNow)
+	}
 	select {
 	case err := <-ended:
 		return err
@@ -49,6 +55,22 @@ func (l *life) untilEnd(ended <-chan error) error {
 	}
 	l.logger.Error("supervisord ends, although not every process has ended")
 	return nil
+}
+
+// endNow ends the process, whatever is not done yet: shutdown_timeout has passed. What
+// ran was killed before.
+func (l *life) endNow() {
+	l.logger.Error("supervisord ends, although not all is done: shutdown_timeout has passed")
+	closeLogWithin(l.log, min(l.cfg.Daemon.ShutdownTimeout/20, endReserve))
+	os.Exit(l.status())
+}
+
+// status is what the daemon exits with.
+func (l *life) status() int {
+	if c := l.supervisor.Cause(); c != nil {
+		return c.Status
+	}
+	return 0
 }
 
 // outcome is how a life has ended. A shutdown that was asked for at the very end of a
@@ -121,7 +143,9 @@ func (d *daemon) finish(l *life, pid *pidfile) {
 }
 
 // closeLog writes what the activity log still has, if its disk lets it.
-func closeLog(log *mainlog.Log) {
+func closeLog(log *mainlog.Log) { closeLogWithin(log, logPatience) }
+
+func closeLogWithin(log *mainlog.Log, limit time.Duration) {
 	closed := make(chan struct{})
 	go func() { // ends with the disk's answer, or with the daemon
 		log.Close()
@@ -129,7 +153,7 @@ func closeLog(log *mainlog.Log) {
 	}()
 	select {
 	case <-closed:
-	case <-time.After(logPatience):
+	case <-time.After(limit):
 	}
 }
 

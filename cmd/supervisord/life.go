@@ -31,6 +31,7 @@ type life struct {
 	rounds     *rounds
 	dropped    bool          // something that a listener would have printed; the loop's
 	hold       chan struct{} // closed when nothing of an earlier daemon runs any more: launches wait for it
+	idle       chan struct{} // capacity one: every program has ended by itself
 	helpers    helpers
 
 	leave   func()        // closes leaving
@@ -77,6 +78,7 @@ func (d *daemon) live() (err error) {
 			d.finish(l, pid)
 		}
 		d.lives <- nil
+		d.status = l.status()
 		err = l.outcome(err) // of a signal that came to the last
 	}()
 	if resumed == nil {
@@ -106,6 +108,7 @@ func (d *daemon) live() (err error) {
 	l.help("the looks", func() { l.lookAfter(ctx, pid) })
 	if l.supervisor.Begin(ctx) == nil { // else a signal came first
 		l.help("the reconciler", func() { l.reconcile(ctx) })
+		l.help("the end of what is idle", func() { l.endIdle(ctx) })
 	}
 	return l.untilEnd(ended)
 }
@@ -133,9 +136,32 @@ func (l *life) reconcile(ctx context.Context) {
 	l.reconciler.Run(ctx)
 }
 
+// endIdle ends the daemon, where it is to end with its programs, unless the files say
+// that there are more.
+func (l *life) endIdle(ctx context.Context) {
+	for {
+		select {
+		case <-l.idle:
+			if l.reconciler.AtRest(ctx) == nil {
+				l.supervisor.EndIfIdle(ctx)
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// becameIdle has endIdle look. It never blocks.
+func (l *life) becameIdle() {
+	select {
+	case l.idle <- struct{}{}:
+	default: // it is about to
+	}
+}
+
 // newLife is a life without parts.
 func newLife() *life {
-	l := &life{rounds: newRounds(), hold: make(chan struct{}), leaving: make(chan struct{}), hurried: make(chan struct{})}
+	l := &life{rounds: newRounds(), hold: make(chan struct{}), idle: make(chan struct{}, 1), leaving: make(chan struct{}), hurried: make(chan struct{})}
 	l.leave = sync.OnceFunc(func() { close(l.leaving) })
 	return l
 }
@@ -166,6 +192,11 @@ func (d *daemon) wire() (*life, error) {
 		BeforeSpawn: l.running.announce,
 		Hold:        l.hold,
 		From:        d.resumed.from(),
+
+		ExitWhen:        c.ExitWhen,
+		ShutdownTimeout: c.ShutdownTimeout,
+		OnIdle:          l.becameIdle,
+		OnEnd:           l.leave,
 	})
 	trigger, caller := reconcile.TriggerStart, ""
 	if d.restarts > 0 {
