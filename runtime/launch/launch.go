@@ -172,11 +172,14 @@ func attributes(c *Command, files [3]int) *syscall.ProcAttr {
 	if c.HasDir {
 		attr.Dir = c.Dir
 	}
-	if c.SetUser && c.UID >= 0 && c.UID != syscall.Getuid() {
+	if c.otherUser() {
 		attr.Sys.Credential = credential(c)
 	}
 	return attr
 }
+
+// otherUser reports whether the child is to run as another user than the daemon.
+func (c *Command) otherUser() bool { return c.SetUser && c.UID >= 0 && c.UID != syscall.Getuid() }
 
 func credential(c *Command) *syscall.Credential {
 	gid := c.GID

@@ -35,6 +35,12 @@ func openPipes(c *Command) (*pipes, error) {
 		} else {
 			p.child[fd], p.ours[fd] = w, r
 		}
+		if c.otherUser() {
+			// Else the child could not open /dev/stdout, /dev/stderr or /dev/stdin, which
+			// programs in containers are told to write to. Where it cannot be done, that
+			// is as it was.
+			_ = syscall.Fchown(p.child[fd], c.UID, c.GID)
+		}
 		// This cannot fail on a pipe; were it to, os.NewFile would notice and
 		// its reads would only cost a thread.
 		_ = syscall.SetNonblock(p.ours[fd], true)

@@ -66,6 +66,33 @@ func TestUser(t *testing.T) {
 	}
 }
 
+// A program of another user can open its pipes by their names, as one of the daemon's own
+// can, and nobody else can; a socket that it is given stays what it is.
+func TestUserOpensItsPipes(t *testing.T) {
+	if !root(t) {
+		return
+	}
+	l := launcher(t)
+	const script = "cat </dev/stdin >/dev/stdout; echo err >/dev/stderr"
+	for name, uid := range map[string]int{"the daemon's user": 0, "another user": 65534} {
+		t.Run(name, func(t *testing.T) {
+			c := Command{Name: "sh", Path: "/bin/sh", Args: []string{"sh", "-c", script}, Umask: -1, SetUser: true, UID: uid, GID: uid}
+			child := start(t, l, c)
+			for _, f := range []*os.File{child.Stdin, child.Stdout, child.Stderr} {
+				if st := must(f.Stat()).Sys().(*syscall.Stat_t); int(st.Uid) != uid || int(st.Gid) != uid || st.Mode&0o777 != 0o600 {
+					t.Errorf("%s belongs to %d:%d, mode %o", f.Name(), st.Uid, st.Gid, st.Mode&0o777)
+				}
+			}
+			must(child.Stdin.WriteString("in"))
+			child.Stdin.Close()
+			if got := string(must(io.ReadAll(child.Stdout))) + string(must(io.ReadAll(child.Stderr))); got != "inerr\n" {
+				t.Errorf("it wrote %q", got)
+			}
+			awaitExit(t, child.PID)
+		})
+	}
+}
+
 // The directory and the program are met as the user, not as root.
 func TestUserMeetsDirectoryAndProgram(t *testing.T) {
 	if !root(t) {
