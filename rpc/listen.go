@@ -33,6 +33,9 @@ func listenTCP(sv spec.Server) (net.Listener, error) {
 		network = "tcp6"
 	}
 	l, err := net.Listen(network, net.JoinHostPort(host, strconv.Itoa(sv.Port)))
+	if host == "localhost" && errors.As(err, new(*net.DNSError)) { // known everywhere (RFC 6761), also where there is no /etc/hosts
+		l, err = net.Listen(network, net.JoinHostPort("127.0.0.1", strconv.Itoa(sv.Port)))
+	}
 	if err != nil {
 		return nil, openError(err)
 	}

@@ -104,7 +104,7 @@ func TestStageShare(t *testing.T) {
 		{"one that wants no time", 9 * s, []time.Duration{0, 30 * s}, 0},
 		{"none left", 0, []time.Duration{30 * s}, 0},
 		{"less than none", -s, []time.Duration{30 * s}, 0},
-		{"for ever", 9 * s, []time.Duration{proc.Seconds(1 << 40), proc.Seconds(1 << 40)}, 9 * s / 2},
+		{"for ever", 9 * s, []time.Duration{proc.Seconds(1 << 30), proc.Seconds(1 << 30)}, 9 * s / 2},
 		{"nothing runs", 9 * s, []time.Duration{0}, -1},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -87,8 +88,10 @@ func permissionDenied(path string) string {
 // otherDaemon says whether some other supervisord than that at the URL runs on this
 // machine, where the system lets us look.
 func otherDaemon(url string) string {
-	if text := watchSocket(url, host.DefaultSocket()); text != "" {
-		return text
+	for _, socket := range slices.Concat(host.DefaultSockets(), othersSockets()) {
+		if text := watchSocket(url, socket); text != "" {
+			return text
+		}
 	}
 	names, _ := filepath.Glob("/proc/[0-9]*/comm")
 	if len(names) == 0 {
@@ -101,4 +104,15 @@ func otherDaemon(url string) string {
 		}
 	}
 	return "No supervisord runs on this machine."
+}
+
+// othersSockets are what seem to be default sockets of other users. Whoever put them there
+// is not known, so they are named, and not used.
+func othersSockets() []string {
+	var found []string
+	for _, dir := range []string{"/run/user/*/supervisor", filepath.Join(os.TempDir(), "supervisor-*"), "/dev/shm/supervisor-*"} {
+		paths, _ := filepath.Glob(filepath.Join(dir, "supervisor.sock")) // the patterns are right
+		found = append(found, paths...)
+	}
+	return found
 }

@@ -162,7 +162,10 @@ func readOptions(h spec.Host, argv0 string, args []string) (s settings, words []
 	case watch && (seen["--configuration"] || seen["--serverurl"]):
 		return s, nil, errors.New("--watch says which server is meant, and so do -c and -s: give one of them")
 	case watch:
-		given.url = "unix://" + host.DefaultSocket()
+		usual := host.DefaultSockets()
+		if given.url = socketURL(usual, os.Geteuid()); given.url == "" {
+			given.url = "unix://" + usual[0]
+		}
 	case file == "":
 		file, _ = spec.FindConfig(h, spec.SearchPaths(host.ProgramPath(argv0)))
 	}
@@ -223,8 +226,11 @@ func fromFile(h spec.Host, path string) (settings, error) {
 	ctl := spec.DefaultCtl()
 	guessed := false
 	if path == "" {
-		guessed = !isThere(host.DefaultSocket(), os.Geteuid())
-		ctl.ServerURL = socketOrDefault(host.DefaultSocket(), ctl.ServerURL)
+		if url := socketURL(host.DefaultSockets(), os.Geteuid()); url != "" {
+			ctl.ServerURL = url
+		} else {
+			guessed = true
+		}
 	} else {
 		read, err := spec.LoadCtl(h, path)
 		if err != nil {
@@ -242,23 +248,33 @@ func fromFile(h spec.Host, path string) (settings, error) {
 	}, nil
 }
 
-// socketOrDefault is the URL of a socket if there is one, else another URL.
-func socketOrDefault(socket, otherwise string) string {
-	if isThere(socket, os.Geteuid()) {
-		return "unix://" + socket
+// socketURL is the URL of the first of some sockets that is there for a user, "" for none.
+func socketURL(sockets []string, uid int) string {
+	for _, socket := range sockets {
+		if isThere(socket, uid) {
+			return "unix://" + socket
+		}
 	}
-	return otherwise
+	return ""
 }
 
-// isThere reports whether the user uid has a default socket, in a directory that
-// nobody else has made in its place: that of an ordinary user may be below /tmp.
+// isThere reports whether the user uid has a default socket, in a directory that nobody
+// else has made in its place, as in a directory that everyone can write to. A daemon of
+// root's that becomes another user gives him its directory.
 func isThere(socket string, uid int) bool {
 	dir, err := os.Lstat(filepath.Dir(socket))
 	if err != nil || !exists(socket) {
 		return false
 	}
 	st, known := dir.Sys().(*syscall.Stat_t)
-	return known && (int(st.Uid) == uid || st.Uid == 0 || uid == 0) // root's is below /run, where nobody else makes one
+	if !known {
+		return false
+	}
+	if int(st.Uid) == uid || st.Uid == 0 {
+		return true
+	}
+	above, err := os.Stat(filepath.Dir(filepath.Dir(socket)))
+	return uid == 0 && err == nil && above.Mode().Perm()&0o002 == 0
 }
 
 // checkURL is the original's test of -s: a scheme, and a host or a path after

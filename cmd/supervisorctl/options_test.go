@@ -91,14 +91,15 @@ func TestHelpOption(t *testing.T) {
 // either is used if it is there.
 func TestNoFile(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "s")
-	if url := socketOrDefault(socket, "x"); url != "x" {
-		t.Errorf("a missing socket gives %s", url)
+	sockets := []string{filepath.Join(t.TempDir(), "s"), socket}
+	if url := socketURL(sockets, os.Geteuid()); url != "" {
+		t.Errorf("missing sockets give %s", url)
 	}
 	if err := os.WriteFile(socket, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if url := socketOrDefault(socket, "x"); url != "unix://"+socket {
-		t.Errorf("a socket gives %s", url)
+	if url := socketURL(sockets, os.Geteuid()); url != "unix://"+socket {
+		t.Errorf("the second of two sockets gives %s", url)
 	}
 	s, words, err := readOptions(emptyHost{}, "/x/y/z", []string{"status", "-i"})
 	if err != nil || s.prompt != "supervisor" || s.username != "" || !s.interactive || len(words) != 1 {
@@ -119,6 +120,12 @@ func TestForeignSocket(t *testing.T) {
 		if got := isThere(socket, uid); got != want {
 			t.Errorf("for uid %d it is there: %v", uid, got)
 		}
+	}
+	if err := os.Chmod(filepath.Dir(dir), 0o777|os.ModeSticky); err != nil {
+		t.Fatal(err)
+	}
+	if isThere(socket, 0) {
+		t.Error("for root it is there, although everyone can put one there")
 	}
 	link := filepath.Join(filepath.Dir(dir), "link")
 	if err := errors.Join(os.Chown(dir, 1000, 1000), os.Symlink(dir, link), os.Lchown(link, 1001, 1001)); err != nil {
@@ -148,8 +155,8 @@ func TestOptionsAroundTheAction(t *testing.T) {
 		{"status -s", "", "", "option -s requires argument"},
 		{"status --interactive=1", "", "", "option --interactive must not have an argument"},
 		{"-s http://a:1 status -s http://b:1", "", "", "conflicting command line option '--serverurl'"},
-		{"--watch status web", "status web", "unix://" + host.DefaultSocket(), ""},
-		{"status --watch", "status", "unix://" + host.DefaultSocket(), ""},
+		{"--watch status web", "status web", "unix://" + host.DefaultSockets()[0], ""},
+		{"status --watch", "status", "unix://" + host.DefaultSockets()[0], ""},
 		{"--watch -s http://a:1 status", "", "", "--watch says which server is meant, and so do -c and -s: give one of them"},
 		{"-c x.conf status --watch", "", "", "--watch says which server is meant, and so do -c and -s: give one of them"},
 		{"status -s x", "", "", "invalid value for --serverurl 'x': value 'x' is not a URL"},

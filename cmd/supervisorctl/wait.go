@@ -95,10 +95,11 @@ func (c *call) hintAwaited(ctx context.Context, names []string, limit time.Durat
 
 // guessAgain turns to the socket of a supervisord --watch that has begun since.
 func (c *call) guessAgain() (err error) {
-	if !c.settings.guessed || !isThere(host.DefaultSocket(), os.Geteuid()) {
+	url := socketURL(host.DefaultSockets(), os.Geteuid())
+	if !c.settings.guessed || url == "" {
 		return nil
 	}
-	c.settings.url, c.settings.guessed = "unix://"+host.DefaultSocket(), false
+	c.settings.url, c.settings.guessed = url, false
 	c.disconnect()
 	c.Client, err = c.connect()
 	return err

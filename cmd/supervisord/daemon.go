@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"golang.org/x/sys/unix"
 
 	"supervisord/cmd/internal/host"
 	"supervisord/reconcile"
@@ -259,10 +262,44 @@ func (d *daemon) announce(cfg *spec.Config) {
 // makeSocketDir makes the private directory of the default socket for the user
 // whom the daemon becomes.
 func (d *daemon) makeSocketDir(uid, gid int) error {
-	if len(d.flags.watch) == 0 {
+	if len(d.flags.watch) == 0 || d.flags.socket != "" {
 		return nil
 	}
 	return makePrivate(filepath.Dir(d.socket), uid, gid)
+}
+
+// whichSocket is the socket of a daemon without a configuration file: the one that
+// --socket names or, of the usual ones, the first that can be made. A directory that
+// another user has made in the place of ours is told, and ends the search.
+// It is "" with a configuration file.
+func (f *flags) whichSocket() (string, error) {
+	usual := host.DefaultSockets()
+	switch {
+	case len(f.watch) == 0:
+		return "", nil
+	case f.socket != "":
+		return f.socket, nil
+	case f.action == actionCheck:
+		return usual[0], nil // it makes nothing
+	}
+	var first error
+	for _, socket := range usual {
+		dir := filepath.Dir(socket)
+		err := makePrivate(dir, os.Geteuid(), -1)
+		if err == nil {
+			if err = unix.Faccessat(unix.AT_FDCWD, dir, unix.W_OK, unix.AT_EACCESS); err == nil {
+				return socket, nil
+			}
+			err = &fs.PathError{Op: "write to directory", Path: dir, Err: err}
+		}
+		if !errors.Is(err, fs.ErrPermission) && !errors.Is(err, unix.EROFS) {
+			return "", err
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return "", hintedError{fmt.Errorf("no directory for the socket: %w", first), "name a socket with --socket PATH"}
 }
 
 // makePrivate makes a directory that nobody but that user can write to, or finds

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -30,6 +31,7 @@ type flags struct {
 	config    string // -c as written
 	configSet bool
 	watch     []string // --watch, in order
+	socket    string   // --socket, absolute; "" where it is not given
 
 	here, json, showSecrets bool // with actionCheck only
 
@@ -48,7 +50,7 @@ var longFlags = []string{
 	"directory=", "logfile=", "logfile_maxbytes=", "logfile_backups=", "loglevel=",
 	"pidfile=", "identifier=", "childlogdir=", "nocleanup", "minfds=", "strip_ansi",
 	"minprocs=", "profile_options=",
-	"!watch=", "!check", "!here", "!json", "!show-secrets", "!check-upgrade",
+	"!watch=", "!socket=", "!check", "!here", "!json", "!show-secrets", "!check-upgrade",
 }
 
 // longOf is the long form of each letter, by which an option is known here.
@@ -143,6 +145,9 @@ func (f flags) combine(seen map[string]bool) error {
 	if f.configSet && len(f.watch) > 0 {
 		return fmt.Errorf("options -c and --watch exclude each other")
 	}
+	if f.socket != "" && len(f.watch) == 0 {
+		return fmt.Errorf("option --socket means nothing without --watch: give file= in [unix_http_server]")
+	}
 	for _, name := range []string{"--here", "--json", "--show-secrets"} {
 		if seen[name] && f.action != actionCheck {
 			return fmt.Errorf("option %s means nothing without --check", name)
@@ -161,6 +166,8 @@ func (f *flags) take(h spec.Host, name, value string) error {
 			return fmt.Errorf("it is a file, and --watch takes a directory: use -c %s, or --watch %s", value, filepath.Dir(value))
 		}
 		f.watch = append(f.watch, value)
+	case "--socket":
+		return f.takeSocket(h, value)
 	case "--check":
 		f.action = actionCheck
 	case "--check-upgrade": // asked by another supervisord, see prepareUpgrade
@@ -176,6 +183,21 @@ func (f *flags) take(h spec.Host, name, value string) error {
 	default:
 		return f.takeOverride(h, strings.TrimPrefix(name, "--"), value)
 	}
+	return nil
+}
+
+// takeSocket notes where a daemon without a configuration file is to listen.
+func (f *flags) takeSocket(h spec.Host, path string) error {
+	path, err := value.ExistingDirPath(h, path)
+	switch {
+	case err != nil:
+		return err
+	case path == "":
+		return errors.New("it is empty")
+	case !filepath.IsAbs(path):
+		path = filepath.Join(h.Getwd(), path)
+	}
+	f.socket = path
 	return nil
 }
 

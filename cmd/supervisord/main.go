@@ -57,13 +57,16 @@ func run(argv []string) int {
 		return 0
 	}
 	d := &daemon{argv0: argv0, flags: f, ready: ready, cache: new(spec.Cache),
-		statedir: reconcile.DefaultStateDir(os.Geteuid(), os.Getenv), socket: host.DefaultSocket()}
+		statedir: reconcile.DefaultStateDir(os.Geteuid(), os.Getenv)}
 	switch {
 	case before != nil:
 		launch.DefaultSignals()
 		return d.runUpgraded(before)
 	case f.action == actionTryUpgrade:
 		return d.tryUpgrade()
+	}
+	if d.socket, err = f.whichSocket(); err != nil {
+		return usageError(argv0, err)
 	}
 	if d.path, err = d.find(); err != nil {
 		return usageError(argv0, err)

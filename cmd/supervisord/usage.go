@@ -14,6 +14,8 @@ Where the configuration comes from:
                                places
 --watch DIR -- no file at all: every *.conf and *.ini in DIR says what is to run
                (may be given several times)
+--socket PATH -- with --watch: the socket for supervisorctl -s unix://PATH, instead
+                 of the usual one
 --check -- read everything, start nothing, print every mistake; exit 0 if there
            is none, 2 otherwise
 --here -- with --check: what this machine lacks (a user, a directory, a port, a
@@ -46,7 +48,7 @@ The daemon's own files:
 --profile_options OPTIONS -- accepted for compatibility; does nothing
 
 An option stands over the key of the same name in [supervisord]. Long options may
-be shortened as long as they stay unique, except --watch, --check, --here, --json
+be shortened as long as they stay unique, except --watch, --socket, --check, --here, --json
 and --show-secrets.
 `, argv0)
 }

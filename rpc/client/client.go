@@ -98,7 +98,7 @@ func New(o Options) (*Client, error) {
 	}
 	transport := &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, network, address)
+			return dialServer(ctx, network, address)
 		},
 		TLSClientConfig:     c.tlsConfig(o.TLS),
 		TLSHandshakeTimeout: handshakeTimeout,
@@ -119,6 +119,17 @@ type URLError struct{ URL, Reason string }
 
 // Error says what is wrong with it.
 func (e *URLError) Error() string { return e.Reason }
+
+// dialServer connects. The name localhost is known everywhere (RFC 6761), also where no file and
+// no server knows any name, as in a container of one program.
+func dialServer(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, network, address)
+	var dns *net.DNSError
+	if host, port, _ := net.SplitHostPort(address); host == "localhost" && network == "tcp" && errors.As(err, &dns) {
+		return new(net.Dialer).DialContext(ctx, network, net.JoinHostPort("127.0.0.1", port))
+	}
+	return conn, err
+}
 
 // parseURL works out where to connect and how requests name the host.
 func parseURL(raw string) (network, address, base string, err error) {
