@@ -54,6 +54,10 @@ var flagErrors = []struct {
 	{args: "--show-secrets", want: "option --show-secrets means nothing without --check", ours: true},
 	{args: "--check --check", want: "conflicting command line option '--check'", ours: true},
 	{args: "--watch flags_test.go", want: "invalid value for --watch 'flags_test.go': it is a file, and --watch takes a directory: use -c flags_test.go, or --watch .", ours: true},
+	{args: "--socket s", want: "option --socket means nothing without --watch: give file= in [unix_http_server]", ours: true},
+	{args: "--watch . --socket missing/s", want: "invalid value for --socket 'missing/s': The directory named as part of the path missing/s does not exist", ours: true},
+	{args: "--watch . --socket=", want: "invalid value for --socket '': it is empty", ours: true},
+	{args: "--watch . --sock s", want: "option --sock not recognized", ours: true},
 	{args: "-c x --watch y", want: "options -c and --watch exclude each other", ours: true},
 }
 
@@ -96,6 +100,7 @@ func TestFlagActions(t *testing.T) {
 		{"-c x", flags{config: "x", configSet: true}},
 		{"--configuration=", flags{configSet: true}},
 		{"--watch a --watch b", flags{watch: []string{"a", "b"}}},
+		{"--socket /s --watch a", flags{watch: []string{"a"}, socket: "/s"}},
 		{"--check --json --show-secrets -c x", flags{
 			action: actionCheck, config: "x", configSet: true, json: true, showSecrets: true}},
 		{"--profile_options calls", flags{}},
