@@ -51,6 +51,17 @@ program four 1000 >b/four.ini; until_ok supervisorctl status four; supervisorctl
 supervisorctl history 1; supervisorctl shutdown; wait`, []string{
 			"watching a b\n", "socket   /run/supervisor/supervisor.sock\n", "talk to it with: supervisorctl -s unix:///run/supervisor/supervisor.sock status\n",
 			"one  ", "RUNNING", "two  ", "RUNNING", "all is well\n", "watch", "applied", "add four\n", "Shut down\n"}},
+		{"a directory that comes late", `
+supervisord --watch a >log & until_ok supervisorctl version
+supervisorctl wait -t 0 || echo wait gives $?
+supervisorctl wait -t 100 && echo all is well & waiter=$!
+mkdir a; program one 1000 >a/one.ini; wait $waiter; supervisorctl wait -t 100 one; supervisorctl shutdown; wait`, []string{
+			"waiting for ", "/a\n", "wait gives 1\n", "all is well\n", "Shut down\n"}},
+		{"directories that are not there", `
+with_file; sed -i 's|^files = .*|& none.d/*.ini|' supervisord.conf; supervisorctl update; supervisorctl wait -t 20; echo wait gives $?
+mv conf.d x; until_ok eval 'supervisorctl files | grep -q " held "'; supervisorctl wait -t 0 || echo wait gives $?
+mv x conf.d; supervisorctl wait -t 20; echo wait gives $?; supervisorctl shutdown; wait`, []string{
+			"wait gives 0\n", "files: held", "waiting for ", "conf.d\n", "wait gives 1\n", "wait gives 0\n", "Shut down\n"}},
 		{"no configuration file, another user", `
 mkdir /run/a; program one 1000 >/run/a/one.ini # where everybody can read
 supervisord --watch /run/a -u nobody >log & supervisorctl wait -t 100 || exit; stat -c 'of %U, mode %a' /run/supervisor

@@ -156,6 +156,18 @@ func includeDirs(cfg *spec.Config) []string {
 	return dirs
 }
 
+// wanted reports whether a directory that is not there is missed: somebody has named it
+// with --watch, or programs came from it. One of which a pattern has found nothing yet is
+// no concern of anybody's.
+func wanted(cfg *spec.Config, dir string) bool {
+	for i, f := range cfg.Files {
+		if i > 0 && path.Dir(f.Path) == dir {
+			return true
+		}
+	}
+	return cfg.Path == ""
+}
+
 func hasWildcard(s string) bool {
 	return strings.ContainsAny(s, "*?[")
 }

@@ -34,6 +34,9 @@ type State struct {
 type Directory struct {
 	Path string `json:"path"` // as the include pattern has it
 	Real string `json:"real"` // without symbolic links; "" when it is not there
+	// Awaited says that it is not there and ought to be: --watch names it, or programs
+	// came from it.
+	Awaited bool `json:"awaited"`
 }
 
 // The states of a file or directory in getFiles.

@@ -353,7 +353,7 @@ func (l *look) describe() {
 	for _, dir := range includeDirs(cfg) {
 		note(dir)
 		real := l.realPath(dir, dir)
-		v.places = append(v.places, Directory{Path: dir, Real: real})
+		v.places = append(v.places, Directory{Path: dir, Real: real, Awaited: real == "" && wanted(cfg, dir)})
 		v.unsettled[dir] = busy[real]
 	}
 }

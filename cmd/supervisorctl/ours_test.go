@@ -186,6 +186,13 @@ func oursRows() []answered {
 		add(command, settled())
 	}
 	add("wait -t 0", settled("getState", reconcileState("held", "too many removals", true)))
+	away := reconcileState("synced", "", true)
+	away[len(away)-1].Value = []any{
+		xmlrpc.Struct{{Name: "path", Value: "/old"}, {Name: "real", Value: ""}}, // as a daemon before ours gives it
+		xmlrpc.Struct{{Name: "path", Value: "/empty"}, {Name: "real", Value: ""}, {Name: "awaited", Value: false}},
+		xmlrpc.Struct{{Name: "path", Value: "/srv/programs"}, {Name: "real", Value: ""}, {Name: "awaited", Value: true}},
+	}
+	add("wait -t 0", settled("getState", away))
 	add("wait -t 0 -o json", settled("diff", []any{action("add", "new", "", "it is new")}))
 	add("wait -t 0 web", settled("diff", []any{action("add", "new", "", "it is new")}))
 	unhealthy := settled()

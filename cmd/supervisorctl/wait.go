@@ -149,6 +149,11 @@ func (c *call) missing(ctx context.Context, names []string) (missing []string, f
 		}
 		missing = append(missing, line)
 	}
+	for _, d := range phase.Directories {
+		if d.Awaited {
+			missing = append(missing, "waiting for "+d.Path)
+		}
+	}
 	down, fatal, err := c.notRunning(ctx, names)
 	if err != nil {
 		return nil, false, err

@@ -78,7 +78,7 @@ func (a answers) SetAutoupdate(ctx context.Context, on bool) error {
 func stateStruct(s reconcile.State) xmlrpc.Struct {
 	dirs := []any{}
 	for _, d := range s.Directories {
-		dirs = append(dirs, xmlrpc.Struct{{Name: "path", Value: d.Path}, {Name: "real", Value: d.Real}})
+		dirs = append(dirs, xmlrpc.Struct{{Name: "path", Value: d.Path}, {Name: "real", Value: d.Real}, {Name: "awaited", Value: d.Awaited}})
 	}
 	return xmlrpc.Struct{
 		{Name: "phase", Value: s.Phase},

@@ -4,8 +4,9 @@ import "context"
 
 // Directory is a watched directory and what it is after symbolic links.
 type Directory struct {
-	Path string `json:"path"`
-	Real string `json:"real"`
+	Path    string `json:"path"`
+	Real    string `json:"real"`    // "" where it is not there
+	Awaited bool   `json:"awaited"` // it is not there and ought to be
 }
 
 // ReconcileState is how far the processes agree with the files.
@@ -84,7 +85,7 @@ func reconcileState(v any) (ReconcileState, error) {
 		Reason: f.string("reason"), Since: f.int("since"), Autoupdate: f.bool("autoupdate"),
 		Directories: list(f, "directories", func(v any) (Directory, error) {
 			f := structOf(v)
-			d := Directory{Path: f.string("path"), Real: f.string("real")}
+			d := Directory{Path: f.string("path"), Real: f.string("real"), Awaited: optional[bool](f, "awaited")}
 			return d, f.err
 		}),
 	}
