@@ -91,13 +91,7 @@ func opensIn(path, name string, found map[string]string) error {
 		imports[as] = from
 	}
 	for _, decl := range file.Decls {
-		where := "var"
-		if f, ok := decl.(*ast.FuncDecl); ok {
-			where = f.Name.Name
-			if f.Recv != nil {
-				where = receiver(f.Recv.List[0].Type) + "." + where
-			}
-		}
+		where := declName(decl)
 		ast.Inspect(decl, func(n ast.Node) bool {
 			sel, ok := n.(*ast.SelectorExpr)
 			if !ok {
@@ -113,6 +107,18 @@ func opensIn(path, name string, found map[string]string) error {
 		})
 	}
 	return nil
+}
+
+// declName is how the tables call the place of a declaration.
+func declName(decl ast.Decl) string {
+	f, ok := decl.(*ast.FuncDecl)
+	switch {
+	case !ok:
+		return "var"
+	case f.Recv != nil:
+		return receiver(f.Recv.List[0].Type) + "." + f.Name.Name
+	}
+	return f.Name.Name
 }
 
 // receiver is the name of a method's type.

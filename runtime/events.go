@@ -182,10 +182,10 @@ func (s *Supervisor) tick(now time.Time) {
 
 // nextTick is when to look at the ticks again: never while nobody wants any, so
 // that an idle daemon sleeps.
-func (s *Supervisor) nextTick() time.Time {
+func (s *Supervisor) nextTick(now time.Time) time.Time {
 	for _, t := range tickTypes {
 		if s.wanted(t) {
-			return event.NextTick(time.Now())
+			return now.Add(event.UntilTick(now))
 		}
 	}
 	return time.Time{}

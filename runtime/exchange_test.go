@@ -71,7 +71,7 @@ func TestNewPoolLosesNoTick(t *testing.T) {
 		waiting := func(name string) int { return b.info(name).Listener.Waiting }
 		before := waiting("first")
 		err := b.sup.ask(background, func() {
-			time.Sleep(time.Until(event.NextTick(time.Now()))) // the loop is late
+			time.Sleep(event.UntilTick(time.Now())) // the loop is late
 			made, err := b.sup.prepare(pool("second"), inForce{})
 			if err != nil {
 				t.Error(err)

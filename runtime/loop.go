@@ -92,13 +92,21 @@ func (s *Supervisor) settle(timer *time.Timer) {
 	now := time.Now()
 	s.deliver(now)
 	s.answer()
+	timer.Reset(untilFirst(now, s.nextProcess(), s.line.overtakeAt, s.nextTick(now), s.shutdown.nextReport,
+		s.shutdown.listenersUntil, s.patienceEnds(now), s.timeEnds(), s.poolDeadline()))
+}
+
+// untilFirst is how long it is to the first of these times, of which the zero ones are
+// never; an hour at the most. All are times of the monotonic clock, that is, made by
+// time.Now and Add, or a step of the wall clock would move them against each other.
+func untilFirst(now time.Time, times ...time.Time) time.Duration {
 	next := now.Add(time.Hour)
-	for _, at := range []time.Time{s.nextProcess(), s.line.overtakeAt, s.nextTick(), s.shutdown.nextReport, s.shutdown.listenersUntil, s.patienceEnds(now), s.timeEnds(), s.poolDeadline()} {
+	for _, at := range times {
 		if !at.IsZero() && at.Before(next) {
 			next = at
 		}
 	}
-	timer.Reset(max(0, next.Sub(now)))
+	return max(0, next.Sub(now))
 }
 
 func (s *Supervisor) nextProcess() time.Time {

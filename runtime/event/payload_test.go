@@ -113,8 +113,9 @@ func TestTicks(t *testing.T) {
 		}
 	}
 	for _, s := range []int64{hour, hour + 1, hour + 4, -3} {
-		next := NextTick(at(s))
-		if d := next.Sub(at(s)); d <= 0 || d > 5*time.Second || len(Ticks(at(s), next)) == 0 || len(Ticks(at(s), next.Add(-1))) != 0 {
+		d := UntilTick(at(s))
+		next := at(s).Add(d)
+		if d <= 0 || d > 5*time.Second || len(Ticks(at(s), next)) == 0 || len(Ticks(at(s), next.Add(-1))) != 0 {
 			t.Errorf("after %d the next tick is at %v", s, next)
 		}
 	}

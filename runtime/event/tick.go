@@ -30,10 +30,14 @@ func Ticks(last, now time.Time) []*Event {
 	return due
 }
 
-// NextTick is the first boundary after now.
-func NextTick(now time.Time) time.Time {
+// UntilTick is how long it is to the first boundary after now, more than 0 and no more
+// than 5 s. It is a duration because a boundary is a time of the wall clock alone: one
+// that is compared with a deadline has both go by that clock, and who sets it back
+// delays the deadline.
+func UntilTick(now time.Time) time.Duration {
 	shortest := periods[0].seconds
-	return time.Unix(slice(now, shortest)+shortest, 0)
+	next := slice(now, shortest) + shortest
+	return time.Duration(next-now.Unix())*time.Second - time.Duration(now.Nanosecond())
 }
 
 // slice is the beginning of the period in which t lies, in seconds.
