@@ -39,7 +39,7 @@ var openers = map[string][]string{
 	"crypto/tls":    {"LoadX509KeyPair", "Listen", "Dial*"},
 	"plugin":        {"Open"},
 	module + "runtime/trust": {"OpenFile", "OpenFileOn", "ReadFile", "WriteFile", "Rename", "Chmod", "Chown", "Check",
-		"FindDir", "MakeDir", "Mkdir", "Read", "Replace", "Remove"},
+		"FindDir", "MakeDir", "Mkdir", "List", "OpenKept", "Read", "RemoveDir", "Replace", "Remove"},
 }
 
 // opens are the uses of openers in the source of the daemon, for every system, as

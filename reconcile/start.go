@@ -5,7 +5,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"net"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 
 	"supervisord/runtime/trust"
@@ -25,6 +28,7 @@ type Start struct {
 	Broken error
 
 	reader   *reader
+	real     string // the main file without symbolic links, as far as its disk tells
 	statedir string // where state is kept if the files name no place
 	view     *view
 	memory   *Memory // of the reconciler before; nil for none
@@ -41,7 +45,13 @@ type Start struct {
 //
 // Source: reconciler.md, When it does not act.
 func Startup(h spec.Host, path, statedir string, o spec.Options) (*Start, error) {
-	s := &Start{reader: newReader(h, path, o), statedir: statedir}
+	s := &Start{reader: newReader(h, path, o), statedir: statedir, real: path}
+	if path != "" {
+		real, err := answering(s.reader.disks, filepath.Dir(path), func() string { p, _ := filepath.EvalSymlinks(path); return p })
+		if err == nil && real != "" {
+			s.real = real
+		}
+	}
 	s.read(newContents(nil))
 	if v := s.view; v.config != nil && len(v.bad) > 0 {
 		dir := s.stateDir(v.config)
@@ -102,35 +112,22 @@ func (s *Start) stored(dir trust.Dir) (good map[string][]byte) {
 	return good
 }
 
-// StateDir is the directory in which this daemon is to keep its state, "" for none.
-// Daemons with different main files, or of different users, have different ones.
+// StateDir is the directory in which this daemon is to keep its state, "" for none. No
+// two daemons that may run at the same time have the same; see TakeLock.
 func (s *Start) StateDir() string { return s.stateDir(s.Config).Path }
 
-// PrepareStateDir makes the directory and gives it to the account that the daemon
-// will run as; for use before privileges are dropped. It waits for no disk that does not
-// answer.
-func (s *Start) PrepareStateDir(gid int) error {
-	dir := s.stateDir(s.Config)
-	if dir.Path == "" {
-		return nil
-	}
-	err, silent := answering(s.reader.disks, dir.Path, func() error {
-		_, _, err := trust.MakeDir(dir, gid) // what is refused the store says
-		return err
-	})
-	return cmp.Or(err, silent)
-}
-
 // stateDir is the place that the settings name, else the default one, and in it one
-// directory for each main file and user that the daemon runs as; the path is "" for
-// none. Where the main file is a pipe, its name says nothing, and its content stands
-// for it. What one user has left there is not read by a daemon of another.
+// directory for each daemon; the path is "" for none. A daemon is known by its main file,
+// whatever link leads there, its pidfile, sockets and identifier together, and by the user
+// that it runs as: two that share a file and differ in one of these are two, and what one
+// user has left there is not read by a daemon of another. Where the main file is a pipe,
+// its name says nothing, and its content stands for it.
 func (s *Start) stateDir(cfg *spec.Config) trust.Dir {
 	dir := cmp.Or(cfg.Reconcile.StateDir, s.statedir)
 	if dir == "" {
 		return trust.Dir{}
 	}
-	id := append([]string{s.reader.path}, s.reader.options.Watch...)
+	id := append([]string{s.real}, s.reader.options.Watch...)
 	for i, p := range id {
 		if p != "" && !filepath.IsAbs(p) {
 			id[i] = filepath.Join(s.reader.host.Getwd(), p)
@@ -139,7 +136,13 @@ func (s *Start) stateDir(cfg *spec.Config) trust.Dir {
 	if s.view.given {
 		id = append(id, string(cfg.Files[0].Hash[:]))
 	}
-	sum := sha256.Sum256([]byte(strings.Join(id, "\x00")))
+	id = append(id, "", cfg.Daemon.PidFile, cfg.Daemon.Identifier)
+	var sockets []string
+	for _, sv := range cfg.Servers {
+		sockets = append(sockets, cmp.Or(sv.Path, net.JoinHostPort(sv.Host, strconv.Itoa(sv.Port))))
+	}
+	slices.Sort(sockets)
+	sum := sha256.Sum256([]byte(strings.Join(append(id, sockets...), "\x00")))
 	uid, name := s.reader.host.UID(), hex.EncodeToString(sum[:8])
 	if cfg.Daemon.User != nil {
 		uid = cfg.Daemon.User.UID

@@ -47,9 +47,11 @@ func TestGoodContentOfAUser(t *testing.T) {
 				return start
 			}
 			start := startup()
-			if err := start.PrepareStateDir(4242); err != nil {
+			lock, err := start.TakeLock(4242, 0, nil)
+			if err != nil {
 				t.Fatal(err)
 			}
+			defer lock.Close()
 			if got, want := filepath.Base(start.StateDir()), "-4242"; len(got) != 16+len(want) || got[16:] != want {
 				t.Errorf("the directory is %s", got)
 			}

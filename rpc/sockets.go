@@ -305,6 +305,9 @@ type ServerError struct {
 	err   error
 }
 
+// InUse is the error of a server whose address another program has.
+func InUse(sv spec.Server) *ServerError { return serverError(sv, errInUse) }
+
 // Error is what Supervisor says.
 func (e *ServerError) Error() string { return e.Mistake.Text }
 
@@ -312,7 +315,7 @@ func (e *ServerError) Error() string { return e.Mistake.Text }
 func (e *ServerError) Unwrap() error { return e.err }
 
 // serverError finds the place of what went wrong.
-func serverError(sv spec.Server, err error) error {
+func serverError(sv spec.Server, err error) *ServerError {
 	m := &spec.Error{Section: sv.Section, Key: "port", Text: err.Error()}
 	e := &ServerError{Mistake: m, InUse: errors.Is(err, errInUse), err: err}
 	address := net.JoinHostPort(sv.Host, strconv.Itoa(sv.Port))

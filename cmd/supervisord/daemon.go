@@ -34,6 +34,7 @@ type daemon struct {
 	statedir string
 	socket   string
 	ready    *os.File // where to say that the daemon is up; nil in the foreground
+	locked   *os.File // the lock of the program that executed this one in its place; nil for none, and once it was taken over
 	cache    *spec.Cache
 
 	serials   event.Serials // events are numbered over restarts
@@ -185,9 +186,6 @@ func (d *daemon) become(start *reconcile.Start) error {
 	case user != nil && user.UID == os.Getuid():
 		d.note(levelInfo, fmt.Sprintf("Set uid to user %d succeeded", user.UID))
 	case user != nil:
-		if err := start.PrepareStateDir(user.GID); err != nil {
-			d.note(levelWarn, "cannot prepare statedir: "+err.Error())
-		}
 		if err := d.makeSocketDir(user.UID, user.GID); err != nil {
 			return err
 		}

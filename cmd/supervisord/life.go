@@ -106,6 +106,7 @@ func (d *daemon) live() (err error) {
 	l.serving = true
 	l.help("the servers", func() { l.server.Run(ctx) })
 	l.help("the looks", func() { l.lookAfter(ctx, pid) })
+	l.help("the tidying of old state", func() { l.tidy(ctx) })
 	if l.supervisor.Begin(ctx) == nil { // else a signal came first
 		l.help("the reconciler", func() { l.reconcile(ctx) })
 		l.help("the end of what is idle", func() { l.endIdle(ctx) })

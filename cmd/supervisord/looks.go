@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"time"
+
+	"supervisord/reconcile"
 )
 
 // lookEvery is how often the daemon looks whether its files are still there.
@@ -40,6 +42,35 @@ func (l *life) lookAfter(ctx context.Context, pid *pidfile) {
 			for _, ask := range askers {
 				ask()
 			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// tidyEvery is how often, and from when on, state that nobody uses any more is looked for:
+// not soon after the machine's start, when those who use it may not have begun yet.
+const tidyEvery = time.Hour
+
+// tidy removes the state of daemons that have not run for long. It has time, and may hang
+// on its disk.
+func (l *life) tidy(ctx context.Context) {
+	own := l.running.dir
+	if own.Path == "" {
+		return
+	}
+	ticks, stop := l.rounds.every(tidyEvery)
+	defer stop()
+	ask := aside(ctx, func() {
+		defer l.lastWords("the tidying of old state")
+		if text := reconcile.Tidied(reconcile.Tidy(own, time.Now(), mayRun)); text != "" {
+			l.logger.Info(text)
+		}
+	})
+	for {
+		select {
+		case <-ticks:
+			ask()
 		case <-ctx.Done():
 			return
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"time"
 
 	"supervisord/reconcile"
 	"supervisord/rpc"
@@ -19,6 +20,7 @@ import (
 type prepared struct {
 	start   *reconcile.Start
 	options mainlog.Options
+	lock    *reconcile.Lock // nil where there can be none; may be that of the life before
 	// log and sockets may be those of the life before. There are no sockets yet where they
 	// must be another user's.
 	log     *mainlog.Log
@@ -35,7 +37,16 @@ func (d *daemon) prepare(start *reconcile.Start, held *prepared) (next *prepared
 	if err := cannotBecome(cfg.Daemon.User); err != nil {
 		return nil, err
 	}
-	next = &prepared{start: start, options: logOptions(cfg)}
+	lock, err := d.takeLock(start, held, 0)
+	if err != nil {
+		return nil, err
+	}
+	next = &prepared{start: start, options: logOptions(cfg), lock: lock}
+	defer func() {
+		if err != nil && lock != held.lock {
+			lock.Close()
+		}
+	}()
 	if user := cfg.Daemon.User; user != nil && user.UID != os.Getuid() {
 		// What is there is another's: log and sockets are made as that user would make them.
 		return next, launch.AsUser(user.UID, user.GID, user.Groups, func() error {
@@ -55,6 +66,47 @@ func (d *daemon) prepare(start *reconcile.Start, held *prepared) (next *prepared
 		return nil, err
 	}
 	return next, nil
+}
+
+// takeLock takes the lock of a life, which is that of the one before where state is kept
+// in the same place. Another daemon that has it is given patience to end.
+//
+// Differs: Supervisor begins, and fails only where a socket is taken.
+func (d *daemon) takeLock(start *reconcile.Start, held *prepared, patience time.Duration) (*reconcile.Lock, error) {
+	if held.lock != nil && held.start.StateDir() == start.StateDir() {
+		return held.lock, nil
+	}
+	gid := -1
+	if user := start.Config.Daemon.User; user != nil {
+		gid = user.GID
+	}
+	lock, err := start.TakeLock(gid, patience, d.locked)
+	d.locked = nil
+	var other *reconcile.LockedError
+	switch {
+	case errors.As(err, &other):
+		return nil, lockedOut(start.Config, other)
+	case err != nil:
+		d.note(levelWarn, "it is not known whether another supervisord runs with this configuration: "+err.Error())
+	}
+	return lock, nil
+}
+
+// lockedOut is the error where another daemon has the lock. One that has servers is told so
+// in Supervisor's words, as where it had found their sockets taken.
+func lockedOut(cfg *spec.Config, other *reconcile.LockedError) error {
+	if len(cfg.Servers) > 0 {
+		server := rpc.InUse(cfg.Servers[0])
+		server.Mistake.Plain, server.Mistake.Hint = other.Error(), runsAlready(other.PID)
+		return server
+	}
+	return &spec.Error{Section: "supervisord", Key: "identifier", Text: other.Error(),
+		Hint: "shut that one down first, or give this one an identifier and a pidfile of its own"}
+}
+
+// runsAlready is what to do where another daemon has been started before.
+func runsAlready(pid int) string {
+	return fmt.Sprintf("supervisord is running already, as pid %d: use supervisorctl to reload or shut it down", pid)
 }
 
 // openLog opens the activity log of a life.
@@ -92,6 +144,9 @@ func (p *prepared) discard(goesOn *prepared) {
 		p.removeLog()
 	}
 	p.sockets.Close() // what cannot be removed is stale at the next start
+	if p.lock != goesOn.lock {
+		p.lock.Close()
+	}
 }
 
 // removeLog removes the activity log that was made for a life, if nothing was written to
@@ -108,11 +163,14 @@ func (p *prepared) removeLog() {
 // first is the life with which the daemon begins.
 func (d *daemon) first(start *reconcile.Start) (err error) {
 	defer func() { err = alreadyRuns(placed(err, start.Config), start.Config.Daemon.PidFile) }()
+	next, none := &prepared{start: start, options: logOptions(start.Config)}, &prepared{}
+	if next.lock, err = d.takeLock(start, none, dyingTime); err != nil {
+		return err
+	}
 	if err := d.become(start); err != nil {
 		return err
 	}
 	d.announce(start.Config)
-	next, none := &prepared{start: start, options: logOptions(start.Config)}, &prepared{}
 	if err := d.openLog(next, none); err != nil {
 		return err
 	}
@@ -128,7 +186,7 @@ func alreadyRuns(err error, pidfile string) error {
 	var server *rpc.ServerError
 	if errors.As(err, &server) && server.InUse {
 		if pid := otherDaemon(pidfile); pid != 0 {
-			server.Mistake.Hint = fmt.Sprintf("supervisord is running already, as pid %d: use supervisorctl to reload or shut it down", pid)
+			server.Mistake.Hint = runsAlready(pid)
 		}
 	}
 	return err
@@ -202,6 +260,9 @@ func (d *daemon) again() error {
 	d.current = next
 	if before.log != next.log {
 		closeLog(before.log)
+	}
+	if before.lock != next.lock {
+		before.lock.Close()
 	}
 	d.noteParse(next.start)
 	d.logNotes(next.log.Logger())

@@ -145,6 +145,21 @@ func (t *runningTable) read(data []byte) (writer launch.Identity) {
 	}
 }
 
+// mayRun reports whether the table in another daemon's directory knows of anything that
+// has begun since the machine has. One that cannot be read may.
+func mayRun(dir trust.Dir) bool {
+	data, err := trust.Read(dir, tableFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false
+	}
+	t := newRunningTable("", slog.New(slog.DiscardHandler))
+	if err != nil || t.self.BootID == "" {
+		return true
+	}
+	t.read(data)
+	return len(t.runs)+len(t.begins) > 0
+}
+
 func (t *runningTable) began(v runtime.Survivor) {
 	s := place{v.Group, v.Name}
 	delete(t.begins, s)

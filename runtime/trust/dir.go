@@ -279,6 +279,36 @@ func Read(d Dir, name string) (data []byte, err error) {
 	return data, err
 }
 
+// OpenKept opens a file of a directory of our own to read and write, and makes it, for the
+// user, where there is none. Like Read it refuses everything but a regular file of root's
+// or the user's, with one name. What the file says is left as it is.
+func OpenKept(d Dir, name string) (f *os.File, err error) {
+	err = d.with(func(dir int) error {
+		path := filepath.Join(d.Path, name)
+		fd, err := openat(dir, name, unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY, 0o600)
+		if err != nil {
+			return &fs.PathError{Op: "open", Path: path, Err: err}
+		}
+		f = os.NewFile(uintptr(fd), path)
+		var st unix.Stat_t
+		err = unix.Fstat(fd, &st)
+		switch {
+		case err == nil && !d.file(&st):
+			err = &Refused{path, fmt.Sprintf("%s, which belongs to uid %d and has %d names, is not ours", path, st.Uid, st.Nlink), ""}
+		case err == nil && int(st.Uid) != d.UID:
+			err = unix.Fchown(fd, d.UID, -1)
+		}
+		if err != nil {
+			f.Close()
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
 // file reports whether something is a file of ours.
 func (d Dir) file(st *unix.Stat_t) bool {
 	return st.Mode&unix.S_IFMT == unix.S_IFREG && st.Nlink == 1 && d.trusts(st)
@@ -356,6 +386,52 @@ func sweep(dir, fresh int) {
 			_ = unix.Unlinkat(here, name, 0) // it does no harm
 		}
 	}
+}
+
+// Entry is one name in a directory of our own.
+type Entry struct {
+	Name     string
+	Regular  bool  // a file of root's or the user's, with one name
+	Dir      bool  // a directory of theirs
+	Modified int64 // seconds since 1970
+}
+
+// List lists what is in a directory of our own, max names at the most; the error says
+// that there are more.
+func List(d Dir, max int) (list []Entry, err error) {
+	err = d.with(func(dir int) error {
+		here, err := openat(dir, ".", unix.O_RDONLY|unix.O_DIRECTORY, 0)
+		if err != nil {
+			return &fs.PathError{Op: "open", Path: d.Path, Err: err}
+		}
+		f := os.NewFile(uintptr(here), d.Path)
+		defer f.Close()
+		names, err := f.Readdirnames(max + 1)
+		if err != nil && err != io.EOF {
+			return err
+		}
+		if len(names) > max {
+			return fmt.Errorf("%s has more than %d names", d.Path, max)
+		}
+		for _, name := range names {
+			var st unix.Stat_t
+			if unix.Fstatat(here, name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil {
+				list = append(list, Entry{name, d.file(&st), st.Mode&unix.S_IFMT == unix.S_IFDIR && d.trusts(&st), int64(st.Mtim.Sec)})
+			}
+		}
+		return nil
+	})
+	return list, err
+}
+
+// RemoveDir removes an empty directory of a directory of our own.
+func RemoveDir(d Dir, name string) error {
+	return d.with(func(dir int) error {
+		if err := unix.Unlinkat(dir, name, unix.AT_REMOVEDIR); err != nil {
+			return &fs.PathError{Op: "remove", Path: filepath.Join(d.Path, name), Err: err}
+		}
+		return nil
+	})
 }
 
 // Remove removes a file of a directory of our own.
