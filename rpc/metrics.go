@@ -29,6 +29,7 @@ func (s *Server) serveMetrics(w http.ResponseWriter, r *http.Request) {
 	s.daemonMetrics(&b, all)
 	fileMetrics(&b, s.opt.Config.ConfigFiles())
 	processMetrics(&b, all)
+	endMetrics(&b, all)
 	listenerMetrics(&b, all)
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 	w.Header().Set("Content-Length", strconv.Itoa(b.Len()))
@@ -127,6 +128,23 @@ var perListener = []metric{
 func processMetrics(b *bytes.Buffer, all []runtime.Info) {
 	for _, m := range perProcess {
 		m.write(b, all)
+	}
+}
+
+// endMetrics tell how processes have ended; a kind of end that a process never came to has no
+// sample.
+func endMetrics(b *bytes.Buffer, all []runtime.Info) {
+	const name = "supervisord_process_exits_total"
+	family(b, name, "counter", "How often the process has ended: with an exit status, by a signal, with a core dump, killed for want of memory (oom), or in a way that is not known.")
+	for _, p := range all {
+		for _, k := range []struct {
+			kind string
+			n    int64
+		}{{"status", p.Ends.Status}, {"signal", p.Ends.Signal}, {"core", p.Ends.Core}, {"oom", p.Ends.OOM}, {"unknown", p.Ends.Unknown}} {
+			if k.n > 0 {
+				fmt.Fprintf(b, "%s{group=%s,name=%s,kind=%s} %d\n", name, label(p.Group), label(p.Name), label(k.kind), k.n)
+			}
+		}
 	}
 }
 

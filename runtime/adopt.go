@@ -60,6 +60,7 @@ func (s *Supervisor) Adopt(ctx context.Context, v Survivor) error {
 func (s *Supervisor) adopt(p *process, v Survivor, fd pidFD) {
 	p.run++
 	p.pidfd, p.began, p.pipes = fd, v.Start, v.Pipes
+	p.oom, p.killed = "", false // how it ends is not known, as a rule
 	p.descendants = v.descendants()
 	s.byPID[v.PID] = p // should it be given to us as an orphan, we learn how it ends after all
 	s.step(p, proc.Input{Kind: proc.Adopted, PID: v.PID, Began: v.Started})

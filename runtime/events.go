@@ -54,6 +54,7 @@ func (s *Supervisor) emitState(p *process, e proc.Effect) {
 	s.emit(event.StateChanged(event.Transition{
 		Group: p.group.def.Name, Name: p.def.Name, From: e.From, To: e.To,
 		Tries: e.Tries, PID: e.PID, Expected: e.Expected,
+		Signal: e.Exit.Signal, Core: e.Exit.Core, OOM: e.Exit.OOM,
 	}))
 }
 

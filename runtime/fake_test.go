@@ -36,6 +36,8 @@ type fakeKernel struct {
 	others    map[int]bool // groups whose number has gone to somebody else
 	notices   chan os.Signal
 	hold      chan struct{} // what "stuck" waits for
+	oomKills  int           // by the out-of-memory killer
+	oomHangs  chan struct{} // what a look at their count waits for; nil for nothing
 	looks     chan struct{} // what a look at a group waits for; nil for nothing
 	pidfds    []*fakePidFD  // of processes that are no children of ours
 
@@ -198,6 +200,24 @@ func (k *fakeKernel) ResumePidFD(*os.File) pidFD { return nil }
 
 // Reopen opens nothing, as where the pipes are gone.
 func (k *fakeKernel) Reopen(int, launch.Pipes) (stdout, stderr *os.File) { return nil, nil }
+
+// FollowOOM gives every process the counter of one cgroup; ClaimOOM has counted as often as
+// a test says.
+func (k *fakeKernel) FollowOOM(pid int) string { return "the cgroup" }
+func (k *fakeKernel) UnfollowOOM(string)       {}
+func (k *fakeKernel) LookAtOOM()               {}
+func (k *fakeKernel) ClaimOOM(counter string) bool {
+	if k.oomHangs != nil {
+		<-k.oomHangs
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.oomKills == 0 || counter != "the cgroup" {
+		return false
+	}
+	k.oomKills--
+	return true
+}
 
 // fakePidFD refers to what runs under a number.
 type fakePidFD struct {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"supervisord/runtime/logfile"
+	"supervisord/runtime/proc"
 	"supervisord/runtime/state"
 )
 
@@ -28,9 +29,53 @@ type Info struct {
 	Starts   int64 // how often it was spawned since its group was added
 	Dropped  int64 // bytes of output that no log could take
 	Listener *ListenerInfo
+	LastEnd  *End // how it ended last; nil for never
+	Ends     EndCounts
 
 	up   time.Time          // Start, for measuring
 	logs [2]*logfile.Writer // whose drops are counted when the Info is given out
+}
+
+// End is how a process ended.
+type End struct {
+	How    string // as the log has it: "exit status 3", "terminated by SIGKILL"
+	Signal string // the name of the signal that ended it, "" for none
+	Core   bool   // its memory was written to a file
+	OOM    bool   // the kernel's out-of-memory killer has ended it, as far as that is known
+}
+
+// EndCounts are how often a process has ended in each way since its group was added.
+type EndCounts struct {
+	Status  int64 // with an exit status
+	Signal  int64 // by a signal, other than the following
+	Core    int64 // by one with which its memory was written to a file
+	OOM     int64 // by the kernel's out-of-memory killer
+	Unknown int64 // as the child of another
+}
+
+// ends is what the loop knows of the ends of one process.
+type ends struct {
+	last   *End // never changed once it is there
+	counts EndCounts
+}
+
+func (e *ends) add(exit proc.Exit) {
+	e.last = &End{How: exit.How, Core: exit.Core, OOM: exit.OOM}
+	if exit.Signal != 0 {
+		e.last.Signal = state.SignalName(exit.Signal)
+	}
+	switch {
+	case exit == proc.ExitUnknown:
+		e.counts.Unknown++
+	case exit.Signal == 0:
+		e.counts.Status++
+	case exit.OOM:
+		e.counts.OOM++
+	case exit.Core:
+		e.counts.Core++
+	default:
+		e.counts.Signal++
+	}
 }
 
 // ListenerInfo is how an event listener is doing.

@@ -54,6 +54,7 @@ type launched struct {
 	// variable is in the environment of the run, "" for none: see descendants.
 	variable string
 	pipes    launch.Pipes
+	oom      string // the counter of out-of-memory kills in its cgroup, "" for none
 	// failure is the spawn error when there never was a process.
 	failure string
 	// execFailed is set when the child failed before or in exec: it is treated as a
@@ -105,7 +106,7 @@ func (t launchTask) launch() launched {
 	child, err := t.kernel.Start(command)
 	if err == nil {
 		began, _ := t.kernel.StartTime(child.PID)
-		return launched{task: t, child: child, began: began, cgroup: command.Cgroup, variable: variable, pipes: pipes}
+		return launched{task: t, child: child, began: began, cgroup: command.Cgroup, variable: variable, pipes: pipes, oom: t.kernel.FollowOOM(child.PID)}
 	}
 	t.removeCgroup(command.Cgroup)
 	defer closeLogs(t.logs[:])
@@ -164,6 +165,7 @@ func (s *Supervisor) discard(r launched, release func(*launch.Socket)) {
 	if r.child == nil {
 		return
 	}
+	s.unfollowOOM(r.oom)
 	if _, reaped := s.earlyExit(r); !reaped { // else its pid may be another's
 		r.task.kernel.Signal(r.child.PID, syscall.SIGKILL)
 	}
@@ -213,6 +215,7 @@ func (s *Supervisor) started(p *process, r launched) {
 	p.starts++
 	p.descendants, p.pipes = descendants{pgid: c.PID, cgroup: r.cgroup, variable: r.variable}, r.pipes
 	p.out[0].opened, p.out[1].opened = true, true
+	p.oom, p.killed = r.oom, false
 	e, dead := s.earlyExit(r)
 	p.began = r.began
 	if dead {
@@ -261,7 +264,9 @@ func (s *Supervisor) postFacts(p *process) func(capture.Fact) {
 func (s *Supervisor) execFailed(p *process, e *launch.Error) {
 	p.descendants = descendants{} // there is nothing to signal, should a stop have been asked for
 	s.step(p, proc.Input{Kind: proc.Launched, PID: e.PID})
-	s.step(p, proc.Input{Kind: proc.Exited, Exit: proc.Exit{Code: 127, How: "exit status 127"}})
+	exit := proc.Exit{Code: 127, How: "exit status 127"}
+	p.ends.add(exit)
+	s.step(p, proc.Input{Kind: proc.Exited, Exit: exit})
 }
 
 // reportUnknownExits logs the exits that belong to no launch, once no fork is under

@@ -49,7 +49,10 @@ type process struct {
 	pipes       launch.Pipes
 	began       uint64         // start time, in clock ticks after boot; 0 where that cannot be known
 	starts      int64          // launches that made a process
-	streams     int            // streams that have not finished
+	ends        ends           // of all its runs
+	streams     int            // streams that have not finished, and a look at oom that has not
+	oom         string         // the counter of out-of-memory kills in its cgroup, "" for none
+	killed      bool           // we have sent it SIGKILL
 	pendingExit *proc.Exit     // the leader was reaped, its output is still being read
 	exitedAt    time.Time      // when it was reaped
 	groupSignal syscall.Signal // to send to its group once pendingExit is dealt with; 0 for none
@@ -169,6 +172,7 @@ func (s *Supervisor) step(p *process, in proc.Input) {
 // be reaped.
 func (s *Supervisor) kill(p *process, e proc.Effect) error {
 	sig := syscall.Signal(e.Signal)
+	p.killed = p.killed || sig == syscall.SIGKILL
 	var err error
 	switch {
 	case p.machine.EndingGroup:
@@ -228,18 +232,68 @@ func (s *Supervisor) finishStreams(p *process) {
 			o.stream.Finish()
 		}
 	}
+	s.lookForOOM(p)
 	if p.streams == 0 {
 		s.outputDone(p)
 	}
 }
 
+// oomPatience is how long an exit waits for the kernel's counters, which are always quick.
+const oomPatience = time.Second
+
+// lookForOOM finds out, outside the loop, whether a process that has died of a SIGKILL was
+// killed for want of memory. Ours is known, and nobody else's shows in the count.
+func (s *Supervisor) lookForOOM(p *process) {
+	if p.pendingExit.Signal != int(syscall.SIGKILL) || p.killed || p.oom == "" {
+		return
+	}
+	p.streams++
+	run, counter, k := p.run, p.oom, s.opt.kernel
+	s.offLoop("finding out why "+p.def.Name+" was killed", func() func() {
+		claimed := make(chan bool, 1)
+		go func() { claimed <- k.ClaimOOM(counter) }() // ends with its work
+		oom := false
+		select {
+		case oom = <-claimed:
+		case <-time.After(oomPatience):
+		}
+		return func() {
+			if p.run != run || p.pendingExit == nil {
+				return
+			}
+			p.pendingExit.OOM = oom
+			s.streamDone(p)
+		}
+	})
+}
+
+// unfollowOOM lets go of a counter.
+func (s *Supervisor) unfollowOOM(counter string) {
+	if counter != "" {
+		go s.opt.kernel.UnfollowOOM(counter) // ends with its work, for which it may wait for a reader of the counters
+	}
+}
+
+// streamDone counts one stream less to be read.
+func (s *Supervisor) streamDone(p *process) {
+	p.streams--
+	if p.streams == 0 && p.pendingExit != nil {
+		s.outputDone(p)
+	}
+}
+
+// LookAtOOMKills looks at the kernel's counts of out-of-memory kills, so that what was killed
+// beside our processes is not taken for the reason of a later death. It is meant to be
+// called every few seconds, from any goroutine.
+func (s *Supervisor) LookAtOOMKills() { s.opt.kernel.LookAtOOM() }
+
 func exitOf(status syscall.WaitStatus) proc.Exit {
 	e := proc.Exit{Code: -1, How: launch.Describe(status)}
-	if status.Exited() {
+	switch {
+	case status.Exited():
 		e.Code = status.ExitStatus()
-	}
-	if status.Signaled() {
-		e.Signal = int(status.Signal())
+	case status.Signaled():
+		e.Signal, e.Core = int(status.Signal()), status.CoreDump()
 	}
 	return e
 }
@@ -287,6 +341,9 @@ func (s *Supervisor) onLogs(p *process, work func()) {
 // finish tells the machine of an exit and of how many outlived it.
 func (s *Supervisor) finish(p *process, left descendants, orphans int) {
 	exit := *p.pendingExit
+	p.ends.add(exit)
+	s.unfollowOOM(p.oom)
+	p.oom = ""
 	p.pendingExit, p.orphans, p.descendants = nil, left, descendants{}
 	defer func() { p.groupSignal = 0 }()
 	if p.pidfd != nil {
@@ -305,6 +362,9 @@ func (s *Supervisor) finish(p *process, left descendants, orphans int) {
 		s.lookAgain(p.def.Name, left)
 	}
 	s.step(p, proc.Input{Kind: proc.Exited, Exit: exit, Ended: p.exitedAt, Orphans: orphans, Cgroup: left.cgroup != ""})
+	if exit.OOM {
+		s.log.Warn(p.def.Name + " (pid " + itoa(left.pgid) + ") was killed by the kernel, which was out of memory")
+	}
 	if p.machine.EndingGroup {
 		if p.groupSignal != 0 {
 			s.signalOrphans(p, p.groupSignal)
@@ -407,10 +467,7 @@ func (s *Supervisor) handleFact(f fact) {
 	case capture.FactFailed:
 		s.log.Error("reading " + f.Channel.String() + " of '" + p.def.Name + "' failed: " + string(f.Data))
 	case capture.FactDone:
-		p.streams--
-		if p.streams == 0 && p.pendingExit != nil {
-			s.outputDone(p)
-		}
+		s.streamDone(p)
 	}
 }
 

@@ -122,7 +122,7 @@ func (s *Supervisor) info(p *process) Info {
 	i := Info{
 		Group: p.group.def.Name, Name: p.def.Name,
 		State: m.State, PID: m.PID, Start: m.Started, Stop: m.Stopped,
-		SpawnErr: m.SpawnErr, ExitStatus: m.ExitStatus, Starts: p.starts,
+		SpawnErr: m.SpawnErr, ExitStatus: m.ExitStatus, Starts: p.starts, LastEnd: p.ends.last, Ends: p.ends.counts,
 		StdoutLog: p.out[0].path, StderrLog: p.out[1].path,
 		Priority: p.def.Priority, GroupPrio: p.group.def.Priority,
 		up: m.Up(), logs: [2]*logfile.Writer{p.out[0].log, p.out[1].log},

@@ -102,6 +102,10 @@ type kernel interface {
 	OpenPidFD(launch.Identity) (pidFD, error)
 	ResumePidFD(*os.File) pidFD
 	Reopen(pid int, pipes launch.Pipes) (stdout, stderr *os.File)
+	FollowOOM(pid int) (counter string)
+	UnfollowOOM(counter string)
+	LookAtOOM()
+	ClaimOOM(counter string) bool
 	Close() // when the last Start has ended
 }
 
@@ -186,7 +190,7 @@ func New(o Options) *Supervisor {
 		o.Serials = new(event.Serials)
 	}
 	if o.kernel == nil {
-		o.kernel = machineKernel{launch.New(), sync.OnceValues(machineCgroups)}
+		o.kernel = machineKernel{launch.New(), new(launch.OOMKills), sync.OnceValues(machineCgroups)}
 	}
 	s := &Supervisor{
 		opt:      o,
@@ -225,6 +229,7 @@ func (s *Supervisor) Mood() state.Mood { return state.Mood(s.mood.Load()) }
 // machineKernel is the real operating system.
 type machineKernel struct {
 	*launch.Launcher
+	*launch.OOMKills
 	cgroups func() (cgroups, error)
 }
 

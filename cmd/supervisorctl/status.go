@@ -134,15 +134,20 @@ func without(words []string, option string) (rest []string, found bool) {
 	return rest, len(rest) < len(words)
 }
 
-// emitStatus writes processes as JSON, and with the event listeners among them
-// how they are doing, where the server can tell.
+// emitStatus writes processes as JSON, and with each how it ended last, and how the event
+// listeners among them are doing, where the server can tell.
 func (c *call) emitStatus(ctx context.Context, infos []client.ProcessInfo) error {
 	listeners, err := c.Listeners(ctx)
 	if err != nil && !client.HasCode(err, client.FaultUnknownMethod) {
 		return err
 	}
+	ends, err := c.Ends(ctx)
+	if err != nil && !client.HasCode(err, client.FaultUnknownMethod) {
+		return err
+	}
 	type row struct {
 		client.ProcessInfo
+		LastExit *client.End      `json:"last_exit,omitempty"`
 		Listener *client.Listener `json:"listener,omitempty"`
 	}
 	rows := []row{}
@@ -152,6 +157,9 @@ func (c *call) emitStatus(ctx context.Context, infos []client.ProcessInfo) error
 			return l.Group == info.Group && l.Name == info.Name
 		}); at >= 0 {
 			r.Listener = &listeners[at]
+		}
+		if end, ended := ends[[2]string{info.Group, info.Name}]; ended {
+			r.LastExit = &end
 		}
 		rows = append(rows, r)
 	}

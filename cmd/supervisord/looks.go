@@ -84,6 +84,7 @@ func (l *life) looks(pid *pidfile) []look {
 		{"the pidfile", levelWarn, "", func(context.Context) []error { pid.keep(); return nil }},
 		{"the activity log", levelWarn, "cannot make the log anew: ", func(context.Context) []error { return some(l.log.Restore()) }},
 		{"logs", levelWarn, "cannot make the log anew: ", l.supervisor.RestoreLogs},
+		{"out-of-memory kills", levelWarn, "", func(context.Context) []error { l.supervisor.LookAtOOMKills(); return nil }},
 		{"certificates", levelWarn, "", func(context.Context) []error { return l.server.CheckCertificates(time.Now()) }},
 	}
 }

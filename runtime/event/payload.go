@@ -32,6 +32,10 @@ type Transition struct {
 	Tries       int  // to STARTING: failures so far; to BACKOFF: this one included
 	PID         int  // to RUNNING, STOPPING, STOPPED and EXITED; 0 for none
 	Expected    bool // to EXITED: the status is one of exitcodes
+	// To EXITED: the signal that ended it, 0 for none, with which its memory was written
+	// to a file, or which the kernel's out-of-memory killer sent.
+	Signal    int
+	Core, OOM bool
 }
 
 var stateTypes = map[state.Process]Type{
@@ -60,11 +64,30 @@ func StateChanged(c Transition) *Event {
 		}
 		b = append(b, expected...)
 		b = appendPID(b, c.PID)
+		b = appendDeath(b, c)
 	case state.Running, state.Stopping, state.Stopped:
 		b = appendPID(b, c.PID)
 	case state.Fatal, state.Unknown: // nothing more
 	}
 	return newEvent(stateTypes[c.To], string(b))
+}
+
+// appendDeath adds what Supervisor does not tell of a death with a core dump, or by the
+// out-of-memory killer, behind what it does: listeners look for the keys that they know.
+// Of every other death they get what they always got, to the byte.
+func appendDeath(b []byte, c Transition) []byte {
+	if !c.Core && !c.OOM {
+		return b
+	}
+	b = append(b, " signal:"...)
+	b = append(b, state.SignalName(c.Signal)...)
+	if c.Core {
+		b = append(b, " core:1"...)
+	}
+	if c.OOM {
+		b = append(b, " oom:1"...)
+	}
+	return b
 }
 
 func appendProcess(b []byte, group, name string) []byte {

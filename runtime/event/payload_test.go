@@ -27,6 +27,8 @@ func TestPayloads(t *testing.T) {
 		{change(state.Running, state.Stopping, Transition{PID: 2766}), "PROCESS_STATE_STOPPING", "processname:cat groupname:g from_state:RUNNING pid:2766"},
 		{change(state.Stopping, state.Stopped, Transition{PID: 2766}), "PROCESS_STATE_STOPPED", "processname:cat groupname:g from_state:STOPPING pid:2766"},
 		{change(state.Backoff, state.Stopped, Transition{}), "PROCESS_STATE_STOPPED", "processname:cat groupname:g from_state:BACKOFF pid:0"},
+		{StateChanged(Transition{Group: "g", Name: "x", From: state.Running, To: state.Exited, PID: 5, Signal: 9, OOM: true}), "PROCESS_STATE_EXITED", "processname:x groupname:g from_state:RUNNING expected:0 pid:5 signal:SIGKILL oom:1"},
+		{StateChanged(Transition{Group: "g", Name: "x", From: state.Running, To: state.Exited, PID: 5, Signal: 6, Core: true}), "PROCESS_STATE_EXITED", "processname:x groupname:g from_state:RUNNING expected:0 pid:5 signal:SIGABRT core:1"},
 		{change(state.Running, state.Exited, Transition{PID: 2766}), "PROCESS_STATE_EXITED", "processname:cat groupname:g from_state:RUNNING expected:0 pid:2766"},
 		{change(state.Running, state.Exited, Transition{PID: 2766, Expected: true}), "PROCESS_STATE_EXITED", "processname:cat groupname:g from_state:RUNNING expected:1 pid:2766"},
 		{change(state.Backoff, state.Fatal, Transition{Tries: 4, PID: 1}), "PROCESS_STATE_FATAL", "processname:cat groupname:g from_state:BACKOFF"},

@@ -67,33 +67,49 @@ func canCloneInto(path string) error {
 var errNoCgroup2 = errors.New("no cgroup of version 2")
 
 // ownCgroup is the directory of our cgroup, from /proc/self/cgroup and
-// /proc/self/mountinfo. What is mounted may be a part of the hierarchy only.
+// /proc/self/mountinfo.
 func ownCgroup(own, mountinfo string) (string, error) {
+	dir, _, err := cgroupOf(own, mountinfo, "")
+	return dir, err
+}
+
+// cgroupOf is the directory of a process's cgroup, from its /proc/PID/cgroup and
+// /proc/self/mountinfo, and the directory where its hierarchy is mounted: that of version
+// 2 or, of version 1, the one of a controller. What is mounted may be a part of the
+// hierarchy only.
+func cgroupOf(own, mountinfo, controller string) (dir, top string, err error) {
 	var path string
 	for line := range strings.Lines(own) {
-		if p, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "0::"); ok {
+		_, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ":")
+		controllers, p, ok := strings.Cut(rest, ":")
+		if ok && (controllers == controller || controller != "" && slices.Contains(strings.Split(controllers, ","), controller)) {
 			path = p
 		}
 	}
 	if path == "" || strings.HasPrefix(path, "/..") { // outside of what we may see
-		return "", errNoCgroup2
+		return "", "", errNoCgroup2
 	}
 	for line := range strings.Lines(mountinfo) {
 		before, after, ok := strings.Cut(line, " - ")
-		if !ok || !strings.HasPrefix(after, "cgroup2 ") {
+		kind := strings.Fields(after)
+		if !ok || len(kind) < 3 {
+			continue
+		}
+		if controller == "" && kind[0] != "cgroup2" ||
+			controller != "" && (kind[0] != "cgroup" || !slices.Contains(strings.Split(kind[2], ","), controller)) {
 			continue
 		}
 		fields := strings.Fields(before)
 		if len(fields) < 5 {
 			continue
 		}
-		top, point := unescape(fields[3]), unescape(fields[4])
-		rel, err := filepath.Rel(top, path)
+		root, point := unescape(fields[3]), unescape(fields[4])
+		rel, err := filepath.Rel(root, path)
 		if err == nil && rel != ".." && !strings.HasPrefix(rel, "../") {
-			return filepath.Join(point, rel), nil
+			return filepath.Join(point, rel), point, nil
 		}
 	}
-	return "", errNoCgroup2
+	return "", "", errNoCgroup2
 }
 
 // unescape undoes the octal escapes of mountinfo.

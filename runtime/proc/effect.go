@@ -19,11 +19,12 @@ type Effect struct {
 	Group  bool
 
 	// Emit: a PROCESS_STATE event. Tries belongs to STARTING and BACKOFF, PID to
-	// RUNNING, STOPPING, STOPPED and EXITED, Expected to EXITED.
+	// RUNNING, STOPPING, STOPPED and EXITED, Expected and Exit to EXITED.
 	From, To state.Process
 	Tries    int
 	PID      int
 	Expected bool
+	Exit     Exit
 
 	// Log: one line of the activity log.
 	Level slog.Level

@@ -62,10 +62,15 @@ func (k InputKind) String() string { return inputNames[k] }
 
 // Exit is how a process ended.
 type Exit struct {
-	Code   int // exit status 0 to 255, or -1 for death by signal and where it is not known
-	Signal int // that it died of; 0 for none
+	Code int // exit status 0 to 255, or -1 for death by signal and where it is not known
 	// How is the log's wording: "exit status 3", "terminated by SIGKILL".
 	How string
+	// Signal is the number of the signal that ended it, 0 for none; Core says that its
+	// memory was written to a file.
+	Signal int
+	Core   bool
+	// OOM says that the kernel's out-of-memory killer has ended it.
+	OOM bool
 }
 
 // status is how a shell tells it: the exit status, 128 and the signal's number, or 1

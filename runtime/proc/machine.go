@@ -446,7 +446,7 @@ func (m *Machine) ended(now time.Time, e Exit) {
 		m.exitedRunning(now, e, listed)
 	default: // UNKNOWN: it could not be signalled, but it has ended
 		m.log(warn, "exited: %s (%s; not expected)", m.Name, e.How)
-		m.do(Effect{Kind: Emit, From: m.State, To: state.Exited, PID: pid})
+		m.do(Effect{Kind: Emit, From: m.State, To: state.Exited, PID: pid, Exit: e})
 		m.State, m.PID = state.Exited, 0
 		m.left()
 	}
@@ -464,7 +464,7 @@ func (m *Machine) exitedRunning(now time.Time, e Exit, expected bool) {
 		m.log(warn, "exited: %s (%s; not expected)", m.Name, e.How)
 	}
 	m.Tries = 0
-	m.do(Effect{Kind: Emit, From: m.State, To: state.Exited, PID: m.PID, Expected: expected})
+	m.do(Effect{Kind: Emit, From: m.State, To: state.Exited, PID: m.PID, Expected: expected, Exit: e})
 	m.State, m.PID = state.Exited, 0
 
 	again := m.Rules.Autorestart == spec.RestartAlways ||
