@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"os"
 	"strconv"
+	"strings"
+	"sync"
 	"syscall"
 )
 
@@ -55,7 +57,37 @@ func readStat(pid int) (stat, error) {
 	if err != nil {
 		return stat{}, err
 	}
-	return parseStat(buf[:n])
+	s, err := parseStat(buf[:n])
+	s.startTime -= bootOffset() // modulo 2^64, so that one of either sign will do
+	return s, err
+}
+
+// bootOffset is how far our clock since boot is ahead of the machine's, in ticks, where we
+// are in a time namespace: the kernel shows start times by the reader's clock, and those
+// that are compared may have been read by daemons in different ones.
+var bootOffset = sync.OnceValue(func() uint64 {
+	text, _ := os.ReadFile("/proc/self/timens_offsets") // which older kernels do not have
+	return parseBootOffset(string(text))
+})
+
+// ticksPerSecond is what the kernel counts start times in, on every machine that Go runs on.
+const ticksPerSecond = 100
+
+// parseBootOffset takes the offset from lines such as "boottime 86400 0", in seconds and
+// nanoseconds.
+func parseBootOffset(text string) uint64 {
+	for line := range strings.Lines(text) {
+		f := strings.Fields(line)
+		if len(f) != 3 || f[0] != "boottime" {
+			continue
+		}
+		seconds, err := strconv.ParseInt(f[1], 10, 64)
+		ns, err2 := strconv.ParseInt(f[2], 10, 64)
+		if err == nil && err2 == nil {
+			return uint64(seconds*ticksPerSecond + ns/(1e9/ticksPerSecond))
+		}
+	}
+	return 0
 }
 
 // parseStat takes the line apart. The name in parentheses may hold anything,

@@ -6,6 +6,6 @@ package launch
 // Source: reconciler.md, After the daemon itself was killed.
 type Identity struct {
 	PID       int
-	StartTime uint64 // clock ticks after boot
+	StartTime uint64 // clock ticks after boot, by the machine's clock, whatever time namespace we are in
 	BootID    string // the boot during which StartTime counts
 }

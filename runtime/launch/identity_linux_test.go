@@ -134,3 +134,17 @@ func TestManyWaitsAreCheap(t *testing.T) {
 	}
 	reapAll(t, n)
 }
+
+func TestBootOffset(t *testing.T) {
+	for text, want := range map[string]uint64{
+		"monotonic           0         0\nboottime            0         0\n": 0,
+		"monotonic 5 0\nboottime 86400 0\n":                                  8640000,
+		"boottime 1 20000000\n":                                              102,
+		"boottime -2 0\n":                                                    ^uint64(199),
+		"boottime x 0\n":                                                     0, "boottime 1\n": 0, "": 0,
+	} {
+		if got := parseBootOffset(text); got != want {
+			t.Errorf("%q: %d, want %d", text, got, want)
+		}
+	}
+}
