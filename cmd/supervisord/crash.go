@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 
 	"supervisord/runtime/trust"
 )
@@ -16,22 +17,39 @@ const (
 	lastCrashFile = "last-crash.log"
 )
 
+// lastWordsLimit is how much of them the activity log repeats, in bytes.
+const lastWordsLimit = 8 << 10
+
 // catchCrashes has crashes written to a file in dir. It returns the file in which an
-// earlier daemon has left one, "" for none.
-func catchCrashes(dir trust.Dir) (earlier string, err error) {
+// earlier daemon has left one, "" for none, and the first of what that says: why, and
+// where the goroutine was that is to blame.
+func catchCrashes(dir trust.Dir) (earlier, why string, err error) {
 	words, err := trust.Read(dir, crashFile)
 	if err == nil && len(words) > 0 {
+		why = firstWords(string(words))
 		var kept *os.File
 		if kept, err = trust.Replace(dir, lastCrashFile, words, true); err != nil {
-			return filepath.Join(dir.Path, crashFile), err // it is not written over
+			return filepath.Join(dir.Path, crashFile), why, err // it is not written over
 		}
 		kept.Close()
 		earlier = filepath.Join(dir.Path, lastCrashFile)
 	}
 	file, err := trust.Replace(dir, crashFile, nil, false)
 	if err != nil {
-		return earlier, err
+		return earlier, why, err
 	}
 	defer file.Close() // the runtime has a descriptor of its own
-	return earlier, debug.SetCrashOutput(file, debug.CrashOptions{})
+	return earlier, why, debug.SetCrashOutput(file, debug.CrashOptions{})
+}
+
+// firstWords are those of a trace up to the end of its first goroutine.
+func firstWords(trace string) string {
+	at := strings.Index(trace, "\ngoroutine ")
+	if at < 0 {
+		at = 0
+	}
+	if end := strings.Index(trace[at:], "\n\ngoroutine "); end >= 0 {
+		trace = trace[:at+end]
+	}
+	return strings.TrimSpace(trace[:min(len(trace), lastWordsLimit)])
 }

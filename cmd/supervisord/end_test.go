@@ -98,9 +98,9 @@ func TestCrashFile(t *testing.T) {
 	dir := t.TempDir()
 	defer debug.SetCrashOutput(nil, debug.CrashOptions{})
 	tell := func() string {
-		earlier, err := catchCrashes(trust.Dir{Path: dir, UID: os.Geteuid()})
-		if err != nil {
-			t.Fatal(err)
+		earlier, why, err := catchCrashes(trust.Dir{Path: dir, UID: os.Geteuid()})
+		if err != nil || (why != "") != (earlier != "") {
+			t.Fatal(why, err)
 		}
 		return earlier
 	}
@@ -119,5 +119,19 @@ func TestCrashFile(t *testing.T) {
 	}
 	if got := tell(); got != "" {
 		t.Errorf("told again: %s", got)
+	}
+}
+
+// TestFirstWords: of a trace the log repeats the reason and the first goroutine.
+func TestFirstWords(t *testing.T) {
+	long := strings.Repeat("x", 2*lastWordsLimit)
+	for trace, want := range map[string]string{
+		"panic: x\n\ngoroutine 1 [running]:\na()\n\ngoroutine 2 [select]:\nb()\n":                "panic: x\n\ngoroutine 1 [running]:\na()",
+		"fatal error: y\n\nruntime stack:\nr()\n\ngoroutine 1 [running]:\na()\n\ngoroutine 2:\n": "fatal error: y\n\nruntime stack:\nr()\n\ngoroutine 1 [running]:\na()",
+		"cut": "cut", long: long[:lastWordsLimit],
+	} {
+		if got := firstWords(trace); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
 	}
 }

@@ -36,9 +36,10 @@ func (l *life) openTable() []runtime.Survivor {
 // catchCrashes prepares for a crash, in the state directory that is ours now, and tells
 // of an earlier one.
 func (l *life) catchCrashes() {
-	earlier, err := catchCrashes(l.running.dir)
+	earlier, why, err := catchCrashes(l.running.dir)
 	if earlier != "" {
 		l.logger.Warn("an earlier supervisord has crashed: its last words are in " + earlier)
+		l.logger.Log(context.Background(), levelCritical, "the earlier supervisord ended so:\n"+why)
 	}
 	if err != nil {
 		l.logger.Warn("a crash of this supervisord would leave no trace: " + err.Error())
