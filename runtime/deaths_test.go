@@ -64,7 +64,7 @@ func TestDeaths(t *testing.T) {
 	} {
 		t.Run(r.name, func(t *testing.T) {
 			inBubble(t, func(b *bench) {
-				b.after(moment * 2)
+				b.after(lookAgainAfter * 2)
 				b.expect("web", state.Running)
 				r.end(b)
 				b.after(0)
@@ -86,10 +86,10 @@ func TestDeaths(t *testing.T) {
 func TestEndsAreCounted(t *testing.T) {
 	inBubble(t, func(b *bench) {
 		for range 3 {
-			b.after(moment * 2)
+			b.after(lookAgainAfter * 2)
 			b.kernel.die("web", syscall.WaitStatus(syscall.SIGHUP))
 		}
-		b.after(moment * 2)
+		b.after(lookAgainAfter * 2)
 		if i := b.info("web"); i.Ends != (EndCounts{Signal: 3}) || i.State != state.Running || i.LastEnd.Signal != "SIGHUP" {
 			t.Errorf("%v, %+v, %+v", i.State, i.Ends, i.LastEnd)
 		}

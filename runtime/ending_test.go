@@ -140,7 +140,7 @@ func (b *bench) causeAtEnd() string {
 	return ""
 }
 
-func ends(priority int, on spec.OnExit) func(*spec.Process) {
+func endsWith(priority int, on spec.OnExit) func(*spec.Process) {
 	return func(p *spec.Process) { p.Priority, p.OnExit = priority, on }
 }
 
@@ -163,7 +163,7 @@ func TestOnExit(t *testing.T) {
 			t.Errorf("the log:\n%s", b.lines())
 		}
 	}, program("web", at(1, 10)), program("db", at(2, 10)),
-		program("job", ends(3, spec.OnExitShutdown)), program("other job", ends(4, spec.OnExitShutdown)))
+		program("job", endsWith(3, spec.OnExitShutdown)), program("other job", endsWith(4, spec.OnExitShutdown)))
 }
 
 // Who asks for the end before a process gives a cause is not told of one.
@@ -183,7 +183,7 @@ func TestCauseTooLate(t *testing.T) {
 				if got := b.causeAtEnd(); got != "" {
 					t.Errorf("the cause is %q", got)
 				}
-			}, program("job", ends(3, spec.OnExitShutdown)), program("web", at(4, 10)))
+			}, program("job", endsWith(3, spec.OnExitShutdown)), program("web", at(4, 10)))
 		})
 	}
 }
@@ -214,7 +214,7 @@ func TestStopIsNoCause(t *testing.T) {
 		if b.sup.Mood() != state.MoodRunning {
 			t.Fatal("it ends")
 		}
-	}, program("job", ends(3, spec.OnExitShutdown)), program("web", nil))
+	}, program("job", endsWith(3, spec.OnExitShutdown)), program("web", nil))
 }
 
 func (s *Supervisor) groupsForTest(t *testing.T) map[string]*spec.Group {

@@ -87,6 +87,9 @@ type handedProcess struct {
 	Pipes       launch.Pipes       `json:"pipes"`
 	Began       uint64             `json:"began,omitempty"`
 	Starts      int64              `json:"starts,omitempty"`
+	LastEnd     *End               `json:"last_end,omitempty"`
+	Ends        EndCounts          `json:"ends"`
+	Killed      bool               `json:"killed,omitempty"`
 	PendingExit *proc.Exit         `json:"pending_exit,omitempty"`
 	ExitedAt    *moment.Moment     `json:"exited_at,omitempty"`
 	GroupSignal int                `json:"group_signal,omitempty"`

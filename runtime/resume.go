@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"maps"
 	"syscall"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 func (p *process) save(w *writingDown, now time.Time) handedProcess {
 	h := handedProcess{
 		Machine: p.machine.Save(now), Pipes: p.pipes, Began: p.began, Starts: p.starts,
+		LastEnd: p.ends.last, Ends: p.ends.counts, Killed: p.killed,
 		Socket: w.sockets[p.socket], HeldSocket: w.sockets[p.heldSocket],
 		PendingExit: p.pendingExit, GroupSignal: int(p.groupSignal),
 		EndingOrphans: p.endingOrphans, RestartWhenStopped: p.restartWhenStopped, UserStopped: p.userStopped,
@@ -109,6 +111,21 @@ func (s *Supervisor) resume(h *Handover) {
 	if hold := d.HeldAuto; hold != nil {
 		s.heldAuto = heldAuto{s.byName[hold.Slot.Group].process(hold.Slot.Process), hold.Channel}
 	}
+	go s.followOOM(maps.Clone(s.byPID)) // ends with its work
+}
+
+// followOOM has the counts of out-of-memory kills watched again that concern processes.
+func (s *Supervisor) followOOM(processes map[int]*process) {
+	for pid, p := range processes {
+		counter := s.opt.kernel.FollowOOM(pid)
+		s.post(func() {
+			if s.byPID[pid] == p && p.pendingExit == nil {
+				p.oom = counter
+			} else {
+				s.unfollowOOM(counter)
+			}
+		})
+	}
 }
 
 // resumedProcess is the process of a slot, with its logs and without its pipes.
@@ -116,6 +133,7 @@ func (s *Supervisor) resumedProcess(h *Handover, from *handedProcess, def *spec.
 	p := &process{
 		def: def, machine: proc.Resume(from.Machine, now), heapIndex: -1, run: 1, ticket: new(forkTicket),
 		descendants: from.Descendants.resume(), pipes: from.Pipes, began: from.Began, starts: from.Starts,
+		ends: ends{from.LastEnd, from.Ends}, killed: from.Killed,
 		pendingExit: from.PendingExit, exitedAt: from.ExitedAt.At(now), groupSignal: syscall.Signal(from.GroupSignal),
 		orphans: from.Orphans.resume(), endOrphansFirst: from.EndOrphansFirst,
 		endingOrphans: from.EndingOrphans, orphansUntil: from.OrphansUntil.At(now),
