@@ -44,13 +44,14 @@ var arrows = map[string][]string{
 	"cmd":                       {},
 	"cmd/internal/host":         {"spec"},
 	"cmd/internal/getopt":       {},
+	"cmd/internal/systemd":      {},
 	"cmd/internal/oracle":       {},
 	"cmd/internal/bench":        {"rpc/client"}, // it sees of a daemon what a client does
 	"cmd/supervisorctl":         {"spec", "spec/value", "rpc/client", "runtime/state", "cmd/internal/host", "cmd/internal/getopt"},
 	"cmd/pidproxy":              {},
 	"cmd/echo_supervisord_conf": {},
 	"cmd/supervisord": {"spec", "spec/value", "reconcile", "runtime/hang", "reconcile/watch", "runtime", "runtime/state", "runtime/event", "runtime/launch", "runtime/logfile",
-		"runtime/mainlog", "runtime/trust", "rpc", "rpc/xmlrpc", "cmd/internal/host", "cmd/internal/getopt"},
+		"runtime/mainlog", "runtime/trust", "rpc", "rpc/xmlrpc", "cmd/internal/host", "cmd/internal/getopt", "cmd/internal/systemd"},
 }
 
 // nevers are packages from elsewhere that only the named packages of ours may
