@@ -216,7 +216,7 @@ func (s *Supervisor) remove(g *group) error {
 	s.updateSubreaper()
 	s.holdAuto(g)
 	s.emit(event.GroupRemoved(g.def.Name))
-	s.snapshot.Store(nil)
+	s.tableChanged()
 	return nil
 }
 
@@ -252,7 +252,7 @@ func (s *Supervisor) add(def *spec.Group, made *parts, start []string) {
 	s.reaching += reaching(def)
 	s.updateSubreaper()
 	s.holdAuto(g)
-	s.snapshot.Store(nil)
+	s.tableChanged()
 	s.emit(event.GroupAdded(def.Name))
 	if !s.begun {
 		return
@@ -323,7 +323,7 @@ func (s *Supervisor) exchange(g *group, def *spec.Group, made *parts, start []st
 		}
 	}
 	s.holdAuto(g)
-	s.snapshot.Store(nil)
+	s.tableChanged()
 	s.startNamed(g, start)
 	return nil
 }

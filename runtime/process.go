@@ -442,7 +442,7 @@ func (s *Supervisor) closeStdin(p *process) {
 // touch has the process looked at when the turn ends, and the next snapshot
 // made anew.
 func (s *Supervisor) touch(p *process) {
-	s.snapshot.Store(nil)
+	s.tableChanged()
 	if !p.inTouched {
 		p.inTouched = true
 		s.touched = append(s.touched, p)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"supervisord/runtime/logfile"
+	"supervisord/runtime/state"
 	"supervisord/spec"
 )
 
@@ -65,6 +66,29 @@ func (i *Info) at(now time.Time) {
 	i.Now = now
 	i.Uptime = now.Sub(i.up)
 	i.Dropped = i.logs[0].Dropped() + i.logs[1].Dropped()
+}
+
+// Count is how many processes are in each state at this moment. The loop itself counts
+// them each time, so an answer also says that it is not stuck.
+func (s *Supervisor) Count(ctx context.Context) (state.Counts, error) {
+	count := make(state.Counts)
+	err := s.ask(ctx, func() {
+		for _, g := range s.groups {
+			for _, p := range g.procs {
+				count[p.machine.State]++
+			}
+		}
+	})
+	return count, err
+}
+
+// tableChanged has the next snapshot made anew, and says that there is something new.
+func (s *Supervisor) tableChanged() {
+	s.snapshot.Store(nil)
+	select {
+	case s.opt.Changed <- struct{}{}:
+	default: // it was said, or nobody wants to know
+	}
 }
 
 // current is a snapshot that is not out of date.

@@ -53,6 +53,10 @@ type Options struct {
 	// OnChange is told of each process that begins or ends, and of each that is
 	// under another definition, from the loop; it must not block. It may be nil.
 	OnChange func(RunChange)
+	// Changed gets a value when processes may have changed, unless it is full: one of
+	// capacity 1 says that there is something new since the last value was taken. It
+	// may be nil.
+	Changed chan<- struct{}
 	// BeforeSpawn is told of each process that is about to begin, from a goroutine that
 	// may wait: the fork does. A daemon that is killed between the two can find it
 	// by its pipes. It may be nil.

@@ -75,17 +75,11 @@ func countStates(infos []client.ProcessInfo) string {
 	if len(infos) < 2 {
 		return ""
 	}
-	count := map[state.Process]int{}
+	count := make(state.Counts)
 	for _, info := range infos {
 		count[info.State]++
 	}
-	states := slices.DeleteFunc(slices.Clone(state.Processes), func(p state.Process) bool { return count[p] == 0 })
-	slices.SortStableFunc(states, func(a, b state.Process) int { return count[b] - count[a] })
-	var counts []string
-	for _, p := range states {
-		counts = append(counts, fmt.Sprintf("%d %s", count[p], p))
-	}
-	return fmt.Sprintf("%d processes: %s", len(infos), strings.Join(counts, ", "))
+	return count.String()
 }
 
 // isProblem reports whether somebody should look after a process: it cannot be
