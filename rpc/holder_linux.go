@@ -59,20 +59,13 @@ func listeningOn(port int, six bool) (list []listeningSocket) {
 // process, or may be: where the system does not let us look.
 func HeldBy(pid int, sv spec.Server) bool {
 	if sv.Network == "unix" {
-		return listens(sv.Path) == pid
+		return listens(sv.Path) == pid || isGiven(pid, sv.Path)
 	}
 	host, err := netip.ParseAddr(strings.Trim(sv.Host, "[]"))
 	six := err == nil && host.Is6()
-	dir := filepath.Join("/proc", strconv.Itoa(pid), "fd")
-	names, listErr := os.ReadDir(dir)
+	theirs, listErr := openFiles(pid)
 	if listErr != nil {
 		return true
-	}
-	theirs := make(map[string]bool, len(names))
-	for _, name := range names {
-		if target, err := os.Readlink(filepath.Join(dir, name.Name())); err == nil {
-			theirs[target] = true
-		}
 	}
 	for _, l := range listeningOn(sv.Port, six) {
 		if (err != nil || host.IsUnspecified() || l.addr.IsUnspecified() || l.addr == host) && !theirs["socket:["+l.inode+"]"] {
@@ -80,6 +73,40 @@ func HeldBy(pid int, sv spec.Server) bool {
 		}
 	}
 	return true
+}
+
+// openFiles are the files that a process has open, by what the links to them say.
+func openFiles(pid int) (map[string]bool, error) {
+	dir := filepath.Join("/proc", strconv.Itoa(pid), "fd")
+	names, err := os.ReadDir(dir)
+	files := make(map[string]bool, len(names))
+	for _, name := range names {
+		if target, err := os.Readlink(filepath.Join(dir, name.Name())); err == nil {
+			files[target] = true
+		}
+	}
+	return files, err
+}
+
+// isGiven reports whether a process has a unix socket that another has made for it, as a
+// service manager does.
+func isGiven(pid int, path string) bool {
+	theirs, err := openFiles(pid)
+	if err != nil {
+		return false
+	}
+	text, err := os.ReadFile("/proc/self/net/unix")
+	if err != nil {
+		return false
+	}
+	const inode, name = 6, 7
+	for line := range strings.Lines(string(text)) {
+		fields := strings.Fields(line)
+		if len(fields) > name && fields[name] == path && theirs["socket:["+fields[inode]+"]"] {
+			return true
+		}
+	}
+	return false
 }
 
 // listens is the process that listens on a unix socket; 0 where that cannot be said.

@@ -28,18 +28,24 @@ var errInUse = errors.New("Another program is already listening on a port that o
 // listenTCP listens on an address of the machine, IPv4 unless the host is an
 // IPv6 address.
 func listenTCP(sv spec.Server) (net.Listener, error) {
-	network, host := "tcp4", strings.Trim(sv.Host, "[]")
-	if ip, err := netip.ParseAddr(host); err == nil && ip.Is6() {
-		network = "tcp6"
-	}
-	l, err := net.Listen(network, net.JoinHostPort(host, strconv.Itoa(sv.Port)))
-	if host == "localhost" && errors.As(err, new(*net.DNSError)) { // known everywhere (RFC 6761), also where there is no /etc/hosts
+	network, address := addressTCP(sv)
+	l, err := net.Listen(network, address)
+	if sv.Host == "localhost" && errors.As(err, new(*net.DNSError)) { // known everywhere (RFC 6761), also where there is no /etc/hosts
 		l, err = net.Listen(network, net.JoinHostPort("127.0.0.1", strconv.Itoa(sv.Port)))
 	}
 	if err != nil {
 		return nil, openError(err)
 	}
 	return l, nil
+}
+
+// addressTCP is the address of a server as package net takes it.
+func addressTCP(sv spec.Server) (network, address string) {
+	network, host := "tcp4", strings.Trim(sv.Host, "[]")
+	if ip, err := netip.ParseAddr(host); err == nil && ip.Is6() {
+		network = "tcp6"
+	}
+	return network, net.JoinHostPort(host, strconv.Itoa(sv.Port))
 }
 
 // listenUnix makes a socket under a name of its own and sets its mode and owner, so

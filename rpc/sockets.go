@@ -35,6 +35,9 @@ type SocketOptions struct {
 	// shared. An address that these occupy otherwise is taken by Listen, when they
 	// have been closed; nil is none.
 	Held *Sockets
+	// Given are sockets that the daemon was started with: a server at the address of one
+	// has that.
+	Given *GivenSockets
 	// Try opens nothing that anybody could connect to under the server's address, for a
 	// check: a unix socket keeps its temporary name.
 	Try bool
@@ -49,6 +52,7 @@ type readySocket struct {
 // socket is one listening socket.
 type socket struct {
 	spec.Server
+	given bool // the daemon was started with it
 
 	mu       sync.Mutex // guards the following
 	users    int        // how many Sockets it belongs to
@@ -79,6 +83,10 @@ func (s *Sockets) add(sv spec.Server) error {
 	certificates, err := openCertificates(sv)
 	if err != nil {
 		return err
+	}
+	if k := s.opt.Given.share(sv); k != nil {
+		s.list = append(s.list, readySocket{k, certificates})
+		return nil
 	}
 	var k *socket
 	if !s.opt.Try { // a try is of what comes without the life before
@@ -126,13 +134,13 @@ func (s *Sockets) share(sv spec.Server) *socket {
 func overlap(a, b string) bool { return a == b || spec.EveryAddress(a) || spec.EveryAddress(b) }
 
 // occupies reports whether one of the sockets may be what keeps a server from its
-// address.
+// address, until it is closed.
 func (s *Sockets) occupies(sv spec.Server) bool {
 	if s == nil {
 		return false
 	}
 	for _, k := range s.list {
-		if k.Network == sv.Network && k.Path == sv.Path && k.Port == sv.Port && overlap(k.Host, sv.Host) {
+		if !k.given && k.Network == sv.Network && k.Path == sv.Path && k.Port == sv.Port && overlap(k.Host, sv.Host) {
 			return true
 		}
 	}
@@ -217,6 +225,9 @@ func (k *socket) remake(o SocketOptions) (bool, error) {
 	}
 	if _, err := os.Lstat(k.Path); !errors.Is(err, fs.ErrNotExist) {
 		return false, nil
+	}
+	if k.given {
+		return false, errNotOurs
 	}
 	fresh := &socket{Server: k.Server}
 	err := fresh.open(o)
