@@ -166,3 +166,33 @@ func TestReadmeTLS(t *testing.T) {
 		t.Errorf("it prints:\n%s", output)
 	}
 }
+
+// TestReadmeUnit: systemd understands the unit in README.md, which has nothing that makes
+// a failure of a shutdown by hand.
+func TestReadmeUnit(t *testing.T) {
+	t.Parallel()
+	var unit string
+	for _, block := range fenced(t, "Install") {
+		if m := regexp.MustCompile(`(?s)cat > \S+\.service <<'END'\n(.*?)END\n`).FindStringSubmatch(block); m != nil {
+			unit = m[1]
+		}
+	}
+	if !strings.Contains(unit, "\nType=notify\n") || strings.Contains(unit, "ExecStop") {
+		t.Fatalf("the unit is\n%s", unit)
+	}
+	verify, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		t.Logf("left out: %v", err)
+		return
+	}
+	for _, name := range []string{"supervisord", "supervisorctl"} { // which need not be installed here
+		unit = strings.ReplaceAll(unit, "/usr/local/bin/"+name, oracle.Command(t, oracle.Ours, name))
+	}
+	path := filepath.Join(t.TempDir(), "readme-example.service")
+	if err := os.WriteFile(path, []byte(unit), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command(verify, "verify", "--recursive-errors=no", "--man=no", path).CombinedOutput(); err != nil || len(out) > 0 {
+		t.Errorf("%v: %s", err, out)
+	}
+}

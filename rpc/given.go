@@ -52,6 +52,22 @@ func TakeGiven(given []Given, servers []spec.Server) (*GivenSockets, []error) {
 	return g, troubles
 }
 
+// Files are other descriptors of the sockets, for a program that is executed in this one's
+// place: to be taken there by TakeGiven.
+func (g *GivenSockets) Files() (files []*os.File, err error) {
+	if g == nil {
+		return nil, nil
+	}
+	for _, k := range g.list {
+		file, err := fileOf(k.listener)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, file)
+	}
+	return files, nil
+}
+
 // takeGiven makes a socket of a descriptor, which is closed: the socket has one of its
 // own.
 func takeGiven(from Given, servers []spec.Server) (*socket, error) {

@@ -474,7 +474,7 @@ func (s *Sockets) handOver() []HandedSocket {
 	var list []HandedSocket
 	for _, k := range s.list {
 		k.mu.Lock()
-		if k.listener != nil && k.temp == "" {
+		if k.listener != nil && k.temp == "" && !k.given {
 			if file, err := fileOf(k.listener); err == nil {
 				h := HandedSocket{Server: k.Server, File: file}
 				h.Server.Username, h.Server.Password = "", "" // the next one has its own

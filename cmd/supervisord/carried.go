@@ -40,7 +40,9 @@ type carried struct {
 	Reconciler      *reconcile.Memory `json:"reconciler"`
 	Servers         *rpc.Handover     `json:"servers"`
 	ServerFiles     []int             `json:"server_files"`
-	Inherited       []int             `json:"inherited"` // what the daemon was started with, from 3 up
+	Lock            int               `json:"lock"`                      // the daemon's, 0 for none
+	ServiceSockets  []int             `json:"service_sockets,omitempty"` // that the service manager opened
+	Inherited       []int             `json:"inherited"`                 // what the daemon was started with, from 3 up
 
 	// What the daemon went by, which an upgrade does not change.
 	Daemon  json.RawMessage     `json:"daemon"`
@@ -88,6 +90,10 @@ func (c *carried) servers() *rpc.Handover {
 func (c *carried) files() []int {
 	all := append([]int(nil), c.SupervisorFiles...)
 	all = append(all, c.ServerFiles...)
+	all = append(all, c.ServiceSockets...)
+	if c.Lock != 0 {
+		all = append(all, c.Lock)
+	}
 	return append(all, c.Inherited...)
 }
 
@@ -187,7 +193,7 @@ func (c *carried) give(d *daemon) (err error) {
 }
 
 // execute has this process go on as another program. It returns only if it cannot.
-func (c *carried) execute(binary string, argv []string) error {
+func (c *carried) execute(binary string, argv []string, variables ...string) error {
 	f, err := c.write()
 	if err != nil {
 		return err
@@ -205,6 +211,7 @@ func (c *carried) execute(binary string, argv []string) error {
 	}
 	keep(0)
 	defer keep(unix.FD_CLOEXEC)
-	env := append(os.Environ(), fmt.Sprintf("%s=%d", early.Variable, fds[0]))
+	env := append(os.Environ(), variables...)
+	env = append(env, fmt.Sprintf("%s=%d", early.Variable, fds[0]))
 	return &os.PathError{Op: "exec", Path: binary, Err: syscall.Exec(binary, argv, env)}
 }

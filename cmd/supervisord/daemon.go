@@ -15,6 +15,7 @@ import (
 
 	"supervisord/cmd/internal/host"
 	"supervisord/reconcile"
+	"supervisord/rpc"
 	"supervisord/runtime"
 	"supervisord/runtime/event"
 	"supervisord/runtime/hang"
@@ -36,6 +37,8 @@ type daemon struct {
 	ready    *os.File // where to say that the daemon is up; nil in the foreground
 	locked   *os.File // the lock of the program that executed this one in its place; nil for none, and once it was taken over
 	cache    *spec.Cache
+	manager  *manager
+	inherits *rpc.GivenSockets // the sockets that the daemon was started with
 
 	serials   event.Serials // events are numbered over restarts
 	notes     []note        // for the log, from before it was open
@@ -73,7 +76,7 @@ func (d *daemon) run() int {
 					return d.fail(err)
 				}
 			}
-			return background(d.argv0, d.given)
+			return background(d.argv0, d.given, d.manager)
 		}
 	}
 	launch.CloseOnExecAll() // not sooner: whoever becomes the daemon keeps what this one was started with
@@ -86,6 +89,9 @@ func (d *daemon) begin() {
 	d.caught, d.printer, d.lives = catch(), newPrinter(os.Stdout), make(chan *life)
 	d.handed, d.surrender = make(chan handedLife, 1), make(chan chan []string)
 	go d.takeSignals() // ends with the process
+	if d.manager.Watchdog > 0 {
+		go d.manager.watch() // ends with the process
+	}
 }
 
 // lead leads one life after the other; err is why the first cannot begin. It returns the
@@ -140,6 +146,7 @@ func (d *daemon) machine() spec.Host {
 // After a restart nobody may read standard error any more, so the log says it too.
 func (d *daemon) fail(err error) int {
 	printErrors(os.Stderr, d.argv0, err)
+	d.manager.say("supervisord cannot go on: " + report(err))
 	if d.current == nil || d.current.log == nil {
 		return 2
 	}

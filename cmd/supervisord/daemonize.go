@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"supervisord/cmd/internal/host"
+	"supervisord/cmd/internal/systemd"
 	"supervisord/spec"
 )
 
@@ -32,11 +33,11 @@ const lockVariable = "_SUPERVISORD_LOCK_FD"
 // background runs this program again as the daemon and waits until that is up
 // or has failed; it returns the exit status for the caller's shell. Mistakes go
 // to standard error, which both share until then. given is nil where the main file
-// can be read again.
+// can be read again. The service manager is told which process is the daemon.
 //
 // Source: contract/config.md section 10, daemonize.
-func background(argv0 string, given *host.Given) int {
-	ready, theirs, err := os.Pipe()
+func background(argv0 string, given *host.Given, m *manager) int {
+	ready, theirs, err := socketPair()
 	if err != nil {
 		return fail(fmt.Errorf("cannot daemonize: %w", err))
 	}
@@ -46,7 +47,7 @@ func background(argv0 string, given *host.Given) int {
 	}
 	cmd := exec.Command(self)
 	cmd.Args = append([]string{argv0}, os.Args[1:]...)
-	cmd.Env = os.Environ()
+	cmd.Env = append(os.Environ(), m.handOn())
 	// A pipe keeps its number, and so does everything that we were started with:
 	// the lock of flock(1), what /dev/fd/N in the configuration means.
 	handOn := func(variable string, f *os.File) error {
@@ -78,6 +79,7 @@ func background(argv0 string, given *host.Given) int {
 	}
 	theirs.Close()
 	if n, _ := ready.Read(make([]byte, 1)); n == 1 {
+		m.tell(systemd.MainPID(cmd.Process.Pid)) // it listens to the main process alone, which is still this one
 		return 0
 	}
 	err = cmd.Wait()
@@ -131,8 +133,26 @@ func detach(d *spec.Daemon, log *slog.Logger) error {
 	return nil
 }
 
-// tellReady lets whoever started the daemon go.
-func tellReady(ready *os.File) {
+// tellReady lets whoever started the daemon go, and closes gone when he has.
+func tellReady(ready *os.File, gone chan<- struct{}) {
 	ready.Write([]byte{1}) // whoever does not wait any more need not know
-	ready.Close()
+	go func() {            // ends with who started the daemon
+		defer close(gone)
+		defer ready.Close()
+		ready.Read(make([]byte, 1)) // he never writes
+	}()
+}
+
+// socketPair are two ends of a connection, which no other program inherits.
+func socketPair() (ours, theirs *os.File, err error) {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	if err != nil {
+		return nil, nil, os.NewSyscallError("socketpair", err)
+	}
+	for _, fd := range fds {
+		unix.CloseOnExec(fd)
+	}
+	return os.NewFile(uintptr(fds[0]), "ours"), os.NewFile(uintptr(fds[1]), "theirs"), nil
 }

@@ -52,7 +52,7 @@ func TestLastWords(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := newLife()
+	l := newLife(func() {})
 	l.log, l.logger = log, log.Logger()
 	func() {
 		defer func() {
@@ -74,7 +74,7 @@ func TestLastWords(t *testing.T) {
 // is the same, and again when it comes back.
 func TestTroubleIsSaidOnce(t *testing.T) {
 	var log bytes.Buffer
-	l := newLife()
+	l := newLife(func() {})
 	l.logger = slog.New(slog.NewTextHandler(&log, nil))
 	var said map[string]bool
 	for _, troubles := range []string{"a", "a", "", "", "a", "b", "ab", "bb", "a"} {

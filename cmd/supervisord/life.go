@@ -33,6 +33,7 @@ type life struct {
 	hold       chan struct{} // closed when nothing of an earlier daemon runs any more: launches wait for it
 	idle       chan struct{} // capacity one: every program has ended by itself
 	helpers    helpers
+	changes    chan struct{} // has a value when processes may have changed
 
 	leave   func()        // closes leaving
 	leaving chan struct{} // closed when the daemon is to end, and not only this life
@@ -68,10 +69,13 @@ func (d *daemon) live() (err error) {
 		defer l.lastWords("the supervisor")
 		ended <- l.supervisor.Run(ctx)
 	}()
+	d.manager.log.Store(l.logger)
+	d.manager.asked.Store(l.supervisor)
 	l.help(tableHelper, func() { l.running.run(ctx.Done()) })
 	var pid *pidfile
 	defer func() {
 		cancel()
+		d.manager.asked.Store(nil)
 		if errors.Is(err, runtime.ErrHandedOver) {
 			l.handOff()
 		} else {
@@ -99,7 +103,7 @@ func (d *daemon) live() (err error) {
 		pid = writePidfile(l.cfg.Daemon.PidFile, l.logger)
 	}
 	if d.ready != nil { // not before scripts can read the pidfile
-		tellReady(d.ready)
+		tellReady(d.ready, d.manager.turn)
 		d.ready = nil
 	}
 	l.settleSurvivors(ctx, survivors)
@@ -110,6 +114,9 @@ func (d *daemon) live() (err error) {
 	if l.supervisor.Begin(ctx) == nil { // else a signal came first
 		l.help("the reconciler", func() { l.reconcile(ctx) })
 		l.help("the end of what is idle", func() { l.endIdle(ctx) })
+	}
+	if d.manager.notifier != nil {
+		l.help("what the service manager is told", func() { l.serveManager(ctx, d.manager) })
 	}
 	return l.untilEnd(ended)
 }
@@ -160,10 +167,14 @@ func (l *life) becameIdle() {
 	}
 }
 
-// newLife is a life without parts.
-func newLife() *life {
+// newLife is a life without parts. leaves is called once, when the daemon is to end.
+func newLife(leaves func()) *life {
 	l := &life{rounds: newRounds(), hold: make(chan struct{}), idle: make(chan struct{}, 1), leaving: make(chan struct{}), hurried: make(chan struct{})}
-	l.leave = sync.OnceFunc(func() { close(l.leaving) })
+	l.leave = sync.OnceFunc(func() {
+		close(l.leaving)
+		leaves()
+	})
+	l.changes = make(chan struct{}, 1)
 	return l
 }
 
@@ -175,14 +186,14 @@ func echoes(c *spec.Daemon) bool {
 
 // wire makes the parts and plugs them into each other.
 func (d *daemon) wire() (*life, error) {
-	next, l := d.current, newLife()
+	next, l := d.current, newLife(d.manager.stopping)
 	l.cfg, l.log, l.logger = next.start.Config, next.log, next.log.Logger()
 	c := &l.cfg.Daemon
 	l.running = newRunningTable(next.start.StateDir(), l.logger)
 	l.supervisor = runtime.New(runtime.Options{
 		Identifier:  c.Identifier,
 		ChildLogDir: c.ChildLogDir,
-		Environ:     os.Environ(),
+		Environ:     d.manager.Environ(os.Environ()),
 		StripANSI:   c.StripANSI,
 		Subreaper:   c.Subreaper,
 		EchoOutput:  echoes(c),
@@ -190,6 +201,7 @@ func (d *daemon) wire() (*life, error) {
 		Serials:     &d.serials,
 		Print:       func(data []byte) { l.print(d.printer, data) },
 		OnChange:    l.running.changed,
+		Changed:     l.changes,
 		BeforeSpawn: l.running.announce,
 		Hold:        l.hold,
 		From:        d.resumed.from(),

@@ -5,6 +5,7 @@
 // makes each of its lives ready before the one before is given up, life.go is one life
 // between two restarts: it wires every package to the others and is the only place that
 // knows them all. looks.go is what a life looks after, and rounds.go when. end.go is how a life ends, in time, and crash.go how it is not to.
+// manager.go is what the service manager is told of all that.
 // check.go and machine.go are --check, running.go the table of what runs for the daemon
 // after a crash, survivors.go what that one does with it.
 package main
@@ -43,6 +44,7 @@ func run(argv []string) int {
 	host.SetLocalTime()
 	ready, text, locked := handedOn(readyVariable), handedOn(givenVariable), handedOn(lockVariable)
 	before := handedOn(early.Variable)
+	asked, ignored := findManager(ready != nil)
 	argv0 := host.ProgramPath(argv[0])
 	h := host.New()
 	f, err := parseFlags(h, argv[1:])
@@ -57,7 +59,7 @@ func run(argv []string) int {
 		fmt.Println(version)
 		return 0
 	}
-	d := &daemon{argv0: argv0, flags: f, ready: ready, locked: locked, cache: new(spec.Cache),
+	d := &daemon{argv0: argv0, flags: f, ready: ready, locked: locked, cache: new(spec.Cache), manager: asked,
 		statedir: reconcile.DefaultStateDir(os.Geteuid(), os.Getenv)}
 	switch {
 	case before != nil:
@@ -79,6 +81,9 @@ func run(argv []string) int {
 		return check(os.Stdout, d.machine(), d.path, d.options(), f)
 	}
 	launch.DefaultSignals()
+	for _, err := range ignored {
+		d.note(levelWarn, err.Error())
+	}
 	return d.run()
 }
 

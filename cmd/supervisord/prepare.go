@@ -50,7 +50,7 @@ func (d *daemon) prepare(start *reconcile.Start, held *prepared) (next *prepared
 	if user := cfg.Daemon.User; user != nil && user.UID != os.Getuid() {
 		// What is there is another's: log and sockets are made as that user would make them.
 		return next, launch.AsUser(user.UID, user.GID, user.Groups, func() error {
-			tried, err := rpc.OpenSockets(cfg.Servers, rpc.SocketOptions{Held: held.sockets, Try: true})
+			tried, err := rpc.OpenSockets(cfg.Servers, rpc.SocketOptions{Held: held.sockets, Given: d.inherits, Try: true})
 			tried.Close() // nothing that could fail is left of it
 			if err == nil {
 				err = d.openLog(next, &prepared{})
@@ -133,7 +133,7 @@ func (d *daemon) openSockets(next, held *prepared) error {
 		return err
 	}
 	var err error
-	next.sockets, err = rpc.OpenSockets(next.start.Config.Servers, rpc.SocketOptions{Held: held.sockets})
+	next.sockets, err = rpc.OpenSockets(next.start.Config.Servers, rpc.SocketOptions{Held: held.sockets, Given: d.inherits})
 	return err
 }
 
@@ -176,8 +176,23 @@ func (d *daemon) first(start *reconcile.Start) (err error) {
 	}
 	d.current = next
 	d.noteParse(start)
+	d.takeSockets(start.Config)
 	d.logNotes(next.log.Logger())
 	return d.openSockets(next, none)
+}
+
+// takeSockets takes the sockets that the service manager has opened for the daemon's
+// servers.
+func (d *daemon) takeSockets(cfg *spec.Config) {
+	var given []rpc.Given
+	for _, s := range d.manager.Sockets {
+		given = append(given, rpc.Given{FD: s.FD, Name: s.String()})
+	}
+	var troubles []error
+	d.inherits, troubles = rpc.TakeGiven(given, cfg.Servers)
+	for _, err := range troubles {
+		d.note(levelWarn, err.Error())
+	}
 }
 
 // alreadyRuns is the error with what probably has happened, where an address is taken and
@@ -208,6 +223,19 @@ func (d *daemon) prepareRestart(ctx context.Context, l *life, caller string) err
 	if l.supervisor.Mood() != state.MoodRunning {
 		return l.supervisor.Restart(ctx) // which another has asked for
 	}
+	d.manager.reloading()
+	err := d.askRestart(ctx, l, caller)
+	if err != nil { // this life goes on
+		d.manager.ready()
+	}
+	if refused := (*notReadyError)(nil); errors.As(err, &refused) {
+		d.manager.say("reload refused, nothing was stopped: " + refused.reason)
+	}
+	return err
+}
+
+// askRestart is prepareRestart with d.preparing held.
+func (d *daemon) askRestart(ctx context.Context, l *life, caller string) error {
 	if d.given != nil {
 		return &notReadyError{(&spec.Error{File: d.path, Text: "it is no regular file: it was read once, at the start, and cannot be read again",
 			Hint: "use a regular file, or start supervisord anew"}).Report()}

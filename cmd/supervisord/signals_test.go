@@ -13,7 +13,7 @@ import (
 // everything, and the supervisor takes no more requests, still ends the daemon.
 func TestExitAtTheEndOfARestart(t *testing.T) {
 	ctx := context.Background()
-	l := newLife()
+	l := newLife(func() {})
 	l.logger, l.supervisor = slog.New(slog.DiscardHandler), runtime.New(runtime.Options{})
 	ended := make(chan error)
 	go func() { ended <- l.supervisor.Run(ctx) }()

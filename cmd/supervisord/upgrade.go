@@ -289,8 +289,27 @@ func (d *daemon) goOnAs(h handedLife) *carried {
 	if err == nil {
 		c.ServerFiles, err = numbers(c.Servers.Files())
 	}
+	given, givenErr := d.inherits.Files()
 	if err == nil {
-		err = c.execute(h.binary, os.Args)
+		err = givenErr
+	}
+	if err == nil {
+		c.ServiceSockets, err = numbers(given)
+	}
+	variables := []string{d.manager.handOn()}
+	if lock := d.current.lock; err == nil && lock != nil {
+		var fd []int
+		if fd, err = numbers([]*os.File{lock.File()}); err == nil {
+			c.Lock = fd[0]
+			variables = append(variables, fmt.Sprintf("%s=%d", lockVariable, c.Lock))
+		}
+	}
+	if err == nil {
+		d.manager.reloading() // until the next life is ready, of whichever program
+		err = c.execute(h.binary, os.Args, variables...)
+	}
+	for _, f := range given {
+		f.Close()
 	}
 	d.caught.again()
 	c.Upgrades = d.upgrades
@@ -310,11 +329,16 @@ func (d *daemon) goOnFrom(c *carried) error {
 	if err := d.openLog(next, none); err != nil {
 		return err
 	}
+	if d.current != nil { // this program's own
+		next.lock = d.current.lock
+	} else {
+		d.takeOver(c, next)
+	}
 	held, err := c.Servers.ResumeSockets()
 	if err != nil {
 		return err
 	}
-	if next.sockets, err = rpc.OpenSockets(start.Config.Servers, rpc.SocketOptions{Held: held}); err != nil {
+	if next.sockets, err = rpc.OpenSockets(start.Config.Servers, rpc.SocketOptions{Held: held, Given: d.inherits}); err != nil {
 		return err
 	}
 	if err := held.Close(); err != nil {
@@ -326,6 +350,24 @@ func (d *daemon) goOnFrom(c *carried) error {
 		d.caught.resend(name)
 	}
 	return nil
+}
+
+// takeOver takes the lock and the service manager's sockets over from the program before.
+func (d *daemon) takeOver(c *carried, next *prepared) {
+	var err error
+	if next.lock, err = next.start.TakeLock(-1, 0, d.locked); err != nil {
+		d.note(levelWarn, "the lock of the program before is lost: "+err.Error())
+	}
+	d.locked = nil
+	var given []rpc.Given
+	for _, fd := range c.ServiceSockets {
+		given = append(given, rpc.Given{FD: fd, Name: fmt.Sprintf("descriptor %d", fd)})
+	}
+	var troubles []error
+	d.inherits, troubles = rpc.TakeGiven(given, next.start.Config.Servers)
+	for _, err := range troubles {
+		d.note(levelWarn, err.Error())
+	}
 }
 
 // runUpgraded is the daemon's life from where an earlier program left it.

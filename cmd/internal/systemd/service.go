@@ -1,7 +1,6 @@
 package systemd
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -52,11 +51,8 @@ var (
 )
 
 // Read reads the variables of the process pid. What is meant for another is as if it
-// were not there; what cannot be understood is so, too, and is told as an error of one
-// line.
-func Read(getenv func(string) string, pid int) (Service, error) {
-	var s Service
-	var errs []error
+// were not there; what cannot be understood is so, too, and has an error of one line.
+func Read(getenv func(string) string, pid int) (s Service, errs []error) {
 	use := func(names ...string) {
 		for _, name := range names {
 			if getenv(name) != "" {
@@ -92,7 +88,7 @@ func Read(getenv func(string) string, pid int) (Service, error) {
 			use(socketVariables...)
 		}
 	}
-	return s, errors.Join(errs...)
+	return s, errs
 }
 
 // sockets are n descriptors with their names, as far as they have some.
