@@ -6,7 +6,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"supervisord/runtime/trust"
@@ -103,6 +106,9 @@ func lockRotation(path string) func() {
 // shift renames path.N-1 to path.N, over the oldest, and so on down to path,
 // which becomes path.1. It stops at the first failure, with every file intact.
 func shift(path string, backups int) error {
+	if backups > manyBackups {
+		backups = min(backups, highest(path, backups)+1)
+	}
 	for i := backups - 1; i >= 0; i-- {
 		from := path
 		if i > 0 {
@@ -114,4 +120,30 @@ func shift(path string, backups int) error {
 		}
 	}
 	return nil
+}
+
+// manyBackups are more than it is worth trying one by one. Who wants to keep all has
+// a limit that is never reached.
+const manyBackups = 100
+
+// highest is the highest number below limit that a backup of path has, 0 for none.
+// Where that cannot be told it is limit-1, so that each is tried.
+func highest(path string, limit int) int {
+	dir, err := os.OpenFile(filepath.Dir(path), os.O_RDONLY|syscall.O_DIRECTORY, 0)
+	if err != nil {
+		return limit - 1
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return limit - 1
+	}
+	top := 0
+	for _, name := range names {
+		number, found := strings.CutPrefix(name, filepath.Base(path)+".")
+		if n, err := strconv.Atoi(number); found && err == nil && n < limit {
+			top = max(top, n)
+		}
+	}
+	return top
 }

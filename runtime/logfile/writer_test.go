@@ -96,6 +96,8 @@ func TestRotation(t *testing.T) {
 			map[string]string{"log": "xxxx"}},
 		{"a gap between backups stays", 1, 3, map[string]string{"log.2": "two"}, []string{"a"},
 			map[string]string{"log": "", "log.1": "a", "log.3": "two"}},
+		{"a limit that is never reached", 1, 100_000_000, map[string]string{"log.2": "two", "log.7": "seven", "log.200000000": "beyond", "log.x": "x"}, []string{"a"},
+			map[string]string{"log": "", "log.1": "a", "log.3": "two", "log.8": "seven", "log.200000000": "beyond", "log.x": "x"}},
 		{"an oldest backup without a successor stays", 1, 2, map[string]string{"log.2": "two"}, []string{"a"},
 			map[string]string{"log": "", "log.1": "a", "log.2": "two"}},
 		{"backups beyond the number stay", 1, 1, map[string]string{"log.1": "one", "log.2": "two"}, []string{"a"},
