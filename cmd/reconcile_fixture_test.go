@@ -255,15 +255,7 @@ func started(t testing.TB, include, settings, setup string, files map[string]str
 // startedIn is started in a directory that the test has made ready.
 func startedIn(t testing.TB, dir, include, settings, setup string, files map[string]string) *fixture {
 	t.Helper()
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		path := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(files[name]), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	writeFiles(t, dir, files)
 	if setup != "" {
 		shell(t, dir, setup)
 	}
@@ -277,4 +269,18 @@ func startedIn(t testing.TB, dir, include, settings, setup string, files map[str
 	w := &fixture{t, oracle.StartDaemon(t, oracle.Ours, dir, config)}
 	oracle.WaitFor(t, "the first update", func() bool { return len(history(t, w.Daemon)) > 0 })
 	return w
+}
+
+// writeFiles makes files below a directory, by their names.
+func writeFiles(t testing.TB, dir string, files map[string]string) {
+	t.Helper()
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(files[name]), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
 }

@@ -80,7 +80,19 @@ func (d *Daemon) Kill() {
 // returns once it answers. Only one that was started in the foreground can be.
 func (d *Daemon) Again() {
 	d.t.Helper()
+	d.BeginAgain()
+	d.Answers()
+}
+
+// BeginAgain is Again, but returns as soon as the process has begun.
+func (d *Daemon) BeginAgain() {
+	d.t.Helper()
 	d.begin()
+}
+
+// Answers waits until the daemon answers.
+func (d *Daemon) Answers() {
+	d.t.Helper()
 	d.untilAnswers(false)
 }
 
