@@ -18,8 +18,8 @@ import (
 	"supervisord/runtime/needs"
 )
 
-// stranger is a user of whom no file of a container knows anything.
-const stranger = 1_000_870_000
+// unknownUser is a user of whom no file of a container knows anything.
+const unknownUser = 1_000_870_000
 
 // container is one that a real runtime, crun, makes of our static programs: the daemon is
 // process 1. Its root is read-only, has no file but our programs and, by bind mounts,
@@ -318,7 +318,7 @@ func TestContainerStatus(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			c := newContainer(t, stranger, "/supervisord", "-c", "/conf/supervisord.conf").scratch("/tmp")
+			c := newContainer(t, unknownUser, "/supervisord", "-c", "/conf/supervisord.conf").scratch("/tmp")
 			config := inContainer + row.config
 			if strings.Contains(row.config, "command=/nope") {
 				config = strings.Replace(config, "command=/bin/sh -c ''\n", "", 1)
@@ -354,7 +354,7 @@ func TestContainerStops(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			c := newContainer(t, stranger, "/supervisord", "-c", "/conf/supervisord.conf").scratch("/tmp").
+			c := newContainer(t, unknownUser, "/supervisord", "-c", "/conf/supervisord.conf").scratch("/tmp").
 				file("conf/supervisord.conf", inContainer+row.config).start("")
 			c.says(row.ready)
 			if strings.Contains(row.config, "deaf") {
@@ -391,9 +391,9 @@ func TestContainerWithoutConfiguration(t *testing.T) {
 	}{
 		{"root with /run", 0, []string{"/run", "/tmp"}, nil, "/run/supervisor/supervisor.sock"},
 		{"root with /tmp", 0, []string{"/tmp"}, nil, "/tmp/supervisor-0/supervisor.sock"},
-		{"a stranger with /tmp", stranger, []string{"/tmp"}, nil, "/tmp/supervisor-1000870000/supervisor.sock"},
-		{"a stranger with /dev/shm", stranger, []string{"/dev/shm"}, nil, "/dev/shm/supervisor-1000870000/supervisor.sock"},
-		{"a stranger who names it", stranger, []string{"/var/sv"}, []string{"--socket", "/var/sv/s"}, "/var/sv/s"},
+		{"an unknown user with /tmp", unknownUser, []string{"/tmp"}, nil, "/tmp/supervisor-1000870000/supervisor.sock"},
+		{"an unknown user with /dev/shm", unknownUser, []string{"/dev/shm"}, nil, "/dev/shm/supervisor-1000870000/supervisor.sock"},
+		{"an unknown user who names it", unknownUser, []string{"/var/sv"}, []string{"--socket", "/var/sv/s"}, "/var/sv/s"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -419,7 +419,7 @@ func TestContainerWithoutConfiguration(t *testing.T) {
 	}
 	t.Run("nowhere", func(t *testing.T) {
 		t.Parallel()
-		c := newContainer(t, stranger, "/supervisord", "--watch", "/conf").file("conf/server.ini", server).start("")
+		c := newContainer(t, unknownUser, "/supervisord", "--watch", "/conf").file("conf/server.ini", server).start("")
 		if status := c.end(); status != 2 || !strings.Contains(c.output.String(), "Error: no directory for the socket: ") ||
 			!strings.Contains(c.output.String(), "hint: name a socket with --socket PATH\n") {
 			t.Errorf("the status is %d:\n%s", status, c.output)
@@ -431,7 +431,7 @@ func TestContainerWithoutConfiguration(t *testing.T) {
 // where that is, and no name is wanting.
 func TestContainerRootFindsStranger(t *testing.T) {
 	t.Parallel()
-	c := newContainer(t, stranger, "/supervisord", "--watch", "/conf").scratch("/tmp").file("conf/server.ini", server).start("")
+	c := newContainer(t, unknownUser, "/supervisord", "--watch", "/conf").scratch("/tmp").file("conf/server.ini", server).start("")
 	c.says("success: server entered RUNNING state")
 	out, err := c.exec(0, "/supervisorctl", "status")
 	if err == nil || !strings.Contains(out, "http://localhost:9001 refused connection\n") {
@@ -494,17 +494,17 @@ startsecs=0
 			if init == nil {
 				init = []string{"/supervisord", "-c", "/conf/supervisord.conf"}
 			}
-			c := newContainer(t, stranger, init...).scratch("/tmp").file("conf/supervisord.conf", config)
+			c := newContainer(t, unknownUser, init...).scratch("/tmp").file("conf/supervisord.conf", config)
 			if row.out != nil {
 				c.stdout = row.out(t)
 				defer c.stdout.Close()
 			}
 			c.start("")
 			if !oracle.Eventually(oracle.Deadline, func() bool {
-				out, _ := c.exec(stranger, "/supervisorctl", "-c", "/conf/supervisord.conf", "status", "server")
+				out, _ := c.exec(unknownUser, "/supervisorctl", "-c", "/conf/supervisord.conf", "status", "server")
 				return strings.Contains(out, "RUNNING")
 			}) {
-				out, err := c.exec(stranger, "/supervisorctl", "-c", "/conf/supervisord.conf", "status")
+				out, err := c.exec(unknownUser, "/supervisorctl", "-c", "/conf/supervisord.conf", "status")
 				t.Fatalf("server does not run: %v\n%s\n%s", err, out, c.output)
 			}
 			began := time.Now()
@@ -552,7 +552,7 @@ func TestContainerDevStdout(t *testing.T) {
 func TestContainerOrphans(t *testing.T) {
 	t.Parallel()
 	const n = 200
-	c := newContainer(t, stranger, "/supervisord", "-c", "/conf/supervisord.conf").scratch("/tmp").
+	c := newContainer(t, unknownUser, "/supervisord", "-c", "/conf/supervisord.conf").scratch("/tmp").
 		file("conf/supervisord.conf", inContainer+fmt.Sprintf("exit_when=idle\n"+
 			oneShot("parent", "mkfifo /tmp/gate; i=0; while [ $i -lt %d ]; do (read line </tmp/gate; exit 3) & i=$((i+1)); done; echo $$ >/tmp/parent; exit 7")+
 			oneShot("last", "until [ -s /tmp/parent ] && ! [ -e /proc/$(cat /tmp/parent) ]; do sleep 0.1; done; exec 3<>/tmp/gate; yes | head -n %[1]d >&3; "+
@@ -594,11 +594,11 @@ autostart=false
 stdout_logfile=NONE
 stderr_logfile=NONE
 `
-	c := newContainer(t, stranger+1, "/supervisord", "-c", "/conf/supervisord.conf").scratch("/tmp").file("conf/supervisord.conf", config)
+	c := newContainer(t, unknownUser+1, "/supervisord", "-c", "/conf/supervisord.conf").scratch("/tmp").file("conf/supervisord.conf", config)
 	c.start(c.fewProcesses(36))
 	c.says("spawnerr: Too many processes in process table to spawn '")
 	ctl := func(words ...string) string {
-		out, _ := c.exec(stranger+1, append([]string{"/supervisorctl", "-c", "/conf/supervisord.conf"}, words...)...)
+		out, _ := c.exec(unknownUser+1, append([]string{"/supervisorctl", "-c", "/conf/supervisord.conf"}, words...)...)
 		return out
 	}
 	c.says("success: ")

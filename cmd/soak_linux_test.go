@@ -114,6 +114,7 @@ var moves = []struct {
 	{2, (*soak).storm},
 	{2, (*soak).hungListener},
 	{2, (*soak).stepOfTheClock},
+	{3, (*soak).upgrade},
 	{3, (*soak).kill},
 	{1, (*soak).abort},
 	{1, (*soak).hangUp},
@@ -593,6 +594,18 @@ func (s *soak) abort() string {
 		s.t.Errorf("%d goroutines", goroutines)
 	}
 	return fmt.Sprintf("abort: of the daemon with %d goroutines", goroutines)
+}
+
+func (s *soak) upgrade() string {
+	out := s.Ctl(oracle.Ours, "upgrade")
+	switch {
+	case out.Exit == 0 && strings.Contains(out.Stdout, "upgraded supervisord"):
+		return "upgrade: done"
+	case out.Exit == 1 && strings.HasPrefix(out.Stdout, "ERROR: "): // of a log on a disk that hangs, for one
+		return "upgrade: " + strings.TrimSpace(out.Stdout)
+	}
+	s.failed(fmt.Sprintf("an upgrade, which answered %v", out))
+	return ""
 }
 
 func (s *soak) hangUp() string {
