@@ -23,6 +23,12 @@
 // few thousand times a second, not once for each line. Meanwhile it is larger and has a
 // descriptor more, for the timer. When it is found empty it is a quiet one again.
 //
+// # Pipes that are never empty for long
+//
+// A stream that has emptied its pipe a few times leaves what comes next to the poller,
+// later if it is one of those that may go on for longer: on all processors but one. So whoever makes a
+// request waits for a few chunks to be copied, not until all children pause.
+//
 // # The end of a child
 //
 // A child is dead before its output is read. Finish wakes the reader, which then

@@ -11,10 +11,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// chunkSize is how much is read at a time of a pipe that was never busy: one record of the
-// log. It is as much as such a pipe holds, so that a read divides nothing that was written
-// at once.
-const chunkSize = 64 << 10
+const (
+	// pipeSize is how much a pipe holds, unless somebody has changed that.
+	pipeSize = 64 << 10
+	// chunkSize is how much is read at a time of a pipe that was never busy: one record of
+	// the log. It is more than such a pipe holds, so that a read divides nothing that was
+	// written at once, and one that does not fill the chunk has emptied the pipe.
+	chunkSize = pipeSize + page
+	page      = 4 << 10
+)
 
 // chunks has buffers for streams that have something to read.
 var chunks = sync.Pool{New: func() any { return new([chunkSize]byte) }}
@@ -68,18 +73,39 @@ func (in *inlet) calm() {
 	}
 }
 
-// await reads as soon as there is something to read, or when the pause of a busy pipe
-// is over. It reports false if it was woken.
-func (in *inlet) await() bool {
-	if in.busy == nil {
-		return in.raw.Read(in.read) == nil
+// each reads again and again, and calls took after each read, until took returns false:
+// as soon as there is something to read or, once, when the pause of a busy pipe is over.
+// It reports false if it was woken. took must not close the inlet, nor have it linger.
+func (in *inlet) each(took func() (again bool)) bool {
+	if in.busy != nil {
+		if !in.busy.sleep(in.raw) {
+			return false
+		}
+		in.read(uintptr(in.busy.fd))
+		took()
+		return true
 	}
-	if !in.busy.sleep(in.raw) {
+	var s stretch
+	// One Read for all: the next would forget what the poller has told.
+	return in.raw.Read(func(fd uintptr) bool {
+		defer s.end()
+		for in.read(fd) {
+			n := in.n
+			switch {
+			case !took():
+				return true
+			case in.woken.Load(), in.emptied(n) && !s.goesOn(n) && announced(int(fd)):
+				return false
+			}
+		}
 		return false
-	}
-	in.read(uintptr(in.busy.fd))
-	return true
+	}) == nil
 }
+
+// emptied reports whether a read of n bytes has left nothing in the pipe, so that the
+// poller tells of what comes next. It does not say so of little. (A pipe in packet mode,
+// pipe(7), gives a page at the most, and may have more.)
+func (in *inlet) emptied(n int) bool { return page < n && n < in.most() }
 
 // read reads a chunk. It reports false, and has no buffer, if there is nothing to read.
 func (in *inlet) read(fd uintptr) bool {
@@ -105,6 +131,14 @@ func (in *inlet) buffer() []byte {
 		return in.large
 	}
 	return in.chunk[:]
+}
+
+// most is how much a read can give.
+func (in *inlet) most() int {
+	if in.large != nil {
+		return len(in.large)
+	}
+	return chunkSize
 }
 
 // bytes are what was read, until release.
@@ -158,7 +192,7 @@ func (in *inlet) rest() {
 // room is how much the pipe holds.
 func (in *inlet) room() int {
 	if in.busy == nil {
-		return chunkSize
+		return pipeSize
 	}
 	return in.busy.room
 }

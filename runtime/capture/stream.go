@@ -227,24 +227,36 @@ func (s *Stream) discardAll() {
 // until Finish or Save is called.
 func (s *Stream) follow(use func([]byte)) (eof bool) {
 	in, p := s.in, pace{}
-	for {
-		if !in.await() {
-			if !s.goOn() {
-				return false
-			}
-			p = pace{}
-			continue
-		}
-		if in.n <= 0 && !in.empty {
+	var pause time.Duration
+	took := func() (again bool) {
+		if eof = in.n <= 0 && !in.empty; eof {
 			in.release()
-			return true
+			return false
 		}
 		if in.n > 0 {
 			use(in.bytes())
 			in.release()
 		}
-		if !s.settings.Load().unhurried() || !in.linger(p.next(in.n, in.room(), time.Now())) {
-			in.rest()
+		if pause = 0; s.settings.Load().unhurried() {
+			pause = p.next(in.n, in.room(), time.Now())
+		} else {
+			p = pace{}
+		}
+		return pause == 0
+	}
+	for {
+		switch {
+		case in.each(took):
+		case s.goOn():
+			p = pace{}
+			continue
+		default:
+			return false
+		}
+		if eof {
+			return true
+		}
+		if !in.linger(pause) {
 			p = pace{}
 		}
 	}
