@@ -39,6 +39,13 @@
 // file elsewhere, or a file that something is mounted over, is held by itself, and nothing
 // beside it.
 //
+// # Going on in another program
+//
+// Rest has the loop stand still between two updates, and gives out what it knows and the
+// files do not say: what was held, removed by a person, seen last and when. Resume begins
+// from that, with a look at the files as the loop would have made it; there is no first
+// update. Should nothing be made of the files by then, what was in force stays so.
+//
 // # Goroutines
 //
 //	the loop     1
@@ -65,6 +72,7 @@
 //   - requests.go, snapshot.go: what clients may ask of the loop, and what they
 //     may see without asking.
 //   - keep.go, store.go: what outlives the daemon.
+//   - memory.go: what another reconciler goes on from.
 //
 // What the contract leaves open is decided so:
 //

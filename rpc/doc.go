@@ -86,6 +86,16 @@
 // sent; one that was emptied in between ends the connection. After a request that
 // took 4 MiB the memory is given back to the system within three seconds.
 //
+// # Handing over
+//
+// A Server may leave its sockets, and the connections of those who are between two
+// requests or follow a log, to another one (handover.go), which may be that of a program
+// that is executed in this process. A connection is kept at the moment at which net/http
+// waits for its next request and nothing of that has been read: its reader is woken up,
+// and sees a closed connection, while another descriptor of it stays open. A stream is taken
+// out of net/http between two chunks. Connections with TLS cannot be handed over, since
+// the state of the session is Go's; they are closed.
+//
 // # Differences from Supervisor
 //
 // Replies of requests that Supervisor answers with HTTP 500, with silence or by

@@ -6,6 +6,7 @@
 // between two restarts: it wires every package to the others and is the only place that
 // knows them all. looks.go is what a life looks after, and rounds.go when. end.go is how a life ends, in time, and crash.go how it is not to.
 // manager.go is what the service manager is told of all that.
+// upgrade.go has another program go on in this process, and carried.go is what that is left.
 // check.go and machine.go are --check, running.go the table of what runs for the daemon
 // after a crash, survivors.go what that one does with it.
 package main
