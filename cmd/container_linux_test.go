@@ -638,3 +638,32 @@ func (c *container) fewProcesses(n int) (before string) {
 	c.spec["process"].(map[string]any)["rlimits"] = []any{map[string]any{"type": "RLIMIT_NPROC", "soft": n, "hard": n}}
 	return ""
 }
+
+// TestContainerUpgrade: process 1 goes on as another program, and so does what it runs, also
+// where its user has no name and nothing can be written to but the temporary directory.
+func TestContainerUpgrade(t *testing.T) {
+	t.Parallel()
+	for name, uid := range map[string]int{"root": 0, "unknown": unknownUser} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newContainer(t, uid, "/supervisord", "--watch", "/conf").scratch("/tmp").file("conf/server.ini", server).start("")
+			c.says("success: server entered RUNNING state")
+			before, err := c.exec(uid, "/supervisorctl", "--watch", "pid", "server")
+			if err != nil {
+				t.Fatalf("%v: %s\n%s", err, before, c.output)
+			}
+			for range 3 {
+				if out, err := c.exec(uid, "/supervisorctl", "--watch", "upgrade"); err != nil || !strings.HasPrefix(out, "upgraded supervisord (pid 1) ") {
+					t.Fatalf("%v: %s\n%s", err, out, c.output)
+				}
+			}
+			if after, err := c.exec(uid, "/supervisorctl", "--watch", "pid", "server"); err != nil || after != before {
+				t.Errorf("%v: the program was %s and is %s", err, before, after)
+			}
+			c.tell("TERM")
+			if status := c.end(); status != 0 {
+				t.Errorf("the status is %d:\n%s", status, c.output)
+			}
+		})
+	}
+}

@@ -218,3 +218,66 @@ func pauses(log string) string {
 	slices.Sort(all)
 	return fmt.Sprintf("min %v, p50 %v, p99 %v, max %v", all[0], all[len(all)/2], all[len(all)*99/100], all[len(all)-1])
 }
+
+// TestUpgradeIsNotDone: what cannot go on in the daemon's place is refused before anything is
+// done, and where it cannot be executed after all everything goes on as it was.
+func TestUpgradeIsNotDone(t *testing.T) {
+	t.Parallel()
+	s := &eventRun{oracle.StartDaemon(t, oracle.Ours, t.TempDir(), oracle.Prelude+`
+[program:count]
+command={{.Self}} count
+startsecs=0
+stdout_logfile={{.Dir}}/count.0
+stdout_logfile_maxbytes=0
+[program:down]
+command=/bin/sleep 1000
+autostart=false
+`), t}
+	s.until("count", "RUNNING")
+	before := s.pids()
+	ours := oracle.Command(t, oracle.Ours, "supervisord")
+	script := func(name, text string, mode os.FileMode) {
+		t.Helper()
+		s.Write(name, "#!/bin/sh\n"+text+"\n")
+		if err := os.Chmod(s.Dir+"/"+name, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	script("silent", "exit 0", 0o755)
+	script("older", `echo '{"upgrade":0}'`, 0o755)
+	script("cannot", `echo '{"upgrade":1,"build":"x","error":"no such key"}'`, 0o755)
+	script("open", "exec "+ours+` "$@"`, 0o777)
+	script("plain", "exec "+ours+` "$@"`, 0o644)
+	script("gone", "chmod 644 $0\nexec "+ours+` "$@"`, 0o755)
+	for name, want := range map[string]string{
+		"nowhere": "no such file or directory",
+		"silent":  "is no supervisord that can go on in the place of this one",
+		"older":   "is no supervisord that can go on in the place of this one",
+		"cannot":  "(build x) cannot go on in the place of this one: no such key",
+		"open":    "is not executed, since others could change it: the file",
+		"plain":   "is no program",
+		"gone":    "upgrade given up, nothing was stopped: exec",
+	} {
+		out := s.Ctl(oracle.Ours, "upgrade", "--binary", s.Dir+"/"+name)
+		if out.Exit != 1 || !strings.HasPrefix(out.Stdout, "ERROR: ") || !strings.Contains(out.Stdout, want) {
+			t.Errorf("%s: %v", name, out)
+		}
+		if now := s.pids(); !slices.Equal(now, before) {
+			t.Fatalf("%s: the processes were %v and are %v", name, before, now)
+		}
+		if out := s.Ctl(oracle.Ours, "start", "down"); out.Exit != 0 {
+			t.Errorf("%s: %v", name, out)
+		}
+		if out := s.Ctl(oracle.Ours, "stop", "down"); out.Exit != 0 {
+			t.Errorf("%s: %v", name, out)
+		}
+	}
+	s.Write("supervisord.conf", "[supervisord") // the new program would not know what to do
+	if out := s.Ctl(oracle.Ours, "upgrade"); out.Exit != 1 || !strings.Contains(out.Stdout, "supervisord.conf:1") {
+		t.Error(out)
+	}
+	if out := s.Ctl(oracle.Ours, "stop", "count"); out.Exit != 0 {
+		t.Error(out)
+	}
+	contiguous(t, "log", countedIn(s.Read("count.0")), 0)
+}
