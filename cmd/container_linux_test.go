@@ -202,6 +202,7 @@ func (c *container) crun(before string, words ...string) *exec.Cmd {
 	cmd := exec.Command("/bin/sh", append([]string{"-ec", before + script + `exec crun --cgroup-manager=disabled "$@"`, "sh",
 		"--root", filepath.Join(c.bundle, "state")}, words...)...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
+	cmd.Stdin = strings.NewReader("") // a pipe: crun gives it to the container's user, and would so the machine's /dev/null
 	return cmd
 }
 

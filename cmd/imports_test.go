@@ -29,12 +29,13 @@ var arrows = map[string][]string{
 	"runtime/hang":              {}, // for all who ask a disk that may not answer
 	"runtime/logfile":           {"runtime/trust"},
 	"runtime/launch":            {"runtime/state", "runtime/trust"},
-	"runtime/proc":              {"spec", "runtime/state"},
-	"runtime/event":             {"spec", "runtime/state"},
+	"runtime/moment":            {},
+	"runtime/proc":              {"spec", "runtime/state", "runtime/moment"},
+	"runtime/event":             {"spec", "runtime/state", "runtime/moment"},
 	"runtime/capture":           {"runtime/logfile", "runtime/state"},
 	"runtime/mainlog":           {"runtime/logfile", "runtime/state"},
-	"runtime":                   {"spec", "spec/value", "runtime/state", "runtime/logfile", "runtime/launch", "runtime/proc", "runtime/event", "runtime/capture", "runtime/hang"},
-	"reconcile":                 {"spec", "reconcile/watch", "runtime/hang", "runtime/trust"}, // the last two are leaves, and all it sees of runtime's
+	"runtime":                   {"spec", "spec/value", "runtime/state", "runtime/logfile", "runtime/launch", "runtime/proc", "runtime/event", "runtime/capture", "runtime/hang", "runtime/moment"},
+	"reconcile":                 {"spec", "reconcile/watch", "runtime/hang", "runtime/trust", "runtime/moment"}, // the last three are leaves, and all it sees of runtime's
 	"reconcile/watch":           {"runtime/hang"},
 	"rpc/xmlrpc":                {},
 	"rpc/client":                {"rpc/xmlrpc", "runtime/state"},
@@ -45,13 +46,14 @@ var arrows = map[string][]string{
 	"cmd/internal/host":         {"spec"},
 	"cmd/internal/getopt":       {},
 	"cmd/internal/systemd":      {},
+	"cmd/internal/early":        {}, // so that it comes before all others
 	"cmd/internal/oracle":       {},
 	"cmd/internal/bench":        {"rpc/client"}, // it sees of a daemon what a client does
 	"cmd/supervisorctl":         {"spec", "spec/value", "rpc/client", "runtime/state", "cmd/internal/host", "cmd/internal/getopt"},
 	"cmd/pidproxy":              {},
 	"cmd/echo_supervisord_conf": {},
 	"cmd/supervisord": {"spec", "spec/value", "reconcile", "runtime/hang", "reconcile/watch", "runtime", "runtime/state", "runtime/event", "runtime/launch", "runtime/logfile",
-		"runtime/mainlog", "runtime/trust", "rpc", "rpc/xmlrpc", "cmd/internal/host", "cmd/internal/getopt", "cmd/internal/systemd"},
+		"runtime/mainlog", "runtime/trust", "rpc", "rpc/xmlrpc", "cmd/internal/host", "cmd/internal/getopt", "cmd/internal/systemd", "cmd/internal/early", "runtime/moment"},
 }
 
 // nevers are packages from elsewhere that only the named packages of ours may

@@ -20,7 +20,7 @@ var faults = []struct{ file, after, add string }{
 	{"rpc/route.go", "func (hs *httpServer) handle(w http.ResponseWriter, r *http.Request) {", `if r.URL.Path == "/panic" { panic("injected into a handler") }`},
 	{"runtime/capture/stream.go", "func (s *Stream) chunk(p []byte) {", `if string(p) == "panic\n" { panic("injected into a stream") }`},
 	{"runtime/events.go", "func (s *Supervisor) emit(ev *event.Event) {",
-		`if ev.Payload == "type:panic\nloop" { panic("injected into the loop") }; if ev.Payload == "type:panic\nelsewhere" { s.offLoop(func() func() { panic("injected elsewhere") }) }`},
+		`if ev.Payload == "type:panic\nloop" { panic("injected into the loop") }; if ev.Payload == "type:panic\nelsewhere" { s.offLoop("nothing", func() func() { panic("injected elsewhere") }) }`},
 	{"reconcile/loop.go", "func (l *loop) next() {", `if len(l.queue) > 0 && l.queue[0].names != nil && l.queue[0].names[0] == "panic" { panic("injected into the reconciler") }`},
 }
 

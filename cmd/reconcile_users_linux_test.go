@@ -131,7 +131,11 @@ func binaries(t *testing.T) string {
 func session(t *testing.T, bin, empty, script string, want []string) (output string) {
 	t.Helper()
 	here := t.TempDir()
-	in := inNamespaces(syscall.CLONE_NEWPID, "for d in "+empty+"; do mount -t tmpfs none $d; done; mount -t proc none /proc")
+	// Each has a state directory of its own, as each machine has.
+	if err := os.MkdirAll(oracle.StateDir(), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	in := inNamespaces(syscall.CLONE_NEWPID, "for d in "+empty+" "+oracle.StateDir()+"; do mount -t tmpfs none $d; done; mount -t proc none /proc")
 	ctx, cancel := context.WithTimeout(t.Context(), oracle.Deadline)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, in.Through[0], append(in.Through[1:], "/bin/bash", "-c", script)...)

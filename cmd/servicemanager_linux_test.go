@@ -244,7 +244,7 @@ func TestServiceManagerThatIsNoHelp(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := &eventRun{oracle.StartIn(t, oracle.Ours, t.TempDir(), oracle.Prelude+"[program:p]\ncommand=/bin/cat\n",
-				oracle.Surroundings{Through: through("NOTIFY_SOCKET="+row.address, "WATCHDOG_USEC=100000")}), t}
+				oracle.Surroundings{Through: through("NOTIFY_SOCKET="+row.address, "WATCHDOG_USEC=60000000")}), t}
 			s.until("p", "RUNNING")
 			s.Signal(syscall.SIGHUP)
 			s.wait("the reload", func() bool { return strings.Count(s.Log(), "supervisord started with pid") == 2 })

@@ -70,7 +70,7 @@ events=EVENT
 	s.until("l", "RUNNING")
 	s.until("count:0", "RUNNING")
 	s.seen("l", "SUPERVISOR_STATE_CHANGE_RUNNING", 1)
-	before := s.pids()
+	before, files := s.pids(), len(descriptors(t, s.PID()))
 
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
@@ -119,6 +119,9 @@ events=EVENT
 		serials = append(serials, n)
 	}
 	contiguous(t, "events", serials, 0)
+	if now := len(descriptors(t, s.PID())); now > files+4 { // connections come and go
+		t.Errorf("%d descriptors have become %d", files, now)
+	}
 	log := s.Log()
 	if strings.Contains(log, "overflowed") {
 		t.Error("the listener lost events")

@@ -223,6 +223,9 @@ func (d *daemon) prepareRestart(ctx context.Context, l *life, caller string) err
 	if l.supervisor.Mood() != state.MoodRunning {
 		return l.supervisor.Restart(ctx) // which another has asked for
 	}
+	if d.upgrading {
+		return &notReadyError{"an upgrade is under way"}
+	}
 	d.manager.reloading()
 	err := d.askRestart(ctx, l, caller)
 	if err != nil { // this life goes on

@@ -304,6 +304,8 @@ func (d *daemon) goOnAs(h handedLife) *carried {
 			variables = append(variables, fmt.Sprintf("%s=%d", lockVariable, c.Lock))
 		}
 	}
+	d.printer.flush(time.Second) // what event listeners print
+	closeLog(d.current.log)
 	if err == nil {
 		d.manager.reloading() // until the next life is ready, of whichever program
 		err = c.execute(h.binary, os.Args, variables...)
