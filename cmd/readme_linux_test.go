@@ -110,7 +110,7 @@ func TestReadmeFirstScreens(t *testing.T) {
 	}
 	lines := strings.Join(blocks[1:], "\n") + "\nwait\n"
 	want := regexp.MustCompile(`(?s)^hello +RUNNING +pid \d+, uptime 0:00:0\d\n(hello\n)+\n(hello\n)+(good day\n)+\n` +
-		`3  \S+ \S+  watch +applied  \S+ +remove hello\n2  \S+ \S+  watch +applied  \S+ +restart hello\n1  \S+ \S+  watch +applied  \S+ +add hello\n0  \S+ \S+  start +applied  \S+\nShut down\n$`)
+		`3  \S+ \S+  watch +applied  \S+ +remove hello\n    hello: it is gone from the files\n2  \S+ \S+  watch +applied  \S+ +restart hello\n    hello: command differs: [^\n]+\n1  \S+ \S+  watch +applied  \S+ +add hello\n    hello: it is new in the files\n0  \S+ \S+  start +applied  \S+\nShut down\n$`)
 	for name, row := range map[string]struct {
 		prepare string
 		become  []string

@@ -135,7 +135,7 @@ func session(t *testing.T, bin, empty, script string, want []string) (output str
 	if err := os.MkdirAll(oracle.StateDir(), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	in := inNamespaces(syscall.CLONE_NEWPID, "for d in "+empty+" "+oracle.StateDir()+"; do mount -t tmpfs none $d; done; mount -t proc none /proc")
+	in := inNamespaces(syscall.CLONE_NEWPID, "for d in "+empty+" "+oracle.StateDir()+"; do mount -t tmpfs -o mode=755 none $d; done; mount -t proc none /proc")
 	ctx, cancel := context.WithTimeout(t.Context(), oracle.Deadline)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, in.Through[0], append(in.Through[1:], "/bin/bash", "-c", script)...)

@@ -3,6 +3,7 @@ package cmd
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -276,11 +277,10 @@ autostart=false
 		}
 	}
 	s.Write("supervisord.conf", "[supervisord") // the new program would not know what to do
-	if out := s.Ctl(oracle.Ours, "upgrade"); out.Exit != 1 || !strings.Contains(out.Stdout, "supervisord.conf:1") {
-		t.Error(out)
+	var fault *oracle.Fault
+	if _, err := s.Call("reconcile.reexec"); !errors.As(err, &fault) || fault.Code != 30 || !strings.Contains(fault.Text, "supervisord.conf:1") {
+		t.Errorf("with a broken main file: %v", err)
 	}
-	if out := s.Ctl(oracle.Ours, "stop", "count"); out.Exit != 0 {
-		t.Error(out)
-	}
+	s.call("stopProcess", "count")
 	contiguous(t, "log", countedIn(s.Read("count.0")), 0)
 }
