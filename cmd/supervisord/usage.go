@@ -48,7 +48,8 @@ The daemon's own files:
 --profile_options OPTIONS -- accepted for compatibility; does nothing
 
 An option stands over the key of the same name in [supervisord]. Long options may
-be shortened as long as they stay unique, except --watch, --socket, --check, --here, --json
-and --show-secrets.
+be shortened as long as they stay unique, except --watch, --socket, --check, --here, --json,
+--show-secrets and --check-upgrade, with which another supervisord asks this one whether
+it could go on in its place (supervisorctl upgrade).
 `, argv0)
 }
