@@ -100,6 +100,10 @@ events=EVENT
 			t.Fatalf("upgrade %d: the processes were %v and are %v", i, before, now)
 		}
 	}
+	second := oracle.Exec(t, oracle.Ours, "supervisord", s.Dir, "-n", "-c", s.Dir+"/supervisord.conf")
+	if want := fmt.Sprintf("another supervisord with the same configuration is running as pid %d", s.PID()); second.Exit != 2 || !strings.Contains(second.Stderr, want) {
+		t.Errorf("a second daemon is not refused by the lock: %v", second)
+	}
 	written := len(countedIn(s.Read("count.0")))
 	s.wait("more lines", func() bool { return len(countedIn(s.Read("count.0"))) > written+10 })
 	stop()

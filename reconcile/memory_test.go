@@ -146,6 +146,28 @@ func TestGoOn(t *testing.T) {
 	}
 }
 
+// TestResumeKeepsTheStateDir: it is the same daemon, with the same state and the same lock.
+func TestResumeKeepsTheStateDir(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t, "", map[string]string{"conf.d/a.ini": ini("a")}).start()
+	m, _, err := w.rec.Rest(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.sh("ln -s main.conf link.conf")
+	for _, main := range []string{"main.conf", "link.conf"} {
+		before, err := Startup(w.host, w.root+"/"+main, "", spec.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		after, err := Resume(w.host, w.root+"/"+main, "", spec.Options{}, m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, main, after.StateDir(), before.StateDir())
+	}
+}
+
 // TestRestIsGivenUp: whoever cannot wait leaves the reconciler as it was, and so does who
 // changes his mind.
 func TestRestIsGivenUp(t *testing.T) {

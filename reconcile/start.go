@@ -45,13 +45,7 @@ type Start struct {
 //
 // Source: reconciler.md, When it does not act.
 func Startup(h spec.Host, path, statedir string, o spec.Options) (*Start, error) {
-	s := &Start{reader: newReader(h, path, o), statedir: statedir, real: path}
-	if path != "" {
-		real, err := answering(s.reader.disks, filepath.Dir(path), func() string { p, _ := filepath.EvalSymlinks(path); return p })
-		if err == nil && real != "" {
-			s.real = real
-		}
-	}
+	s := newStart(h, path, statedir, o)
 	s.read(newContents(nil))
 	if v := s.view; v.config != nil && len(v.bad) > 0 {
 		dir := s.stateDir(v.config)
@@ -71,11 +65,24 @@ func Startup(h spec.Host, path, statedir string, o spec.Options) (*Start, error)
 	return s, nil
 }
 
+// newStart is a Start that has read nothing.
+func newStart(h spec.Host, path, statedir string, o spec.Options) *Start {
+	s := &Start{reader: newReader(h, path, o), statedir: statedir, real: path}
+	if path != "" {
+		real, err := answering(s.reader.disks, filepath.Dir(path), func() string { p, _ := filepath.EvalSymlinks(path); return p })
+		if err == nil && real != "" {
+			s.real = real
+		}
+	}
+	return s
+}
+
 // Resume is Startup for a reconciler that goes on where another rested. The files as they
 // are by now are looked at as that one would have; should nothing be made of them, what
 // was in force stays so.
 func Resume(h spec.Host, path, statedir string, o spec.Options, m *Memory) (*Start, error) {
-	s := &Start{reader: newReader(h, path, o), statedir: statedir, memory: m}
+	s := newStart(h, path, statedir, o)
+	s.memory = m
 	q := m.question()
 	s.view = s.reader.look(nil, q)
 	if s.Config, s.Bad = s.view.config, s.view.bad; s.Config != nil {
