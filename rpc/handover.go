@@ -141,6 +141,7 @@ func (s *Server) HandOver(ctx context.Context) (*Handover, error) {
 	h := &Handover{Sockets: sockets}
 	for _, hs := range s.servers {
 		hs.leave()
+		hs.accepting.Wait() // whoever was accepted just now is among the connections then
 		hs.gate.shut()
 	}
 	s.each(ctx, shortPatience, func(cs *conns) bool { return len(cs.all) == cs.lasting[lasting{streaming, ""}] })

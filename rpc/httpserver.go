@@ -29,6 +29,8 @@ type httpServer struct {
 	// certificates are nil for plain HTTP.
 	certificates *certificates
 
+	accepting sync.WaitGroup // loops that accept connections
+
 	mu       sync.Mutex // guards the following
 	listener net.Listener
 	serve    func(net.Listener) // set while Run runs
@@ -73,7 +75,9 @@ func (hs *httpServer) run(ctx context.Context, serving *sync.WaitGroup, handed [
 	hs.mu.Lock()
 	defer hs.mu.Unlock()
 	hs.serve = func(l net.Listener) {
+		hs.accepting.Add(1)
 		serving.Go(func() { // Run waits for it
+			defer hs.accepting.Done()
 			var err error
 			if hs.CertFile != "" {
 				err = hs.http.ServeTLS(l, "", "")
