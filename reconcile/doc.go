@@ -41,7 +41,7 @@
 //
 // # Going on in another program
 //
-// Rest has the loop stand still between two updates, and gives out what it knows and the
+// HandOver has the loop stand still between two updates, and gives out what it knows and the
 // files do not say: what was held, removed by a person, seen last and when. Resume begins
 // from that, with a look at the files as the loop would have made it; there is no first
 // update. Should nothing be made of the files by then, what was in force stays so.

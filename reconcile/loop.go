@@ -60,12 +60,12 @@ type loop struct {
 	timer        *time.Timer
 
 	// Acting.
-	trigger string    // what made the loop read the files last
-	queue   []*update // that were asked for
-	current *update   // in hand; nil for none
-	steps   []Step    // of current, being carried out
-	setting int       // calls of set under way
-	rest    *rest     // somebody wishes that nothing is begun; nil for nobody
+	trigger  string    // what made the loop read the files last
+	queue    []*update // that were asked for
+	current  *update   // in hand; nil for none
+	steps    []Step    // of current, being carried out
+	setting  int       // calls of set under way
+	handover *handover // somebody wishes that nothing is begun; nil for nobody
 
 	// What is told.
 	gen     int
@@ -142,6 +142,10 @@ func (l *loop) run(ctx context.Context) {
 		l.next()
 		l.endTurn()
 		l.standStill()
+		if ctx.Err() != nil { // nothing that was handed over is changed any more
+			l.drain()
+			return
+		}
 		l.arm()
 		select {
 		case <-ctx.Done():
@@ -222,8 +226,8 @@ func (l *loop) arm() {
 // next begins what is to be done now: a look, an update that somebody asked for,
 // or an automatic one.
 func (l *loop) next() {
-	resting := l.resting()
-	if l.current == nil && len(l.queue) > 0 && !resting {
+	handsOver := l.handsOver()
+	if l.current == nil && len(l.queue) > 0 && !handsOver {
 		u := l.queue[0]
 		l.queue = l.queue[1:]
 		l.begin(u)
@@ -233,7 +237,7 @@ func (l *loop) next() {
 		l.want(lookWanted{trigger: TriggerRescan})
 	}
 	l.look()
-	if l.current != nil || !l.undecided || resting {
+	if l.current != nil || !l.undecided || handsOver {
 		return
 	}
 	l.undecided = false

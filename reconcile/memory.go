@@ -2,7 +2,6 @@ package reconcile
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -26,6 +25,7 @@ type Memory struct {
 	Patterns   []string             `json:"patterns"`
 	InForce    configMemory         `json:"in_force"`
 	Guard      guardMemory          `json:"guard"`
+	Located    map[string]string    `json:"located"` // the file in which each group was seen last
 	Debts      map[string]debtEntry `json:"debts"`
 	Pending    []ProcessKey         `json:"pending_starts"`
 }
@@ -54,8 +54,9 @@ type clock struct{ present time.Time }
 func (c clock) of(t time.Time) *moment.Moment { return moment.Of(t, c.present) }
 func (c clock) at(m *moment.Moment) time.Time { return m.At(c.present) }
 
-// remember is all of it. The loop calls it when no update is in hand.
-func (l *loop) remember() (*Memory, error) {
+// remember is all of it. The loop calls it when no update is in hand; the Memory shares
+// what the loop has, and is good for as long as that stands still.
+func (l *loop) remember() *Memory {
 	present, now := moment.Now()
 	c := clock{now}
 	m := &Memory{
@@ -63,7 +64,7 @@ func (l *loop) remember() (*Memory, error) {
 		Generation: l.gen, History: l.history, Autoupdate: l.auto, Trigger: l.trigger,
 		Good: l.view.good.raw(), Settings: l.view.settings, Patterns: l.view.patterns,
 		InForce: configMemory{l.inForce.Files, l.inForce.Groups},
-		Guard:   l.guard.remember(c), Debts: l.debts.remember(c),
+		Located: l.files, Guard: l.guard.remember(c), Debts: l.debts.remember(c),
 	}
 	for _, d := range l.view.dirs {
 		m.Dirs = append(m.Dirs, directoryMemory{
@@ -74,13 +75,7 @@ func (l *loop) remember() (*Memory, error) {
 	for key := range l.pending {
 		m.Pending = append(m.Pending, key)
 	}
-	// What is given away is never changed by the loop again, should it go on.
-	text, err := json.Marshal(m)
-	if err != nil {
-		return nil, err
-	}
-	m = new(Memory)
-	return m, json.Unmarshal(text, m)
+	return m
 }
 
 // question is what the first look goes by.
@@ -106,6 +101,7 @@ func (m *Memory) question() question {
 func (m *Memory) restore(l *loop) {
 	c := clock{m.Present.Time()}
 	l.gen, l.history, l.auto, l.trigger = m.Generation, m.History, m.Autoupdate, m.Trigger
+	l.files = m.Located
 	l.guard.restore(c, m.Guard, m.InForce.Groups)
 	l.debts = restoreDebts(c, m.Debts)
 	for _, key := range m.Pending {
@@ -218,20 +214,19 @@ func restoreDebts(c clock, m map[string]debtEntry) debts {
 	return converted(m, func(t debtEntry) debt { return debt{t.Before, c.at(t.At), t.Last, t.Stopped, t.Paid} })
 }
 
-// rest is the wish of somebody that the loop stands still.
-type rest struct {
+// handover is the wish of somebody that the loop stands still.
+type handover struct {
 	memory chan *Memory // capacity one
-	failed chan error   // likewise
 	over   chan struct{}
 }
 
-// Rest has the reconciler stand still as soon as no update is in hand, and returns what
-// it knows. It begins nothing from then on, and answers nobody who asks the loop, until
-// resume is called or Run's context ends. When ctx ends first, it goes on, and the error
-// says what it was at.
-func (r *Reconciler) Rest(ctx context.Context) (m *Memory, resume func(), err error) {
-	wish := &rest{make(chan *Memory, 1), make(chan error, 1), make(chan struct{})}
-	resume = func() {
+// HandOver has the reconciler stand still as soon as no update is in hand, and returns what
+// it knows, which is good until then. It begins nothing from then on, and answers nobody
+// who asks the loop, until goOn is called or Run's context ends. When ctx ends first, it
+// goes on, and the error says what it was at.
+func (r *Reconciler) HandOver(ctx context.Context) (m *Memory, goOn func(), err error) {
+	wish := &handover{make(chan *Memory, 1), make(chan struct{})}
+	goOn = func() {
 		close(wish.over)
 		select {
 		case r.asks <- func(*loop) {}: // what was held back begins
@@ -239,7 +234,7 @@ func (r *Reconciler) Rest(ctx context.Context) (m *Memory, resume func(), err er
 		}
 	}
 	select {
-	case r.asks <- func(l *loop) { l.rest = wish }:
+	case r.asks <- func(l *loop) { l.handover = wish }:
 	case <-r.ended:
 		return nil, nil, ErrNotRunning
 	case <-ctx.Done():
@@ -247,26 +242,24 @@ func (r *Reconciler) Rest(ctx context.Context) (m *Memory, resume func(), err er
 	}
 	select {
 	case m = <-wish.memory:
-		return m, resume, nil
-	case err = <-wish.failed:
+		return m, goOn, nil
 	case <-r.ended:
 		return nil, nil, ErrNotRunning
 	case <-ctx.Done():
+		goOn()
 		s := r.published.Load()
-		err = fmt.Errorf("the reconciler is still at work: %s %s", s.phase, s.reason)
+		return nil, nil, fmt.Errorf("the reconciler is still at work: %s %s", s.phase, s.reason)
 	}
-	resume()
-	return nil, nil, err
 }
 
-// resting reports whether nothing new is to be begun.
-func (l *loop) resting() bool {
-	if l.rest == nil {
+// handsOver reports whether nothing new is to be begun.
+func (l *loop) handsOver() bool {
+	if l.handover == nil {
 		return false
 	}
 	select {
-	case <-l.rest.over:
-		l.rest = nil
+	case <-l.handover.over:
+		l.handover = nil
 		l.undecided = true
 		return false
 	default:
@@ -276,17 +269,12 @@ func (l *loop) resting() bool {
 
 // standStill waits for whoever wishes that, if nothing is in hand.
 func (l *loop) standStill() {
-	if !l.resting() || l.current != nil || l.setting > 0 {
+	if !l.handsOver() || l.current != nil || l.setting > 0 {
 		return
 	}
-	m, err := l.remember()
-	if err != nil {
-		l.rest.failed <- err
-	} else {
-		l.rest.memory <- m
-	}
+	l.handover.memory <- l.remember()
 	select {
-	case <-l.rest.over:
+	case <-l.handover.over:
 	case <-l.ctx.Done():
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -11,11 +12,11 @@ import (
 	"supervisord/spec"
 )
 
-// goOn has another reconciler go on where the one of the fixture rests, by way of what is
+// goOn has another reconciler go on where the one of the fixture stops, by way of what is
 // written down. Meanwhile is called in between.
 func (w *fixture) goOn(meanwhile func()) {
 	w.t.Helper()
-	m, _, err := w.rec.Rest(w.t.Context())
+	m, _, err := w.rec.HandOver(w.t.Context())
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -128,7 +129,7 @@ func TestGoOn(t *testing.T) {
 			if row.before != nil {
 				row.before(w)
 			}
-			generation, history := w.rec.State().Generation, w.rec.History(0)
+			generation, history, files := w.rec.State().Generation, w.rec.History(0), w.rec.published.Load().files
 			w.table.took()
 			w.goOn(func() {
 				if row.meanwhile != nil {
@@ -137,6 +138,9 @@ func TestGoOn(t *testing.T) {
 			})
 			if got := w.rec.History(0); len(got) != len(history) || w.rec.State().Generation != generation {
 				t.Errorf("generation %d, then %d; %d updates, then %d", generation, w.rec.State().Generation, len(history), len(got))
+			}
+			if got := w.rec.published.Load().files; !maps.Equal(got, files) {
+				t.Errorf("groups were seen in %v, and then in %v", files, got)
 			}
 			row.after(w)
 			if log := w.table.took(); name != "a file changes meanwhile" && len(log) > 0 {
@@ -150,7 +154,7 @@ func TestGoOn(t *testing.T) {
 func TestResumeKeepsTheStateDir(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t, "", map[string]string{"conf.d/a.ini": ini("a")}).start()
-	m, _, err := w.rec.Rest(t.Context())
+	m, _, err := w.rec.HandOver(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,13 +172,13 @@ func TestResumeKeepsTheStateDir(t *testing.T) {
 	}
 }
 
-// TestRestIsGivenUp: whoever cannot wait leaves the reconciler as it was, and so does who
+// TestHandOverIsGivenUp: whoever cannot wait leaves the reconciler as it was, and so does who
 // changes his mind.
-func TestRestIsGivenUp(t *testing.T) {
+func TestHandOverIsGivenUp(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t, "", map[string]string{"conf.d/a.ini": ini("a")}).start()
 	w.becomes("a")
-	_, resume, err := w.rec.Rest(t.Context())
+	_, resume, err := w.rec.HandOver(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,7 +201,7 @@ func TestRestIsGivenUp(t *testing.T) {
 	w.phase(Applying)
 	ctx, cancel = context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if _, _, err := w.rec.Rest(ctx); err == nil || !strings.Contains(err.Error(), Applying) {
+	if _, _, err := w.rec.HandOver(ctx); err == nil || !strings.Contains(err.Error(), Applying) {
 		t.Errorf("it rests in the middle of an update: %v", err)
 	}
 	close(release)
