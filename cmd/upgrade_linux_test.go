@@ -71,6 +71,7 @@ events=EVENT
 	s.until("l", "RUNNING")
 	s.until("count:0", "RUNNING")
 	s.seen("l", "SUPERVISOR_STATE_CHANGE_RUNNING", 1)
+	s.wait("every process", func() bool { return !slices.Contains(s.pids(), 0) })
 	before, files := s.pids(), len(descriptors(t, s.PID()))
 
 	ctx, stop := context.WithCancel(t.Context())

@@ -40,7 +40,7 @@ type carried struct {
 	Reconciler      *reconcile.Memory `json:"reconciler"`
 	Servers         *rpc.Handover     `json:"servers"`
 	ServerFiles     []int             `json:"server_files"`
-	Lock            int               `json:"lock"`                      // the daemon's, 0 for none
+	Lock            int               `json:"lock,omitempty"`            // the daemon's; 0 for none
 	ServiceSockets  []int             `json:"service_sockets,omitempty"` // that the service manager opened
 	Inherited       []int             `json:"inherited"`                 // what the daemon was started with, from 3 up
 
@@ -147,25 +147,36 @@ func (c *carried) take() (err error) {
 func openFiles(fds []int) []*os.File {
 	var files []*os.File
 	for _, fd := range fds {
-		unix.CloseOnExec(fd)
-		files = append(files, os.NewFile(uintptr(fd), "handed over"))
+		files = append(files, openFile(fd))
 	}
 	return files
+}
+
+func openFile(fd int) *os.File {
+	unix.CloseOnExec(fd)
+	return os.NewFile(uintptr(fd), "handed over")
 }
 
 // numbers are those of the files' descriptors.
 func numbers(files []*os.File) ([]int, error) {
 	fds := make([]int, 0, len(files))
 	for _, f := range files {
-		raw, err := f.SyscallConn()
-		if err == nil {
-			err = raw.Control(func(fd uintptr) { fds = append(fds, int(fd)) })
-		}
+		fd, err := number(f)
 		if err != nil {
 			return nil, err
 		}
+		fds = append(fds, fd)
 	}
 	return fds, nil
+}
+
+func number(f *os.File) (n int, err error) {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	err = raw.Control(func(fd uintptr) { n = int(fd) })
+	return n, err
 }
 
 // start is the configuration with which the daemon goes on: the groups as the files say
@@ -199,11 +210,11 @@ func (c *carried) execute(binary string, argv []string, variables ...string) err
 		return err
 	}
 	defer f.Close()
-	fds, err := numbers([]*os.File{f})
+	ours, err := number(f)
 	if err != nil {
 		return err
 	}
-	all := append(c.files(), fds[0])
+	all := append(c.files(), ours)
 	keep := func(flag int) {
 		for _, fd := range all {
 			unix.FcntlInt(uintptr(fd), unix.F_SETFD, flag) // it is open
@@ -212,6 +223,6 @@ func (c *carried) execute(binary string, argv []string, variables ...string) err
 	keep(0)
 	defer keep(unix.FD_CLOEXEC)
 	env := append(os.Environ(), variables...)
-	env = append(env, fmt.Sprintf("%s=%d", early.Variable, fds[0]))
+	env = append(env, fmt.Sprintf("%s=%d", early.Variable, ours))
 	return &os.PathError{Op: "exec", Path: binary, Err: syscall.Exec(binary, argv, env)}
 }

@@ -35,7 +35,6 @@ type daemon struct {
 	statedir string
 	socket   string
 	ready    *os.File // where to say that the daemon is up; nil in the foreground
-	locked   *os.File // the lock of the program that executed this one in its place; nil for none, and once it was taken over
 	cache    *spec.Cache
 	manager  *manager
 	inherits *rpc.GivenSockets // the sockets that the daemon was started with

@@ -26,10 +26,6 @@ const readyVariable = "_SUPERVISORD_READY_FD"
 // started it has read of a main file which cannot be read again.
 const givenVariable = "_SUPERVISORD_CONFIG_FD"
 
-// lockVariable names the descriptor that holds the lock of a daemon which executes this
-// program in its own place: reconcile.Lock.File.
-const lockVariable = "_SUPERVISORD_LOCK_FD"
-
 // background runs this program again as the daemon and waits until that is up
 // or has failed; it returns the exit status for the caller's shell. Mistakes go
 // to standard error, which both share until then. given is nil where the main file

@@ -43,8 +43,7 @@ func main() {
 // run is main with an exit status: 0, or 2 for a mistake of the user's.
 func run(argv []string) int {
 	host.SetLocalTime()
-	ready, text, locked := handedOn(readyVariable), handedOn(givenVariable), handedOn(lockVariable)
-	before := handedOn(early.Variable)
+	ready, text, before := handedOn(readyVariable), handedOn(givenVariable), handedOn(early.Variable)
 	asked, ignored := findManager(ready != nil)
 	argv0 := host.ProgramPath(argv[0])
 	h := host.New()
@@ -60,7 +59,7 @@ func run(argv []string) int {
 		fmt.Println(version)
 		return 0
 	}
-	d := &daemon{argv0: argv0, flags: f, ready: ready, locked: locked, cache: new(spec.Cache), manager: asked,
+	d := &daemon{argv0: argv0, flags: f, ready: ready, cache: new(spec.Cache), manager: asked,
 		statedir: reconcile.DefaultStateDir(os.Geteuid(), os.Getenv)}
 	switch {
 	case before != nil:

@@ -80,8 +80,7 @@ func (d *daemon) takeLock(start *reconcile.Start, held *prepared, patience time.
 	if user := start.Config.Daemon.User; user != nil {
 		gid = user.GID
 	}
-	lock, err := start.TakeLock(gid, patience, d.locked)
-	d.locked = nil
+	lock, err := start.TakeLock(gid, patience, nil)
 	var other *reconcile.LockedError
 	switch {
 	case errors.As(err, &other):
@@ -207,7 +206,8 @@ func alreadyRuns(err error, pidfile string) error {
 	return err
 }
 
-// notReadyError is why there can be no life after a restart.
+// notReadyError is why there can be no life after this one: neither after a restart nor in
+// another program. Nothing has been done.
 type notReadyError struct{ reason string }
 
 func (e *notReadyError) Error() string { return e.reason }

@@ -9,7 +9,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
-	"strings"
 	"syscall"
 	"time"
 
@@ -30,13 +29,6 @@ const (
 	trialPatience = 20 * time.Second
 	quietPatience = 5 * time.Second // for the supervisor: launches under way, logs on their disks
 )
-
-// own is the file that this program was started from. A package manager has put another
-// one there since, as a rule.
-func own() (string, error) {
-	path, err := os.Executable()
-	return strings.TrimSuffix(path, " (deleted)"), err
-}
 
 // build names a build: the commit it was made of, where Go has noted that.
 func build() string {
@@ -93,19 +85,14 @@ func (d *daemon) couldGoOn() error {
 	return err
 }
 
-// refusedError is why an upgrade is not begun. Nothing has been done.
-type refusedError struct{ reason string }
-
-func (e *refusedError) Error() string { return e.reason }
-
-func refused(format string, args ...any) error { return &refusedError{fmt.Sprintf(format, args...)} }
+func refused(format string, args ...any) error { return &notReadyError{fmt.Sprintf(format, args...)} }
 
 // chooseBinary is the program to go on as: path, or the file that this one was started
 // from. Nobody but root and the daemon's own user may be able to change it.
 func chooseBinary(path string) (string, error) {
 	if path == "" {
 		var err error
-		if path, err = own(); err != nil {
+		if path, err = os.Executable(); err != nil { // where a package manager has put another one since, as a rule
 			return "", refused("it is not known which file supervisord was started from: %v", err)
 		}
 	}
@@ -128,7 +115,7 @@ func chooseBinary(path string) (string, error) {
 }
 
 // prepareUpgrade tries whether another program can go on in this one's place, and then
-// has that done, which the caller does not wait for. A *refusedError says why not.
+// has that done, which the caller does not wait for. A *notReadyError says why not.
 func (d *daemon) prepareUpgrade(ctx context.Context, l *life, path, caller string) (tried trial, err error) {
 	d.preparing.Lock()
 	defer d.preparing.Unlock()
@@ -144,7 +131,7 @@ func (d *daemon) prepareUpgrade(ctx context.Context, l *life, path, caller strin
 	}
 	ctx, cancel := context.WithTimeout(ctx, restPatience)
 	defer cancel()
-	memory, goOn, err := l.reconciler.Rest(ctx)
+	memory, goOn, err := l.reconciler.HandOver(ctx)
 	if err != nil {
 		return trial{}, refused("%v", err)
 	}
@@ -245,10 +232,7 @@ func askProgram(binary string, c *carried) (trial, error) {
 // handOver brings everything to rest, the servers first, and then has the life end. On an
 // error everything works as before.
 func (d *daemon) handOver(l *life, c *carried, binary string) error {
-	servers, err := l.server.HandOver(context.Background())
-	if err != nil {
-		return err
-	}
+	servers := l.server.HandOver(context.Background())
 	ctx, cancel := context.WithTimeout(context.Background(), quietPatience)
 	defer cancel()
 	c.Paused, _ = moment.Now()
@@ -296,25 +280,20 @@ func (d *daemon) goOnAs(h handedLife) *carried {
 	if err == nil {
 		c.ServiceSockets, err = numbers(given)
 	}
-	variables := []string{d.manager.handOn()}
 	if lock := d.current.lock; err == nil && lock != nil {
-		var fd []int
-		if fd, err = numbers([]*os.File{lock.File()}); err == nil {
-			c.Lock = fd[0]
-			variables = append(variables, fmt.Sprintf("%s=%d", lockVariable, c.Lock))
-		}
+		c.Lock, err = number(lock.File())
 	}
 	d.printer.flush(time.Second) // what event listeners print
 	closeLog(d.current.log)
 	if err == nil {
 		d.manager.reloading() // until the next life is ready, of whichever program
-		err = c.execute(h.binary, os.Args, variables...)
+		err = c.execute(h.binary, os.Args, d.manager.handOn())
 	}
 	for _, f := range given {
 		f.Close()
 	}
 	d.caught.again()
-	c.Upgrades = d.upgrades
+	c.Upgrades = d.upgradesSoFar()
 	c.Upgrades.Error = err.Error()
 	d.note(levelError, "upgrade given up, nothing was stopped: "+err.Error())
 	return c
@@ -346,7 +325,10 @@ func (d *daemon) goOnFrom(c *carried) error {
 	if err := held.Close(); err != nil {
 		d.note(levelWarn, "cannot close a socket: "+err.Error())
 	}
-	d.current, d.resumed, d.upgrading, d.upgrades = next, c, false, c.Upgrades
+	d.resumed = c
+	d.preparing.Lock()
+	d.current, d.upgrading, d.upgrades = next, false, c.Upgrades
+	d.preparing.Unlock()
 	d.logNotes(next.log.Logger())
 	for _, name := range c.Signals {
 		d.caught.resend(name)
@@ -357,10 +339,13 @@ func (d *daemon) goOnFrom(c *carried) error {
 // takeOver takes the lock and the service manager's sockets over from the program before.
 func (d *daemon) takeOver(c *carried, next *prepared) {
 	var err error
-	if next.lock, err = next.start.TakeLock(-1, 0, d.locked); err != nil {
+	var held *os.File
+	if c.Lock != 0 {
+		held = openFile(c.Lock)
+	}
+	if next.lock, err = next.start.TakeLock(-1, 0, held); err != nil {
 		d.note(levelWarn, "the lock of the program before is lost: "+err.Error())
 	}
-	d.locked = nil
 	var given []rpc.Given
 	for _, fd := range c.ServiceSockets {
 		given = append(given, rpc.Given{FD: fd, Name: fmt.Sprintf("descriptor %d", fd)})
@@ -396,7 +381,7 @@ func (d *daemon) reexec(l *life) rpc.Reexec {
 	return rpc.Reexec{
 		Begin: func(ctx context.Context, path string) (xmlrpc.Struct, error) {
 			tried, err := d.prepareUpgrade(ctx, l, path, rpc.Caller(ctx))
-			var refusal *refusedError
+			var refusal *notReadyError
 			if errors.As(err, &refusal) {
 				return nil, &runtime.Error{Kind: runtime.Failed, Detail: refusal.reason}
 			}
@@ -411,7 +396,7 @@ func (d *daemon) reexec(l *life) rpc.Reexec {
 			}, nil
 		},
 		State: func() xmlrpc.Struct {
-			binary, _ := own()
+			binary, _ := os.Executable()
 			u := d.upgradesSoFar()
 			return xmlrpc.Struct{
 				{Name: "pid", Value: os.Getpid()},
