@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"context"
 	"crypto/tls"
 	"net"
 	"net/http"
@@ -26,8 +27,7 @@ type conns struct {
 	strangers  int // in all, those that are not the owner's
 	lasting    map[lasting]int
 	unfinished int
-	idle       chan struct{} // closed when unfinished falls to 0; nil when nobody waits
-	changed    chan struct{} // closed when a connection or a lasting request goes or comes; nil when nobody waits
+	changed    chan struct{} // closed when a connection or a lasting request goes or comes, or a reply ends; nil when nobody waits
 }
 
 // conn is the state of one connection.
@@ -254,26 +254,43 @@ func (cs *conns) finished(c *conn) {
 		return
 	}
 	c.unfinished = false
-	if cs.unfinished--; cs.unfinished == 0 && cs.idle != nil {
-		close(cs.idle)
-		cs.idle = nil
-	}
+	cs.unfinished--
+	cs.change()
 }
 
 // drain waits until every reply has been written, or for the time given.
 func (cs *conns) drain(timeout time.Duration) {
-	cs.mu.Lock()
-	if cs.unfinished == 0 {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	cs.until(ctx, func(cs *conns) bool { return cs.unfinished == 0 })
+}
+
+// until waits until something holds of the connections, or ctx ends. holds is called with
+// the mutex held.
+func (cs *conns) until(ctx context.Context, holds func(*conns) bool) {
+	for {
+		cs.mu.Lock()
+		if holds(cs) {
+			cs.mu.Unlock()
+			return
+		}
+		if cs.changed == nil {
+			cs.changed = make(chan struct{})
+		}
+		changed := cs.changed
 		cs.mu.Unlock()
-		return
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
 	}
-	if cs.idle == nil {
-		cs.idle = make(chan struct{})
-	}
-	idle := cs.idle
-	cs.mu.Unlock()
-	select {
-	case <-idle:
-	case <-time.After(timeout):
+}
+
+// change tells until to look again. The caller holds the mutex.
+func (cs *conns) change() {
+	if cs.changed != nil {
+		close(cs.changed)
+		cs.changed = nil
 	}
 }

@@ -1,9 +1,8 @@
 package rpc
 
 import (
-	"context"
-
 	"supervisord/rpc/xmlrpc"
+	"supervisord/runtime"
 )
 
 // EventsNamespace tells how the event listeners are doing, for Options.Extra. It is a
@@ -14,27 +13,17 @@ func EventsNamespace(p Processes) Namespace {
 		Help: "How each event listener is doing: the state of its side of the protocol, how many events wait in its pool's\n" +
 			"buffer, how many the pool discarded, and since when the listener is busy with one (0 when it is not).",
 		Returns: Param{Type: "array", Name: "listeners", Text: "structs with group, name, state, statename, waiting, dropped and since"},
-		Func: func(ctx context.Context, _ Args) (any, error) {
-			infos, err := p.Snapshot(ctx)
-			if err != nil {
-				return nil, err
+		Func: ofEach(p, func(i runtime.Info) xmlrpc.Struct {
+			if i.Listener == nil {
+				return nil
 			}
-			list := []any{}
-			for _, i := range infos {
-				if i.Listener == nil {
-					continue
-				}
-				list = append(list, xmlrpc.Struct{
-					{Name: "group", Value: i.Group},
-					{Name: "name", Value: i.Name},
-					{Name: "state", Value: int(i.Listener.State)},
-					{Name: "statename", Value: i.Listener.State.String()},
-					{Name: "waiting", Value: i.Listener.Waiting},
-					{Name: "dropped", Value: i.Listener.Dropped},
-					{Name: "since", Value: epoch(i.Listener.Since)},
-				})
+			return xmlrpc.Struct{
+				{Name: "state", Value: int(i.Listener.State)},
+				{Name: "statename", Value: i.Listener.State.String()},
+				{Name: "waiting", Value: i.Listener.Waiting},
+				{Name: "dropped", Value: i.Listener.Dropped},
+				{Name: "since", Value: epoch(i.Listener.Since)},
 			}
-			return list, nil
-		},
+		}),
 	}}}
 }

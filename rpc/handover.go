@@ -132,7 +132,7 @@ const (
 // answered first. One that still waits for something after five seconds is told to ask
 // again, and whoever does not take his reply is cut off. It is called while Run runs,
 // whose context ends afterwards.
-func (s *Server) HandOver(ctx context.Context) (*Handover, error) {
+func (s *Server) HandOver(ctx context.Context) *Handover {
 	s.each(ctx, waitingPatience, func(cs *conns) bool { return cs.lasting[lasting{waiting, ""}] == 0 })
 	sockets := s.sockets.handOver()
 	s.mu.Lock()
@@ -152,7 +152,7 @@ func (s *Server) HandOver(ctx context.Context) (*Handover, error) {
 	for _, hs := range s.servers {
 		h.Conns = append(h.Conns, hs.gate.take()...)
 	}
-	return h, nil
+	return h
 }
 
 // GoOn takes back what HandOver returned: the Server answers again.
@@ -185,36 +185,6 @@ func (s *Server) each(ctx context.Context, limit time.Duration, holds func(*conn
 	defer cancel()
 	for _, hs := range s.servers {
 		hs.conns.until(ctx, holds)
-	}
-}
-
-// until waits until something holds of the connections, or ctx ends. holds is called with
-// the mutex held.
-func (cs *conns) until(ctx context.Context, holds func(*conns) bool) {
-	for {
-		cs.mu.Lock()
-		if holds(cs) {
-			cs.mu.Unlock()
-			return
-		}
-		if cs.changed == nil {
-			cs.changed = make(chan struct{})
-		}
-		changed := cs.changed
-		cs.mu.Unlock()
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// change tells until to look again. The caller holds the mutex.
-func (cs *conns) change() {
-	if cs.changed != nil {
-		close(cs.changed)
-		cs.changed = nil
 	}
 }
 
