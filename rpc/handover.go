@@ -10,9 +10,9 @@ import (
 	"os"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
 
+	"supervisord/runtime/trust"
 	"supervisord/spec"
 )
 
@@ -27,11 +27,9 @@ type Handover struct {
 
 // HandedSocket is a listening socket.
 type HandedSocket struct {
-	Server spec.Server `json:"server"` // what it was opened for
-	// Device and Inode are those of a unix socket's file, by which it is known to be ours.
-	Device uint64   `json:"device,omitempty"`
-	Inode  uint64   `json:"inode,omitempty"`
-	File   *os.File `json:"-"`
+	Server       spec.Server `json:"server"` // what it was opened for
+	trust.FileID             // of a unix socket's file, by which it is known to be ours
+	File         *os.File    `json:"-"`
 }
 
 // HandedConn is a connection.
@@ -450,7 +448,7 @@ func (s *Sockets) handOver() []HandedSocket {
 				h := HandedSocket{Server: k.Server, File: file}
 				h.Server.Username, h.Server.Password = "", "" // the next one has its own
 				if k.file != nil {
-					h.Device, h.Inode = fileID(k.file)
+					h.FileID = trust.IDOf(k.file)
 				}
 				list = append(list, h)
 			}
@@ -472,21 +470,9 @@ func (h *Handover) ResumeSockets() (*Sockets, error) {
 		k := &socket{Server: hs.Server, users: 1, listener: listener}
 		if u, unix := listener.(*net.UnixListener); unix {
 			u.SetUnlinkOnClose(false)
-			if info, err := os.Lstat(hs.Server.Path); err == nil {
-				if device, inode := fileID(info); device == hs.Device && inode == hs.Inode {
-					k.file = info
-				}
-			}
+			k.file = hs.At(hs.Server.Path)
 		}
 		s.list = append(s.list, readySocket{socket: k})
 	}
 	return s, nil
-}
-
-// fileID tells files apart, whatever their paths.
-func fileID(info os.FileInfo) (device, inode uint64) {
-	if st, ok := info.Sys().(*syscall.Stat_t); ok {
-		return uint64(st.Dev), uint64(st.Ino)
-	}
-	return 0, 0
 }

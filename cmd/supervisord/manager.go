@@ -12,6 +12,7 @@ import (
 
 	"supervisord/cmd/internal/systemd"
 	"supervisord/runtime"
+	"supervisord/runtime/moment"
 )
 
 // serviceVariable holds, in the environment of a process that takes the place of the one
@@ -97,7 +98,10 @@ func (m *manager) tell(lines ...systemd.Line) {
 }
 
 // reloading tells that the daemon is not ready, until ready is called.
-func (m *manager) reloading() { m.tell(systemd.Reloading(systemd.Now())) }
+func (m *manager) reloading() {
+	present, _ := moment.Now()
+	m.tell(systemd.Reloading(time.Duration(present)))
+}
 
 // ready tells that clients are answered.
 func (m *manager) ready() { m.tell(systemd.Ready) }

@@ -3,17 +3,16 @@ package launch
 import (
 	"errors"
 	"os"
-	"syscall"
+
+	"supervisord/runtime/trust"
 )
 
 // SavedSocket is a Socket as it is written down for another one to go on from, but for its
 // file.
 type SavedSocket struct {
-	Options SocketOptions `json:"options"`
-	Holders int           `json:"holders,omitempty"`
-	// Device and Inode are of what its path was when it was bound; 0 where it has none.
-	Device uint64 `json:"device,omitempty"`
-	Inode  uint64 `json:"inode,omitempty"`
+	Options      SocketOptions `json:"options"`
+	Holders      int           `json:"holders,omitempty"`
+	trust.FileID               // of what its path was when it was bound; zero where it has none
 }
 
 // Save gives a Socket up without closing it, and gives out its file, nil if nobody holds
@@ -29,7 +28,7 @@ func (s *Socket) Save() (saved SavedSocket, file *os.File, busy <-chan struct{})
 	}
 	saved = SavedSocket{Options: s.options, Holders: s.holders}
 	if s.bound != nil {
-		saved.Device, saved.Inode = numbersOf(s.bound)
+		saved.FileID = trust.IDOf(s.bound)
 	}
 	file = s.file
 	s.file, s.bound, s.holders = nil, nil, 0
@@ -50,14 +49,7 @@ func (s *Socket) Resume(saved SavedSocket, file *os.File) {
 		defer close(done)
 		<-before
 		s.file = file
-		if saved.Inode == 0 {
-			return
-		}
-		if now, err := os.Lstat(saved.Options.Path); err == nil {
-			if device, inode := numbersOf(now); device == saved.Device && inode == saved.Inode {
-				s.bound = now
-			}
-		}
+		s.bound = saved.At(saved.Options.Path)
 	}()
 }
 
@@ -70,13 +62,4 @@ func (s *SavedSocket) Check() error {
 		return errors.New("a socket is held by fewer than none")
 	}
 	return nil
-}
-
-// numbersOf tells files apart.
-func numbersOf(info os.FileInfo) (device, inode uint64) {
-	st, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return 0, 0
-	}
-	return uint64(st.Dev), uint64(st.Ino)
 }

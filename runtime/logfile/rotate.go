@@ -76,7 +76,7 @@ func entryOf(path string) entry {
 	if err != nil {
 		return entry{name: path}
 	}
-	return entry{fileID(info), filepath.Base(path)}
+	return entry{trust.IDOf(info), filepath.Base(path)}
 }
 
 // lockRotation waits until nobody else rotates path, and returns what lets others do so.

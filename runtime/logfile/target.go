@@ -63,16 +63,7 @@ type fileTarget struct {
 }
 
 // FileID tells files apart, whatever their paths.
-type FileID struct{ device, inode uint64 }
-
-// fileID is the zero one where the system does not tell.
-func fileID(info fs.FileInfo) FileID {
-	st, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return FileID{}
-	}
-	return FileID{uint64(st.Dev), uint64(st.Ino)}
-}
+type FileID = trust.FileID
 
 // openTarget opens what path names; nil for no path. Its directory must be on the mount
 // on, if that is not zero.

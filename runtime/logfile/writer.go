@@ -118,7 +118,7 @@ func (w *Writer) FileID() (id FileID, open bool) {
 	if t == nil {
 		return FileID{}, false
 	}
-	return fileID(t.info), true
+	return trust.IDOf(t.info), true
 }
 
 // Dropped is how many bytes were lost since New because a target did not take

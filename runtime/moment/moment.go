@@ -50,7 +50,7 @@ func (m *Moment) AsShown() time.Time {
 	return time.Unix(0, m.Wall)
 }
 
-// Present is a moment that every process of this boot knows: what a clock says that
+// Present is a moment that every process of this boot knows: what CLOCK_MONOTONIC says, that
 // nobody sets, in nanoseconds.
 type Present int64
 

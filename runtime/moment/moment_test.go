@@ -44,3 +44,11 @@ func TestClockSet(t *testing.T) {
 		t.Errorf("it is shown as of %v", shown)
 	}
 }
+
+// The present is of the clock that a service manager compares with, and goes on.
+func TestPresent(t *testing.T) {
+	before, _ := Now()
+	if after, _ := Now(); before <= 0 || after < before {
+		t.Errorf("%v, then %v", before, after)
+	}
+}

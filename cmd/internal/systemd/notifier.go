@@ -110,10 +110,3 @@ func (n *Notifier) sendLater() {
 		_ = n.send() // who has gone meanwhile is told of at the next Tell
 	})
 }
-
-// Now is the time of CLOCK_MONOTONIC.
-func Now() time.Duration {
-	var ts unix.Timespec
-	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts) // it fails where there is no such clock
-	return time.Duration(ts.Nano())
-}

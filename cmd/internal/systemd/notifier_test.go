@@ -138,11 +138,3 @@ func TestStatusIsShort(t *testing.T) {
 		}
 	}
 }
-
-// TestNow: the clock is the one that a manager compares with.
-func TestNow(t *testing.T) {
-	before := Now()
-	if after := Now(); before <= 0 || after < before {
-		t.Errorf("%v, then %v", before, after)
-	}
-}
