@@ -30,11 +30,12 @@ var arrows = map[string][]string{
 	"runtime/logfile":           {"runtime/trust"},
 	"runtime/launch":            {"runtime/state", "runtime/trust"},
 	"runtime/moment":            {},
+	"runtime/exactjson":         {},
 	"runtime/proc":              {"spec", "runtime/state", "runtime/moment"},
 	"runtime/event":             {"spec", "runtime/state", "runtime/moment"},
 	"runtime/capture":           {"runtime/logfile", "runtime/state"},
 	"runtime/mainlog":           {"runtime/logfile", "runtime/state"},
-	"runtime":                   {"spec", "spec/value", "runtime/state", "runtime/logfile", "runtime/launch", "runtime/proc", "runtime/event", "runtime/capture", "runtime/hang", "runtime/moment"},
+	"runtime":                   {"spec", "spec/value", "runtime/state", "runtime/logfile", "runtime/launch", "runtime/proc", "runtime/event", "runtime/capture", "runtime/hang", "runtime/moment", "runtime/exactjson"},
 	"reconcile":                 {"spec", "reconcile/watch", "runtime/hang", "runtime/trust", "runtime/moment"}, // the last three are leaves, and all it sees of runtime's
 	"reconcile/watch":           {"runtime/hang"},
 	"rpc/xmlrpc":                {},
@@ -53,7 +54,7 @@ var arrows = map[string][]string{
 	"cmd/pidproxy":              {},
 	"cmd/echo_supervisord_conf": {},
 	"cmd/supervisord": {"spec", "spec/value", "reconcile", "runtime/hang", "reconcile/watch", "runtime", "runtime/state", "runtime/event", "runtime/launch", "runtime/logfile",
-		"runtime/mainlog", "runtime/trust", "rpc", "rpc/xmlrpc", "cmd/internal/host", "cmd/internal/getopt", "cmd/internal/systemd", "cmd/internal/early", "runtime/moment"},
+		"runtime/mainlog", "runtime/trust", "rpc", "rpc/xmlrpc", "cmd/internal/host", "cmd/internal/getopt", "cmd/internal/systemd", "cmd/internal/early", "runtime/moment", "runtime/exactjson"},
 }
 
 // nevers are packages from elsewhere that only the named packages of ours may

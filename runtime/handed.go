@@ -10,6 +10,7 @@ import (
 
 	"supervisord/runtime/capture"
 	"supervisord/runtime/event"
+	"supervisord/runtime/exactjson"
 	"supervisord/runtime/launch"
 	"supervisord/runtime/logfile"
 	"supervisord/runtime/moment"
@@ -140,7 +141,7 @@ type handedAuto struct {
 func (h *Handover) Files() []*os.File { return h.files }
 
 // MarshalJSON writes down everything but the descriptors.
-func (h *Handover) MarshalJSON() ([]byte, error) { return marshalExactly(&h.data) }
+func (h *Handover) MarshalJSON() ([]byte, error) { return exactjson.Marshal(&h.data) }
 
 // ReadHandover makes a Handover of what MarshalJSON wrote and of its files, in their
 // order, which it may make anew. It checks all of it first: on an error nothing is used,
@@ -183,7 +184,7 @@ func (h *Handover) Close() {
 }
 
 func (h *Handover) read(data []byte) error {
-	if err := unmarshalExactly(data, &h.data); err != nil {
+	if err := exactjson.Unmarshal(data, &h.data); err != nil {
 		return err
 	}
 	switch v := h.data.Version; {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"supervisord/runtime/bound"
+	"supervisord/runtime/exactjson"
 	"supervisord/runtime/proc"
 	"supervisord/runtime/state"
 	"supervisord/spec"
@@ -22,12 +23,12 @@ func TestDefinitionsHandedOver(t *testing.T) {
 	})
 	groups := []*spec.Group{odd, listening("l"), program("plain", nil)}
 	for _, g := range groups {
-		data, err := marshalExactly(&handedOver{Groups: []handedGroup{{Def: g}}})
+		data, err := exactjson.Marshal(&handedOver{Groups: []handedGroup{{Def: g}}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		var read handedOver
-		if err := unmarshalExactly(data, &read); err != nil {
+		if err := exactjson.Unmarshal(data, &read); err != nil {
 			t.Fatal(err)
 		}
 		got := read.Groups[0].Def
@@ -50,7 +51,7 @@ func sound() *handedOver {
 // A version that is not understood, and what no Supervisor comes to, is refused whole.
 func TestCheckHandover(t *testing.T) {
 	check := func(d *handedOver) error {
-		data, err := marshalExactly(d)
+		data, err := exactjson.Marshal(d)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -99,7 +100,7 @@ func TestCheckHandover(t *testing.T) {
 // and be gone on from.
 func FuzzReadHandover(f *testing.F) {
 	for _, d := range []*handedOver{sound(), {Version: 1, ReadableSince: 1}, {}} {
-		data, err := marshalExactly(d)
+		data, err := exactjson.Marshal(d)
 		if err != nil {
 			f.Fatal(err)
 		}

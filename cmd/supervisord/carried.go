@@ -15,6 +15,7 @@ import (
 	"supervisord/reconcile"
 	"supervisord/rpc"
 	"supervisord/runtime"
+	"supervisord/runtime/exactjson"
 	"supervisord/runtime/logfile"
 	"supervisord/runtime/moment"
 	"supervisord/spec"
@@ -99,7 +100,7 @@ func (c *carried) files() []int {
 
 // write puts it into a file that exists in memory only.
 func (c *carried) write() (*os.File, error) {
-	text, err := json.Marshal(c)
+	text, err := exactjson.Marshal(c)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +122,11 @@ func (c *carried) write() (*os.File, error) {
 // taken over yet.
 func readCarried(r io.Reader) (*carried, error) {
 	c := new(carried)
-	if err := json.NewDecoder(r).Decode(c); err != nil {
+	text, err := io.ReadAll(r)
+	if err == nil {
+		err = exactjson.Unmarshal(text, c)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("what the daemon left cannot be read: %w", err)
 	}
 	switch {
@@ -187,7 +192,7 @@ func (c *carried) start(d *daemon) (*reconcile.Start, error) {
 		return nil, err
 	}
 	cfg := start.Config
-	if err := json.Unmarshal(c.Daemon, &cfg.Daemon); err != nil {
+	if err := exactjson.Unmarshal(c.Daemon, &cfg.Daemon); err != nil {
 		return nil, err
 	}
 	cfg.Servers, cfg.RPC = c.Listen, c.RPC

@@ -16,6 +16,7 @@ import (
 	"supervisord/rpc"
 	"supervisord/rpc/xmlrpc"
 	"supervisord/runtime"
+	"supervisord/runtime/exactjson"
 	"supervisord/runtime/launch"
 	"supervisord/runtime/logfile"
 	"supervisord/runtime/moment"
@@ -187,7 +188,7 @@ func (d *daemon) deferred() []string {
 
 // carry is what a program would be left, but for the supervisor and the servers.
 func (d *daemon) carry(l *life, memory *reconcile.Memory, caller string) (*carried, error) {
-	own, err := json.Marshal(&l.cfg.Daemon)
+	own, err := exactjson.Marshal(&l.cfg.Daemon)
 	if err != nil {
 		return nil, err
 	}

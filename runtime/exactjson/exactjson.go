@@ -1,4 +1,10 @@
-package runtime
+// Package exactjson is encoding/json for what is handed from one program to another: texts
+// may be any bytes. JSON has no text but Unicode, and paths, variables and the words of the
+// system are bytes. A text that is none, or begins with a NUL, is replaced by its bytes in
+// base64 after a NUL.
+//
+// It imports nothing of ours.
+package exactjson
 
 import (
 	"bytes"
@@ -9,13 +15,12 @@ import (
 	"unicode/utf8"
 )
 
-// JSON has no text but Unicode; paths, variables and the words of the system are bytes. A
-// text that is none, or begins as its replacement does, is replaced by its bytes in base64
-// after a NUL.
+// bytesFollow is what such a text begins with.
 const bytesFollow = "\x00"
 
-// marshalExactly is json.Marshal for a pointer to something whose texts may be any bytes.
-func marshalExactly(v any) ([]byte, error) {
+// Marshal is json.Marshal for a pointer to something whose texts may be any bytes. What
+// writes itself down (json.Marshaler) is left to that.
+func Marshal(v any) ([]byte, error) {
 	data, err := json.Marshal(v)
 	if err != nil || !bytes.Contains(data, []byte(`\ufffd`)) && !bytes.Contains(data, []byte(`\u0000`)) {
 		return data, err // there is no byte that it has replaced, and no NUL
@@ -29,8 +34,8 @@ func marshalExactly(v any) ([]byte, error) {
 	return json.Marshal(replaced.Interface())
 }
 
-// unmarshalExactly is its reverse.
-func unmarshalExactly(data []byte, v any) error {
+// Unmarshal is its reverse.
+func Unmarshal(data []byte, v any) error {
 	if err := json.Unmarshal(data, v); err != nil {
 		return err
 	}
@@ -53,11 +58,15 @@ func unmarshalExactly(data []byte, v any) error {
 	return failed
 }
 
-// eachText returns a copy of v with what f makes of every text in it. All fields in it are
-// exported.
+var writesItself = reflect.TypeFor[json.Marshaler]()
+
+// eachText returns a copy of v with what f makes of every text in it that JSON shows.
 func eachText(v reflect.Value, f func(string) string) reflect.Value {
 	out := reflect.New(v.Type()).Elem()
 	out.Set(v)
+	if v.Kind() != reflect.Pointer && v.Type().Implements(writesItself) {
+		return out
+	}
 	switch v.Kind() {
 	case reflect.String:
 		out.SetString(f(v.String()))
@@ -68,7 +77,9 @@ func eachText(v reflect.Value, f func(string) string) reflect.Value {
 		}
 	case reflect.Struct:
 		for i := range v.NumField() {
-			out.Field(i).Set(eachText(v.Field(i), f))
+			if field := v.Type().Field(i); field.IsExported() && field.Tag.Get("json") != "-" {
+				out.Field(i).Set(eachText(v.Field(i), f))
+			}
 		}
 	case reflect.Slice:
 		if !v.IsNil() {
