@@ -348,22 +348,28 @@ func checkEvents(t *testing.T, record string, remote, captured int) {
 // TestHandOverStates: whatever a process is in, it is in it afterwards, and its deadlines
 // are where they were.
 func TestHandOverStates(t *testing.T) {
+	dir := t.TempDir()
+	said := func(name string) string { return filepath.Join(dir, name) }
 	l := live(t,
 		shell("starting", "sleep 1000", func(p *spec.Process) { p.StartSecs = 2 }),
 		shell("backoff", "exit 3", func(p *spec.Process) { p.StartSecs, p.StartRetries = 1000, 2 }),
 		shell("fatal", "exit 3", func(p *spec.Process) { p.StartSecs, p.StartRetries = 1000, 0 }),
 		shell("exited", "exit 3", nil),
-		shell("stopping", `trap "" TERM; while :; do sleep 0.1; done`, func(p *spec.Process) { p.StopWaitSecs = 2 }),
+		shell("stopping", `trap "" TERM; echo set; while :; do sleep 0.1; done`, func(p *spec.Process) { p.StopWaitSecs, p.Stdout = 2, toFile(said("stopping")) }),
 		shell("stopped", "sleep 1000", nil),
 		shell("never", "sleep 1000", func(p *spec.Process) { p.Autostart = false }),
-		shell("left", `trap "" TERM; (sleep 1.5; echo) & trap - TERM; sleep 1000`, func(p *spec.Process) { p.StopAsGroup, p.KillAsGroup = true, true }),
+		shell("left", `trap "" TERM; (sleep 1.5; echo) & trap - TERM; echo set; sleep 1000`, func(p *spec.Process) {
+			p.StopAsGroup, p.KillAsGroup, p.Stdout = true, true, toFile(said("left"))
+		}),
 	)
 	begun := time.Now()
 	before := make(map[string]Info)
 	for _, name := range []string{"stopping", "stopped", "left"} {
 		l.untilState(name, state.Running)
 	}
-	time.Sleep(100 * time.Millisecond) // so that the shells have set their traps
+	for _, name := range []string{"stopping", "left"} {
+		l.until(name, "its traps are set", func(Info) bool { data, _ := os.ReadFile(said(name)); return len(data) > 0 })
+	}
 	if _, err := l.sup.Stop(background, one("stopped"), true); err != nil {
 		t.Fatal(err)
 	}
@@ -424,6 +430,20 @@ func everybody(t *testing.T, l *lives) []Info {
 	return infos
 }
 
+// untilEnded waits until a child has ended, whom nobody has reaped.
+func untilEnded(t *testing.T, pid int) {
+	t.Helper()
+	for limit := time.Now().Add(30 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil || strings.Contains(string(stat), ") Z ") {
+			return
+		}
+		if time.Now().After(limit) {
+			t.Fatalf("%d does not end: %s", pid, stat)
+		}
+	}
+}
+
 // TestHandOverWhileAllExit: who ends while there is no Supervisor is reaped by the next one,
 // with the last words and the status.
 func TestHandOverWhileAllExit(t *testing.T) {
@@ -447,8 +467,10 @@ func TestHandOverWhileAllExit(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	time.Sleep(200 * time.Millisecond) // by now most have ended
-	l.begin(h)                         // as after an exec that has failed
+	for _, i := range before {
+		untilEnded(t, i.PID)
+	}
+	l.begin(h) // as after an exec that has failed
 	for _, was := range before {
 		i := l.untilState(was.Name, state.Exited)
 		if data, _ := os.ReadFile(i.StdoutLog); i.ExitStatus != 7 || string(data) != "first words\nlast words\n" {
