@@ -20,10 +20,14 @@ import (
 
 func init() { roles["count"] = count }
 
-// count is a child that writes numbers, a line each, every few milliseconds.
-func count([]string) int {
+// count is a child that writes numbers, a line each, after so many milliseconds each.
+func count(args []string) int {
+	pause, err := strconv.Atoi(args[0])
+	if err != nil {
+		return 2
+	}
 	n := 0
-	for range time.Tick(5 * time.Millisecond) {
+	for range time.Tick(time.Duration(pause) * time.Millisecond) {
 		if _, err := fmt.Println(n); err != nil {
 			return 1
 		}
@@ -47,7 +51,7 @@ func TestUpgrade(t *testing.T) {
 	}
 	s := &eventRun{oracle.StartDaemon(t, oracle.Ours, t.TempDir(), oracle.Prelude+fmt.Sprintf(`
 [program:count]
-command={{.Self}} count
+command={{.Self}} count %d
 numprocs=%d
 process_name=%%(process_num)d
 startsecs=0
@@ -67,7 +71,7 @@ autorestart=true
 command={{.Self}} record {{.Dir}}/l.events
 buffer_size=100000
 events=EVENT
-`, (programs+1)/2, programs/2)), t}
+`, max(5, programs/2), (programs+1)/2, programs/2)), t}
 	s.until("l", "RUNNING")
 	s.until("count:0", "RUNNING")
 	s.seen("l", "SUPERVISOR_STATE_CHANGE_RUNNING", 1)
@@ -234,7 +238,7 @@ func TestUpgradeIsNotDone(t *testing.T) {
 	t.Parallel()
 	s := &eventRun{oracle.StartDaemon(t, oracle.Ours, t.TempDir(), oracle.Prelude+`
 [program:count]
-command={{.Self}} count
+command={{.Self}} count 5
 startsecs=0
 stdout_logfile={{.Dir}}/count.0
 stdout_logfile_maxbytes=0
