@@ -312,7 +312,7 @@ func TestContainerStatus(t *testing.T) {
 		{"on_exit, success", server + oneShot("job", "exit 0", "on_exit=shutdown"), 0, "to end with exit status 0"},
 		{"on_exit, a signal", server + oneShot("job", "kill -SEGV $$", "on_exit=shutdown"), 139, "exited: job (terminated by SIGSEGV"},
 		{"on_exit, no such program", server + oneShot("job", "", "command=/nope", "startretries=0", "on_exit=shutdown"), 127, "job is FATAL (on_exit=shutdown)"},
-		{"on_exit, two of them", oneShot("a", "exit 5", "on_exit=shutdown") + oneShot("b", "trap \"exit 6\" TERM; while :; do sleep 1; done", "on_exit=shutdown"), 5, "stopped: b (exit status 6)"},
+		{"on_exit, two of them", oneShot("a", "while ! [ -e /tmp/b ]; do sleep 0.1; done; exit 5", "on_exit=shutdown") + oneShot("b", "trap \"exit 6\" TERM; : >/tmp/b; while :; do sleep 0.1; done", "on_exit=shutdown"), 5, "stopped: b (exit status 6)"},
 		{"exit_when=fatal", "exit_when=fatal\n" + server + oneShot("job", "exit 3", "startsecs=1", "startretries=0"), 3, "job is FATAL (exit_when=fatal)"},
 		{"exit_when=idle", "exit_when=idle\n" + oneShot("a", "exit 0") + oneShot("b", "sleep 1"), 0, "every program has ended (exit_when=idle)"},
 		{"exit_when=idle, one failed", "exit_when=idle\n" + oneShot("a", "exit 9") + oneShot("b", "sleep 1; exit 8"), 9, "a first of those that failed"},

@@ -65,7 +65,7 @@ func TestPanics(t *testing.T) {
 	binary := faultyDaemon(t)
 	s := &eventRun{oracle.StartIn(t, oracle.Ours, t.TempDir(), fmt.Sprintf(killed, "adopt")+`
 [program:p]
-command=/bin/sh -c "trap 'echo panic' HUP; trap 'echo said' USR1; echo ready; while :; do sleep 0.05; done" p
+command=/bin/sh -c "trap 'echo panic' HUP; trap 'echo said; : >{{.Dir}}/said' USR1; echo ready; while :; do sleep 0.05; done" p
 stdout_logfile={{.Dir}}/p.out
 
 [eventlistener:listener]
@@ -96,7 +96,10 @@ buffer_size=100
 	s.logged(`GET "/panic" panicked: injected into a handler`)
 	s.call("signalProcess", "p", "HUP")
 	s.logged("injected into a stream")
-	s.call("signalProcess", "p", "USR1") // which it must be able to write, although nobody keeps it
+	// It must be able to write, although nobody keeps it. A daemon that ended meanwhile would
+	// have it die of that.
+	s.call("signalProcess", "p", "USR1")
+	s.wait("p", func() bool { _, err := os.Stat(filepath.Join(s.Dir, "said")); return err == nil })
 	for _, name := range []string{"p", "listener"} {
 		if got := s.State(name); got != "RUNNING" {
 			t.Errorf("%s is %s", name, got)

@@ -49,15 +49,14 @@ func (c *contents) raw() map[string][]byte {
 // only some of its files is given for the others.
 const returnTime = time.Minute
 
-// hold says what of a directory is to be taken for what it was, and why; nil
-// for nothing. A directory that was out of sight is trusted again when it has
+// hold says what of a directory is to be taken for what it was by what is seen of it, and
+// why; nil for nothing. A directory that was out of sight is trusted again when it has
 // its files again: an empty mount point, or a file system that is just being
 // filled, looks like one from which everything was deleted. To a person's question
 // only what does not answer is as it was. next is what is known of the directory
 // from now on; nil for one that is gone like a file that was deleted.
-func (l *look) hold(d *directory, now time.Time) (next, held *directory, reason string) {
+func (l *look) hold(d *directory, seen sight, now time.Time) (next, held *directory, reason string) {
 	found := *d
-	seen := l.see(d)
 	switch {
 	case seen.reason != "" && (seen.silent || !l.explicit && !seen.deleted):
 		found.lost, found.missing = true, 0

@@ -10,10 +10,51 @@ import (
 	"time"
 
 	"supervisord/runtime/hang"
+	"supervisord/spec"
 )
 
 // The rules by which a look takes files for what they were: those that are not ready to
 // be read as they are.
+
+// missedTries is how often a look reads files again that it missed.
+const missedTries = 3
+
+// keepMissed sees the directories again that lack a file which was in them: whoever takes a
+// directory away while the look is under way has deleted none of its files, even if it
+// is back by now. It reports whether to read again: what is seen now is to be held, or has
+// a file that was not read. What was not there again and again is taken for gone from a
+// directory that stands, and waits for settle_removals as any such file does.
+func (l *look) keepMissed() bool {
+	v := l.view
+	if v.config == nil { // nothing is removed
+		return false
+	}
+	read := make(map[string]bool)
+	for _, list := range [][]spec.File{v.config.Files, v.config.LeftOut} {
+		for i := range list {
+			read[list[i].Path] = true
+		}
+	}
+	for _, name := range v.config.Unreadable {
+		read[name] = true
+	}
+	now := time.Now()
+	again := false
+	for name, d := range l.dirs {
+		if l.next[name] == nil || v.held[name] != nil {
+			continue
+		}
+		missed := slices.DeleteFunc(slices.Collect(maps.Keys(d.files)), func(base string) bool { return read[path.Join(name, base)] })
+		if len(missed) == 0 {
+			continue
+		}
+		seen := l.see(d)
+		if l.holdDirectory(name, seen, now) || slices.ContainsFunc(missed, func(base string) bool { return seen.names[base] }) {
+			again = true
+		}
+	}
+	return again
+}
 
 // keepBusy puts the last good content in the place of files that are still being
 // written to, by their real paths; one that has none is left out. It reports

@@ -157,7 +157,7 @@ func (l *look) run() *view {
 		tries int
 		found func() bool // something that is not to be read as it is
 	}{
-		{1, l.keepBusy}, {openTries, l.keepOpen}, {1, l.keepUnreadable}, {1, l.keepUnmounted}, {1, l.keepEmptied}, {1, l.checkPermissions},
+		{missedTries, l.keepMissed}, {1, l.keepBusy}, {openTries, l.keepOpen}, {1, l.keepUnreadable}, {1, l.keepUnmounted}, {1, l.keepEmptied}, {1, l.checkPermissions},
 	} {
 		for i := 0; i < rule.tries && rule.found(); i++ {
 			l.read()
@@ -182,23 +182,30 @@ func (l *look) run() *view {
 
 // holdDirectories takes directories that are out of sight for what they were.
 func (l *look) holdDirectories(now time.Time) {
-	v := l.view
 	for name, d := range l.dirs {
-		next, held, reason := l.hold(d, now)
-		if next == nil {
-			delete(l.next, name)
-			continue
-		}
-		l.next[name] = next
-		if held != nil {
-			v.held[name] = held
-			v.holds = append(v.holds, hold{Path: name, Reason: reason})
-		}
-		if next.lost && next.missing > 0 {
-			v.lookAgain(next.since.Add(returnTime))
-		}
+		l.holdDirectory(name, l.see(d), now)
 	}
-	slices.SortFunc(v.holds, func(a, b hold) int { return strings.Compare(a.Path, b.Path) })
+	slices.SortFunc(l.view.holds, func(a, b hold) int { return strings.Compare(a.Path, b.Path) })
+}
+
+// holdDirectory takes one directory for what it was, if it is to be by what is seen of it. It
+// reports whether it is.
+func (l *look) holdDirectory(name string, seen sight, now time.Time) bool {
+	v := l.view
+	next, held, reason := l.hold(l.dirs[name], seen, now)
+	if next == nil {
+		delete(l.next, name)
+		return false
+	}
+	l.next[name] = next
+	if held != nil {
+		v.held[name] = held
+		v.holds = append(v.holds, hold{Path: name, Reason: reason})
+	}
+	if next.lost && next.missing > 0 {
+		v.lookAgain(next.since.Add(returnTime))
+	}
+	return held != nil
 }
 
 // isHeld reports whether a file stands for what it was when it was last seen.
