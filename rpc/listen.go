@@ -133,10 +133,30 @@ func freeName(path string) (freed bool, err error) {
 	case socketInUse(path):
 		return false, errInUse
 	}
-	if err := unix.Unlink(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return false, openError(err)
+	return true, removeStale(path, info)
+}
+
+// removeStale removes the socket that was found to be stale, and not one that another
+// daemon has put in its place since: under a name of its own it can be told which it is,
+// and be put back.
+func removeStale(path string, stale os.FileInfo) error {
+	aside := fmt.Sprintf("%s.stale.%d", path, os.Getpid())
+	switch err := os.Rename(path, aside); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return openError(err)
 	}
-	return true, nil
+	if info, err := os.Lstat(aside); err == nil && !os.SameFile(info, stale) {
+		if err := os.Rename(aside, path); err != nil {
+			return openError(err)
+		}
+		return errInUse
+	}
+	if err := unix.Unlink(aside); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return openError(err)
+	}
+	return nil
 }
 
 // fileKind says what a file is.

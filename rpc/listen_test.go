@@ -428,3 +428,38 @@ func TestCaller(t *testing.T) {
 		t.Errorf("outside a request: %q", got)
 	}
 }
+
+// TestStaleSocketsSuccessor: a socket that was put where a stale one was found to be is not
+// removed in its place.
+func TestStaleSocketsSuccessor(t *testing.T) {
+	path := filepath.Join(shortDir(t), "s")
+	l, err := listenPrivate(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stale, err := os.Lstat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	if socketInUse(path) {
+		t.Fatal("it is not stale")
+	}
+	if err := os.Rename(path, path+".old"); err != nil { // its number is not given out again
+		t.Fatal(err)
+	}
+	successor, err := listenPrivate(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer successor.Close()
+	if err := removeStale(path, stale); !errors.Is(err, errInUse) {
+		t.Errorf("the error is %v", err)
+	}
+	if !socketInUse(path) {
+		t.Error("the successor's socket is gone")
+	}
+	if left, _ := filepath.Glob(path + ".stale*"); left != nil {
+		t.Errorf("left behind: %q", left)
+	}
+}

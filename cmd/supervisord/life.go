@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"slices"
@@ -45,8 +44,8 @@ type life struct {
 // another life, and any other error when it could not begin.
 //
 // Source: contract/config.md section 10. Differs: the servers are opened before
-// AUTO logs are cleaned, so that a second daemon does not remove the first
-// one's (differences.md section 3, row 33).
+// AUTO logs are cleaned, so that a daemon which cannot have them removes nothing
+// (differences.md section 3, row 33).
 func (d *daemon) live() (err error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -250,15 +249,11 @@ func (l *life) announceUpdate(e reconcile.Event) {
 	l.supervisor.Publish(event.Reconciled(t, int64(e.Generation), e.Trigger, len(e.Actions), e.Details()))
 }
 
-// cleanAuto removes the AUTO logs of an earlier life. A second daemon has failed
-// before, for want of a socket; one without a server is told by its pidfile.
+// cleanAuto removes the AUTO logs of earlier lives. What another daemon writes is locked,
+// and stays.
 //
 // Source: contract/differences.md section 3, row 33.
 func (l *life) cleanAuto() {
-	if pid := otherDaemon(l.cfg.Daemon.PidFile); pid != 0 {
-		l.logger.Warn(fmt.Sprintf("AUTO logs are not cleaned up: another supervisord is running as pid %d", pid))
-		return
-	}
 	failed, err := logfile.CleanAuto(l.cfg.Daemon.ChildLogDir, l.cfg.Daemon.Identifier)
 	if err != nil {
 		l.logger.Warn("Could not clear childlog dir")
