@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -126,6 +127,14 @@ func TestHeldYields(t *testing.T) {
 		{"a directory that is gone", "d/*.ini e/*.ini", "mkdir d e; mv a.ini d; mv b.ini e", []string{
 			"sed s,/bin/b,/bin/n, e/b.ini >new; mv e away; mv new d/b.ini", "a, b=n", "sed -i s,/bin/n,/bin/m, d/b.ini", "a, b=m",
 		}},
+		{"the one that it yields to is held as well", "d/*.ini e/*.ini", "mkdir d e; mv a.ini d; mv b.ini e", []string{
+			"sed s,/bin/b,/bin/n, e/b.ini >new; mv e away; mv new d/b.ini", "a, b=n",
+			"true >d/b.ini; sed -i s,/bin/a,/bin/x, d/a.ini", "a=x, b=n", "sed s,/bin/b,/bin/m, away/b.ini >d/b.ini", "a=x, b=m",
+		}},
+		{"the one that it yields to cannot be used and goes", "d/*.ini e/*.ini", "mkdir d e logs; mv a.ini d; mv b.ini e", []string{
+			"(sed s,/bin/b,/bin/n, e/b.ini; echo stdout_logfile=$PWD/logs/b) >new; mv e away; mv new d/b.ini", "a, b=n",
+			"mv logs logs2; true >d/b.ini; sed -i s,/bin/a,/bin/x, d/a.ini", "a=x, b=n", "rm d/b.ini; sed -i s,/bin/x,/bin/y, d/a.ini", "a=y, b",
+		}},
 		{"both cannot be used for a while", "d/*.ini e/*.ini", "mkdir d e logs; mv a.ini d; (cat b.ini; echo stdout_logfile=$PWD/logs/b) >e/b.ini", []string{
 			"sed s,/bin/b,/bin/n, e/b.ini >new; mv e away; mv new d/b.ini", "a, b=n",
 			"mv logs logs2; sed -i s,/bin/a,/bin/x, d/a.ini", "a=x, b=n", "mv logs2 logs; sed -i s,/bin/x,/bin/y, d/a.ini", "a=y, b=n",
@@ -140,6 +149,10 @@ func TestHeldYields(t *testing.T) {
 			for i := 0; i < len(r.do); i += 2 {
 				w.sh(r.do[i])
 				w.becomes(r.do[i+1])
+				if err := w.rec.AtRest(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				equal(t, "groups at rest after "+r.do[i], w.groups(), r.do[i+1])
 			}
 		})
 	}
@@ -198,6 +211,25 @@ func TestEmptied(t *testing.T) {
 	w.phase(Held)
 	w.sh("rm conf.d/a.ini")
 	w.becomes("b=n")
+}
+
+// TestEmptiedWhileUnusable: a file that is emptied while it cannot be used is held as any
+// other that is emptied, by each look.
+func TestEmptiedWhileUnusable(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t, "max_removals=100%\n"+quick, map[string]string{"conf.d/b.ini": ini("b"), "logs/.keep": ""})
+	w.write("conf.d/a.ini", ini("a", "stdout_logfile="+w.root+"/logs/a"))
+	w.start()
+	for i, edit := range []string{"mv logs away", "true >conf.d/a.ini", "", "mv away logs", ""} {
+		w.sh(edit + fmt.Sprintf("\nsed -i s,^command=.*,command=/bin/%d, conf.d/b.ini", i))
+		w.becomes(fmt.Sprintf("a, b=%d", i))
+		if err := w.rec.AtRest(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "groups at rest", w.groups(), fmt.Sprintf("a, b=%d", i))
+	}
+	w.sh("rm conf.d/a.ini")
+	w.becomes("b=4")
 }
 
 // TestBadFileGoes: a bad file that is deleted is a removal like any other.

@@ -220,13 +220,9 @@ func (l *look) keepUnmounted() bool {
 	for i := range v.config.Groups {
 		there[v.config.Groups[i].Name] = true
 	}
+	had := groupsByFile(l.inForce)
 	lacks := func(file string) bool {
-		for _, f := range l.inForce.Files {
-			if f.Path == file {
-				return slices.ContainsFunc(f.Groups, func(g string) bool { return !there[g] })
-			}
-		}
-		return false
+		return slices.ContainsFunc(had[file], func(g string) bool { return !there[g] })
 	}
 	l.unmounted = make(map[string]string)
 	again := false
@@ -259,6 +255,24 @@ func (l *look) keepUnmounted() bool {
 	return again
 }
 
+// groupsByFile are the groups in force that each file defines or adds to. Of a file that
+// cannot be used now they are those that it was the first to define.
+func groupsByFile(cfg *spec.Config) map[string][]string {
+	groups := make(map[string][]string, len(cfg.Files)+len(cfg.LeftOut))
+	for _, f := range cfg.LeftOut {
+		for i := range cfg.Groups {
+			g := &cfg.Groups[i]
+			if origin(g) == f.Path || slices.ContainsFunc(g.Processes, func(p spec.Process) bool { return p.Origin.File == f.Path }) {
+				groups[f.Path] = append(groups[f.Path], g.Name)
+			}
+		}
+	}
+	for _, f := range cfg.Files {
+		groups[f.Path] = f.Groups
+	}
+	return groups
+}
+
 // keepEmptied puts the last good content in the place of files that had programs and
 // are blank now, as a template leaves them that failed to render. One in which
 // everything is commented out says what it means. It reports whether there were any.
@@ -267,14 +281,11 @@ func (l *look) keepEmptied() bool {
 	if v.config == nil || l.inForce == nil || l.explicit {
 		return false
 	}
-	had := make(map[string]bool)
-	for _, f := range l.inForce.Files {
-		had[f.Path] = len(f.Groups) > 0
-	}
+	had := groupsByFile(l.inForce)
 	again := false
 	for i, f := range v.config.Files {
 		good, ok := l.good.files[f.Path]
-		if len(f.Groups) > 0 || !had[f.Path] || !ok || i == 0 && l.path != "" {
+		if len(f.Groups) > 0 || len(had[f.Path]) == 0 || !ok || i == 0 && l.path != "" {
 			continue
 		}
 		if content, err := l.overlay.readFile(f.Path); err != nil || len(bytes.TrimSpace(content)) > 0 {

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"slices"
 	"time"
 
 	"supervisord/spec/value"
@@ -76,6 +77,11 @@ type File struct {
 	Groups []string
 	// Sections are those in it that define programs, groups and listeners.
 	Sections []FileSection
+}
+
+// has reports whether the file, nil for none, has a section of that name.
+func (f *File) has(section string) bool {
+	return f != nil && slices.ContainsFunc(f.Sections, func(s FileSection) bool { return s.Name == section })
 }
 
 // FileSection is a section as one file has it: equal if the name and all that the

@@ -136,12 +136,12 @@ func (iso *isolation) replace(from *source) {
 // complete adds to what could be used what was left out, as it is in force.
 func (iso *isolation) complete(cfg *Config, l *load) {
 	before := iso.earlier.InForce.byPath()
-	live := iso.live(cfg)
+	stands := iso.stands(cfg, before)
 	for _, from := range iso.aside {
 		f := File{Path: from.path, Hash: from.hash, Sections: iso.sections[from.path]}
 		if was := before[from.path]; was != nil && iso.isHeld(from.path) { // what has yielded goes on yielding
 			f.Sections = slices.DeleteFunc(slices.Clone(f.Sections), func(s FileSection) bool {
-				return live[s.Name] && !slices.ContainsFunc(was.Sections, func(w FileSection) bool { return w.Name == s.Name })
+				return stands[s.Name] && !was.has(s.Name)
 			})
 		}
 		if was := before[from.path]; was != nil {
@@ -153,7 +153,7 @@ func (iso *isolation) complete(cfg *Config, l *load) {
 	if iso.earlier.InForce == nil {
 		return
 	}
-	unknown := unknownSections(cfg, before)
+	unknown := iso.unknownSections(cfg, before)
 	for _, e := range cfg.Withheld {
 		unknown[e.Section] = true
 	}
@@ -181,15 +181,15 @@ func (iso *isolation) isHeld(path string) bool {
 	return iso.options.Held != nil && iso.options.Held(path)
 }
 
-// live are the sections of all files that are not held, left out or not.
-func (iso *isolation) live(cfg *Config) map[string]bool {
-	live := make(map[string]bool)
+// stands are the sections to which those of held files yield: what is not held has, and what
+// of held files is in force; left out or not.
+func (iso *isolation) stands(cfg *Config, before map[string]*File) map[string]bool {
+	stands := make(map[string]bool)
 	note := func(path string, sections []FileSection) {
-		if iso.isHeld(path) {
-			return
-		}
 		for _, s := range sections {
-			live[s.Name] = true
+			if !iso.isHeld(path) || before[path].has(s.Name) {
+				stands[s.Name] = true
+			}
 		}
 	}
 	for i := range cfg.Files {
@@ -198,12 +198,12 @@ func (iso *isolation) live(cfg *Config) map[string]bool {
 	for _, from := range iso.aside {
 		note(from.path, iso.sections[from.path])
 	}
-	return live
+	return stands
 }
 
-// unknownSections are the sections of files left out, unless another file says now what
-// it did not say before: a live definition goes before one that nobody can see.
-func unknownSections(cfg *Config, before map[string]*File) map[string]bool {
+// unknownSections are the sections of files left out, unless another file, which is not held,
+// says now what it did not say before: a live definition goes before one that nobody can see.
+func (iso *isolation) unknownSections(cfg *Config, before map[string]*File) map[string]bool {
 	unknown := make(map[string]bool)
 	for _, f := range cfg.LeftOut {
 		for _, s := range f.Sections {
@@ -211,6 +211,9 @@ func unknownSections(cfg *Config, before map[string]*File) map[string]bool {
 		}
 	}
 	for _, f := range cfg.Files {
+		if iso.isHeld(f.Path) {
+			continue
+		}
 		for _, name := range news(before[f.Path], f.Sections) {
 			delete(unknown, name)
 		}

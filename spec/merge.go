@@ -185,8 +185,8 @@ func merge(sources []*source, known map[string]*section, skip func(from *source,
 }
 
 // yielding says which sections of held files are left out, since another file has them
-// now. Once they are, they stay out for as long as it does. They are not among those of
-// the held file in Config.Files.
+// now. Once they are, they stay out for as long as it does, also while it is held itself.
+// They are not among those of the held file in Config.Files.
 func (l *load) yielding() (skip func(from *source, section string) bool) {
 	if l.options.Held == nil {
 		return nil
@@ -201,24 +201,22 @@ func (l *load) yielding() (skip func(from *source, section string) bool) {
 		return nil
 	}
 	before := l.options.InForce.byPath()
-	live, isNew := make(map[string]bool), make(map[string]bool)
+	stands, isNew := make(map[string]bool), make(map[string]bool)
 	for _, from := range l.sources {
-		if held[from] {
-			continue
-		}
+		was := before[from.path]
 		for _, s := range from.sections {
-			live[s.Name] = true
+			if !held[from] || was.has(s.Name) {
+				stands[s.Name] = true
+			}
 		}
-		for _, name := range news(before[from.path], from.sections) {
-			isNew[name] = true
+		if !held[from] {
+			for _, name := range news(was, from.sections) {
+				isNew[name] = true
+			}
 		}
 	}
 	skip = func(from *source, section string) bool {
-		if !held[from] || !live[section] {
-			return false
-		}
-		was := before[from.path]
-		return isNew[section] || was == nil || !slices.ContainsFunc(was.Sections, func(s FileSection) bool { return s.Name == section })
+		return held[from] && stands[section] && (isNew[section] || !before[from.path].has(section))
 	}
 	for from := range held {
 		for i := range l.cfg.Files {
