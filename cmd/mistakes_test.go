@@ -113,7 +113,7 @@ func TestDaemonMistakes(t *testing.T) {
 	if len(want) != len(rows)+1 && !oracle.Updating() {
 		t.Fatalf("%s has %d sections for %d rows (go test -update writes it)", path, len(want)-1, len(rows))
 	}
-	present := oracle.Present(t)
+	present := (fullSize || oracle.Updating()) && oracle.Present(t) // else the file says what the original does
 	got := make([]string, len(rows))
 	t.Run("rows", func(t *testing.T) {
 		for i, row := range rows {

@@ -27,29 +27,29 @@ type redeploy struct {
 }
 
 const (
-	tried    = 16 // of redeploys, in an ordinary run
+	tried    = 6 // of redeploys, in an ordinary run
 	byRename = "cp v2/web.ini conf.d/.new; mv conf.d/.new conf.d/web.ini"
 )
 
 // redeploys begin with those that are always tried; the others are with FULL_SIZE=1.
 var redeploys = []redeploy{
 	{"copy, reread, update", "web", []string{"cp v2/web.ini conf.d", "supervisorctl reread", "supervisorctl update"}},
+	{"stop, copy, update, start", "web", []string{"supervisorctl stop web", "cp v2/web.ini conf.d", "supervisorctl update", "supervisorctl start web"}},
+	{"remove, copy, update", "web", []string{"rm conf.d/web.ini", "cp v2/web.ini conf.d", "supervisorctl update"}},
+	{"a new one: copy, reread, add", "", []string{"cp v1/web.ini conf.d", "supervisorctl reread", "supervisorctl add web"}},
+	{"a group, of which one changes", "shop", []string{"cp v2/shop.ini conf.d", "supervisorctl reread", "supervisorctl update"}},
+	{"a bad file, then the good one", "web", []string{"cp bad/web.ini conf.d", "supervisorctl reread", "supervisorctl update", "cp v2/web.ini conf.d", "supervisorctl reread", "supervisorctl update"}},
+
 	{"copy, reread, update, restart", "web", []string{"cp v2/web.ini conf.d", "supervisorctl reread", "supervisorctl update", "supervisorctl restart web"}},
 	{"copy, restart, update", "web", []string{"cp v2/web.ini conf.d", "supervisorctl restart web", "supervisorctl update"}},
 	{"copy, reread, restart without update", "web", []string{"cp v2/web.ini conf.d", "supervisorctl reread", "supervisorctl restart web"}},
 	{"update before the copy", "web", []string{"supervisorctl reread", "supervisorctl update", "cp v2/web.ini conf.d"}},
-	{"stop, copy, update, start", "web", []string{"supervisorctl stop web", "cp v2/web.ini conf.d", "supervisorctl update", "supervisorctl start web"}},
-	{"remove, copy, update", "web", []string{"rm conf.d/web.ini", "cp v2/web.ini conf.d", "supervisorctl update"}},
 	{"remove, update, copy, update", "web", []string{"rm conf.d/web.ini", "supervisorctl update", "cp v2/web.ini conf.d", "supervisorctl update"}},
 	{"remove, update by name", "web", []string{"rm conf.d/web.ini", "supervisorctl update web"}},
 	{"remove the file, stop, remove from the daemon", "web", []string{"rm conf.d/web.ini", "supervisorctl reread", "supervisorctl stop web", "supervisorctl remove web"}},
-	{"a new one: copy, reread, add", "", []string{"cp v1/web.ini conf.d", "supervisorctl reread", "supervisorctl add web"}},
 	{"a new one, its command comes later", "", []string{"cp v1/late.ini conf.d", "ln -s /bin/sleep late", "supervisorctl reread", "supervisorctl update"}},
-	{"a group, of which one changes", "shop", []string{"cp v2/shop.ini conf.d", "supervisorctl reread", "supervisorctl update"}},
-	{"a bad file, then the good one", "web", []string{"cp bad/web.ini conf.d", "supervisorctl reread", "supervisorctl update", "cp v2/web.ini conf.d", "supervisorctl reread", "supervisorctl update"}},
 	{"Ansible: copy, restarted", "web", []string{"cp v2/web.ini conf.d", "ansible web restarted"}},
 	{"Ansible: remove, stopped, absent", "web", []string{"rm conf.d/web.ini", "ansible web stopped", "ansible web absent"}},
-
 	{"copy under another name and rename, reread, update", "web", []string{byRename, "supervisorctl reread", "supervisorctl update"}},
 	{"copy, update", "web", []string{"cp v2/web.ini conf.d", "supervisorctl update"}},
 	{"copy, update by name", "web", []string{"cp v2/web.ini conf.d", "supervisorctl update web"}},

@@ -240,12 +240,14 @@ func TestAnsible(t *testing.T) {
 		actions                      int // of the daemon's own; -1 where that is chance
 	}{
 		{"a new program, the watcher first", file("b", "1000") + first("b", 0) + state("b", "present") + state("b", "started"), "ok=4 changed=1 ", "a, b, keep", 1},
-		{"the same again", file("b", "1000") + state("b", "present") + state("b", "started"), "ok=3 changed=0 ", "a, b, keep", 0},
-		{"a new program, neither waits for the other", file("c", "1000") + state("c", "present") + state("c", "started"), "ok=3 ", "a, b, c, keep", -1},
-		{"another command, and a restart", file("c", "2000") + state("c", "restarted"), "ok=2 changed=2 ", "a, b, c=2000, keep", 1},
-		{"stopped, absent, then the file", state("b", "stopped") + state("b", "absent") + gone("b"), "ok=3 changed=3 ", "a, c=2000, keep", -1},
+		{"another command, and a restart", file("b", "2000") + state("b", "restarted"), "ok=2 changed=2 ", "a, b=2000, keep", 1},
+		{"stopped, absent, then the file", state("b", "stopped") + state("b", "absent") + gone("b"), "ok=3 changed=3 ", "a, keep", -1},
+
+		{"a new program, neither waits for the other", file("c", "1000") + state("c", "present") + state("c", "started"), "ok=3 ", "a, c, keep", -1},
+		{"the same again", file("c", "1000") + state("c", "present") + state("c", "started"), "ok=3 changed=0 ", "a, c, keep", 0},
 		{"the file, then absent", gone("c") + first("c", 4) + state("c", "absent"), "ok=3 changed=1 ", "a, keep", 1},
 	}
+	rows = rows[:size(3, len(rows))]
 	for _, r := range rows {
 		w.doesIn(r.actions, r.what, func() {
 			if got := play(r.tasks); !strings.HasPrefix(got, r.recap) || !strings.Contains(got, "failed=0") {
