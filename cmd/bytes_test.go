@@ -19,7 +19,7 @@ import (
 
 // fullSize makes the tests of this package that have two sizes as large as they
 // can be: FULL_SIZE=1 go test -timeout 30m ./cmd
-var fullSize = os.Getenv("FULL_SIZE") == "1"
+var fullSize = oracle.FullSize()
 
 // size is small in an ordinary run and large with FULL_SIZE=1.
 func size[T any](small, large T) T {

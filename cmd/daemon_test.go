@@ -75,8 +75,7 @@ autostart=false
 // TestDetached compares what a daemon is that has left its terminal.
 func TestDetached(t *testing.T) {
 	t.Parallel()
-	oracle.Require(t)
-	for _, kind := range []oracle.Kind{oracle.Ours, oracle.Debian} {
+	for _, kind := range oracle.Kinds(t) {
 		t.Run(kind.String(), func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
@@ -192,8 +191,7 @@ func TestPidfileWhenDetached(t *testing.T) {
 // /dev/fd/N means it; its children get nothing of that.
 func TestDetachedKeepsDescriptors(t *testing.T) {
 	t.Parallel()
-	oracle.Require(t)
-	for _, kind := range []oracle.Kind{oracle.Ours, oracle.Debian} {
+	for _, kind := range oracle.Kinds(t) {
 		t.Run(kind.String(), func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
@@ -239,7 +237,6 @@ stdout_logfile_maxbytes=0
 // in the same words by both, with exit status 2.
 func TestMistakesBeforeDetaching(t *testing.T) {
 	t.Parallel()
-	oracle.Require(t)
 	var files syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil {
 		t.Fatal(err)
@@ -257,7 +254,7 @@ func TestMistakesBeforeDetaching(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			for _, kind := range []oracle.Kind{oracle.Ours, oracle.Debian} {
+			for _, kind := range oracle.Kinds(t) {
 				dir := t.TempDir()
 				fill := strings.NewReplacer("{{.Dir}}", dir)
 				text := "[supervisord]\npidfile=" + dir + "/pid\nchildlogdir=" + dir + "\n" + fill.Replace(row.config)
@@ -420,10 +417,9 @@ func nobody(t testing.TB) (name string, uid, gid uint32) {
 // TestDaemonUser lets the daemon of root become an ordinary user for good.
 func TestDaemonUser(t *testing.T) {
 	t.Parallel()
-	oracle.Require(t)
 	owner, uid, _ := nobody(t)
 	name, _, _ := strings.Cut(owner, ":")
-	for _, kind := range []oracle.Kind{oracle.Ours, oracle.Debian} {
+	for _, kind := range oracle.Kinds(t) {
 		t.Run(kind.String(), func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
@@ -468,8 +464,7 @@ stdout_logfile={{.Dir}}/p.out
 // beside the folder where it stands, and names itself by its whole path.
 func TestFoundOnPath(t *testing.T) {
 	t.Parallel()
-	oracle.Require(t)
-	for _, kind := range []oracle.Kind{oracle.Ours, oracle.Debian} {
+	for _, kind := range oracle.Kinds(t) {
 		for _, name := range []string{"supervisord", "supervisorctl"} {
 			t.Run(kind.String()+"/"+name, func(t *testing.T) {
 				t.Parallel()

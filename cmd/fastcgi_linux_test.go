@@ -66,9 +66,8 @@ func visit(network, address string) (pid, backlog int, err error) {
 // as long as one of them is, and the log tells when it comes and goes.
 func TestFastCGI(t *testing.T) {
 	t.Parallel()
-	oracle.Require(t)
 	owner, uid, gid := nobody(t)
-	for _, kind := range []oracle.Kind{oracle.Ours, oracle.Debian} {
+	for _, kind := range oracle.Kinds(t) {
 		t.Run(kind.String(), func(t *testing.T) {
 			t.Parallel()
 			s := &eventRun{oracle.StartDaemon(t, kind, t.TempDir(), oracle.Prelude+`
@@ -214,7 +213,6 @@ startretries=1000
 // TestFastCGICannotBeMade: a socket that cannot be made ends a daemon that starts,
 // with Supervisor's words.
 func TestFastCGICannotBeMade(t *testing.T) {
-	oracle.Require(t)
 	dir := t.TempDir()
 	config := filepath.Join(dir, "supervisord.conf")
 	text := "[supervisord]\nlogfile=" + dir + "/log\npidfile=" + dir + "/pid\nchildlogdir=" + dir +
@@ -222,7 +220,7 @@ func TestFastCGICannotBeMade(t *testing.T) {
 	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for _, kind := range []oracle.Kind{oracle.Ours, oracle.Debian} {
+	for _, kind := range oracle.Kinds(t) {
 		out := oracle.Exec(t, kind, "supervisord", dir, "-n", "-c", config)
 		want := "Could not create FastCGI socket unix://" + dir + "/nope/x.sock: [Errno 2] No such file or directory"
 		if out.Exit == 0 || !strings.Contains(out.Stderr, want) {

@@ -166,8 +166,7 @@ func (f *forkFaults) decide(from *os.File, quit <-chan struct{}) error {
 // says; what runs already goes on, and the daemon recovers by itself.
 func TestNoMemoryToFork(t *testing.T) {
 	t.Parallel()
-	oracle.Require(t)
-	for _, kind := range []oracle.Kind{oracle.Ours, oracle.Debian} {
+	for _, kind := range oracle.Kinds(t) {
 		t.Run(kind.String(), func(t *testing.T) {
 			t.Parallel()
 			faults := &forkFaults{errno: syscall.ENOMEM}

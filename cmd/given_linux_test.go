@@ -33,7 +33,7 @@ END
 // which would need it again, is refused.
 func TestGivenConfiguration(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []oracle.Kind{oracle.Ours, oracle.Debian} {
+	for _, kind := range oracle.Kinds(t) {
 		for _, way := range givenWays {
 			for _, background := range []bool{true, false} {
 				if !background && (way.again || kind == oracle.Debian) {
@@ -100,7 +100,7 @@ func testGiven(t *testing.T, kind oracle.Kind, script string, background bool) {
 // A mistake in such a configuration is told as in any other.
 func TestGivenMistake(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []oracle.Kind{oracle.Ours, oracle.Debian} {
+	for _, kind := range oracle.Kinds(t) {
 		daemon := exec.Command("/bin/sh", "-c", `printf '[supervisord]\nlogfile=/dev/null\nloglevel=loud\n' | "$0" -c /dev/stdin`,
 			oracle.Command(t, kind, "supervisord"))
 		daemon.Dir = t.TempDir()

@@ -14,7 +14,7 @@ import (
 // first for ever.
 func TestChangedHostName(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []oracle.Kind{oracle.Ours, oracle.Debian} {
+	for _, kind := range oracle.Kinds(t) {
 		t.Run(kind.String(), func(t *testing.T) {
 			t.Parallel()
 			s := &eventRun{oracle.StartIn(t, kind, t.TempDir(), oracle.Prelude+`

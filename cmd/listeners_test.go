@@ -20,7 +20,6 @@ const debianScripts = "/usr/lib/python3/dist-packages/supervisor/scripts/"
 // unchanged, under both daemons: each must do its work.
 func TestRealListeners(t *testing.T) {
 	t.Parallel()
-	oracle.Require(t)
 	scripts, err := filepath.Abs("../testdata/listeners")
 	if err != nil {
 		t.Fatal(err)
@@ -101,7 +100,7 @@ func TestRealListeners(t *testing.T) {
 			}},
 	}
 	for _, row := range rows {
-		for _, kind := range []oracle.Kind{oracle.Debian, oracle.Ours} {
+		for _, kind := range oracle.Kinds(t) {
 			t.Run(row.name+"/"+kind.String(), func(t *testing.T) {
 				t.Parallel()
 				row.works(startScripted(t, kind, row.config))

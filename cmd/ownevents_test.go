@@ -46,7 +46,7 @@ func echo([]string) int {
 // A handler that neither daemon can have is refused in the same words.
 func TestUnknownResultHandler(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []oracle.Kind{oracle.Ours, oracle.Debian} {
+	for _, kind := range oracle.Kinds(t) {
 		t.Run(kind.String(), func(t *testing.T) {
 			dir := t.TempDir()
 			config := "[supervisord]\nlogfile=" + dir + "/log\npidfile=" + dir + "/pid\n" +

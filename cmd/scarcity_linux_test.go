@@ -134,8 +134,7 @@ startretries=100
 // from the start, in both daemons: some run, the others are tried and given up.
 func TestFewDescriptors(t *testing.T) {
 	t.Parallel()
-	oracle.Require(t)
-	for _, kind := range []oracle.Kind{oracle.Ours, oracle.Debian} {
+	for _, kind := range oracle.Kinds(t) {
 		t.Run(kind.String(), func(t *testing.T) {
 			t.Parallel()
 			s := &eventRun{oracle.StartIn(t, kind, t.TempDir(), strings.Replace(oracle.Prelude, "[supervisord]", "[supervisord]\nminfds=10", 1)+`
@@ -190,7 +189,6 @@ func TestStrangersLeaveRoom(t *testing.T) {
 // exited too quickly.
 func TestFailedSetuid(t *testing.T) {
 	t.Parallel()
-	oracle.Require(t)
 	const config = `
 [program:other]
 command=/bin/sh -c 'id >>{{.Dir}}/ran'
@@ -220,7 +218,7 @@ stderr_logfile={{.Dir}}/other.err
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			for _, kind := range []oracle.Kind{oracle.Ours, oracle.Debian} {
+			for _, kind := range oracle.Kinds(t) {
 				t.Run(kind.String(), func(t *testing.T) {
 					t.Parallel()
 					dir := t.TempDir()

@@ -148,7 +148,6 @@ func commandLine(t testing.TB, pid int) string {
 // aside, daemonized, with both clients.
 func TestTutorial(t *testing.T) {
 	t.Parallel()
-	oracle.Require(t)
 	const config = `[unix_http_server]
 file = {{.Sock}}
 chmod = 0770
@@ -176,7 +175,7 @@ serverurl=unix://{{.Sock}} ; use a unix:// URL  for a unix socket
 [include]
 files = config.d/*.ini
 `
-	for _, daemon := range []oracle.Kind{oracle.Ours, oracle.Debian} {
+	for _, daemon := range oracle.Kinds(t) {
 		t.Run(daemon.String(), func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()

@@ -18,7 +18,7 @@ func TestMain(m *testing.M) { os.Exit(oracle.Main(m)) }
 
 // both runs a test against our pidproxy and against the original.
 func both(t *testing.T, test func(t *testing.T, kind oracle.Kind)) {
-	for _, kind := range []oracle.Kind{oracle.Ours, oracle.Debian} {
+	for _, kind := range oracle.Kinds(t) {
 		t.Run(kind.String(), func(t *testing.T) {
 			t.Parallel()
 			test(t, kind)

@@ -40,9 +40,9 @@ func (row goldenRow) record(t *testing.T) string {
 	return row.play(t, oracle.Debian) + ours
 }
 
-// hold plays the row on our client and, where it is installed, on the original,
-// and compares both with the section.
-func (row goldenRow) hold(t *testing.T, section string, present bool) {
+// hold plays the row on our client and, where it is to be asked, on the original, and
+// compares both with the section.
+func (row goldenRow) hold(t *testing.T, section string, asked bool) {
 	theirs, ours, differs := strings.Cut(section, differsMark)
 	if differs {
 		_, ours, _ = strings.Cut(ours, "\n")
@@ -52,7 +52,7 @@ func (row goldenRow) hold(t *testing.T, section string, present bool) {
 	if diff := cmp.Diff(ours, row.play(t, oracle.Ours)); diff != "" {
 		t.Errorf("ours (-want +got):\n%s", diff)
 	}
-	if present && !row.alone {
+	if asked && !row.alone {
 		if diff := cmp.Diff(theirs, row.play(t, oracle.Debian)); diff != "" {
 			t.Errorf("the original (-golden +got):\n%s", diff)
 		}
@@ -63,7 +63,7 @@ func (row goldenRow) hold(t *testing.T, section string, present bool) {
 // go test -update writes; the reader judges the difference.
 func holdAgainst(t *testing.T, path string, rows []goldenRow) {
 	t.Helper()
-	present := oracle.Present(t)
+	asked := oracle.Asked(t)
 	sections := readSections(t, path)
 	if oracle.Updating() {
 		sections = make([]string, len(rows))
@@ -77,7 +77,7 @@ func holdAgainst(t *testing.T, path string, rows []goldenRow) {
 				if oracle.Updating() {
 					sections[i] = row.record(t)
 				} else {
-					row.hold(t, sections[i], present)
+					row.hold(t, sections[i], asked)
 				}
 			})
 		}

@@ -122,6 +122,27 @@ func Command(t testing.TB, kind Kind, name string) string {
 	return p.path
 }
 
+// FullSize reports whether tests are to be as large as they can be, and to ask the
+// original again what their files say of it: FULL_SIZE=1, as .ci/full sets it.
+func FullSize() bool { return os.Getenv("FULL_SIZE") == "1" }
+
+// Asked reports whether the original is to be asked what the files of a test say of it.
+// It does not change, so an ordinary run compares ours with the files alone.
+func Asked(t testing.TB) bool {
+	t.Helper()
+	return (FullSize() || Updating()) && Present(t)
+}
+
+// Kinds are ours and, where it is to be asked, the original, for tests that say themselves
+// what both do.
+func Kinds(t testing.TB) []Kind {
+	t.Helper()
+	if Asked(t) {
+		return []Kind{Ours, Debian}
+	}
+	return []Kind{Ours}
+}
+
 // Present reports whether Debian's Supervisor can be run. With
 // REQUIRE_SUPERVISOR=1 its absence fails the test instead.
 func Present(t testing.TB) bool {
