@@ -28,7 +28,9 @@ var arrows = map[string][]string{
 	"runtime/trust":             {}, // for all who open what another user may have a hand in
 	"runtime/hang":              {}, // for all who ask a disk that may not answer
 	"runtime/logfile":           {"runtime/trust"},
-	"runtime/launch":            {"runtime/state", "runtime/trust"},
+	"runtime/launch":            {"runtime/state", "runtime/trust", "runtime/procstat"},
+	"runtime/procstat":          {},
+	"runtime/usage":             {"runtime/procstat"}, // it measures; whom, it is told
 	"runtime/moment":            {},
 	"runtime/exactjson":         {},
 	"runtime/proc":              {"spec", "runtime/state", "runtime/moment"},
@@ -40,7 +42,7 @@ var arrows = map[string][]string{
 	"reconcile/watch":           {"runtime/hang"},
 	"rpc/xmlrpc":                {},
 	"rpc/client":                {"rpc/xmlrpc", "runtime/state"},
-	"rpc":                       {"spec", "spec/value", "runtime", "runtime/hang", "runtime/logfile", "runtime/mainlog", "runtime/state", "runtime/trust", "rpc/xmlrpc"},
+	"rpc":                       {"spec", "spec/value", "runtime", "runtime/hang", "runtime/logfile", "runtime/mainlog", "runtime/state", "runtime/trust", "runtime/usage", "rpc/xmlrpc"},
 	"runtime/bound":             {}, // for tests
 	"runtime/needs":             {}, // for tests
 	"cmd":                       {},
@@ -54,7 +56,7 @@ var arrows = map[string][]string{
 	"cmd/pidproxy":              {},
 	"cmd/echo_supervisord_conf": {},
 	"cmd/supervisord": {"spec", "spec/value", "reconcile", "runtime/hang", "reconcile/watch", "runtime", "runtime/state", "runtime/event", "runtime/launch", "runtime/logfile",
-		"runtime/mainlog", "runtime/trust", "rpc", "rpc/xmlrpc", "cmd/internal/host", "cmd/internal/getopt", "cmd/internal/systemd", "cmd/internal/early", "runtime/moment", "runtime/exactjson"},
+		"runtime/mainlog", "runtime/trust", "rpc", "rpc/xmlrpc", "cmd/internal/host", "cmd/internal/getopt", "cmd/internal/systemd", "cmd/internal/early", "runtime/moment", "runtime/exactjson", "runtime/usage"},
 }
 
 // nevers are packages from elsewhere that only the named packages of ours may

@@ -110,7 +110,7 @@
 // each connection, which end when Run closes the connections. A stream polls its file
 // in the goroutine of its request. Giving memory back has one for a moment.
 //
-// The package imports spec, runtime (values, errors, levels, logfile, state) and
+// The package imports spec, runtime (values, errors, levels, logfile, state, usage) and
 // rpc/xmlrpc; never reconcile.
 //
 // Source: contract/rpc.md, contract/config.md section 10.

@@ -14,6 +14,7 @@ import (
 
 	"supervisord/runtime/hang"
 	"supervisord/runtime/mainlog"
+	"supervisord/runtime/usage"
 	"supervisord/spec"
 )
 
@@ -28,6 +29,8 @@ type Options struct {
 	Processes Processes
 	Config    Config
 	MainLog   MainLog
+	// Usage measures what processes take; nil where that is not known.
+	Usage *usage.Sampler
 
 	// Identification is what getIdentification gives.
 	Identification string

@@ -171,7 +171,7 @@ func TestFlagsOverride(t *testing.T) {
 }
 
 func TestUsage(t *testing.T) {
-	text := usage("/usr/bin/supervisord")
+	text := helpText("/usr/bin/supervisord")
 	if !strings.HasPrefix(text, "supervisord -- run a set of applications as daemons.\n") { // as the original's
 		t.Errorf("the help begins %.40q", text)
 	}
@@ -199,12 +199,12 @@ func TestUsageNamesOptionsAsTheOriginal(t *testing.T) {
 		t.Fatalf("the original names %d options: %q", len(names), names)
 	}
 	for _, name := range names {
-		if text := usage("supervisord"); !strings.Contains(text, "\n"+name+"-- ") {
+		if text := helpText("supervisord"); !strings.Contains(text, "\n"+name+"-- ") {
 			t.Errorf("the help does not say %q", name+"--")
 		}
 	}
 	for _, line := range []string{"-l/--logfile FILENAME -- use FILENAME as ", "--minprocs NUM -- ", "-t/--strip_ansi -- "} {
-		if !strings.Contains(usage("supervisord"), "\n"+line) {
+		if !strings.Contains(helpText("supervisord"), "\n"+line) {
 			t.Errorf("the help has no line that begins %q", line)
 		}
 	}

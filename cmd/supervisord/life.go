@@ -14,6 +14,7 @@ import (
 	"supervisord/runtime/event"
 	"supervisord/runtime/logfile"
 	"supervisord/runtime/mainlog"
+	"supervisord/runtime/usage"
 	"supervisord/spec"
 )
 
@@ -25,6 +26,7 @@ type life struct {
 	supervisor *runtime.Supervisor
 	reconciler *reconcile.Reconciler
 	server     *rpc.Server
+	usage      *usage.Sampler
 	serving    bool // the servers run
 	running    *runningTable
 	rounds     *rounds
@@ -108,6 +110,7 @@ func (d *daemon) live() (err error) {
 	l.settleSurvivors(ctx, survivors)
 	l.serving = true
 	l.help("the servers", func() { l.server.Run(ctx) })
+	l.help("the history of what processes take", func() { l.usage.Run(ctx) })
 	l.help("the looks", func() { l.lookAfter(ctx, pid) })
 	l.help("the tidying of old state", func() { l.tidy(ctx) })
 	if l.supervisor.Begin(ctx) == nil { // else a signal came first
@@ -219,12 +222,14 @@ func (d *daemon) wire() (*life, error) {
 		Start: next.start, Target: target{l.supervisor}, Trigger: trigger, Caller: caller, Logger: l.logger,
 		Emit: l.announceUpdate, Every: l.rounds.every,
 	})
+	l.usage = usage.New(usage.Options{Roots: roots(l.supervisor)})
 	l.server = rpc.New(rpc.Options{
 		Servers:        l.cfg.Servers,
 		Sockets:        next.sockets,
 		Processes:      processes{l.supervisor, d, l},
 		Config:         desired{l.reconciler, l.supervisor},
 		MainLog:        l.log,
+		Usage:          l.usage,
 		Identification: c.Identifier,
 		Version:        version,
 		Memory:         c.ReplyMemory,

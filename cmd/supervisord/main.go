@@ -53,7 +53,7 @@ func run(argv []string) int {
 	}
 	switch f.action {
 	case actionHelp:
-		fmt.Print(usage(argv0))
+		fmt.Print(helpText(argv0))
 		return 0
 	case actionVersion:
 		fmt.Println(version)

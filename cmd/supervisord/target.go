@@ -10,6 +10,7 @@ import (
 	"supervisord/rpc/xmlrpc"
 	"supervisord/runtime"
 	"supervisord/runtime/state"
+	"supervisord/runtime/usage"
 	"supervisord/spec"
 )
 
@@ -52,6 +53,20 @@ func (p processes) Restart(ctx context.Context) error {
 func (p processes) Shutdown(ctx context.Context) error {
 	p.life.leave()
 	return p.Supervisor.Shutdown(ctx)
+}
+
+// roots are the processes of the table that there are, to be measured.
+func roots(s *runtime.Supervisor) func(context.Context) ([]usage.Root, error) {
+	return func(ctx context.Context) ([]usage.Root, error) {
+		infos, err := s.Snapshot(ctx)
+		list := make([]usage.Root, 0, len(infos))
+		for i := range infos {
+			if p := &infos[i]; p.PID != 0 {
+				list = append(list, usage.Root{Process: usage.Process{Group: p.Group, Name: p.Name}, PID: p.PID})
+			}
+		}
+		return list, err
+	}
 }
 
 // target is the process table as the reconciler sees it.

@@ -2,9 +2,9 @@ package main
 
 import "fmt"
 
-// usage is the text of --help. Its first line and the form in which it names the
+// helpText is the text of --help. Its first line and the form in which it names the
 // options are the original's, for scripts that look for them.
-func usage(argv0 string) string {
+func helpText(argv0 string) string {
 	return fmt.Sprintf(`supervisord -- run a set of applications as daemons.
 
 Usage: %s [options]

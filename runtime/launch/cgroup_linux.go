@@ -187,7 +187,7 @@ func (c *Cgroups) Signal(path string, sig syscall.Signal, except int) error {
 	}
 	members = slices.DeleteFunc(members, func(pid int) bool {
 		s, err := readStat(pid)
-		return err != nil || s.pgid == except
+		return err != nil || s.Group == except
 	})
 	for some := range slices.Chunk(members, 100) { // that many descriptors at once
 		if err := c.signal(path, sig, some); err != nil {

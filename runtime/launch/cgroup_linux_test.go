@@ -112,7 +112,7 @@ func TestCgroup(t *testing.T) {
 	if status := awaitExit(t, child.PID); status != 0 {
 		t.Fatal(Describe(status))
 	}
-	if s, err := readStat(escaped); err != nil || s.pgid == child.PID {
+	if s, err := readStat(escaped); err != nil || s.Group == child.PID {
 		t.Errorf("it did not leave its group: %v, %v", s, err)
 	}
 	if got, err := g.Members(path); err != nil || !slices.Equal(got, []int{escaped}) {
@@ -124,7 +124,7 @@ func TestCgroup(t *testing.T) {
 	// The stubborn one takes no notice of TERM, and is not told at all when its
 	// group is left out.
 	s, err := readStat(escaped)
-	if err := errors.Join(err, g.Signal(path, syscall.SIGTERM, 0), g.Signal(path, syscall.SIGKILL, s.pgid)); err != nil {
+	if err := errors.Join(err, g.Signal(path, syscall.SIGTERM, 0), g.Signal(path, syscall.SIGKILL, s.Group)); err != nil {
 		t.Error(err)
 	}
 	if got, err := g.Members(path); err != nil || !slices.Equal(got, []int{escaped}) {

@@ -27,7 +27,7 @@ func Find(announced []Pipes) []Identity {
 	for _, pid := range everybody() {
 		id, err := Identify(pid)
 		s, again := readStat(pid)
-		if err != nil || again != nil || s.pgid != pid || !s.living() {
+		if err != nil || again != nil || s.Group != pid || !s.Living() {
 			continue
 		}
 		for fd := range 3 {

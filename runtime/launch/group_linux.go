@@ -1,12 +1,13 @@
 package launch
 
 import (
-	"bytes"
 	"os"
 	"strconv"
 	"strings"
 	"sync"
 	"syscall"
+
+	"supervisord/runtime/procstat"
 )
 
 // GroupMembers lists the processes of the process group pgid that live, zombies
@@ -28,37 +29,18 @@ func GroupMembers(pgid int) []int {
 		if err != nil {
 			continue
 		}
-		if s, err := readStat(pid); err == nil && s.pgid == pgid && s.living() {
+		if s, err := readStat(pid); err == nil && s.Group == pgid && s.Living() {
 			members = append(members, pid)
 		}
 	}
 	return members
 }
 
-// stat is what /proc/PID/stat says, as far as it concerns us.
-type stat struct {
-	state     byte
-	pgid      int
-	startTime uint64 // clock ticks after boot
-}
-
-func (s stat) living() bool { return s.state != 'Z' && s.state != 'X' }
-
-// readStat reads /proc/pid/stat. The error is ESRCH or ENOENT when there is no
-// such process.
-func readStat(pid int) (stat, error) {
-	fd, err := syscall.Open("/proc/"+strconv.Itoa(pid)+"/stat", syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
-	if err != nil {
-		return stat{}, err
-	}
-	defer syscall.Close(fd)
-	var buf [1024]byte // the line is shorter than 400 bytes
-	n, err := syscall.Read(fd, buf[:])
-	if err != nil {
-		return stat{}, err
-	}
-	s, err := parseStat(buf[:n])
-	s.startTime -= bootOffset() // modulo 2^64, so that one of either sign will do
+// readStat is the line of a process. The error is ESRCH or ENOENT when there is no such
+// process. Its start time is by the machine's clock.
+func readStat(pid int) (procstat.Stat, error) {
+	s, err := procstat.Read("/proc", pid)
+	s.StartTime -= bootOffset() // modulo 2^64, so that one of either sign will do
 	return s, err
 }
 
@@ -69,9 +51,6 @@ var bootOffset = sync.OnceValue(func() uint64 {
 	text, _ := os.ReadFile("/proc/self/timens_offsets") // which older kernels do not have
 	return parseBootOffset(string(text))
 })
-
-// ticksPerSecond is what the kernel counts start times in, on every machine that Go runs on.
-const ticksPerSecond = 100
 
 // parseBootOffset takes the offset from lines such as "boottime 86400 0", in seconds and
 // nanoseconds.
@@ -84,29 +63,8 @@ func parseBootOffset(text string) uint64 {
 		seconds, err := strconv.ParseInt(f[1], 10, 64)
 		ns, err2 := strconv.ParseInt(f[2], 10, 64)
 		if err == nil && err2 == nil {
-			return uint64(seconds*ticksPerSecond + ns/(1e9/ticksPerSecond))
+			return uint64(seconds*procstat.TicksPerSecond + ns/(1e9/procstat.TicksPerSecond))
 		}
 	}
 	return 0
 }
-
-// parseStat takes the line apart. The name in parentheses may hold anything,
-// spaces and parentheses too, so fields are counted after the last one.
-func parseStat(line []byte) (stat, error) {
-	const state, pgrp, start = 0, 2, 19 // fields 3, 5 and 22 of proc(5)
-	fields := bytes.Fields(line[bytes.LastIndexByte(line, ')')+1:])
-	if len(fields) <= start || len(fields[state]) != 1 || !isLetter(fields[state][0]) {
-		return stat{}, syscall.EINVAL
-	}
-	pgid, err := strconv.Atoi(string(fields[pgrp]))
-	if err != nil {
-		return stat{}, syscall.EINVAL
-	}
-	ticks, err := strconv.ParseUint(string(fields[start]), 10, 64)
-	if err != nil {
-		return stat{}, syscall.EINVAL
-	}
-	return stat{fields[state][0], pgid, ticks}, nil
-}
-
-func isLetter(c byte) bool { return 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z' }

@@ -24,7 +24,7 @@ func Identify(pid int) (Identity, error) {
 // StartTime is when the process pid started, in clock ticks after boot.
 func StartTime(pid int) (uint64, error) {
 	s, err := readStat(pid)
-	return s.startTime, err
+	return s.StartTime, err
 }
 
 // BootID is a word that is never the same in another boot.
@@ -40,7 +40,7 @@ func Alive(id Identity) bool {
 		return false
 	}
 	s, err := readStat(id.PID)
-	return err == nil && s.startTime == id.StartTime && s.living()
+	return err == nil && s.StartTime == id.StartTime && s.Living()
 }
 
 // RealUID is the real user of the process pid.

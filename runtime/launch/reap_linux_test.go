@@ -15,8 +15,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
-
-	"supervisord/runtime/bound"
 )
 
 // checkStrangers sees that nothing was reaped but children that were started.
@@ -40,7 +38,7 @@ func TestGroupMembersLeavesOutZombies(t *testing.T) {
 	child := start(t, l, Command{Name: "true", Path: "/bin/true", Args: []string{"true"}, Umask: -1, UID: -1, GID: -1})
 	eventually(t, "it is a zombie", func() bool {
 		s, err := readStat(child.PID)
-		return err == nil && s.state == 'Z'
+		return err == nil && s.State == 'Z'
 	})
 	if err := SignalGroup(child.PID, 0); err != nil {
 		t.Errorf("the kernel: %v", err)
@@ -50,50 +48,6 @@ func TestGroupMembersLeavesOutZombies(t *testing.T) {
 	checkMembers(t, child.PID)
 	checkMembers(t, 0)
 	checkMembers(t, -1)
-}
-
-func FuzzParseStat(f *testing.F) {
-	own, err := os.ReadFile("/proc/self/stat")
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(own)
-	f.Add([]byte("7 (a) Z 1 (b) S 1 70 1 0 -1 4 5 6 7 8 9 10 11 12 20 0 1 0 4711 100"))
-	f.Add([]byte(""))
-	f.Add([]byte("1 (x"))
-	f.Add([]byte("\x00" + strings.Repeat(" 0", 19)))
-	b := bound.Start(f)
-	f.Fuzz(func(t *testing.T, line []byte) {
-		defer b.Input(t)()
-		s, err := parseStat(line)
-		if err == nil && !isLetter(s.state) {
-			t.Errorf("%q has no state", line)
-		}
-	})
-}
-
-func TestParseStat(t *testing.T) {
-	tail := " 1 70 1 0 -1 4 5 6 7 8 9 10 11 12 20 0 1 0 4711 100 200"
-	rows := []struct {
-		line string
-		want stat
-		err  error
-	}{
-		{"7 (cat) S" + tail, stat{'S', 70, 4711}, nil},
-		{"7 (a) Z 1 (b) S" + tail, stat{'S', 70, 4711}, nil},
-		{"7 (new\nline) R" + tail + "\n", stat{'R', 70, 4711}, nil},
-		{"7 () Z" + tail, stat{'Z', 70, 4711}, nil},
-		{"7 (cat) S 1 70", stat{}, syscall.EINVAL},
-		{"7 (cat) SS" + tail, stat{}, syscall.EINVAL},
-		{"7 (cat) S 1 x" + tail, stat{}, syscall.EINVAL},
-		{strings.Replace("7 (cat) S"+tail, "4711", "-1", 1), stat{}, syscall.EINVAL},
-		{"", stat{}, syscall.EINVAL},
-	}
-	for _, row := range rows {
-		if got, err := parseStat([]byte(row.line)); got != row.want || err != row.err {
-			t.Errorf("%q: got %v, %v", row.line, got, err)
-		}
-	}
 }
 
 // As process 1 of a namespace we are given every orphan. Ten thousand of them

@@ -76,8 +76,8 @@ func outside(pgid int, roots []int, boot string) (found []Identity) {
 		}
 		seen[pid] = true
 		next = append(next, allChildren(pid)...)
-		if s, err := readStat(pid); err == nil && s.pgid != pgid && s.living() {
-			found = append(found, Identity{PID: pid, StartTime: s.startTime, BootID: boot})
+		if s, err := readStat(pid); err == nil && s.Group != pgid && s.Living() {
+			found = append(found, Identity{PID: pid, StartTime: s.StartTime, BootID: boot})
 		}
 	}
 	return found
