@@ -69,6 +69,31 @@ func (r *Reconciler) State() State {
 	return state
 }
 
+// Progress is how far the files are in force, as far as it can be said without asking the
+// Target.
+type Progress struct {
+	Phase       string
+	Reason      string // empty when synced
+	Since       time.Time
+	Generation  int // of the last update that did something
+	Held        int // changes that wait for a person
+	Autoupdate  bool
+	LastSuccess time.Time // when the last update that was applied began; zero for never
+}
+
+// Progress is the part of State that costs nothing.
+func (r *Reconciler) Progress() Progress {
+	s := r.published.Load()
+	p := Progress{Phase: s.phase, Reason: s.reason, Since: s.since, Generation: s.gen, Held: len(s.holds), Autoupdate: s.automatic}
+	for _, e := range slices.Backward(s.history) {
+		if e.Result == Applied {
+			p.LastSuccess = e.Time
+			break
+		}
+	}
+	return p
+}
+
 func pointers(groups []spec.Group) []*spec.Group {
 	list := make([]*spec.Group, len(groups))
 	for i := range groups {

@@ -100,3 +100,15 @@ func BenchmarkGetAllProcessInfoTCP(b *testing.B) {
 }
 func BenchmarkGetStateUnix(b *testing.B) { benchmarkCalls(b, "supervisor.getState", 0) }
 func BenchmarkGetStateTCP(b *testing.B)  { benchmarkCalls(b, "supervisor.getState", 1) }
+
+// BenchmarkMetrics is a scrape of 1,000 processes, without what they take.
+func BenchmarkMetrics(b *testing.B) {
+	_, o := thousand(b)
+	c := dial(b, serve(b, o), 0)
+	b.ReportAllocs()
+	for b.Loop() {
+		if resp, body := c.do(b, "GET", "/metrics", ""); resp.StatusCode != 200 || len(body) < 100_000 {
+			b.Fatal(resp.Status, len(body))
+		}
+	}
+}

@@ -51,6 +51,13 @@
 // a question and a button; nothing happens before that is pressed. Where nobody sees
 // the page, with neither text/html in Accept nor Sec-Fetch-Mode, its status is 405.
 //
+// # Figures
+//
+// /metrics is for Prometheus, in its text format or as OpenMetrics. /healthz is 200 while
+// the supervisor's loop answers, /readyz while the files are in force and no process is on
+// its way or has failed; otherwise they are 503, and say why. What processes take is
+// measured by package usage when somebody asks, and left out where /proc does not answer.
+//
 // # Limits
 //
 // Header 64 KiB and 30 seconds, body 16 MiB and 2 minutes, 2 minutes for the client

@@ -32,6 +32,7 @@ type fakeDaemon struct {
 	mood        state.Mood
 	procs       []*fakeProcess // in declaration order
 	configFiles []ConfigFile
+	progress    Progress
 	config      *spec.Config
 	active      map[string]bool
 	reread      struct {
@@ -278,6 +279,12 @@ func (w *fakeDaemon) Snapshot(context.Context) ([]runtime.Info, error) {
 	return all, w.snapErr
 }
 
+func (w *fakeDaemon) Count(context.Context) (state.Counts, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return state.Counts{state.Running: len(w.procs)}, w.snapErr
+}
+
 func (w *fakeDaemon) become(mood state.Mood) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -326,6 +333,8 @@ func (w *fakeDaemon) RemoveGroup(_ context.Context, name string) error {
 func (w *fakeDaemon) Desired() *spec.Config { return w.config }
 
 func (w *fakeDaemon) ConfigFiles() []ConfigFile { return w.configFiles }
+
+func (w *fakeDaemon) Progress() Progress { return w.progress }
 
 func (w *fakeDaemon) Active(name string) bool {
 	w.mu.Lock()

@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"context"
+	"time"
 
 	"supervisord/runtime"
 	"supervisord/runtime/state"
@@ -20,6 +21,10 @@ type Processes interface {
 	// Snapshot is every active process, by group name, then process name; it is
 	// read from the newest published state and never waits for an operation.
 	Snapshot(ctx context.Context) ([]runtime.Info, error)
+
+	// Count is how many processes are in each state. The loop itself answers, so that it
+	// also says that it is not stuck.
+	Count(ctx context.Context) (state.Counts, error)
 
 	// Start, Stop and Signal act on what sel names. For a single process the
 	// outcome is the error and the results are nil; for a group or all it is one
@@ -61,7 +66,23 @@ type Config interface {
 	// ConfigFiles are the files that the configuration is taken from, as last
 	// looked at. It never waits for a disk.
 	ConfigFiles() []ConfigFile
+	// Progress is how far the files are in force. It waits for nobody.
+	Progress() Progress
 }
+
+// Progress is how far the configuration files are in force.
+type Progress struct {
+	Phase       string // one of Phases
+	Reason      string // "" when synced
+	Since       time.Time
+	Generation  int // of the last update that did something
+	Held        int // changes that wait for a person
+	Autoupdate  bool
+	LastSuccess time.Time // when the last update that was applied began; zero for never
+}
+
+// Phases are those that the reconciler may be in.
+var Phases = []string{"synced", "pending", "applying", "held", "invalid"}
 
 // ConfigFile is one configuration file.
 type ConfigFile struct {

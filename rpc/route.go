@@ -92,8 +92,12 @@ func (hs *httpServer) handle(w http.ResponseWriter, r *http.Request) {
 		hs.server.serveLogtail(w, r)
 	case strings.HasPrefix(path, "/mainlogtail"):
 		hs.server.serveMainLogtail(w, r)
-	case path == "/metrics" && r.Method == http.MethodGet:
+	case r.Method == http.MethodGet && path == "/metrics":
 		hs.server.serveMetrics(w, r)
+	case r.Method == http.MethodGet && path == "/healthz":
+		hs.server.serveHealth(w, r)
+	case r.Method == http.MethodGet && path == "/readyz":
+		hs.server.serveReady(w, r)
 	case r.Method == http.MethodGet || r.Method == http.MethodPost:
 		switch strings.TrimLeft(path, "/") {
 		case "", "index.html":

@@ -273,52 +273,6 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-func TestMetrics(t *testing.T) {
-	dir := shortDir(t)
-	w := newFakeDaemon(t, dir)
-	o := w.options(dir)
-	w.procs[1].Starts, w.procs[1].Dropped = 3, 77
-	w.procs[4].Name = `odd"name\`
-	w.configFiles = []ConfigFile{{State: "applied", Warnings: 3}, {State: "applied"}, {State: "invalid"}}
-	w.procs[2].Listener = &runtime.ListenerInfo{Waiting: 4, Dropped: 9, Since: time.Now().Add(-time.Minute)}
-	s := serve(t, o)
-	resp, body := dial(t, s, 0).do(t, "GET", "/metrics", "")
-	if resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "text/plain; version=0.0.4; charset=utf-8" {
-		t.Errorf("%s %v", resp.Status, resp.Header)
-	}
-	for _, want := range []string{
-		`supervisord_build_info{version="4.3.0",goversion="go1`, "supervisord_state 1\n",
-		`supervisord_processes{state="running"} 4`, `supervisord_processes{state="fatal"} 0`,
-		`supervisord_process_up{group="cat",name="cat"} 1`, `supervisord_process_up{group="badcmd",name="badcmd"} 0`,
-		`supervisord_process_state{group="cat",name="cat"} 20`,
-		`supervisord_process_restarts_total{group="cat",name="cat"} 2`,
-		`supervisord_process_restarts_total{group="badcmd",name="badcmd"} 0`,
-		`supervisord_process_log_dropped_bytes_total{group="cat",name="cat"} 77`,
-		`supervisord_process_up{group="stopped",name="odd\"name\\"} 0`,
-		`supervisord_listener_waiting_events{group="nolog",name="nolog"} 4`,
-		`supervisord_listener_dropped_events_total{group="nolog",name="nolog"} 9`,
-		`supervisord_listener_busy_seconds{group="nolog",name="nolog"} 60`,
-		`supervisord_config_files{state="applied"} 2`, `supervisord_config_files{state="invalid"} 1`,
-		`supervisord_config_files{state="held"} 0`, "supervisord_config_warnings 3\n",
-	} {
-		if !strings.Contains(body, want) {
-			t.Errorf("%s is missing in\n%s", want, body)
-		}
-	}
-	for line := range strings.Lines(body) {
-		if !regexp.MustCompile(`^(# (HELP|TYPE) \w+ .+|\w+(\{.*\})? -?[0-9.e+]+)\n$`).MatchString(line) {
-			t.Errorf("line %q", line)
-		}
-	}
-	if resp, _ := dial(t, s, 1).do(t, "GET", "/metrics", ""); resp.StatusCode != 401 {
-		t.Errorf("without a password: %s", resp.Status)
-	}
-	w.snapErr = errors.New("no")
-	if resp, _ := dial(t, s, 0).do(t, "GET", "/metrics", ""); resp.StatusCode != 503 {
-		t.Error(resp.Status)
-	}
-}
-
 func TestPyQuote(t *testing.T) {
 	for in, want := range map[string]string{
 		"foo:foo-0": "foo%3Afoo-0", "a b*c~_/.": "a%20b%2Ac~_/.", "é": "%C3%A9", "[70] X": "%5B70%5D%20X", "": "",

@@ -28,6 +28,7 @@ type Info struct {
 	// Ours beyond Supervisor, never on its wire structs.
 	Starts   int64 // how often it was spawned since its group was added
 	Dropped  int64 // bytes of output that no log could take
+	LogBytes int64 // how long its logs are, without the backups
 	Listener *ListenerInfo
 	LastEnd  *End // how it ended last; nil for never
 	Ends     EndCounts

@@ -65,7 +65,11 @@ func (s *Supervisor) Info(ctx context.Context, group, process string) (Info, err
 func (i *Info) at(now time.Time) {
 	i.Now = now
 	i.Uptime = now.Sub(i.up)
-	i.Dropped = i.logs[0].Dropped() + i.logs[1].Dropped()
+	i.Dropped, i.LogBytes = 0, 0
+	for _, log := range i.logs {
+		i.Dropped += log.Dropped()
+		i.LogBytes += log.Size()
+	}
 }
 
 // Count is how many processes are in each state at this moment. The loop itself counts

@@ -129,6 +129,9 @@ func (d desired) ConfigFiles() []rpc.ConfigFile {
 	return files
 }
 
+// Progress is that of the reconciler.
+func (d desired) Progress() rpc.Progress { return rpc.Progress(d.Reconciler.Progress()) }
+
 // AddGroup and RemoveGroup translate the reconciler's refusals into those that
 // become faults.
 func (d desired) AddGroup(ctx context.Context, name string) error {

@@ -35,7 +35,7 @@ func (w *Writer) Save() (saved Saved, open *os.File, busy bool) {
 	saved = Saved{Users: w.users, Held: w.held, Partial: w.partial, Dropped: w.Dropped()}
 	if t, ok := w.target.(*fileTarget); ok {
 		open, _ = t.file.(*os.File)
-		saved.Mount, saved.Seen, saved.End = t.mount, *t.seen.Load(), t.end
+		saved.Mount, saved.Seen, saved.End = t.mount, *t.seen.Load(), t.end.Load()
 	}
 	w.users, w.held, w.partial, w.target = 0, false, nil, nil
 	w.blockedFile.Store(nil)
@@ -68,7 +68,7 @@ func (w *Writer) Resume(saved Saved, open *os.File) error {
 	if err != nil {
 		return fmt.Errorf("cannot go on with log: %w", err)
 	}
-	t.end = saved.End
+	t.end.Store(saved.End)
 	t.seen.Store(&saved.Seen)
 	return w.swap(t)
 }

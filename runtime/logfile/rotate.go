@@ -23,7 +23,7 @@ func (w *Writer) rotate() {
 		return
 	}
 	// Where an append has ended is the size, whoever else appends or truncates.
-	if t.end < w.opts.MaxBytes || time.Now().Before(w.reopenAt) {
+	if t.end.Load() < w.opts.MaxBytes || time.Now().Before(w.reopenAt) {
 		return // the last of these: it has just failed
 	}
 	if err := w.rotateNow(t); err != nil {

@@ -55,7 +55,7 @@ type fileTarget struct {
 	regular     bool
 	patient     bool // it has deadlines, so writes wait
 	written     int64
-	end         int64 // of what was last appended to a regular file; 0 before that
+	end         atomic.Int64 // of what was last appended to a regular file; 0 before that
 	info        fs.FileInfo
 	mount       trust.Mount           // of its directory, when it was opened
 	seen        atomic.Pointer[int64] // how long it was when it was last seen at its path, for Restore
@@ -137,10 +137,10 @@ func (t *fileTarget) appended(n int64) {
 	if err != nil {
 		return
 	}
-	if end-n < max(t.end, *t.seen.Load()) {
+	if end-n < max(t.end.Load(), *t.seen.Load()) {
 		t.seen.Store(new(int64))
 	}
-	t.end = end
+	t.end.Store(end)
 }
 
 func (t *fileTarget) waits() bool  { return t.patient }

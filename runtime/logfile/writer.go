@@ -1,6 +1,7 @@
 package logfile
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -124,6 +125,16 @@ func (w *Writer) FileID() (id FileID, open bool) {
 // Dropped is how many bytes were lost since New because a target did not take
 // them. A byte that both the file and syslog lost counts twice. It never waits.
 func (w *Writer) Dropped() int64 { return w.dropped.Load() }
+
+// Size is how long the regular file is that is open, as of what was last appended; 0 where
+// none is. It never waits.
+func (w *Writer) Size() int64 {
+	t := w.regular.Load()
+	if t == nil {
+		return 0
+	}
+	return cmp.Or(t.end.Load(), *t.seen.Load())
+}
 
 // SetDeadline says from when on writes drop what a target that takes nothing has
 // not taken; the zero time waits for ever. A target that takes something, however

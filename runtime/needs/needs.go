@@ -5,6 +5,7 @@ package needs
 
 import (
 	"os"
+	"os/exec"
 	"testing"
 )
 
@@ -19,4 +20,19 @@ func Root(t testing.TB) {
 		t.Fatal("must be root")
 	}
 	t.Skip("only root can be several users: left out")
+}
+
+// Program finds a program that tests run. Where it is not installed they are left out,
+// unless the variable required is 1, which makes that a failure.
+func Program(t testing.TB, name, required string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	switch {
+	case err == nil:
+	case os.Getenv(required) == "1":
+		t.Fatal(err)
+	default:
+		t.Skip(name + " is not installed: left out")
+	}
+	return path
 }

@@ -1,0 +1,68 @@
+package rpc
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"supervisord/runtime/state"
+)
+
+// loopPatience is how long the supervisor's loop may take to answer: it never waits for
+// anything, so if it does not it is stuck.
+const loopPatience = 5 * time.Second
+
+// serveHealth says whether the daemon works: that its loop answers.
+func (s *Server) serveHealth(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), loopPatience)
+	defer cancel()
+	if _, err := s.opt.Processes.Count(ctx); err != nil {
+		verdict(w, []string{"the supervisor does not answer"})
+		return
+	}
+	verdict(w, nil)
+}
+
+// serveReady says whether all is as the files want it: they are in force, and no process
+// is on its way or has failed.
+func (s *Server) serveReady(w http.ResponseWriter, r *http.Request) {
+	all, err := s.opt.Processes.Snapshot(r.Context())
+	if err != nil {
+		verdict(w, []string{"the supervisor does not answer"})
+		return
+	}
+	var not []string
+	if s.opt.Processes.Mood() != state.MoodRunning {
+		not = append(not, "the daemon is ending or begins anew")
+	}
+	if p := s.opt.Config.Progress(); p.Phase != "synced" {
+		line := "files: " + p.Phase
+		if p.Reason != "" {
+			line += " (" + p.Reason + ")"
+		}
+		not = append(not, line)
+	}
+	for _, p := range all {
+		switch p.State {
+		case state.Starting, state.Backoff, state.Fatal, state.Unknown:
+			not = append(not, namespec(p.Group, p.Name)+": "+p.State.String())
+		}
+	}
+	verdict(w, not)
+}
+
+// verdict answers ok, or 503 with what is not, a line each.
+func verdict(w http.ResponseWriter, not []string) {
+	text, status := "ok\n", http.StatusOK
+	if len(not) > 0 {
+		text, status = strings.Join(not, "\n")+"\n", http.StatusServiceUnavailable
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	fmt.Fprint(w, text)
+}
