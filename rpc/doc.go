@@ -56,6 +56,8 @@
 // /metrics is for Prometheus, in its text format or as OpenMetrics. /healthz is 200 while
 // the supervisor's loop answers, /readyz while the files are in force and no process is on
 // its way or has failed; otherwise they are 503, and say why. What processes take is
+// /sd lists the processes with a metrics_port for Prometheus to find. With metrics=open a
+// server shows these four, and nothing else, without its password. What processes take is
 // measured by package usage when somebody asks, and left out where /proc does not answer.
 //
 // # Limits

@@ -152,3 +152,55 @@ func TestHealth(t *testing.T) {
 		}
 	}
 }
+
+// TestDiscovery: who has a port is listed, at the address by which we were asked, while he
+// is to run.
+func TestDiscovery(t *testing.T) {
+	dir := shortDir(t)
+	w := newFakeDaemon(t, dir)
+	c := dial(t, serve(t, w.options(dir)), 0)
+	if resp, body := c.do(t, "GET", "/sd", ""); body != "[]" || resp.Header.Get("Content-Type") != "application/json" {
+		t.Errorf("%v %s", resp.Header, body)
+	}
+	for i := range w.procs {
+		w.procs[i].MetricsPort = 9100 + i
+	}
+	w.procs[0].State, w.procs[3].State, w.procs[5].State, w.procs[6].MetricsPort = state.Fatal, state.Exited, state.Backoff, 0
+	w.procs[1].MetricsPath = "/m"
+	_, body := c.do(t, "GET", "/sd", "", "Host", "[::1]:9001")
+	want := `[{"targets":["[::1]:9100"],"labels":{"__metrics_path__":"/metrics","supervisord_group":"badcmd","supervisord_name":"badcmd"}},` +
+		`{"targets":["[::1]:9101"],"labels":{"__metrics_path__":"/m","supervisord_group":"cat","supervisord_name":"cat"}},` +
+		`{"targets":["[::1]:9102"],"labels":{"__metrics_path__":"/metrics","supervisord_group":"nolog","supervisord_name":"nolog"}},` +
+		`{"targets":["[::1]:9105"],"labels":{"__metrics_path__":"/metrics","supervisord_group":"two","supervisord_name":"two_00"}}]`
+	if body != want {
+		t.Errorf("got  %s\nwant %s", body, want)
+	}
+}
+
+// TestMetricsOpen: with metrics=open the four paths need no password, but the right name
+// of the machine, and nothing else is opened.
+func TestMetricsOpen(t *testing.T) {
+	dir := shortDir(t)
+	w := newFakeDaemon(t, dir)
+	w.progress.Phase = "synced"
+	o := w.options(dir)
+	o.Servers[1].MetricsOpen = true
+	c := dial(t, serve(t, o), 1)
+	for _, row := range []struct {
+		method, path, host string
+		want               int
+	}{
+		{"GET", "/metrics", "", 200}, {"GET", "/healthz", "", 200}, {"GET", "/readyz", "", 200}, {"GET", "/sd", "", 200},
+		{"GET", "/metrics", "evil.example", 403}, {"GET", "/sd", "evil.example:9001", 403}, {"GET", "/metrics", "localhost:1", 200},
+		{"POST", "/metrics", "", 401}, {"HEAD", "/metrics", "", 401}, {"GET", "/", "", 401}, {"GET", "/metrics/", "", 401},
+		{"GET", "/metrics/../", "", 401}, {"GET", "//metrics", "", 401}, {"GET", "/METRICS", "", 401}, {"GET", "/logtail/cat", "", 401},
+		{"GET", "/metrics;x", "", 401}, {"POST", "/RPC2", "", 401}, {"GET", "/sdx", "", 401},
+	} {
+		if row.host == "" {
+			row.host = "127.0.0.1"
+		}
+		if resp, _ := c.do(t, row.method, row.path, "", "Host", row.host); resp.StatusCode != row.want {
+			t.Errorf("%s %s at %s: %s, want %d", row.method, row.path, row.host, resp.Status, row.want)
+		}
+	}
+}

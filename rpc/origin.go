@@ -14,18 +14,21 @@ import (
 // guarded reports whether a web page that somebody on this machine looks at could
 // reach what a stranger could not: the server listens for this machine alone, and
 // asks for no password. Behind a password a page that was led here has none to
-// send, and a reverse proxy may pass its own Host on. No browser opens a unix socket.
-func (hs *httpServer) guarded() bool { return hs.local && hs.Username == "" }
+// send, and a reverse proxy may pass its own Host on; what is shown without it is guarded
+// all the same. No browser opens a unix socket.
+func (hs *httpServer) guarded(r *http.Request) bool {
+	return hs.local && (hs.Username == "" || hs.open(r))
+}
 
 // hostAllowed keeps from a guarded server web pages under a name that was made to
 // point here (DNS rebinding): it answers to an address and to the machine's own
 // names. A server must not ask DNS whose name it is, for that is what lies. A
 // request line with a host in it must agree with the header.
 func (hs *httpServer) hostAllowed(r *http.Request, h head, known bool) bool {
-	if r.URL.Host != "" && (known && hs.Network != "unix" || hs.guarded()) && (!known || !sameHost(r.URL.Host, h.host)) {
+	if r.URL.Host != "" && (known && hs.Network != "unix" || hs.guarded(r)) && (!known || !sameHost(r.URL.Host, h.host)) {
 		return false
 	}
-	if !hs.guarded() {
+	if !hs.guarded(r) {
 		return true
 	}
 	host := hostName(r.Host)

@@ -57,7 +57,11 @@ func (hs *httpServer) handle(w http.ResponseWriter, r *http.Request) {
 	if known && !head.plain || len(r.TransferEncoding) > 0 {
 		w.Header().Set("Connection", "close")
 	}
-	switch status := authorize(hs.Server, r); {
+	status := 0
+	if !hs.open(r) {
+		status = authorize(hs.Server, r)
+	}
+	switch {
 	case status == http.StatusUnauthorized:
 		// The connection is closed, where Supervisor keeps it and swallows what
 		// follows (contract/differences.md row 57).
@@ -92,12 +96,8 @@ func (hs *httpServer) handle(w http.ResponseWriter, r *http.Request) {
 		hs.server.serveLogtail(w, r)
 	case strings.HasPrefix(path, "/mainlogtail"):
 		hs.server.serveMainLogtail(w, r)
-	case r.Method == http.MethodGet && path == "/metrics":
-		hs.server.serveMetrics(w, r)
-	case r.Method == http.MethodGet && path == "/healthz":
-		hs.server.serveHealth(w, r)
-	case r.Method == http.MethodGet && path == "/readyz":
-		hs.server.serveReady(w, r)
+	case isMonitoring(r):
+		monitoring[path](hs.server, w, r)
 	case r.Method == http.MethodGet || r.Method == http.MethodPost:
 		switch strings.TrimLeft(path, "/") {
 		case "", "index.html":
@@ -115,6 +115,22 @@ func (hs *httpServer) handle(w http.ResponseWriter, r *http.Request) {
 		hs.serveFile(w, r)
 	}
 }
+
+// monitoring is what is for machines that watch this one. It changes nothing, and tells
+// nothing but how the daemon and the processes are doing.
+var monitoring = map[string]func(*Server, http.ResponseWriter, *http.Request){
+	"/metrics": (*Server).serveMetrics,
+	"/healthz": (*Server).serveHealth,
+	"/readyz":  (*Server).serveReady,
+	"/sd":      (*Server).serveDiscovery,
+}
+
+func isMonitoring(r *http.Request) bool {
+	return r.Method == http.MethodGet && monitoring[r.URL.Path] != nil
+}
+
+// open reports whether a request needs no password although the server has one.
+func (hs *httpServer) open(r *http.Request) bool { return hs.MetricsOpen && isMonitoring(r) }
 
 // readBody reads the body of a request, of whatever method, before anything is
 // done about it: nothing else waits for a client to send, and only when all is

@@ -29,6 +29,9 @@ type Info struct {
 	Starts   int64 // how often it was spawned since its group was added
 	Dropped  int64 // bytes of output that no log could take
 	LogBytes int64 // how long its logs are, without the backups
+	// Where the process shows metrics itself; port 0 is nowhere, no path is /metrics.
+	MetricsPort int
+	MetricsPath string
 	Listener *ListenerInfo
 	LastEnd  *End // how it ended last; nil for never
 	Ends     EndCounts

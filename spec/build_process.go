@@ -77,6 +77,7 @@ var (
 
 // What is read for each process.
 var (
+	metricsFields    = pick(processFields, "metrics_port", "metrics_path")
 	directoryField   = pick(processFields, "directory")
 	lateStdoutFields = pick(stdoutFields, "stdout_logfile_backups", "stdout_logfile_maxbytes", "stdout_syslog")
 	lateStderrFields = pick(stderrFields, "stderr_logfile_backups", "stderr_logfile_maxbytes", "stderr_syslog")
@@ -142,6 +143,7 @@ func (b *builder) process(r *reader, p *program, number int64) Process {
 	proc.Environment = p.env.merged
 	r.names = r.names.WithEnv(p.env.own)
 	read(r, directoryField, &proc)
+	read(r, metricsFields, &proc)
 	b.output(r, "stdout", &proc.Stdout, lateStdoutFields, false)
 	b.output(r, "stderr", &proc.Stderr, lateStderrFields, proc.RedirectStderr)
 	if proc.RedirectStderr {

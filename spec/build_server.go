@@ -88,6 +88,7 @@ func (b *builder) inetServer(r *reader) Server {
 	s.CertFile = b.file(r, "certfile")
 	s.KeyFile = b.file(r, "keyfile")
 	s.ClientCA = b.file(r, "client_ca")
+	s.MetricsOpen = get(r, "metrics", false, asMetrics)
 	if (s.CertFile == "") != (s.KeyFile == "") {
 		r.report("certfile", "certfile and keyfile must be given together", "give both, or neither for plain HTTP")
 	}
@@ -134,6 +135,7 @@ func (b *builder) unixServer(r *reader) Server {
 	s.Owner = get(r, "chown", Owner{UID: -1, GID: -1}, asSockChown)
 	s.Chown, _ = r.text("chown")
 	s.Mode = get(r, "chmod", 0o700, asChmod)
+	s.MetricsOpen = get(r, "metrics", false, asMetrics)
 	return s
 }
 
@@ -141,6 +143,9 @@ var (
 	asSockChown = named("sockchown", asOwner)
 	asChmod     = named("chmod", asOctal)
 )
+
+// asMetrics is whether what is for monitoring is shown to everybody.
+var asMetrics = pure("metrics", value.ParseMetrics, form[bool]{}, "password or open")
 
 // credentials reads username and password, of which there must be both or none.
 func (b *builder) credentials(r *reader, s *Server) {

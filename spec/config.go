@@ -145,6 +145,9 @@ type Server struct {
 	HasAuth  bool   // username and password are given, even if empty
 
 	CertFile, KeyFile, ClientCA string // tcp only; ours beyond Supervisor
+	// MetricsOpen: what is for monitoring is shown without the password. Ours beyond
+	// Supervisor.
+	MetricsOpen bool `json:",omitzero"`
 }
 
 // RPCInterface is one [rpcinterface:x] section.
@@ -236,6 +239,11 @@ type Process struct {
 	KillAsGroup  bool     `json:",omitzero"`
 	KillMode     KillMode `json:",omitzero"`
 	OnExit       OnExit   `json:",omitzero"` // ours beyond Supervisor
+
+	// Where the process itself shows metrics, for Prometheus to find; port 0 is nowhere,
+	// no path is /metrics. Ours beyond Supervisor.
+	MetricsPort int    `json:",omitzero"`
+	MetricsPath string `json:",omitzero"`
 
 	RedirectStderr bool   `json:",omitzero"`
 	Stdout, Stderr Output `json:",omitzero"`

@@ -49,6 +49,8 @@ func processChanges() []change {
 		{"KillAsGroup", func(p *Process) { p.KillAsGroup = true }, in("killasgroup", "false", "true")},
 		{"KillMode", func(p *Process) { p.KillMode = KillCgroup }, in("killmode", "process", "cgroup")},
 		{"OnExit", func(p *Process) { p.OnExit = OnExitShutdown }, in("on_exit", "ignore", "shutdown")},
+		{"MetricsPort", func(p *Process) { p.MetricsPort = 9100 }, in("metrics_port", "0", "9100")},
+		{"MetricsPath", func(p *Process) { p.MetricsPath = "/m" }, in("metrics_path", "", "/m")},
 		{"RedirectStderr", func(p *Process) { p.RedirectStderr = true }, exec("redirect_stderr", "false", "true")},
 		{"Stdout", func(p *Process) { p.Stdout = Output{} }, in("stdout_logfile", "/log", "AUTO")},
 		{"Stdout.Kind", func(p *Process) { p.Stdout.Kind, p.Stdout.File = OutputNone, "" }, in("stdout_logfile", "/log", "NONE")},
@@ -140,7 +142,7 @@ func TestCensus(t *testing.T) {
 			"MinFDs", "MinProcs", "NoCleanup", "ChildLogDir", "ChildLogDirText", "User", "Directory", "StripANSI", "Environment",
 			"Identifier", "Survivors", "ReplyMemory", "Subreaper", "ExitWhen", "ShutdownTimeout", "ServerURL"}},
 		{Server{}, []string{"Section", "Network", "Host", "Port", "Path", "Mode", "Owner", "Chown", "Username", "Password", "HasAuth",
-			"CertFile", "KeyFile", "ClientCA"}},
+			"CertFile", "KeyFile", "ClientCA", "MetricsOpen"}},
 	} {
 		var got []string
 		typ := reflect.TypeOf(test.value)

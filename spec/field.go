@@ -130,6 +130,8 @@ var processFields = slices.Concat([]field[Process]{
 	killAsGroupField,
 	at("killmode", asKillMode, KillProcess, inPlace, func(p *Process) *KillMode { return &p.KillMode }).beyond(),
 	at("on_exit", asOnExit, OnExitIgnore, inPlace, func(p *Process) *OnExit { return &p.OnExit }).beyond(),
+	at("metrics_port", asPort, 0, inPlace, func(p *Process) *int { return &p.MetricsPort }).beyond(),
+	at("metrics_path", asURLPath, "", inPlace, func(p *Process) *string { return &p.MetricsPath }).beyond(),
 }, within(stdoutFields, func(p *Process) *Output { return &p.Stdout }),
 	within(stderrFields, func(p *Process) *Output { return &p.Stderr }))
 

@@ -20,8 +20,8 @@ var (
 		"environment", "identifier", "survivors", "subreaper", "reply_memory", "exit_when", "shutdown_timeout",
 	}
 	ctlKeys  = []string{"serverurl", "username", "password", "prompt", "history_file", "certfile", "keyfile", "server_ca"}
-	inetKeys = []string{"port", "username", "password", "certfile", "keyfile", "client_ca"}
-	unixKeys = []string{"file", "chmod", "chown", "username", "password"}
+	inetKeys = []string{"port", "username", "password", "certfile", "keyfile", "client_ca", "metrics"}
+	unixKeys = []string{"file", "chmod", "chown", "username", "password", "metrics"}
 
 	programKeys = slices.Concat(namesOf(numberedFields), slices.DeleteFunc(namesOf(processFields), func(name string) bool {
 		return slices.Contains(socketKeys, name)

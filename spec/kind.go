@@ -93,6 +93,8 @@ var (
 	asRestart   = pure("autorestart", value.ParseAutorestart, word[Autorestart](), "true, false or unexpected")
 	asKillMode  = pure("killmode", value.ParseKillMode, word[KillMode](), "process, group or cgroup")
 	asOnExit    = pure("on_exit", value.ParseOnExit, word[OnExit](), "ignore or shutdown")
+	asPort      = pure("port", value.ParseMetricsPort, number[int](), "a port from 1 to 65535, or 0 for none")
+	asURLPath   = pure("path", value.ParseURLPath, textForm, "a path that begins with a slash, such as /metrics")
 	asExitWhen  = pure("exit_when", value.ParseExitWhen, word[ExitWhen](), "never, fatal or idle")
 	asSignal    = pure("signal", value.ParseSignal, signalForm, "a signal such as TERM, INT, QUIT, HUP, USR1 or KILL")
 	asLevel     = pure("log level", value.ParseLogLevel, textForm, alternatives(levelNames()))

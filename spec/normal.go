@@ -76,6 +76,9 @@ func (n normal) server(s *Server) map[string]any {
 		m["username"] = s.Username
 		m["password"] = n.secret(s.Password)
 	}
+	if s.MetricsOpen {
+		m["metrics"] = "open"
+	}
 	if s.Network == "unix" {
 		m["family"] = "unix"
 		m["file"] = s.Path

@@ -86,7 +86,7 @@ func TestDefaults(t *testing.T) {
 	// Keys without a default: theirs is an example.
 	examples := []string{
 		"user", "directory", "nocleanup", "childlogdir", "environment", "chown", "username", "password", "port", "certfile",
-		"keyfile", "client_ca", "history_file", "statedir", "command", "umask", "events", "socket", "socket_backlog",
+		"keyfile", "client_ca", "metrics_port", "metrics_path", "history_file", "statedir", "command", "umask", "events", "socket", "socket_backlog",
 		"socket_owner", "programs", "files ",
 	}
 	bare := "[supervisord]\n[unix_http_server]\nfile=/tmp/s\n[program:theprogramname]\ncommand=/bin/cat\n" +

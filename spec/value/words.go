@@ -2,6 +2,7 @@ package value
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -117,6 +118,34 @@ func (w ExitWhen) String() string {
 // ParseExitWhen reads never, fatal or idle, in any case.
 func ParseExitWhen(s string) (ExitWhen, error) {
 	return parseWord("exit_when", s, ExitNever, ExitOnFatal, ExitOnIdle)
+}
+
+// ParseMetrics reads password or open, in any case: whether monitoring needs no password.
+func ParseMetrics(s string) (open bool, err error) {
+	if strings.EqualFold(s, "open") {
+		return true, nil
+	}
+	if strings.EqualFold(s, "password") {
+		return false, nil
+	}
+	return false, fmt.Errorf("invalid 'metrics' value %s", PyRepr(s))
+}
+
+// ParseMetricsPort reads the number of a port; 0 is none.
+func ParseMetricsPort(s string) (int, error) {
+	n, err := ParseInt(s)
+	if err == nil && (n < 0 || n > 65535) {
+		err = fmt.Errorf("%d is no port", n)
+	}
+	return int(n), err
+}
+
+// ParseURLPath reads the path of a URL, without a query.
+func ParseURLPath(s string) (string, error) {
+	if u, err := url.Parse(s); err != nil || !strings.HasPrefix(s, "/") || u.Path != s {
+		return "", fmt.Errorf("%s is no path", PyRepr(s))
+	}
+	return s, nil
 }
 
 // parseWord reads one of a few values by its word, in any case.
