@@ -387,6 +387,27 @@ func TestComesBackWithLess(t *testing.T) {
 	})
 }
 
+// TestComesBackAndGoes: what has come back with its directory is deleted if it goes again,
+// while others are still waited for, and once nothing is.
+func TestComesBackAndGoes(t *testing.T) {
+	files := map[string]string{"conf.d/a.ini": ini("a"), "conf.d/b.ini": ini("b"), "conf.d/c.ini": ini("c")}
+	inBubble(t, "max_removals=100%\n"+quick, files, func(w *fixture, hint *fakeWatcher) {
+		for _, step := range [][2]string{
+			{"mv conf.d x", "a, b, c"}, {"mv x conf.d; rm conf.d/c.ini", "a, b, c"}, {"rm conf.d/b.ini", "a, c"}, {"rm conf.d/a.ini", "c"},
+			{"mv conf.d x", "c"}, {"mv x conf.d", "c"},
+		} {
+			w.sh(step[0])
+			time.Sleep(2 * time.Second)
+			hint.hints <- watch.Hint{Trigger: TriggerWatch}
+			synctest.Wait()
+			equal(t, step[0], w.groups(), step[1])
+		}
+		time.Sleep(2 * returnTime)
+		synctest.Wait()
+		equal(t, "in the end: it was last seen with nothing, which may be a mount point", w.groups(), "c")
+	})
+}
+
 // TestOutOfSightAccepted: a person who runs update is believed.
 func TestOutOfSightAccepted(t *testing.T) {
 	t.Parallel()

@@ -52,31 +52,32 @@ const returnTime = time.Minute
 // hold says what of a directory is to be taken for what it was by what is seen of it, and
 // why; nil for nothing. A directory that was out of sight is trusted again when it has
 // its files again: an empty mount point, or a file system that is just being
-// filled, looks like one from which everything was deleted. To a person's question
+// filled, looks like one from which everything was deleted. What has come back and goes
+// again was deleted. To a person's question
 // only what does not answer is as it was. next is what is known of the directory
 // from now on; nil for one that is gone like a file that was deleted.
 func (l *look) hold(d *directory, seen sight, now time.Time) (next, held *directory, reason string) {
 	found := *d
 	switch {
 	case seen.reason != "" && (seen.silent || !l.explicit && !seen.deleted):
-		found.lost, found.missing = true, 0
+		found.lost, found.awaited, found.back, found.since = true, nil, false, time.Time{}
 		return &found, d, seen.reason + ": its programs stay as they are"
 	case seen.deleted:
 		return nil, nil, ""
 	case l.explicit:
 		return d, nil, ""
 	}
-	missing := make(map[string][]byte)
+	missing, awaited := make(map[string][]byte), make(map[string]bool)
 	for name, content := range d.files {
-		if !seen.names[name] {
-			missing[name] = content
+		if !seen.names[name] && d.isAwaited(name) {
+			missing[name], awaited[name] = content, true
 		}
 	}
 	part := &directory{path: d.path, files: missing, partial: true}
 	if seen.mount != d.mount && len(missing) > 0 {
 		// What is mounted there now is not what the files were in. They are not
 		// deleted, and it is not known whether they come back.
-		found.lost, found.missing = true, 0
+		found.lost, found.awaited, found.since = true, awaited, time.Time{}
 		return &found, part, fmt.Sprintf("another file system than before stands at %s, without %s: their programs stay as they are until they are back, or somebody runs update",
 			d.path, plural(len(missing), "file"))
 	}
@@ -84,20 +85,19 @@ func (l *look) hold(d *directory, seen sight, now time.Time) (next, held *direct
 	if !d.lost {
 		return &found, nil, ""
 	}
-	switch n := len(missing); {
-	case n == 0:
-		found.lost, found.missing = false, 0
+	n := len(missing)
+	found.back = d.back || n < len(d.files)
+	switch {
+	case n == 0 || found.back && !d.since.IsZero() && n == len(d.awaited) && now.Sub(d.since) >= returnTime:
+		found.lost, found.awaited, found.back, found.since = false, nil, false, time.Time{}
 		return &found, nil, ""
-	case n == len(d.files):
+	case !found.back:
 		return d, part, fmt.Sprintf("the directory %s was out of sight and came back without any of its files: its programs stay as they are until they are back, or somebody runs update", d.path)
-	case n != d.missing:
-		found.missing, found.since = n, now
-	case now.Sub(d.since) >= returnTime:
-		found.lost, found.missing = false, 0
-		return &found, nil, ""
+	case d.since.IsZero() || n != len(d.awaited):
+		found.awaited, found.since = awaited, now
 	}
 	return &found, part,
-		fmt.Sprintf("the directory %s was out of sight and came back without %s: their programs stay as they are for a minute, in case they come", d.path, plural(len(missing), "file"))
+		fmt.Sprintf("the directory %s was out of sight and came back without %s: their programs stay as they are for a minute, in case they come", d.path, plural(n, "file"))
 }
 
 // sight is what is seen of a directory.
@@ -243,7 +243,7 @@ func (l *look) remember() {
 				d.mount = l.mountOf(dir, info)
 			}
 			if now := l.next[dir]; now != nil && h != nil {
-				d.lost, d.missing, d.since, d.mount = now.lost, now.missing, now.since, now.mount
+				d.lost, d.awaited, d.back, d.since, d.mount = now.lost, now.awaited, now.back, now.since, now.mount
 			}
 			dirs[dir] = d
 		}

@@ -3,6 +3,8 @@ package reconcile
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"supervisord/runtime/moment"
@@ -32,8 +34,9 @@ type Memory struct {
 
 // configMemory is what of a configuration a look goes by.
 type configMemory struct {
-	Files  []spec.File  `json:"files"`
-	Groups []spec.Group `json:"groups"`
+	Files   []spec.File  `json:"files"`
+	LeftOut []spec.File  `json:"left_out,omitempty"`
+	Groups  []spec.Group `json:"groups"`
 }
 
 type directoryMemory struct {
@@ -44,7 +47,8 @@ type directoryMemory struct {
 	Mounted map[string]string `json:"mounted,omitempty"`
 	Partial bool              `json:"partial,omitempty"`
 	Lost    bool              `json:"lost,omitempty"`
-	Missing int               `json:"missing,omitempty"`
+	Awaited []string          `json:"awaited"` // null for all
+	Back    bool              `json:"back,omitempty"`
 	Since   *moment.Moment    `json:"since,omitempty"`
 }
 
@@ -63,14 +67,18 @@ func (l *loop) remember() *Memory {
 		Present:    present,
 		Generation: l.gen, History: l.history, Autoupdate: l.auto, Trigger: l.trigger,
 		Good: l.view.good.raw(), Settings: l.view.settings, Patterns: l.view.patterns,
-		InForce: configMemory{l.inForce.Files, l.inForce.Groups},
+		InForce: configMemory{l.inForce.Files, l.inForce.LeftOut, l.inForce.Groups},
 		Located: l.files, Guard: l.guard.remember(c), Debts: l.debts.remember(c),
 	}
 	for _, d := range l.view.dirs {
-		m.Dirs = append(m.Dirs, directoryMemory{
+		saved := directoryMemory{
 			Path: d.path, Device: d.mount.dev, Mount: d.mount.id, Files: d.files, Mounted: d.mounted,
-			Partial: d.partial, Lost: d.lost, Missing: d.missing, Since: c.of(d.since),
-		})
+			Partial: d.partial, Lost: d.lost, Back: d.back, Since: c.of(d.since),
+		}
+		if d.awaited != nil {
+			saved.Awaited = slices.AppendSeq([]string{}, maps.Keys(d.awaited))
+		}
+		m.Dirs = append(m.Dirs, saved)
 	}
 	for key := range l.pending {
 		m.Pending = append(m.Pending, key)
@@ -83,12 +91,18 @@ func (m *Memory) question() question {
 	c := clock{m.Present.Time()}
 	q := question{
 		good: newContents(m.Good), settings: m.Settings, patterns: m.Patterns, dirs: make(map[string]*directory),
-		inForce: &spec.Config{Files: m.InForce.Files, Groups: m.InForce.Groups},
+		inForce: &spec.Config{Files: m.InForce.Files, LeftOut: m.InForce.LeftOut, Groups: m.InForce.Groups},
 	}
 	for _, d := range m.Dirs {
 		q.dirs[d.Path] = &directory{
 			path: d.Path, mount: mountID{d.Device, d.Mount}, files: d.Files, mounted: d.Mounted,
-			partial: d.Partial, lost: d.Lost, missing: d.Missing, since: c.at(d.Since),
+			partial: d.Partial, lost: d.Lost, back: d.Back, since: c.at(d.Since),
+		}
+		if d.Awaited != nil {
+			q.dirs[d.Path].awaited = make(map[string]bool, len(d.Awaited))
+			for _, name := range d.Awaited {
+				q.dirs[d.Path].awaited[name] = true
+			}
 		}
 		if q.dirs[d.Path].mounted == nil {
 			q.dirs[d.Path].mounted = make(map[string]string)

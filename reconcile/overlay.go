@@ -46,12 +46,17 @@ type directory struct {
 	// partial: of a held directory, the files are those missing from it; all
 	// else is as it stands.
 	partial bool
-	// lost is set from when the directory was out of sight until all its files
-	// are back; then since is when the number of those missing last changed.
+	// lost is set from when the directory was out of sight until all its files are back.
+	// Once it can be seen again, awaited are those that have not been seen since, nil for
+	// all of them, back is set once there was one, and since is when that last changed.
 	lost    bool
-	missing int
+	awaited map[string]bool
+	back    bool
 	since   time.Time
 }
+
+// isAwaited reports whether a file of a lost directory may still come back.
+func (d *directory) isAwaited(name string) bool { return d.awaited == nil || d.awaited[name] }
 
 // content is what a held directory has under a name; known is false where the
 // directory itself is to be asked.

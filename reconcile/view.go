@@ -202,7 +202,7 @@ func (l *look) holdDirectory(name string, seen sight, now time.Time) bool {
 		v.held[name] = held
 		v.holds = append(v.holds, hold{Path: name, Reason: reason})
 	}
-	if next.lost && next.missing > 0 {
+	if next.lost && !next.since.IsZero() {
 		v.lookAgain(next.since.Add(returnTime))
 	}
 	return held != nil
