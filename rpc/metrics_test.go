@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -201,6 +202,34 @@ func TestMetricsOpen(t *testing.T) {
 		}
 		if resp, _ := c.do(t, row.method, row.path, "", "Host", row.host); resp.StatusCode != row.want {
 			t.Errorf("%s %s at %s: %s, want %d", row.method, row.path, row.host, resp.Status, row.want)
+		}
+	}
+}
+
+// TestMonitoringFiles: the dashboard and the alert rules ask for metrics that there are.
+func TestMonitoringFiles(t *testing.T) {
+	dir := shortDir(t)
+	w := newFakeDaemon(t, dir)
+	w.procs[0].Listener, w.procs[0].Ends.Status = &runtime.ListenerInfo{}, 1
+	o := w.options(dir)
+	o.Usage = fakeUsage(t, 101)
+	_, body := dial(t, serve(t, o), 0).do(t, "GET", "/metrics", "")
+	for _, file := range []string{"alerts.yml", "rules_test.yml", "dashboard.json"} {
+		text, err := os.ReadFile(filepath.Join("..", "monitoring", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		names := regexp.MustCompile(`\b(supervisord|process)_[a-z_]+\b`).FindAllString(string(text), -1)
+		if len(names) < 10 {
+			t.Errorf("%s names %d metrics", file, len(names))
+		}
+		for _, name := range names {
+			if !strings.Contains(body, "# TYPE "+name+" ") {
+				t.Errorf("%s asks for %s, which there is not", file, name)
+			}
+		}
+		if strings.HasSuffix(file, ".json") && !json.Valid(text) {
+			t.Errorf("%s is no JSON", file)
 		}
 	}
 }

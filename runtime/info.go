@@ -32,9 +32,9 @@ type Info struct {
 	// Where the process shows metrics itself; port 0 is nowhere, no path is /metrics.
 	MetricsPort int
 	MetricsPath string
-	Listener *ListenerInfo
-	LastEnd  *End // how it ended last; nil for never
-	Ends     EndCounts
+	Listener    *ListenerInfo
+	LastEnd     *End // how it ended last; nil for never
+	Ends        EndCounts
 
 	up   time.Time          // Start, for measuring
 	logs [2]*logfile.Writer // whose drops are counted when the Info is given out
