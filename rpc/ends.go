@@ -5,11 +5,12 @@ import (
 
 	"supervisord/rpc/xmlrpc"
 	"supervisord/runtime"
+	"supervisord/runtime/usage"
 )
 
 // ProcessesNamespace tells of processes what the structs of supervisor.*, which are not
 // ours to add to, do not, for Options.Extra.
-func ProcessesNamespace(p Processes) Namespace {
+func ProcessesNamespace(p Processes, measured *usage.Sampler) Namespace {
 	return Namespace{Name: "processes", Methods: []Method{{
 		Name: "getExits",
 		Help: "How each process that has ended since its group was added did so last: the words of the log, the signal's name\n" +
@@ -26,6 +27,36 @@ func ProcessesNamespace(p Processes) Namespace {
 				{Name: "oom", Value: i.LastEnd.OOM},
 			}
 		}),
+	}, {
+		Name: "getUsage",
+		Help: "What each process takes with all that descends from it, as measured within the last five seconds, and how often\n" +
+			"it was started again. pid is 0, and so is the rest, of what does not run or cannot be measured.",
+		Returns: Param{Type: "array", Name: "usage", Text: "structs with group, name, restarts, pid, at, cpu (seconds), memory (bytes), files, threads and processes"},
+		Func: func(ctx context.Context, args Args) (any, error) {
+			sample, err := measured.Sample(ctx)
+			at := 0.0
+			if err == nil {
+				at = float64(sample.At.UnixMilli()) / 1000
+			} else {
+				sample = new(usage.Sample)
+			}
+			return ofEach(p, func(i runtime.Info) xmlrpc.Struct {
+				u := sample.Of[usage.Process{Group: i.Group, Name: i.Name}]
+				if u.PID != i.PID {
+					u = usage.Usage{}
+				}
+				return xmlrpc.Struct{
+					{Name: "restarts", Value: max(i.Starts-1, 0)},
+					{Name: "pid", Value: u.PID},
+					{Name: "at", Value: at},
+					{Name: "cpu", Value: u.CPU.Seconds()},
+					{Name: "memory", Value: float64(u.Resident)},
+					{Name: "files", Value: u.Descriptors},
+					{Name: "threads", Value: u.Threads},
+					{Name: "processes", Value: u.Processes},
+				}
+			})(ctx, args)
+		},
 	}}}
 }
 

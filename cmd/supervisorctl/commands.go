@@ -215,6 +215,12 @@ func commands() []command {
 				"history <number>\tShow the last updates, at most that many",
 		},
 		{
+			name: "top", ours: true, server: upChecked,
+			run: (*call).top,
+			help: "top\tShow the processes on the whole terminal, and what they take, from second to second:\n" +
+				"\tfilter, sort, follow logs, start, stop, restart; ? shows the keys",
+		},
+		{
 			name: "upgrade", ours: true, json: true, server: upChecked,
 			run: (*call).upgrade,
 			help: "upgrade\t\t\tExecute supervisord anew from its file, in the same process: programs go on\n" +

@@ -43,7 +43,7 @@ They may stand after the action too, and those of actions before it: -o json,
 -t SECONDS, --state STATES, --problems, --binary PATH ("help ACTION" tells).
 Without an action a shell is started that reads actions line by line. The
 action "help" lists Supervisor's actions, "help ACTION" explains one. Beyond
-them there are: autoupdate, completion, diff, files, history, upgrade, wait.
+them there are: autoupdate, completion, diff, files, history, top, upgrade, wait.
 `
 
 // settings are the command line and the configuration file together.

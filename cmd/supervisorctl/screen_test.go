@@ -70,6 +70,9 @@ func (s *screen) line() *[]rune {
 
 // control does what line editors ask for: move within the line, erase its end.
 func (s *screen) control(sequence string) {
+	if len(sequence) < 3 { // of a program that draws the whole screen
+		return
+	}
 	n, err := strconv.Atoi(strings.Trim(sequence[2:len(sequence)-1], "?"))
 	if err != nil {
 		n = 1

@@ -38,6 +38,7 @@ func optional[T any](f *fields, name string) (v T) {
 }
 
 func (f *fields) string(name string) string { return field[string](f, name) }
+func (f *fields) float(name string) float64 { return field[float64](f, name) }
 func (f *fields) bool(name string) bool     { return field[bool](f, name) }
 
 // int reads a number; one that needs more bits than an int has here is the largest
