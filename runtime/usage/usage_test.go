@@ -164,7 +164,7 @@ func TestSampleIsKept(t *testing.T) {
 		if u := sample(t, s); u.Resident != pageSize {
 			t.Errorf("before: %d bytes", u.Resident)
 		}
-		time.Sleep(1)
+		time.Sleep(1 * time.Nanosecond)
 		if u := sample(t, s); u.Resident != 2*pageSize {
 			t.Errorf("after: %d bytes", u.Resident)
 		}
