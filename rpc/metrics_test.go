@@ -215,7 +215,7 @@ func TestMonitoringFiles(t *testing.T) {
 	o.Usage = fakeUsage(t, 101)
 	_, body := dial(t, serve(t, o), 0).do(t, "GET", "/metrics", "")
 	for _, file := range []string{"alerts.yml", "rules_test.yml", "dashboard.json"} {
-		text, err := os.ReadFile(filepath.Join("..", "monitoring", file))
+		text, err := os.ReadFile(filepath.Join("monitoring", file))
 		if err != nil {
 			t.Fatal(err)
 		}
