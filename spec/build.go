@@ -93,6 +93,7 @@ func (b *builder) build() {
 	}
 	b.errs = append(b.errs, b.ownErrs...)
 	b.checkUnique()
+	b.checkOrder()
 	b.assignGroups()
 	b.adviseSections()
 }
@@ -144,7 +145,7 @@ func (b *builder) supervisord() *reader {
 	b.add(r.notes)
 	b.overrides(&b.cfg.Daemon)
 	b.daemonEnv = b.cfg.Daemon.Environment
-	b.context.daemon = b.daemonEnv
+	b.context.daemon, b.context.dependentStartup = b.daemonEnv, b.cfg.Daemon.DependentStartup
 	b.names = b.names.WithEnv(b.daemonEnv)
 	b.envNames = b.envNames.WithEnv(b.daemonEnv)
 	return r

@@ -35,6 +35,7 @@ func (b *builder) daemon(r *reader) Daemon {
 	d.Survivors = get(r, "survivors", "stop", asSurvivors)
 	d.ReplyMemory = get(r, "reply_memory", defaultReplyMemory, asReplyMemory)
 	d.Subreaper = get(r, "subreaper", false, asBool)
+	d.DependentStartup = get(r, "dependent_startup", false, asBool)
 	d.ExitWhen = get(r, "exit_when", ExitNever, asExitWhen)
 	d.ShutdownTimeout = get(r, "shutdown_timeout", 0, asDuration)
 	b.daemonUser, b.hasUser = user, hasUser

@@ -79,6 +79,7 @@ var (
 var (
 	metricsFields    = pick(processFields, "metrics_port", "metrics_path")
 	directoryField   = pick(processFields, "directory")
+	orderFields      = pick(processFields, "depends_on", "restart_with")
 	lateStdoutFields = pick(stdoutFields, "stdout_logfile_backups", "stdout_logfile_maxbytes", "stdout_syslog")
 	lateStderrFields = pick(stderrFields, "stderr_logfile_backups", "stderr_logfile_maxbytes", "stderr_syslog")
 )
@@ -154,6 +155,8 @@ func (b *builder) process(r *reader, p *program, number int64) Process {
 		}
 		proc.Stderr.Kind, proc.Stderr.File, proc.Stderr.Empty = OutputNone, "", false
 	}
+	read(r, orderFields, &proc)
+	b.dependentStartup(r, &proc)
 	var ok bool
 	if proc.Command, ok = r.text("command"); !ok && r.section.find("command") == nil {
 		r.missing("command", fmt.Sprintf("program section %s does not specify a command", r.section.name),

@@ -57,11 +57,13 @@ type buildContext struct {
 	daemon   Env // [supervisord] environment
 	// serverURL is what processes with serverurl=AUTO are given.
 	serverURL string
+	// dependentStartup is that of [supervisord].
+	dependentStartup bool
 }
 
 func (s *buildContext) equal(t *buildContext) bool {
 	return s != nil && s.textual == t.textual && s.here == t.here && s.hostname == t.hostname &&
-		s.cwd == t.cwd && s.uid == t.uid && s.serverURL == t.serverURL && maps.Equal(s.env, t.env) && maps.Equal(s.daemon, t.daemon)
+		s.cwd == t.cwd && s.uid == t.uid && s.serverURL == t.serverURL && s.dependentStartup == t.dependentStartup && maps.Equal(s.env, t.env) && maps.Equal(s.daemon, t.daemon)
 }
 
 // keep makes what one load used the content of the cache, whether it found

@@ -120,6 +120,9 @@ type Daemon struct {
 	// Subreaper: orphans of all programs become the daemon's, not only of those with
 	// a killmode. Linux; ours beyond Supervisor.
 	Subreaper bool
+	// DependentStartup: the keys of the start-order plug-in are understood. Ours beyond
+	// Supervisor.
+	DependentStartup bool
 	// ExitWhen is when the daemon ends by itself. Ours beyond Supervisor.
 	ExitWhen ExitWhen
 	// ShutdownTimeout is how long a shutdown may take in all, from the request to the
@@ -176,6 +179,8 @@ type Group struct {
 	Priority  int       `json:",omitzero"`
 	Processes []Process `json:",omitzero"`
 	Listener  *Listener `json:",omitzero"` // KindListener only
+	// DependsOn is that of a [group:x], for all that is in it.
+	DependsOn []Dependency `json:",omitzero"`
 	// Origin is where the group's own section begins.
 	Origin Origin `json:",omitzero"`
 }
@@ -244,6 +249,10 @@ type Process struct {
 	// no path is /metrics. Ours beyond Supervisor.
 	MetricsPort int    `json:",omitzero"`
 	MetricsPath string `json:",omitzero"`
+	// Ours beyond Supervisor: what is waited for before a start by the daemon, and at
+	// whose new pid the process is restarted.
+	DependsOn   []Dependency `json:",omitzero"`
+	RestartWith []string     `json:",omitzero"`
 
 	RedirectStderr bool   `json:",omitzero"`
 	Stdout, Stderr Output `json:",omitzero"`
@@ -310,9 +319,12 @@ type (
 	OnExit      = value.OnExit
 	ExitWhen    = value.ExitWhen
 	Removals    = value.Removals
+	Condition   = value.Condition
+	Dependency  = value.Dependency
 )
 
-// The values of autorestart, killmode, on_exit and exit_when.
+// The values of autorestart, killmode, on_exit and exit_when, and the conditions of
+// depends_on.
 const (
 	RestartUnexpected = value.RestartUnexpected
 	RestartNever      = value.RestartNever
@@ -325,4 +337,9 @@ const (
 	ExitNever         = value.ExitNever
 	ExitOnFatal       = value.ExitOnFatal
 	ExitOnIdle        = value.ExitOnIdle
+	UntilRunning      = value.UntilRunning
+	UntilStarted      = value.UntilStarted
+	UntilExited       = value.UntilExited
+	UntilDone         = value.UntilDone
+	UntilFatal        = value.UntilFatal
 )

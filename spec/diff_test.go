@@ -51,6 +51,10 @@ func processChanges() []change {
 		{"OnExit", func(p *Process) { p.OnExit = OnExitShutdown }, in("on_exit", "ignore", "shutdown")},
 		{"MetricsPort", func(p *Process) { p.MetricsPort = 9100 }, in("metrics_port", "0", "9100")},
 		{"MetricsPath", func(p *Process) { p.MetricsPath = "/m" }, in("metrics_path", "", "/m")},
+		{"DependsOn", func(p *Process) {
+			p.DependsOn = []Dependency{{Name: "a", Until: UntilRunning}, {Name: "b:c", Until: UntilDone, Optional: true}}
+		}, in("depends_on", "", "a b:c:done?")},
+		{"RestartWith", func(p *Process) { p.RestartWith = []string{"a", "b"} }, in("restart_with", "", "a,b")},
 		{"RedirectStderr", func(p *Process) { p.RedirectStderr = true }, exec("redirect_stderr", "false", "true")},
 		{"Stdout", func(p *Process) { p.Stdout = Output{} }, in("stdout_logfile", "/log", "AUTO")},
 		{"Stdout.Kind", func(p *Process) { p.Stdout.Kind, p.Stdout.File = OutputNone, "" }, in("stdout_logfile", "/log", "NONE")},
@@ -136,11 +140,11 @@ func TestCensus(t *testing.T) {
 		value any
 		want  []string
 	}{
-		{Group{}, []string{"Name", "Kind", "Priority", "Processes", "Listener", "Origin"}},
+		{Group{}, []string{"Name", "Kind", "Priority", "Processes", "Listener", "DependsOn", "Origin"}},
 		{Listener{}, []string{"Events", "BufferSize", "ResultHandler", "StallTimeout"}},
 		{Daemon{}, []string{"LogFile", "LogFileMaxBytes", "LogFileBackups", "LogLevel", "PidFile", "Umask", "NoDaemon", "Silent",
 			"MinFDs", "MinProcs", "NoCleanup", "ChildLogDir", "ChildLogDirText", "User", "Directory", "StripANSI", "Environment",
-			"Identifier", "Survivors", "ReplyMemory", "Subreaper", "ExitWhen", "ShutdownTimeout", "ServerURL"}},
+			"Identifier", "Survivors", "ReplyMemory", "Subreaper", "DependentStartup", "ExitWhen", "ShutdownTimeout", "ServerURL"}},
 		{Server{}, []string{"Section", "Network", "Host", "Port", "Path", "Mode", "Owner", "Chown", "Username", "Password", "HasAuth",
 			"CertFile", "KeyFile", "ClientCA", "MetricsOpen"}},
 	} {
@@ -173,6 +177,7 @@ func TestCompareGroups(t *testing.T) {
 		{"events", func(g *Group) { g.Listener.Events = []string{"EVENT", "TICK"} }, []Field{{"events", "TICK", "EVENT,TICK", false}}, false},
 		{"buffer", func(g *Group) { g.Listener.BufferSize = 1 }, []Field{{"buffer_size", "10", "1", false}}, false},
 		{"handler", func(g *Group) { g.Listener.ResultHandler = "i" }, []Field{{"result_handler", "h", "i", false}}, false},
+		{"order", func(g *Group) { g.DependsOn = []Dependency{{Name: "a", Until: UntilStarted}} }, []Field{{"depends_on", "", "a:started", false}}, false},
 		{"stall", func(g *Group) { g.Listener.StallTimeout = time.Second }, []Field{{"stall_timeout", "0s", "1s", false}}, false},
 		{"process", func(g *Group) { g.Processes[0].Command = "z" }, nil, false},
 		{"processes", func(g *Group) { g.Processes = nil }, nil, false},

@@ -132,6 +132,8 @@ var processFields = slices.Concat([]field[Process]{
 	at("on_exit", asOnExit, OnExitIgnore, inPlace, func(p *Process) *OnExit { return &p.OnExit }).beyond(),
 	at("metrics_port", asPort, 0, inPlace, func(p *Process) *int { return &p.MetricsPort }).beyond(),
 	at("metrics_path", asURLPath, "", inPlace, func(p *Process) *string { return &p.MetricsPath }).beyond(),
+	at("depends_on", asDepends, nil, inPlace, func(p *Process) *[]Dependency { return &p.DependsOn }).beyond(),
+	at("restart_with", asTargets, nil, inPlace, func(p *Process) *[]string { return &p.RestartWith }).beyond(),
 }, within(stdoutFields, func(p *Process) *Output { return &p.Stdout }),
 	within(stderrFields, func(p *Process) *Output { return &p.Stderr }))
 
@@ -248,6 +250,7 @@ var (
 			plain: func(_ normal, g *Group) any { return g.Kind.String() },
 		},
 		at("priority", asInt, 999, inPlace, func(g *Group) *int { return &g.Priority }),
+		at("depends_on", asDepends, nil, inPlace, func(g *Group) *[]Dependency { return &g.DependsOn }).beyond(),
 	}
 )
 

@@ -18,19 +18,23 @@ var (
 		"logfile", "logfile_maxbytes", "logfile_backups", "loglevel", "pidfile", "umask", "nodaemon",
 		"silent", "minfds", "minprocs", "nocleanup", "childlogdir", "user", "directory", "strip_ansi",
 		"environment", "identifier", "survivors", "subreaper", "reply_memory", "exit_when", "shutdown_timeout",
+		"dependent_startup",
 	}
 	ctlKeys  = []string{"serverurl", "username", "password", "prompt", "history_file", "certfile", "keyfile", "server_ca"}
 	inetKeys = []string{"port", "username", "password", "certfile", "keyfile", "client_ca", "metrics"}
 	unixKeys = []string{"file", "chmod", "chown", "username", "password", "metrics"}
 
-	programKeys = slices.Concat(namesOf(numberedFields), slices.DeleteFunc(namesOf(processFields), func(name string) bool {
+	// pluginKeys are those of the start-order plug-in for Supervisor.
+	pluginKeys = []string{"dependent_startup", "dependent_startup_wait_for", "dependent_startup_inherit_priority"}
+
+	programKeys = slices.Concat(namesOf(numberedFields), pluginKeys, slices.DeleteFunc(namesOf(processFields), func(name string) bool {
 		return slices.Contains(socketKeys, name)
 	}))
 	socketKeys   = namesOf(socketFields)
 	listenerKeys = slices.Concat(programKeys, namesOf(listenerFields))
 	fastCGIKeys  = slices.Concat(programKeys, socketKeys)
 
-	groupKeys     = []string{"programs", "priority"}
+	groupKeys     = []string{"programs", "priority", "depends_on"}
 	includeKeys   = []string{"files"}
 	reconcileKeys = []string{
 		"autoupdate", "settle", "settle_removals", "rescan", "on_invalid", "max_removals", "permissions", "statedir",

@@ -66,6 +66,9 @@ var (
 	numbersForm = form[[]int]{slices.Equal[[]int], showNumbers, feedNumbers, func(_ normal, v []int) any { return append([]int{}, v...) }}
 	wordsForm   = form[[]string]{slices.Equal[[]string], func(v []string) string { return strings.Join(v, ",") },
 		func(d *digest, v []string) { d.number(int64(len(v))); d.text(v...) }, asIs[[]string]}
+	dependsForm = form[[]Dependency]{slices.Equal[[]Dependency], func(v []Dependency) string { return strings.Join(showDepends(v), " ") },
+		func(d *digest, v []Dependency) { d.number(int64(len(v))); d.text(showDepends(v)...) },
+		func(_ normal, v []Dependency) any { return showDepends(v) }}
 	// The same user has one name or another; the numbers count.
 	userForm = form[*Account]{(*Account).Equal, showUser, feedUser, func(_ normal, v *Account) any {
 		if v == nil {
@@ -103,10 +106,14 @@ var (
 	asDuration  = pure("duration", value.ParseDuration, word[time.Duration](), "a time such as 300ms, 10s or 2m; a bare number is seconds")
 	asEvents    = kind[[]string]{name: "event types", form: wordsForm} // events reads it
 	asRemovals  = pure("removals", value.ParseRemovals, form[Removals]{}, "a number of groups, or a percentage such as 50%")
-	asUser      = kind[*Account]{"user", value.ParseUser, "the name or number of a user on this machine", userForm}
-	asOwner     = kind[Owner]{"owner", value.ParseOwner, "user or user:group, by name or number, on this machine", ownerForm}
-	asDir       = kind[string]{"directory", value.ExistingDir, "create the directory, or name one that exists", textForm}
-	asDirPath   = kind[string]{"file", value.ExistingDirPath, "create the directory that the file is to be in", textForm}
+	asDepends   = pure("dependencies", value.ParseDependsOn, dependsForm, "names, each of them with a condition if it is not running: db migrate:done cache?; "+
+		"the conditions are running, started, exited and done")
+	asTargets = pure("names", value.ParseTargets, wordsForm, "names of programs, processes or groups, without conditions")
+	asWaitFor = pure("dependencies", value.ParseWaitFor, dependsForm, "names with states of which one is enough: a:running b:exited,fatal; the states are starting, running, exited and fatal")
+	asUser    = kind[*Account]{"user", value.ParseUser, "the name or number of a user on this machine", userForm}
+	asOwner   = kind[Owner]{"owner", value.ParseOwner, "user or user:group, by name or number, on this machine", ownerForm}
+	asDir     = kind[string]{"directory", value.ExistingDir, "create the directory, or name one that exists", textForm}
+	asDirPath = kind[string]{"file", value.ExistingDirPath, "create the directory that the file is to be in", textForm}
 )
 
 // alternatives words a choice.
@@ -162,6 +169,14 @@ func showNumbers(list []int) string {
 		words[i] = strconv.Itoa(n)
 	}
 	return strings.Join(words, ",")
+}
+
+func showDepends(list []Dependency) []string {
+	words := make([]string, len(list))
+	for i, d := range list {
+		words[i] = d.String()
+	}
+	return words
 }
 
 func feedNumbers(d *digest, list []int) {
