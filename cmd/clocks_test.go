@@ -41,6 +41,7 @@ var wallClock = map[string]string{
 	"runtime/logfile Writer.wake: time.Unix":        "in 1970, to end a write that is under way",
 	"runtime/logfile fileTarget.truncate: Truncate": "a file",
 	"runtime/mainlog newRecord: Local":              "printed",
+	"spec builder.lastChanged: ModTime":             "of a file, compared with another file's",
 }
 
 // wallMakers are the functions of package time, and the methods of any type, that make

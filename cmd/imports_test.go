@@ -34,10 +34,11 @@ var arrows = map[string][]string{
 	"runtime/moment":            {},
 	"runtime/exactjson":         {},
 	"runtime/proc":              {"spec", "runtime/state", "runtime/moment"},
+	"runtime/depend":            {"spec", "runtime/state"},
 	"runtime/event":             {"spec", "runtime/state", "runtime/moment"},
 	"runtime/capture":           {"runtime/logfile", "runtime/state"},
 	"runtime/mainlog":           {"runtime/logfile", "runtime/state"},
-	"runtime":                   {"spec", "spec/value", "runtime/state", "runtime/logfile", "runtime/launch", "runtime/proc", "runtime/event", "runtime/capture", "runtime/hang", "runtime/moment", "runtime/exactjson"},
+	"runtime":                   {"spec", "spec/value", "runtime/state", "runtime/logfile", "runtime/launch", "runtime/proc", "runtime/depend", "runtime/event", "runtime/capture", "runtime/hang", "runtime/moment", "runtime/exactjson"},
 	"reconcile":                 {"spec", "reconcile/watch", "runtime/hang", "runtime/trust", "runtime/moment"}, // the last three are leaves, and all it sees of runtime's
 	"reconcile/watch":           {"runtime/hang"},
 	"rpc/xmlrpc":                {},
@@ -79,11 +80,12 @@ var testHelpers = []string{"cmd/internal/oracle", "cmd/internal/bench", "spec/in
 
 // pure packages must not touch the machine: what they need is handed in.
 var pure = map[string][]string{
-	"spec":          {"os", "net", "os/user", "os/exec"},
-	"spec/dialect":  {"os", "net", "os/user", "os/exec"},
-	"spec/value":    {"os", "net", "os/user", "os/exec"},
-	"runtime/proc":  {"os", "net", "syscall", "os/exec"},
-	"runtime/event": {"os", "net", "syscall", "os/exec"},
+	"spec":           {"os", "net", "os/user", "os/exec"},
+	"spec/dialect":   {"os", "net", "os/user", "os/exec"},
+	"spec/value":     {"os", "net", "os/user", "os/exec"},
+	"runtime/proc":   {"os", "net", "syscall", "os/exec"},
+	"runtime/depend": {"os", "net", "syscall", "os/exec"},
+	"runtime/event":  {"os", "net", "syscall", "os/exec"},
 }
 
 type listed struct {

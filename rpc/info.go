@@ -103,8 +103,11 @@ func epoch(t time.Time) int64 {
 //
 // Source: contract/process.md section 5.
 // Differs: a process that never had an exit says so instead of the year 1970
-// (contract/differences.md row 11).
+// (contract/differences.md row 11); one whose start waits says for what.
 func describe(p runtime.Info) string {
+	if p.Waiting != "" {
+		return "waiting for " + p.Waiting
+	}
 	switch p.State {
 	case state.Running:
 		return string(appendUptime(nil, p.PID, p.Uptime))

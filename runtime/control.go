@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"supervisord/runtime/capture"
+	"supervisord/runtime/depend"
 	"supervisord/runtime/event"
 	"supervisord/runtime/hang"
 	"supervisord/runtime/launch"
@@ -29,18 +30,83 @@ const lookUpPatience = time.Second
 //
 // Source: contract/process.md section 7, contract/rpc.md section 4.
 func (s *Supervisor) Start(ctx context.Context, sel Select, wait bool) ([]Result, error) {
+	return s.startPicked(ctx, sel.Process != "", wait, func() (procs []*process, within map[spec.Namespec]bool, err error) {
+		if procs, err = s.chosen(sel, ascending, notStarted); err == nil && sel.Process == "" {
+			all, _ := s.chosen(sel, ascending, everyone)
+			within = namesOf(all)
+		}
+		return procs, within, err
+	})
+}
+
+// StartWithDeps starts one process and, before it, all that it depends on and that is not
+// there yet. There is one result for each that was not started already, and for the
+// process itself.
+//
+// Refusals: those of Start.
+func (s *Supervisor) StartWithDeps(ctx context.Context, group, name string, wait bool) ([]Result, error) {
+	return s.startPicked(ctx, false, wait, func() (procs []*process, within map[spec.Namespec]bool, err error) {
+		p, err := s.find(group, name)
+		if err != nil {
+			return nil, nil, err
+		}
+		within = make(map[spec.Namespec]bool)
+		for _, at := range s.currentGraph().Closure(p.namespec(), s.missing) {
+			q, _ := s.find(at.Group, at.Process)
+			if within[at] = true; q == p || notStarted(q) {
+				procs = append(procs, q)
+			}
+		}
+		return procs, within, nil
+	})
+}
+
+// missing reports whether what is needed is not there.
+func (s *Supervisor) missing(_ spec.Namespec, need spec.Need, target spec.Namespec) bool {
+	need.Targets = []spec.Namespec{target}
+	return len(depend.Waits([]spec.Need{need}, s.asOthersSee)) > 0
+}
+
+// startPicked starts what pick says, in the loop, and of which within are all that the
+// request is for; nil waits for nothing.
+func (s *Supervisor) startPicked(ctx context.Context, single, wait bool, pick func() (procs []*process, within map[spec.Namespec]bool, err error)) ([]Result, error) {
 	// The commands are looked up before anything is asked of a process, as in Supervisor,
 	// and outside the loop since that may take a while.
 	var defs []*spec.Process
 	var groups []string
-	err := s.choose(ctx, sel, ascending, notStarted, func(procs []*process) {
+	var refuse error
+	err := s.ask(ctx, func() {
+		var procs []*process
+		procs, _, refuse = pick()
 		for _, p := range procs {
 			defs, groups = append(defs, p.def), append(groups, p.group.def.Name)
 		}
 	})
-	if err != nil {
+	if err = firstError(err, refuse); err != nil {
 		return nil, err
 	}
+	refused := s.lookUpAll(ctx, defs, groups)
+	c := newCall(single)
+	c.inOrder = !wait // Supervisor forks at once, and has each outcome before the next
+	err = s.ask(ctx, func() {
+		var procs []*process
+		var within map[spec.Namespec]bool
+		if procs, within, refuse = pick(); refuse != nil {
+			return
+		}
+		c.expect(procs)
+		for _, p := range procs {
+			c.answered(p, s.startWith(p, within, refused[p.def], wait, c))
+		}
+	})
+	if err = firstError(err, refuse); err != nil {
+		return nil, err
+	}
+	return s.wait(ctx, c)
+}
+
+// lookUpAll looks commands up, and gives the refusals of those that are not to be found.
+func (s *Supervisor) lookUpAll(ctx context.Context, defs []*spec.Process, groups []string) map[*spec.Process]error {
 	refused := make(map[*spec.Process]error)
 	for i, err := range onDisks(ctx, len(defs), lookUpPatience, func(i int) error {
 		_, err := hang.Ask(ctx, s.disks, whereIs(defs[i], s.opt.Environ), func() (launch.Command, error) {
@@ -53,15 +119,13 @@ func (s *Supervisor) Start(ctx context.Context, sel Select, wait bool) ([]Result
 			refused[defs[i]] = &Error{Kind: r.kind, Name: defs[i].Name, Detail: r.text}
 		}
 	}
-	return s.operate(ctx, sel, ascending, notStarted, func(p *process, c *call) {
-		c.inOrder = !wait // Supervisor forks at once, and has each outcome before the next
-		c.answered(p, s.startWith(p, refused[p.def], wait, c))
-	})
+	return refused
 }
 
-// startWith starts p and registers a waiter; an outcome that is known at once
+// startWith starts p, at once or, in a request for several, when those of them are there
+// that it depends on. It registers a waiter; an outcome that is known at once
 // is returned, errWaiting otherwise.
-func (s *Supervisor) startWith(p *process, refused error, wait bool, c *call) error {
+func (s *Supervisor) startWith(p *process, within map[spec.Namespec]bool, refused error, wait bool, c *call) error {
 	if refused != nil {
 		return refused
 	}
@@ -76,7 +140,12 @@ func (s *Supervisor) startWith(p *process, refused error, wait bool, c *call) er
 		}
 		return p.refuse(AlreadyStarted)
 	}
-	s.start(p)
+	p.userStopped, p.order.within = false, within
+	kind := proc.Start
+	if within != nil {
+		kind = proc.StartInOrder
+	}
+	s.step(p, proc.Input{Kind: kind})
 	return c.await(p, func() (bool, error) { return p.hasStarted(wait) })
 }
 
@@ -87,6 +156,8 @@ func (p *process) hasStarted(wait bool) (bool, error) {
 	switch {
 	case p.removed:
 		return true, p.refuse(Abnormal)
+	case m.Waiting && m.State != state.Backoff:
+		return !wait, nil
 	case m.State == state.Running:
 		return true, nil
 	case m.State == state.Starting:
@@ -103,17 +174,50 @@ func (p *process) hasStarted(wait bool) (bool, error) {
 // Refusals: BadName, NotRunning, Failed (the signal could not be sent),
 // ShuttingDown.
 func (s *Supervisor) Stop(ctx context.Context, sel Select, wait bool) ([]Result, error) {
-	return s.operate(ctx, sel, descending, isStarted, func(p *process, c *call) {
-		c.answered(p, s.stopWith(p, wait, c))
+	var among map[spec.Namespec]bool // all that the request is for; nil for one process
+	applies := func(p *process) bool {
+		if p.machine.Waiting && !isStarted(p) { // there is nothing to tell of it
+			s.stopWaiting(p)
+		}
+		return isStarted(p)
+	}
+	return s.operate(ctx, sel, descending, applies, func(p *process, c *call) {
+		if sel.Process == "" && among == nil {
+			all, _ := s.chosen(sel, descending, everyone)
+			among = namesOf(all)
+		}
+		c.answered(p, s.stopWith(p, s.dependentsAmong(p, among), wait, c))
 	})
 }
 
-func (s *Supervisor) stopWith(p *process, wait bool, c *call) error {
+// stopWaiting has p not be started.
+func (s *Supervisor) stopWaiting(p *process) {
+	p.userStopped = true
+	s.step(p, proc.Input{Kind: proc.Stop})
+}
+
+// stopWith stops p, once those are down that come before it.
+func (s *Supervisor) stopWith(p *process, before []spec.Namespec, wait bool, c *call) error {
 	p.restartWhenStopped = false
+	s.stopNow(p)
 	if !p.machine.State.InRunning() {
+		if p.machine.Waiting {
+			s.stopWaiting(p)
+		}
 		return p.refuse(NotRunning)
 	}
 	p.userStopped = true
+	before = slices.DeleteFunc(before, func(name spec.Namespec) bool {
+		q, err := s.find(name.Group, name.Process)
+		return err != nil || q.down()
+	})
+	if len(before) > 0 {
+		s.stopLater(p, before)
+		if !wait {
+			return nil
+		}
+		return c.await(p, p.hasStopped)
+	}
 	s.step(p, proc.Input{Kind: proc.Stop})
 	switch {
 	case p.machine.State == state.Unknown:
@@ -137,14 +241,15 @@ func (s *Supervisor) StopProcesses(ctx context.Context, group string, names []st
 	err := s.ask(ctx, func() {
 		var procs []*process
 		for _, name := range names {
-			if p, err := s.find(group, name); err == nil && (!p.idle() || p.machine.OrphanGroup != 0) {
+			if p, err := s.find(group, name); err == nil && (!p.idle() || p.machine.Waiting || p.machine.OrphanGroup != 0) {
 				procs = append(procs, p)
 			}
 		}
 		c.expect(procs)
 		for _, p := range procs {
 			p.restartWhenStopped = false
-			if p.machine.State.InRunning() {
+			s.stopNow(p)
+			if p.machine.State.InRunning() || p.machine.Waiting {
 				s.step(p, proc.Input{Kind: proc.Stop})
 			} else {
 				s.endOrphans(p)

@@ -30,6 +30,15 @@
 // Until it forks, a launch can be called off: a stop, or the end of the daemon, does that,
 // and nothing comes of it however long it hangs.
 //
+// # Who waits for whom
+//
+// A start that is not a person's waits for what the definition depends on
+// (runtime/depend, order.go). Whether it is there is looked at with every input of the
+// process's machine and, for those that wait, at the end of every turn in which anything
+// has changed; so no start can overtake a change. The graph is made anew of the groups
+// in force when one of them changes. Stops of several, and those of the end, are
+// divided into stages by the same graph.
+//
 // # Exit comes after output
 //
 // When a child is reaped the loop keeps its status and tells the streams to
@@ -38,7 +47,7 @@
 //
 // # The end
 //
-// Groups are stopped one after another. While a process has time left of its
+// Groups are stopped one after another, and nothing before all that depends on it. While a process has time left of its
 // stopwaitsecs the end waits for it; all that it waits for otherwise (disks, launches,
 // sockets, listeners, a process that does not die of SIGKILL) has two seconds in all,
 // or none once GiveUpOnDisks is called. Before Run returns, logs are closed within what

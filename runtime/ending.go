@@ -85,7 +85,7 @@ func (p *process) rests() resting {
 	m := &p.machine
 	return resting{
 		listener: p.group.pool != nil, stopped: p.userStopped,
-		busy:  !m.State.InStopped() || m.Launching || p.endingOrphans || p.restartWhenStopped,
+		busy:  !m.State.InStopped() || m.Launching || p.endingOrphans || p.restartWhenStopped || m.Waiting,
 		state: m.State, failed: m.Failed(), status: m.Status(), ended: m.Stopped, name: p.name(),
 	}
 }
@@ -180,8 +180,8 @@ func (h *shutdown) limit(now time.Time, timeout time.Duration) {
 	}
 }
 
-// limitStage sets the time up to which the stage that begins may take, whose groups are
-// the last one of those to be stopped, and those before it.
+// limitStage sets the time up to which the stage that begins may take, the first of those
+// that are left.
 func (s *Supervisor) limitStage(now time.Time) {
 	h := &s.shutdown
 	h.killAt = time.Time{}
@@ -189,9 +189,9 @@ func (s *Supervisor) limitStage(now time.Time) {
 		return
 	}
 	var waits []time.Duration
-	for i := len(h.groups) - 1; i >= 0; i-- {
+	for _, stage := range h.stages {
 		longest := 0
-		for _, p := range h.groups[i].procs {
+		for _, p := range stage {
 			if !p.down() || p.machine.OrphanGroup != 0 {
 				longest = max(longest, p.def.StopWaitSecs)
 			}

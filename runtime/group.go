@@ -65,9 +65,10 @@ func (s *Supervisor) autostart(g *group) {
 	}
 }
 
+// start starts a process when all that it depends on is there.
 func (s *Supervisor) start(p *process) {
-	p.userStopped = false
-	s.step(p, proc.Input{Kind: proc.Start})
+	p.userStopped, p.order.within = false, nil
+	s.step(p, proc.Input{Kind: proc.StartInOrder})
 }
 
 // GroupState is an active group at one moment.
@@ -215,6 +216,7 @@ func (s *Supervisor) remove(g *group) error {
 	s.reaching -= reaching(g.def)
 	s.updateSubreaper()
 	s.holdAuto(g)
+	s.reorder()
 	s.emit(event.GroupRemoved(g.def.Name))
 	s.tableChanged()
 	return nil
@@ -252,6 +254,7 @@ func (s *Supervisor) add(def *spec.Group, made *parts, start []string) {
 	s.reaching += reaching(def)
 	s.updateSubreaper()
 	s.holdAuto(g)
+	s.reorder()
 	s.tableChanged()
 	s.emit(event.GroupAdded(def.Name))
 	if !s.begun {
@@ -306,8 +309,12 @@ func (s *Supervisor) exchange(g *group, def *spec.Group, made *parts, start []st
 		if p == nil {
 			p = made.fresh[name]
 		}
+		if p.def != nil && !p.def.Equal(&def.Processes[i]) {
+			p.order.done = false
+		}
 		s.place(g, p, i)
 	}
+	s.reorder()
 	for _, p := range before {
 		if !stays[p.def.Name] {
 			s.retire(p)

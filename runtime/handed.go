@@ -100,8 +100,18 @@ type handedProcess struct {
 	EndingOrphans   bool               `json:"ending_orphans,omitempty"`
 	OrphansUntil    *moment.Moment     `json:"orphans_until,omitempty"`
 
-	RestartWhenStopped bool `json:"restart_when_stopped,omitempty"`
-	UserStopped        bool `json:"user_stopped,omitempty"`
+	RestartWhenStopped bool         `json:"restart_when_stopped,omitempty"`
+	UserStopped        bool         `json:"user_stopped,omitempty"`
+	Order              *handedOrder `json:"order,omitempty"`
+}
+
+// handedOrder is what a process keeps of an order; see inOrder. nil stands for any that it
+// keeps nothing of.
+type handedOrder struct {
+	Within    *[]slotName `json:"within,omitempty"` // nil waits for all
+	StopAfter *[]slotName `json:"stop_after,omitempty"`
+	Done      bool        `json:"done,omitempty"`
+	Ran       bool        `json:"ran,omitempty"`
 }
 
 // handedOutput is one captured stream, and its log.

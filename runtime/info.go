@@ -33,7 +33,8 @@ type Info struct {
 	MetricsPort int
 	MetricsPath string
 	Listener    *ListenerInfo
-	LastEnd     *End // how it ended last; nil for never
+	Waiting     string // what its start waits for, "" for nothing
+	LastEnd     *End   // how it ended last; nil for never
 	Ends        EndCounts
 
 	up   time.Time          // Start, for measuring

@@ -57,6 +57,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 			gaveUp = nil // once
 		}
 		s.expire(time.Now())
+		s.followOrder()
 		s.endByItself()
 		s.continueShutdown()
 	}

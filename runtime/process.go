@@ -70,6 +70,7 @@ type process struct {
 	waiters            []waiter
 	removed            bool
 	restartWhenStopped bool // to be started when it has stopped, as a listener that did not answer
+	order              inOrder
 	// userStopped: the last that was asked for was a stop, by a client.
 	userStopped bool
 
@@ -135,12 +136,14 @@ func (s *Supervisor) overdue(p *process, now time.Time) {
 // caller, who asks only what the state allows; it needs no action.
 func (s *Supervisor) step(p *process, in proc.Input) {
 	failure, calledOff := "", false
+	in.Shut = s.shut(p, in.Kind)
 	for _, e := range p.machine.Step(time.Now(), in) {
 		switch e.Kind {
 		case proc.Log:
 			s.log.Log(context.Background(), e.Level, e.Text)
 		case proc.Emit:
 			s.emitState(p, e)
+			s.noteOrder(p, e)
 		case proc.Launch:
 			s.enqueue(p, e)
 		case proc.Cancel:
@@ -159,6 +162,7 @@ func (s *Supervisor) step(p *process, in proc.Input) {
 	if calledOff {
 		s.step(p, proc.Input{Kind: proc.Cancelled})
 	}
+	s.noteWaiting(p)
 	if p.heldSocket != nil && p.idle() {
 		s.holdSocket(p, nil)
 	}

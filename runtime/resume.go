@@ -23,6 +23,7 @@ func (p *process) save(w *writingDown, now time.Time) handedProcess {
 		Socket: w.sockets[p.socket], HeldSocket: w.sockets[p.heldSocket],
 		PendingExit: p.pendingExit, GroupSignal: int(p.groupSignal),
 		EndingOrphans: p.endingOrphans, RestartWhenStopped: p.restartWhenStopped, UserStopped: p.userStopped,
+		Order: p.order.save(),
 	}
 	for ch := range p.out {
 		out := &p.out[ch]
@@ -104,6 +105,15 @@ func (s *Supervisor) resume(h *Handover) {
 			s.reconnect(h, handed, p, now)
 		}
 	}
+	for _, g := range s.groups {
+		for _, p := range g.procs {
+			s.noteWaiting(p)
+			if p.order.stopAfter != nil {
+				s.order.ending = append(s.order.ending, p)
+			}
+		}
+	}
+	s.reorder()
 	for _, slot := range d.Waiting {
 		p := s.byName[slot.Group].process(slot.Process)
 		s.line.waiting = append(s.line.waiting, queuedLaunch{p, p.run})
@@ -138,6 +148,7 @@ func (s *Supervisor) resumedProcess(h *Handover, from *handedProcess, def *spec.
 		orphans: from.Orphans.resume(), endOrphansFirst: from.EndOrphansFirst,
 		endingOrphans: from.EndingOrphans, orphansUntil: from.OrphansUntil.At(now),
 		restartWhenStopped: from.RestartWhenStopped, userStopped: from.UserStopped,
+		order: from.Order.resume(),
 	}
 	for ch := range p.out {
 		o := &from.Out[ch]

@@ -36,9 +36,9 @@ const (
 
 // shutdown is how far an orderly end has come.
 type shutdown struct {
-	groups         []*group   // those still to be stopped, the last one first
-	stopping       bool       // the last one has been sent its stop signals
-	left           []*process // its members that may not be down yet
+	stages         [][]*process // of what is still to be stopped together, one after another
+	stopping       bool         // the first one has been sent its stop signals
+	left           []*process   // its members that may not be down yet
 	over           bool
 	nextReport     time.Time
 	listenersUntil time.Time // until when the pool whose turn it is may take the events of what has ended
@@ -96,18 +96,19 @@ func (s *Supervisor) beginShutdown(m state.Mood) {
 	}
 	close(s.stopping)
 	s.emit(event.SupervisorStopping())
-	s.shutdown.groups = s.ordered()
+	s.shutdown.stages = s.stopStages()
 	s.shutdown.patience, s.shutdown.listenersLeft = endPatience, listenerGrace
 	s.line.waiting = nil
 	for _, g := range s.groups {
 		for _, p := range g.procs {
+			s.stopNow(p)
 			s.callOff(p) // it is stopped when it is its turn
 			s.step(p, proc.Input{Kind: proc.Freeze})
 		}
 	}
 }
 
-// continueShutdown carries an orderly end on: a group is stopped when all after it are
+// continueShutdown carries an orderly end on: a stage is stopped when all before it are
 // down.
 //
 // Source: contract/process.md section 8.
@@ -118,25 +119,25 @@ func (s *Supervisor) continueShutdown() {
 	}
 	now := time.Now()
 	s.spendPatience(now)
-	for len(h.groups) > 0 {
-		last := h.groups[len(h.groups)-1]
+	for len(h.stages) > 0 {
+		stage := h.stages[0]
 		if !h.stopping {
-			if s.listenersBusy(last) {
+			if s.listenersBusy(stage[0].group) {
 				h.beginSpending(now)
 				s.reportWaiting() // it also keeps its time ahead of the timer
 				return
 			}
 			h.stopping = true
-			h.left = slices.Clone(last.procs)
+			h.left = slices.Clone(stage)
 			s.limitStage(now)
-			s.stopGroup(last)
+			s.stopStage(stage)
 		}
 		s.cutShort(now)
 		if s.stageWaits(now) {
 			s.reportWaiting()
 			return
 		}
-		h.groups, h.stopping, h.left, h.idle, h.spent = h.groups[:len(h.groups)-1], false, nil, time.Time{}, time.Time{}
+		h.stages, h.stopping, h.left, h.idle, h.spent = h.stages[1:], false, nil, time.Time{}, time.Time{}
 	}
 	h.over = true
 }
@@ -303,11 +304,9 @@ func (p *process) down() bool {
 	return p.machine.State.InStopped() && !p.endingOrphans && p.closingSockets == 0
 }
 
-// stopGroup stops a group's members by descending priority.
-func (s *Supervisor) stopGroup(g *group) {
-	members := g.byPriority()
-	slices.Reverse(members)
-	for _, p := range members {
+// stopStage stops what is stopped together.
+func (s *Supervisor) stopStage(stage []*process) {
+	for _, p := range stage {
 		s.step(p, proc.Input{Kind: proc.Shutdown})
 		if p.machine.State.InRunning() {
 			s.step(p, proc.Input{Kind: proc.Stop})

@@ -153,7 +153,7 @@ func (s *Supervisor) info(p *process) Info {
 		SpawnErr: m.SpawnErr, ExitStatus: m.ExitStatus, Starts: p.starts, LastEnd: p.ends.last, Ends: p.ends.counts,
 		StdoutLog: p.out[0].path, StderrLog: p.out[1].path,
 		Priority: p.def.Priority, GroupPrio: p.group.def.Priority,
-		MetricsPort: p.def.MetricsPort, MetricsPath: p.def.MetricsPath,
+		MetricsPort: p.def.MetricsPort, MetricsPath: p.def.MetricsPath, Waiting: p.order.text,
 		up: m.Up(), logs: [2]*logfile.Writer{p.out[0].log, p.out[1].log},
 	}
 	if p.group.pool != nil {

@@ -157,6 +157,7 @@ type Supervisor struct {
 	subreaperFailed bool      // and it was said that we cannot
 	ticked          time.Time // when the ticks were last looked at
 	begun           bool      // Begin was called: groups that come now are started
+	order           order
 	shutdown        shutdown
 	handing         handing
 	handedOver      bool       // HandOver has been answered: this is the last turn

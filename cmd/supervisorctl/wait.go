@@ -225,6 +225,7 @@ func (c *call) notRunning(ctx context.Context, names []string) (lines []string, 
 		switch {
 		case info.State == state.Running, !config.Autostart && len(names) == 0:
 			continue
+		case strings.HasPrefix(info.Description, "waiting for "): // it is to be started
 		case info.State == state.Exited && slices.Contains(config.ExitCodes, info.ExitStatus):
 			continue
 		case info.State == state.Fatal:

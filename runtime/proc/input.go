@@ -23,6 +23,10 @@ type Input struct {
 	Cgroup  bool
 	// Signal is the signal's number (SendSignal).
 	Signal int
+	// Shut says that something which the process depends on is not there: what is
+	// started now, by anybody but a person, waits until a Look says that it is. It
+	// counts with every input.
+	Shut bool
 	// Text says what went wrong (LaunchFailed, KillFailed).
 	Text string
 }
@@ -33,7 +37,9 @@ type InputKind int
 // The inputs.
 const (
 	Defined      InputKind = iota + 1 // there is a definition, or another one
-	Start                             // a person, or autostart, asks for a start
+	Start                             // a start is asked for, at once
+	StartInOrder                      // the same, of one that waits for what it depends on
+	Look                              // Shut may be another than before
 	Stop                              // a stop is asked for
 	SendSignal                        // a signal is to be sent
 	Launched                          // the launch succeeded: there is a process
@@ -51,7 +57,7 @@ const (
 )
 
 var inputNames = map[InputKind]string{
-	Defined: "defined", Start: "start", Stop: "stop", SendSignal: "signal", Launched: "launched",
+	Defined: "defined", Start: "start", StartInOrder: "start-in-order", Look: "look", Stop: "stop", SendSignal: "signal", Launched: "launched",
 	LaunchFailed: "launch-failed", Cancelled: "cancelled", Exited: "exited", GroupEnded: "group-ended",
 	OrphansEnded: "orphans-ended", KillFailed: "kill-failed", Tick: "tick", Adopted: "adopted",
 	Freeze: "freeze", TimeUp: "time-up", Shutdown: "shutdown",

@@ -65,6 +65,10 @@ type Machine struct {
 	OrphanGroup int
 	// Killed is set while STOPPING once SIGKILL was sent because stopwaitsecs had passed.
 	Killed bool
+	// Waiting is set while a start is wanted and something that the process depends on is
+	// not there: STOPPED, FATAL, EXITED, or BACKOFF after its time. To clients it is in
+	// that state, and nothing is emitted.
+	Waiting bool
 	// Frozen is set by Freeze and Shutdown: nothing is started any more.
 	Frozen bool
 
@@ -75,6 +79,7 @@ type Machine struct {
 	ExitStatus int       // of the last exit; -1 for death by signal; 0 for none
 
 	up        time.Time // Started, for measuring: in a life after a handover that has no more than the wall clock's time
+	shut      bool      // Input.Shut of this Step
 	since     time.Time // when the deadline of this state began to run
 	stopAsked bool      // a stop has come since the launch
 	status    int       // see Status
@@ -94,7 +99,7 @@ func (m *Machine) Deadline() (at time.Time, ok bool) {
 			return m.since.Add(Seconds(m.Rules.StartSecs)), true
 		}
 	case state.Backoff:
-		return m.since.Add(Seconds(m.Tries)), true
+		return m.since.Add(Seconds(m.Tries)), !m.Waiting
 	case state.Stopping:
 		return m.since.Add(Seconds(max(m.Rules.StopWaitSecs, 0))), true
 	}
@@ -110,12 +115,16 @@ func (m *Machine) Up() time.Time { return m.up }
 //
 // Source: contract/process.md sections 3, 5, 6.
 func (m *Machine) Step(now time.Time, in Input) []Effect {
-	m.out = m.out[:0]
+	m.out, m.shut = m.out[:0], in.Shut
 	switch in.Kind {
 	case Defined:
 		m.Name, m.Rules = in.Name, in.Rules
 	case Start:
 		m.start(now)
+	case StartInOrder:
+		m.startInOrder(now)
+	case Look:
+		m.look(now)
 	case Stop:
 		m.stop(now)
 	case SendSignal:
@@ -139,7 +148,7 @@ func (m *Machine) Step(now time.Time, in Input) []Effect {
 	case Adopted:
 		m.adopted(in.PID, in.Began)
 	case Freeze:
-		m.Frozen = true
+		m.freeze()
 	case TimeUp:
 		m.timeUp(now)
 	case Shutdown:
@@ -164,11 +173,42 @@ func (m *Machine) start(now time.Time) {
 	}
 }
 
+// startInOrder is a start that waits for what the process depends on.
+func (m *Machine) startInOrder(now time.Time) {
+	if m.shut && m.State.InStopped() && m.State != state.Unknown && !m.Frozen {
+		m.Waiting = true
+		return
+	}
+	m.start(now)
+}
+
+// look ends the waiting once there is nothing more to wait for.
+func (m *Machine) look(now time.Time) {
+	if !m.Waiting || m.shut {
+		return
+	}
+	if m.State != state.Backoff {
+		m.Tries = 0
+	}
+	m.launch(now)
+}
+
+// again is an automatic start, of one that has ended or failed to start.
+func (m *Machine) again(now time.Time) {
+	if m.shut {
+		m.Waiting = true
+		return
+	}
+	m.launch(now)
+}
+
+func (m *Machine) freeze() { m.Frozen, m.Waiting = true, false }
+
 // launch begins one attempt. The event comes before the attempt is made.
 func (m *Machine) launch(now time.Time) {
 	m.SpawnErr, m.ExitStatus = "", 0
 	m.Started, m.up, m.since = now, now, now
-	m.Launching, m.stopAsked = true, false
+	m.Launching, m.stopAsked, m.Waiting = true, false, false
 	m.to(state.Starting)
 	m.do(Effect{Kind: Launch, OrphanGroup: m.OrphanGroup})
 }
@@ -198,7 +238,7 @@ func (m *Machine) adopted(pid int, began time.Time) {
 		return
 	}
 	m.SpawnErr, m.ExitStatus = "", 0
-	m.stopAsked = false
+	m.stopAsked, m.Waiting = false, false
 	m.PID, m.Tries, m.Started, m.up = pid, 0, began, began
 	m.log(info, "adopted: '%s' with pid %d, which an earlier supervisord started", m.Name, pid)
 	m.to(state.Running)
@@ -278,6 +318,7 @@ func (m *Machine) succeed() {
 }
 
 func (m *Machine) stop(now time.Time) {
+	m.Waiting = false
 	switch m.State {
 	case state.Starting, state.Running:
 		m.stopAsked = true
@@ -470,7 +511,7 @@ func (m *Machine) exitedRunning(now time.Time, e Exit, expected bool) {
 	again := m.Rules.Autorestart == spec.RestartAlways ||
 		m.Rules.Autorestart == spec.RestartUnexpected && !expected
 	if again && !m.Frozen {
-		m.launch(now)
+		m.again(now)
 		return
 	}
 	m.left()
@@ -489,7 +530,7 @@ func (m *Machine) tick(now time.Time) {
 			m.fail()
 			return
 		}
-		m.launch(now)
+		m.again(now)
 	case state.Stopping:
 		m.killHard(now)
 	}
@@ -514,7 +555,7 @@ func (m *Machine) killHard(now time.Time) {
 }
 
 func (m *Machine) shutdown() {
-	m.Frozen = true
+	m.freeze()
 	if m.State == state.Backoff {
 		m.fail()
 	}

@@ -115,8 +115,11 @@ func rules(t *testing.T, m *Machine, words []string) {
 }
 
 // parseInput reads one command of a transcript, such as "exited 3" or
-// "launched 7"; ok is false when it is none.
+// "launched 7", before which shut may stand; ok is false when it is none.
 func parseInput(words []string) (in Input, ok bool) {
+	if words[0] == "shut" {
+		in.Shut, words = true, words[1:]
+	}
 	for kind, name := range inputNames {
 		if name == words[0] {
 			in.Kind = kind
@@ -242,6 +245,9 @@ func summary(m *Machine, now time.Time) string {
 	if m.Killed {
 		s += " killed"
 	}
+	if m.Waiting {
+		s += " waiting"
+	}
 	if m.OrphanGroup != 0 {
 		s += fmt.Sprintf(" orphans %d", m.OrphanGroup)
 	}
@@ -278,6 +284,9 @@ var reach = []struct {
 	{"EXITED orphans", "start;launched 7;after 1s tick;exited 0 2"},
 	{"RUNNING adopted", "adopted 7"},
 	{"STOPPING adopted", "adopted 7;stop"},
+	{"STOPPED waiting", "shut start-in-order"},
+	{"BACKOFF waiting", "start;launch-failed no;after 1s shut tick"},
+	{"EXITED waiting", "start;launched 7;after 1s tick;shut exited 3"},
 	{"FATAL", "start;shutdown;launch-failed no"},
 	{"UNKNOWN", "start;launched 7;after 1s tick;stop;kill-failed EPERM"},
 }
@@ -287,7 +296,7 @@ var reach = []struct {
 func TestGrid(t *testing.T) {
 	var out strings.Builder
 	inputs := []string{"start", "stop", "signal 1", "launched 9", "launch-failed no", "exited 0",
-		"exited 3", "exited -9", "exited 0 2", "group-ended", "kill-failed EPERM", "after 1s tick", "after 10s tick", "adopted 8", "shutdown", "freeze", "time-up", "cancelled", "orphans-ended 7"}
+		"exited 3", "exited -9", "exited 0 2", "group-ended", "kill-failed EPERM", "after 1s tick", "after 10s tick", "adopted 8", "shutdown", "freeze", "time-up", "cancelled", "orphans-ended 7", "shut start-in-order", "shut exited 0", "after 10s shut tick", "shut look", "look"}
 	for _, r := range reach {
 		fmt.Fprintf(&out, "%s\n", r.name)
 		for _, in := range inputs {

@@ -20,6 +20,7 @@ type Saved struct {
 	OrphanGroup int           `json:"orphan_group,omitempty"`
 	Killed      bool          `json:"killed,omitempty"`
 	Frozen      bool          `json:"frozen,omitempty"`
+	Waiting     bool          `json:"waiting,omitempty"`
 
 	Tries      int            `json:"tries,omitempty"`
 	Started    *moment.Moment `json:"started,omitempty"`
@@ -35,7 +36,7 @@ type Saved struct {
 func (m *Machine) Save(now time.Time) Saved {
 	s := Saved{
 		State: m.State, PID: m.PID, Launching: m.Launching, StopAsked: m.stopAsked, EndingGroup: m.EndingGroup,
-		OrphanGroup: m.OrphanGroup, Killed: m.Killed, Frozen: m.Frozen,
+		OrphanGroup: m.OrphanGroup, Killed: m.Killed, Frozen: m.Frozen, Waiting: m.Waiting,
 		Tries: m.Tries, Started: moment.Of(m.up, now), Stopped: moment.Of(m.Stopped, now), Since: moment.Of(m.since, now),
 		SpawnErr: m.SpawnErr, ExitStatus: m.ExitStatus, Status: m.status,
 	}
@@ -54,7 +55,7 @@ func (m *Machine) Save(now time.Time) Saved {
 func Resume(s Saved, now time.Time) Machine {
 	m := Machine{
 		State: s.State, PID: s.PID, Launching: s.Launching, stopAsked: s.StopAsked, EndingGroup: s.EndingGroup,
-		OrphanGroup: s.OrphanGroup, Killed: s.Killed, Frozen: s.Frozen,
+		OrphanGroup: s.OrphanGroup, Killed: s.Killed, Frozen: s.Frozen, Waiting: s.Waiting,
 		Tries: s.Tries, Started: s.Started.AsShown(), up: s.Started.At(now), Stopped: s.Stopped.AsShown(), since: s.Since.At(now),
 		SpawnErr: s.SpawnErr, ExitStatus: s.ExitStatus, status: s.Status,
 	}
@@ -84,6 +85,8 @@ func (s *Saved) Check() error {
 	case s.Launching && s.State != state.Starting,
 		s.EndingGroup && s.State != state.Stopping, s.EndingGroup != (s.Exit != nil):
 		return fmt.Errorf("it is %v in a way that there is not", s.State)
+	case s.Waiting && (s.Frozen || !s.State.InStopped() && s.State != state.Backoff || s.State == state.Unknown):
+		return fmt.Errorf("it is %v and waits to be started", s.State)
 	case s.Tries < 0:
 		return fmt.Errorf("it has failed to start %d times", s.Tries)
 	case s.Since == nil && (s.State == state.Starting || s.State == state.Backoff || s.State == state.Stopping):
