@@ -59,13 +59,15 @@ func (p pendingStarts) prune(active []Active) {
 type execution struct {
 	target    Target
 	overtaken func() bool // asked between the steps in hand
+	old, new  *spec.Graph // of what the steps take away and put in force
 	outcomes  []Outcome   // one per step, each written by the one goroutine that has the step
 }
 
 // execute carries out a plan and returns when everything it began is done. The
 // order is that of update: removed, then changed, then added groups;
 // stops by descending, starts by ascending priority; what has the same priority
-// in parallel, so that no stop waits for its peer's. Between priorities it asks
+// in parallel, so that no stop waits for its peer's. What depends on another is
+// stopped before it and started after it, whatever their priorities. Between priorities it asks
 // overtaken, and stops there if so; the changed groups are one piece, so that
 // nothing stays down while something else is thought about.
 //
@@ -74,9 +76,16 @@ type execution struct {
 func execute(ctx context.Context, t Target, steps []Step, overtaken func() bool) []Outcome {
 	e := &execution{target: t, overtaken: overtaken, outcomes: make([]Outcome, len(steps))}
 	var removed, changed, added []*Outcome
+	var old, new []*spec.Group
 	for i := range steps {
 		o := &e.outcomes[i]
 		o.Step = &steps[i]
+		if o.Step.Old != nil {
+			old = append(old, o.Step.Old)
+		}
+		if o.Step.New != nil {
+			new = append(new, o.Step.New)
+		}
 		switch {
 		case o.Step.New == nil:
 			removed = append(removed, o)
@@ -86,12 +95,13 @@ func execute(ctx context.Context, t Target, steps []Step, overtaken func() bool)
 			changed = append(changed, o)
 		}
 	}
+	e.old, e.new = spec.NewGraph(old), spec.NewGraph(new)
 	whole := func(o *Outcome) { e.whole(ctx, o) }
-	if !e.each(batches(removed, oldPriority, true), parallel(whole)) || len(changed) > 0 && overtaken() {
+	if !e.each(e.stops(removed), parallel(whole)) || len(changed) > 0 && overtaken() {
 		return e.outcomes
 	}
 	e.change(ctx, changed)
-	e.each(batches(added, newPriority, false), inOrder(whole))
+	e.each(e.starts(added), inOrder(whole))
 	return e.outcomes
 }
 
@@ -111,12 +121,18 @@ func (e *execution) each(list [][]*Outcome, do func([]*Outcome)) bool {
 // than anything that stops. Then everything that must stop is stopped, by
 // descending priority, and everything is put in force and started, by ascending
 // priority. Where the last to stop are the first to start, as in the usual case
-// of only one priority, each of these groups goes through on its own.
+// of only one priority, each of these groups goes through on its own; where groups depend
+// on each other, all are stopped before any is started.
 func (e *execution) change(ctx context.Context, changed []*Outcome) {
 	var still, below, through, rest []*Outcome
 	order := sortChanged(changed)
+	related := e.related(changed)
 	for _, o := range changed {
-		switch order.place(o.Step) {
+		place := order.place(o.Step)
+		if related && place != placeStill {
+			place = placeRest
+		}
+		switch place {
 		case placeStill:
 			still = append(still, o)
 		case placeBelow:
@@ -129,14 +145,14 @@ func (e *execution) change(ctx context.Context, changed []*Outcome) {
 	}
 	whole := inOrder(func(o *Outcome) { e.whole(ctx, o) })
 	whole(still)
-	for _, b := range batches(below, newPriority, false) {
+	for _, b := range e.starts(below) {
 		whole(b)
 	}
-	for _, b := range batches(rest, oldPriority, true) {
+	for _, b := range e.stops(rest) {
 		parallel(func(o *Outcome) { o.Begun = true; o.Err = e.stop(ctx, o) })(b)
 	}
 	parallel(func(o *Outcome) { e.whole(ctx, o) })(through)
-	for _, b := range batches(rest, newPriority, false) {
+	for _, b := range e.starts(rest) {
 		inOrder(func(o *Outcome) {
 			if o.Err == nil {
 				o.Err = e.put(ctx, o)
@@ -214,17 +230,21 @@ func (e *execution) whole(ctx context.Context, o *Outcome) {
 // stop takes down what the step says, one priority after the other.
 func (e *execution) stop(ctx context.Context, o *Outcome) error {
 	s := o.Step
-	for i := 0; i < len(s.Stop); {
-		j := i + 1
-		for j < len(s.Stop) && find(s.Old, s.Stop[j]).Priority == find(s.Old, s.Stop[i]).Priority {
-			j++
+	items := make([][]spec.Namespec, len(s.Stop))
+	for i, name := range s.Stop {
+		items[i] = []spec.Namespec{{Group: s.Group, Process: name}}
+	}
+	for _, stage := range e.old.Stages(items, func(i, j int) bool {
+		return find(s.Old, s.Stop[i]).Priority == find(s.Old, s.Stop[j]).Priority
+	}) {
+		names := make([]string, len(stage))
+		for i, at := range stage {
+			names[i] = s.Stop[at]
 		}
-		names := s.Stop[i:j]
 		o.Stopped = append(o.Stopped, intersect(names, s.Start)...)
 		if err := e.target.StopProcesses(ctx, s.Group, names); err != nil {
 			return fmt.Errorf("cannot stop group %s: %w", s.Group, err)
 		}
-		i = j
 	}
 	return nil
 }
@@ -272,28 +292,51 @@ func (e *execution) put(ctx context.Context, o *Outcome) error {
 	return err
 }
 
-// batches sorts steps by priority and cuts where it changes. The order among
-// equals stays.
-func batches(list []*Outcome, priority func(*Step) int, descending bool) [][]*Outcome {
+// stops are the steps that are stopped together, one batch after another: by descending
+// priority, and nothing before all that depends on it.
+func (e *execution) stops(list []*Outcome) [][]*Outcome {
 	sorted := slices.Clone(list)
-	slices.SortStableFunc(sorted, func(a, b *Outcome) int {
-		if descending {
-			a, b = b, a
-		}
-		return cmp.Compare(priority(a.Step), priority(b.Step))
-	})
-	var cut [][]*Outcome
+	slices.SortStableFunc(sorted, func(a, b *Outcome) int { return cmp.Compare(oldPriority(b.Step), oldPriority(a.Step)) })
+	return batches(sorted, oldPriority, e.old.Stages, oldGroup)
+}
+
+// starts are those that are put in force together: by ascending priority, and nothing
+// before what it depends on.
+func (e *execution) starts(list []*Outcome) [][]*Outcome {
+	sorted := slices.Clone(list)
+	slices.SortStableFunc(sorted, func(a, b *Outcome) int { return cmp.Compare(newPriority(a.Step), newPriority(b.Step)) })
+	return batches(sorted, newPriority, e.new.StartStages, newGroup)
+}
+
+// related reports whether any of these groups depends on another of them.
+func (e *execution) related(list []*Outcome) bool {
+	same := func(*Step) int { return 0 }
+	return len(batches(list, same, e.old.Stages, oldGroup)) > 1 || len(batches(list, same, e.new.StartStages, newGroup)) > 1
+}
+
+// batches divides steps that are sorted into those of one priority and one stage.
+func batches(sorted []*Outcome, priority func(*Step) int, stages func([][]spec.Namespec, func(i, j int) bool) [][]int, group func(*Step) *spec.Group) (cut [][]*Outcome) {
+	items := make([][]spec.Namespec, len(sorted))
 	for i, o := range sorted {
-		if i == 0 || priority(o.Step) != priority(sorted[i-1].Step) {
-			cut = append(cut, nil)
+		g := group(o.Step)
+		for j := range g.Processes {
+			items[i] = append(items[i], spec.Namespec{Group: g.Name, Process: g.Processes[j].Name})
 		}
-		cut[len(cut)-1] = append(cut[len(cut)-1], o)
+	}
+	for _, stage := range stages(items, func(i, j int) bool { return priority(sorted[i].Step) == priority(sorted[j].Step) }) {
+		var batch []*Outcome
+		for _, i := range stage {
+			batch = append(batch, sorted[i])
+		}
+		cut = append(cut, batch)
 	}
 	return cut
 }
 
-func oldPriority(s *Step) int { return s.Old.Priority }
-func newPriority(s *Step) int { return s.New.Priority }
+func oldGroup(s *Step) *spec.Group { return s.Old }
+func newGroup(s *Step) *spec.Group { return s.New }
+func oldPriority(s *Step) int      { return s.Old.Priority }
+func newPriority(s *Step) int      { return s.New.Priority }
 
 // parallel does all of a batch at once and waits for the last.
 func parallel(do func(*Outcome)) func([]*Outcome) {

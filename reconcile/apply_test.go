@@ -74,6 +74,33 @@ func TestOrderOfChanged(t *testing.T) {
 	}
 }
 
+// TestOrderOfDependents: what depends on another is stopped before it and started after
+// it, whatever the priorities say; what did not change is not touched.
+func TestOrderOfDependents(t *testing.T) {
+	needs := func(name string) func(*spec.Process) {
+		return func(p *spec.Process) { p.DependsOn = []spec.Dependency{{Name: name, Until: spec.UntilRunning}} }
+	}
+	m := newModel()
+	before := []spec.Group{program("api", needs("db")), program("db", priority(9)), program("idle", needs("db")), program("web", priority(1), needs("api"))}
+	m.update(before, Policy{})
+	want := "add db; start db:db; add api; start api:api; add idle; start idle:idle; add web; start web:web"
+	if got := words(m.took()); got != want {
+		t.Errorf("added\ngot  %s\nwant %s", got, want)
+	}
+	changed := []spec.Group{program("api", needs("db"), command("/n")), program("db", priority(9), command("/n")), program("idle", needs("db")), program("web", priority(1), needs("api"), command("/n"))}
+	m.update(changed, Policy{})
+	want = "stop web:web; stopped web:web; stop api:api; stopped api:api; stop db:db; stopped db:db; " +
+		"change db; start db:db; change api; start api:api; change web; start web:web"
+	if got := words(m.took()); got != want {
+		t.Errorf("changed\ngot  %s\nwant %s", got, want)
+	}
+	m.update([]spec.Group{program("idle", needs("db"))}, Policy{})
+	want = "stop web:web; stopped web:web; remove web; stop api:api; stopped api:api; remove api; stop db:db; stopped db:db; remove db"
+	if got := words(m.took()); got != want {
+		t.Errorf("removed\ngot  %s\nwant %s", got, want)
+	}
+}
+
 // TestRollback: where the new definition cannot be put in force, the old one
 // runs on, the failure is told, and the next try is possible.
 func TestRollback(t *testing.T) {
