@@ -19,6 +19,7 @@ type command struct {
 	server      serverUse
 	noArguments bool
 	json        bool // it understands -o json
+	dot         bool // and -o dot
 	downStatus  int  // exit status where the up-check says no, if not the usual
 	failure     int  // exit status of an unforeseen error, if not 1
 }
@@ -120,6 +121,8 @@ func commands() []command {
 				"restart <name> <name>\tRestart multiple processes or groups\n" +
 				"restart all\t\tRestart all processes\n" +
 				"Note: restart does not reread config files. For that, see reread and update.",
+			more: "restart --rolling <gname>:*\tRestart what runs one after another, each when the last is RUNNING\n" +
+				"restart --rolling=N <gname>:*\tRestart N at a time; it ends at the first that fails",
 		},
 		{
 			name: "shutdown", noArguments: true, server: callsServer,
@@ -141,6 +144,7 @@ func commands() []command {
 				"start <gname>:*\t\tStart all processes in a group\n" +
 				"start <name> <name>\tStart multiple processes or groups\n" +
 				"start all\t\tStart all processes",
+			more: "start --with-deps <name>\tStart a process and, before it, what it depends on",
 		},
 		{
 			name: "status", json: true, server: upChecked, downStatus: exitUnknown,
@@ -194,6 +198,13 @@ func commands() []command {
 			name: "completion", ours: true,
 			run: (*call).completion, complete: completeWords("bash", "fish", "zsh"),
 			help: "completion bash|zsh|fish\tPrint a script that lets that shell complete commands and names",
+		},
+		{
+			name: "deps", ours: true, json: true, dot: true, server: upChecked,
+			run: (*call).deps, complete: completeProcesses,
+			help: "deps\t\t\tDraw what processes depend on, with their states\n" +
+				"deps <name> [...]\tDraw it for some processes or groups\n" +
+				"deps -o dot\t\tGet it for Graphviz",
 		},
 		{
 			name: "diff", ours: true, json: true, server: upChecked,

@@ -84,6 +84,9 @@ func signalling(signal string) operation {
 }
 
 func (c *call) start(ctx context.Context) error {
+	if _, with := c.takeOption("--with-deps"); with {
+		return c.startWithDeps(ctx)
+	}
 	if len(c.words) == 0 {
 		return c.usage(exitUsage, "start requires a process name")
 	}
@@ -99,6 +102,9 @@ func (c *call) stop(ctx context.Context) error {
 
 // restart is stop, then start, of the same names.
 func (c *call) restart(ctx context.Context) error {
+	if size, rolling := c.takeOption("--rolling"); rolling {
+		return c.restartRolling(ctx, size)
+	}
 	if len(c.words) == 0 {
 		return c.usage(exitFailed, "restart requires a process name")
 	}
@@ -154,15 +160,25 @@ func (c *call) apply(ctx context.Context, op operation, name string) error {
 		}
 		return errors.Join(err, c.report(op, results))
 	}
+	result, err := one(ctx, c.Client, op, name)
+	if err != nil {
+		return err
+	}
+	return c.report(op, []client.Result{result})
+}
+
+// one applies an operation to one process. The error is one that is no fault.
+func one(ctx context.Context, server *client.Client, op operation, name string) (client.Result, error) {
+	n := spec.ParseNamespec(name)
 	result := client.Result{Group: n.Group, Name: n.Process, Status: client.Success}
-	if err := op.one(c.Client, ctx, name); err != nil {
+	if err := op.one(server, ctx, name); err != nil {
 		var fault *client.Fault
 		if !errors.As(err, &fault) {
-			return err
+			return result, err
 		}
 		result.Status, result.Description = fault.Code, fault.Text
 	}
-	return c.report(op, []client.Result{result})
+	return result, nil
 }
 
 // report prints a line for each result and keeps the exit status. The error is

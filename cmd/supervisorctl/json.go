@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// parseOutput takes "-o json" out of the call's words. With it, whatever the
+// parseOutput takes "-o json", or "-o dot" of an action that knows it, out of the call's words. With it, whatever the
 // command says goes to standard error, so that standard output is JSON or
 // empty.
 func (c *call) parseOutput() error {
@@ -20,12 +20,18 @@ func (c *call) parseOutput() error {
 			format = c.words[end]
 			end++
 		}
-		if format != "json" {
+		switch {
+		case format == "dot" && c.command.dot:
+			c.dot = true
+		case format == "json":
+			c.json, c.out = true, c.errs
+		case c.command.dot:
+			return c.usage(exitUsage, "-o accepts json and dot")
+		default:
 			return c.usage(exitUsage, "-o accepts json")
 		}
 		c.words = slices.Delete(c.words, i, end)
 		c.argument = strings.Join(c.words, " ")
-		c.json, c.out = true, c.errs
 		return nil
 	}
 	return nil

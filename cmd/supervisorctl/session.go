@@ -158,6 +158,7 @@ type call struct {
 	unknown        []unknownName
 	failedStarts   []string  // processes that did not start
 	json           bool      // -o json was given
+	dot            bool      // -o dot was
 	data           io.Writer // where JSON goes
 }
 

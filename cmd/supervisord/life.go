@@ -238,7 +238,7 @@ func (d *daemon) wire() (*life, error) {
 			return r.Name == "supervisor" // its factory is the standard one, or spec refuses it
 		}),
 		Extra: []rpc.Namespace{rpc.ReconcileNamespace(answers{l.reconciler}), rpc.EventsNamespace(l.supervisor),
-			rpc.ProcessesNamespace(l.supervisor, l.usage), rpc.ReexecNamespace(d.reexec(l))},
+			rpc.ProcessesNamespace(l.supervisor, l.usage), rpc.OrderNamespace(l.supervisor), rpc.ReexecNamespace(d.reexec(l))},
 		Handed: d.resumed.servers(),
 		Logger: l.logger,
 	})
