@@ -32,20 +32,22 @@ var arrows = map[string][]string{
 	"runtime/procstat":          {},
 	"runtime/usage":             {"runtime/procstat"}, // it measures; whom, it is told
 	"runtime/moment":            {},
+	"runtime/notice":            {}, // for all who tell of a change
 	"runtime/exactjson":         {},
 	"runtime/proc":              {"spec", "runtime/state", "runtime/moment"},
 	"runtime/depend":            {"spec", "runtime/state"},
 	"runtime/event":             {"spec", "runtime/state", "runtime/moment"},
 	"runtime/capture":           {"runtime/logfile", "runtime/state"},
 	"runtime/mainlog":           {"runtime/logfile", "runtime/state"},
-	"runtime":                   {"spec", "spec/value", "runtime/state", "runtime/logfile", "runtime/launch", "runtime/proc", "runtime/depend", "runtime/event", "runtime/capture", "runtime/hang", "runtime/moment", "runtime/exactjson"},
-	"reconcile":                 {"spec", "reconcile/watch", "runtime/hang", "runtime/trust", "runtime/moment"}, // the last three are leaves, and all it sees of runtime's
+	"runtime":                   {"spec", "spec/value", "runtime/state", "runtime/logfile", "runtime/launch", "runtime/proc", "runtime/depend", "runtime/event", "runtime/capture", "runtime/hang", "runtime/moment", "runtime/exactjson", "runtime/notice"},
+	"reconcile":                 {"spec", "reconcile/watch", "runtime/hang", "runtime/trust", "runtime/moment", "runtime/notice"}, // the last four are leaves, and all it sees of runtime's
 	"reconcile/watch":           {"runtime/hang"},
 	"rpc/xmlrpc":                {},
 	"rpc/client":                {"rpc/xmlrpc", "runtime/state"},
-	"rpc":                       {"spec", "spec/value", "runtime", "runtime/hang", "runtime/logfile", "runtime/mainlog", "runtime/state", "runtime/trust", "runtime/usage", "rpc/xmlrpc"},
-	"runtime/bound":             {}, // for tests
-	"runtime/needs":             {}, // for tests
+	"rpc":                       {"spec", "spec/value", "runtime", "runtime/hang", "runtime/logfile", "runtime/mainlog", "runtime/state", "runtime/trust", "runtime/notice", "runtime/usage", "rpc/xmlrpc", "rpc/page"},
+	"rpc/page":                  {"spec", "runtime", "runtime/state"}, // it draws what it is handed
+	"runtime/bound":             {},                                   // for tests
+	"runtime/needs":             {},                                   // for tests
 	"cmd":                       {},
 	"cmd/internal/host":         {"spec"},
 	"cmd/internal/getopt":       {},

@@ -10,6 +10,7 @@ import (
 
 	"supervisord/reconcile/watch"
 	"supervisord/runtime/hang"
+	"supervisord/runtime/notice"
 	"supervisord/spec"
 )
 
@@ -61,6 +62,7 @@ type Reconciler struct {
 	asks      chan func(*loop) // to the loop
 	ended     chan struct{}    // closed when Run has returned
 	published atomic.Pointer[snapshot]
+	notice    notice.Notice // of what is published
 
 	loop *loop // Run's
 }

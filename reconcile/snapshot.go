@@ -32,7 +32,11 @@ func (l *loop) publish() {
 		holds: l.holds, waits: l.waits, drift: l.drift, gen: l.gen, history: l.history,
 		phase: l.phase, reason: l.reason, since: l.since,
 	})
+	l.notice.Tell()
 }
+
+// Changed is closed when what State, Files and History say may have changed since the call.
+func (r *Reconciler) Changed() <-chan struct{} { return r.notice.Next() }
 
 // Desired is the configuration as last read: by a reread, an update, or, while
 // automatic updates are on, by itself.

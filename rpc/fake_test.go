@@ -20,6 +20,7 @@ import (
 
 	"supervisord/rpc/xmlrpc"
 	"supervisord/runtime"
+	"supervisord/runtime/notice"
 	"supervisord/runtime/state"
 	"supervisord/spec"
 )
@@ -45,6 +46,7 @@ type fakeDaemon struct {
 	stdin    []string
 	signals  []int
 	snapErr  error
+	notice   notice.Notice
 
 	// hold makes every waiting operation wait until it is closed, or its context
 	// ends; each says on waits that it does.
@@ -132,6 +134,7 @@ func (w *fakeDaemon) find(sel runtime.Select) ([]*fakeProcess, error) {
 func (w *fakeDaemon) do(sel runtime.Select, fits func(state.Process) bool, step func(*fakeProcess) error) ([]runtime.Result, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	defer w.notice.Tell()
 	found, err := w.find(sel)
 	if err != nil {
 		return nil, err
@@ -284,6 +287,8 @@ func (w *fakeDaemon) Count(context.Context) (state.Counts, error) {
 	defer w.mu.Unlock()
 	return state.Counts{state.Running: len(w.procs)}, w.snapErr
 }
+
+func (w *fakeDaemon) Changed() <-chan struct{} { return w.notice.Next() }
 
 func (w *fakeDaemon) become(mood state.Mood) error {
 	w.mu.Lock()

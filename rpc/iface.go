@@ -41,6 +41,10 @@ type Processes interface {
 	// Emit sends a REMOTE_COMMUNICATION event. It works during shutdown too.
 	Emit(ctx context.Context, typ, data string) error
 
+	// Changed is closed when something of what Snapshot gives may have changed since the
+	// call, but for the time.
+	Changed() <-chan struct{}
+
 	// Shutdown and Restart ask for an orderly stop; they return without waiting for it.
 	// Restart is refused, with fault CANT_REREAD, unless all that the next life needs has
 	// been had.
@@ -68,6 +72,9 @@ type Config interface {
 	ConfigFiles() []ConfigFile
 	// Progress is how far the files are in force. It waits for nobody.
 	Progress() Progress
+	// Changed is closed when something of that, or of what reconcile.* tells, may have
+	// changed since the call.
+	Changed() <-chan struct{}
 }
 
 // Progress is how far the configuration files are in force.

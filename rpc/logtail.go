@@ -59,7 +59,7 @@ func (s *Server) serveLogtail(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	w.Header().Set("X-Accel-Buffering", "no")
-	s.stream(w, r, path)
+	s.stream(w, r, path, nearEnd)
 }
 
 // serveMainLogtail streams supervisord's own log.
@@ -68,13 +68,16 @@ func (s *Server) serveMainLogtail(w http.ResponseWriter, r *http.Request) {
 		httpError(w, http.StatusBadRequest)
 		return
 	}
-	s.stream(w, r, s.opt.MainLog.Path())
+	s.stream(w, r, s.opt.MainLog.Path(), nearEnd)
 }
 
-// stream follows a log until the client goes or the server ends. Of a terminal, a
+// nearEnd is where a stream begins that is not told from where.
+const nearEnd = -1
+
+// stream follows a log from an offset on until the client goes or the server ends. Of a terminal, a
 // pipe or another device it says that it cannot; Supervisor sends nothing, for ever.
-func (s *Server) stream(w http.ResponseWriter, r *http.Request, path string) {
-	f, err := s.follow(r.Context(), path)
+func (s *Server) stream(w http.ResponseWriter, r *http.Request, path string, from int64) {
+	f, err := s.follow(r.Context(), path, from)
 	if errors.Is(err, logfile.ErrNotRegular) {
 		text := fmt.Sprintf("==> %s cannot be read back: it is not a regular file <==\n", path)
 		w.Header().Set("Content-Type", "text/plain;charset=utf-8")
@@ -154,8 +157,8 @@ type follower struct {
 	modified time.Time // when it was opened
 }
 
-// follow opens a log to follow it from near its end on.
-func (s *Server) follow(ctx context.Context, path string) (*follower, error) {
+// follow opens a log to follow it from an offset on, or from near its end.
+func (s *Server) follow(ctx context.Context, path string, from int64) (*follower, error) {
 	f := &follower{disks: s.disks, path: path}
 	var err error
 	if f.file, err = ask(ctx, f, func() (*os.File, error) { return openLog(path) }); err != nil {
@@ -167,7 +170,10 @@ func (s *Server) follow(ctx context.Context, path string) (*follower, error) {
 		f.close()
 		return nil, err
 	}
-	f.offset, f.modified = max(info.Size()-tailBytes, 0), info.ModTime()
+	f.offset, f.modified = from, info.ModTime()
+	if from == nearEnd {
+		f.offset = max(info.Size()-tailBytes, 0)
+	}
 	return f, nil
 }
 

@@ -99,17 +99,14 @@ func (hs *httpServer) handle(w http.ResponseWriter, r *http.Request) {
 	case isMonitoring(r):
 		monitoring[path](hs.server, w, r)
 	case r.Method == http.MethodGet || r.Method == http.MethodPost:
-		switch strings.TrimLeft(path, "/") {
-		case "", "index.html":
-			hs.server.serveStatus(w, r)
-		case "tail.html":
-			hs.server.serveTail(w, r)
-		case "ok.html":
-			w.Header().Set("Content-Type", "text/plain")
-			w.Header().Set("Content-Length", "2")
-			fmt.Fprint(w, "OK")
+		name := strings.TrimLeft(path, "/")
+		switch {
+		case name == "" && wantsOverview(r):
+			hs.server.serveOverview(w, r)
+		case boards[name] != nil:
+			hs.server.serveBoard(w, r, name)
 		default:
-			hs.serveFile(w, r)
+			hs.serveOld(w, r, name)
 		}
 	default:
 		hs.serveFile(w, r)
@@ -131,6 +128,22 @@ func isMonitoring(r *http.Request) bool {
 
 // open reports whether a request needs no password although the server has one.
 func (hs *httpServer) open(r *http.Request) bool { return hs.MetricsOpen && isMonitoring(r) }
+
+// serveOld answers for Supervisor's own pages, and for files.
+func (hs *httpServer) serveOld(w http.ResponseWriter, r *http.Request, name string) {
+	switch name {
+	case "", "index.html", classic:
+		hs.server.serveStatus(w, r)
+	case "tail.html":
+		hs.server.serveTail(w, r)
+	case "ok.html":
+		w.Header().Set("Content-Type", "text/plain")
+		w.Header().Set("Content-Length", "2")
+		fmt.Fprint(w, "OK")
+	default:
+		hs.serveFile(w, r)
+	}
+}
 
 // readBody reads the body of a request, of whatever method, before anything is
 // done about it: nothing else waits for a client to send, and only when all is

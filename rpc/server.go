@@ -99,7 +99,10 @@ type Server struct {
 	names             map[string]bool // of this machine
 	memory, bodies    *memory
 	disks             *hang.Disks // through which requests open and read logs
-	oddBoolean        sync.Once   // a client that sends words was told of
+	host              string      // of this machine, for people
+	definitions       definitions
+	board             board
+	oddBoolean        sync.Once // a client that sends words was told of
 
 	base      context.Context // of every request
 	interrupt context.CancelCauseFunc
@@ -153,6 +156,8 @@ func New(o Options) *Server {
 		opt: o, log: o.Logger, sockets: o.Sockets, started: time.Now(),
 		names: ownNames(o.HostsFile), disks: hang.New(0, 0),
 	}
+	s.host, _ = os.Hostname()
+	s.board.server = s
 	s.begin()
 	s.memory, s.bodies = newMemories(o.Memory, o.MemoryWait)
 	supervisor := s.supervisorNamespace()

@@ -74,7 +74,7 @@ func (s *Server) serveStatus(w http.ResponseWriter, r *http.Request) {
 			status = http.StatusMethodNotAllowed
 		}
 		s.render(w, r, status, "confirm.html", map[string]string{
-			"Question": question(act, name), "Action": act, "Process": name,
+			"Question": question(act, name), "Action": act, "Process": name, "Self": self(r),
 		})
 	default:
 		message, err := s.runAction(r.Context(), act, name)
@@ -87,10 +87,18 @@ func (s *Server) serveStatus(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// classic is where Supervisor's page is for people; / is ours for them.
+const classic = "classic.html"
+
+// acceptsHTML reports whether a client says that it can show a page.
+func acceptsHTML(r *http.Request) bool {
+	return strings.Contains(strings.ToLower(strings.Join(r.Header["Accept"], ",")), "text/html")
+}
+
 // showsPages reports whether somebody will see the page that answers a request. A
 // script with curl or wget takes 200 for done.
 func showsPages(r *http.Request) bool {
-	return r.Header.Get("Sec-Fetch-Mode") != "" || strings.Contains(strings.ToLower(strings.Join(r.Header["Accept"], ",")), "text/html")
+	return r.Header.Get("Sec-Fetch-Mode") != "" || acceptsHTML(r)
 }
 
 func knownAction(act, name string) bool {
@@ -119,9 +127,21 @@ func question(act, name string) string {
 // redirect leads back to the status page with a message.
 func (s *Server) redirect(w http.ResponseWriter, r *http.Request, message string) {
 	httpServer := r.Context().Value(httpServerKey{}).(*httpServer)
-	w.Header().Set("Location", httpServer.baseURL(r)+"/?message="+pyQuote(message))
+	to := "/"
+	if self(r) == classic {
+		to += classic
+	}
+	w.Header().Set("Location", httpServer.baseURL(r)+to+"?message="+pyQuote(message))
 	noCache(w)
 	httpError(w, http.StatusSeeOther)
+}
+
+// self is where the page's links lead: to the page itself.
+func self(r *http.Request) string {
+	if strings.TrimLeft(r.URL.Path, "/") == classic {
+		return classic
+	}
+	return "index.html"
 }
 
 // runAction runs an action to its end and says what came of it. The error is one that
@@ -215,14 +235,14 @@ func (s *Server) showStatus(w http.ResponseWriter, r *http.Request) {
 		name := namespec(p.Group, p.Name)
 		rows[i] = statusRow{
 			Class: statusClass(p.State), State: strings.ToLower(p.State.String()),
-			Description: describe(p), Name: name, Tail: "tail.html?processname=" + pyQuote(name), Actions: actions(p.State, pyQuote(name)),
+			Description: describe(p), Name: name, Tail: "tail.html?processname=" + pyQuote(name), Actions: actions(p.State, self(r), pyQuote(name)),
 		}
 		if i%2 == 1 {
 			rows[i].Shade = "shade"
 		}
 	}
 	s.render(w, r, http.StatusOK, "status.html", map[string]any{
-		"Message": r.Form.Get("message"), "Rows": rows, "Version": s.opt.Version, "Year": time.Now().Year(),
+		"Message": r.Form.Get("message"), "Rows": rows, "Self": self(r), "Version": s.opt.Version, "Year": time.Now().Year(),
 		"Invalid": invalidReasons(s.opt.Config.ConfigFiles()),
 	})
 }
@@ -256,10 +276,11 @@ func statusClass(p state.Process) string {
 	return "statusnominal"
 }
 
-// actions are what a process in a state offers; name is quoted for a URL.
-func actions(p state.Process, name string) []action {
+// actions are what a process in a state offers; page is where they are, and name is quoted
+// for a URL.
+func actions(p state.Process, page, name string) []action {
 	post := func(label, act string) action {
-		return action{Name: label, Post: "index.html?processname=" + name + "&action=" + act}
+		return action{Name: label, Post: page + "?processname=" + name + "&action=" + act}
 	}
 	first, second := action{}, action{}
 	switch p {
@@ -318,21 +339,31 @@ func (s *Server) tailText(ctx context.Context, name string, limit int64) (string
 		return "No file for " + name, nil
 	}
 	text, err := s.openText(ctx, info.StdoutLog, func() (*logfile.Part, error) { return logfile.OpenPart(info.StdoutLog, -limit, 0) })
+	whole := ""
 	if err == nil {
-		defer accountOf(ctx).closeNow(text)
-		const copies = 4 // as bytes, as text, as valid text, and as HTML
-		if err := accountOf(ctx).take(ctx, copies*text.size()); err != nil {
-			return "", err
-		}
-		data := make([]byte, 0, text.size())
-		if err = text.read(ctx, func(p []byte) error { data = append(data, p...); return nil }); err == nil {
-			return strings.ToValidUTF8(string(data), "\uFFFD"), nil
-		}
+		whole, err = s.wholeText(ctx, text)
 	}
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case err == nil || memoryFault(err) != nil:
+		return whole, err
+	case errors.Is(err, fs.ErrNotExist):
 		return "No file for " + name, nil
 	}
 	return "ERROR: unexpected rpc fault [30] FAILED", nil
+}
+
+// wholeText reads a part of a log for a page, and closes it.
+func (s *Server) wholeText(ctx context.Context, text *logText) (string, error) {
+	defer accountOf(ctx).closeNow(text)
+	const copies = 4 // as bytes, as text, as valid text, and as HTML
+	if err := accountOf(ctx).take(ctx, copies*text.size()); err != nil {
+		return "", err
+	}
+	data := make([]byte, 0, text.size())
+	if err := text.read(ctx, func(p []byte) error { data = append(data, p...); return nil }); err != nil {
+		return "", err
+	}
+	return strings.ToValidUTF8(string(data), "\uFFFD"), nil
 }
 
 // render writes a page.
@@ -386,7 +417,8 @@ func pyQuote(s string) string {
 }
 
 // types are the content types of our own files, whatever the machine says.
-var types = map[string]string{".css": "text/css", ".png": "image/png", ".gif": "image/gif", ".html": "text/html"}
+var types = map[string]string{".css": "text/css", ".png": "image/png", ".gif": "image/gif", ".html": "text/html",
+	".js": "text/javascript;charset=utf-8", ".svg": "image/svg+xml"}
 
 // serveFile serves our own files.
 func (hs *httpServer) serveFile(w http.ResponseWriter, r *http.Request) {

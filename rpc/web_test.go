@@ -97,7 +97,7 @@ func TestRowActions(t *testing.T) {
 		}
 		want += ", Clear Log, Tail -f Stdout, Tail -f Stderr"
 		var names []string
-		for _, a := range actions(p, "x") {
+		for _, a := range actions(p, "index.html", "x") {
 			if a.Name == "" {
 				a.Name = "–"
 			}

@@ -86,9 +86,13 @@ func (s *Supervisor) Count(ctx context.Context) (state.Counts, error) {
 	return count, err
 }
 
+// Changed is closed when processes may have changed since the call.
+func (s *Supervisor) Changed() <-chan struct{} { return s.tableNotice.Next() }
+
 // tableChanged has the next snapshot made anew, and says that there is something new.
 func (s *Supervisor) tableChanged() {
 	s.snapshot.Store(nil)
+	s.tableNotice.Tell()
 	select {
 	case s.opt.Changed <- struct{}{}:
 	default: // it was said, or nobody wants to know

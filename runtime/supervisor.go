@@ -18,6 +18,7 @@ import (
 	"supervisord/runtime/hang"
 	"supervisord/runtime/launch"
 	"supervisord/runtime/logfile"
+	"supervisord/runtime/notice"
 	"supervisord/runtime/state"
 	"supervisord/spec"
 )
@@ -138,6 +139,8 @@ type Supervisor struct {
 	disks      *hang.Disks              // through which clients' requests go
 	forks      atomic.Int32             // begun, with a result that the loop has not taken yet
 	snapshot   atomic.Pointer[snapshot] // nil when it would be out of date
+	// tableNotice tells of the same.
+	tableNotice notice.Notice
 
 	// Everything below is owned by the loop.
 	groups          []*group // in activation order

@@ -1,0 +1,147 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"supervisord/rpc/page"
+	"supervisord/rpc/xmlrpc"
+)
+
+// answer is one struct of a reply. The pages are a client of reconcile.* like any other,
+// without the way through XML; what a reply does not have is zero.
+type answer map[string]any
+
+func answerOf(v any) answer {
+	r := answer{}
+	if members, ok := v.(xmlrpc.Struct); ok {
+		for _, m := range members {
+			r[m.Name] = m.Value
+		}
+	}
+	return r
+}
+
+func answersOf(v any) []answer {
+	list, _ := v.([]any)
+	answers := make([]answer, len(list))
+	for i, item := range list {
+		answers[i] = answerOf(item)
+	}
+	return answers
+}
+
+func (r answer) text(name string) string { text, _ := r[name].(string); return text }
+
+func (r answer) flag(name string) bool { flag, _ := r[name].(bool); return flag }
+
+func (r answer) number(name string) int64 {
+	switch n := r[name].(type) {
+	case int:
+		return int64(n)
+	case int64:
+		return n
+	}
+	return 0
+}
+
+func (r answer) time(name string) time.Time {
+	if at := r.number(name); at != 0 {
+		return time.Unix(at, 0)
+	}
+	return time.Time{}
+}
+
+func (r answer) texts(name string) (texts []string) {
+	list, _ := r[name].([]any)
+	for _, item := range list {
+		if text, ok := item.(string); ok {
+			texts = append(texts, text)
+		}
+	}
+	return texts
+}
+
+// ask calls a method as a client would, who may call it.
+func (s *Server) ask(ctx context.Context, method string, args ...any) (any, error) {
+	return s.invoke(ctx, s.methods, method, args)
+}
+
+// reconcileState is how files and processes stand to each other; without a phase where
+// there is no reconciler, or none any more.
+func (s *Server) reconcileState(ctx context.Context) page.Reconcile {
+	result, err := s.ask(ctx, "reconcile.getState")
+	if err != nil {
+		return page.Reconcile{}
+	}
+	state := answerOf(result)
+	r := page.Reconcile{
+		Phase: state.text("phase"), Reason: state.text("reason"), Since: state.time("since"),
+		Generation: int(state.number("generation")), Autoupdate: state.flag("autoupdate"),
+	}
+	for _, f := range s.opt.Config.ConfigFiles() {
+		if f.State == fileInvalid {
+			r.Invalid++
+		}
+	}
+	return r
+}
+
+// difference is what an update would do, or why nobody can say, in lines.
+func (s *Server) difference(ctx context.Context) ([]page.Action, []string) {
+	const patience = 5 * time.Second // the files are read anew
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	result, err := s.ask(ctx, "reconcile.diff")
+	if err != nil {
+		return nil, lines(err)
+	}
+	var actions []page.Action
+	for _, a := range answersOf(result) {
+		action := page.Action{Action: a.text("action"), Group: a.text("group"), Process: a.text("process"), Reason: a.text("reason"), File: a.text("file")}
+		for _, c := range answersOf(a["changes"]) {
+			action.Changes = append(action.Changes, page.Change{Key: c.text("key"), Old: c.text("old"), New: c.text("new")})
+		}
+		actions = append(actions, action)
+	}
+	return actions, nil
+}
+
+// lines are what a client is told of an error.
+func lines(err error) []string {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return []string{"the files do not answer"}
+	}
+	text := err.Error()
+	if fault, is := errors.AsType[*xmlrpc.Fault](err); is {
+		text = strings.TrimPrefix(fault.Text, "CANT_REREAD: ")
+	}
+	return strings.Split(text, "\n")
+}
+
+// watched are the files and directories that the reconciler watches.
+func (s *Server) watched(ctx context.Context) (files []page.File) {
+	result, _ := s.ask(ctx, "reconcile.getFiles")
+	for _, f := range answersOf(result) {
+		files = append(files, page.File{
+			Path: f.text("path"), State: f.text("state"), Reason: f.text("reason"),
+			Programs: f.texts("programs"), Warnings: f.texts("warnings"), Changed: f.time("changed"),
+		})
+	}
+	return files
+}
+
+// updates are the last ones, the newest first.
+func (s *Server) updates(ctx context.Context) (list []page.Update) {
+	const most = 30
+	result, _ := s.ask(ctx, "reconcile.getHistory", most)
+	for _, e := range answersOf(result) {
+		list = append(list, page.Update{
+			Generation: int(e.number("generation")), Time: e.time("time"), Trigger: e.text("trigger"), Caller: e.text("caller"),
+			Result: e.text("result"), Actions: e.texts("actions"), Duration: time.Duration(e.number("duration_ms")) * time.Millisecond,
+		})
+	}
+	return list
+}

@@ -1,0 +1,30 @@
+// Package page draws the web page: it makes HTML of what is handed in, and asks nobody.
+// Package rpc serves it, with the limits and the checks of every request.
+//
+// # What is drawn where
+//
+// Everything is drawn here, on the server, by html/template, which escapes by context; the
+// pages work without JavaScript. The script (rpc/ui/page.js) draws nothing of its own but
+// the lines of a log: it asks for the page again, or is sent rows of the table, and puts
+// what changed in the place of what was there. There is no inline script and no inline
+// style, so that the Content-Security-Policy forbids both.
+//
+// # Addresses
+//
+// All links are relative, so that a proxy may have the page under any path:
+//
+//	./                      the overview: state=, q= and sort= choose, for those without script
+//	process?name=N          a process; stream= and q= choose what of its log is shown
+//	files                   the reconciler: state, difference, files, history
+//	listeners               the event listeners
+//	act                     POST: do= is what to do, confirm= that it was asked about
+//	live?page=P             server-sent events
+//	log?name=N&stream=S     a log as text: a download, or from=OFFSET, which follows it
+//
+// # Live
+//
+// A stream has three events: rows are the rows of the table that changed, as HTML; status
+// is the line that says how things are; reload says that what the page shows has changed in
+// another way. Times since are counted by the script, so that nothing is sent while nothing
+// happens.
+package page

@@ -1,0 +1,137 @@
+package page
+
+import (
+	"bytes"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Reconcile is how files and processes stand to each other.
+type Reconcile struct {
+	Phase      string // "" where there is no reconciler
+	Reason     string
+	Since      time.Time
+	Generation int
+	Autoupdate bool
+	Invalid    int // files that cannot be used
+}
+
+// Known reports whether there is a reconciler.
+func (r Reconcile) Known() bool { return r.Phase != "" }
+
+// File is one watched file or directory.
+type File struct {
+	Path, State, Reason string
+	Programs, Warnings  []string
+	Changed             time.Time
+	Source              []SourceLine // around the mistake
+}
+
+// Level is how much attention the file needs.
+func (f File) Level() Level {
+	switch f.State {
+	case "invalid":
+		return Bad
+	case "held":
+		return Warn
+	case "pending":
+		return Busy
+	case "applied":
+		return Good
+	}
+	return Idle
+}
+
+// Action is one thing that an update does, or did.
+type Action struct {
+	Action, Group, Process, Reason, File string
+	Changes                              []Change
+}
+
+// Name is what the action is about.
+func (a Action) Name() string {
+	if a.Process == "" {
+		return a.Group
+	}
+	return a.Group + ":" + a.Process
+}
+
+// Change is one key that differs.
+type Change struct{ Key, Old, New string }
+
+// Update is an entry of the history.
+type Update struct {
+	Generation              int
+	Time                    time.Time
+	Trigger, Caller, Result string
+	Actions                 []string
+	Duration                time.Duration
+}
+
+// Level is how the update went.
+func (u Update) Level() Level {
+	switch {
+	case strings.HasPrefix(u.Result, "failed"):
+		return Bad
+	case strings.HasPrefix(u.Result, "held"):
+		return Warn
+	case u.Result == "overtaken":
+		return Idle
+	}
+	return Good
+}
+
+// SourceLine is one line of a file.
+type SourceLine struct {
+	Number int
+	Text   string
+	Wrong  bool // the mistake is here
+}
+
+// MistakeLine is the line that a report of a mistake in a file begins with; 0 for none.
+func MistakeLine(path, report string) int {
+	rest, found := strings.CutPrefix(report, path+":")
+	if !found {
+		return 0
+	}
+	digits, _, found := strings.Cut(rest, ":")
+	line, err := strconv.Atoi(digits)
+	if !found || err != nil {
+		return 0
+	}
+	return line
+}
+
+// secretKey is a line that gives a key whose value is not to be shown.
+var secretKey = regexp.MustCompile(`(?i)^(\s*[^=:\s]*(?:password|environment|secret|token)[^=:]*[=:]).+`)
+
+// Source is what stands around a line of a file. The values of passwords and of variables
+// are not shown, on the lines that go on with them either.
+func Source(content []byte, line int) []SourceLine {
+	const around, most = 3, 200
+	var lines []SourceLine
+	secret := false
+	for n := 1; len(content) > 0 && n <= line+around; n++ {
+		text, rest, _ := bytes.Cut(content, []byte{'\n'})
+		content = rest
+		shown := strings.ToValidUTF8(strings.TrimRight(string(text), "\r"), "\uFFFD")
+		switch goesOn := shown != "" && (shown[0] == ' ' || shown[0] == '\t'); {
+		case goesOn && secret:
+			shown = "    ***"
+		case secretKey.MatchString(shown):
+			secret, shown = true, secretKey.ReplaceAllString(shown, "$1 ***")
+		default:
+			secret = false
+		}
+		if n < line-around {
+			continue
+		}
+		if runes := []rune(shown); len(runes) > most {
+			shown = string(runes[:most]) + " …"
+		}
+		lines = append(lines, SourceLine{n, shown, n == line})
+	}
+	return lines
+}

@@ -1,0 +1,159 @@
+package page
+
+import (
+	"embed"
+	"fmt"
+	"html/template"
+	"io"
+	"strings"
+	"time"
+)
+
+//go:embed html
+var files embed.FS
+
+var pages = template.Must(template.New("").Funcs(template.FuncMap{
+	"time": func(now, t time.Time) Time { return Time{now, t} },
+	"list": func(items ...any) []any { return items },
+	"name": func(path string) string { return path[strings.LastIndexByte(path, '/')+1:] },
+}).ParseFS(files, "html/*.html"))
+
+// Time is a moment as pages show it: how long it is before another one.
+type Time struct{ now, at time.Time }
+
+// Known reports whether there is a time.
+func (t Time) Known() bool { return !t.at.IsZero() }
+
+// Unix is the moment for the script.
+func (t Time) Unix() int64 { return t.at.Unix() }
+
+// Exact is the moment for people.
+func (t Time) Exact() string { return t.at.Local().Format("2006-01-02 15:04:05 MST") }
+
+// Ago is how long it is.
+func (t Time) Ago() string { return Ago(t.now.Sub(t.at)) }
+
+// Frame is what all pages have.
+type Frame struct {
+	Title, Tab string
+	Self       string // the relative address, for the script to ask again
+	Stamp      string // with which its stream begins
+	Identifier string
+	Host       string
+	Version    string
+	Message    string
+	Now        time.Time
+	Health     Health
+	ReadOnly   bool // the client may change nothing
+}
+
+// Overview is the page of all processes.
+type Overview struct {
+	Frame
+	Choice
+	Chips []Chip
+	Items []Item
+	Total int
+}
+
+// Process is the page of one process.
+type Process struct {
+	Frame
+	Row
+	Facts    Facts
+	Log      Log
+	Settings []Setting
+	Signals  []string
+	Pending  []Action // what the files say that is not in force
+}
+
+// Setting is one key of the definition.
+type Setting struct {
+	Key, Value, Unit, File string
+	Line                   int
+	Default                bool
+}
+
+// Log is what is shown of a log.
+type Log struct {
+	Stream  string // stdout or stderr
+	Streams []string
+	Lines   []LogLine
+	Next    int64  // from where the script goes on
+	Problem string // why there is none
+	Words   string
+	Follow  bool
+}
+
+// Files is the page of the configuration.
+type Files struct {
+	Frame
+	Reconcile Reconcile
+	Diff      []Action
+	DiffError []string
+	Files     []File
+	History   []Update
+}
+
+// Listeners is the page of the event listeners.
+type Listeners struct {
+	Frame
+	Listeners []Listener
+}
+
+// Listener is one process of an event listener.
+type Listener struct {
+	Row
+	Pool     string
+	Protocol string // the state of its side of the protocol
+	Waiting  int
+	Buffer   int // how many events its pool holds
+	Dropped  int64
+	Busy     time.Time // since when it has been at its event; zero when it has none
+	Events   []string
+}
+
+// Stuck reports whether the listener has been at one event for long.
+func (l Listener) Stuck(now time.Time) bool {
+	const long = 30 * time.Second
+	return !l.Busy.IsZero() && now.Sub(l.Busy) > long
+}
+
+// Question is the page that asks before something is done to several processes.
+type Question struct {
+	Frame
+	Text  string
+	Do    string
+	Names []string
+}
+
+// Draw writes a page: the data says which.
+func Draw(w io.Writer, data any) error {
+	name := strings.ToLower(strings.TrimPrefix(fmt.Sprintf("%T", data), "page.")) + ".html"
+	return pages.ExecuteTemplate(w, name, data)
+}
+
+// Rows draws rows of the table, each on one line, for a stream.
+func Rows(items []Item, now time.Time, readOnly bool) (string, error) {
+	var b strings.Builder
+	for _, item := range items {
+		if err := pages.ExecuteTemplate(&b, "item", []any{item, now, readOnly}); err != nil {
+			return "", err
+		}
+	}
+	return b.String(), nil
+}
+
+// ChipsOf draws the states and their counts, none of them chosen, for a stream.
+func ChipsOf(rows []Row) (string, error) {
+	var b strings.Builder
+	err := pages.ExecuteTemplate(&b, "chips", Overview{Chips: Chips(rows, Choice{}), Total: len(rows)})
+	return b.String(), err
+}
+
+// Status draws the line that says how things are, for a stream.
+func Status(f Frame) (string, error) {
+	var b strings.Builder
+	err := pages.ExecuteTemplate(&b, "health", f)
+	return b.String(), err
+}

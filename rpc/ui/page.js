@@ -1,0 +1,347 @@
+// What makes the page live. It draws nothing itself but the lines of a log: it puts what
+// the server has drawn in the place of what was there. Nothing here is needed to use the page.
+'use strict';
+(() => {
+  const root = document.documentElement, body = document.body;
+  const $ = (selector, from = document) => from.querySelector(selector);
+  const $$ = (selector, from = document) => [...from.querySelectorAll(selector)];
+  root.classList.add('script');
+
+  // Times since, counted as page.Ago does.
+  const skew = Number(body.dataset.now) * 1000 - Date.now();
+  const units = [[86400, 'd'], [3600, 'h'], [60, 'm'], [1, 's']];
+  const ago = seconds => {
+    const s = Math.max(0, Math.floor(seconds));
+    const i = units.findIndex(([n], i) => s >= n || i === units.length - 1);
+    const [n, name] = units[i], next = units[i + 1];
+    const rest = next ? Math.floor(s % n / next[0]) : 0;
+    return Math.floor(s / n) + name + (rest > 0 ? ' ' + rest + next[1] : '');
+  };
+  const tick = () => {
+    const now = (Date.now() + skew) / 1000;
+    for (const t of document.getElementsByTagName('time')) {
+      const text = ago(now - Number(t.dataset.t));
+      if (t.textContent !== text) t.textContent = text;
+    }
+  };
+  setInterval(() => { if (!document.hidden) tick(); }, 1000);
+
+  // Putting in place what the server has drawn, with the focus where it was.
+  const parse = (html, inTable) => {
+    const t = document.createElement('template');
+    t.innerHTML = inTable ? '<table><tbody>' + html + '</tbody></table>' : html;
+    return t.content;
+  };
+  const mark = () => {
+    const a = document.activeElement;
+    if (!a || a === body) return () => {};
+    const part = a.closest('[data-live]');
+    const what = a.tagName + (a.name ? `[name="${CSS.escape(a.name)}"]` : '') +
+      (a.value && a.tagName === 'BUTTON' ? `[value="${CSS.escape(a.value)}"]` : '') +
+      (a.getAttribute('href') ? `[href="${CSS.escape(a.getAttribute('href'))}"]` : '');
+    return () => {
+      if (part && !document.contains(a)) $(`[data-live="${part.dataset.live}"] ${what}`)?.focus({ preventScroll: true });
+    };
+  };
+  const putPart = (name, html) => {
+    const part = $(`[data-live="${name}"]`);
+    if (!part || part.innerHTML === html) return;
+    const back = mark();
+    part.innerHTML = html;
+    back();
+  };
+
+  let asking = false, again = false, last = 0;
+  const refresh = async () => {
+    if (asking) { again = true; return; }
+    asking = true;
+    const wait = last + 1000 - Date.now();
+    if (wait > 0) await new Promise(done => setTimeout(done, wait));
+    last = Date.now();
+    try {
+      const answer = await fetch(body.dataset.self, { headers: { Accept: 'text/html' } });
+      if (answer.ok) {
+        const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
+        const selected = new Set($$('tbody input:checked').map(i => i.value));
+        for (const part of $$('[data-live]', page)) putPart(part.dataset.live, part.innerHTML);
+        for (const i of $$('tbody input[name=name]')) i.checked = selected.has(i.value);
+        const none = $('#none');
+        if (none) { none.textContent = $('#none', page).textContent; none.hidden = $('#none', page).hidden; }
+        body.dataset.stamp = page.body.dataset.stamp;
+        shown();
+      }
+    } catch { /* the stream says that the daemon is not there */ }
+    asking = false;
+    if (again) { again = false; refresh(); }
+  };
+
+  // The stream of what changes. A page that nobody sees has none.
+  const light = $('#live');
+  const lit = (state, text) => { light.className = 'live js ' + state; light.lastElementChild.textContent = text; };
+  let stream = null;
+  const open = () => {
+    if (stream || document.hidden) return;
+    const q = new URLSearchParams({ page: body.dataset.page, stamp: body.dataset.stamp });
+    const name = $('.log')?.dataset.name;
+    if (name) q.set('name', name);
+    stream = new EventSource('live?' + q);
+    stream.onopen = () => lit('on', 'live');
+    stream.onerror = () => {
+      lit('off', 'not connected');
+      if (stream.readyState === EventSource.CLOSED) { stream = null; setTimeout(open, 5000); }
+    };
+    stream.addEventListener('reload', refresh);
+    const parts = e => {
+      body.dataset.stamp = e.lastEventId;
+      for (const [name, html] of Object.entries(JSON.parse(e.data))) putPart(name, html);
+      shown();
+    };
+    stream.addEventListener('parts', parts);
+    stream.addEventListener('hello', e => { body.dataset.stamp = e.lastEventId; });
+    stream.addEventListener('rows', e => {
+      const byKey = new Map($$('tbody[data-live=rows] > tr').map(r => [r.dataset.key, r]));
+      const back = mark();
+      for (const [key, html] of Object.entries(JSON.parse(e.data))) {
+        const row = byKey.get(key), fresh = parse(html, true).querySelector('tr');
+        if (!row || !fresh) continue;
+        const moved = row.dataset.state !== fresh.dataset.state;
+        for (const [name, value] of Object.entries(fresh.dataset)) row.dataset[name] = value;
+        [...fresh.cells].forEach((cell, i) => {
+          const old = row.cells[i];
+          if (old && i > 0 && old.outerHTML !== cell.outerHTML) old.replaceWith(cell);
+        });
+        if (moved) { row.classList.remove('changed'); void row.offsetWidth; row.classList.add('changed'); }
+      }
+      back();
+      tick();
+    });
+  };
+  const close = () => { stream?.close(); stream = null; };
+  document.addEventListener('visibilitychange', () => { if (document.hidden) close(); else { tick(); open(); } });
+  addEventListener('pagehide', close);
+
+  // The table: filter, states, order, selection.
+  const table = $('table.processes'), rows = table?.tBodies[0], filter = $('#filter');
+  const url = new URL(location.href);
+  const choice = { state: url.searchParams.get('state') || '', q: filter?.value || '', sort: url.searchParams.get('sort') || '' };
+  const orders = {
+    state: (a, b) => a.dataset.place - b.dataset.place,
+    since: (a, b) => (b.dataset.since || 0) - (a.dataset.since || 0),
+    restarts: (a, b) => (b.dataset.starts || 0) - (a.dataset.starts || 0),
+  };
+  let order = '';
+  const shown = () => {
+    if (!rows) { tick(); return; }
+    const text = choice.q.toLowerCase(), any = choice.state || text;
+    const list = [...rows.rows];
+    list.forEach((r, i) => { r.at ??= i; });
+    let groups = new Set(), n = 0;
+    for (const r of list) {
+      if (r.classList.contains('group')) continue;
+      const fits = (!choice.state || r.dataset.state === choice.state) &&
+        (!text || (r.dataset.key + ' ' + r.cells[5].textContent).toLowerCase().includes(text));
+      if (r.hidden === fits) r.hidden = !fits;
+      if (fits) { n++; groups.add(r.dataset.group); }
+    }
+    for (const r of list) if (r.classList.contains('group')) r.hidden = !groups.has(r.dataset.key.slice(0, -2));
+    table.classList.toggle('flat', choice.sort !== '');
+    if (choice.sort || order) {
+      const by = orders[choice.sort] || ((a, b) => a.at - b.at);
+      const sorted = list.toSorted((a, b) => by(a, b) || a.at - b.at);
+      if (sorted.some((r, i) => r !== list[i])) rows.append(...sorted);
+    }
+    order = choice.sort;
+    const none = $('#none');
+    if (any || none.hidden === (list.length === 0)) {
+      none.hidden = n > 0;
+      if (any) none.textContent = 'No process fits.';
+    }
+    for (const c of $$('.chip')) c.toggleAttribute('aria-current', c.dataset.state === choice.state);
+    for (const c of $$('.chip[aria-current]')) c.setAttribute('aria-current', 'true');
+    for (const s of $$('[data-sort]')) if (s.dataset.sort === choice.sort) s.setAttribute('aria-current', 'true'); else s.removeAttribute('aria-current');
+    chosen();
+    tick();
+  };
+  const choose = change => {
+    Object.assign(choice, change);
+    const q = new URLSearchParams();
+    for (const [name, value] of Object.entries(choice)) if (value) q.set(name, value);
+    history.replaceState(null, '', './' + (q.size ? '?' + q : ''));
+    shown();
+  };
+  const chosen = () => {
+    const n = $$('tbody input:checked').length, all = $('#chosen');
+    if (all) all.textContent = n ? n + ' selected' : 'all';
+  };
+  if (rows) {
+    filter.addEventListener('input', () => choose({ q: filter.value }));
+    filter.form.addEventListener('submit', e => e.preventDefault());
+    document.addEventListener('click', e => {
+      const link = e.target.closest('a[data-state], a[data-sort]');
+      if (!link || e.ctrlKey || e.metaKey || e.shiftKey) return;
+      e.preventDefault();
+      choose('state' in link.dataset ? { state: link.dataset.state } : { sort: link.dataset.sort });
+    });
+    document.addEventListener('change', e => {
+      if (e.target.id === 'all') for (const r of rows.rows) { const i = $('input', r); if (i && !r.hidden) i.checked = e.target.checked; }
+      chosen();
+    });
+  }
+
+  // Actions, without leaving the page.
+  const toast = (text, bad) => {
+    const t = document.createElement('div');
+    t.className = bad ? 'toast bad' : 'toast';
+    t.textContent = text;
+    $('#toasts').append(t);
+    setTimeout(() => t.remove(), bad ? 12000 : 5000);
+  };
+  const ask = question => new Promise(done => {
+    const dialog = $('#ask');
+    $('#ask-text').textContent = question;
+    dialog.returnValue = '';
+    dialog.onclose = () => done(dialog.returnValue === 'yes');
+    dialog.showModal();
+  });
+  const act = async (data, button) => {
+    button?.setAttribute('aria-busy', 'true');
+    try {
+      const answer = await fetch('act', { method: 'POST', body: new URLSearchParams(data), headers: { Accept: 'application/json' } });
+      if (!(answer.headers.get('Content-Type') || '').startsWith('application/json')) {
+        const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
+        toast(page.querySelector('p + p, p')?.nextElementSibling?.textContent || answer.status + ' ' + answer.statusText, true);
+        return;
+      }
+      const said = await answer.json();
+      if (said.ask) {
+        if (await ask(said.ask)) { data.append('confirm', 'yes'); await act(data, button); }
+        return;
+      }
+      toast(said.message, !said.ok);
+      for (const i of $$('tbody input:checked')) i.checked = false;
+      chosen();
+      if (body.dataset.page !== 'overview') refresh();
+    } catch { toast('The daemon does not answer.', true); } finally { button?.removeAttribute('aria-busy'); }
+  };
+  document.addEventListener('submit', e => {
+    if (e.target.method !== 'post' || e.defaultPrevented) return;
+    e.preventDefault();
+    const button = e.submitter;
+    if (!button?.name || button.getAttribute('aria-busy')) return;
+    act(new FormData(e.target, button), button);
+  });
+  for (const form of $$('form.ask')) form.addEventListener('submit', e => e.stopPropagation(), true);
+
+  // The log.
+  const log = $('#log');
+  if (log) {
+    const card = log.closest('.log'), pause = $('#pause');
+    // Nearly the words of page.Lines.
+    const levels = [['err', /\b(?:emerg|alert|crit(?:ical)?|fatal|err(?:or)?|panic|exception|traceback)\b/i], ['warn', /\bwarn(?:ing)?\b/i],
+      ['info', /\b(?:info|notice)\b/i], ['dim', /\b(?:debug|trace)\b/i]];
+    const escapes = /\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])/g;
+    const most = 5000; // lines
+    let rest = '', open = null, paused = false, resume = null, words = '';
+    const show = span => {
+      const text = span.textContent, at = words ? text.toLowerCase().indexOf(words) : -1;
+      span.hidden = words !== '' && at < 0;
+      if (at < 0) { if (span.firstElementChild) span.textContent = text; return; }
+      const found = document.createElement('mark');
+      found.textContent = text.slice(at, at + words.length);
+      span.replaceChildren(text.slice(0, at), found, text.slice(at + words.length));
+    };
+    const add = text => {
+      const end = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
+      const lines = (rest + text).split('\n');
+      rest = lines.pop().slice(-65536);
+      if (open) { open.remove(); open = null; }
+      const piece = document.createDocumentFragment();
+      const line = text => {
+        const span = document.createElement('span');
+        const clean = text.replace(/\r$/, '').replace(escapes, '');
+        const level = levels.find(([, words]) => words.test(clean.slice(0, 80)));
+        if (level) span.className = level[0];
+        span.textContent = clean + '\n';
+        if (words) show(span);
+        piece.append(span);
+        return span;
+      };
+      lines.slice(-most).forEach(line);
+      if (rest) open = line(rest);
+      log.append(piece);
+      while (log.childElementCount > most) log.firstElementChild.remove();
+      if (end) log.scrollTop = log.scrollHeight;
+    };
+    log.scrollTop = log.scrollHeight;
+    let from = Number(card.dataset.next), gone = null;
+    const follow = async () => {
+      if (gone || document.hidden) return;
+      const stop = gone = new AbortController();
+      try {
+        const answer = await fetch('log?' + new URLSearchParams({ name: card.dataset.name, stream: card.dataset.stream, from }), { signal: stop.signal });
+        if (answer.ok) {
+          const text = new TextDecoder(), reader = answer.body.getReader();
+          for (;;) {
+            if (paused) await new Promise(done => { resume = done; });
+            const { value, done } = await reader.read();
+            if (done) break;
+            if (paused) await new Promise(done => { resume = done; });
+            from += value.length;
+            add(text.decode(value, { stream: true }));
+          }
+        }
+      } catch { /* it is asked again below */ }
+      if (gone === stop) gone = null;
+      if (!stop.signal.aborted) setTimeout(follow, 3000);
+    };
+    document.addEventListener('visibilitychange', () => { if (document.hidden) { gone?.abort(); gone = null; resume?.(); } else if ('follow' in card.dataset) follow(); });
+    if ('follow' in card.dataset) follow(); else pause.hidden = true;
+    pause.addEventListener('click', () => {
+      paused = !paused;
+      pause.setAttribute('aria-pressed', String(paused));
+      pause.textContent = paused ? 'Go on' : 'Pause';
+      if (!paused) { resume?.(); resume = null; log.scrollTop = log.scrollHeight; }
+    });
+    $('#wrap').addEventListener('change', e => log.classList.toggle('nowrap', !e.target.checked));
+    filter.addEventListener('input', () => { words = filter.value.toLowerCase(); for (const span of log.children) show(span); });
+    filter.form.addEventListener('submit', e => { if (!filter.value || 'follow' in card.dataset) e.preventDefault(); });
+  }
+
+  // The keyboard.
+  const move = by => {
+    const links = $$('table.processes tbody tr:not([hidden]):not(.group) th a, .listeners th a');
+    if (!links.length) return;
+    const at = links.findIndex(a => a.closest('tr').contains(document.activeElement));
+    const to = links[Math.min(Math.max(at + by, 0), links.length - 1)];
+    to.focus();
+    to.scrollIntoView({ block: 'nearest' });
+  };
+  $('#help').addEventListener('click', () => $('#keys').showModal());
+  document.addEventListener('keydown', e => {
+    if (e.ctrlKey || e.metaKey || e.altKey || $('dialog[open]')) return;
+    const typing = /^(?:INPUT|SELECT|TEXTAREA)$/.test(e.target.tagName) && e.target.type !== 'checkbox';
+    if (typing) {
+      if (e.key === 'Escape') e.target.blur();
+      return;
+    }
+    const row = document.activeElement?.closest('tr, .head');
+    switch (e.key) {
+      case '/': filter?.focus(); filter?.select(); break;
+      case 'j': move(1); break;
+      case 'k': move(-1); break;
+      case 'x': { const i = row && $('input[type=checkbox]', row); if (i) { i.checked = !i.checked; chosen(); } break; }
+      case 'r': {
+        const from = row || $('.one .head');
+        const button = from && ($('button[value^="restart "], button[value^="roll "]', from) || $('button[value^="start "]', from));
+        button?.click();
+        break;
+      }
+      case '?': $('#keys').showModal(); break;
+      default: return;
+    }
+    e.preventDefault();
+  });
+
+  if ($('[data-chosen]')) refresh(); else shown();
+  open();
+})();
