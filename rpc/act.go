@@ -92,7 +92,7 @@ func (s *Server) serveAct(w http.ResponseWriter, r *http.Request) {
 		done, err = s.carryOut(ctx, o)
 	}
 	message := done
-	_, refused := errors.AsType[refusals](err)
+	_, refused := errors.AsType[*refusals](err)
 	switch {
 	case err != nil && !refused && !isFault(err):
 		s.pageError(w, err)
@@ -142,13 +142,16 @@ func (s *Server) askAbout(w http.ResponseWriter, r *http.Request, o order) {
 }
 
 // refusals are what an order met, in words; what was done to others stays done.
-type refusals []string
+type refusals struct {
+	texts      []string
+	notRunning bool // the one process had nothing to stop
+}
 
-func (r refusals) Error() string { return strings.Join(r, "; ") }
+func (r *refusals) Error() string { return strings.Join(r.texts, "; ") }
 
 // carryOut does what an order says to processes.
 func (s *Server) carryOut(ctx context.Context, o order) (done string, err error) {
-	var failed refusals
+	var failed []string
 	targets := o.names
 	if len(targets) == 0 {
 		targets = []string{""}
@@ -157,8 +160,8 @@ func (s *Server) carryOut(ctx context.Context, o order) (done string, err error)
 		// Of several that were chosen, none waits for another, but where they go one by one.
 		wait := len(targets) == 1 || o.verb == "restart" || o.verb == "roll"
 		err := s.do(ctx, o, name, wait)
-		if some, is := errors.AsType[refusals](err); is {
-			failed = append(failed, some...)
+		if some, is := errors.AsType[*refusals](err); is {
+			failed = append(failed, some.texts...)
 		} else if err != nil {
 			return "", err
 		}
@@ -167,7 +170,7 @@ func (s *Server) carryOut(ctx context.Context, o order) (done string, err error)
 		}
 	}
 	if len(failed) > 0 {
-		return "", failed
+		return "", &refusals{texts: failed}
 	}
 	subject := o.subject()
 	return strings.ToUpper(subject[:1]) + subject[1:] + " " + verbs[o.verb][1], nil
@@ -179,8 +182,10 @@ func (s *Server) do(ctx context.Context, o order, name string, wait bool) error 
 	case "start", "stop":
 		return s.operate(ctx, o.verb+"Process", name, wait)
 	case "restart":
-		if err := s.operate(ctx, "stopProcess", name, true); err != nil && !errors.Is(err, errNotRunning) {
-			return err
+		if err := s.operate(ctx, "stopProcess", name, true); err != nil {
+			if refused, is := errors.AsType[*refusals](err); !is || !refused.notRunning {
+				return err
+			}
 		}
 		return s.operate(ctx, "startProcess", name, true)
 	case "signal":
@@ -227,16 +232,13 @@ func (s *Server) operate(ctx context.Context, method, name string, rest ...any) 
 	}
 	result, err := s.invoke(ctx, s.supervisorMethods, "supervisor."+method, append(args, rest...))
 	if fault, is := errors.AsType[*xmlrpc.Fault](err); is {
-		if fault.Code == xmlrpc.NotRunning {
-			return errNotRunning
-		}
-		return refusals{inWords(cmp.Or(name, "all"), fault)}
+		return &refusals{[]string{inWords(cmp.Or(name, "all"), fault)}, fault.Code == xmlrpc.NotRunning}
 	}
 	all, several := result.(results)
 	if err != nil || !several {
 		return err
 	}
-	var failed refusals
+	var failed []string
 	for _, r := range all {
 		name := namespec(r.Group, r.Name)
 		if fault, is := errors.AsType[*xmlrpc.Fault](toFault(r.Err, name)); is {
@@ -244,13 +246,10 @@ func (s *Server) operate(ctx context.Context, method, name string, rest ...any) 
 		}
 	}
 	if len(failed) > 0 {
-		return failed
+		return &refusals{texts: failed}
 	}
 	return nil
 }
-
-// errNotRunning is what stops a process that is not running.
-var errNotRunning error = refusals{"it is not running"}
 
 // inWords says what a process has against an order.
 func inWords(name string, fault *xmlrpc.Fault) string {

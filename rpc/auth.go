@@ -1,7 +1,6 @@
 package rpc
 
 import (
-	"context"
 	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -14,33 +13,39 @@ import (
 	"supervisord/spec"
 )
 
-// authorize checks the credentials of a request and answers 0 if they are
-// right, else the status to refuse with: 400 for credentials that are no base64 of
-// text, and 500 for text without a colon, as Supervisor does.
+// authorize checks the credentials of a request and answers 0 if they are right, else the
+// status to refuse with: 400 for credentials that are no base64 of text, and 500 for text
+// without a colon, as Supervisor does. With those of readonly_username the client may
+// change nothing.
 //
 // Source: contract/rpc.md section 1, authentication.
-func authorize(sv spec.Server, r *http.Request) int {
+func authorize(sv spec.Server, r *http.Request) (readOnly bool, status int) {
 	if sv.Username == "" {
-		return 0
+		return false, 0
 	}
 	scheme, encoded, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "basic") || strings.TrimSpace(encoded) == "" {
-		return http.StatusUnauthorized
+		return false, http.StatusUnauthorized
 	}
 	decoded, ok := pyBase64(encoded)
 	if !ok || !utf8.Valid(decoded) {
-		return http.StatusBadRequest
+		return false, http.StatusBadRequest
 	}
 	username, password, found := strings.Cut(string(decoded), ":")
 	if !found {
-		return http.StatusInternalServerError
+		return false, http.StatusInternalServerError
 	}
 	// Both are compared in full whatever comes of the first, and as hashes, so
 	// that neither their content nor their length shows in the time it takes.
-	if constantTimeEqual(username, sv.Username)&passwordMatches(password, sv.Password) != 1 {
-		return http.StatusUnauthorized
+	full := constantTimeEqual(username, sv.Username) & passwordMatches(password, sv.Password)
+	look := constantTimeEqual(username, sv.ReadOnlyUsername) & passwordMatches(password, sv.ReadOnlyPassword)
+	switch {
+	case full == 1:
+		return false, 0
+	case look == 1 && sv.ReadOnlyUsername != "":
+		return true, 0
 	}
-	return 0
+	return false, http.StatusUnauthorized
 }
 
 // pyBase64 decodes as Python does when it is not asked to be strict: what is not of
@@ -83,6 +88,3 @@ func constantTimeEqual(a, b string) int {
 	x, y := sha256.Sum256([]byte(a)), sha256.Sum256([]byte(b))
 	return subtle.ConstantTimeCompare(x[:], y[:])
 }
-
-// readOnly reports whether the client of a request may change nothing.
-func readOnly(context.Context) bool { return false }

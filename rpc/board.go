@@ -2,7 +2,6 @@ package rpc
 
 import (
 	"bufio"
-	"cmp"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -268,7 +267,10 @@ func (s *Server) serveLog(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	stream := r.Form.Get("stream")
+	stream := "stdout"
+	if r.Form.Get("stream") == "stderr" {
+		stream = "stderr"
+	}
 	path := logPath(info, stream)
 	if from := r.Form.Get("from"); from != "" {
 		offset, err := strconv.ParseInt(from, 10, 64)
@@ -291,7 +293,7 @@ func (s *Server) serveLog(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "text/plain;charset=utf-8")
 	w.Header().Set("Content-Length", strconv.FormatInt(text.size(), 10))
-	w.Header().Set("Content-Disposition", `attachment; filename="`+fileName(namespec(info.Group, info.Name))+"-"+cmp.Or(stream, "stdout")+`.log"`)
+	w.Header().Set("Content-Disposition", `attachment; filename="`+fileName(namespec(info.Group, info.Name))+"-"+stream+`.log"`)
 	protectBoard(w)
 	w.WriteHeader(http.StatusOK)
 	text.read(context.WithoutCancel(r.Context()), func(p []byte) error { _, err := w.Write(p); return err })

@@ -126,7 +126,7 @@ func TestCredentials(t *testing.T) {
 		"Basic": 401, "": 401, "Digest " + right: 401,
 	} {
 		r := &http.Request{Header: http.Header{"Authorization": {credentials}}}
-		if got := authorize(sv, r); got != want {
+		if _, got := authorize(sv, r); got != want {
 			t.Errorf("%q: %d, want %d", credentials, got, want)
 		}
 	}

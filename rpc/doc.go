@@ -45,11 +45,25 @@
 //
 // # The status page
 //
-// Only POST changes anything, and the answer is 303 to the page with its message.
+// On Supervisor's page only POST changes anything, and the answer is 303 to the page with its message.
 // Supervisor acts on GET too and answers 301 (contract/differences.md row 58, left
 // to us). A GET of one of its action links, from a bookmark or another page, shows
 // a question and a button; nothing happens before that is pressed. Where nobody sees
 // the page, with neither text/html in Accept nor Sec-Fetch-Mode, its status is 405.
+//
+// Our own page has its place at / for whoever names text/html in Accept; index.html and all
+// other addresses of Supervisor's page answer as they did, and classic.html is that page for
+// people. It is drawn by package page of what the same methods say that clients call
+// (board.go, boarddata.go), acts by POST to act alone, asks before it does anything to
+// several processes, and is live by server-sent events (live.go): while a page is open, and
+// only then, one goroutine waits for changes, draws them once and wakes the streams. These
+// count as log streams do.
+//
+// # Who may only look
+//
+// With readonly_username a client may look and change nothing: every request but GET, HEAD
+// and a call is answered 403, and so is a call of a method that is not in the list of those
+// that read (readonly.go), with fault 403 in it.
 //
 // # Figures
 //
@@ -119,8 +133,8 @@
 // each connection, which end when Run closes the connections. A stream polls its file
 // in the goroutine of its request. Giving memory back has one for a moment.
 //
-// The package imports spec, runtime (values, errors, levels, logfile, state, usage) and
-// rpc/xmlrpc; never reconcile.
+// The package imports spec, runtime (values, errors, levels, logfile, state, usage, notice),
+// rpc/page and rpc/xmlrpc; never reconcile.
 //
 // Source: contract/rpc.md, contract/config.md section 10.
 package rpc

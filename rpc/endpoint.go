@@ -53,7 +53,11 @@ func (s *Server) serveRPC(w http.ResponseWriter, r *http.Request, body string) {
 		return
 	case errors.As(err, &fault):
 		doc.discard()
-		send(w, xmlrpc.EncodeFault(fault))
+		status := http.StatusOK
+		if fault.Code == xmlrpc.Forbidden {
+			status = http.StatusForbidden
+		}
+		sendStatus(w, status, xmlrpc.EncodeFault(fault))
 	case errors.Is(context.Cause(ctx), errHandingOver):
 		doc.discard()
 		send(w, xmlrpc.EncodeFault(faultWith(xmlrpc.Failed, errHandingOver.Error())))
@@ -103,9 +107,12 @@ func (s *Server) safeCall(ctx context.Context, method string, params []any) (res
 }
 
 // send writes a reply.
-func send(w http.ResponseWriter, reply []byte) {
+func send(w http.ResponseWriter, reply []byte) { sendStatus(w, http.StatusOK, reply) }
+
+func sendStatus(w http.ResponseWriter, status int, reply []byte) {
 	w.Header().Set("Content-Type", "text/xml")
 	w.Header().Set("Content-Length", strconv.Itoa(len(reply)))
+	w.WriteHeader(status)
 	w.Write(reply)
 }
 

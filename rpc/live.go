@@ -224,7 +224,7 @@ func (s *Server) serveLive(w http.ResponseWriter, r *http.Request) {
 	if readOnly(r.Context()) {
 		l.kind = 1
 	}
-	l.frame = s.frame(r, d.overall, "", "", "")
+	l.frame = s.frame(r, d.overall, l.page, "", "")
 	l.frame.Message = ""
 	l.run(r, &s.board, d)
 }

@@ -113,6 +113,9 @@ func (s *Server) invoke(ctx context.Context, t *table, method string, args Args)
 	if !ok {
 		return nil, xmlrpc.NewFault(xmlrpc.UnknownMethod, "")
 	}
+	if readOnly(ctx) && !reading[method] {
+		return nil, xmlrpc.NewFault(xmlrpc.Forbidden, onlyReads)
+	}
 	if len(args) > len(m.Params) || len(args) < m.required() {
 		return nil, badParameters
 	}

@@ -57,9 +57,9 @@ func (hs *httpServer) handle(w http.ResponseWriter, r *http.Request) {
 	if known && !head.plain || len(r.TransferEncoding) > 0 {
 		w.Header().Set("Connection", "close")
 	}
-	status := 0
+	looksOnly, status := false, 0
 	if !hs.open(r) {
-		status = authorize(hs.Server, r)
+		looksOnly, status = authorize(hs.Server, r)
 	}
 	switch {
 	case status == http.StatusUnauthorized:
@@ -80,6 +80,13 @@ func (hs *httpServer) handle(w http.ResponseWriter, r *http.Request) {
 	if why := hs.crossSite(r); why != "" {
 		httpErrorClose(w, http.StatusForbidden, "Forbidden: "+why)
 		return
+	}
+	if looksOnly {
+		r = r.WithContext(context.WithValue(r.Context(), readOnlyKey{}, true))
+		if mayChange(r) {
+			httpErrorClose(w, http.StatusForbidden, "Forbidden: "+onlyReads)
+			return
+		}
 	}
 	body, status := hs.readBody(w, r)
 	if status != 0 {

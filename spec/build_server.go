@@ -161,6 +161,29 @@ func (b *builder) credentials(r *reader, s *Server) {
 		r.report(key, fmt.Sprintf("Section [%s] contains incomplete authentication: If a username or a password is "+
 			"specified, both the username and password must be specified", r.section.name), "give both")
 	}
+	b.readOnly(r, s)
+}
+
+// readOnly reads the credentials of a client that may change nothing. They mean nothing
+// where there are no others: everybody may do everything there.
+func (b *builder) readOnly(r *reader, s *Server) {
+	const username, password = "readonly_username", "readonly_password"
+	s.ReadOnlyUsername, _ = r.text(username)
+	s.ReadOnlyPassword, _ = r.text(password)
+	hasUsername, hasPassword := r.section.find(username) != nil, r.section.find(password) != nil
+	switch {
+	case !hasUsername && !hasPassword:
+	case !hasUsername:
+		r.report(password, password+" has no "+username, "give both, or neither")
+	case !hasPassword:
+		r.report(username, username+" has no "+password, "give both, or neither")
+	case s.ReadOnlyUsername == "":
+		r.report(username, username+" is empty", "give a name, or remove both keys")
+	case s.Username == "":
+		r.report(username, "without username and password everybody may do everything", "give username and password, too, for those who may")
+	case s.ReadOnlyUsername == s.Username:
+		r.report(username, "the name is also that of username", "give another name")
+	}
 }
 
 // serverAddress is the address that children are given: of the first unix server, or

@@ -151,6 +151,10 @@ type Server struct {
 	// MetricsOpen: what is for monitoring is shown without the password. Ours beyond
 	// Supervisor.
 	MetricsOpen bool `json:",omitzero"`
+
+	// ReadOnlyUsername and ReadOnlyPassword are of a client that may look and change
+	// nothing; "" where there is none. Ours beyond Supervisor.
+	ReadOnlyUsername, ReadOnlyPassword string
 }
 
 // RPCInterface is one [rpcinterface:x] section.

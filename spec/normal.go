@@ -79,6 +79,9 @@ func (n normal) server(s *Server) map[string]any {
 	if s.MetricsOpen {
 		m["metrics"] = "open"
 	}
+	if s.ReadOnlyUsername != "" {
+		m["readonly_username"], m["readonly_password"] = s.ReadOnlyUsername, n.secret(s.ReadOnlyPassword)
+	}
 	if s.Network == "unix" {
 		m["family"] = "unix"
 		m["file"] = s.Path

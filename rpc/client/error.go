@@ -14,6 +14,8 @@ import (
 	"os"
 	"strings"
 	"syscall"
+
+	"supervisord/rpc/xmlrpc"
 )
 
 // Kind is the class of a failure to get an answer, what a caller branches on.
@@ -105,6 +107,12 @@ func (c *Client) statusError(resp *http.Response) *Error {
 	switch resp.StatusCode {
 	case http.StatusUnauthorized:
 		e.Kind = Unauthorized
+	case http.StatusForbidden: // a fault says why, where it is about the call
+		const most = 64 << 10 // bytes
+		var fault *xmlrpc.Fault
+		if _, err := xmlrpc.DecodeResponse(io.LimitReader(resp.Body, most)); errors.As(err, &fault) {
+			e.Reason = fault.Text
+		}
 	case http.StatusBadRequest:
 		const most = 1 << 10 // bytes of the page that may say what is bad
 		if page, _ := io.ReadAll(io.LimitReader(resp.Body, most)); bytes.Contains(page, []byte("HTTPS")) {

@@ -47,6 +47,9 @@ type Frame struct {
 	ReadOnly   bool // the client may change nothing
 }
 
+// Overview reports whether the page shows what needs attention, one by one.
+func (f Frame) Overview() bool { return f.Tab == "overview" }
+
 // Overview is the page of all processes.
 type Overview struct {
 	Frame

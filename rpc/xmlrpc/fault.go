@@ -29,13 +29,14 @@ const (
 	AlreadyAdded         Code = 90
 	StillRunning         Code = 91
 	CantReread           Code = 92
+	Forbidden            Code = 403 // ours beyond Supervisor; HTTP says the same
 )
 
 // Codes lists every code in ascending order.
 var Codes = []Code{
 	UnknownMethod, IncorrectParameters, BadArguments, SignatureUnsupported, ShutdownState,
 	BadName, BadSignal, NoFile, NotExecutable, Failed, AbnormalTermination, SpawnError,
-	AlreadyStarted, NotRunning, Success, AlreadyAdded, StillRunning, CantReread,
+	AlreadyStarted, NotRunning, Success, AlreadyAdded, StillRunning, CantReread, Forbidden,
 }
 
 var codeNames = map[Code]string{
@@ -57,6 +58,7 @@ var codeNames = map[Code]string{
 	AlreadyAdded:         "ALREADY_ADDED",
 	StillRunning:         "STILL_RUNNING",
 	CantReread:           "CANT_REREAD",
+	Forbidden:            "FORBIDDEN",
 }
 
 // String is the code's name as fault strings begin with it, or "UNKNOWN" for a

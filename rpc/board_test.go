@@ -1,0 +1,397 @@
+package rpc
+
+import (
+	"bufio"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"supervisord/rpc/xmlrpc"
+	"supervisord/runtime"
+	"supervisord/runtime/state"
+)
+
+// fakeReconciler says of one file that it is invalid.
+type fakeReconciler struct{ file string }
+
+func (r fakeReconciler) State(context.Context) (xmlrpc.Struct, error) {
+	return xmlrpc.Struct{{Name: "phase", Value: "invalid"}, {Name: "generation", Value: 7}, {Name: "since", Value: int64(1)}, {Name: "autoupdate", Value: true}}, nil
+}
+
+func (r fakeReconciler) Diff(context.Context, []string) ([]any, error) {
+	return []any{xmlrpc.Struct{
+		{Name: "action", Value: "restart"}, {Name: "group", Value: "cat"}, {Name: "process", Value: "cat"}, {Name: "reason", Value: "command changed"},
+		{Name: "changes", Value: []any{xmlrpc.Struct{{Name: "key", Value: "command"}, {Name: "old", Value: script}, {Name: "new", Value: "b"}}}},
+	}}, nil
+}
+
+func (r fakeReconciler) Apply(context.Context, []string) (xmlrpc.Struct, error) {
+	return xmlrpc.Struct{{Name: "ok", Value: true}, {Name: "lines", Value: []any{"cat: updated process group"}}}, nil
+}
+
+func (r fakeReconciler) Files(context.Context) ([]any, error) {
+	return []any{xmlrpc.Struct{
+		{Name: "path", Value: r.file}, {Name: "state", Value: "invalid"}, {Name: "reason", Value: r.file + ":2: [program:x] " + script},
+		{Name: "warnings", Value: []any{script}}, {Name: "programs", Value: []any{"cat"}},
+	}}, nil
+}
+
+func (r fakeReconciler) History(context.Context, int) ([]any, error) {
+	return []any{xmlrpc.Struct{{Name: "generation", Value: 7}, {Name: "trigger", Value: "update"}, {Name: "caller", Value: script}, {Name: "actions", Value: []any{script}}, {Name: "result", Value: "applied"}}}, nil
+}
+
+func (r fakeReconciler) SetAutoupdate(context.Context, bool) error { return nil }
+
+// script is what must never reach a browser as it is.
+const script = `<script>alert(1)</script>"'><img src=x onerror=alert(1)>`
+
+func states(all []runtime.Info) string {
+	var b strings.Builder
+	for _, p := range all {
+		fmt.Fprintln(&b, p.Group, p.Name, p.State)
+	}
+	return b.String()
+}
+
+// TestScriptIsText: nothing that programs, files or clients say is ever part of a page but
+// as text, and no page may run or load what is not ours.
+func TestScriptIsText(t *testing.T) {
+	w, o := unixOnly(t)
+	dir := filepath.Dir(o.Servers[0].Path)
+	source := filepath.Join(dir, "x.ini")
+	if err := os.WriteFile(source, []byte("[program:x]\ncommand="+script+"\nenvironment=TOKEN=\"geheim\"\n  ,MORE=\"geheim\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o.Extra = []Namespace{ReconcileNamespace(fakeReconciler{source})}
+	w.procs[0].Name, w.procs[0].Group, w.procs[0].State, w.procs[0].SpawnErr = script, script, state.Fatal, script
+	w.procs[1].LastEnd = &runtime.End{How: script}
+	w.procs[2].Listener = &runtime.ListenerInfo{}
+	cat := w.procs[1]
+	if err := os.WriteFile(cat.StdoutLog, []byte("ERROR "+script+"\x1b[31m\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := dial(t, serve(t, o), 0)
+	for _, path := range []string{
+		"/", "/?message=" + url.QueryEscape(script), "/?state=" + url.QueryEscape(script) + "&q=" + url.QueryEscape(script) + "&sort=" + url.QueryEscape(script),
+		"/process?name=cat", "/process?name=" + url.QueryEscape(script+":"+script), "/process?name=cat&stream=" + url.QueryEscape(script) + "&q=" + url.QueryEscape(script),
+		"/files", "/listeners", "/classic.html",
+	} {
+		resp, body := c.do(t, "GET", path, "", "Accept", "text/html")
+		policy := resp.Header.Get("Content-Security-Policy")
+		if resp.StatusCode != 200 || resp.Header.Get("X-Content-Type-Options") != "nosniff" ||
+			!strings.Contains(policy, "default-src 'none'") || !strings.Contains(policy, "frame-ancestors 'none'") || strings.Contains(policy, "unsafe") {
+			t.Errorf("%s: %s %v", path, resp.Status, resp.Header)
+		}
+		if strings.Contains(body, "<script>") || strings.Contains(body, "<img src=x") || strings.Contains(body, " style=") || strings.Contains(body, "<style") ||
+			strings.Contains(body, "geheim") || strings.Contains(body, "\x1b") {
+			t.Errorf("%s: %s", path, body)
+		}
+	}
+	if _, body := c.do(t, "GET", "/files", ""); !strings.Contains(body, `class="wrong"`) || !strings.Contains(body, "environment= ***") {
+		t.Errorf("the line with the mistake is not shown: %s", body)
+	}
+	resp, _ := c.do(t, "GET", "/log?name=cat", "")
+	if resp.Header.Get("Content-Type") != "text/plain;charset=utf-8" || resp.Header.Get("X-Content-Type-Options") != "nosniff" ||
+		resp.Header.Get("Content-Disposition") != `attachment; filename="cat-stdout.log"` {
+		t.Errorf("a log: %v", resp.Header)
+	}
+}
+
+// TestLogLinks: a log is had by the name of its process, and by nothing that is a path.
+func TestLogLinks(t *testing.T) {
+	_, o := unixOnly(t)
+	c := dial(t, serve(t, o), 0)
+	for _, name := range []string{"", "nope", "../../etc/passwd", "/etc/passwd", "cat/../nolog", "..%2f..%2fetc%2fpasswd", "two:*", "cat\x00", "nolog"} {
+		if resp, body := c.do(t, "GET", "/log?name="+url.QueryEscape(name), ""); resp.StatusCode != 404 || strings.Contains(body, "root:") {
+			t.Errorf("%q: %s %s", name, resp.Status, body)
+		}
+	}
+	for _, query := range []string{"stream=/etc/passwd", "stream=../x"} {
+		if resp, body := c.do(t, "GET", "/log?name=cat&"+query, ""); resp.StatusCode != 200 || body != "start\n" || strings.Contains(resp.Header.Get("Content-Disposition"), "/") {
+			t.Errorf("%s: %s %q %v", query, resp.Status, body, resp.Header)
+		}
+	}
+	for _, from := range []string{"-1", "x", "9223372036854775808"} {
+		if resp, _ := c.do(t, "GET", "/log?name=cat&from="+from, ""); resp.StatusCode != 400 {
+			t.Errorf("from %s: %s", from, resp.Status)
+		}
+	}
+	for _, path := range []string{"/page.css", "/page.js", "/icon.svg"} {
+		if resp, _ := c.do(t, "GET", path, ""); resp.StatusCode != 200 {
+			t.Errorf("%s: %s", path, resp.Status)
+		}
+	}
+}
+
+// TestBoardActs: what the pages' forms do, and what they say of it, to people and to the script.
+func TestBoardActs(t *testing.T) {
+	for _, tc := range []struct {
+		form string
+		ok   bool
+		says string // of a question too
+	}{
+		{"do=stop+cat", true, "Cat stopped"},
+		{"do=start+badcmd", false, "badcmd: no such file"},
+		{"do=start+cat", false, "cat: already started"},
+		{"do=restart+two:two_00", true, "Two:two_00 restarted"},
+		{"do=restart+stopped", true, "Stopped restarted"},
+		{"do=roll+two:*", true, "Restart, one after another, the group two?"},
+		{"do=roll+two:*&confirm=yes", true, "The group two restarted one after another"},
+		{"do=stop", true, "Stop all processes?"},
+		{"do=stop&confirm=yes", true, "All processes stopped"},
+		{"do=stop&name=cat&name=nolog", true, "Stop 2 processes?"},
+		{"do=stop&name=cat&name=nolog&confirm=yes", true, "2 processes stopped"},
+		{"do=stop&name=cat&name=stopped&confirm=yes", false, "stopped: not running"},
+		{"do=signal+cat&signal=HUP", true, "Cat signalled"},
+		{"do=signal+cat&signal=NOPE", false, "cat: NOPE"},
+		{"do=clear+cat", true, "Cat cleared of its logs"},
+		{"do=stop+nope", false, "nope: bad name"},
+		{"do=update", true, "cat: updated process group"},
+		{"do=freeze", true, "Automatic updates are off until the daemon is restarted"},
+	} {
+		t.Run(tc.form, func(t *testing.T) {
+			w, o := unixOnly(t)
+			o.Extra = []Namespace{ReconcileNamespace(fakeReconciler{})}
+			c := dial(t, serve(t, o), 0)
+			for _, accept := range []string{"text/html", "application/json"} {
+				before, _ := w.Snapshot(t.Context())
+				resp, body := c.do(t, "POST", "/act", tc.form, "Content-Type", "application/x-www-form-urlencoded", "Accept", accept)
+				question := strings.HasSuffix(tc.says, "?")
+				if after, _ := w.Snapshot(t.Context()); question && states(after) != states(before) {
+					t.Errorf("it did not wait for the answer")
+				}
+				if accept == "application/json" {
+					var said struct {
+						OK           bool
+						Message, Ask string
+					}
+					if err := json.Unmarshal([]byte(body), &said); err != nil || said.Message+said.Ask != tc.says && strings.HasPrefix(tc.form, "do=roll") {
+						t.Errorf("%v: %s", err, body)
+					}
+					continue
+				}
+				message := ""
+				if to, err := url.Parse(resp.Header.Get("Location")); err == nil {
+					message = to.Query().Get("message")
+				}
+				if question && (resp.StatusCode != 200 || !strings.Contains(body, tc.says) || !strings.Contains(body, `name="confirm" value="yes"`)) ||
+					!question && (resp.StatusCode != 303 || message != tc.says) {
+					t.Errorf("%s %q %s", resp.Status, message, body)
+				}
+			}
+		})
+	}
+}
+
+// TestBoardIsNotOpenToOthers: a page of another origin changes nothing, asks nothing, and a
+// GET does nothing.
+func TestBoardIsNotOpenToOthers(t *testing.T) {
+	w, o := unixOnly(t)
+	c := dial(t, serve(t, o), 0)
+	before, _ := w.Snapshot(t.Context())
+	for _, header := range [][]string{
+		{"Origin", "http://evil.example"}, {"Sec-Fetch-Site", "cross-site"}, {"Origin", "null"}, {"User-Agent", "Mozilla/5.0", "Referer", "http://evil.example/"},
+	} {
+		resp, _ := c.do(t, "POST", "/act", "do=stop+cat", append(header, "Content-Type", "application/x-www-form-urlencoded")...)
+		if resp.StatusCode != http.StatusForbidden {
+			t.Errorf("%v: %s", header, resp.Status)
+		}
+	}
+	if resp, _ := c.do(t, "GET", "/act?do=stop+cat", ""); resp.StatusCode != 405 || resp.Header.Get("Allow") != "POST" {
+		t.Errorf("GET: %s", resp.Status)
+	}
+	if resp, _ := c.do(t, "POST", "/act", "do=explode+cat", "Content-Type", "application/x-www-form-urlencoded"); resp.StatusCode != 400 {
+		t.Errorf("what there is not: %s", resp.Status)
+	}
+	if after, _ := w.Snapshot(t.Context()); states(after) != states(before) {
+		t.Errorf("something was done: %s", states(after))
+	}
+	resp, _ := c.do(t, "POST", "/act", "do=stop+cat", "Content-Type", "application/x-www-form-urlencoded", "Referer", c.base+"/evil")
+	if to := resp.Header.Get("Location"); !strings.HasPrefix(to, "./?") {
+		t.Errorf("it leads to %s", to)
+	}
+}
+
+// TestWhichPage: a browser gets our page at /, everybody else, and whoever asks for it,
+// Supervisor's.
+func TestWhichPage(t *testing.T) {
+	_, o := unixOnly(t)
+	c := dial(t, serve(t, o), 0)
+	const old = "<title>Supervisor Status</title>"
+	for _, tc := range []struct {
+		path, accept string
+		old          bool
+	}{
+		{"/", "text/html,*/*", false}, {"/", "*/*", true}, {"/", "", true}, {"/index.html", "text/html", true}, {"/classic.html", "text/html", true},
+		{"/?message=x", "text/html", false}, {"/?action=refresh", "application/json", true},
+	} {
+		resp, body := c.do(t, "GET", tc.path, "", "Accept", tc.accept)
+		if is := strings.Contains(body, old) || resp.StatusCode == 303; is != tc.old {
+			t.Errorf("%s with %q: Supervisor's is %v", tc.path, tc.accept, is)
+		}
+	}
+	if resp, _ := c.do(t, "POST", "/classic.html?action=stop&processname=cat", "", "Host", "h"); !strings.HasPrefix(resp.Header.Get("Location"), "http://h/classic.html?message=") {
+		t.Errorf("the classic page leads to %s", resp.Header.Get("Location"))
+	}
+	resp, body := c.do(t, "GET", "/", "", "Accept", "text/html", "Accept-Encoding", "br, gzip")
+	z, err := gzip.NewReader(strings.NewReader(body))
+	if err != nil || resp.Header.Get("Content-Encoding") != "gzip" {
+		t.Fatalf("%v %v", err, resp.Header)
+	}
+	if page, err := io.ReadAll(z); err != nil || !strings.Contains(string(page), "All is well") && !strings.Contains(string(page), "running") {
+		t.Errorf("%v %s", err, page)
+	}
+	if resp, _ := c.do(t, "GET", "/", "", "Accept", "text/html", "Accept-Encoding", "gzip;q=0"); resp.Header.Get("Content-Encoding") != "" {
+		t.Error("compressed for one who does not want it")
+	}
+}
+
+// liveReader reads a stream of events.
+type liveReader struct {
+	t *testing.T
+	*bufio.Scanner
+	stop context.CancelFunc
+}
+
+func live(t *testing.T, c *client, query string, header ...string) *liveReader {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	t.Cleanup(stop)
+	req, err := http.NewRequestWithContext(ctx, "GET", c.base+"/live?"+query, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	resp, err := c.http.Do(req)
+	if err != nil || resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "text/event-stream" {
+		t.Fatal(err, resp)
+	}
+	t.Cleanup(func() { resp.Body.Close() })
+	s := bufio.NewScanner(resp.Body)
+	s.Buffer(nil, 1<<20)
+	return &liveReader{t, s, stop}
+}
+
+// event waits for the next event.
+func (l *liveReader) event() (name, id, data string) {
+	l.t.Helper()
+	for l.Scan() {
+		switch field, value, _ := strings.Cut(l.Text(), ": "); {
+		case field == "event":
+			name = value
+		case field == "id":
+			id = value
+		case field == "data":
+			return name, id, value
+		}
+	}
+	l.t.Fatalf("the stream has ended: %v", l.Err())
+	return
+}
+
+// TestLive: a stream tells of the rows that change, and of these alone; whoever has seen
+// all is not told again, and nobody looks when nobody reads.
+func TestLive(t *testing.T) {
+	w, o := unixOnly(t)
+	s := serve(t, o)
+	c := dial(t, s, 0)
+	var all []*liveReader
+	live := func(t *testing.T, c *client, query string, header ...string) *liveReader {
+		l := live(t, c, query, header...)
+		all = append(all, l)
+		return l
+	}
+	first := live(t, c, "page=overview")
+	name, id, _ := first.event()
+	if name != "reload" {
+		t.Errorf("a page of an unknown state is told %s", name)
+	}
+	if name, same, _ := live(t, c, "page=overview&stamp="+id).event(); name != "hello" || same != id {
+		t.Errorf("a page that is new is told %s %s", name, same)
+	}
+	other := live(t, c, "page=process&name=two:two_00", "Last-Event-ID", id)
+	if name, _, _ := other.event(); name != "hello" {
+		t.Errorf("one who comes back is told %s", name)
+	}
+	if _, err := w.Stop(t.Context(), runtime.Select{Group: "cat", Process: "cat"}, false); err != nil {
+		t.Fatal(err)
+	}
+	name, _, data := first.event()
+	var rows map[string]string
+	if err := json.Unmarshal([]byte(data), &rows); err != nil || name != "rows" || len(rows) != 1 || !strings.Contains(rows["cat"], "stopped") {
+		t.Errorf("%v %s %s", err, name, data)
+	}
+	if name, next, data := first.event(); name != "parts" || next == id || !strings.Contains(data, "stopped") {
+		t.Errorf("%s %s", name, data)
+	}
+	if name, _, _ := other.event(); name != "parts" {
+		t.Errorf("another process is told %s", name)
+	}
+	w.mu.Lock()
+	w.procs = w.procs[:len(w.procs)-1]
+	w.mu.Unlock()
+	w.notice.Tell()
+	first.event()
+	if name, _, _ := first.event(); name != "reload" {
+		t.Errorf("of one that is gone it is told %s", name)
+	}
+	for _, l := range all {
+		l.stop()
+	}
+	eventually(t, "nobody looks", func() bool {
+		s.board.mu.Lock()
+		defer s.board.mu.Unlock()
+		return s.board.now == nil && s.board.readers == 0
+	})
+}
+
+// TestManyStreams: a thousand, or ten with FULL_SIZE, who open a stream and leave it get a
+// share of the places, and keep nobody from a status.
+func TestManyStreams(t *testing.T) {
+	_, o := unixOnly(t)
+	o.MaxConns = 32
+	s := serve(t, o)
+	c := dial(t, s, 0)
+	open, crowd := 0, 1000
+	if os.Getenv("FULL_SIZE") != "" {
+		crowd = 10000
+	}
+	for range crowd {
+		req, err := http.NewRequestWithContext(t.Context(), "GET", c.base+"/live?page=overview", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := c.http.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp.StatusCode == 200 {
+			open++
+			defer resp.Body.Close()
+			continue
+		}
+		io.Copy(io.Discard, resp.Body)
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusServiceUnavailable {
+			t.Fatal(resp.Status)
+		}
+	}
+	if most := o.MaxConns / 2; open == 0 || open > most {
+		t.Errorf("%d of %d streams are open", open, crowd)
+	}
+	begun := time.Now()
+	if resp, _ := c.do(t, "GET", "/", "", "Accept", "text/html"); resp.StatusCode != 200 {
+		t.Errorf("%s after %v", resp.Status, time.Since(begun))
+	}
+}
