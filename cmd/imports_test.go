@@ -54,6 +54,7 @@ var arrows = map[string][]string{
 	"cmd/internal/systemd":      {},
 	"cmd/internal/early":        {}, // so that it comes before all others
 	"cmd/internal/oracle":       {},
+	"cmd/internal/browser":      {},             // a test
 	"cmd/internal/bench":        {"rpc/client"}, // it sees of a daemon what a client does
 	"cmd/supervisorctl":         {"spec", "spec/value", "rpc/client", "runtime/state", "cmd/internal/host", "cmd/internal/getopt"},
 	"cmd/pidproxy":              {},

@@ -51,6 +51,10 @@ type drawing struct {
 	listeners uint64
 	print     uint64 // of the listeners
 	overall   overall
+	// health and chips are drawn when the first stream wants them: health by whether it is
+	// for the overview, and for those who may only read.
+	health [2][2]func() string
+	chips  func() string
 }
 
 // drawnItem is one line of the table.
@@ -187,7 +191,27 @@ func (b *board) draw(ctx context.Context, before *drawing) (*drawing, error) {
 		return before, nil
 	}
 	d.stamp = stampOf(items, o)
+	b.server.drawParts(d)
 	return d, nil
+}
+
+// drawParts prepares what is drawn of a drawing once for all who want it.
+func (s *Server) drawParts(d *drawing) {
+	frame := page.Frame{Now: time.Now(), Health: page.HealthOf(d.overall.rows, d.overall.reconcile)}
+	drawn := func(html string, err error) string {
+		if err != nil {
+			s.log.Error(fmt.Sprintf("Web interface error:%v", err))
+		}
+		return html
+	}
+	for i, tab := range []string{"", "overview"} {
+		for j, readOnly := range []bool{false, true} {
+			f := frame
+			f.Tab, f.ReadOnly = tab, readOnly
+			d.health[i][j] = sync.OnceValue(func() string { return drawn(page.Status(f)) })
+		}
+	}
+	d.chips = sync.OnceValue(func() string { return drawn(page.ChipsOf(d.overall.rows)) })
 }
 
 // listenersPrint is equal for listeners that are equal.
@@ -224,8 +248,6 @@ func (s *Server) serveLive(w http.ResponseWriter, r *http.Request) {
 	if readOnly(r.Context()) {
 		l.kind = 1
 	}
-	l.frame = s.frame(r, d.overall, l.page, "", "")
-	l.frame.Message = ""
 	l.run(r, &s.board, d)
 }
 
@@ -236,7 +258,6 @@ type liveStream struct {
 	page    string // which page is open
 	name    string // of the process, on the page of one
 	kind    int    // index of drawnItem.html
-	frame   page.Frame
 	seen    uint64 // version
 }
 
@@ -288,12 +309,11 @@ func (l *liveStream) send(p []byte) bool {
 // news are the events about what is newer than what was seen.
 func (l *liveStream) news(d *drawing) []byte {
 	var b bytes.Buffer
-	parts := map[string]string{}
-	now := time.Now()
-	l.frame.Now, l.frame.Health = now, page.HealthOf(d.overall.rows, d.overall.reconcile)
-	if html, err := page.Status(l.frame); err == nil {
-		parts["health"] = html
+	overview := 0
+	if l.page == "overview" {
+		overview = 1
 	}
+	parts := map[string]string{"health": d.health[overview][l.kind]()}
 	reload := false
 	switch l.page {
 	case "overview":
@@ -306,9 +326,7 @@ func (l *liveStream) news(d *drawing) []byte {
 				rows[d.items[i].item.Key()] = d.items[i].html[l.kind]
 			}
 		}
-		if html, err := page.ChipsOf(d.overall.rows); err == nil {
-			parts["chips"] = html
-		}
+		parts["chips"] = d.chips()
 		if len(rows) > 0 {
 			event(&b, "rows", d.stamp, inJSON(rows))
 		}
