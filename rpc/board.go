@@ -68,6 +68,15 @@ type overall struct {
 
 // overall asks for the state of everything. Nothing in it waits for a disk.
 func (s *Server) overall(ctx context.Context) (overall, error) {
+	o, err := s.processes(ctx)
+	if err == nil {
+		o.reconcile = s.reconcileState(ctx)
+	}
+	return o, err
+}
+
+// processes is overall without what the reconciler says.
+func (s *Server) processes(ctx context.Context) (overall, error) {
 	all, err := s.opt.Processes.Snapshot(ctx)
 	if err != nil {
 		return overall{}, err
@@ -76,7 +85,7 @@ func (s *Server) overall(ctx context.Context) (overall, error) {
 	if err := accountOf(ctx).take(ctx, int64(len(all))*perRow); err != nil {
 		return overall{}, err
 	}
-	o := overall{facts: make([]page.Facts, len(all)), rows: make([]page.Row, len(all)), reconcile: s.reconcileState(ctx)}
+	o := overall{facts: make([]page.Facts, len(all)), rows: make([]page.Row, len(all))}
 	expected := s.definitions.of(s.opt.Config.Desired())
 	for i, p := range all {
 		o.facts[i] = page.Facts{Info: p, Expected: expected.exit(p)}
@@ -134,7 +143,7 @@ func (s *Server) frame(r *http.Request, o overall, tab, title, self string) page
 	return page.Frame{
 		Title: title, Tab: tab, Self: self,
 		Identifier: s.opt.Identification, Host: s.host, Version: s.opt.Version, Message: r.Form.Get("message"),
-		Stamp: stampOf(page.Items(slices.Clone(o.rows)), o),
+		Stamp: stampOf(o),
 		Now:   time.Now(), Health: page.HealthOf(o.rows, o.reconcile), ReadOnly: readOnly(r.Context()),
 	}
 }

@@ -67,7 +67,7 @@ func BenchmarkOverview(b *testing.B) {
 // for twenty.
 func BenchmarkUpdate(b *testing.B) {
 	w, s, r := crowded(b)
-	d, err := s.board.draw(r.Context(), nil)
+	d, err := s.board.draw(r.Context(), nil, true)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -77,7 +77,7 @@ func BenchmarkUpdate(b *testing.B) {
 	}
 	for b.Loop() {
 		w.procs[500].Starts++
-		next, err := s.board.draw(r.Context(), d)
+		next, err := s.board.draw(r.Context(), d, false)
 		if err != nil || next == d {
 			b.Fatal(err)
 		}
@@ -92,12 +92,12 @@ func BenchmarkUpdate(b *testing.B) {
 // BenchmarkNothingNew is a look at a thousand programs of which none has changed.
 func BenchmarkNothingNew(b *testing.B) {
 	_, s, r := crowded(b)
-	d, err := s.board.draw(r.Context(), nil)
+	d, err := s.board.draw(r.Context(), nil, true)
 	if err != nil {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		if next, err := s.board.draw(r.Context(), d); err != nil || next != d {
+		if next, err := s.board.draw(r.Context(), d, false); err != nil || next != d {
 			b.Fatal(err)
 		}
 	}

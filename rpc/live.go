@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -60,6 +61,7 @@ type drawing struct {
 // drawnItem is one line of the table.
 type drawnItem struct {
 	item    page.Item
+	print   uint64
 	version uint64
 	html    [2]string // for those who may act, and those who may only read; empty for what never changed
 }
@@ -69,7 +71,7 @@ func (b *board) join(ctx context.Context) (*drawing, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.now == nil || b.running.Err() != nil {
-		first, err := b.draw(ctx, nil)
+		first, err := b.draw(ctx, nil, true)
 		if err != nil {
 			return nil, err
 		}
@@ -101,14 +103,20 @@ func (b *board) latest() (*drawing, <-chan struct{}) {
 
 // run draws whenever something has changed.
 func (b *board) run(ctx context.Context) {
-	for ctx.Err() == nil {
+	for filesToo := true; ctx.Err() == nil; {
 		processes, files := b.server.opt.Processes.Changed(), b.server.opt.Config.Changed()
-		b.redraw(ctx)
+		b.redraw(ctx, filesToo)
 		pause(ctx, livePace)
 		select {
 		case <-ctx.Done():
 		case <-processes:
 		case <-files:
+		}
+		select {
+		case <-files:
+			filesToo = true
+		default:
+			filesToo = false
 		}
 	}
 }
@@ -122,11 +130,11 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-func (b *board) redraw(ctx context.Context) {
+func (b *board) redraw(ctx context.Context, filesToo bool) {
 	b.mu.Lock()
 	before := b.now
 	b.mu.Unlock()
-	next, err := b.draw(ctx, before)
+	next, err := b.draw(ctx, before, filesToo)
 	if err != nil {
 		return // the daemon ends
 	}
@@ -141,11 +149,17 @@ func (b *board) redraw(ctx context.Context) {
 	}
 }
 
-// draw makes a drawing; it is before itself if nothing differs.
-func (b *board) draw(ctx context.Context, before *drawing) (*drawing, error) {
-	o, err := b.server.overall(ctx)
+// draw makes a drawing; it is before itself if nothing differs. What the reconciler says is
+// asked for only if it may have changed: it compares all definitions for that.
+func (b *board) draw(ctx context.Context, before *drawing, filesToo bool) (*drawing, error) {
+	o, err := b.server.processes(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if before == nil || filesToo {
+		o.reconcile = b.server.reconcileState(ctx)
+	} else {
+		o.reconcile = before.overall.reconcile
 	}
 	items := page.Items(o.rows)
 	d := &drawing{items: make([]drawnItem, len(items)), overall: o, print: listenersPrint(o.facts)}
@@ -165,6 +179,7 @@ func (b *board) draw(ctx context.Context, before *drawing) (*drawing, error) {
 		d.places = make(map[string]int, len(items))
 		for i, item := range items {
 			d.places[item.Key()] = i
+			d.items[i].print = item.Print()
 		}
 	} else {
 		d.places = before.places
@@ -174,6 +189,7 @@ func (b *board) draw(ctx context.Context, before *drawing) (*drawing, error) {
 				continue
 			}
 			changed = true
+			d.items[i].print = item.Print()
 			for k, readOnly := range []bool{false, true} {
 				if d.items[i].html[k], err = page.Rows([]page.Item{item}, time.Now(), readOnly); err != nil {
 					return nil, err
@@ -190,7 +206,11 @@ func (b *board) draw(ctx context.Context, before *drawing) (*drawing, error) {
 	if !changed {
 		return before, nil
 	}
-	d.stamp = stampOf(items, o)
+	stamp := newStamp()
+	for i := range d.items {
+		stamp.add(d.items[i].print)
+	}
+	d.stamp = stamp.of(o.reconcile, d.print)
 	b.server.drawParts(d)
 	return d, nil
 }
@@ -361,13 +381,28 @@ func inJSON(parts map[string]string) string {
 	return string(bytes.TrimSpace(b.Bytes()))
 }
 
-// stampOf is what a page is marked with, so that its stream knows whether something has
-// changed in between: equal for what is drawn equal.
-func stampOf(items []page.Item, o overall) string {
-	print := fnv.New64a()
-	for _, item := range items {
-		item.Print(print)
+// stamp is in the making what a page is marked with, so that its stream knows whether
+// something has changed in between: equal for what is drawn equal.
+type stamp uint64
+
+func newStamp() stamp { return 14695981039346656037 }
+
+// add goes on as FNV does, a word at a time.
+func (s *stamp) add(print uint64) { *s = (*s ^ stamp(print)) * 1099511628211 }
+
+func (s stamp) of(r page.Reconcile, listeners uint64) string {
+	rest := fnv.New64a()
+	fmt.Fprintln(rest, r)
+	s.add(rest.Sum64())
+	s.add(listeners)
+	return strconv.FormatUint(uint64(s), 36)
+}
+
+// stampOf is the stamp of a page.
+func stampOf(o overall) string {
+	s := newStamp()
+	for _, item := range page.Items(slices.Clone(o.rows)) {
+		s.add(item.Print())
 	}
-	fmt.Fprintln(print, o.reconcile, listenersPrint(o.facts))
-	return strconv.FormatUint(print.Sum64(), 36)
+	return s.of(o.reconcile, listenersPrint(o.facts))
 }

@@ -2,7 +2,7 @@ package page
 
 import (
 	"cmp"
-	"io"
+	"hash/fnv"
 	"slices"
 	"strconv"
 	"strings"
@@ -106,7 +106,7 @@ func attention(f Facts) (Level, string) {
 		return Busy, ""
 	}
 	if ended != "" {
-		return Good, "last ended with " + ended
+		return Good, "last end: " + ended
 	}
 	return Good, ""
 }
@@ -143,8 +143,8 @@ func (i Item) Equal(j Item) bool {
 	return *i.Group == *j.Group
 }
 
-// Print writes what the item is drawn from; equal items write the same.
-func (i Item) Print(w io.Writer) {
+// Print is equal for items that are drawn the same.
+func (i Item) Print() uint64 {
 	var b [256]byte
 	p := append(b[:0], i.Key()...)
 	if g := i.Group; g != nil {
@@ -156,7 +156,9 @@ func (i Item) Print(w io.Writer) {
 			p = strconv.AppendInt(append(p, 0), n, 10)
 		}
 	}
-	w.Write(append(p, '\n'))
+	print := fnv.New64a()
+	print.Write(p)
+	return print.Sum64()
 }
 
 // Items are the lines of the table for rows that are sorted by group: a group of several,
