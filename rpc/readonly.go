@@ -36,5 +36,5 @@ var reading = map[string]bool{
 
 	"reconcile.getState": true, "reconcile.diff": true, "reconcile.getFiles": true, "reconcile.getHistory": true, "reconcile.getProgram": true,
 
-	"events.getListeners": true, "processes.getExits": true,
+	"events.getListeners": true, "processes.getExits": true, "processes.getUsage": true,
 }

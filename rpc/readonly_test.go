@@ -28,7 +28,7 @@ func TestReadOnly(t *testing.T) {
 	w, o := unixOnly(t)
 	o.Servers[0].Username, o.Servers[0].Password = "user", "pa:ss"
 	o.Servers[0].ReadOnlyUsername, o.Servers[0].ReadOnlyPassword = "eye", "look"
-	o.Extra = []Namespace{ReconcileNamespace(fakeReconciler{}), EventsNamespace(w), ProcessesNamespace(w)}
+	o.Extra = []Namespace{ReconcileNamespace(fakeReconciler{}), EventsNamespace(w), ProcessesNamespace(w, nil)}
 	s := serve(t, o)
 	if diff := cmp.Diff(changing, slices.DeleteFunc(slices.Clone(s.methods.names), func(name string) bool { return reading[name] })); diff != "" {
 		t.Errorf("what changes something (-want +got):\n%s", diff)
