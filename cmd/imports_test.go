@@ -23,6 +23,7 @@ var arrows = map[string][]string{
 	"spec":                      {"spec/dialect", "spec/value", "runtime/state"}, // the words that a file may use are every side's
 	"spec/dialect":              {"spec/value"},
 	"spec/value":                {"runtime/state"},
+	"spec/manual":               {"spec", "spec/value"},
 	"spec/internal/debian":      {}, // for tests
 	"runtime/state":             {},
 	"runtime/trust":             {}, // for all who open what another user may have a hand in
@@ -54,12 +55,14 @@ var arrows = map[string][]string{
 	"cmd/internal/systemd":      {},
 	"cmd/internal/early":        {}, // so that it comes before all others
 	"cmd/internal/oracle":       {},
-	"cmd/internal/browser":      {},             // a test
+	"cmd/internal/browser":      {},              // a test
+	"cmd/internal/mdoc":         {"spec/manual"}, // for tests
+	"cmd/internal/pages":        {},
 	"cmd/internal/bench":        {"rpc/client"}, // it sees of a daemon what a client does
-	"cmd/supervisorctl":         {"spec", "spec/value", "rpc/client", "runtime/state", "cmd/internal/host", "cmd/internal/getopt"},
+	"cmd/supervisorctl":         {"spec", "spec/value", "spec/manual", "rpc/client", "runtime/state", "cmd/internal/host", "cmd/internal/getopt"},
 	"cmd/pidproxy":              {},
-	"cmd/echo_supervisord_conf": {},
-	"cmd/supervisord": {"spec", "spec/value", "reconcile", "runtime/hang", "reconcile/watch", "runtime", "runtime/state", "runtime/event", "runtime/launch", "runtime/logfile",
+	"cmd/echo_supervisord_conf": {"spec/manual"},
+	"cmd/supervisord": {"spec", "spec/value", "spec/manual", "reconcile", "runtime/hang", "reconcile/watch", "runtime", "runtime/state", "runtime/event", "runtime/launch", "runtime/logfile",
 		"runtime/mainlog", "runtime/trust", "rpc", "rpc/xmlrpc", "cmd/internal/host", "cmd/internal/getopt", "cmd/internal/systemd", "cmd/internal/early", "runtime/moment", "runtime/exactjson", "runtime/usage"},
 }
 
@@ -79,13 +82,14 @@ var nevers = []struct {
 }
 
 // testHelpers are for tests and measurements alone, and so may do what a test may.
-var testHelpers = []string{"cmd/internal/oracle", "cmd/internal/bench", "spec/internal/debian", "runtime/bound", "runtime/needs"}
+var testHelpers = []string{"cmd/internal/oracle", "cmd/internal/mdoc", "cmd/internal/bench", "spec/internal/debian", "runtime/bound", "runtime/needs"}
 
 // pure packages must not touch the machine: what they need is handed in.
 var pure = map[string][]string{
 	"spec":           {"os", "net", "os/user", "os/exec"},
 	"spec/dialect":   {"os", "net", "os/user", "os/exec"},
 	"spec/value":     {"os", "net", "os/user", "os/exec"},
+	"spec/manual":    {"os", "net", "os/user", "os/exec"},
 	"runtime/proc":   {"os", "net", "syscall", "os/exec"},
 	"runtime/depend": {"os", "net", "syscall", "os/exec"},
 	"runtime/event":  {"os", "net", "syscall", "os/exec"},

@@ -18,6 +18,7 @@ func (b *builder) daemon(r *reader) Daemon {
 	d.MinFDs = get(r, "minfds", 1024, asInt)
 	d.MinProcs = get(r, "minprocs", 200, asInt)
 	d.Directory = get(r, "directory", "", b.checked(asDir, r.section.find("directory")))
+	r.census.note(aspects[*Account]("user", asUser, nil))
 	user, hasUser := r.text("user")
 	d.Umask = get(r, "umask", 0o022, asOctal)
 	d.LogFile = get(r, "logfile", "supervisord.log", b.checked(asMainLog, r.section.find("logfile")))
@@ -95,6 +96,7 @@ func (b *builder) checked(as kind[string], e *entry) kind[string] {
 // Differs: names are expanded once and host_node_name is among them, as in later
 // versions of Supervisor; the doubled %%%% of earlier ones is accepted.
 func (b *builder) daemonEnvironment(r *reader) Env {
+	r.census.note(aspects[Env]("environment", asEnv, nil))
 	e := r.section.find("environment")
 	if e == nil {
 		return Env{}

@@ -27,6 +27,7 @@ func (b *builder) reconcile(r *reader) Reconcile {
 	c.SettleRemovals = get(r, "settle_removals", c.SettleRemovals, asDuration)
 	c.Rescan = get(r, "rescan", c.Rescan, asDuration)
 	c.Strict = get(r, "on_invalid", "isolate", oneOf("on_invalid", "isolate", "strict")) == "strict"
+	r.census.note(aspects("max_removals", asRemovals, c.MaxRemovals))
 	if e := r.section.find("max_removals"); e != nil {
 		// A percentage is no place for expansion: 50% means what it says.
 		c.MaxRemovals = convert(r, e, strings.ReplaceAll(e.text, "%%", "%"), c.MaxRemovals, asRemovals)

@@ -111,6 +111,7 @@ var asInetPort = pure("address", func(s string) (inetAddress, error) {
 
 // file reads a key that names a file, which makes it absolute.
 func (b *builder) file(r *reader, key string) string {
+	r.census.note(Key{Name: key, Type: "file"})
 	name, ok := r.text(key)
 	if !ok || name == "" {
 		return ""

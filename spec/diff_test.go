@@ -341,9 +341,9 @@ func TestFields(t *testing.T) {
 			fmt.Fprintln(w, strings.Join([]string{k.name, k.kind, def, unit, effect, ours}, "\t"))
 		}
 	}
-	list(keysOf(numberedFields))
-	list(keysOf(processFields))
-	list(keysOf(groupFields))
+	list(rowsOf(numberedFields))
+	list(rowsOf(processFields))
+	list(rowsOf(groupFields))
 	w.Flush()
 	if *update {
 		if err := os.WriteFile("testdata/fields.txt", []byte(b.String()), 0o644); err != nil {
@@ -363,19 +363,12 @@ func TestFields(t *testing.T) {
 	}
 }
 
-func keysOf[S any](fields []field[S]) (keys []key) {
-	for _, f := range fields {
-		keys = append(keys, f.key)
-	}
-	return keys
-}
-
 // TestDefaultsAreReadAlike gives each key its default as text: the process stays
 // the same.
 func TestDefaultsAreReadAlike(t *testing.T) {
 	const plain = "[supervisord]\n[program:p]\ncommand=x\n"
 	tried := 0
-	for _, k := range append(keysOf(processFields), keysOf(numberedFields)...) {
+	for _, k := range append(rowsOf(processFields), rowsOf(numberedFields)...) {
 		if k.def == "" || slices.Contains(socketKeys, k.name) {
 			continue
 		}

@@ -10,6 +10,9 @@ import (
 type key struct {
 	name string // as a file has it
 	kind string // of value, such as integer
+	// hint is what a right value looks like, and words are those that it names.
+	hint  string
+	words []string
 	// def is the value where a file does not give the key, as it would be written
 	// there; "" where there is none.
 	def    string
@@ -45,7 +48,7 @@ type field[S any] struct {
 // at is the field of a value that stands by itself.
 func at[S, T any](name string, as kind[T], def T, e effect, place func(*S) *T) field[S] {
 	f := field[S]{
-		key:   key{name: name, kind: as.name, def: as.show(def), effect: e},
+		key:   key{name: name, kind: as.name, hint: as.hint, words: as.words(), def: as.show(def), effect: e},
 		same:  func(p, q *S) bool { return as.equal(*place(p), *place(q)) },
 		show:  func(p *S) string { return as.show(*place(p)) },
 		feed:  func(d *digest, p *S) { as.feed(d, *place(p)) },

@@ -11,7 +11,7 @@ import (
 // TestSampleShowsEveryKey: what echo_supervisord_conf prints has every key that a
 // section knows.
 func TestSampleShowsEveryKey(t *testing.T) {
-	content, err := os.ReadFile("../cmd/echo_supervisord_conf/sample.conf")
+	content, err := os.ReadFile("manual/sample.conf")
 	if err != nil {
 		t.Fatal(err)
 	}

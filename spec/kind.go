@@ -104,8 +104,8 @@ var (
 	asEnv       = pure("environment", value.ParseEnv, envForm, `KEY="value" pairs with commas between them, such as A="1",B="two words"`)
 	asName      = pure("name", value.ParseName, textForm, "a name has no space, colon or slash")
 	asDuration  = pure("duration", value.ParseDuration, word[time.Duration](), "a time such as 300ms, 10s or 2m; a bare number is seconds")
-	asEvents    = kind[[]string]{name: "event types", form: wordsForm} // events reads it
-	asRemovals  = pure("removals", value.ParseRemovals, form[Removals]{}, "a number of groups, or a percentage such as 50%")
+	asEvents    = kind[[]string]{name: "event types", hint: "event types with commas, such as PROCESS_STATE,TICK_60", form: wordsForm} // events reads it
+	asRemovals  = pure("removals", value.ParseRemovals, form[Removals]{show: Removals.String}, "a number of groups, or a percentage such as 50%")
 	asDepends   = pure("dependencies", value.ParseDependsOn, dependsForm, "names, each of them with a condition if it is not running: db migrate:done cache?; "+
 		"the conditions are running, started, exited and done")
 	asTargets = pure("names", value.ParseTargets, wordsForm, "names of programs, processes or groups, without conditions")

@@ -22,11 +22,15 @@ type reader struct {
 	textual bool
 	// inProcess is set for values of processes: their errors name section and file.
 	inProcess bool
-	badName   bool // the name in the header has been found wrong
+	badName   bool    // the name in the header has been found wrong
+	census    *census // notes what is asked for; nil where nobody wants to know
 }
 
 // get reads a key as a kind, or gives def where the section has no such key.
 func get[T any](r *reader, key string, def T, as kind[T]) T {
+	if r.census != nil {
+		r.census.note(aspects(key, as, def))
+	}
 	e := r.section.find(key)
 	if e == nil {
 		return def
@@ -78,6 +82,7 @@ func isQuoted(text string) bool {
 // text reads a key that any text is right for. ok is false without it, and where
 // it cannot be expanded, which has been noted.
 func (r *reader) text(key string) (value string, ok bool) {
+	r.census.note(Key{Name: key})
 	e := r.section.find(key)
 	if e == nil {
 		return "", false

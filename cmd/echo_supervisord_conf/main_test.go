@@ -15,7 +15,10 @@ import (
 	"supervisord/cmd/internal/host"
 	"supervisord/cmd/internal/oracle"
 	"supervisord/spec"
+	"supervisord/spec/manual"
 )
+
+var sample = manual.Sample
 
 func TestMain(m *testing.M) { os.Exit(oracle.Main(m)) }
 

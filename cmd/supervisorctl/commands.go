@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"strings"
+
+	"supervisord/spec/manual"
 )
 
 // command is one word that the shell and the command line understand.
@@ -72,6 +74,7 @@ func commands() []command {
 			run:  (*call).help, complete: completeHelp,
 			help: "help\t\tPrint a list of available actions\n" +
 				"help <action>\tPrint help for <action>",
+			more: "help <key>\tSay what a key of a configuration means, such as stopwaitsecs",
 		},
 		{
 			name: "maintail", server: upChecked,
@@ -272,6 +275,8 @@ func (c *call) help(context.Context) error {
 			if c.onTerminal && cmd.more != "" {
 				c.say("%s", cmd.more)
 			}
+		} else if text := manual.Explain(c.argument); text != "" {
+			c.say("%s", strings.TrimSuffix(text, "\n"))
 		} else {
 			c.say("*** No help on %s", c.argument)
 		}

@@ -10,15 +10,15 @@ import (
 	"supervisord/cmd/internal/oracle"
 )
 
-// manual keeps our daemon from acting on changed files by itself, which the
+// frozen keeps our daemon from acting on changed files by itself, which the
 // original never does; the original does not know the section.
-const manual = oracle.Prelude + `[reconcile]
+const frozen = oracle.Prelude + `[reconcile]
 autoupdate=false
 
 `
 
 // programs is the configuration of the contract's transcripts.
-const programs = manual + `[program:cat]
+const programs = frozen + `[program:cat]
 command=/bin/sh -c "echo start; exec cat"
 
 [program:two]
@@ -189,7 +189,7 @@ func TestTranscripts(t *testing.T) {
 		},
 		{
 			Name: "login",
-			Config: strings.Replace(manual, "serverurl=unix://{{.Sock}}", "serverurl=http://127.0.0.1:{{.Port}}\nusername=u\npassword=p:w", 1) +
+			Config: strings.Replace(frozen, "serverurl=unix://{{.Sock}}", "serverurl=http://127.0.0.1:{{.Port}}\nusername=u\npassword=p:w", 1) +
 				"[inet_http_server]\nport=127.0.0.1:{{.Port}}\nusername=u\npassword=p:w\n\n" +
 				"[program:cat]\ncommand=/bin/cat\nautostart=false\n",
 			Steps: []oracle.Step{

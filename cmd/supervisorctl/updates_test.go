@@ -9,8 +9,8 @@ import (
 	"supervisord/cmd/internal/oracle"
 )
 
-// byHand is manual with files beside it.
-const byHand = manual + `[include]
+// byHand is frozen with files beside it.
+const byHand = frozen + `[include]
 files=conf.d/*.ini
 `
 

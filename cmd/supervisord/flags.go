@@ -20,6 +20,8 @@ const (
 	actionVersion
 	actionCheck
 	actionTryUpgrade
+	actionExplain
+	actionSchema
 )
 
 // flags is a command line that has been read.
@@ -31,6 +33,7 @@ type flags struct {
 	config    string // -c as written
 	configSet bool
 	watch     []string // --watch, in order
+	key       string   // --explain
 	socket    string   // --socket, absolute; "" where it is not given
 
 	here, json, showSecrets bool // with actionCheck only
@@ -51,6 +54,7 @@ var longFlags = []string{
 	"pidfile=", "identifier=", "childlogdir=", "nocleanup", "minfds=", "strip_ansi",
 	"minprocs=", "profile_options=",
 	"!watch=", "!socket=", "!check", "!here", "!json", "!show-secrets", "!check-upgrade",
+	"!explain=", "!schema",
 }
 
 // longOf is the long form of each letter, by which an option is known here.
@@ -172,6 +176,10 @@ func (f *flags) take(h spec.Host, name, value string) error {
 		f.action = actionCheck
 	case "--check-upgrade": // asked by another supervisord, see prepareUpgrade
 		f.action = actionTryUpgrade
+	case "--explain":
+		f.action, f.key = actionExplain, value
+	case "--schema":
+		f.action = actionSchema
 	case "--here":
 		f.here = true
 	case "--json":

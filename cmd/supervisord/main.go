@@ -7,7 +7,7 @@
 // knows them all. looks.go is what a life looks after, and rounds.go when. end.go is how a life ends, in time, and crash.go how it is not to.
 // manager.go is what the service manager is told of all that.
 // upgrade.go has another program go on in this process, and carried.go is what that is left.
-// check.go and machine.go are --check, running.go the table of what runs for the daemon
+// explain.go is what can be asked about keys. check.go and machine.go are --check, running.go the table of what runs for the daemon
 // after a crash, survivors.go what that one does with it.
 package main
 
@@ -58,6 +58,10 @@ func run(argv []string) int {
 	case actionVersion:
 		fmt.Println(version)
 		return 0
+	case actionExplain:
+		return explain(os.Stdout, f.key)
+	case actionSchema:
+		return printSchema(os.Stdout)
 	}
 	d := &daemon{argv0: argv0, flags: f, ready: ready, cache: new(spec.Cache), manager: asked,
 		statedir: reconcile.DefaultStateDir(os.Geteuid(), os.Getenv)}

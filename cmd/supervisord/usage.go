@@ -22,6 +22,10 @@ Where the configuration comes from:
           certificate) is a mistake, too
 --json -- with --check: print one JSON object
 --show-secrets -- with --check --json: do not hide passwords
+--schema -- print the JSON schema of what --check --json prints, and exit
+--explain KEY -- say what a key of a configuration means, what it takes and what a
+                 change of it does, and exit; program.user where several
+                 sections have it
 
 How to run:
 -n/--nodaemon -- stay in the foreground
@@ -49,7 +53,7 @@ The daemon's own files:
 
 An option stands over the key of the same name in [supervisord]. Long options may
 be shortened as long as they stay unique, except --watch, --socket, --check, --here, --json,
---show-secrets and --check-upgrade, with which another supervisord asks this one whether
+--show-secrets, --schema, --explain and --check-upgrade, with which another supervisord asks this one whether
 it could go on in its place (supervisorctl upgrade).
 `, argv0)
 }

@@ -177,6 +177,14 @@ type Removals struct {
 	Percent bool
 }
 
+// String is the value as a file would give it.
+func (r Removals) String() string {
+	if r.Percent {
+		return strconv.Itoa(r.N) + "%"
+	}
+	return strconv.Itoa(r.N)
+}
+
 // ParseRemovals reads max_removals: a count from 0, or a share from 0% to 100%.
 //
 // Source: reconciler.md, Configuration.
