@@ -58,12 +58,16 @@ var arrows = map[string][]string{
 	"cmd/internal/browser":      {},              // a test
 	"cmd/internal/mdoc":         {"spec/manual"}, // for tests
 	"cmd/internal/pages":        {},
+	"cmd/internal/completion":   {},
+	"cmd/internal/build":        {},
+	"cmd/internal/dist":         {"cmd/internal/completion", "cmd/internal/pages"},
+	"cmd/internal/release":      {"cmd/internal/build", "cmd/internal/dist"}, // for those who release
 	"cmd/internal/bench":        {"rpc/client"}, // it sees of a daemon what a client does
-	"cmd/supervisorctl":         {"spec", "spec/value", "spec/manual", "rpc/client", "runtime/state", "cmd/internal/host", "cmd/internal/getopt"},
+	"cmd/supervisorctl":         {"spec", "spec/value", "spec/manual", "rpc/client", "runtime/state", "cmd/internal/host", "cmd/internal/getopt", "cmd/internal/completion"},
 	"cmd/pidproxy":              {},
 	"cmd/echo_supervisord_conf": {"spec/manual"},
 	"cmd/supervisord": {"spec", "spec/value", "spec/manual", "reconcile", "runtime/hang", "reconcile/watch", "runtime", "runtime/state", "runtime/event", "runtime/launch", "runtime/logfile",
-		"runtime/mainlog", "runtime/trust", "rpc", "rpc/xmlrpc", "cmd/internal/host", "cmd/internal/getopt", "cmd/internal/systemd", "cmd/internal/early", "runtime/moment", "runtime/exactjson", "runtime/usage"},
+		"runtime/mainlog", "runtime/trust", "rpc", "rpc/xmlrpc", "cmd/internal/host", "cmd/internal/getopt", "cmd/internal/systemd", "cmd/internal/early", "cmd/internal/build", "cmd/internal/dist", "runtime/moment", "runtime/exactjson", "runtime/usage"},
 }
 
 // nevers are packages from elsewhere that only the named packages of ours may
@@ -78,11 +82,11 @@ var nevers = []struct {
 	{"net/http", "supervision knows nothing of its clients", []string{"rpc", "rpc/client", "cmd/supervisord", "cmd/supervisorctl"}},
 	{"github.com/hanwen/go-fuse/v2/fs", "disks that hang are for tests alone", nil},
 	{"github.com/hanwen/go-fuse/v2/fuse", "disks that hang are for tests alone", nil},
-	{"os/user", "loading is pure; the host is asked through spec.Host", []string{"cmd/internal/host", "rpc"}}, // rpc names itself in an error
+	{"os/user", "loading is pure; the host is asked through spec.Host", []string{"cmd/internal/host", "rpc", "cmd/supervisord"}}, // rpc names itself in an error, and install makes a user
 }
 
 // testHelpers are for tests and measurements alone, and so may do what a test may.
-var testHelpers = []string{"cmd/internal/oracle", "cmd/internal/mdoc", "cmd/internal/bench", "spec/internal/debian", "runtime/bound", "runtime/needs"}
+var testHelpers = []string{"cmd/internal/oracle", "cmd/internal/mdoc", "cmd/internal/release", "cmd/internal/bench", "spec/internal/debian", "runtime/bound", "runtime/needs"}
 
 // pure packages must not touch the machine: what they need is handed in.
 var pure = map[string][]string{

@@ -2,22 +2,16 @@ package main
 
 import (
 	"context"
-	_ "embed"
 	"fmt"
 	"strings"
+
+	"supervisord/cmd/internal/completion"
 )
 
 // The scripts ask this program itself, by "completion words": what was typed
 // before the cursor's word, then that word with a dot before it, so that it is
 // there even if it is empty.
-var (
-	//go:embed completion.bash
-	bashScript string
-	//go:embed completion.zsh
-	zshScript string
-	//go:embed completion.fish
-	fishScript string
-)
+var completionScripts = map[string]string{"bash": completion.Bash, "zsh": completion.Zsh, "fish": completion.Fish}
 
 // completion prints a script that teaches a shell to complete our commands.
 func (c *call) completion(ctx context.Context) error {
@@ -25,8 +19,7 @@ func (c *call) completion(ctx context.Context) error {
 		c.completeLine(ctx)
 		return nil
 	}
-	scripts := map[string]string{"bash": bashScript, "zsh": zshScript, "fish": fishScript}
-	script, ok := scripts[c.argument]
+	script, ok := completionScripts[c.argument]
 	if !ok {
 		return c.usage(exitUsage, "completion requires the name of a shell")
 	}

@@ -22,6 +22,7 @@ const (
 	actionTryUpgrade
 	actionExplain
 	actionSchema
+	actionBuildInfo
 )
 
 // flags is a command line that has been read.
@@ -54,7 +55,7 @@ var longFlags = []string{
 	"pidfile=", "identifier=", "childlogdir=", "nocleanup", "minfds=", "strip_ansi",
 	"minprocs=", "profile_options=",
 	"!watch=", "!socket=", "!check", "!here", "!json", "!show-secrets", "!check-upgrade",
-	"!explain=", "!schema",
+	"!explain=", "!schema", "!build-info",
 }
 
 // longOf is the long form of each letter, by which an option is known here.
@@ -180,6 +181,8 @@ func (f *flags) take(h spec.Host, name, value string) error {
 		f.action, f.key = actionExplain, value
 	case "--schema":
 		f.action = actionSchema
+	case "--build-info":
+		f.action = actionBuildInfo
 	case "--here":
 		f.here = true
 	case "--json":

@@ -18,6 +18,7 @@ import (
 	"runtime"
 	"strings"
 
+	"supervisord/cmd/internal/build"
 	"supervisord/cmd/internal/early"
 	"supervisord/cmd/internal/host"
 	"supervisord/reconcile"
@@ -40,6 +41,13 @@ func main() {
 	os.Exit(<-status)
 }
 
+// subcommands are what supervisord does beside being the daemon. Supervisor refuses the
+// words.
+var subcommands = map[string]func(argv0 string, args []string) int{
+	"install":   func(argv0 string, args []string) int { return install(argv0, args) },
+	"uninstall": func(argv0 string, args []string) int { return uninstall(argv0, args) },
+}
+
 // run is main with an exit status: 0, or 2 for a mistake of the user's.
 func run(argv []string) int {
 	host.SetLocalTime()
@@ -47,6 +55,11 @@ func run(argv []string) int {
 	asked, ignored := findManager(ready != nil)
 	argv0 := host.ProgramPath(argv[0])
 	h := host.New()
+	if len(argv) > 1 {
+		if serve, ok := subcommands[argv[1]]; ok {
+			return serve(argv0, argv[2:])
+		}
+	}
 	f, err := parseFlags(h, argv[1:])
 	if err != nil {
 		return usageError(argv0, err)
@@ -62,6 +75,9 @@ func run(argv []string) int {
 		return explain(os.Stdout, f.key)
 	case actionSchema:
 		return printSchema(os.Stdout)
+	case actionBuildInfo:
+		fmt.Print(build.Info())
+		return 0
 	}
 	d := &daemon{argv0: argv0, flags: f, ready: ready, cache: new(spec.Cache), manager: asked,
 		statedir: reconcile.DefaultStateDir(os.Geteuid(), os.Getenv)}

@@ -8,10 +8,10 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime/debug"
 	"syscall"
 	"time"
 
+	"supervisord/cmd/internal/build"
 	"supervisord/reconcile"
 	"supervisord/rpc"
 	"supervisord/rpc/xmlrpc"
@@ -31,27 +31,6 @@ const (
 	quietPatience = 5 * time.Second // for the supervisor: launches under way, logs on their disks
 )
 
-// build names a build: the commit it was made of, where Go has noted that.
-func build() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	var commit, changed string
-	for _, s := range info.Settings {
-		switch {
-		case s.Key == "vcs.revision":
-			commit = s.Value[:min(len(s.Value), 12)]
-		case s.Key == "vcs.modified" && s.Value == "true":
-			changed = "+changes"
-		}
-	}
-	if commit == "" {
-		return "unknown"
-	}
-	return commit + changed
-}
-
 // trial is what a program answers that was asked whether it can go on in the daemon's place.
 type trial struct {
 	Upgrade int    `json:"upgrade"` // the version of what it understands
@@ -61,7 +40,7 @@ type trial struct {
 
 // tryUpgrade answers that, for what stands on standard input. It changes nothing.
 func (d *daemon) tryUpgrade() int {
-	answer := trial{Upgrade: carriedVersion, Build: build()}
+	answer := trial{Upgrade: carriedVersion, Build: build.Name()}
 	if err := d.couldGoOn(); err != nil {
 		answer.Error = report(err)
 	}
@@ -196,7 +175,7 @@ func (d *daemon) carry(l *life, memory *reconcile.Memory, caller string) (*carri
 		Version: carriedVersion, Since: carriedSince,
 		Reconciler: memory, Servers: new(rpc.Handover), Inherited: logfile.Inherited(),
 		Daemon: own, Listen: l.cfg.Servers, RPC: l.cfg.RPC, Path: d.path, State: d.statedir, Socket: d.socket,
-		Restarts: d.restarts, Upgrades: upgrades{Count: d.upgrades.Count + 1, From: build(), By: caller},
+		Restarts: d.restarts, Upgrades: upgrades{Count: d.upgrades.Count + 1, From: build.Name(), By: caller},
 	}
 	if d.given != nil {
 		text := string(d.given.Content())
@@ -391,7 +370,7 @@ func (d *daemon) reexec(l *life) rpc.Reexec {
 			}
 			return xmlrpc.Struct{
 				{Name: "pid", Value: os.Getpid()},
-				{Name: "from", Value: build()},
+				{Name: "from", Value: build.Name()},
 				{Name: "to", Value: tried.Build},
 				{Name: "upgrades", Value: d.upgradesSoFar().Count},
 			}, nil
@@ -401,7 +380,7 @@ func (d *daemon) reexec(l *life) rpc.Reexec {
 			u := d.upgradesSoFar()
 			return xmlrpc.Struct{
 				{Name: "pid", Value: os.Getpid()},
-				{Name: "build", Value: build()},
+				{Name: "build", Value: build.Name()},
 				{Name: "binary", Value: binary},
 				{Name: "upgrades", Value: u.Count},
 				{Name: "from", Value: u.From},
@@ -422,6 +401,6 @@ func (d *daemon) upgradesSoFar() upgrades {
 func (l *life) sayUpgraded(c *carried) {
 	if c.Upgrades.Error == "" {
 		l.logger.Info(fmt.Sprintf("supervisord was upgraded with pid %d, from build %s to %s: supervision paused for %v",
-			os.Getpid(), c.Upgrades.From, build(), time.Since(c.Paused.Time()).Round(100*time.Microsecond)))
+			os.Getpid(), c.Upgrades.From, build.Name(), time.Since(c.Paused.Time()).Round(100*time.Microsecond)))
 	}
 }

@@ -7,7 +7,7 @@ import "fmt"
 func helpText(argv0 string) string {
 	return fmt.Sprintf(`supervisord -- run a set of applications as daemons.
 
-Usage: %s [options]
+Usage: %[1]s [options]
 
 Where the configuration comes from:
 -c/--configuration FILENAME -- read FILENAME; without it, the first of the usual
@@ -48,12 +48,22 @@ The daemon's own files:
 -t/--strip_ansi -- drop terminal colours from what programs print
 
 -h/--help -- print this and exit; -? does it, too
--v/--version -- print the version and exit
+-v/--version -- print the version and exit: that of the Supervisor whose behaviour
+                this is
+--build-info -- print the release of this program, its commit and its Go, and exit
 --profile_options OPTIONS -- accepted for compatibility; does nothing
+
+Usage: %[1]s install [--user NAME] [--prefix DIR] [--print]
+       %[1]s uninstall [--prefix DIR]
+
+install puts the programs into DIR/bin (/usr/local), makes a unit for systemd, a
+configuration, directories, log rotation, completion and manual pages, and starts the
+daemon, as NAME if one is given. What is there already is kept. --print only shows the
+files. uninstall takes away what install has made and nobody has changed.
 
 An option stands over the key of the same name in [supervisord]. Long options may
 be shortened as long as they stay unique, except --watch, --socket, --check, --here, --json,
---show-secrets, --schema, --explain and --check-upgrade, with which another supervisord asks this one whether
+--show-secrets, --schema, --explain, --build-info and --check-upgrade, with which another supervisord asks this one whether
 it could go on in its place (supervisorctl upgrade).
 `, argv0)
 }

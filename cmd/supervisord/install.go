@@ -1,0 +1,357 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"supervisord/cmd/internal/dist"
+	"supervisord/cmd/internal/getopt"
+	"supervisord/spec/value"
+)
+
+// installer is supervisord install and uninstall: what the packages do, for a machine
+// without them.
+type installer struct {
+	out    io.Writer
+	root   string // before every path; "" but in tests
+	from   string // the directory of the programs
+	prefix string
+	user   string
+	run    func(name string, args ...string) error
+
+	uid, gid int // of user
+	made     map[string]string
+}
+
+// programs are what is copied; those that are not beside supervisord are left out.
+var programs = []string{"supervisord", "supervisorctl", "pidproxy", "echo_supervisord_conf"}
+
+// saved ends the name of a file that stood where install had one of its own to put.
+const saved = ".before-supervisord"
+
+func install(argv0 string, args []string) int {
+	in, words, err := newInstaller(args, "user=", "prefix=", "print")
+	if err != nil {
+		return usageError(argv0, err)
+	}
+	if words["--print"] != "" {
+		in.print()
+		return 0
+	}
+	return in.end(in.install())
+}
+
+func uninstall(argv0 string, args []string) int {
+	in, _, err := newInstaller(args, "prefix=")
+	if err != nil {
+		return usageError(argv0, err)
+	}
+	return in.end(in.uninstall())
+}
+
+func newInstaller(args []string, options ...string) (*installer, map[string]string, error) {
+	opts, rest, err := getopt.Parse(args, "", options)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(rest) > 0 {
+		return nil, nil, fmt.Errorf("positional arguments are not supported: %s", value.PyRepr(rest[0]))
+	}
+	words := map[string]string{}
+	for _, o := range opts {
+		words[o.Name] = o.Value
+		if o.Name == "--print" {
+			words[o.Name] = "yes"
+		}
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, nil, err
+	}
+	in := &installer{out: os.Stdout, from: filepath.Dir(self), prefix: "/usr/local", user: words["--user"], run: command}
+	if dir := words["--prefix"]; dir != "" {
+		if !filepath.IsAbs(dir) || strings.ContainsAny(dir, " \t\n%$\"'\\") {
+			return nil, nil, fmt.Errorf("invalid value for --prefix %s: an absolute path without spaces or signs is needed", value.PyRepr(dir))
+		}
+		in.prefix = filepath.Clean(dir)
+	}
+	if in.user == "root" {
+		in.user = ""
+	}
+	if in.user != "" && !userName.MatchString(in.user) {
+		return nil, nil, fmt.Errorf("invalid value for --user %s: it is no name of a user", value.PyRepr(in.user))
+	}
+	return in, words, nil
+}
+
+// command runs a tool of the system's. Nothing is supervised yet, nor will it be by this
+// process.
+func command(name string, args ...string) error {
+	cmd := exec.Command(name, args...)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	return cmd.Run()
+}
+
+func (in *installer) end(err error) int {
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "Error: %v\n", err)
+		return 1
+	}
+	return 0
+}
+
+// files are what is installed beside the programs.
+func (in *installer) files() []dist.File {
+	return dist.Files(dist.Options{Prefix: in.prefix, Units: "/etc/systemd/system", User: in.user})
+}
+
+// print shows what would be written.
+func (in *installer) print() {
+	for _, name := range programs {
+		fmt.Fprintf(in.out, "# %s: a copy of %s\n", filepath.Join(in.prefix, "bin", name), filepath.Join(in.from, name))
+	}
+	for _, f := range in.files() {
+		switch {
+		case f.Dir:
+			fmt.Fprintf(in.out, "# %s: a directory, mode %04o\n", f.Path, f.Mode)
+		case strings.Contains(f.Path, "/share/"):
+			fmt.Fprintf(in.out, "# %s\n", f.Path)
+		default:
+			fmt.Fprintf(in.out, "\n# %s\n%s", f.Path, f.Content)
+		}
+	}
+}
+
+// manifest is where it stands what install has made, with a sum of each file.
+func (in *installer) manifest() string {
+	return in.root + filepath.Join(in.prefix, "share", "supervisord", "installed.json")
+}
+
+func (in *installer) install() error {
+	if err := in.ready(); err != nil {
+		return err
+	}
+	for _, name := range programs {
+		content, err := os.ReadFile(filepath.Join(in.from, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			in.say("there is no %s beside supervisord: left out", name)
+			continue
+		}
+		if err == nil {
+			err = in.put(dist.File{Path: filepath.Join(in.prefix, "bin", name), Content: string(content), Mode: 0o755})
+		}
+		if err != nil {
+			return in.undone(err)
+		}
+	}
+	for _, f := range in.files() {
+		if err := in.put(f); err != nil {
+			return in.undone(err)
+		}
+	}
+	if err := in.remember(); err != nil {
+		return in.undone(err)
+	}
+	if _, err := os.Stat(in.root + "/run/systemd/system"); err != nil {
+		in.say("there is no systemd here: start it with %s/bin/supervisord -c /etc/supervisor/supervisord.conf", in.prefix)
+		return nil
+	}
+	in.say("starting the unit supervisor")
+	if err := in.run("systemctl", "daemon-reload"); err != nil {
+		return err
+	}
+	return in.run("systemctl", "enable", "--now", "supervisor.service")
+}
+
+// ready makes sure that all of it can be done, and that the user is there.
+func (in *installer) ready() error {
+	if in.root == "" && os.Geteuid() != 0 {
+		return errors.New("only root can install; --print shows what would be")
+	}
+	if in.made = map[string]string{}; in.recall() == nil && len(in.made) > 0 {
+		return fmt.Errorf("it is installed in %s already: supervisord uninstall comes first", in.prefix)
+	}
+	if in.user == "" {
+		return nil
+	}
+	account, err := user.Lookup(in.user)
+	if err != nil {
+		in.say("making the user %s", in.user)
+		if err := in.run("useradd", "--system", "--user-group", "--no-create-home", "--home-dir", "/", "--shell", "/usr/sbin/nologin", in.user); err != nil {
+			return fmt.Errorf("cannot make the user %s: %w", in.user, err)
+		}
+		if account, err = user.Lookup(in.user); err != nil {
+			return err
+		}
+	}
+	if in.uid, err = strconv.Atoi(account.Uid); err == nil {
+		in.gid, err = strconv.Atoi(account.Gid)
+	}
+	return err
+}
+
+// put makes a file or a directory. What is there already is kept if it is the
+// administrator's, else moved aside.
+func (in *installer) put(f dist.File) error {
+	name := in.root + f.Path
+	old, err := os.ReadFile(name)
+	switch {
+	case f.Dir:
+		if _, err := os.Lstat(name); err == nil {
+			in.say("%s is there already", f.Path)
+			return nil
+		}
+		if err := in.parents(f.Path); err != nil {
+			return err
+		}
+		if err := os.Mkdir(name, f.Mode); err != nil {
+			return err
+		}
+	case err == nil && (f.Config || string(old) == f.Content):
+		in.say("%s is there already", f.Path)
+		return nil
+	case err == nil:
+		in.say("%s is moved to %s", f.Path, filepath.Base(f.Path)+saved)
+		if err := os.Rename(name, name+saved); err != nil {
+			return err
+		}
+		fallthrough
+	default:
+		if err := in.parents(f.Path); err != nil {
+			return err
+		}
+		if err := os.WriteFile(name, []byte(f.Content), f.Mode); err != nil {
+			return err
+		}
+	}
+	in.made[f.Path] = sum(f)
+	in.say("%s", f.Path)
+	if f.Owned && in.user != "" {
+		return os.Chown(name, in.uid, in.gid)
+	}
+	return nil
+}
+
+// parents makes the directories above a path that are missing, and remembers them.
+func (in *installer) parents(path string) error {
+	dir := filepath.Dir(path)
+	if _, err := os.Stat(in.root + dir); err == nil || dir == "/" {
+		return nil
+	}
+	if err := in.parents(dir); err != nil {
+		return err
+	}
+	in.made[dir] = ""
+	return os.Mkdir(in.root+dir, 0o755)
+}
+
+// undone takes away what has been made, since the rest cannot be.
+func (in *installer) undone(err error) error {
+	in.say("it cannot be done, and is undone")
+	return errors.Join(err, in.takeAway())
+}
+
+func (in *installer) uninstall() error {
+	if in.root == "" && os.Geteuid() != 0 {
+		return errors.New("only root can uninstall")
+	}
+	if err := in.recall(); err != nil {
+		return fmt.Errorf("nothing is installed in %s: %w", in.prefix, err)
+	}
+	if _, err := os.Stat(in.root + "/run/systemd/system"); err == nil {
+		in.say("stopping the unit supervisor")
+		if err := in.run("systemctl", "disable", "--now", "supervisor.service"); err != nil {
+			return err
+		}
+		defer in.run("systemctl", "daemon-reload")
+	}
+	if err := os.Remove(in.manifest()); err != nil {
+		return err
+	}
+	return in.takeAway()
+}
+
+// takeAway removes what install has made, the deepest first. What somebody has changed
+// since stays, and so do directories that are not empty.
+func (in *installer) takeAway() error {
+	var failed error
+	for _, path := range slices.Backward(in.sorted()) {
+		name := in.root + path
+		if in.made[path] != "" {
+			content, err := os.ReadFile(name)
+			switch {
+			case errors.Is(err, fs.ErrNotExist):
+				continue
+			case err == nil && sum(dist.File{Content: string(content)}) != in.made[path]:
+				in.say("%s has been changed and stays", path)
+				continue
+			}
+		}
+		err := os.Remove(name)
+		if in.made[path] == "" && err != nil {
+			in.say("%s is not empty and stays", path)
+			continue
+		}
+		if err != nil {
+			failed = errors.Join(failed, err)
+			continue
+		}
+		in.say("%s is removed", path)
+		if os.Rename(name+saved, name) == nil {
+			in.say("%s is what it was before", path)
+		}
+	}
+	return failed
+}
+
+func (in *installer) sorted() (paths []string) {
+	for path := range in.made {
+		paths = append(paths, path)
+	}
+	slices.Sort(paths)
+	return paths
+}
+
+func (in *installer) remember() error {
+	file := strings.TrimPrefix(in.manifest(), in.root)
+	if err := in.parents(file); err != nil {
+		return err
+	}
+	text, err := json.MarshalIndent(in.made, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(in.manifest(), text, 0o644)
+}
+
+func (in *installer) recall() error {
+	text, err := os.ReadFile(in.manifest())
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(text, &in.made)
+}
+
+// sum tells a file from one that somebody has changed; a directory has none.
+func sum(f dist.File) string {
+	if f.Dir {
+		return ""
+	}
+	return fmt.Sprintf("%x", sha256.Sum256([]byte(f.Content)))
+}
+
+var userName = regexp.MustCompile(`^[a-z_][a-z0-9_-]*$`)
+
+func (in *installer) say(format string, args ...any) { fmt.Fprintf(in.out, format+"\n", args...) }
