@@ -23,6 +23,7 @@ const (
 	actionExplain
 	actionSchema
 	actionBuildInfo
+	actionMigrateCheck
 )
 
 // flags is a command line that has been read.
@@ -55,7 +56,7 @@ var longFlags = []string{
 	"pidfile=", "identifier=", "childlogdir=", "nocleanup", "minfds=", "strip_ansi",
 	"minprocs=", "profile_options=",
 	"!watch=", "!socket=", "!check", "!here", "!json", "!show-secrets", "!check-upgrade",
-	"!explain=", "!schema", "!build-info",
+	"!explain=", "!schema", "!build-info", "!migrate-check",
 }
 
 // longOf is the long form of each letter, by which an option is known here.
@@ -181,6 +182,8 @@ func (f *flags) take(h spec.Host, name, value string) error {
 		f.action, f.key = actionExplain, value
 	case "--schema":
 		f.action = actionSchema
+	case "--migrate-check":
+		f.action = actionMigrateCheck
 	case "--build-info":
 		f.action = actionBuildInfo
 	case "--here":

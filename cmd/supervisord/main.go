@@ -100,6 +100,9 @@ func run(argv []string) int {
 	if f.action == actionCheck {
 		return check(os.Stdout, d.machine(), d.path, d.options(), f)
 	}
+	if f.action == actionMigrateCheck {
+		return migrateCheck(os.Stdout, d.machine(), d.path, d.options())
+	}
 	launch.DefaultSignals()
 	for _, err := range ignored {
 		d.note(levelWarn, err.Error())

@@ -27,6 +27,9 @@ Where the configuration comes from:
                  change of it does, and exit; program.user where several
                  sections have it
 
+--migrate-check -- read the configuration of an installation of Supervisor, start
+                   nothing, and say what will be different here
+
 How to run:
 -n/--nodaemon -- stay in the foreground
 -s/--silent -- in the foreground: keep the log off standard output
@@ -63,7 +66,7 @@ files. uninstall takes away what install has made and nobody has changed.
 
 An option stands over the key of the same name in [supervisord]. Long options may
 be shortened as long as they stay unique, except --watch, --socket, --check, --here, --json,
---show-secrets, --schema, --explain, --build-info and --check-upgrade, with which another supervisord asks this one whether
+--show-secrets, --schema, --explain, --build-info, --migrate-check and --check-upgrade, with which another supervisord asks this one whether
 it could go on in its place (supervisorctl upgrade).
 `, argv0)
 }
