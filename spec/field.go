@@ -67,6 +67,12 @@ func (f field[S]) in(unit string) field[S] {
 	return f
 }
 
+// naming is the field whose values are of some words.
+func (f field[S]) naming(words []string) field[S] {
+	f.words = words
+	return f
+}
+
 // beyond is the field of a key that Supervisor does not have.
 func (f field[S]) beyond() field[S] {
 	f.ours = true
@@ -259,7 +265,7 @@ var (
 
 // listenerFields are what an eventlistener has beyond a program.
 var listenerFields = []field[Listener]{
-	at("events", asEvents, nil, inPlace, func(l *Listener) *[]string { return &l.Events }),
+	at("events", asEvents, nil, inPlace, func(l *Listener) *[]string { return &l.Events }).naming(eventTypes),
 	at("buffer_size", asInt, 10, inPlace, func(l *Listener) *int { return &l.BufferSize }).in("events"),
 	at("result_handler", asText, standardHandler, inPlace, func(l *Listener) *string { return &l.ResultHandler }),
 	at("stall_timeout", asDuration, 0, inPlace, func(l *Listener) *time.Duration { return &l.StallTimeout }).beyond(),

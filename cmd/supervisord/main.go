@@ -44,8 +44,9 @@ func main() {
 // subcommands are what supervisord does beside being the daemon. Supervisor refuses the
 // words.
 var subcommands = map[string]func(argv0 string, args []string) int{
-	"install":   func(argv0 string, args []string) int { return install(argv0, args) },
-	"uninstall": func(argv0 string, args []string) int { return uninstall(argv0, args) },
+	"install":   install,
+	"uninstall": uninstall,
+	"lsp":       serveEditor,
 }
 
 // run is main with an exit status: 0, or 2 for a mistake of the user's.

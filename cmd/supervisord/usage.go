@@ -58,11 +58,13 @@ The daemon's own files:
 
 Usage: %[1]s install [--user NAME] [--prefix DIR] [--print]
        %[1]s uninstall [--prefix DIR]
+       %[1]s lsp
 
 install puts the programs into DIR/bin (/usr/local), makes a unit for systemd, a
 configuration, directories, log rotation, completion and manual pages, and starts the
 daemon, as NAME if one is given. What is there already is kept. --print only shows the
-files. uninstall takes away what install has made and nobody has changed.
+files. uninstall takes away what install has made and nobody has changed. lsp is a language server, with which
+editors show mistakes and explain keys: see man supervisord.conf.
 
 An option stands over the key of the same name in [supervisord]. Long options may
 be shortened as long as they stay unique, except --watch, --socket, --check, --here, --json,

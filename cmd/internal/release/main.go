@@ -283,10 +283,12 @@ func (r *release) describe(t target, bin, stage string) ([]byte, error) {
 		"section": "admin", "priority": "optional", "mtime": r.time.Format(time.RFC3339),
 		"maintainer":  "The supervisord maintainers <maintainers@supervisord.invalid>",
 		"description": "process supervisor that keeps programs as configuration files say\nTakes the configuration files of Supervisor, and answers its clients.",
-		"contents":    contents, "scripts": scriptFiles,
+		"contents":    contents, "scripts": map[string]any{"postinstall": scriptFiles["postinstall"]}, // of several, an .apk has a random order
 		"provides": []string{"supervisor"}, "conflicts": []string{"supervisor"}, "replaces": []string{"supervisor"},
-		"overrides": map[string]any{"deb": map[string]any{"recommends": []string{"logrotate"}}},
-		"apk":       map[string]any{"scripts": map[string]any{"postupgrade": scriptFiles["postinstall"]}},
+		"overrides": map[string]any{
+			"deb": map[string]any{"scripts": scriptFiles, "recommends": []string{"logrotate"}},
+			"rpm": map[string]any{"scripts": scriptFiles},
+		},
 	})
 }
 
