@@ -43,7 +43,7 @@ vim.cmd("qa!")
 	defer cancel()
 	cmd := exec.CommandContext(ctx, nvim, "--headless", "-u", "NONE", "-S", "init.lua")
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "SERVER="+oracle.Path(t, oracle.Ours, "supervisord"), "HOME="+dir)
+	cmd.Env = append(os.Environ(), "SERVER="+oracle.Command(t, oracle.Ours, "supervisord"), "HOME="+dir)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 func TestManualPage(t *testing.T) {
-	mdoc.Test(t, "../internal/pages", "supervisord.8", map[string]string{"OPTIONS": mdoc.Options(usage("supervisord"))})
+	mdoc.Test(t, "../internal/pages", "supervisord.8", map[string]string{"OPTIONS": mdoc.Options(helpText("supervisord"))})
 }
 
 func TestExplain(t *testing.T) {
