@@ -36,7 +36,7 @@ func Schema() map[string]any {
 		"environment": variables, "serverurl": maybe,
 	}, nil)
 	server := object(map[string]any{"section": text, "username": maybe, "password": maybe, "family": map[string]any{"enum": []any{"unix", "inet"}}},
-		map[string]any{"file": text, "chmod": text, "chown": owner, "host": text, "port": number, "certfile": text, "keyfile": text, "client_ca": text})
+		map[string]any{"file": text, "chmod": text, "chown": owner, "host": text, "port": number, "certfile": text, "keyfile": text, "client_ca": text, "metrics": text})
 	return object(map[string]any{
 		"supervisord":   daemon,
 		"http_servers":  list(server),

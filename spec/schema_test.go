@@ -23,6 +23,7 @@ port=9002
 certfile=/c
 keyfile=/k
 client_ca=/a
+metrics=open
 [program:q]
 command="
 umask=022
