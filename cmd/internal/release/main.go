@@ -248,7 +248,11 @@ func (r *release) describe(t target, bin, stage string) ([]byte, error) {
 	}
 	write := func(name, content string) (string, error) {
 		file := filepath.Join(stage, strings.ReplaceAll(strings.Trim(name, "/"), "/", "+"))
-		return file, os.WriteFile(file, []byte(content), 0o644)
+		err := os.WriteFile(file, []byte(content), 0o644)
+		if err == nil { // an .apk has the times of its scripts
+			err = os.Chtimes(file, r.time, r.time)
+		}
+		return file, err
 	}
 	for _, f := range dist.Files(dist.Options{}) {
 		if f.Dir {
