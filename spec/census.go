@@ -63,10 +63,21 @@ func (b *builder) keysOf(name, effect string, read func(*reader)) []Key {
 		if i := slices.IndexFunc(asked, func(k Key) bool { return k.Name == key && k.Type != "" }); i >= 0 {
 			k.Type, k.Hint, k.Words, k.Default = asked[i].Type, asked[i].Hint, asked[i].Words, asked[i].Default
 		}
-		k.Section, k.Since = name, sinceOf(name, key, isField && row.Since == "")
+		plugins, isPlugins := pluginCensus[key]
+		if isPlugins = isPlugins && name != "supervisord"; isPlugins {
+			k = plugins
+		}
+		k.Section, k.Since = name, sinceOf(name, key, isPlugins || isField && row.Since == "")
 		list = append(list, k)
 	}
 	return list
+}
+
+// pluginCensus is the keys of the start-order plug-in, which are read by themselves.
+var pluginCensus = map[string]Key{
+	"dependent_startup":                  {Name: "dependent_startup", Type: "boolean", Hint: asBool.hint, Default: "false", Effect: effects[inPlace]},
+	"dependent_startup_wait_for":         {Name: "dependent_startup_wait_for", Type: asWaitFor.name, Hint: asWaitFor.hint, Effect: effects[inPlace]},
+	"dependent_startup_inherit_priority": {Name: "dependent_startup_inherit_priority", Type: "boolean", Hint: asBool.hint, Default: "false", Effect: effects[inPlace]},
 }
 
 // census is the keys that a reader was asked for, and as what.

@@ -154,7 +154,8 @@ type Server struct {
 
 	// ReadOnlyUsername and ReadOnlyPassword are of a client that may look and change
 	// nothing; "" where there is none. Ours beyond Supervisor.
-	ReadOnlyUsername, ReadOnlyPassword string
+	ReadOnlyUsername string `json:",omitzero"`
+	ReadOnlyPassword string `json:",omitzero"`
 }
 
 // RPCInterface is one [rpcinterface:x] section.

@@ -77,7 +77,7 @@ func TestEveryKeyInForce(t *testing.T) {
 		t.Errorf("groups (-want +got):\n%s", diff)
 	}
 	for _, e := range cfg.Advice {
-		if !slices.Contains([]string{"command", "files", "serverurl"}, e.Key) { // not on the machine; there twice
+		if !slices.Contains([]string{"command", "files", "serverurl", "depends_on"}, e.Key) { // not on the machine; there twice; of other files
 			t.Errorf("the sample is advised: %s", e.Report())
 		}
 	}
@@ -88,7 +88,8 @@ func TestEveryKeyInForce(t *testing.T) {
 func TestDefaults(t *testing.T) {
 	// Keys without a default: theirs is an example.
 	examples := []string{
-		"user", "directory", "nocleanup", "childlogdir", "environment", "chown", "username", "password", "port", "certfile",
+		"user", "directory", "nocleanup", "childlogdir", "environment", "chown", "username", "password", "readonly_username", "readonly_password",
+		"depends_on", "restart_with", "port", "certfile",
 		"keyfile", "client_ca", "metrics_port", "metrics_path", "history_file", "statedir", "command", "umask", "events", "socket", "socket_backlog",
 		"socket_owner", "programs", "files ",
 	}

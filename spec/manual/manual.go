@@ -48,12 +48,12 @@ var Sections = func() []Section {
 		}
 		s := &list[len(list)-1]
 		line := sampleLines[k.Section+" "+k.Name]
-		e := Entry{Key: k, Meaning: sentence(line.comment)}
+		e := Entry{Key: k, Meaning: sentence(cmp.Or(line.comment, uncommented[k.Name]))}
 		if k.Type == "size" {
 			e.Default = size(k.Default)
 		}
 		if k.Default == "" {
-			e.Example = line.value
+			e.Example = cmp.Or(line.value, unsampled[k.Name])
 		}
 		s.Keys = append(s.Keys, e)
 	}
@@ -98,11 +98,21 @@ var (
 	sampleKey    = regexp.MustCompile(`^;?([a-z_]+) ?= ?(.*?)(?:\s+; (.*))?\n?$`)
 )
 
-// uncommented is what the sample says of a key on a line of its own, if anywhere.
+// uncommented is what is to be said of keys whose line in the sample says nothing, or that
+// have none.
 var uncommented = map[string]string{
 	"password": "the password that goes with the name; in a server's section it may be {SHA} and its SHA-1 in hex",
 	"files":    "patterns with spaces between them, against the directory of the file",
+
+	"readonly_password": "the password that goes with readonly_username",
+
+	"dependent_startup":                  "of the start-order plug-in: start it at boot when what it waits for is there; understood where [supervisord] has dependent_startup=true",
+	"dependent_startup_wait_for":         "of the start-order plug-in: what it waits for, and in which states",
+	"dependent_startup_inherit_priority": "of the start-order plug-in: has no effect, since the order does not go by priorities",
 }
+
+// unsampled are examples of keys that the sample leaves out.
+var unsampled = map[string]string{"dependent_startup_wait_for": "db:running migrate:exited,fatal"}
 
 // sentence makes one of a phrase.
 func sentence(phrase string) string {
