@@ -81,7 +81,7 @@ mkdir -p /srv/git/.worktrees; sync 1
 include "` + line("files = /srv/git/programs/") + `"
 supervisorctl wait -t 100; before=$(supervisorctl pid web)
 commit s/1000/1000/; sync 2; rm -r /srv/git/.worktrees/1
-until supervisorctl status other; do sleep 0.1; done; supervisorctl wait -t 100; kept
+until supervisorctl status other >/dev/null; do sleep 0.1; done; supervisorctl wait -t 100; supervisorctl status other; kept
 `, []string{"other  ", "RUNNING", "web has kept its pid"}},
 		{"a ConfigMap in Kubernetes", "", `
 mkdir -p /srv/programs/..1; cd /srv/programs; ln -s ..1 ..data; ln -s ..data/web.ini web.ini
@@ -90,8 +90,9 @@ printf '[program:web]\ncommand=/bin/sleep 1000\nstartsecs=0\n' >..1/web.ini
 until ` + probe + ` >/dev/null 2>&1; do sleep 0.1; done
 echo PID 1 is $(cat /proc/1/comm); before=$(supervisorctl pid web)
 mkdir ..2; cp ..1/web.ini ..2; sed s/web/other/ ..1/web.ini >..2/other.ini; ln -s ..2 ..data_tmp; mv -T ..data_tmp ..data; ln -s ..data/other.ini other.ini; rm -r ..1
-until supervisorctl status other; do sleep 0.1; done
-until ` + probe + `; do sleep 0.1; done
+until supervisorctl status other >/dev/null; do sleep 0.1; done
+until ` + probe + ` >/dev/null; do sleep 0.1; done
+supervisorctl status other
 [ "$(supervisorctl pid web)" = "$before" ] && echo web has kept its pid ) &
 exec ` + entry + `
 `, []string{"PID 1 is supervisord", "other  ", "RUNNING", "web has kept its pid", "stopped: other", "stopped: web"}},

@@ -18,11 +18,15 @@ func atTerminal(name string, args []string, keys ...string) oracle.Step {
 	return func(s *oracle.Session) {
 		s.T.Helper()
 		term := play(s, args, keys)
+		insisted := false
 		if last := keys[len(keys)-1]; s.Client == oracle.Debian && last == "\x03" {
-			term.insist(last)
+			insisted = term.insist(last)
 		}
-		exit := term.wait()
-		recordShown(s, name, term.shown())
+		exit, shown := term.wait(), term.shown()
+		if insisted && exit == 130 { // a Ctrl-C too many met it at its end
+			exit, shown = 0, strings.TrimSuffix(shown, "\n")
+		}
+		recordShown(s, name, shown)
 		s.Printf("exit %d\n", exit)
 	}
 }

@@ -227,17 +227,18 @@ func (term *terminal) send(keys string) {
 
 // insist types keys again and again until the program ends: a signal that comes between
 // Python's prompt and its wait for a key is only seen after the next key.
-func (term *terminal) insist(keys string) {
-	again := time.NewTicker(2 * time.Second)
-	defer again.Stop()
+func (term *terminal) insist(keys string) (again bool) {
+	ticker := time.NewTicker(2 * time.Second)
+	defer ticker.Stop()
 	for limit := time.After(oracle.Deadline); ; {
 		select {
-		case <-again.C:
+		case <-ticker.C:
+			again = true
 			term.pty.Write([]byte(keys)) // it may have ended
 		case <-term.closed:
-			return
+			return again
 		case <-limit:
-			return // wait says so
+			return again // wait says so
 		}
 	}
 }
