@@ -72,7 +72,7 @@ var (
 	earlyStdoutFields = pick(stdoutFields, "stdout_capture_maxbytes", "stdout_events_enabled")
 	earlyStderrFields = pick(stderrFields, "stderr_capture_maxbytes", "stderr_events_enabled")
 	lateSharedFields  = pick(processFields, "user", "umask")
-	ownFields         = pick(processFields, "killmode", "on_exit")
+	ownFields         = slices.Concat(pick(processFields, "killmode", "on_exit"), retryFields, probeFields)
 )
 
 // What is read for each process.

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -249,6 +250,8 @@ type Process struct {
 	KillAsGroup  bool     `json:",omitzero"`
 	KillMode     KillMode `json:",omitzero"`
 	OnExit       OnExit   `json:",omitzero"` // ours beyond Supervisor
+	Retry        Retry    `json:",omitzero"` // ours beyond Supervisor
+	Probes       Probes   `json:",omitzero"` // ours beyond Supervisor
 
 	// Where the process itself shows metrics, for Prometheus to find; port 0 is nowhere,
 	// no path is /metrics. Ours beyond Supervisor.
@@ -266,6 +269,71 @@ type Process struct {
 
 	Origin Origin `json:",omitzero"`
 }
+
+// Retry says when a process that has failed is started again. The zero value is
+// Supervisor's way. Ours beyond Supervisor.
+type Retry struct {
+	// Backoff is the first wait. 0 is one second, and then only after a start that has
+	// failed; otherwise there is also a wait after an exit from RUNNING.
+	Backoff time.Duration `json:",omitzero"`
+	// Factor makes each wait so many times longer than the one before; 0 makes it a
+	// second longer.
+	Factor float64 `json:",omitzero"`
+	// Max is the longest wait; 0 is a minute where GiveUp is never, else none.
+	Max time.Duration `json:",omitzero"`
+	// Jitter is how far a wait may be from that, either way.
+	Jitter Percent `json:",omitzero"`
+	// Reset is the uptime after which the waits begin anew; 0: once it is RUNNING.
+	Reset  time.Duration `json:",omitzero"`
+	GiveUp GiveUp        `json:",omitzero"`
+	// Crashes is how often it may end after RUNNING before it is given up.
+	Crashes CrashLimit `json:",omitzero"`
+}
+
+// Probes say how one finds out whether a process is ready and healthy, and what becomes of
+// it if not. The zero value is Supervisor's way: it is ready when it has been up for
+// startsecs. Ours beyond Supervisor.
+//
+// The zero value of each number is its default, which the methods give: so a definition
+// that an earlier version has written down is the same as one that says nothing.
+type Probes struct {
+	Ready, Health  Probe         `json:",omitzero"`
+	ReadyTimeout   time.Duration `json:",omitzero"`
+	ReadyInterval  time.Duration `json:",omitzero"`
+	HealthInterval time.Duration `json:",omitzero"`
+	HealthTimeout  time.Duration `json:",omitzero"`
+	HealthFailures int           `json:",omitzero"`
+	OnUnhealthy    OnUnhealthy   `json:",omitzero"`
+}
+
+// The defaults of Probes.
+const (
+	defaultReadyTimeout   = time.Minute
+	defaultReadyInterval  = time.Second
+	defaultHealthInterval = 10 * time.Second
+	defaultHealthTimeout  = 3 * time.Second
+	defaultHealthFailures = 3
+)
+
+// noTime is the value of a time that is given as 0, which is not the default.
+const noTime = -1
+
+// ReadyWithin is how long a process may take to be ready; 0 for as long as it likes.
+func (p *Probes) ReadyWithin() time.Duration {
+	return max(0, cmp.Or(p.ReadyTimeout, defaultReadyTimeout))
+}
+
+// ReadyEvery is how often one looks whether it is.
+func (p *Probes) ReadyEvery() time.Duration { return cmp.Or(p.ReadyInterval, defaultReadyInterval) }
+
+// HealthEvery is how often one looks whether it is healthy.
+func (p *Probes) HealthEvery() time.Duration { return cmp.Or(p.HealthInterval, defaultHealthInterval) }
+
+// Patience is how long one look of either kind may take.
+func (p *Probes) Patience() time.Duration { return cmp.Or(p.HealthTimeout, defaultHealthTimeout) }
+
+// Failures is how many looks in a row must fail.
+func (p *Probes) Failures() int { return cmp.Or(p.HealthFailures, defaultHealthFailures) }
 
 // OutputKind says where a child's output stream goes.
 type OutputKind int
@@ -326,10 +394,15 @@ type (
 	Removals    = value.Removals
 	Condition   = value.Condition
 	Dependency  = value.Dependency
+	GiveUp      = value.GiveUp
+	Probe       = value.Probe
+	OnUnhealthy = value.OnUnhealthy
+	Percent     = value.Percent
+	CrashLimit  = value.CrashLimit
 )
 
-// The values of autorestart, killmode, on_exit and exit_when, and the conditions of
-// depends_on.
+// The values of autorestart, killmode, on_exit, exit_when, give_up and on_unhealthy, and
+// the conditions of depends_on.
 const (
 	RestartUnexpected = value.RestartUnexpected
 	RestartNever      = value.RestartNever
@@ -342,6 +415,11 @@ const (
 	ExitNever         = value.ExitNever
 	ExitOnFatal       = value.ExitOnFatal
 	ExitOnIdle        = value.ExitOnIdle
+	GiveUpRetries     = value.GiveUpRetries
+	GiveUpNever       = value.GiveUpNever
+	UnhealthyRestart  = value.UnhealthyRestart
+	UnhealthyStop     = value.UnhealthyStop
+	UnhealthyReport   = value.UnhealthyReport
 	UntilRunning      = value.UntilRunning
 	UntilStarted      = value.UntilStarted
 	UntilExited       = value.UntilExited

@@ -3,6 +3,7 @@ package spec
 import (
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -143,8 +144,42 @@ var processFields = slices.Concat([]field[Process]{
 	at("metrics_path", asURLPath, "", inPlace, func(p *Process) *string { return &p.MetricsPath }).beyond(),
 	at("depends_on", asDepends, nil, inPlace, func(p *Process) *[]Dependency { return &p.DependsOn }).beyond(),
 	at("restart_with", asTargets, nil, inPlace, func(p *Process) *[]string { return &p.RestartWith }).beyond(),
-}, within(stdoutFields, func(p *Process) *Output { return &p.Stdout }),
+}, retryFields, probeFields, within(stdoutFields, func(p *Process) *Output { return &p.Stdout }),
 	within(stderrFields, func(p *Process) *Output { return &p.Stderr }))
+
+// retryFields say when a process that has failed is started again.
+var retryFields = []field[Process]{
+	at("backoff", asWait, 0, inPlace, func(p *Process) *time.Duration { return &p.Retry.Backoff }).beyond(),
+	at("backoff_factor", asFactor, 0, inPlace, func(p *Process) *float64 { return &p.Retry.Factor }).beyond(),
+	at("backoff_max", asWait, 0, inPlace, func(p *Process) *time.Duration { return &p.Retry.Max }).beyond(),
+	jitterField,
+	at("backoff_reset", asWait, 0, inPlace, func(p *Process) *time.Duration { return &p.Retry.Reset }).beyond(),
+	at("give_up", asGiveUp, GiveUpRetries, inPlace, func(p *Process) *GiveUp { return &p.Retry.GiveUp }).beyond(),
+	at("crash_limit", asCrashLimit, CrashLimit{}, inPlace, func(p *Process) *CrashLimit { return &p.Retry.Crashes }).beyond(),
+}
+
+// jitterField needs no doubled percent sign.
+var jitterField = func() field[Process] {
+	f := at("backoff_jitter", asPercent, 0, inPlace, func(p *Process) *Percent { return &p.Retry.Jitter }).beyond()
+	f.read = func(r *reader, p *Process) {
+		if e := r.section.find("backoff_jitter"); e != nil {
+			p.Retry.Jitter = convert(r, e, strings.ReplaceAll(r.unexpanded(e), "%%", "%"), 0, asPercent)
+		}
+	}
+	return f
+}()
+
+// probeFields say how one finds out whether a process is ready and healthy.
+var probeFields = []field[Process]{
+	at("ready", asProbe, Probe{}, inPlace, func(p *Process) *Probe { return &p.Probes.Ready }).beyond(),
+	at("ready_timeout", asReadyTimeout, 0, inPlace, func(p *Process) *time.Duration { return &p.Probes.ReadyTimeout }).beyond(),
+	at("ready_interval", asReadyInterval, 0, inPlace, func(p *Process) *time.Duration { return &p.Probes.ReadyInterval }).beyond(),
+	at("health", asProbe, Probe{}, inPlace, func(p *Process) *Probe { return &p.Probes.Health }).beyond(),
+	at("health_interval", asHealthInterval, 0, inPlace, func(p *Process) *time.Duration { return &p.Probes.HealthInterval }).beyond(),
+	at("health_timeout", asHealthTimeout, 0, inPlace, func(p *Process) *time.Duration { return &p.Probes.HealthTimeout }).beyond(),
+	at("health_failures", asFailures, 0, inPlace, func(p *Process) *int { return &p.Probes.HealthFailures }).beyond(),
+	at("on_unhealthy", asOnUnhealthy, UnhealthyRestart, inPlace, func(p *Process) *OnUnhealthy { return &p.Probes.OnUnhealthy }).beyond(),
+}
 
 // numberedFields are the keys of a program that say which processes it has.
 var numberedFields = []field[program]{

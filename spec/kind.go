@@ -1,6 +1,8 @@
 package spec
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -79,6 +81,10 @@ var (
 	// The value of a variable may be secret, and is shown of Normal alone.
 	envForm = form[Env]{Env.Equal, func(v Env) string { return strings.Join(slices.Sorted(maps.Keys(v)), ",") }, feedEnv,
 		func(n normal, v Env) any { return n.environment(v) }}
+	// A time, or a number, of which 0 says that there is none.
+	waitForm   = form[time.Duration]{same[time.Duration], showWait, func(d *digest, v time.Duration) { d.number(int64(v)) }, func(_ normal, v time.Duration) any { return showWait(v) }}
+	factorForm = form[float64]{same[float64], showFactor, func(d *digest, v float64) { d.text(showFactor(v)) }, asIs[float64]}
+
 	ownerForm = form[Owner]{same[Owner], Owner.String, func(d *digest, v Owner) { d.number(int64(v.UID), int64(v.GID)) }, nil}
 )
 
@@ -115,6 +121,76 @@ var (
 	asDir     = kind[string]{"directory", value.ExistingDir, "create the directory, or name one that exists", textForm}
 	asDirPath = kind[string]{"file", value.ExistingDirPath, "create the directory that the file is to be in", textForm}
 )
+
+// The kinds of value of a restart policy.
+var (
+	asWait       = pure("duration", value.ParseDuration, waitForm, asDuration.hint)
+	asFactor     = pure("factor", value.ParseFactor, factorForm, "a number from 1 to 100, such as 2 or 1.5")
+	asPercent    = pure("percentage", value.ParsePercent, word[Percent](), "a percentage from 0% to 100%")
+	asGiveUp     = pure("give_up", value.ParseGiveUp, word[GiveUp](), "startretries or never")
+	asCrashLimit = pure("crash limit", value.ParseCrashLimit, word[CrashLimit](), "a number of ends up to 1000 and the time in which they count, such as 5/10m")
+)
+
+// The kinds of value of probes.
+var (
+	asProbe          = pure("probe", value.ParseProbe, word[Probe](), "tcp:[HOST:]PORT, unix:PATH, http://... [200-299,401], https://..., exec:COMMAND or file:PATH")
+	asOnUnhealthy    = pure("on_unhealthy", value.ParseOnUnhealthy, word[OnUnhealthy](), "restart, stop or report")
+	asReadyTimeout   = durationOr(defaultReadyTimeout, noTime)
+	asReadyInterval  = durationOr(defaultReadyInterval, 0)
+	asHealthInterval = durationOr(defaultHealthInterval, 0)
+	asHealthTimeout  = durationOr(defaultHealthTimeout, 0)
+	asFailures       = numberOr(defaultHealthFailures)
+)
+
+// durationOr is a duration of which 0 stands for def. none stands for a text that gives 0;
+// without it that is a mistake.
+func durationOr(def, none time.Duration) kind[time.Duration] {
+	text := func(v time.Duration) string {
+		if v == none && none != 0 {
+			return "0s"
+		}
+		return value.ShowDuration(cmp.Or(v, def))
+	}
+	k := asDuration
+	k.form = form[time.Duration]{same[time.Duration], text, func(d *digest, v time.Duration) { d.number(int64(v)) },
+		func(_ normal, v time.Duration) any { return text(v) }}
+	k.parse = func(_ value.Host, s string) (time.Duration, error) {
+		switch v, err := value.ParseDuration(s); {
+		case err != nil:
+			return 0, err
+		case v == 0 && none == 0:
+			return 0, errors.New("not a time that passes: " + value.PyRepr(s))
+		case v == 0:
+			return none, nil
+		case v == def:
+			return 0, nil
+		default:
+			return v, nil
+		}
+	}
+	return k
+}
+
+// numberOr is a number from 1 of which 0 stands for def.
+func numberOr(def int) kind[int] {
+	k := asInt
+	k.form = form[int]{same[int], func(v int) string { return strconv.Itoa(cmp.Or(v, def)) },
+		func(d *digest, v int) { d.number(int64(v)) }, func(_ normal, v int) any { return cmp.Or(v, def) }}
+	k.hint = "a whole number from 1"
+	k.parse = func(_ value.Host, s string) (int, error) {
+		switch v, err := parseInt(s); {
+		case err != nil:
+			return 0, err
+		case v < 1:
+			return 0, errors.New("not a number from 1: " + value.PyRepr(s))
+		case v == def:
+			return 0, nil
+		default:
+			return v, nil
+		}
+	}
+	return k
+}
 
 // alternatives words a choice.
 func alternatives(words []string) string {
@@ -154,6 +230,20 @@ func feedUser(d *digest, a *Account) {
 	if a != nil {
 		d.number(int64(a.UID), int64(a.GID))
 	}
+}
+
+func showWait(v time.Duration) string {
+	if v == 0 {
+		return ""
+	}
+	return value.ShowDuration(v)
+}
+
+func showFactor(v float64) string {
+	if v == 0 {
+		return ""
+	}
+	return strconv.FormatFloat(v, 'g', -1, 64)
 }
 
 func feedEnv(d *digest, e Env) {

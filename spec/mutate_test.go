@@ -178,6 +178,7 @@ var (
 	// allKeys are those that Supervisor knows too, and some in another case.
 	allKeys = slices.DeleteFunc(slices.Concat(daemonKeys, unixKeys, inetKeys, listenerKeys, fastCGIKeys, groupKeys, includeKeys,
 		[]string{"supervisor.rpcinterface_factory", "COMMAND", "Autostart"}), func(key string) bool {
-		return slices.Contains([]string{"survivors", "subreaper", "reply_memory", "certfile", "keyfile", "client_ca", "killmode", "on_exit", "depends_on", "restart_with", "dependent_startup", "exit_when", "shutdown_timeout", "stall_timeout", "metrics", "metrics_port", "metrics_path"}, key)
+		return slices.Contains([]string{"survivors", "subreaper", "reply_memory", "certfile", "keyfile", "client_ca", "dependent_startup", "exit_when", "shutdown_timeout", "stall_timeout", "metrics"}, key) ||
+			slices.ContainsFunc(processFields, func(f field[Process]) bool { return f.ours && f.name == key })
 	})
 )

@@ -73,6 +73,8 @@ func valueSchema(def any, k key) map[string]any {
 		return map[string]any{"type": "boolean"}
 	case int, int64:
 		return map[string]any{"type": "integer"}
+	case float64:
+		return map[string]any{"type": "number"}
 	case []int:
 		return list(map[string]any{"type": "integer"})
 	case []string:

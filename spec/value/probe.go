@@ -1,0 +1,176 @@
+package value
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"path"
+	"strconv"
+	"strings"
+)
+
+// Probe is how one finds out whether a program is ready, or healthy. The zero value is
+// none. Ours beyond Supervisor.
+type Probe struct {
+	Kind ProbeKind `json:",omitzero"`
+	// Target is what is probed: HOST:PORT, the path of a socket or a file, a URL, or a
+	// command.
+	Target string `json:",omitzero"`
+	// Codes are the statuses of a good answer, as 200-299,401; "" for those of success.
+	Codes string `json:",omitzero"`
+}
+
+// ProbeKind is the word of a probe.
+type ProbeKind string
+
+// The kinds of probe.
+const (
+	ProbeTCP   ProbeKind = "tcp"   // a connection can be made
+	ProbeUnix  ProbeKind = "unix"  // the same, to a unix socket
+	ProbeHTTP  ProbeKind = "http"  // a request is answered well
+	ProbeHTTPS ProbeKind = "https" // the same, over TLS
+	ProbeExec  ProbeKind = "exec"  // a command exits with 0
+	ProbeFile  ProbeKind = "file"  // there is a regular file, or a socket
+)
+
+// String is the probe as a file would give it, "" for none.
+func (p Probe) String() string {
+	switch {
+	case p.Kind == "":
+		return ""
+	case p.Codes != "":
+		return p.Target + " [" + p.Codes + "]"
+	case p.Kind == ProbeHTTP || p.Kind == ProbeHTTPS:
+		return p.Target
+	}
+	return string(p.Kind) + ":" + p.Target
+}
+
+// ParseProbe reads what ready= and health= say.
+func ParseProbe(s string) (Probe, error) {
+	s = Strip(s)
+	if s == "" {
+		return Probe{}, nil
+	}
+	word, rest, _ := strings.Cut(s, ":")
+	p := Probe{Kind: ProbeKind(strings.ToLower(word)), Target: Strip(rest)}
+	var err error
+	switch p.Kind {
+	case ProbeTCP:
+		p.Target, err = tcpTarget(p.Target)
+	case ProbeHTTP, ProbeHTTPS:
+		err = p.parseURL(s)
+	case ProbeUnix, ProbeFile:
+		if !path.IsAbs(p.Target) {
+			err = errors.New("the path is not absolute")
+		}
+	case ProbeExec:
+		var argv []string
+		if argv, err = Split(p.Target); err == nil && len(argv) == 0 {
+			err = errors.New("there is no command")
+		}
+	default:
+		err = errors.New("there is no such probe")
+	}
+	if err != nil {
+		return Probe{}, fmt.Errorf("not a valid probe: %s: %v", PyRepr(s), err)
+	}
+	return p, nil
+}
+
+// tcpTarget completes [HOST:]PORT.
+func tcpTarget(s string) (string, error) {
+	host, port := "", s
+	if at := strings.LastIndex(s, ":"); at >= 0 {
+		host, port = s[:at], s[at+1:]
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return "", errors.New("there is no port " + PyRepr(port))
+	}
+	switch bracketed := strings.HasPrefix(host, "[") && strings.HasSuffix(host, "]"); {
+	case host == "":
+		host = "localhost"
+	case strings.ContainsAny(host, " /") || strings.Contains(host, ":") != bracketed:
+		return "", errors.New("there is no host " + PyRepr(host))
+	}
+	return host + ":" + port, nil
+}
+
+// parseURL reads a URL, and behind it the good statuses in brackets.
+func (p *Probe) parseURL(s string) error {
+	if before, codes, ok := strings.Cut(s, " "); ok {
+		codes = Strip(codes)
+		if !strings.HasPrefix(codes, "[") || !strings.HasSuffix(codes, "]") {
+			return errors.New("statuses stand in brackets")
+		}
+		s, p.Codes = before, strings.ReplaceAll(codes[1:len(codes)-1], " ", "")
+		if _, err := ParseStatuses(p.Codes); err != nil {
+			return err
+		}
+	}
+	u, err := url.Parse(s)
+	if err != nil || u.Hostname() == "" {
+		return errors.New("it is no URL")
+	}
+	if u.User != nil {
+		return errors.New("a name and a password have no place here")
+	}
+	u.Scheme, u.Fragment = string(p.Kind), ""
+	p.Target = u.String()
+	return nil
+}
+
+// Statuses are ranges of HTTP statuses, each with its ends.
+type Statuses [][2]int
+
+// Has reports whether a status is among them.
+func (s Statuses) Has(status int) bool {
+	for _, r := range s {
+		if r[0] <= status && status <= r[1] {
+			return true
+		}
+	}
+	return false
+}
+
+// ParseStatuses reads statuses and ranges of them, such as 200-299,401; none are those of
+// success, 200-299.
+func ParseStatuses(s string) (Statuses, error) {
+	if s == "" {
+		return Statuses{{200, 299}}, nil
+	}
+	var all Statuses
+	for part := range strings.SplitSeq(s, ",") {
+		first, last, ranged := strings.Cut(part, "-")
+		if !ranged {
+			last = first
+		}
+		a, err := strconv.Atoi(first)
+		b, err2 := strconv.Atoi(last)
+		if err != nil || err2 != nil || a < 100 || b > 599 || a > b {
+			return nil, errors.New("there are no statuses " + PyRepr(part))
+		}
+		all = append(all, [2]int{a, b})
+	}
+	return all, nil
+}
+
+// OnUnhealthy says what becomes of a process that is not healthy.
+type OnUnhealthy int
+
+// The values of on_unhealthy.
+const (
+	UnhealthyRestart OnUnhealthy = iota
+	UnhealthyStop
+	UnhealthyReport // nothing but a line in the log, and what clients see
+)
+
+// String is the value of on_unhealthy in a file.
+func (o OnUnhealthy) String() string {
+	return [...]string{"restart", "stop", "report"}[o]
+}
+
+// ParseOnUnhealthy reads restart, stop or report, in any case.
+func ParseOnUnhealthy(s string) (OnUnhealthy, error) {
+	return parseWord("on_unhealthy", s, UnhealthyRestart, UnhealthyStop, UnhealthyReport)
+}
