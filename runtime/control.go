@@ -176,8 +176,8 @@ func (p *process) hasStarted(wait bool) (bool, error) {
 func (s *Supervisor) Stop(ctx context.Context, sel Select, wait bool) ([]Result, error) {
 	var among map[spec.Namespec]bool // all that the request is for; nil for one process
 	applies := func(p *process) bool {
-		if p.machine.Waiting && !isStarted(p) { // there is nothing to tell of it
-			s.stopWaiting(p)
+		if !isStarted(p) { // there is nothing to tell of it
+			s.stayDown(p)
 		}
 		return isStarted(p)
 	}
@@ -190,20 +190,10 @@ func (s *Supervisor) Stop(ctx context.Context, sel Select, wait bool) ([]Result,
 	})
 }
 
-// stopWaiting has p not be started.
-func (s *Supervisor) stopWaiting(p *process) {
-	p.userStopped = true
-	s.step(p, proc.Input{Kind: proc.Stop})
-}
-
 // stopWith stops p, once those are down that come before it.
 func (s *Supervisor) stopWith(p *process, before []spec.Namespec, wait bool, c *call) error {
-	p.restartWhenStopped = false
-	s.stopNow(p)
+	s.stayDown(p)
 	if !p.machine.State.InRunning() {
-		if p.machine.Waiting {
-			s.stopWaiting(p)
-		}
 		return p.refuse(NotRunning)
 	}
 	p.userStopped = true
@@ -229,6 +219,25 @@ func (s *Supervisor) stopWith(p *process, before []spec.Namespec, wait bool, c *
 	return c.await(p, p.hasStopped)
 }
 
+// stayDown is the part of a stop that a client asks for which is left when p is down or
+// about to be: nothing that is under way starts it.
+func (s *Supervisor) stayDown(p *process) {
+	if p.machine.Waiting || p.machine.Renewing || p.restartWhenStopped {
+		p.userStopped = true
+	}
+	s.callOffStart(p)
+}
+
+// callOffStart has p not be started by what is under way, and not be stopped later either.
+// What is started is left as it is.
+func (s *Supervisor) callOffStart(p *process) {
+	p.restartWhenStopped = false
+	s.stopNow(p)
+	if (p.machine.Waiting || p.machine.Renewing) && !p.machine.State.InRunning() {
+		s.step(p, proc.Input{Kind: proc.Stop})
+	}
+}
+
 func (p *process) hasStopped() (bool, error) {
 	return p.removed || p.down(), nil
 }
@@ -247,9 +256,8 @@ func (s *Supervisor) StopProcesses(ctx context.Context, group string, names []st
 		}
 		c.expect(procs)
 		for _, p := range procs {
-			p.restartWhenStopped = false
-			s.stopNow(p)
-			if p.machine.State.InRunning() || p.machine.Waiting {
+			s.callOffStart(p)
+			if p.machine.State.InRunning() {
 				s.step(p, proc.Input{Kind: proc.Stop})
 			} else {
 				s.endOrphans(p)
@@ -283,6 +291,17 @@ func (s *Supervisor) signal(p *process, sig int) error {
 		return p.refuse(Failed)
 	}
 	return nil
+}
+
+// Reset forgets what went wrong with what sel names: a process that is FATAL is STOPPED
+// again, and the waits and counts of its restart policy begin anew.
+//
+// Refusals: BadName, ShuttingDown.
+func (s *Supervisor) Reset(ctx context.Context, sel Select) ([]Result, error) {
+	return s.operate(ctx, sel, ascending, everyone, func(p *process, c *call) {
+		s.step(p, proc.Input{Kind: proc.Reset})
+		c.answered(p, nil)
+	})
 }
 
 // WriteStdin queues data for a process's standard input.

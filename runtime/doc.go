@@ -80,7 +80,8 @@
 // one, made with Options.From in this process or in the image that is executed in it, goes
 // on. The children see nothing of it.
 //
-//	it begins     no launch begins any more; those that have not forked wait in line again
+//	it begins     no launch begins any more; those that have not forked wait in line again.
+//	              Probes stop; in the next life they look again at once
 //	it waits      for whatever is under way outside the loop (underway.go): launches that
 //	              have forked, the closing of logs, the counting of descendants
 //	it pauses     streams and standard inputs stop; what is in the pipes stays there
@@ -111,6 +112,7 @@
 //	descendants        1 for each count, signal or end of those of an ended process
 //	sockets            2 for each FastCGI socket that is being closed
 //	logs               1 for each closing, change or removal of a process's logs
+//	probes             1 for each thing that is found out about a process, and what its look needs
 //	requests           1 for each log, or command to be looked up, of a request, and for
 //	                   each directory of logs that are looked after
 //	the end            2, which wait for the last launch and the last log

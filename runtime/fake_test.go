@@ -43,6 +43,8 @@ type fakeKernel struct {
 
 	// fails is asked before each start, by the process's name.
 	fails func(name string) error
+	// run is what the command of a probe comes to.
+	run func(context.Context, launch.Command) ([]byte, int, error)
 	// ignores says which signals a process does not die of.
 	ignores func(name string, sig syscall.Signal) bool
 }
@@ -206,6 +208,12 @@ func (k *fakeKernel) Reopen(int, launch.Pipes) (stdout, stderr *os.File) { retur
 func (k *fakeKernel) FollowOOM(pid int) string { return "the cgroup" }
 func (k *fakeKernel) UnfollowOOM(string)       {}
 func (k *fakeKernel) LookAtOOM()               {}
+func (k *fakeKernel) Run(ctx context.Context, c launch.Command) ([]byte, int, error) {
+	k.mu.Lock()
+	run := k.run
+	k.mu.Unlock()
+	return run(ctx, c)
+}
 func (k *fakeKernel) ClaimOOM(counter string) bool {
 	if k.oomHangs != nil {
 		<-k.oomHangs

@@ -83,6 +83,7 @@ func (s *Supervisor) beginHandOver() error {
 	}
 	s.handing.on = true
 	close(s.handing.begun)
+	s.lookAtAll(false)
 	s.recallLaunches()
 	return nil
 }
@@ -109,6 +110,7 @@ func (s *Supervisor) carryOn() {
 			}
 		}
 	}
+	s.lookAtAll(true)
 	s.advance()
 }
 

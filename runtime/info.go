@@ -33,12 +33,26 @@ type Info struct {
 	MetricsPort int
 	MetricsPath string
 	Listener    *ListenerInfo
-	Waiting     string // what its start waits for, "" for nothing
-	LastEnd     *End   // how it ended last; nil for never
-	Ends        EndCounts
+	// Retry is which retry a process in BACKOFF waits for, 0 where none of the keys is used
+	// that say when; RetryIn is how long still.
+	Retry   int
+	RetryIn time.Duration
+	Waiting string     // what its start waits for, "" for nothing
+	Probed  *ProbeInfo // nil where there is nothing to find out
+	LastEnd *End       // how it ended last; nil for never
+	Ends    EndCounts
 
-	up   time.Time          // Start, for measuring
-	logs [2]*logfile.Writer // whose drops are counted when the Info is given out
+	up      time.Time          // Start, for measuring
+	retryAt time.Time          // when RetryIn is over
+	logs    [2]*logfile.Writer // whose drops are counted when the Info is given out
+}
+
+// ProbeInfo is what probes have found out about a process that is STARTING or RUNNING.
+type ProbeInfo struct {
+	Asked     bool   // whether it is ready is asked
+	Ready     bool   // it is, or was RUNNING before anybody asked
+	Health    string // passing, failing or unknown; "" where nobody asks
+	Complaint string // what the last look said that failed, "" after one that did not
 }
 
 // End is how a process ended.

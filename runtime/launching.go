@@ -11,6 +11,7 @@ import (
 	"supervisord/runtime/event"
 	"supervisord/runtime/launch"
 	"supervisord/runtime/logfile"
+	"supervisord/runtime/probe"
 	"supervisord/runtime/proc"
 	"supervisord/runtime/state"
 	"supervisord/spec"
@@ -66,6 +67,11 @@ type launched struct {
 func (t launchTask) launch() launched {
 	if t.orphans != nil {
 		t.orphans.terminateAs(t.kernel, t.def, t.handing)
+	}
+	if ready := t.def.Probes.Ready; ready.Kind != "" {
+		if err := (probe.Subject{UID: userOf(t.def)}).Forget(ready); err != nil {
+			return launched{task: t, failure: "cannot remove the file of ready=" + ready.String() + ": " + err.Error()}
+		}
 	}
 	command, err := commandOf(t.def, t.group, t.environ)
 	if err != nil {

@@ -33,6 +33,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 
 	s.updateSubreaper()
 	s.reap() // a child may have died before anybody listened
+	s.lookAtAll(true)
 	s.advance()
 	for !s.shutdown.over && !s.handedOver {
 		s.settle(timer)
@@ -61,6 +62,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 		s.endByItself()
 		s.continueShutdown()
 	}
+	s.lookAtAll(false)
 	s.answer()
 	s.publish()
 	if s.handedOver {

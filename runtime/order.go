@@ -113,7 +113,7 @@ func (s *Supervisor) waits(p *process) []depend.Wait {
 // shut reports whether a start of p that may wait has to.
 func (s *Supervisor) shut(p *process, in proc.InputKind) bool {
 	switch in {
-	case proc.StartInOrder, proc.Look, proc.Exited, proc.GroupEnded, proc.Tick:
+	case proc.StartInOrder, proc.Look, proc.Exited, proc.GroupEnded, proc.KillFailed, proc.Tick:
 		return p.order.stopAfter != nil || len(s.waits(p)) > 0
 	}
 	return false
@@ -242,7 +242,7 @@ func (s *Supervisor) stopInOrder() (any bool) {
 			continue
 		}
 		any = true
-		s.stopNow(p)
+		s.callOffStart(p)
 		if len(p.waiters) > 0 {
 			s.reportLater(p)
 		}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"supervisord/runtime/launch"
 	"supervisord/spec"
 	"supervisord/spec/value"
 )
@@ -38,7 +40,13 @@ func TestOrder(t *testing.T) {
 				t.Fatal(err)
 			}
 			var got string
-			inBubble(t, func(b *bench) { got = (&orderPlay{bench: b}).replay(string(want)) })
+			play := orderPlay{fails: make(map[string]bool)}
+			prepareKernel = func(k *fakeKernel) { k.run = play.probe }
+			defer func() { prepareKernel = nil }()
+			inBubble(t, func(b *bench) {
+				play.bench = b
+				got = play.replay(string(want))
+			})
 			if *updateOrder {
 				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
 					t.Fatal(err)
@@ -59,6 +67,26 @@ type orderPlay struct {
 	forked, signals int
 	upgraded        bool
 	shown           map[string]string
+
+	mu    sync.Mutex
+	fails map[string]bool // by the arguments of a probe
+}
+
+// probe is one look at a process.
+func (o *orderPlay) probe(_ context.Context, c launch.Command) (output []byte, status int, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.fails[strings.Join(c.Args[1:], " ")] {
+		status = 1
+	}
+	return nil, status, nil
+}
+
+// find has the looks at a process succeed or fail from now on.
+func (o *orderPlay) find(what, name string, succeed bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.fails[what+" "+name] = !succeed
 }
 
 func (o *orderPlay) replay(text string) string {
@@ -150,6 +178,9 @@ func (o *orderPlay) do(words []string) (answer func() []string) {
 		o.kernel.exit(words[1], 0)
 	case "start", "stop":
 		return o.ask(words)
+	case "ready", "healthy", "unready", "unhealthy":
+		what, not := strings.CutPrefix(words[0], "un")
+		o.find(what, words[1], !not)
 	case "shutdown":
 		if err := o.sup.Shutdown(background); err != nil {
 			o.t.Fatal(err)
@@ -258,6 +289,12 @@ func (o *orderPlay) define(name string, words []string) error {
 				p.DependsOn, err = value.ParseDependsOn(text)
 			case "restart_with":
 				p.RestartWith = strings.Fields(text)
+			case "ready": // when a line says so
+				p.Probes.Ready = spec.Probe{Kind: "exec", Target: "/bin/true ready " + p.Name}
+				o.find("ready", p.Name, false)
+			case "healthy":
+				p.Probes.Health = spec.Probe{Kind: "exec", Target: "/bin/true healthy " + p.Name}
+				p.Probes.HealthInterval, p.Probes.HealthFailures = time.Second, 1
 			case "priority":
 				p.Priority, g.Priority = n, n
 			case "startsecs":

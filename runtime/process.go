@@ -44,6 +44,7 @@ type process struct {
 	run         uint64
 	ticket      *forkTicket // of its launch
 	calledOff   bool        // there will be no process
+	looking     [2]looking  // isReady, isHealthy
 	descendants descendants // the zero value when nothing runs
 	pidfd       pidFD       // of a process that is not our child; nil for one that is
 	pipes       launch.Pipes
@@ -169,6 +170,7 @@ func (s *Supervisor) step(p *process, in proc.Input) {
 	if p.machine.State == state.Stopped {
 		s.endOrphans(p)
 	}
+	s.look(p)
 	s.touch(p)
 }
 
@@ -225,6 +227,7 @@ func (s *Supervisor) leaderExited(p *process, pid int, exit proc.Exit) {
 		delete(s.byPID, pid)
 	}
 	p.pendingExit, p.exitedAt = &exit, time.Now()
+	s.look(p)
 	s.finishStreams(p)
 	s.schedule(p)
 }

@@ -70,6 +70,9 @@ func (i *Info) at(now time.Time) {
 		i.Dropped += log.Dropped()
 		i.LogBytes += log.Size()
 	}
+	if i.Retry != 0 {
+		i.RetryIn = max(0, i.retryAt.Sub(now))
+	}
 }
 
 // Count is how many processes are in each state at this moment. The loop itself counts
@@ -160,6 +163,8 @@ func (s *Supervisor) info(p *process) Info {
 		MetricsPort: p.def.MetricsPort, MetricsPath: p.def.MetricsPath, Waiting: p.order.text,
 		up: m.Up(), logs: [2]*logfile.Writer{p.out[0].log, p.out[1].log},
 	}
+	i.Retry, i.retryAt, _ = m.Retry()
+	i.Probed = p.probed()
 	if p.group.pool != nil {
 		i.Listener = p.group.listenerInfo(p.rank)
 	}

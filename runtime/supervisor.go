@@ -110,6 +110,7 @@ type kernel interface {
 	FollowOOM(pid int) (counter string)
 	UnfollowOOM(counter string)
 	LookAtOOM()
+	Run(context.Context, launch.Command) (output []byte, status int, err error)
 	ClaimOOM(counter string) bool
 	Close() // when the last Start has ended
 }
@@ -152,6 +153,7 @@ type Supervisor struct {
 	inFlight        sync.WaitGroup // launches under way
 	closing         sync.WaitGroup // closings, changes and removals of logs under way
 	launches        int            // how many were begun, ever
+	probing         bool           // processes are looked at
 	held            bool           // Options.Hold is not closed yet
 	unknownExits    map[int]unknownExit
 	heldAuto        heldAuto

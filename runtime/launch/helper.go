@@ -39,14 +39,41 @@ func RunOn(ctx context.Context, input *os.File, argv ...string) (output []byte, 
 	if err != nil {
 		return nil, 0, err
 	}
-	defer null.Close()
 	if input == nil {
 		input = null
 	}
 	r, w, err := os.Pipe()
 	if err != nil {
+		null.Close()
 		return nil, 0, err
 	}
+	return runHelper(ctx, argv[0], func() (pid int, stdout *os.File, err error) {
+		defer null.Close()
+		defer w.Close()
+		pid, err = syscall.ForkExec(argv[0], argv, &syscall.ProcAttr{
+			Env: os.Environ(), Files: []uintptr{input.Fd(), w.Fd(), null.Fd()}, Sys: &syscall.SysProcAttr{Setpgid: true},
+		})
+		return pid, r, err
+	})
+}
+
+// Run runs a command as Start would start it, with nothing on its standard input, and
+// returns what it has written and its exit status once it has ended. For the rest it is as
+// the function Run.
+func (l *Launcher) Run(ctx context.Context, c Command) (output []byte, status int, err error) {
+	c.RedirectStderr = true
+	return runHelper(ctx, c.Path, func() (pid int, stdout *os.File, err error) {
+		child, err := l.Start(c)
+		if err != nil {
+			return 0, nil, err
+		}
+		child.Stdin.Close()
+		return child.PID, child.Stdout, nil
+	})
+}
+
+// runHelper waits for a helper that fork starts, and for what it writes.
+func runHelper(ctx context.Context, name string, fork func() (pid int, stdout *os.File, err error)) (output []byte, status int, err error) {
 	type result struct {
 		pid    int
 		ended  chan syscall.WaitStatus
@@ -55,9 +82,10 @@ func RunOn(ctx context.Context, input *os.File, argv ...string) (output []byte, 
 	}
 	forked, read := make(chan result, 1), make(chan result, 1)
 	go func() { // ends with the command, or with the disk that it is on
-		defer r.Close()
-		pid, ended, err := startHelper(argv, []uintptr{input.Fd(), w.Fd(), null.Fd()})
-		w.Close()
+		pid, r, ended, err := startHelper(fork)
+		if r != nil {
+			defer r.Close()
+		}
 		forked <- result{pid: pid, ended: ended, err: err}
 		if err != nil {
 			return
@@ -91,7 +119,7 @@ func RunOn(ctx context.Context, input *os.File, argv ...string) (output []byte, 
 			return nil, 0, err
 		}
 		if !how.Exited() {
-			return nil, 0, errors.New(argv[0] + ": " + Describe(how))
+			return nil, 0, errors.New(name + ": " + Describe(how))
 		}
 		return all.output, how.ExitStatus(), nil
 	case <-ctx.Done():
@@ -100,15 +128,13 @@ func RunOn(ctx context.Context, input *os.File, argv ...string) (output []byte, 
 	}
 }
 
-func startHelper(argv []string, files []uintptr) (pid int, ended chan syscall.WaitStatus, err error) {
+func startHelper(fork func() (int, *os.File, error)) (pid int, stdout *os.File, ended chan syscall.WaitStatus, err error) {
 	helpers.mu.Lock()
 	if helpers.starting++; helpers.starting == 1 {
 		helpers.started = make(chan struct{})
 	}
 	helpers.mu.Unlock()
-	pid, err = syscall.ForkExec(argv[0], argv, &syscall.ProcAttr{
-		Env: os.Environ(), Files: files, Sys: &syscall.SysProcAttr{Setpgid: true},
-	})
+	pid, stdout, err = fork()
 	helpers.mu.Lock()
 	defer helpers.mu.Unlock()
 	if err == nil {
@@ -126,7 +152,7 @@ func startHelper(argv []string, files []uintptr) (pid int, ended chan syscall.Wa
 		close(helpers.started)
 		helpers.started = nil
 	}
-	return pid, ended, err
+	return pid, stdout, ended, err
 }
 
 // reapedHelper hands the status of a helper over, and reports whether it was one, or
@@ -185,11 +211,12 @@ func waitHelper(ctx context.Context, pid int, ended chan syscall.WaitStatus) (sy
 	}
 }
 
-// endHelper kills a helper that has not been collected, and collects it when it ends.
+// endHelper kills a helper that has not been collected, with its process group, and collects
+// it when it ends.
 func endHelper(pid int, ended chan syscall.WaitStatus) {
 	helpers.mu.Lock()
 	if helpers.running[pid] == ended {
-		_ = syscall.Kill(pid, syscall.SIGKILL) // it is there, or a zombie
+		_ = syscall.Kill(-pid, syscall.SIGKILL) // it is there, or a zombie, and so the group is its own
 	}
 	helpers.mu.Unlock()
 	go func() { // ends with it

@@ -3,6 +3,7 @@ package launch
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -113,6 +115,49 @@ func TestHelperThatEndsAtOnce(t *testing.T) {
 		t.Errorf("left: %v, %v", helpers.claimed, helpers.early)
 	}
 	t.Logf("%d ended before their pid was known", perhaps.Load())
+}
+
+// TestRunAsAProgram: a command of the configuration is run as Start would run it.
+func TestRunAsAProgram(t *testing.T) {
+	dir := t.TempDir()
+	l := launcher(t)
+	c := Command{Name: "probe", Path: "/bin/sh", Args: []string{"sh", "-c", "echo said >&2; pwd; echo $A; umask; read x || exit 3"},
+		Env: []string{"A=b"}, Dir: dir, HasDir: true, Umask: 0o27, UID: -1, GID: -1}
+	out, status, err := l.Run(context.Background(), c)
+	if want := "said\n" + dir + "\nb\n0027\n"; string(out) != want || status != 3 || err != nil {
+		t.Errorf("%q, %d, %v, want %q and 3", out, status, err, want)
+	}
+	// One that hangs is killed with its children.
+	fifo := filepath.Join(dir, "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.Args[2] = "exec 9>" + fifo + "; sleep 1000 & exec sleep 1000"
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() { // ends when nobody has the other end open any more
+		defer close(ended)
+		f, err := os.Open(fifo)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer f.Close()
+		cancel()
+		io.Copy(io.Discard, f)
+	}()
+	if _, _, err := l.Run(ctx, c); !errors.Is(err, context.Canceled) {
+		t.Errorf("it hangs: %v", err)
+	}
+	select {
+	case <-ended:
+	case <-time.After(time.Minute):
+		t.Error("a child of a command that hangs has gone on")
+	}
+	c.Path, c.Args[0] = "/no/such/command", "x"
+	if _, _, err := l.Run(context.Background(), c); err == nil {
+		t.Error("a command that is not there runs")
+	}
 }
 
 func TestRunFails(t *testing.T) {

@@ -8,6 +8,38 @@
 // input. The same history gives the same effects, so the whole of it is tested
 // with tables, transcripts and random walks.
 //
+// # The states
+//
+// Each arrow is an event of its own. What is ours beyond Supervisor is marked with a star,
+// and taken only where a key asks for it.
+//
+//	STOPPED  ──> STARTING   a start
+//	         ──> RUNNING    a process of an earlier daemon is adopted
+//	         ──> STARTING * it was unhealthy
+//	         ──> BACKOFF  * the same, and backoff is set
+//	         ──> FATAL    * the same, and crash_limit is reached
+//	STARTING ──> RUNNING    it has been up for startsecs and, with ready, was found ready
+//	         ──> BACKOFF    it could not be spawned, or has ended before. With ready_timeout
+//	                        it is sent its stop signal, and SIGKILL after stopwaitsecs
+//	         ──> STOPPING   a stop
+//	         ──> UNKNOWN    it could not be signalled
+//	RUNNING  ──> EXITED     it has ended
+//	         ──> STOPPING   a stop, or health has failed
+//	         ──> UNKNOWN    it could not be signalled
+//	BACKOFF  ──> STARTING   the wait is over
+//	         ──> FATAL      there were too many failed starts, or the daemon ends
+//	         ──> STOPPED    a stop
+//	STOPPING ──> STOPPED    it has ended, and with it what its stop reaches
+//	         ──> UNKNOWN    it could not be signalled
+//	EXITED   ──> STARTING   autorestart, or a start
+//	         ──> BACKOFF  * autorestart, and backoff is set
+//	         ──> FATAL    * autorestart, and crash_limit is reached
+//	FATAL    ──> STARTING   a start
+//	         ──> STOPPED  * a reset
+//	UNKNOWN  ──> EXITED     it has ended
+//
+// # Duties
+//
 // The duties of the caller, who alone may touch a Machine:
 //
 //  0. Give Defined before anything else.

@@ -27,7 +27,7 @@ type Input struct {
 	// started now, by anybody but a person, waits until a Look says that it is. It
 	// counts with every input.
 	Shut bool
-	// Text says what went wrong (LaunchFailed, KillFailed).
+	// Text says what went wrong (LaunchFailed, KillFailed, Unhealthy).
 	Text string
 }
 
@@ -54,13 +54,18 @@ const (
 	Freeze                            // the daemon is going to end: start nothing any more
 	TimeUp                            // the shutdown has no more time for its stop
 	Shutdown                          // it is this process's turn: try nothing again
+	Reset                             // a person asks to forget what went wrong
+	BecameReady                       // a probe has found that it is ready
+	Healthy                           // a probe has found that it is healthy, for the first time or again
+	Unhealthy                         // a probe has failed
 )
 
 var inputNames = map[InputKind]string{
 	Defined: "defined", Start: "start", StartInOrder: "start-in-order", Look: "look", Stop: "stop", SendSignal: "signal", Launched: "launched",
 	LaunchFailed: "launch-failed", Cancelled: "cancelled", Exited: "exited", GroupEnded: "group-ended",
 	OrphansEnded: "orphans-ended", KillFailed: "kill-failed", Tick: "tick", Adopted: "adopted",
-	Freeze: "freeze", TimeUp: "time-up", Shutdown: "shutdown",
+	Freeze: "freeze", TimeUp: "time-up", Shutdown: "shutdown", Reset: "reset",
+	BecameReady: "ready", Healthy: "healthy", Unhealthy: "unhealthy",
 }
 
 // String is the word that transcripts use.

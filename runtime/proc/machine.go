@@ -8,6 +8,7 @@ import (
 
 	"supervisord/runtime/state"
 	"supervisord/spec"
+	"supervisord/spec/value"
 )
 
 // Rules are the keys of a program that decide its transitions. Defined may replace
@@ -22,6 +23,11 @@ type Rules struct {
 	StopWaitSecs int // seconds
 	StopAsGroup  bool
 	KillAsGroup  bool
+	Retry        spec.Retry
+	Ready        bool          // it must be found ready, too
+	ReadyWithin  time.Duration // 0 for no limit
+	Failures     int           // failed looks in a row after which it is unhealthy
+	OnUnhealthy  spec.OnUnhealthy
 }
 
 // RulesOf takes the rules from a process's definition.
@@ -36,6 +42,11 @@ func RulesOf(p *spec.Process) Rules {
 		StopWaitSecs: p.StopWaitSecs,
 		StopAsGroup:  p.StopAsGroup || group,
 		KillAsGroup:  p.KillAsGroup || group,
+		Retry:        p.Retry,
+		Ready:        p.Probes.Ready != spec.Probe{},
+		ReadyWithin:  p.Probes.ReadyWithin(),
+		Failures:     p.Probes.Failures(),
+		OnUnhealthy:  p.Probes.OnUnhealthy,
 	}
 }
 
@@ -63,8 +74,22 @@ type Machine struct {
 	// cgroup outlived the leader and are to be ended before there is a new one; 0 for
 	// none. A launch ends them; one that is called off may leave them.
 	OrphanGroup int
-	// Killed is set while STOPPING once SIGKILL was sent because stopwaitsecs had passed.
+	// Killed is set while STOPPING, or Late, once SIGKILL was sent because stopwaitsecs had
+	// passed.
 	Killed bool
+	// Ready is set once this run was found ready, or was RUNNING before anybody asked.
+	Ready bool
+	// Late is set while STARTING when the time to be ready has passed, and the process was
+	// sent its stop signal.
+	Late bool
+	// Renewing is set while STOPPING when it is to be started again afterwards, since it
+	// was unhealthy.
+	Renewing bool
+	// Health is what the probes of this run have found, Failing how many in a row have
+	// failed, and Complaint what the last of these said.
+	Health    Health
+	Failing   int
+	Complaint string
 	// Waiting is set while a start is wanted and something that the process depends on is
 	// not there: STOPPED, FATAL, EXITED, or BACKOFF after its time. To clients it is in
 	// that state, and nothing is emitted.
@@ -73,38 +98,53 @@ type Machine struct {
 	Frozen bool
 
 	Tries      int       // how often in a row starting has failed
+	Retries    int       // waits in BACKOFF in a row, by which the next one goes; at least Tries
 	Started    time.Time // last attempt to spawn; zero for never
 	Stopped    time.Time // last exit; zero for never
 	SpawnErr   string    // why the last start failed, "Bad exit code N" or ExitUnknown
 	ExitStatus int       // of the last exit; -1 for death by signal; 0 for none
 
-	up        time.Time // Started, for measuring: in a life after a handover that has no more than the wall clock's time
-	shut      bool      // Input.Shut of this Step
-	since     time.Time // when the deadline of this state began to run
-	stopAsked bool      // a stop has come since the launch
-	status    int       // see Status
-	exit      Exit      // while EndingGroup: how the leader ended
+	up        time.Time   // Started, for measuring: in a life after a handover that has no more than the wall clock's time
+	shut      bool        // Input.Shut of this Step
+	since     time.Time   // when the deadline of this state began to run
+	stopAsked bool        // a stop has come since the launch
+	status    int         // see Status
+	dice      float64     // of the wait in BACKOFF
+	crashes   []time.Time // the last ends after RUNNING, if they are limited
+	exit      Exit        // while EndingGroup: how the leader ended
 	out       []Effect
 }
 
 // tooQuick is the spawn error of a process that did not outlive startsecs.
 const tooQuick = "Exited too quickly (process log may have details)"
 
+// notReady is that of one that was not found ready.
+const notReady = "Exited before it was ready (process log may have details)"
+
 // Deadline is when the machine wants its next Tick; ok is false when it is not
 // waiting for anything.
 func (m *Machine) Deadline() (at time.Time, ok bool) {
 	switch m.State {
 	case state.Starting:
-		if !m.Launching {
+		switch {
+		case m.Launching:
+		case m.Late:
+			return m.stopUntil(), true
+		case !m.awaitsReady():
 			return m.since.Add(Seconds(m.Rules.StartSecs)), true
+		case m.Rules.ReadyWithin > 0:
+			return m.since.Add(m.Rules.ReadyWithin), true
 		}
 	case state.Backoff:
-		return m.since.Add(Seconds(m.Tries)), !m.Waiting
+		return m.retryAt(), !m.Waiting
 	case state.Stopping:
-		return m.since.Add(Seconds(max(m.Rules.StopWaitSecs, 0))), true
+		return m.stopUntil(), true
 	}
 	return time.Time{}, false
 }
+
+// stopUntil is when a process that was sent its stop signal is killed.
+func (m *Machine) stopUntil() time.Time { return m.since.Add(Seconds(max(m.Rules.StopWaitSecs, 0))) }
 
 // Up is when the last attempt to spawn began, for measuring: Started is for people.
 func (m *Machine) Up() time.Time { return m.up }
@@ -153,6 +193,14 @@ func (m *Machine) Step(now time.Time, in Input) []Effect {
 		m.timeUp(now)
 	case Shutdown:
 		m.shutdown()
+	case Reset:
+		m.reset()
+	case BecameReady:
+		m.becameReady(now)
+	case Healthy:
+		m.healthy()
+	case Unhealthy:
+		m.unhealthy(now, in.Text)
 	default:
 		m.refuse()
 	}
@@ -166,7 +214,7 @@ func (m *Machine) start(now time.Time) {
 			m.refuse()
 			return
 		}
-		m.Tries = 0
+		m.forget()
 		m.launch(now)
 	default:
 		m.refuse()
@@ -176,6 +224,7 @@ func (m *Machine) start(now time.Time) {
 // startInOrder is a start that waits for what the process depends on.
 func (m *Machine) startInOrder(now time.Time) {
 	if m.shut && m.State.InStopped() && m.State != state.Unknown && !m.Frozen {
+		m.forget()
 		m.Waiting = true
 		return
 	}
@@ -187,14 +236,11 @@ func (m *Machine) look(now time.Time) {
 	if !m.Waiting || m.shut {
 		return
 	}
-	if m.State != state.Backoff {
-		m.Tries = 0
-	}
 	m.launch(now)
 }
 
-// again is an automatic start, of one that has ended or failed to start.
-func (m *Machine) again(now time.Time) {
+// launchInOrder is an automatic start, of one that has ended or failed to start.
+func (m *Machine) launchInOrder(now time.Time) {
 	if m.shut {
 		m.Waiting = true
 		return
@@ -209,6 +255,7 @@ func (m *Machine) launch(now time.Time) {
 	m.SpawnErr, m.ExitStatus = "", 0
 	m.Started, m.up, m.since = now, now, now
 	m.Launching, m.stopAsked, m.Waiting = true, false, false
+	m.Ready, m.Health, m.Failing, m.Complaint = false, HealthUnknown, 0, ""
 	m.to(state.Starting)
 	m.do(Effect{Kind: Launch, OrphanGroup: m.OrphanGroup})
 }
@@ -225,7 +272,7 @@ func (m *Machine) launched(now time.Time, pid int) {
 	switch {
 	case m.stopAsked:
 		m.stop(now)
-	case m.Rules.StartSecs <= 0:
+	case m.Rules.StartSecs <= 0 && !m.awaitsReady():
 		m.succeed()
 	}
 }
@@ -239,7 +286,9 @@ func (m *Machine) adopted(pid int, began time.Time) {
 	}
 	m.SpawnErr, m.ExitStatus = "", 0
 	m.stopAsked, m.Waiting = false, false
-	m.PID, m.Tries, m.Started, m.up = pid, 0, began, began
+	m.forget()
+	m.PID, m.Started, m.up = pid, began, began
+	m.Ready = true
 	m.log(info, "adopted: '%s' with pid %d, which an earlier supervisord started", m.Name, pid)
 	m.to(state.Running)
 }
@@ -273,21 +322,20 @@ func (m *Machine) cancelled(now time.Time) {
 // attempts are used up.
 func (m *Machine) backoff(now time.Time) {
 	m.Tries++
-	m.since = now
-	m.to(state.Backoff)
+	m.waitToRetry(now)
 	switch {
 	case m.stopAsked:
 		m.stop(now)
 	case m.Frozen:
 		m.fail()
-	case m.Tries > m.Rules.StartRetries:
+	case m.Tries > m.Rules.StartRetries && m.Rules.Retry.GiveUp != spec.GiveUpNever:
 		m.log(info, "gave up: %s entered FATAL state, too many start retries too quickly", m.Name)
 		m.fail()
 	}
 }
 
 func (m *Machine) fail() {
-	m.Tries = 0
+	m.forget()
 	m.to(state.Fatal)
 	m.left()
 }
@@ -311,7 +359,7 @@ func (m *Machine) Status() int {
 }
 
 func (m *Machine) succeed() {
-	m.Tries = 0
+	m.Tries, m.Ready = 0, true
 	m.to(state.Running)
 	m.log(info, "success: %s entered RUNNING state, process has stayed up for > than %d seconds (startsecs)",
 		m.Name, m.Rules.StartSecs)
@@ -334,6 +382,11 @@ func (m *Machine) stop(now time.Time) {
 			m.Stopped = now // so that no client shows the epoch
 		}
 		m.to(state.Stopped)
+	case state.Stopping:
+		if !m.Renewing {
+			m.refuse()
+		}
+		m.Renewing = false
 	default:
 		m.refuse()
 	}
@@ -473,9 +526,10 @@ func (m *Machine) ended(now time.Time, e Exit) {
 		m.log(level, "stopped: %s (%s)", m.Name, e.How)
 		m.to(state.Stopped)
 		m.PID = 0
+		m.renew(now)
 	case state.Starting:
-		if m.Stopped.Sub(m.up) < Seconds(m.Rules.StartSecs) {
-			m.SpawnErr, m.ExitStatus = tooQuick, 0
+		if failed := m.failedStart(); failed != "" {
+			m.SpawnErr, m.ExitStatus = failed, 0
 			m.log(warn, "exited: %s (%s; not expected)", m.Name, e.How)
 			m.PID = 0
 			m.backoff(now)
@@ -493,6 +547,20 @@ func (m *Machine) ended(now time.Time, e Exit) {
 	}
 }
 
+// failedStart is why the exit of a process that is STARTING is a failed start, "" if it is
+// none.
+func (m *Machine) failedStart() string {
+	switch {
+	case m.Late:
+		return "Not ready within " + value.ShowDuration(m.Rules.ReadyWithin) + " (ready_timeout)"
+	case m.awaitsReady():
+		return notReady
+	case m.Stopped.Sub(m.up) < Seconds(m.Rules.StartSecs):
+		return tooQuick
+	}
+	return ""
+}
+
 // exitedRunning is the exit of a process in RUNNING that nobody asked to stop.
 func (m *Machine) exitedRunning(now time.Time, e Exit, expected bool) {
 	if expected {
@@ -505,6 +573,7 @@ func (m *Machine) exitedRunning(now time.Time, e Exit, expected bool) {
 		m.log(warn, "exited: %s (%s; not expected)", m.Name, e.How)
 	}
 	m.Tries = 0
+	m.hasLived()
 	m.do(Effect{Kind: Emit, From: m.State, To: state.Exited, PID: m.PID, Expected: expected, Exit: e})
 	m.State, m.PID = state.Exited, 0
 
@@ -524,13 +593,13 @@ func (m *Machine) tick(now time.Time) {
 	}
 	switch m.State {
 	case state.Starting:
-		m.succeed()
+		m.dueStarting(now)
 	case state.Backoff:
 		if m.Frozen {
 			m.fail()
 			return
 		}
-		m.again(now)
+		m.launchInOrder(now)
 	case state.Stopping:
 		m.killHard(now)
 	}
@@ -565,7 +634,8 @@ func (m *Machine) shutdown() {
 // the event that carries it.
 func (m *Machine) to(s state.Process) {
 	m.do(Effect{Kind: Emit, From: m.State, To: s, Tries: m.Tries, PID: m.PID})
-	m.State, m.Killed = s, false
+	m.State, m.Killed, m.Late = s, false, false
+	m.Renewing = m.Renewing && (s == state.Stopping || s == state.Stopped)
 }
 
 func (m *Machine) do(e Effect) { m.out = append(m.out, e) }

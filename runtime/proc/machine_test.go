@@ -71,7 +71,7 @@ func program(t *testing.T, words []string) *Machine {
 	m := new(Machine)
 	m.Step(epoch, Input{Kind: Defined, Name: "cat", Rules: Rules{
 		Autorestart: spec.RestartUnexpected, StartSecs: 1, StartRetries: 3,
-		ExitCodes: []int{0}, StopSignal: 15, StopWaitSecs: 10,
+		ExitCodes: []int{0}, StopSignal: 15, StopWaitSecs: 10, Failures: 3,
 	}})
 	rules(t, m, words)
 	return m
@@ -104,6 +104,30 @@ func rules(t *testing.T, m *Machine, words []string) {
 		case "autorestart":
 			r.Autorestart = map[string]spec.Autorestart{
 				"true": spec.RestartAlways, "false": spec.RestartNever, "unexpected": spec.RestartUnexpected}[value]
+		case "backoff":
+			r.Retry.Backoff = duration(t, value)
+		case "backoff_factor":
+			r.Retry.Factor, _ = strconv.ParseFloat(value, 64)
+		case "backoff_max":
+			r.Retry.Max = duration(t, value)
+		case "backoff_jitter":
+			r.Retry.Jitter = spec.Percent(n)
+		case "backoff_reset":
+			r.Retry.Reset = duration(t, value)
+		case "give_up":
+			r.Retry.GiveUp = map[string]spec.GiveUp{"never": spec.GiveUpNever, "startretries": spec.GiveUpRetries}[value]
+		case "crash_limit":
+			times, within, _ := strings.Cut(value, "/")
+			r.Retry.Crashes.N, _ = strconv.Atoi(times)
+			r.Retry.Crashes.Within = duration(t, within)
+		case "ready":
+			r.Ready = value == "yes"
+		case "ready_timeout":
+			r.ReadyWithin = duration(t, value)
+		case "health_failures":
+			r.Failures = n
+		case "on_unhealthy":
+			r.OnUnhealthy = map[string]spec.OnUnhealthy{"restart": spec.UnhealthyRestart, "stop": spec.UnhealthyStop, "report": spec.UnhealthyReport}[value]
 		case "stopasgroup":
 			r.StopAsGroup, r.KillAsGroup = true, true
 		case "killasgroup":
@@ -112,6 +136,15 @@ func rules(t *testing.T, m *Machine, words []string) {
 			t.Fatalf("unknown word %q", w)
 		}
 	}
+}
+
+func duration(t *testing.T, text string) time.Duration {
+	t.Helper()
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
 }
 
 // parseInput reads one command of a transcript, such as "exited 3" or
@@ -150,7 +183,7 @@ func parseInput(words []string) (in Input, ok bool) {
 			in.Orphans, _ = strconv.Atoi(words[2])
 			in.Cgroup = words[len(words)-1] == "cgroup"
 		}
-	case LaunchFailed, KillFailed:
+	case LaunchFailed, KillFailed, Unhealthy:
 		in.Text = strings.Join(words[1:], " ")
 	}
 	return in, true
@@ -159,11 +192,7 @@ func parseInput(words []string) (in Input, ok bool) {
 // TestTranscripts replays testdata/*.txt. A line is a command; what the machine
 // answered stands below it, indented. "after 1.5" lets seconds pass first.
 func TestTranscripts(t *testing.T) {
-	files, err := filepath.Glob("testdata/transcript/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no transcripts: %v", err)
-	}
-	for _, file := range files {
+	for _, file := range transcripts(t) {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
 			want, err := os.ReadFile(file)
 			if err != nil {
@@ -181,6 +210,15 @@ func TestTranscripts(t *testing.T) {
 			}
 		})
 	}
+}
+
+func transcripts(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob("testdata/transcript/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no transcripts: %v", err)
+	}
+	return files
 }
 
 func replay(t *testing.T, text string) string {
@@ -242,6 +280,21 @@ func summary(m *Machine, now time.Time) string {
 	if m.PID != 0 {
 		s += fmt.Sprintf(" pid %d", m.PID)
 	}
+	if m.Rules.Ready && m.Ready && m.State == state.Starting {
+		s += " ready"
+	}
+	if m.Late {
+		s += " late"
+	}
+	if m.Renewing {
+		s += " renewing"
+	}
+	if m.Health != HealthUnknown && m.PID != 0 {
+		s += " health " + m.Health.String()
+	}
+	if m.Failing != 0 && m.PID != 0 {
+		s += fmt.Sprintf(" failing %d", m.Failing)
+	}
 	if m.Killed {
 		s += " killed"
 	}
@@ -253,6 +306,12 @@ func summary(m *Machine, now time.Time) string {
 	}
 	if m.Tries != 0 {
 		s += fmt.Sprintf(" tries %d", m.Tries)
+	}
+	if m.Retries != m.Tries {
+		s += fmt.Sprintf(" retries %d", m.Retries)
+	}
+	if len(m.crashes) != 0 {
+		s += fmt.Sprintf(" crashes %d", len(m.crashes))
 	}
 	if m.ExitStatus != 0 {
 		s += fmt.Sprintf(" status %d", m.ExitStatus)
@@ -296,7 +355,7 @@ var reach = []struct {
 func TestGrid(t *testing.T) {
 	var out strings.Builder
 	inputs := []string{"start", "stop", "signal 1", "launched 9", "launch-failed no", "exited 0",
-		"exited 3", "exited -9", "exited 0 2", "group-ended", "kill-failed EPERM", "after 1s tick", "after 10s tick", "adopted 8", "shutdown", "freeze", "time-up", "cancelled", "orphans-ended 7", "shut start-in-order", "shut exited 0", "after 10s shut tick", "shut look", "look"}
+		"exited 3", "exited -9", "exited 0 2", "group-ended", "kill-failed EPERM", "after 1s tick", "after 10s tick", "adopted 8", "shutdown", "freeze", "time-up", "cancelled", "orphans-ended 7", "reset", "ready", "healthy", "unhealthy no", "shut start-in-order", "shut exited 0", "after 10s shut tick", "shut look", "look"}
 	for _, r := range reach {
 		fmt.Fprintf(&out, "%s\n", r.name)
 		for _, in := range inputs {
@@ -351,6 +410,7 @@ func TestRandomWalk(t *testing.T) {
 	var m, twin *Machine // the same, but for a handover before each step of the twin
 	var now time.Time
 	var history []string
+	arrows := drawn(t)
 	live, nextPID := 0, 100
 	for i := range *steps {
 		if i%500 == 0 {
@@ -358,7 +418,7 @@ func TestRandomWalk(t *testing.T) {
 			now, history, live = epoch, history[:0], 0
 		}
 		now = now.Add(time.Duration(rng.IntN(1500)) * time.Millisecond)
-		in := Input{Kind: InputKind(1 + rng.IntN(int(Shutdown)))}
+		in := Input{Kind: InputKind(1 + rng.IntN(int(Unhealthy)))}
 		if i%500 == 0 {
 			in.Kind = Defined
 		}
@@ -372,8 +432,18 @@ func TestRandomWalk(t *testing.T) {
 				StartSecs: rng.IntN(3), StartRetries: rng.IntN(4) - 1, StopWaitSecs: rng.IntN(4) - 1,
 				Autorestart: spec.Autorestart(rng.IntN(3)), StopAsGroup: rng.IntN(2) == 0, StopSignal: 15,
 			}
+			if rng.IntN(2) == 0 {
+				in.Rules.Ready, in.Rules.ReadyWithin = rng.IntN(2) == 0, time.Duration(rng.IntN(4))*time.Second
+				in.Rules.Failures, in.Rules.OnUnhealthy = 1+rng.IntN(2), spec.OnUnhealthy(rng.IntN(3))
+				in.Rules.Retry = spec.Retry{
+					Backoff: time.Duration(rng.IntN(3)) * time.Second, Factor: float64(rng.IntN(3)), Max: time.Duration(rng.IntN(3)) * time.Second,
+					Jitter: spec.Percent(rng.IntN(101)), Reset: time.Duration(rng.IntN(3)) * time.Second, GiveUp: spec.GiveUp(rng.IntN(2)),
+					Crashes: spec.CrashLimit{N: rng.IntN(4), Within: time.Duration(1+rng.IntN(20)) * time.Second},
+				}
+			}
 			if m.State == state.Backoff {
 				in.Rules.StartRetries = m.Rules.StartRetries // fewer count at the next failure
+				in.Rules.Retry.GiveUp = m.Rules.Retry.GiveUp
 			}
 		case Cancelled: // only the answer to a Cancel
 			if !m.Launching || !m.stopAsked {
@@ -419,6 +489,11 @@ func TestRandomWalk(t *testing.T) {
 			t.Fatalf("step %d: %+v after handovers: %s, without: %s", i, in, has, want)
 		}
 		history = append(history, fmt.Sprintf("%s %+v -> %s", now.Sub(epoch), in, summary(m, now)))
+		for _, e := range effects {
+			if a := (arrow{e.From.String(), e.To.String()}); e.Kind == Emit && !arrows[a] {
+				t.Fatalf("step %d: %+v: doc.go does not draw %s ──> %s", i, in, a.from, a.to)
+			}
+		}
 		if msg := broken(m, &before, in, effects, live); msg != "" {
 			tail := history[max(0, len(history)-12):]
 			t.Fatalf("step %d: %s\n%s", i, msg, strings.Join(tail, "\n"))
@@ -494,8 +569,16 @@ func broken(m, before *Machine, in Input, effects []Effect, live int) string {
 	case (m.PID != 0) != (m.State == state.Running || m.State == state.Stopping || m.State == state.Unknown ||
 		m.State == state.Starting && !m.Launching):
 		return fmt.Sprintf("pid %d in %s", m.PID, m.State)
-	case m.State == state.Backoff && (m.Tries < 1 || m.Tries > max(m.Rules.StartRetries, 0)):
+	case m.State == state.Backoff && m.Rules.Retry.GiveUp != spec.GiveUpNever && m.Tries > max(m.Rules.StartRetries, 0):
 		return fmt.Sprintf("in BACKOFF with %d tries of %d", m.Tries, m.Rules.StartRetries)
+	case m.State == state.Backoff && m.Retries < 1 && in.Kind != Reset && before.Retries > 0, m.Retries < m.Tries:
+		return fmt.Sprintf("in %s with %d retries and %d tries", m.State, m.Retries, m.Tries)
+	case before.State != state.Backoff && m.State == state.Backoff && before.State != state.Starting && m.Rules.Retry.Backoff == 0:
+		return "a wait after RUNNING that nobody asked for"
+	case before.State == state.Backoff && m.Launching && in.Kind != Tick:
+		return "a wait was cut short"
+	case len(m.crashes) > max(m.Rules.Retry.Crashes.N, len(before.crashes)):
+		return fmt.Sprintf("%d crashes are remembered, of %d", len(m.crashes), m.Rules.Retry.Crashes.N)
 	case before.Frozen && launches > 0:
 		return "a launch after shutdown"
 	case in.Kind == Stop && m.State.InRunning() && !m.Launching:

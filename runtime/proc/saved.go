@@ -1,6 +1,7 @@
 package proc
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -20,16 +21,25 @@ type Saved struct {
 	OrphanGroup int           `json:"orphan_group,omitempty"`
 	Killed      bool          `json:"killed,omitempty"`
 	Frozen      bool          `json:"frozen,omitempty"`
+	Ready       bool          `json:"ready,omitempty"`
+	Late        bool          `json:"late,omitempty"`
+	Renewing    bool          `json:"renewing,omitempty"`
+	Health      Health        `json:"health,omitempty"`
+	Failing     int           `json:"failing,omitempty"`
+	Complaint   string        `json:"complaint,omitempty"`
 	Waiting     bool          `json:"waiting,omitempty"`
 
-	Tries      int            `json:"tries,omitempty"`
-	Started    *moment.Moment `json:"started,omitempty"`
-	Stopped    *moment.Moment `json:"stopped,omitempty"`
-	Since      *moment.Moment `json:"since,omitempty"`
-	SpawnErr   string         `json:"spawn_err,omitempty"`
-	ExitStatus int            `json:"exit_status,omitempty"`
-	Status     int            `json:"status,omitempty"` // as a shell has it
-	Exit       *Exit          `json:"exit,omitempty"`   // while EndingGroup
+	Tries      int              `json:"tries,omitempty"`
+	Retries    int              `json:"retries,omitempty"` // at least Tries, though an earlier version does not say so
+	Dice       float64          `json:"dice,omitempty"`
+	Crashes    []*moment.Moment `json:"crashes,omitempty"`
+	Started    *moment.Moment   `json:"started,omitempty"`
+	Stopped    *moment.Moment   `json:"stopped,omitempty"`
+	Since      *moment.Moment   `json:"since,omitempty"`
+	SpawnErr   string           `json:"spawn_err,omitempty"`
+	ExitStatus int              `json:"exit_status,omitempty"`
+	Status     int              `json:"status,omitempty"` // as a shell has it
+	Exit       *Exit            `json:"exit,omitempty"`   // while EndingGroup
 }
 
 // Save writes the machine down at now, between two Steps.
@@ -37,11 +47,15 @@ func (m *Machine) Save(now time.Time) Saved {
 	s := Saved{
 		State: m.State, PID: m.PID, Launching: m.Launching, StopAsked: m.stopAsked, EndingGroup: m.EndingGroup,
 		OrphanGroup: m.OrphanGroup, Killed: m.Killed, Frozen: m.Frozen, Waiting: m.Waiting,
-		Tries: m.Tries, Started: moment.Of(m.up, now), Stopped: moment.Of(m.Stopped, now), Since: moment.Of(m.since, now),
+		Ready: m.Ready, Late: m.Late, Renewing: m.Renewing, Health: m.Health, Failing: m.Failing, Complaint: m.Complaint,
+		Tries: m.Tries, Retries: m.Retries, Dice: m.dice, Started: moment.Of(m.up, now), Stopped: moment.Of(m.Stopped, now), Since: moment.Of(m.since, now),
 		SpawnErr: m.SpawnErr, ExitStatus: m.ExitStatus, Status: m.status,
 	}
 	if s.Started != nil {
 		s.Started.Wall = m.Started.UnixNano()
+	}
+	for _, at := range m.crashes {
+		s.Crashes = append(s.Crashes, moment.Of(at, now))
 	}
 	if m.EndingGroup {
 		exit := m.exit
@@ -56,8 +70,13 @@ func Resume(s Saved, now time.Time) Machine {
 	m := Machine{
 		State: s.State, PID: s.PID, Launching: s.Launching, stopAsked: s.StopAsked, EndingGroup: s.EndingGroup,
 		OrphanGroup: s.OrphanGroup, Killed: s.Killed, Frozen: s.Frozen, Waiting: s.Waiting,
-		Tries: s.Tries, Started: s.Started.AsShown(), up: s.Started.At(now), Stopped: s.Stopped.AsShown(), since: s.Since.At(now),
+		Ready: s.Ready || s.State == state.Running, // an earlier version does not say so
+		Late:  s.Late, Renewing: s.Renewing, Health: s.Health, Failing: s.Failing, Complaint: s.Complaint,
+		Tries: s.Tries, Retries: max(s.Retries, s.Tries), dice: s.Dice, Started: s.Started.AsShown(), up: s.Started.At(now), Stopped: s.Stopped.AsShown(), since: s.Since.At(now),
 		SpawnErr: s.SpawnErr, ExitStatus: s.ExitStatus, status: s.Status,
+	}
+	for _, at := range s.Crashes {
+		m.crashes = append(m.crashes, at.At(now))
 	}
 	if s.Exit != nil {
 		m.exit = *s.Exit
@@ -83,12 +102,16 @@ func (s *Saved) Check() error {
 	case s.PID < 0 || s.OrphanGroup < 0 || lives != wanted:
 		return fmt.Errorf("it is %v with pid %d", s.State, s.PID)
 	case s.Launching && s.State != state.Starting,
-		s.EndingGroup && s.State != state.Stopping, s.EndingGroup != (s.Exit != nil):
+		s.EndingGroup && s.State != state.Stopping, s.EndingGroup != (s.Exit != nil),
+		s.Late && (s.State != state.Starting || s.Launching), s.Renewing && s.State != state.Stopping,
+		s.Health < HealthUnknown || s.Health > HealthFailing || s.Failing < 0:
 		return fmt.Errorf("it is %v in a way that there is not", s.State)
 	case s.Waiting && (s.Frozen || !s.State.InStopped() && s.State != state.Backoff || s.State == state.Unknown):
 		return fmt.Errorf("it is %v and waits to be started", s.State)
-	case s.Tries < 0:
-		return fmt.Errorf("it has failed to start %d times", s.Tries)
+	case s.Tries < 0 || s.Retries < 0:
+		return fmt.Errorf("it has failed to start %d times, and waited %d times", s.Tries, s.Retries)
+	case s.Dice < 0 || s.Dice > 1 || slices.Contains(s.Crashes, nil):
+		return errors.New("it waits for no time that there is")
 	case s.Since == nil && (s.State == state.Starting || s.State == state.Backoff || s.State == state.Stopping):
 		return fmt.Errorf("it is %v since no time", s.State)
 	}
