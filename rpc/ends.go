@@ -11,6 +11,9 @@ import (
 // ProcessesNamespace tells of processes what the structs of supervisor.*, which are not
 // ours to add to, do not, for Options.Extra.
 func ProcessesNamespace(p Processes, measured *usage.Sampler) Namespace {
+	reset := func(ctx context.Context, sel runtime.Select, _ Args) ([]runtime.Result, error) {
+		return p.Reset(ctx, sel)
+	}
 	return Namespace{Name: "processes", Methods: []Method{{
 		Name: "getExits",
 		Help: "How each process that has ended since its group was added did so last: the words of the log, the signal's name\n" +
@@ -57,7 +60,46 @@ func ProcessesNamespace(p Processes, measured *usage.Sampler) Namespace {
 				}
 			})(ctx, args)
 		},
+	}, {
+		Name: "getHealth",
+		Help: "What is known of each process that is probed: whether it is ready (yes or no), whether it is healthy (passing,\n" +
+			"failing or unknown), each empty where it is not asked, and what the last look said that failed.",
+		Returns: Param{Type: "array", Name: "processes", Text: "structs with group, name, ready, health and complaint"},
+		Func: ofEach(p, func(i runtime.Info) xmlrpc.Struct {
+			if i.Probed == nil {
+				return nil
+			}
+			return xmlrpc.Struct{
+				{Name: "ready", Value: readyWord(i.Probed)},
+				{Name: "health", Value: i.Probed.Health},
+				{Name: "complaint", Value: i.Probed.Complaint},
+			}
+		}),
+	}, {
+		Name: "reset",
+		Help: "Forgets what went wrong with a process: one that is FATAL is STOPPED again, and the waits and counts of its\n" +
+			"restart policy begin anew. Nothing is started.",
+		Params:  []Param{{Type: "string", Name: "name", Text: "name of the process, or group:name, or group:* for a whole group"}},
+		Returns: Param{Type: "boolean", Name: "result", Text: "true, or for group:* what startProcessGroup and its like give"},
+		Done:    "%s reset",
+		Func:    forProcess(reset),
+	}, {
+		Name:    "resetAll",
+		Help:    "Does that for every process.",
+		Returns: Param{Type: "array", Name: "result", Text: "a struct for each process: name, group, status, description"},
+		Done:    "all processes reset",
+		Func:    forAll(reset),
 	}}}
+}
+
+func readyWord(p *runtime.ProbeInfo) string {
+	switch {
+	case !p.Asked:
+		return ""
+	case p.Ready:
+		return "yes"
+	}
+	return "no"
 }
 
 // ofEach is a method that lists processes with what one tells of each, nil for nothing.

@@ -218,6 +218,15 @@ func (w *fakeDaemon) Signal(_ context.Context, sel runtime.Select, sig int) ([]r
 	})
 }
 
+func (w *fakeDaemon) Reset(_ context.Context, sel runtime.Select) ([]runtime.Result, error) {
+	return w.do(sel, func(state.Process) bool { return true }, func(a *fakeProcess) error {
+		if a.State == state.Fatal {
+			a.State = state.Stopped
+		}
+		return nil
+	})
+}
+
 func (w *fakeDaemon) ClearLogs(_ context.Context, sel runtime.Select) ([]runtime.Result, error) {
 	return w.do(sel, func(state.Process) bool { return true }, func(a *fakeProcess) error {
 		if w.clearErr != nil {

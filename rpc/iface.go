@@ -34,6 +34,8 @@ type Processes interface {
 	Start(ctx context.Context, sel runtime.Select, wait bool) ([]runtime.Result, error)
 	Stop(ctx context.Context, sel runtime.Select, wait bool) ([]runtime.Result, error)
 	Signal(ctx context.Context, sel runtime.Select, sig int) ([]runtime.Result, error)
+	// Reset forgets what went wrong with what sel names, and that it was given up.
+	Reset(ctx context.Context, sel runtime.Select) ([]runtime.Result, error)
 	// ClearLogs empties both logs of what sel names; for all, in start order.
 	ClearLogs(ctx context.Context, sel runtime.Select) ([]runtime.Result, error)
 	// WriteStdin queues data for the process's standard input.

@@ -1,9 +1,11 @@
 package rpc
 
 import (
+	"fmt"
 	"math"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"supervisord/rpc/xmlrpc"
@@ -43,7 +45,7 @@ func (p processInfo) AppendValue(b []byte) []byte {
 	b = str(b, p.StderrLog)
 	b = num(b, int64(p.PID))
 	b = append(b, processInfoParts[part]...)
-	if p.State == state.Running {
+	if p.State == state.Running && p.Probed == nil {
 		b = appendUptime(b, p.PID, p.Uptime)
 	} else {
 		b = xmlrpc.AppendText(b, describe(runtime.Info(p)))
@@ -110,8 +112,15 @@ func describe(p runtime.Info) string {
 	}
 	switch p.State {
 	case state.Running:
-		return string(appendUptime(nil, p.PID, p.Uptime))
+		return string(appendUptime(nil, p.PID, p.Uptime)) + healthWords(p.Probed)
+	case state.Starting:
+		if p.Probed != nil && p.Probed.Asked && !p.Probed.Ready {
+			return "not ready yet"
+		}
 	case state.Backoff, state.Fatal:
+		if p.Retry != 0 {
+			return strings.TrimPrefix(p.SpawnErr+", ", ", ") + fmt.Sprintf("retry %d in %d s", p.Retry, wholeSeconds(p.RetryIn))
+		}
 		if p.SpawnErr == "" {
 			return `unknown error (try "tail ` + p.Name + `")`
 		}
@@ -124,6 +133,20 @@ func describe(p runtime.Info) string {
 	}
 	return ""
 }
+
+// healthWords end the description of a process that is probed.
+func healthWords(p *runtime.ProbeInfo) string {
+	switch {
+	case p == nil || p.Health == "":
+		return ""
+	case p.Complaint != "":
+		return ", health " + p.Health + ": " + p.Complaint
+	}
+	return ", health " + p.Health
+}
+
+// wholeSeconds is a time that is left: 0 only when there is none.
+func wholeSeconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }
 
 // appendUptime appends the description of a process that runs. The duration is
 // written as Python does: 0:00:05, or 1 day, 0:00:05.

@@ -43,6 +43,7 @@ func (s *Server) serveMetrics(w http.ResponseWriter, r *http.Request) {
 		m.write(e, of)
 	}
 	endMetrics(e, of)
+	probeMetrics(e, of)
 	s.usageMetrics(r.Context(), e, of)
 	listenerMetrics(e, of)
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
@@ -322,6 +323,40 @@ func (s *Server) usageMetrics(ctx context.Context, e *exposition, of []labelled)
 		if v := f.value(&sample.Daemon); f.own != "" && v >= 0 {
 			e.single(f.own, f.kind, "The same of supervisord itself, without its children.", v)
 		}
+	}
+}
+
+// What probes have found out.
+var (
+	readyMetric = metric{"supervisord_process_ready", gauge, "Whether the process was found ready: 1, or 0 while it is waited for.", func(p *runtime.Info) float64 {
+		return number(p.Probed.Ready)
+	}}
+	healthyMetric = metric{"supervisord_process_healthy", gauge, "Whether the process is healthy: 1, or 0 once too many looks in a row have failed.", func(p *runtime.Info) float64 {
+		return number(p.Probed.Health == "passing")
+	}}
+)
+
+// probeMetrics tell that; what is not asked, or not known, has no sample, and where nothing
+// is asked there is no metric.
+func probeMetrics(e *exposition, of []labelled) {
+	var asked, known []labelled
+	probed := false
+	for i := range of {
+		p := of[i].Probed
+		if p == nil {
+			continue
+		}
+		probed = true
+		if p.Asked {
+			asked = append(asked, of[i])
+		}
+		if p.Health == "passing" || p.Health == "failing" {
+			known = append(known, of[i])
+		}
+	}
+	if probed {
+		readyMetric.write(e, asked)
+		healthyMetric.write(e, known)
 	}
 }
 

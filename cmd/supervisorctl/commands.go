@@ -229,6 +229,14 @@ func commands() []command {
 				"history <number>\tShow the last updates, at most that many",
 		},
 		{
+			name: "reset", ours: true, server: upChecked,
+			run: (*call).reset, complete: completeProcesses,
+			help: "reset <name>\t\tForget what went wrong: FATAL becomes STOPPED, waits and counts begin anew\n" +
+				"reset <gname>:*\t\tForget it for all processes in a group\n" +
+				"reset <name> <name>\tForget it for multiple processes or groups\n" +
+				"reset all\t\tForget it for all processes",
+		},
+		{
 			name: "top", ours: true, server: upChecked,
 			run: (*call).top,
 			help: "top\tShow the processes on the whole terminal, and what they take, from second to second:\n" +

@@ -19,6 +19,7 @@ type operation struct {
 	errors   map[client.Code]string // the words for each fault that is foreseen
 	harmless client.Code            // a fault that does not change the exit status
 	unknown  int                    // exit status for a group that does not exist
+	ours     bool                   // Supervisor does not know it
 
 	one   func(*client.Client, context.Context, string) error
 	group func(*client.Client, context.Context, string) ([]client.Result, error) // nil: groups are not taken
@@ -63,6 +64,14 @@ var clearing = operation{
 		client.FaultFailed:  "failed",
 	},
 	one: (*client.Client).ClearLogs, all: (*client.Client).ClearAllLogs,
+}
+
+var resetting = operation{
+	done:    "reset",
+	ours:    true,
+	errors:  map[client.Code]string{client.FaultBadName: "no such process"},
+	unknown: exitFailed,
+	one:     (*client.Client).Reset, group: (*client.Client).ResetGroup, all: (*client.Client).ResetAll,
 }
 
 // signalling is the operation for one signal.
@@ -128,6 +137,13 @@ func (c *call) clear(ctx context.Context) error {
 	return c.each(ctx, clearing, c.words)
 }
 
+func (c *call) reset(ctx context.Context) error {
+	if len(c.words) == 0 {
+		return c.usage(exitUsage, "reset requires a process name")
+	}
+	return c.needsReconcile(c.each(ctx, resetting, c.words))
+}
+
 // each applies an operation to names, one after another; to everything, if "all" is
 // among them.
 func (c *call) each(ctx context.Context, op operation, names []string) error {
@@ -173,7 +189,7 @@ func one(ctx context.Context, server *client.Client, op operation, name string) 
 	result := client.Result{Group: n.Group, Name: n.Process, Status: client.Success}
 	if err := op.one(server, ctx, name); err != nil {
 		var fault *client.Fault
-		if !errors.As(err, &fault) {
+		if !errors.As(err, &fault) || fault.Code == client.FaultUnknownMethod && op.ours {
 			return result, err
 		}
 		result.Status, result.Description = fault.Code, fault.Text

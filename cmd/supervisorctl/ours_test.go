@@ -108,6 +108,16 @@ func oursRows() []answered {
 	for _, command := range []string{"diff", "files", "history", "autoupdate", "autoupdate on", "wait", "diff -o json"} {
 		add(command, every())
 	}
+	for _, command := range []string{"reset", "reset a", "reset b:*", "reset all", "reset a nope:*"} {
+		forgotten := every()
+		forgotten["processes.reset"], forgotten["processes.resetAll"] = true, []any{
+			xmlrpc.Struct{{Name: "name", Value: "a"}, {Name: "group", Value: "a"}, {Name: "status", Value: 80}, {Name: "description", Value: "OK"}}}
+		if strings.Contains(command, "*") {
+			forgotten["processes.reset"] = fault(xmlrpc.BadName, "nope")
+		}
+		add(command, forgotten)
+	}
+	add("reset a", every())
 	listening := every()
 	listening["events.getListeners"] = []any{
 		xmlrpc.Struct{{Name: "group", Value: "b"}, {Name: "name", Value: "c"}, {Name: "state", Value: 20}, {Name: "statename", Value: "BUSY"},
@@ -117,6 +127,12 @@ func oursRows() []answered {
 	}
 	add("status -o json b:*", listening)
 	add("status b:*", listening)
+	probed := every()
+	probed["processes.getHealth"] = []any{
+		xmlrpc.Struct{{Name: "group", Value: "b"}, {Name: "name", Value: "c"}, {Name: "ready", Value: "yes"}, {Name: "health", Value: "failing"},
+			{Name: "complaint", Value: "status 503"}},
+	}
+	add("status -o json b:*", probed)
 	deaf := every()
 	deaf["events.getListeners"] = fault(xmlrpc.Failed, "deaf")
 	add("status -o json b:*", deaf)
@@ -262,8 +278,9 @@ func TestExitStatuses(t *testing.T) {
 		{"autoupdate", exitNotRunning, exitRefused, exitNoNamespace, exitUsage},
 		{"diff", exitDiffFailed, exitDiffFailed, exitDiffFailed, exitDiffFailed},
 		{"wait -t 0", exitFailed, exitFailed, exitNoNamespace, exitUsage},
+		{"reset x", exitNotRunning, exitRefused, exitNoNamespace, exitUsage},
 	} {
-		odd := map[string]string{"diff": "diff -o yaml", "wait -t 0": "wait -t x"}[r.command]
+		odd := map[string]string{"diff": "diff -o yaml", "wait -t 0": "wait -t x", "reset x": "reset"}[r.command]
 		if odd == "" {
 			odd = r.command + " odd"
 		}

@@ -128,7 +128,7 @@ func without(words []string, option string) (rest []string, found bool) {
 	return rest, len(rest) < len(words)
 }
 
-// emitStatus writes processes as JSON, and with each how it ended last, and how the event
+// emitStatus writes processes as JSON, and with each how it ended last, what probes have found out, and how the event
 // listeners among them are doing, where the server can tell.
 func (c *call) emitStatus(ctx context.Context, infos []client.ProcessInfo) error {
 	listeners, err := c.Listeners(ctx)
@@ -139,8 +139,13 @@ func (c *call) emitStatus(ctx context.Context, infos []client.ProcessInfo) error
 	if err != nil && !client.HasCode(err, client.FaultUnknownMethod) {
 		return err
 	}
+	health, err := c.Health(ctx)
+	if err != nil && !client.HasCode(err, client.FaultUnknownMethod) {
+		return err
+	}
 	type row struct {
 		client.ProcessInfo
+		*client.Health
 		LastExit *client.End      `json:"last_exit,omitempty"`
 		Listener *client.Listener `json:"listener,omitempty"`
 	}
@@ -154,6 +159,9 @@ func (c *call) emitStatus(ctx context.Context, infos []client.ProcessInfo) error
 		}
 		if end, ended := ends[[2]string{info.Group, info.Name}]; ended {
 			r.LastExit = &end
+		}
+		if h, probed := health[[2]string{info.Group, info.Name}]; probed {
+			r.Health = &h
 		}
 		rows = append(rows, r)
 	}

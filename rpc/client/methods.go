@@ -195,6 +195,22 @@ func (c *Client) SignalAll(ctx context.Context, signal string) ([]Result, error)
 	return c.results(ctx, "supervisor.signalAllProcesses", signal)
 }
 
+// Reset forgets what went wrong with one process. FaultUnknownMethod from a server that is
+// not this supervisord; so with the other two.
+func (c *Client) Reset(ctx context.Context, namespec string) error {
+	return c.done(ctx, "processes.reset", namespec)
+}
+
+// ResetGroup does that for a group's processes.
+func (c *Client) ResetGroup(ctx context.Context, group string) ([]Result, error) {
+	return c.results(ctx, "processes.reset", group+":*")
+}
+
+// ResetAll does that for every process.
+func (c *Client) ResetAll(ctx context.Context) ([]Result, error) {
+	return c.results(ctx, "processes.resetAll")
+}
+
 // ClearLogs empties both logs of one process.
 func (c *Client) ClearLogs(ctx context.Context, namespec string) error {
 	return c.done(ctx, "supervisor.clearProcessLogs", namespec)
