@@ -136,14 +136,15 @@ func TestGoOn(t *testing.T) {
 					row.meanwhile(w)
 				}
 			})
-			if got := w.rec.History(0); len(got) != len(history) || w.rec.State().Generation != generation {
+			changes := name == "a file changes meanwhile" // which may have been applied by now
+			if got := w.rec.History(0); !changes && (len(got) != len(history) || w.rec.State().Generation != generation) {
 				t.Errorf("generation %d, then %d; %d updates, then %d", generation, w.rec.State().Generation, len(history), len(got))
 			}
 			if got := w.rec.published.Load().files; !maps.Equal(got, files) {
 				t.Errorf("groups were seen in %v, and then in %v", files, got)
 			}
 			row.after(w)
-			if log := w.table.took(); name != "a file changes meanwhile" && len(log) > 0 {
+			if log := w.table.took(); !changes && len(log) > 0 {
 				t.Errorf("it did %s", words(log))
 			}
 		})
