@@ -37,4 +37,5 @@ var reading = map[string]bool{
 	"reconcile.getState": true, "reconcile.diff": true, "reconcile.getFiles": true, "reconcile.getHistory": true, "reconcile.getProgram": true,
 
 	"events.getListeners": true, "processes.getExits": true, "processes.getUsage": true,
+	"processes.getHealth": true, "processes.getDependencies": true,
 }
