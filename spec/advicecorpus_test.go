@@ -40,6 +40,8 @@ var classes = []struct{ name, text string }{
 	{"an empty command", "command is empty"},
 	{"text after a header", "after the header has no meaning"},
 	{"include in an included file", "an [include] in an included file"},
+	{"the start-order plug-in's keys", "start-order plug-in"},
+	{"dependencies with commas", "with commas it is not understood"},
 	{"options of the RPC interface", "the standard RPC interface takes no options"},
 }
 

@@ -56,7 +56,7 @@ func TestCorpus(t *testing.T) {
 		for _, key := range []string{"ok", "stubs", "parse_warnings", "parse_infos"} {
 			delete(wantState, key)
 		}
-		if diff := cmp.Diff(withPaths(wantState), roundTrip(t, Normal(cfg, true))); diff != "" {
+		if diff := cmp.Diff(withPaths(wantState), roundTrip(t, withoutOurs(Normal(cfg, true)))); diff != "" {
 			t.Errorf("state differs (-Supervisor +ours):\n%s", diff)
 		}
 		if diff := cmp.Diff(withPaths(theirs.Warnings), withPaths(append([]string{}, cfg.Warnings...))); diff != "" {
@@ -210,4 +210,17 @@ func roundTrip(t *testing.T, v any) any {
 	var back any
 	unmarshal(t, data, &back)
 	return back
+}
+
+// withoutOurs takes depends_on away, which real files have for other programs' sake and which
+// Supervisor's answer cannot have.
+func withoutOurs(normal map[string]any) map[string]any {
+	groups, _ := normal["groups"].([]any)
+	for _, g := range groups {
+		processes, _ := g.(map[string]any)["processes"].([]any)
+		for _, p := range processes {
+			delete(p.(map[string]any), "depends_on")
+		}
+	}
+	return normal
 }

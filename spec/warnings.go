@@ -193,6 +193,9 @@ func (r *reader) adviseGlued(e *entry) {
 	if name := value.ShellVariable(e.text); name != "" {
 		r.advise(e.name, name+" is not expanded", variableHint)
 	}
+	if e.name == "depends_on" && value.ForeignDependsOn(e.text) {
+		r.advise(e.name, "with commas it is not understood and has no effect, as in Supervisor", "names have spaces between them: db migrate:done")
+	}
 }
 
 const variableHint = "%(ENV_X)s is the variable X of supervisord's environment"

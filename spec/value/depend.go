@@ -57,10 +57,18 @@ func (d Dependency) String() string {
 	return text
 }
 
-// ParseDependsOn reads names with space or commas between them. A last :word is the
-// condition if it is one, and a ? may end it all. g:* is the group g.
+// ForeignDependsOn reports whether a value of depends_on is not meant for us: files that
+// were written for Supervisor, which ignores the key, have it with commas, also of programs
+// that end at once and would be waited for in vain.
+func ForeignDependsOn(s string) bool { return strings.Contains(s, ",") }
+
+// ParseDependsOn reads names with space between them. A last :word is the condition if it is
+// one, and a ? may end it all. g:* is the group g. What is foreign has no names.
 func ParseDependsOn(s string) (list []Dependency, err error) {
-	for _, word := range nameWords(s) {
+	if ForeignDependsOn(s) {
+		return nil, nil
+	}
+	for _, word := range strings.FieldsFunc(s, IsSpace) {
 		d := Dependency{Until: UntilRunning}
 		d.Name, d.Optional = strings.CutSuffix(word, "?")
 		if i := strings.LastIndexByte(d.Name, ':'); i >= 0 {
@@ -80,9 +88,9 @@ func ParseDependsOn(s string) (list []Dependency, err error) {
 	return list, nil
 }
 
-// ParseTargets reads names as ParseDependsOn does, without conditions.
+// ParseTargets reads names with space or commas between them, without conditions.
 func ParseTargets(s string) (list []string, err error) {
-	for _, word := range nameWords(s) {
+	for _, word := range strings.FieldsFunc(s, func(r rune) bool { return r == ',' || IsSpace(r) }) {
 		name, err := parseTarget(word)
 		if err != nil {
 			return nil, err
@@ -95,10 +103,6 @@ func ParseTargets(s string) (list []string, err error) {
 		}
 	}
 	return list, nil
-}
-
-func nameWords(s string) []string {
-	return strings.FieldsFunc(s, func(r rune) bool { return r == ',' || IsSpace(r) })
 }
 
 // parseTarget reads the name of what is meant.
