@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -84,6 +85,16 @@ func (s *Supervisor) callOff(p *process) bool {
 		s.advance()
 	}
 	return p.calledOff
+}
+
+// callOffAll calls off every launch whose fork has not begun. The last in line is the first,
+// so that none gets its turn by the end of the one in front of it.
+func (s *Supervisor) callOffAll() {
+	for _, place := range slices.Backward(slices.Clone(s.line.begun)) {
+		if !place.launch.over() {
+			s.callOff(place.launch.p)
+		}
+	}
 }
 
 // result takes the result of a launch, or keeps it until it is its turn.

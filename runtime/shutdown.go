@@ -99,6 +99,7 @@ func (s *Supervisor) beginShutdown(m state.Mood) {
 	s.shutdown.stages = s.stopStages()
 	s.shutdown.patience, s.shutdown.listenersLeft = endPatience, listenerGrace
 	s.line.waiting = nil
+	s.callOffAll()
 	for _, g := range s.groups {
 		for _, p := range g.procs {
 			s.stopNow(p)
