@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 
 	"supervisord/rpc/page"
@@ -40,7 +41,7 @@ func orderOf(form url.Values) (o order, ok bool) {
 		o.names = []string{name}
 	}
 	_, ok = verbs[verb]
-	return o, ok
+	return o, ok && !slices.Contains(o.names, "") // which would be all
 }
 
 // many reports whether an order reaches more than one process, so that it is asked about.
@@ -130,6 +131,10 @@ func (s *Server) askAbout(w http.ResponseWriter, r *http.Request, o order) {
 	text := verbs[o.verb][0] + " " + o.subject() + "?"
 	if wantsJSON(r) {
 		s.answerJSON(w, map[string]any{"ask": text, "names": o.names})
+		return
+	}
+	if !showsPages(r) { // a script would take the question for an answer
+		httpErrorMessage(w, http.StatusConflict, "Conflict: "+text+" Say confirm=yes")
 		return
 	}
 	all, err := s.overall(r.Context())

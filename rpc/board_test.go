@@ -68,7 +68,7 @@ func TestScriptIsText(t *testing.T) {
 	w, o := unixOnly(t)
 	dir := filepath.Dir(o.Servers[0].Path)
 	source := filepath.Join(dir, "x.ini")
-	if err := os.WriteFile(source, []byte("[program:x]\ncommand="+script+"\nenvironment=TOKEN=\"geheim\"\n  ,MORE=\"geheim\"\n"), 0o600); err != nil {
+	if err := os.WriteFile(source, []byte("[program:x]\ncommand="+script+"\nenvironment=\n  TOKEN=\"geheim\",\n; prod\n\n\u00a0 MORE=\"geheim\",\nDB=\"geheim\"\npriority=high\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	o.Extra = []Namespace{ReconcileNamespace(fakeReconciler{source})}

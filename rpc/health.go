@@ -39,11 +39,7 @@ func (s *Server) serveReady(w http.ResponseWriter, r *http.Request) {
 		not = append(not, "the daemon is ending or begins anew")
 	}
 	if p := s.opt.Config.Progress(); p.Phase != "synced" {
-		line := "files: " + p.Phase
-		if p.Reason != "" {
-			line += " (" + p.Reason + ")"
-		}
-		not = append(not, line)
+		not = append(not, "files: "+p.Phase) // the reason may quote a file, and who asks need not have a password
 	}
 	for _, p := range all {
 		switch p.State {

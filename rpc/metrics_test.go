@@ -137,8 +137,8 @@ func TestHealth(t *testing.T) {
 	}{
 		{func() { w.progress.Phase = "synced" }, "ok\n", "ok\n"},
 		{func() { w.procs[5].State = state.Fatal }, "ok\n", "two:two_00: FATAL\n"},
-		{func() { w.progress = Progress{Phase: "invalid", Reason: "bad.ini"} }, "ok\n", "files: invalid (bad.ini)\ntwo:two_00: FATAL\n"},
-		{func() { w.become(state.MoodShutdown) }, "ok\n", "the daemon is ending or begins anew\nfiles: invalid (bad.ini)\ntwo:two_00: FATAL\n"},
+		{func() { w.progress = Progress{Phase: "invalid", Reason: "bad.ini"} }, "ok\n", "files: invalid\ntwo:two_00: FATAL\n"},
+		{func() { w.become(state.MoodShutdown) }, "ok\n", "the daemon is ending or begins anew\nfiles: invalid\ntwo:two_00: FATAL\n"},
 		{func() { w.snapErr = errors.New("no") }, "the supervisor does not answer\n", "the supervisor does not answer\n"},
 	} {
 		row.change()
@@ -193,7 +193,7 @@ func TestMetricsOpen(t *testing.T) {
 	}{
 		{"GET", "/metrics", "", 200}, {"GET", "/healthz", "", 200}, {"GET", "/readyz", "", 200}, {"GET", "/sd", "", 200},
 		{"GET", "/metrics", "evil.example", 403}, {"GET", "/sd", "evil.example:9001", 403}, {"GET", "/metrics", "localhost:1", 200},
-		{"POST", "/metrics", "", 401}, {"HEAD", "/metrics", "", 401}, {"GET", "/", "", 401}, {"GET", "/metrics/", "", 401},
+		{"POST", "/metrics", "", 401}, {"HEAD", "/metrics", "", 200}, {"GET", "/", "", 401}, {"GET", "/metrics/", "", 401},
 		{"GET", "/metrics/../", "", 401}, {"GET", "//metrics", "", 401}, {"GET", "/METRICS", "", 401}, {"GET", "/logtail/cat", "", 401},
 		{"GET", "/metrics;x", "", 401}, {"POST", "/RPC2", "", 401}, {"GET", "/sdx", "", 401},
 	} {

@@ -88,6 +88,10 @@ func (hs *httpServer) handle(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	if hs.open(r) && r.ContentLength != 0 { // nobody without a password takes memory for a body
+		httpErrorClose(w, http.StatusRequestEntityTooLarge, http.StatusText(http.StatusRequestEntityTooLarge))
+		return
+	}
 	body, status := hs.readBody(w, r)
 	if status != 0 {
 		httpErrorClose(w, status, http.StatusText(status))
@@ -130,7 +134,7 @@ var monitoring = map[string]func(*Server, http.ResponseWriter, *http.Request){
 }
 
 func isMonitoring(r *http.Request) bool {
-	return r.Method == http.MethodGet && monitoring[r.URL.Path] != nil
+	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && monitoring[r.URL.Path] != nil
 }
 
 // open reports whether a request needs no password although the server has one.

@@ -207,6 +207,12 @@ func (in *installer) ready() error {
 func (in *installer) put(f dist.File) error {
 	name := in.root + f.Path
 	old, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, lost := os.Lstat(name); lost == nil {
+			return fmt.Errorf("%s is a link to nothing: take it away first", name)
+		}
+	}
+	aside := ""
 	switch {
 	case f.Dir:
 		if _, err := os.Lstat(name); err == nil {
@@ -223,17 +229,20 @@ func (in *installer) put(f dist.File) error {
 		in.say("%s is there already", f.Path)
 		return nil
 	case err == nil:
-		in.say("%s is moved to %s", f.Path, filepath.Base(f.Path)+saved)
-		if err := os.Rename(name, name+saved); err != nil {
-			return err
+		aside = name + saved
+		if _, err := os.Lstat(aside); err == nil {
+			return fmt.Errorf("%s is there from before: take it away, or put it back", aside)
 		}
 		fallthrough
 	default:
 		if err := in.parents(f.Path); err != nil {
 			return err
 		}
-		if err := os.WriteFile(name, []byte(f.Content), f.Mode); err != nil {
+		if err := in.write(name, aside, f); err != nil {
 			return err
+		}
+		if aside != "" {
+			in.say("%s is moved to %s", f.Path, filepath.Base(aside))
 		}
 	}
 	in.made[f.Path] = sum(f)
@@ -242,6 +251,31 @@ func (in *installer) put(f dist.File) error {
 		return os.Chown(name, in.uid, in.gid)
 	}
 	return nil
+}
+
+// write makes a file under a name of its own, and then puts it in its place; what was there
+// is moved aside, where that is not "". If it fails, all is as it was.
+func (in *installer) write(name, aside string, f dist.File) (err error) {
+	temp := name + ".new-supervisord"
+	defer func() {
+		if err != nil {
+			os.Remove(temp)
+		}
+	}()
+	if err := os.WriteFile(temp, []byte(f.Content), f.Mode); err != nil {
+		return err
+	}
+	if aside != "" {
+		if err := os.Rename(name, aside); err != nil {
+			return err
+		}
+		defer func() {
+			if err != nil {
+				err = errors.Join(err, os.Rename(aside, name))
+			}
+		}()
+	}
+	return os.Rename(temp, name)
 }
 
 // parents makes the directories above a path that are missing, and remembers them.
@@ -273,7 +307,7 @@ func (in *installer) uninstall() error {
 	if _, err := os.Stat(in.root + "/run/systemd/system"); err == nil {
 		in.say("stopping the unit supervisor")
 		if err := in.run("systemctl", "disable", "--now", "supervisor.service"); err != nil {
-			return err
+			in.say("it was not there any more: %v", err)
 		}
 		defer in.run("systemctl", "daemon-reload")
 	}

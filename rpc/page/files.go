@@ -5,7 +5,10 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
+
+	"supervisord/spec"
 )
 
 // Reconcile is how files and processes stand to each other.
@@ -105,10 +108,20 @@ func MistakeLine(path, report string) int {
 }
 
 // secretKey is a line that gives a key whose value is not to be shown.
-var secretKey = regexp.MustCompile(`(?i)^(\s*[^=:\s]*(?:password|environment|secret|token)[^=:]*[=:]).+`)
+var secretKey = regexp.MustCompile(`(?i)^([^=:\s]*(?:password|environment|secret|token)[^=:]*[=:]).*`)
+
+// keyNames are the keys that there are.
+var keyNames = sync.OnceValue(func() map[string]bool {
+	names := make(map[string]bool)
+	for _, k := range spec.Keys() {
+		names[k.Name] = true
+	}
+	return names
+})
 
 // Source is what stands around a line of a file. The values of passwords and of variables
-// are not shown, on the lines that go on with them either.
+// are not shown, nor what may be meant to go on with them: all up to the next header, or
+// the next key that there is.
 func Source(content []byte, line int) []SourceLine {
 	const around, most = 3, 200
 	var lines []SourceLine
@@ -117,13 +130,14 @@ func Source(content []byte, line int) []SourceLine {
 		text, rest, _ := bytes.Cut(content, []byte{'\n'})
 		content = rest
 		shown := strings.ToValidUTF8(strings.TrimRight(string(text), "\r"), "\uFFFD")
-		switch goesOn := shown != "" && (shown[0] == ' ' || shown[0] == '\t'); {
-		case goesOn && secret:
-			shown = "    ***"
+		key, _, _ := strings.Cut(strings.Replace(shown, ":", "=", 1), "=")
+		switch {
 		case secretKey.MatchString(shown):
 			secret, shown = true, secretKey.ReplaceAllString(shown, "$1 ***")
-		default:
+		case strings.HasPrefix(shown, "["), keyNames()[strings.ToLower(strings.TrimRight(key, " \t"))]:
 			secret = false
+		case secret && strings.TrimSpace(shown) != "":
+			shown = "    ***"
 		}
 		if n < line-around {
 			continue

@@ -2,6 +2,7 @@ package page
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -25,7 +26,10 @@ var levels = []struct {
 // escapes are what colours a terminal, and does worse to it.
 var escapes = regexp.MustCompile("\x1b(?:\\[[0-9;?]*[ -/]*[@-~]|\\][^\x07\x1b]*(?:\x07|\x1b\\\\)|[@-Z\\\\-_])")
 
-// Lines are the lines of a log's text that have the given words in them. A first line
+// mostLines is how many lines a page shows of a log; the script has the same.
+const mostLines = 5000
+
+// Lines are the last lines of a log's text that have the given words in them. A first line
 // whose beginning was cut is left out.
 func Lines(text string, cut bool, words string) []LogLine {
 	if cut {
@@ -35,12 +39,15 @@ func Lines(text string, cut bool, words string) []LogLine {
 	}
 	words = strings.ToLower(words)
 	var lines []LogLine
-	for line := range strings.Lines(text) {
-		line = escapes.ReplaceAllString(strings.TrimRight(line, "\r\n"), "")
+	for text = strings.TrimSuffix(text, "\n"); text != "" && len(lines) < mostLines; {
+		line := text[strings.LastIndexByte(text, '\n')+1:]
+		text = strings.TrimSuffix(text[:len(text)-len(line)], "\n")
+		line = escapes.ReplaceAllString(strings.TrimRight(line, "\r"), "")
 		if strings.Contains(strings.ToLower(line), words) {
 			lines = append(lines, LogLine{line, levelOf(line)})
 		}
 	}
+	slices.Reverse(lines)
 	return lines
 }
 

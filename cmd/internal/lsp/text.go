@@ -26,7 +26,7 @@ var headerLine = regexp.MustCompile(`^\[([^\]]*)\]?`)
 // placeAt finds it. line counts from 0, character in UTF-16, as the protocol does.
 func placeAt(text string, line, character int) place {
 	lines := strings.Split(text, "\n")
-	if line >= len(lines) {
+	if line < 0 || line >= len(lines) {
 		return place{}
 	}
 	p := place{line: strings.TrimSuffix(lines[line], "\r")}
