@@ -141,6 +141,7 @@ func (s *Supervisor) startWith(p *process, within map[spec.Namespec]bool, refuse
 		return p.refuse(AlreadyStarted)
 	}
 	p.userStopped, p.order.within = false, within
+	s.stopNow(p) // a stop that waits for others is over
 	kind := proc.Start
 	if within != nil {
 		kind = proc.StartInOrder

@@ -88,6 +88,8 @@ type ProcessState struct {
 	// Failed: it could not be started, so far or for good, or has ended in a way that
 	// its exit codes do not expect.
 	Failed bool
+	// Waiting: it is to be started when what it waits for is there.
+	Waiting bool
 }
 
 // Groups lists the active groups in the order of their activation, all of one
@@ -98,7 +100,7 @@ func (s *Supervisor) Groups(ctx context.Context) ([]GroupState, error) {
 		for _, g := range s.groups {
 			state := GroupState{Group: g.def}
 			for _, p := range g.procs {
-				state.Processes = append(state.Processes, ProcessState{p.def.Name, p.machine.State, p.userStopped, p.machine.Failed()})
+				state.Processes = append(state.Processes, ProcessState{p.def.Name, p.machine.State, p.userStopped, p.machine.Failed(), p.machine.Waiting})
 			}
 			groups = append(groups, state)
 		}

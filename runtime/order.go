@@ -16,7 +16,7 @@ type order struct {
 	graph   *spec.Graph // of the groups in force; nil where it would be out of date
 	waiting []*process  // to be started
 	ending  []*process  // to be stopped
-	changed bool        // a definition has
+	changed bool        // a process or a definition has, since followOrder looked
 }
 
 // inOrder is what a process keeps of an order. The zero value is none.
@@ -38,9 +38,11 @@ func (o *inOrder) save() *handedOrder {
 	return &h
 }
 
-func (h *handedOrder) resume() inOrder {
+// resume makes it again. A daemon that knew of no order says nothing of a process; then it is
+// what its state tells.
+func (h *handedOrder) resume(m *proc.Machine) inOrder {
 	if h == nil {
-		return inOrder{}
+		return inOrder{done: m.State == state.Exited && !m.Failed(), ran: m.State == state.Running}
 	}
 	return inOrder{within: namesIn(h.Within), stopAfter: namesIn(h.StopAfter), done: h.Done, ran: h.Ran}
 }
@@ -97,7 +99,7 @@ func (s *Supervisor) asOthersSee(name spec.Namespec) depend.Process {
 		return depend.Process{State: state.Stopped, Disabled: true}
 	}
 	m := &p.machine
-	return depend.Process{State: m.State, Forked: m.PID != 0, Waiting: m.Waiting, Done: p.order.done,
+	return depend.Process{State: m.State, Forked: m.PID != 0, Waiting: m.Waiting || p.restartWhenStopped, Done: p.order.done,
 		Disabled: !p.def.Autostart || p.userStopped}
 }
 
@@ -135,6 +137,9 @@ func (s *Supervisor) noteOrder(p *process, e proc.Effect) {
 // restartWith restarts what is to run with p, which has a new pid, unless it began
 // after p.
 func (s *Supervisor) restartWith(p *process) {
+	if s.Mood() != state.MoodRunning { // each is stopped when it is its turn
+		return
+	}
 	for _, name := range s.currentGraph().RestartingWith(p.namespec()) {
 		q, err := s.find(name.Group, name.Process)
 		if err != nil || q.machine.PID == 0 || !q.machine.Up().Before(p.machine.Up()) {
@@ -161,10 +166,10 @@ func (s *Supervisor) noteWaiting(p *process) {
 }
 
 // followOrder starts and stops what need not wait any more, by priority where several
-// need not. It looks when anything has changed in this turn.
+// need not. It looks when anything has changed.
 func (s *Supervisor) followOrder() {
 	o := &s.order
-	if len(o.waiting) == 0 && len(o.ending) == 0 || len(s.touched) == 0 && !o.changed {
+	if len(o.waiting) == 0 && len(o.ending) == 0 || !o.changed {
 		return
 	}
 	o.changed = false

@@ -19,6 +19,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"supervisord/runtime/launch"
+	"supervisord/runtime/proc"
+	"supervisord/runtime/state"
 	"supervisord/spec"
 	"supervisord/spec/value"
 )
@@ -326,4 +328,23 @@ func (o *orderPlay) define(name string, words []string) error {
 		}
 	}
 	return o.sup.SetGroup(background, nil, g, nil)
+}
+
+// TestOrderFromBefore: what a daemon hands over that knew of no order is taken from the state
+// of each process.
+func TestOrderFromBefore(t *testing.T) {
+	var nothing *handedOrder
+	for _, r := range []struct {
+		m         proc.Machine
+		done, ran bool
+	}{
+		{proc.Machine{State: state.Stopped}, false, false},
+		{proc.Machine{State: state.Running}, false, true},
+		{proc.Machine{State: state.Exited, Rules: proc.Rules{ExitCodes: []int{0}}}, true, false},
+		{proc.Machine{State: state.Exited, ExitStatus: 3, Rules: proc.Rules{ExitCodes: []int{0}}}, false, false},
+	} {
+		if got := nothing.resume(&r.m); got.done != r.done || got.ran != r.ran {
+			t.Errorf("%v: done %v, ran %v", r.m.State, got.done, got.ran)
+		}
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"supervisord/runtime/hang"
 	"supervisord/runtime/launch"
 	"supervisord/runtime/probe"
 	"supervisord/runtime/proc"
@@ -158,7 +159,14 @@ func userOf(def *spec.Process) int {
 func (s *Supervisor) runProbe(ctx context.Context, def *spec.Process, group, command string) (int, error) {
 	as := *def
 	as.Command = command
-	c, err := commandOf(&as, group, s.opt.Environ)
+	// A disk that hangs is asked once, not by each look.
+	c, err := hang.Ask(ctx, s.disks, cmp.Or(def.Directory, "/"), func() (launch.Command, error) {
+		c, err := commandOf(&as, group, s.opt.Environ)
+		if err == nil && c.Dir != "" {
+			_, err = os.Stat(c.Dir)
+		}
+		return c, err
+	})
 	if err != nil {
 		return 0, err
 	}

@@ -450,6 +450,7 @@ func (s *Supervisor) closeStdin(p *process) {
 // made anew.
 func (s *Supervisor) touch(p *process) {
 	s.tableChanged()
+	s.order.changed = true
 	if !p.inTouched {
 		p.inTouched = true
 		s.touched = append(s.touched, p)

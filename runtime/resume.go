@@ -148,8 +148,8 @@ func (s *Supervisor) resumedProcess(h *Handover, from *handedProcess, def *spec.
 		orphans: from.Orphans.resume(), endOrphansFirst: from.EndOrphansFirst,
 		endingOrphans: from.EndingOrphans, orphansUntil: from.OrphansUntil.At(now),
 		restartWhenStopped: from.RestartWhenStopped, userStopped: from.UserStopped,
-		order: from.Order.resume(),
 	}
+	p.order = from.Order.resume(&p.machine)
 	for ch := range p.out {
 		o := &from.Out[ch]
 		options := s.outputOptions(def, state.Channel(ch), o.Auto)

@@ -74,9 +74,15 @@ func NewGraph(groups []*Group) *Graph {
 
 // asks reports whether anything in a group waits for something.
 func (g *Group) asks() bool {
-	return len(g.DependsOn) > 0 || slices.ContainsFunc(g.Processes, func(p Process) bool {
-		return len(p.DependsOn) > 0 || len(p.RestartWith) > 0
-	})
+	if len(g.DependsOn) > 0 {
+		return true
+	}
+	for i := range g.Processes { // a Process is large
+		if p := &g.Processes[i]; len(p.DependsOn) > 0 || len(p.RestartWith) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // targets is what names mean.

@@ -84,7 +84,7 @@ func (t target) Groups() []reconcile.Active {
 		for _, p := range g.Processes {
 			active[i].Processes = append(active[i].Processes, reconcile.Process{
 				Name: p.Name, State: p.State.String(),
-				Running:     p.State.InRunning() || p.State == state.Stopping,
+				Running:     p.State.InRunning() || p.State == state.Stopping || p.Waiting,
 				UserStopped: p.UserStopped,
 				Failed:      p.Failed,
 			})

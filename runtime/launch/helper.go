@@ -76,6 +76,7 @@ func (l *Launcher) Run(ctx context.Context, c Command) (output []byte, status in
 func runHelper(ctx context.Context, name string, fork func() (pid int, stdout *os.File, err error)) (output []byte, status int, err error) {
 	type result struct {
 		pid    int
+		stdout *os.File
 		ended  chan syscall.WaitStatus
 		output []byte
 		err    error
@@ -86,7 +87,7 @@ func runHelper(ctx context.Context, name string, fork func() (pid int, stdout *o
 		if r != nil {
 			defer r.Close()
 		}
-		forked <- result{pid: pid, ended: ended, err: err}
+		forked <- result{pid: pid, stdout: r, ended: ended, err: err}
 		if err != nil {
 			return
 		}
@@ -124,6 +125,7 @@ func runHelper(ctx context.Context, name string, fork func() (pid int, stdout *o
 		return all.output, how.ExitStatus(), nil
 	case <-ctx.Done():
 		endHelper(child.pid, child.ended)
+		child.stdout.Close() // which a child of its own may hold open for ever
 		return nil, 0, ctx.Err()
 	}
 }

@@ -188,3 +188,29 @@ func TestRunFails(t *testing.T) {
 		}
 	}
 }
+
+// TestRunLeavesNothingOpen: a command whose child holds its output open for ever is given up
+// when its time is over, and the pipe with it.
+func TestRunLeavesNothingOpen(t *testing.T) {
+	count := func() int {
+		list, err := os.ReadDir("/dev/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(list)
+	}
+	before := count()
+	for range 5 {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		_, _, err := Run(ctx, "/bin/sh", "-c", "sleep 30 & exit 0")
+		cancel()
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%v", err)
+		}
+	}
+	for limit := time.Now().Add(time.Minute); count() > before; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(limit) {
+			t.Fatalf("%d descriptors are open, before there were %d", count(), before)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package probe
 import (
 	"net"
 	"net/netip"
+	"reflect"
 
 	"golang.org/x/sys/unix"
 )
@@ -36,6 +37,10 @@ func answersAtOnce(address string) bool {
 	if err := unix.Connect(fd, to); err != nil && err != unix.EINPROGRESS {
 		return false
 	}
-	_, err = unix.Getpeername(fd)
-	return err == nil
+	peer, err := unix.Getpeername(fd)
+	if err != nil {
+		return false
+	}
+	own, err := unix.Getsockname(fd)
+	return err == nil && !reflect.DeepEqual(own, peer) // else it has met itself, where nobody listens
 }

@@ -85,6 +85,9 @@ func (m *Machine) unhealthy(now time.Time, text string) {
 	}
 	m.Health = HealthFailing
 	m.log(warn, "unhealthy: %s (pid %d) failed %d looks in a row: %s", m.Name, m.PID, m.Failing, text)
+	if m.Frozen { // it is stopped when it is its turn
+		return
+	}
 	switch m.Rules.OnUnhealthy {
 	case spec.UnhealthyStop:
 		m.stop(now)
