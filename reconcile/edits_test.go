@@ -287,10 +287,15 @@ func (e *edits) aroundHeld() {
 	e.note("extra is away")
 	inExtra := func(p *editsProgram) bool { return strings.HasPrefix(p.file, "extra/") }
 	rival, p := e.pick(inExtra)
+	n := 0
 	for name, p := range e.programs {
 		if inExtra(p) {
 			e.touched[name] = true
+			n++
 		}
+	}
+	if n < 2 { // a directory that comes back without any file is held until a person decides
+		p = nil
 	}
 	e.away = true
 	e.rename("extra", "extra-away")

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -111,6 +112,37 @@ func TestComesDuringLook(t *testing.T) {
 				synctest.Wait()
 				time.Sleep(time.Minute)
 				equal(t, "groups", w.groups(), "a, b")
+			}
+			w.stop()
+		})
+	}
+}
+
+// TestGoesAgainDuringLook: so is one of which a file is still waited for since the last time.
+func TestGoesAgainDuringLook(t *testing.T) {
+	for at := range 6 {
+		synctest.Test(t, func(t *testing.T) {
+			w := newFixture(t, "settle=20ms\nrescan=0\nmax_removals=100%\n", map[string]string{
+				"conf.d/a.ini": ini("a"), "conf.d/b.ini": ini("b"), "conf.d/c.ini": ini("c")})
+			left := -1
+			w.seen = changing{w.host, func(dir string) {
+				if left--; left == 0 && dir == w.root+"/conf.d" {
+					w.sh("mv conf.d away")
+				}
+			}}
+			hint := &fakeWatcher{make(chan watch.Hint, 1)}
+			if err := w.tryStart(Options{Watcher: hint}); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			for i, sh := range []string{"mv conf.d x", "mv x conf.d; rm conf.d/c.ini", "true", "true"} {
+				w.sh(sh)
+				if i == 2 {
+					left = at + 1
+				}
+				hint.hints <- watch.Hint{Trigger: TriggerRescan}
+				synctest.Wait()
+				equal(t, fmt.Sprintf("groups after %d: %s", i, sh), w.groups(), "a, b, c")
 			}
 			w.stop()
 		})

@@ -41,7 +41,7 @@ func (l *look) keepMissed() bool {
 	now := time.Now()
 	again := false
 	for name, d := range l.dirs {
-		if l.next[name] == nil || v.held[name] != nil {
+		if h := v.held[name]; l.next[name] == nil || h != nil && !h.partial {
 			continue
 		}
 		missed := slices.DeleteFunc(slices.Collect(maps.Keys(d.files)), func(base string) bool { return read[path.Join(name, base)] })

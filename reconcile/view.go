@@ -188,10 +188,12 @@ func (l *look) holdDirectories(now time.Time) {
 	slices.SortFunc(l.view.holds, func(a, b hold) int { return strings.Compare(a.Path, b.Path) })
 }
 
-// holdDirectory takes one directory for what it was, if it is to be by what is seen of it. It
-// reports whether it is.
+// holdDirectory takes one directory for what it was, if it is to be by what is seen of it now.
+// It reports whether it is.
 func (l *look) holdDirectory(name string, seen sight, now time.Time) bool {
 	v := l.view
+	delete(v.held, name)
+	v.holds = slices.DeleteFunc(v.holds, func(h hold) bool { return h.Path == name })
 	next, held, reason := l.hold(l.dirs[name], seen, now)
 	if next == nil {
 		delete(l.next, name)
