@@ -305,6 +305,7 @@ func (e *edits) aroundHeld() {
 		p.file, p.command, p.broken, e.fresh[rival] = fmt.Sprintf("conf.d/%s-%d.ini", rival, e.number), fmt.Sprint("live", e.number), false, true
 		e.write(p.file, e.text(rival))
 		e.note("%s has a live rival", rival)
+		p.uses = flapLimit // if it went, what is still waited for would be in force for a minute
 	}
 	e.becomes(e.want())
 	e.away = false
