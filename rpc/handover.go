@@ -122,7 +122,7 @@ var errHandingOver = errors.New("supervisord is being upgraded: ask again")
 // ones are still answered; then the short ones; and then what is left of all.
 const (
 	waitingPatience = 5 * time.Second
-	shortPatience   = time.Second
+	shortPatience   = 3 * time.Second // a busy machine may be late by a second
 )
 
 // HandOver has the Server answer no more and returns what it leaves. Who connects
@@ -194,6 +194,7 @@ type gate struct {
 	conns map[*framedConn]bool
 	over  bool // it is shut
 	kept  []HandedConn
+	taken bool // kept was given out: what comes now is nobody's
 }
 
 // enter notes a new connection.
@@ -228,7 +229,7 @@ func (g *gate) shut() {
 func (g *gate) open() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.over = false
+	g.over, g.taken = false, false
 }
 
 func (g *gate) isShut() bool {
@@ -241,6 +242,13 @@ func (g *gate) keep(c HandedConn) {
 	c.Section = g.section
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.taken { // its client had better know at once
+		c.File.Close()
+		if c.Stream != nil {
+			c.Stream.Log.Close()
+		}
+		return
+	}
 	g.kept = append(g.kept, c)
 }
 
@@ -249,7 +257,7 @@ func (g *gate) take() []HandedConn {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	kept := g.kept
-	g.kept = nil
+	g.kept, g.taken = nil, true
 	return kept
 }
 
@@ -337,15 +345,16 @@ func fileOf(c any) (*os.File, error) {
 	return k.File()
 }
 
-// handOver keeps the connection of a stream for the next server, where that is possible.
-func (hs *httpServer) handOver(w *http.ResponseController, f *follower, chunked bool) {
-	nc, _, err := w.Hijack()
-	if err != nil {
+// handOver keeps the connection of a stream for the next server, where that is possible. It
+// is kept before net/http gives it up, since HandOver waits until there is none left.
+func (hs *httpServer) handOver(w *http.ResponseController, nc net.Conn, f *follower, chunked bool) {
+	c, framed := nc.(*framedConn)
+	if !framed {
 		return
 	}
-	defer nc.Close()
-	if c, framed := nc.(*framedConn); framed {
-		hs.keepStream(c.Conn, f, chunked)
+	hs.keepStream(c.Conn, f, chunked)
+	if nc, _, err := w.Hijack(); err == nil {
+		nc.Close()
 	}
 }
 

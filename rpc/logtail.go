@@ -117,7 +117,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, path string, fro
 		return control.Flush()
 	})
 	if hs, ok := r.Context().Value(httpServerKey{}).(*httpServer); ok && errors.Is(context.Cause(r.Context()), errHandingOver) {
-		hs.handOver(control, f, r.ProtoAtLeast(1, 1))
+		hs.handOver(control, nc, f, r.ProtoAtLeast(1, 1))
 	}
 }
 
