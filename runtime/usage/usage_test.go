@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -206,9 +208,10 @@ func TestSilentProc(t *testing.T) {
 	f := newProc(t)
 	f.set(t, 20, process{pages: 1})
 	synctest.Test(t, func(t *testing.T) {
-		answers, asked := make(chan struct{}), 0
+		answers := make(chan struct{})
+		var asked atomic.Int32
 		s := New(Options{Proc: string(f), Roots: func(context.Context) ([]Root, error) {
-			asked++
+			asked.Add(1)
 			<-answers
 			return []Root{root("web", 20)}, nil
 		}})
@@ -218,8 +221,8 @@ func TestSilentProc(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		if took := time.Since(began); took != patience || asked != 1 {
-			t.Errorf("%d readings, %v", asked, took)
+		if took := time.Since(began); took != patience || asked.Load() != 1 {
+			t.Errorf("%d readings, %v", asked.Load(), took)
 		}
 		gone, cancel := context.WithCancel(t.Context())
 		cancel()
@@ -229,8 +232,8 @@ func TestSilentProc(t *testing.T) {
 		close(answers)
 		synctest.Wait()
 		time.Sleep(Kept)
-		if u := sample(t, s); u.Resident != pageSize || asked != 2 {
-			t.Errorf("%d bytes, %d readings", u.Resident, asked)
+		if u := sample(t, s); u.Resident != pageSize || asked.Load() != 2 {
+			t.Errorf("%d bytes, %d readings", u.Resident, asked.Load())
 		}
 	})
 }
@@ -250,11 +253,19 @@ func TestHistory(t *testing.T) {
 	f := newProc(t)
 	web, db := Process{"web", "web"}, Process{"db", "db"}
 	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex // guards the following
 		roots, reads := []Root{root("web", 20)}, 0
 		s := New(Options{Proc: string(f), Roots: func(context.Context) ([]Root, error) {
+			mu.Lock()
+			defer mu.Unlock()
 			reads++
-			return roots, nil
+			return slices.Clone(roots), nil
 		}})
+		locked := func(do func()) {
+			mu.Lock()
+			defer mu.Unlock()
+			do()
+		}
 		ctx, cancel := context.WithCancel(t.Context())
 		go s.Run(ctx)
 		defer synctest.Wait()
@@ -262,14 +273,16 @@ func TestHistory(t *testing.T) {
 
 		f.set(t, 20, process{cpu: 500, pages: 1})
 		time.Sleep(time.Hour)
-		if reads != 0 {
-			t.Fatal("somebody was measured unseen")
-		}
+		locked(func() {
+			if reads != 0 {
+				t.Fatal("somebody was measured unseen")
+			}
+		})
 		s.History()
 		synctest.Wait()
 		f.set(t, 20, process{cpu: 500 + 2500, pages: 3})
 		f.set(t, 30, process{cpu: 100, pages: 4})
-		roots = append(roots, root("db", 30))
+		locked(func() { roots = append(roots, root("db", 30)) })
 		time.Sleep(Interval)
 		synctest.Wait()
 		h := s.History()
@@ -278,7 +291,7 @@ func TestHistory(t *testing.T) {
 			t.Errorf("%v\n%s", h.Times, d)
 		}
 
-		roots = roots[:1]
+		locked(func() { roots = roots[:1] })
 		f.remove(t, 20)
 		f.set(t, 20, process{cpu: 50, pages: 1}) // the same pid by chance
 		time.Sleep(Span - Interval)
@@ -296,8 +309,11 @@ func TestHistory(t *testing.T) {
 
 		time.Sleep(Span + Interval)
 		synctest.Wait()
-		before := reads
+		var before int
+		locked(func() { before = reads })
 		time.Sleep(time.Hour)
+		mu.Lock()
+		defer mu.Unlock()
 		if reads != before || len(s.history.Load().Times) != 0 {
 			t.Errorf("%d readings and %d points in an hour in which nobody looked", reads-before, len(s.history.Load().Times))
 		}
