@@ -13,7 +13,7 @@ func Schema() map[string]any {
 	texts := list(text)
 	variables := map[string]any{"type": "object", "additionalProperties": text}
 	owner := map[string]any{"oneOf": []any{map[string]any{"type": "null"}, list(maybe)}}
-	socket := object(map[string]any{"url": text, "backlog": map[string]any{"type": []any{"integer", "null"}}},
+	socket := ObjectSchema(map[string]any{"url": text, "backlog": map[string]any{"type": []any{"integer", "null"}}},
 		map[string]any{"path": text, "mode": text, "owner": owner})
 
 	process := fieldSchema(processFields, defaultProcess)
@@ -24,24 +24,25 @@ func Schema() map[string]any {
 	group := fieldSchema(plainGroupFields, defaultGroup)
 	listener := fieldSchema(listenerFields, &noListener)
 	group.required["name"] = text
-	group.required["processes"] = list(object(process.required, process.optional))
+	group.required["processes"] = list(ObjectSchema(process.required, process.optional))
 	group.optional["socket"] = socket
 	maps.Copy(group.optional, listener.required)
 	maps.Copy(group.optional, listener.optional)
 
-	daemon := object(map[string]any{
+	daemon := ObjectSchema(map[string]any{
 		"logfile": text, "logfile_maxbytes": number, "logfile_backups": number, "loglevel": text, "pidfile": text,
 		"nodaemon": flag, "silent": flag, "minfds": number, "minprocs": number, "umask": text, "user": maybe,
 		"identifier": text, "directory": maybe, "nocleanup": flag, "childlogdir": text, "strip_ansi": flag,
 		"environment": variables, "serverurl": maybe,
 	}, nil)
-	server := object(map[string]any{"section": text, "username": maybe, "password": maybe, "family": map[string]any{"enum": []any{"unix", "inet"}}},
-		map[string]any{"file": text, "chmod": text, "chown": owner, "host": text, "port": number, "certfile": text, "keyfile": text, "client_ca": text, "metrics": text})
-	return object(map[string]any{
+	server := ObjectSchema(map[string]any{"section": text, "username": maybe, "password": maybe, "family": map[string]any{"enum": []any{"unix", "inet"}}},
+		map[string]any{"file": text, "chmod": text, "chown": owner, "host": text, "port": number, "certfile": text, "keyfile": text, "client_ca": text, "metrics": text,
+			"readonly_username": text, "readonly_password": text})
+	return ObjectSchema(map[string]any{
 		"supervisord":   daemon,
 		"http_servers":  list(server),
-		"rpcinterfaces": list(object(map[string]any{"name": text, "factory": text, "options": variables}, nil)),
-		"groups":        list(object(group.required, group.optional)),
+		"rpcinterfaces": list(ObjectSchema(map[string]any{"name": text, "factory": text, "options": variables}, nil)),
+		"groups":        list(ObjectSchema(group.required, group.optional)),
 	}, nil)
 }
 
@@ -91,8 +92,8 @@ func list(items map[string]any) map[string]any {
 	return map[string]any{"type": "array", "items": items}
 }
 
-// object is the schema of an object that has these properties and no others.
-func object(required, optional map[string]any) map[string]any {
+// ObjectSchema is the schema of an object that has these properties and no others.
+func ObjectSchema(required, optional map[string]any) map[string]any {
 	properties := maps.Clone(required)
 	maps.Copy(properties, optional)
 	return map[string]any{

@@ -18,6 +18,8 @@ file=/tmp/b
 chown=www:www
 username=u
 password=p
+readonly_username=eye
+readonly_password=q
 [inet_http_server:b]
 port=9002
 certfile=/c

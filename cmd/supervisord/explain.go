@@ -4,9 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"maps"
 	"os"
-	"slices"
 
 	"supervisord/spec"
 	"supervisord/spec/manual"
@@ -31,15 +29,15 @@ func explain(w io.Writer, key string) int {
 func printSchema(w io.Writer) int {
 	problems := map[string]any{
 		"type": "array",
-		"items": object(map[string]any{
+		"items": spec.ObjectSchema(map[string]any{
 			"file": typed("string"), "line": typed("integer"), "section": typed("string"),
 			"key": typed("string"), "text": typed("string"), "hint": typed("string"),
-		}),
+		}, nil),
 	}
-	schema := object(map[string]any{
+	schema := spec.ObjectSchema(map[string]any{
 		"ok": typed("boolean"), "errors": problems, "warnings": problems,
 		"config": map[string]any{"oneOf": []any{typed("null"), spec.Schema()}},
-	})
+	}, nil)
 	schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	schema["title"] = "What supervisord --check --json prints"
 	encoder := json.NewEncoder(w)
@@ -50,9 +48,3 @@ func printSchema(w io.Writer) int {
 }
 
 func typed(name string) map[string]any { return map[string]any{"type": name} }
-
-// object is the schema of an object that has these properties and no others.
-func object(properties map[string]any) map[string]any {
-	required := slices.Sorted(maps.Keys(properties))
-	return map[string]any{"type": "object", "properties": properties, "required": required, "additionalProperties": false}
-}
