@@ -48,6 +48,8 @@ func (l *look) keepMissed() bool {
 		if len(missed) == 0 {
 			continue
 		}
+		delete(v.held, name)
+		v.holds = slices.DeleteFunc(v.holds, func(h hold) bool { return h.Path == name })
 		seen := l.see(d)
 		if l.holdDirectory(name, seen, now) || slices.ContainsFunc(missed, func(base string) bool { return seen.names[base] }) {
 			again = true
@@ -220,9 +222,8 @@ func (l *look) keepUnmounted() bool {
 	for i := range v.config.Groups {
 		there[v.config.Groups[i].Name] = true
 	}
-	had := groupsByFile(l.inForce)
 	lacks := func(file string) bool {
-		return slices.ContainsFunc(had[file], func(g string) bool { return !there[g] })
+		return slices.ContainsFunc(l.had()[file], func(g string) bool { return !there[g] })
 	}
 	l.unmounted = make(map[string]string)
 	again := false
@@ -281,11 +282,10 @@ func (l *look) keepEmptied() bool {
 	if v.config == nil || l.inForce == nil || l.explicit {
 		return false
 	}
-	had := groupsByFile(l.inForce)
 	again := false
 	for i, f := range v.config.Files {
 		good, ok := l.good.files[f.Path]
-		if len(f.Groups) > 0 || len(had[f.Path]) == 0 || !ok || i == 0 && l.path != "" {
+		if len(f.Groups) > 0 || len(l.had()[f.Path]) == 0 || !ok || i == 0 && l.path != "" {
 			continue
 		}
 		if content, err := l.overlay.readFile(f.Path); err != nil || len(bytes.TrimSpace(content)) > 0 {

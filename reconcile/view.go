@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"supervisord/runtime/hang"
@@ -135,11 +136,13 @@ type look struct {
 	next      map[string]*directory        // dirs as this look has found them
 	mounts    map[string]map[string]string // see mountedIn; nil until asked for
 	unmounted map[string]string            // what was mounted over files that are held for it
+	had       func() map[string][]string   // groupsByFile of what is in force, found once
 	view      *view
 }
 
 func (l *look) run() *view {
 	l.next = maps.Clone(l.dirs)
+	l.had = sync.OnceValue(func() map[string][]string { return groupsByFile(l.inForce) })
 	l.view = &view{
 		seq: l.seq, settings: l.settings, patterns: l.patterns, untrusted: make(map[string]string),
 		held: make(map[string]*directory), unsettled: make(map[string]bool),
@@ -188,12 +191,10 @@ func (l *look) holdDirectories(now time.Time) {
 	slices.SortFunc(l.view.holds, func(a, b hold) int { return strings.Compare(a.Path, b.Path) })
 }
 
-// holdDirectory takes one directory for what it was, if it is to be by what is seen of it now.
-// It reports whether it is.
+// holdDirectory takes one directory, which is not held, for what it was if it is to be by what
+// is seen of it. It reports whether it is.
 func (l *look) holdDirectory(name string, seen sight, now time.Time) bool {
 	v := l.view
-	delete(v.held, name)
-	v.holds = slices.DeleteFunc(v.holds, func(h hold) bool { return h.Path == name })
 	next, held, reason := l.hold(l.dirs[name], seen, now)
 	if next == nil {
 		delete(l.next, name)
