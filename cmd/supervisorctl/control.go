@@ -93,8 +93,8 @@ func signalling(signal string) operation {
 }
 
 func (c *call) start(ctx context.Context) error {
-	if _, with := c.takeOption("--with-deps"); with {
-		return c.startWithDeps(ctx)
+	if names, with := without(c.words, "--with-deps"); with {
+		return c.startWithDeps(ctx, names)
 	}
 	if len(c.words) == 0 {
 		return c.usage(exitUsage, "start requires a process name")
@@ -111,7 +111,7 @@ func (c *call) stop(ctx context.Context) error {
 
 // restart is stop, then start, of the same names.
 func (c *call) restart(ctx context.Context) error {
-	if size, rolling := c.takeOption("--rolling"); rolling {
+	if size, rolling := c.takeRolling(); rolling {
 		return c.restartRolling(ctx, size)
 	}
 	if len(c.words) == 0 {

@@ -25,9 +25,7 @@ func (c *call) deps(ctx context.Context) error {
 		for _, word := range c.words {
 			named := o.named(word)
 			if len(named) == 0 {
-				c.say("%s: ERROR (no such process)", word)
-				c.unknown = append(c.unknown, unknownName{text: word})
-				c.fail(exitFailed)
+				c.noSuch(word, exitFailed)
 			}
 			roots = append(roots, named...)
 		}

@@ -10,11 +10,11 @@ import (
 	"supervisord/spec"
 )
 
-// takeOption takes an option that may have a value out of the call's words.
-func (c *call) takeOption(name string) (value string, given bool) {
+// takeRolling takes --rolling[=N] out of the call's words.
+func (c *call) takeRolling() (size string, given bool) {
 	for i, word := range c.words {
 		option, text, _ := strings.Cut(word, "=")
-		if option == name {
+		if option == "--rolling" {
 			c.words = slices.Delete(c.words, i, i+1)
 			return text, true
 		}
@@ -23,15 +23,16 @@ func (c *call) takeOption(name string) (value string, given bool) {
 }
 
 // startWithDeps starts each process after what it depends on.
-func (c *call) startWithDeps(ctx context.Context) error {
-	if len(c.words) == 0 {
+func (c *call) startWithDeps(ctx context.Context, names []string) error {
+	if len(names) == 0 {
 		return c.usage(exitUsage, "start --with-deps requires a process name")
 	}
-	for _, name := range c.words {
+	for _, name := range names {
 		results, err := c.StartWithDependencies(ctx, name)
 		switch {
 		case client.HasCode(err, client.FaultBadName):
-			results = []client.Result{{Group: spec.ParseNamespec(name).Group, Name: spec.ParseNamespec(name).Process, Status: client.FaultBadName}}
+			n := spec.ParseNamespec(name)
+			results = []client.Result{{Group: n.Group, Name: n.Process, Status: client.FaultBadName}}
 		case err != nil:
 			return c.needsReconcile(err)
 		}
@@ -120,9 +121,7 @@ func (c *call) running(ctx context.Context, words []string) (names []string, err
 			picked = selected(word, infos)
 		}
 		if len(picked) == 0 {
-			c.say("%s: ERROR (no such process)", word)
-			c.unknown = append(c.unknown, unknownName{text: word})
-			c.fail(exitFailed)
+			c.noSuch(word, exitFailed)
 		}
 		for _, info := range picked {
 			if name := display(info.Group, info.Name); info.State.InRunning() && !slices.Contains(names, name) {

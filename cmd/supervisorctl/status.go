@@ -177,15 +177,26 @@ func (c *call) named(names []string, infos []client.ProcessInfo) []client.Proces
 		if len(picked) == 0 {
 			if n := spec.ParseNamespec(name); n.WholeGroup() && !isGlob(name) {
 				c.say("%s: ERROR (no such group)", n.Group)
+				c.notKnown(name, exitUnknown)
 			} else {
-				c.say("%s: ERROR (no such process)", name)
+				c.noSuch(name, exitUnknown)
 			}
-			c.unknown = append(c.unknown, unknownName{text: name})
-			c.fail(exitUnknown)
 		}
 		shown = append(shown, picked...)
 	}
 	return shown
+}
+
+// noSuch says that nothing has a name.
+func (c *call) noSuch(name string, status int) {
+	c.say("%s: ERROR (no such process)", name)
+	c.notKnown(name, status)
+}
+
+// notKnown notes a name that was said to mean nothing, for hints and the exit status.
+func (c *call) notKnown(name string, status int) {
+	c.unknown = append(c.unknown, unknownName{text: name})
+	c.fail(status)
 }
 
 // nameWidth and stateWidth are the least widths of the columns.
