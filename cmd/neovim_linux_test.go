@@ -10,14 +10,12 @@ import (
 	"time"
 
 	"supervisord/cmd/internal/oracle"
+	"supervisord/runtime/needs"
 )
 
 // TestNeovim: an editor that people use shows a mistake, and the meaning of a key.
 func TestNeovim(t *testing.T) {
-	nvim, err := exec.LookPath("nvim")
-	if err != nil {
-		t.Skip("there is no nvim")
-	}
+	nvim := needs.Program(t, "nvim", "REQUIRE_SUPERVISOR")
 	t.Parallel()
 	dir := t.TempDir()
 	for name, text := range map[string]string{

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"supervisord/cmd/internal/mdoc"
+	"supervisord/runtime/needs"
 )
 
 func TestManualPage(t *testing.T) {
@@ -15,10 +16,7 @@ func TestManualPage(t *testing.T) {
 // TestPagesAreClean: the tool that knows the language of the pages best has nothing to
 // say about them.
 func TestPagesAreClean(t *testing.T) {
-	mandoc, err := exec.LookPath("mandoc")
-	if err != nil {
-		t.Skip("there is no mandoc")
-	}
+	mandoc := needs.Program(t, "mandoc", "REQUIRE_SUPERVISOR")
 	names, err := fs.Glob(Files, "*")
 	if err != nil || len(names) != 4 {
 		t.Fatalf("the pages are %v, %v; want four", names, err)
