@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"supervisord/runtime/capture"
@@ -31,11 +32,8 @@ const lookUpPatience = time.Second
 // Source: contract/process.md section 7, contract/rpc.md section 4.
 func (s *Supervisor) Start(ctx context.Context, sel Select, wait bool) ([]Result, error) {
 	return s.startPicked(ctx, sel.Process != "", wait, func() (procs []*process, within map[spec.Namespec]bool, err error) {
-		if procs, err = s.chosen(sel, ascending, notStarted); err == nil && sel.Process == "" {
-			all, _ := s.chosen(sel, ascending, everyone)
-			within = namesOf(all)
-		}
-		return procs, within, err
+		procs, err = s.chosen(sel, ascending, notStarted)
+		return procs, s.among(sel), err
 	})
 }
 
@@ -59,6 +57,16 @@ func (s *Supervisor) StartWithDeps(ctx context.Context, group, name string, wait
 		}
 		return procs, within, nil
 	})
+}
+
+// among is all that a request is for, where they have an order among themselves; nil where
+// it is for one process, or nobody depends on anything.
+func (s *Supervisor) among(sel Select) map[spec.Namespec]bool {
+	if sel.Process != "" || s.currentGraph().Empty() {
+		return nil
+	}
+	all, _ := s.chosen(sel, ascending, everyone)
+	return namesOf(all)
 }
 
 // missing reports whether what is needed is not there.
@@ -109,9 +117,7 @@ func (s *Supervisor) startPicked(ctx context.Context, single, wait bool, pick fu
 func (s *Supervisor) lookUpAll(ctx context.Context, defs []*spec.Process, groups []string) map[*spec.Process]error {
 	refused := make(map[*spec.Process]error)
 	for i, err := range onDisks(ctx, len(defs), lookUpPatience, func(i int) error {
-		_, err := hang.Ask(ctx, s.disks, whereIs(defs[i], s.opt.Environ), func() (launch.Command, error) {
-			return commandOf(defs[i], groups[i], s.opt.Environ)
-		})
+		_, err := s.askForCommand(ctx, defs[i], groups[i])
 		return err
 	}) {
 		// One whose disk hangs is not refused: its launch waits for it.
@@ -120,6 +126,13 @@ func (s *Supervisor) lookUpAll(ctx context.Context, defs []*spec.Process, groups
 		}
 	}
 	return refused
+}
+
+// askForCommand makes the command of a process, for somebody who waits for it.
+func (s *Supervisor) askForCommand(ctx context.Context, def *spec.Process, group string) (launch.Command, error) {
+	return hang.Ask(ctx, s.disks, whereIs(def, s.opt.Environ), func() (launch.Command, error) {
+		return commandOf(def, group, s.opt.Environ)
+	})
 }
 
 // startWith starts p, at once or, in a request for several, when those of them are there
@@ -175,7 +188,7 @@ func (p *process) hasStarted(wait bool) (bool, error) {
 // Refusals: BadName, NotRunning, Failed (the signal could not be sent),
 // ShuttingDown.
 func (s *Supervisor) Stop(ctx context.Context, sel Select, wait bool) ([]Result, error) {
-	var among map[spec.Namespec]bool // all that the request is for; nil for one process
+	among := sync.OnceValue(func() map[spec.Namespec]bool { return s.among(sel) })
 	applies := func(p *process) bool {
 		if !isStarted(p) { // there is nothing to tell of it
 			s.stayDown(p)
@@ -183,11 +196,7 @@ func (s *Supervisor) Stop(ctx context.Context, sel Select, wait bool) ([]Result,
 		return isStarted(p)
 	}
 	return s.operate(ctx, sel, descending, applies, func(p *process, c *call) {
-		if sel.Process == "" && among == nil {
-			all, _ := s.chosen(sel, descending, everyone)
-			among = namesOf(all)
-		}
-		c.answered(p, s.stopWith(p, s.dependentsAmong(p, among), wait, c))
+		c.answered(p, s.stopWith(p, s.dependentsAmong(p, among()), wait, c))
 	})
 }
 

@@ -258,10 +258,10 @@ func (s *Supervisor) stopInOrder() (any bool) {
 
 // dependentsAmong are those of some processes that need p, even by way of others.
 func (s *Supervisor) dependentsAmong(p *process, among map[spec.Namespec]bool) (list []spec.Namespec) {
-	graph, seen := s.currentGraph(), make(map[spec.Namespec]bool)
-	if graph.Empty() {
+	if among == nil {
 		return nil
 	}
+	graph, seen := s.currentGraph(), make(map[spec.Namespec]bool)
 	for todo := []spec.Namespec{p.namespec()}; len(todo) > 0; {
 		at := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]

@@ -159,14 +159,12 @@ func userOf(def *spec.Process) int {
 func (s *Supervisor) runProbe(ctx context.Context, def *spec.Process, group, command string) (int, error) {
 	as := *def
 	as.Command = command
-	// A disk that hangs is asked once, not by each look.
-	c, err := hang.Ask(ctx, s.disks, cmp.Or(def.Directory, "/"), func() (launch.Command, error) {
-		c, err := commandOf(&as, group, s.opt.Environ)
-		if err == nil && c.Dir != "" {
-			_, err = os.Stat(c.Dir)
-		}
-		return c, err
-	})
+	// A disk that hangs is asked once, not by each look: neither for the command, nor for
+	// the directory that it is started in.
+	c, err := s.askForCommand(ctx, &as, group)
+	if err == nil && c.Dir != "" {
+		_, err = hang.Ask(ctx, s.disks, c.Dir, func() (os.FileInfo, error) { return os.Stat(c.Dir) })
+	}
 	if err != nil {
 		return 0, err
 	}
