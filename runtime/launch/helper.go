@@ -59,7 +59,8 @@ func RunOn(ctx context.Context, input *os.File, argv ...string) (output []byte, 
 
 // Run runs a command as Start would start it, with nothing on its standard input, and
 // returns what it has written and its exit status once it has ended. For the rest it is as
-// the function Run.
+// the function Run. What c points to must not be changed any more: a start on a disk that
+// hangs outlives the context.
 func (l *Launcher) Run(ctx context.Context, c Command) (output []byte, status int, err error) {
 	c.RedirectStderr = true
 	return runHelper(ctx, c.Path, func() (pid int, stdout *os.File, err error) {

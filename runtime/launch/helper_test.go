@@ -132,7 +132,7 @@ func TestRunAsAProgram(t *testing.T) {
 	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c.Args[2] = "exec 9>" + fifo + "; sleep 1000 & exec sleep 1000"
+	c.Args = []string{"sh", "-c", "exec 9>" + fifo + "; sleep 1000 & exec sleep 1000"}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() { // ends when nobody has the other end open any more
@@ -154,7 +154,7 @@ func TestRunAsAProgram(t *testing.T) {
 	case <-time.After(time.Minute):
 		t.Error("a child of a command that hangs has gone on")
 	}
-	c.Path, c.Args[0] = "/no/such/command", "x"
+	c.Path, c.Args = "/no/such/command", []string{"x"}
 	if _, _, err := l.Run(context.Background(), c); err == nil {
 		t.Error("a command that is not there runs")
 	}

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -22,8 +21,8 @@ import (
 // cleared is every line once.
 //
 // Who copies and truncates loses what is written in between, whoever writes it.
-// The test lets the child write on during every other copy and then allows for one
-// gap after what was copied, and stops it during the rest and allows for none.
+// The test lets the stream write on during every other copy and then allows for one
+// gap after what was copied, and pauses it during the rest and allows for none.
 //
 // LOGFILE_TEST_MIB is how much the child writes, in MiB; 32 if it is not set.
 func TestEveryByteOnce(t *testing.T) {
@@ -55,7 +54,7 @@ func TestEveryByteOnce(t *testing.T) {
 			close(done)
 		}
 	})
-	d := &disturber{t: t, log: log, dir: dir, child: child, acc: acc}
+	d := &disturber{t: t, log: log, dir: dir, stream: stream, acc: acc}
 	steps := 0
 	for running := true; running; steps++ {
 		select {
@@ -88,11 +87,11 @@ func TestEveryByteOnce(t *testing.T) {
 
 // disturber does to a log what administrators do.
 type disturber struct {
-	t     *testing.T
-	log   *logfile.Writer
-	dir   string
-	child *os.Process
-	acc   *account
+	t      *testing.T
+	log    *logfile.Writer
+	dir    string
+	stream *capture.Stream
+	acc    *account
 }
 
 func (d *disturber) step(i int) {
@@ -118,15 +117,13 @@ func (d *disturber) step(i int) {
 	}
 }
 
-// copyTruncate copies the log away and empties it. To do so without a rotation
-// putting another file under the name, it works on an open file, as logrotate does.
+// copyTruncate copies the log away and empties it, quietly while nothing is written to it.
+// To do so without a rotation putting another file under the name, it works on an open
+// file, as logrotate does.
 func (d *disturber) copyTruncate(path string, quietly bool) error {
 	if quietly {
-		if err := d.child.Signal(syscall.SIGSTOP); err != nil {
-			return nil // it has ended, and so will the test
-		}
-		defer d.child.Signal(syscall.SIGCONT)
-		d.settle(path)
+		<-d.stream.Pause()
+		defer d.stream.Continue()
 	}
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
@@ -134,7 +131,7 @@ func (d *disturber) copyTruncate(path string, quietly bool) error {
 	}
 	defer f.Close()
 	info, err := f.Stat()
-	if err != nil {
+	if err != nil || info.Size() == 0 { // no line would tell where the gap is
 		return err
 	}
 	data := make([]byte, info.Size())
@@ -151,24 +148,10 @@ func (d *disturber) copyTruncate(path string, quietly bool) error {
 		return err
 	}
 	d.acc.add(d.t, "copied", data)
-	if !quietly && len(data) > 0 {
+	if !quietly {
 		d.acc.gapAfter[number(d.t, "copied", data[len(data)-lineSize:])] = true
 	}
 	return nil
-}
-
-// settle waits until what the stopped child has written is in the log.
-func (d *disturber) settle(path string) {
-	size := int64(-1)
-	for same := 0; same < 5; {
-		info, err := os.Stat(path)
-		if err == nil && info.Size() == size {
-			same++
-		} else if err == nil {
-			size, same = info.Size(), 0
-		}
-		time.Sleep(time.Millisecond)
-	}
 }
 
 // account counts lines.
