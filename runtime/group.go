@@ -90,6 +90,14 @@ type ProcessState struct {
 	Failed bool
 	// Waiting: it is to be started when what it waits for is there.
 	Waiting bool
+	// Began is when its last run began, by the monotonic clock; zero for never.
+	Began time.Time
+	// Crashed is how often it has left RUNNING unasked and unexpected since its group
+	// was added.
+	Crashed int
+	// Trouble is why it is not RUNNING, or not well, in a few words; "" where nothing is
+	// known.
+	Trouble string
 }
 
 // Groups lists the active groups in the order of their activation, all of one
@@ -100,12 +108,39 @@ func (s *Supervisor) Groups(ctx context.Context) ([]GroupState, error) {
 		for _, g := range s.groups {
 			state := GroupState{Group: g.def}
 			for _, p := range g.procs {
-				state.Processes = append(state.Processes, ProcessState{p.def.Name, p.machine.State, p.userStopped, p.machine.Failed(), p.machine.Waiting})
+				state.Processes = append(state.Processes, p.state())
 			}
 			groups = append(groups, state)
 		}
 	})
 	return groups, err
+}
+
+// state is what planning an update needs to know of a process.
+func (p *process) state() ProcessState {
+	m := &p.machine
+	return ProcessState{
+		Name: p.def.Name, State: m.State, UserStopped: p.userStopped, Failed: m.Failed(), Waiting: m.Waiting,
+		Began: m.Up(), Crashed: m.Crashed, Trouble: p.trouble(),
+	}
+}
+
+// trouble is what went wrong with a process last, in a few words.
+func (p *process) trouble() string {
+	m := &p.machine
+	switch {
+	case m.Health == proc.HealthFailing:
+		return "unhealthy: " + m.Complaint
+	case m.SpawnErr != "" && p.ends.last != nil && m.Stopped.After(m.Started):
+		return m.SpawnErr + "; last " + p.ends.last.How
+	case m.SpawnErr != "":
+		return m.SpawnErr
+	case m.State == state.Starting && m.Rules.Ready:
+		return "not ready yet"
+	case p.ends.last != nil:
+		return "last " + p.ends.last.How
+	}
+	return ""
 }
 
 // SetGroup puts a definition of one group in force, whole or not at all.

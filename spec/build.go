@@ -94,6 +94,7 @@ func (b *builder) build() {
 	b.errs = append(b.errs, b.ownErrs...)
 	b.checkUnique()
 	b.checkOrder()
+	b.checkVerify()
 	b.assignGroups()
 	b.adviseSections()
 }

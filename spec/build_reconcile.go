@@ -1,8 +1,11 @@
 package spec
 
 import (
+	"fmt"
 	"strings"
 	"time"
+
+	"supervisord/spec/value"
 )
 
 // defaultReconcile is [reconcile] where the files say nothing.
@@ -16,6 +19,27 @@ func defaultReconcile() Reconcile {
 		Rescan:         10 * time.Second,
 		MaxRemovals:    Removals{N: 50, Percent: true},
 		Permissions:    "warn",
+		Verify:         Verify{Stable: 5 * time.Second, OnFailure: OnFailureKeep},
+	}
+}
+
+// checkVerify refuses processes that cannot be RUNNING by the time they must be.
+func (b *builder) checkVerify() {
+	for i := range b.cfg.Groups {
+		for j := range b.cfg.Groups[i].Processes {
+			p := &b.cfg.Groups[i].Processes[j]
+			within := b.cfg.Reconcile.Proof(p).Within
+			if within == 0 || within >= time.Duration(p.StartSecs)*time.Second || j > 0 && p.Origin == b.cfg.Groups[i].Processes[j-1].Origin {
+				continue
+			}
+			key, hint := "verify", fmt.Sprintf("at least %ds, or verify=0", p.StartSecs)
+			if p.Verify.Within == 0 {
+				key, hint = "startsecs", "give the program a verify of its own, or verify=0"
+			}
+			file, line := b.placeOf(p.Origin.Section, key)
+			b.errs = append(b.errs, &Error{File: file, Line: line, Section: p.Origin.Section, Key: key, Hint: hint,
+				Text: fmt.Sprintf("verify=%s is shorter than startsecs=%d: it could not be RUNNING in time", value.ShowDuration(within), p.StartSecs)})
+		}
 	}
 }
 
@@ -34,5 +58,9 @@ func (b *builder) reconcile(r *reader) Reconcile {
 	}
 	c.Permissions = get(r, "permissions", c.Permissions, oneOf("permissions", "warn", "enforce", "ignore"))
 	c.StateDir = b.file(r, "statedir")
+	c.Verify.Within = get(r, "verify", c.Verify.Within, asDuration)
+	c.Verify.Stable = get(r, "verify_stable", c.Verify.Stable, asDuration)
+	c.Verify.OnFailure = get(r, "on_failure", c.Verify.OnFailure, asOnFailure)
+	c.ByDirectory = get(r, "atomic", "file", oneOf("atomic", "file", "directory")) == "directory"
 	return c
 }

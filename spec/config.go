@@ -252,6 +252,7 @@ type Process struct {
 	OnExit       OnExit   `json:",omitzero"` // ours beyond Supervisor
 	Retry        Retry    `json:",omitzero"` // ours beyond Supervisor
 	Probes       Probes   `json:",omitzero"` // ours beyond Supervisor
+	Verify       Verify   `json:",omitzero"` // ours beyond Supervisor
 
 	// Where the process itself shows metrics, for Prometheus to find; port 0 is nowhere,
 	// no path is /metrics. Ours beyond Supervisor.
@@ -304,6 +305,23 @@ type Probes struct {
 	HealthTimeout  time.Duration `json:",omitzero"`
 	HealthFailures int           `json:",omitzero"`
 	OnUnhealthy    OnUnhealthy   `json:",omitzero"`
+}
+
+// Verify says how a process that an update has started is proved, and what becomes of the
+// update if it fails. Ours beyond Supervisor. The zero value of each is what [reconcile]
+// says; see Reconcile.Proof.
+type Verify struct {
+	Within    time.Duration `json:",omitzero"` // it must be RUNNING; noTime is not at all
+	Stable    time.Duration `json:",omitzero"` // and stay so; noTime is not at all
+	OnFailure OnFailure     `json:",omitzero"`
+}
+
+// Proof is how a process is proved: by its own keys, else by those of [reconcile]. Within 0
+// is not at all.
+func (c *Reconcile) Proof(p *Process) Verify {
+	v := Verify{cmp.Or(p.Verify.Within, c.Verify.Within), cmp.Or(p.Verify.Stable, c.Verify.Stable), cmp.Or(p.Verify.OnFailure, c.Verify.OnFailure)}
+	v.Within, v.Stable = max(0, v.Within), max(0, v.Stable) // noTime
+	return v
 }
 
 // The defaults of Probes.
@@ -379,6 +397,12 @@ type Reconcile struct {
 	MaxRemovals    Removals      // default 50%
 	Permissions    string        // warn, enforce or ignore; default warn
 	StateDir       string        // "" is the default place
+	// Verify is how what an update has started is proved where its own section does not
+	// say it: Within 0 is not at all. Stable and OnFailure are always set.
+	Verify Verify
+	// ByDirectory is atomic=directory: what an update has changed in one directory
+	// stands or falls together; default is each file by itself.
+	ByDirectory bool
 }
 
 // The typed values of which a Config is made; package value reads them.
@@ -397,11 +421,12 @@ type (
 	GiveUp      = value.GiveUp
 	Probe       = value.Probe
 	OnUnhealthy = value.OnUnhealthy
+	OnFailure   = value.OnFailure
 	Percent     = value.Percent
 	CrashLimit  = value.CrashLimit
 )
 
-// The values of autorestart, killmode, on_exit, exit_when, give_up and on_unhealthy, and
+// The values of autorestart, killmode, on_exit, exit_when, give_up, on_unhealthy and on_failure, and
 // the conditions of depends_on.
 const (
 	RestartUnexpected = value.RestartUnexpected
@@ -420,6 +445,10 @@ const (
 	UnhealthyRestart  = value.UnhealthyRestart
 	UnhealthyStop     = value.UnhealthyStop
 	UnhealthyReport   = value.UnhealthyReport
+	OnFailureInherit  = value.OnFailureInherit
+	OnFailureKeep     = value.OnFailureKeep
+	OnFailureHold     = value.OnFailureHold
+	OnFailureRevert   = value.OnFailureRevert
 	UntilRunning      = value.UntilRunning
 	UntilStarted      = value.UntilStarted
 	UntilExited       = value.UntilExited

@@ -66,6 +66,10 @@ func processChanges() []change {
 		{"Probes.HealthTimeout", func(p *Process) { p.Probes.HealthTimeout = time.Minute }, in("health_timeout", "3s", "1m")},
 		{"Probes.HealthFailures", func(p *Process) { p.Probes.HealthFailures = 5 }, in("health_failures", "3", "5")},
 		{"Probes.OnUnhealthy", func(p *Process) { p.Probes.OnUnhealthy = UnhealthyReport }, in("on_unhealthy", "restart", "report")},
+		{"Verify", func(p *Process) { p.Verify = Verify{Within: time.Minute} }, in("verify", "", "1m")},
+		{"Verify.Within", func(p *Process) { p.Verify.Within = noTime }, in("verify", "", "0s")},
+		{"Verify.Stable", func(p *Process) { p.Verify.Stable = time.Second }, in("verify_stable", "", "1s")},
+		{"Verify.OnFailure", func(p *Process) { p.Verify.OnFailure = OnFailureRevert }, in("on_failure", "", "revert")},
 		{"DependsOn", func(p *Process) {
 			p.DependsOn = []Dependency{{Name: "a", Until: UntilRunning}, {Name: "b:c", Until: UntilDone, Optional: true}}
 		}, in("depends_on", "", "a b:c:done?")},

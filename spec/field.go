@@ -144,7 +144,7 @@ var processFields = slices.Concat([]field[Process]{
 	at("metrics_path", asURLPath, "", inPlace, func(p *Process) *string { return &p.MetricsPath }).beyond(),
 	at("depends_on", asDepends, nil, inPlace, func(p *Process) *[]Dependency { return &p.DependsOn }).beyond(),
 	at("restart_with", asTargets, nil, inPlace, func(p *Process) *[]string { return &p.RestartWith }).beyond(),
-}, retryFields, probeFields, within(stdoutFields, func(p *Process) *Output { return &p.Stdout }),
+}, retryFields, probeFields, verifyFields, within(stdoutFields, func(p *Process) *Output { return &p.Stdout }),
 	within(stderrFields, func(p *Process) *Output { return &p.Stderr }))
 
 // retryFields say when a process that has failed is started again.
@@ -179,6 +179,13 @@ var probeFields = []field[Process]{
 	at("health_timeout", asHealthTimeout, 0, inPlace, func(p *Process) *time.Duration { return &p.Probes.HealthTimeout }).beyond(),
 	at("health_failures", asFailures, 0, inPlace, func(p *Process) *int { return &p.Probes.HealthFailures }).beyond(),
 	at("on_unhealthy", asOnUnhealthy, UnhealthyRestart, inPlace, func(p *Process) *OnUnhealthy { return &p.Probes.OnUnhealthy }).beyond(),
+}
+
+// verifyFields say how an update of a process is proved.
+var verifyFields = []field[Process]{
+	at("verify", asVerify, 0, inPlace, func(p *Process) *time.Duration { return &p.Verify.Within }).beyond(),
+	at("verify_stable", asVerify, 0, inPlace, func(p *Process) *time.Duration { return &p.Verify.Stable }).beyond(),
+	at("on_failure", asOnFailure, OnFailureInherit, inPlace, func(p *Process) *OnFailure { return &p.Verify.OnFailure }).beyond(),
 }
 
 // numberedFields are the keys of a program that say which processes it has.

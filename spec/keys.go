@@ -38,6 +38,7 @@ var (
 	includeKeys   = []string{"files"}
 	reconcileKeys = []string{
 		"autoupdate", "settle", "settle_removals", "rescan", "on_invalid", "max_removals", "permissions", "statedir",
+		"verify", "verify_stable", "on_failure", "atomic",
 	}
 )
 

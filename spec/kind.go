@@ -142,12 +142,21 @@ var (
 	asFailures       = numberOr(defaultHealthFailures)
 )
 
+// The kinds of value of verification.
+var (
+	asVerify    = durationOr(0, noTime)
+	asOnFailure = pure("on_failure", value.ParseOnFailure, word[OnFailure](), "keep, hold or revert")
+)
+
 // durationOr is a duration of which 0 stands for def. none stands for a text that gives 0;
 // without it that is a mistake.
 func durationOr(def, none time.Duration) kind[time.Duration] {
 	text := func(v time.Duration) string {
-		if v == none && none != 0 {
+		switch {
+		case v == none && none != 0:
 			return "0s"
+		case v == 0 && def == 0:
+			return ""
 		}
 		return value.ShowDuration(cmp.Or(v, def))
 	}

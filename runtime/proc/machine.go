@@ -97,12 +97,15 @@ type Machine struct {
 	// Frozen is set by Freeze and Shutdown: nothing is started any more.
 	Frozen bool
 
-	Tries      int       // how often in a row starting has failed
-	Retries    int       // waits in BACKOFF in a row, by which the next one goes; at least Tries
-	Started    time.Time // last attempt to spawn; zero for never
-	Stopped    time.Time // last exit; zero for never
-	SpawnErr   string    // why the last start failed, "Bad exit code N" or ExitUnknown
-	ExitStatus int       // of the last exit; -1 for death by signal; 0 for none
+	Tries   int       // how often in a row starting has failed
+	Retries int       // waits in BACKOFF in a row, by which the next one goes; at least Tries
+	Started time.Time // last attempt to spawn; zero for never
+	Stopped time.Time // last exit; zero for never
+	// Crashed is how often it has left RUNNING in a way that nobody asked for and its exit
+	// codes do not expect, ends for the sake of its health among them.
+	Crashed    int
+	SpawnErr   string // why the last start failed, "Bad exit code N" or ExitUnknown
+	ExitStatus int    // of the last exit; -1 for death by signal; 0 for none
 
 	up        time.Time   // Started, for measuring: in a life after a handover that has no more than the wall clock's time
 	shut      bool        // Input.Shut of this Step
@@ -543,6 +546,7 @@ func (m *Machine) exitedRunning(now time.Time, e Exit, expected bool) {
 		if e == ExitUnknown {
 			m.SpawnErr = e.How
 		}
+		m.Crashed++
 		m.log(warn, "exited: %s (%s; not expected)", m.Name, e.How)
 	}
 	m.Tries = 0

@@ -90,8 +90,10 @@ func (m *Machine) unhealthy(now time.Time, text string) {
 	}
 	switch m.Rules.OnUnhealthy {
 	case spec.UnhealthyStop:
+		m.Crashed++
 		m.stop(now)
 	case spec.UnhealthyRestart:
+		m.Crashed++
 		m.stop(now)
 		m.stopAsked, m.Renewing = false, true
 	}

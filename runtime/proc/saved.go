@@ -33,6 +33,7 @@ type Saved struct {
 	Retries    int              `json:"retries,omitempty"` // at least Tries, though an earlier version does not say so
 	Dice       float64          `json:"dice,omitempty"`
 	Crashes    []*moment.Moment `json:"crashes,omitempty"`
+	Crashed    int              `json:"crashed,omitempty"`
 	Started    *moment.Moment   `json:"started,omitempty"`
 	Stopped    *moment.Moment   `json:"stopped,omitempty"`
 	Since      *moment.Moment   `json:"since,omitempty"`
@@ -48,7 +49,7 @@ func (m *Machine) Save(now time.Time) Saved {
 		State: m.State, PID: m.PID, Launching: m.Launching, StopAsked: m.stopAsked, EndingGroup: m.EndingGroup,
 		OrphanGroup: m.OrphanGroup, Killed: m.Killed, Frozen: m.Frozen, Waiting: m.Waiting,
 		Ready: m.Ready, Late: m.Late, Renewing: m.Renewing, Health: m.Health, Failing: m.Failing, Complaint: m.Complaint,
-		Tries: m.Tries, Retries: m.Retries, Dice: m.dice, Started: moment.Of(m.up, now), Stopped: moment.Of(m.Stopped, now), Since: moment.Of(m.since, now),
+		Tries: m.Tries, Retries: m.Retries, Crashed: m.Crashed, Dice: m.dice, Started: moment.Of(m.up, now), Stopped: moment.Of(m.Stopped, now), Since: moment.Of(m.since, now),
 		SpawnErr: m.SpawnErr, ExitStatus: m.ExitStatus, Status: m.status,
 	}
 	if s.Started != nil {
@@ -72,7 +73,7 @@ func Resume(s Saved, now time.Time) Machine {
 		OrphanGroup: s.OrphanGroup, Killed: s.Killed, Frozen: s.Frozen, Waiting: s.Waiting,
 		Ready: s.Ready || s.State == state.Running, // an earlier version does not say so
 		Late:  s.Late, Renewing: s.Renewing, Health: s.Health, Failing: s.Failing, Complaint: s.Complaint,
-		Tries: s.Tries, Retries: max(s.Retries, s.Tries), dice: s.Dice, Started: s.Started.AsShown(), up: s.Started.At(now), Stopped: s.Stopped.AsShown(), since: s.Since.At(now),
+		Tries: s.Tries, Crashed: s.Crashed, Retries: max(s.Retries, s.Tries), dice: s.Dice, Started: s.Started.AsShown(), up: s.Started.At(now), Stopped: s.Stopped.AsShown(), since: s.Since.At(now),
 		SpawnErr: s.SpawnErr, ExitStatus: s.ExitStatus, status: s.Status,
 	}
 	for _, at := range s.Crashes {
