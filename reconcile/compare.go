@@ -103,6 +103,23 @@ func compareProcess(group string, old, new *spec.Process, live Process, pending,
 	return f
 }
 
+// goBack is the decision where the group is put back as it was: what ran then is started
+// if it does not run, and nothing else, so that work which was done is not done again.
+func (f *processChange) goBack(live Process, ran bool) {
+	f.start = ran && (f.stop || !live.Running) && !live.UserStopped
+	switch {
+	case f.start:
+		f.action.Action = Restart
+		f.action.Reason = "what ran before is put back in force"
+	case f.stop && live.Running:
+		f.action.Action = Restart
+		f.action.Reason = "what ran before is put back in force: this process did not run then, and is stopped"
+	default:
+		f.action.Action = Inplace
+		f.action.Reason = "what was there before is put back in force"
+	}
+}
+
 // because names the keys that differ, then what follows from it.
 func because(fields []spec.Field, reason string) string {
 	if len(fields) == 0 {

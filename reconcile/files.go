@@ -100,7 +100,11 @@ func (v *view) special(name string) (state, reason string) {
 		}
 	}
 	for _, h := range v.holds {
-		if h.Path == name {
+		switch {
+		case h.Path != name:
+		case h.rejected:
+			return FileRejected, h.Reason
+		default:
 			return FileHeld, h.Reason
 		}
 	}

@@ -36,6 +36,8 @@ type hold struct {
 	// kind is what many files may be at once: they are told in one line. "" for
 	// what is told each by itself.
 	kind string
+	// rejected: of a file, its content has failed, and what ran before is in force.
+	rejected bool
 }
 
 // holds reports whether a step is one of those that the hold is about.
@@ -262,6 +264,16 @@ func (g *guard) flaps(now time.Time, group string) bool {
 		return true
 	}
 	return false
+}
+
+// returned notes that groups are desired again as they were before: that is no change that
+// anybody has made.
+func (g *guard) returned(groups []spec.Group, back map[string]map[string]bool) {
+	for i := range groups {
+		if d := &groups[i]; back[d.Name] != nil {
+			g.seen[d.Name] = d
+		}
+	}
 }
 
 // began notes that an automatic update carries these steps out from now.

@@ -17,6 +17,7 @@ const keepPatience = time.Second
 type keepsake struct {
 	history []Entry
 	good    *contents
+	proof   *proofRecord
 }
 
 // keep has what outlives the daemon written, in a while.
@@ -28,12 +29,15 @@ func (l *loop) keep() {
 	case <-l.keepsakes: // it is out of date
 	default:
 	}
-	l.keepsakes <- keepsake{l.history, l.view.good}
+	if l.keptAt != l.proof.changes || l.keptGood != l.view.good {
+		l.kept, l.keptAt, l.keptGood = l.proof.record(l.view.good, l.kept), l.proof.changes, l.view.good
+	}
+	l.keepsakes <- keepsake{l.history, l.view.good, l.kept}
 }
 
 // equal reports whether two say the same.
 func (k keepsake) equal(o keepsake) bool {
-	return sameHistory(k.history, o.history) && k.good == o.good
+	return sameHistory(k.history, o.history) && k.good == o.good && k.proof == o.proof
 }
 
 func sameHistory(a, b []Entry) bool {
@@ -98,6 +102,13 @@ func (r *keeper) keep(k keepsake) {
 	// An error is reported by the store, once, and shown by State.
 	if !sameHistory(k.history, r.stored.history) && r.store.Save(historyItem, k.history, true) == nil {
 		r.stored.history = k.history
+	}
+	// What is not proved comes first: or it might be taken for proved after a crash.
+	if k.proof != r.stored.proof {
+		if r.store.Save(proofItem, k.proof, true) != nil {
+			return
+		}
+		r.stored.proof = k.proof
 	}
 	if k.good != r.stored.good && r.store.Save(goodItem, k.good.raw(), true) == nil {
 		r.stored.good = k.good

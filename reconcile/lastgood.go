@@ -281,6 +281,9 @@ func (l *look) content(f spec.File) (k goodFile, ok bool) {
 	if k, ok := l.good.files[f.Path]; ok && k.hash == f.Hash {
 		return k, true
 	}
+	if content, ok := l.options.Content[f.Path]; ok && content != nil && sha256.Sum256(content) == f.Hash {
+		return goodFile{content, f.Hash}, true
+	}
 	if content, ok := l.overlay.read[f.Path]; ok && sha256.Sum256(content) == f.Hash {
 		return goodFile{content, f.Hash}, true
 	}

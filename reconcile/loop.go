@@ -52,12 +52,22 @@ type loop struct {
 	minSeq       int               // seq that a view must have for automatic updates to go by it
 	auto         *bool             // what SetAutoupdate said, nil for what the files say
 	guard        *guard
+	proof        *proof
 	pending      pendingStarts
 	holds        []hold
 	waits        []hold    // what is not due yet
 	drift        []Step    // what would be done, as of the last decision
 	retryAt      time.Time // when to decide again; zero for never
 	timer        *time.Timer
+
+	// Verifying.
+	stirred       <-chan struct{} // closed when processes may have changed; nil while none is on trial
+	judged        time.Time       // when those on trial were looked at last
+	judgeAt       time.Time       // when they are to be looked at again; zero for never
+	toldForgetful bool            // it was said that nothing can be remembered
+	kept          *proofRecord    // what outlives the daemon of proof, as of keptAt
+	keptAt        int             // proof.changes then
+	keptGood      *contents       // the last good contents then
 
 	// Acting.
 	trigger  string    // what made the loop read the files last
@@ -99,7 +109,7 @@ func newLoop(r *Reconciler, o Options, history []Entry) *loop {
 		guard: newGuard(), pending: make(pendingStarts),
 		trigger: o.Trigger, queue: []*update{{trigger: o.Trigger, caller: o.Caller, first: true}},
 		history: history, phase: Pending, since: time.Now(),
-		debts: make(debts),
+		debts: make(debts), proof: newProof(s.proof.proved(s.good), s.proof.Failed),
 	}
 	for _, e := range history { // in the order in which they ended
 		l.gen = max(l.gen, e.Generation)
@@ -138,6 +148,7 @@ func (l *loop) run(ctx context.Context) {
 	l.timer = time.NewTimer(time.Hour)
 	defer l.timer.Stop()
 	l.take(l.view)
+	l.judge() // what the reconciler before has put on trial
 	for {
 		l.next()
 		l.endTurn()
@@ -163,8 +174,14 @@ func (l *loop) run(ctx context.Context) {
 			l.roundDone(outcomes)
 		case result := <-l.results:
 			result()
+		case <-l.stirred:
+			l.stir()
 		case <-l.timer.C:
-			l.undecided = true
+			if l.judgeAt.IsZero() || time.Now().Before(l.judgeAt) {
+				l.undecided = true
+			} else {
+				l.judge()
+			}
 		}
 	}
 }
@@ -206,15 +223,11 @@ func (l *loop) drain() {
 }
 
 // arm sets the timer to whatever comes first. While an update runs nothing is
-// due: its end is a turn.
+// due but a look at what is on trial: its end is a turn.
 func (l *loop) arm() {
-	if l.current != nil {
-		l.timer.Stop()
-		return
-	}
-	at := l.rereadAt
-	if !l.retryAt.IsZero() && (at.IsZero() || l.retryAt.Before(at)) {
-		at = l.retryAt
+	at := l.judgeAt
+	if l.current == nil {
+		at = earliest(earliest(at, l.rereadAt), l.retryAt)
 	}
 	if at.IsZero() {
 		l.timer.Stop()
@@ -241,13 +254,19 @@ func (l *loop) next() {
 		return
 	}
 	l.undecided = false
-	if steps := l.decide(); len(steps) > 0 {
-		u := &update{trigger: l.trigger, config: l.inForce, began: time.Now(), rounds: 1}
+	active, back, steps := l.decide()
+	if len(steps) == 0 {
+		return
+	}
+	u := &update{trigger: l.trigger, config: l.inForce, good: l.view.good, began: time.Now(), rounds: 1}
+	if back {
+		u.trigger, u.back, u.reason = TriggerRevert, true, l.proof.whyBack()
+	} else {
 		l.guard.began(u.began, steps)
 		l.debts.begin(u.began, steps)
-		l.current = u
-		l.carryOut(steps)
 	}
+	l.current = u
+	l.carryOut(active, steps)
 }
 
 // read has f called in the loop with what the files say from now on. A person
@@ -271,7 +290,7 @@ func (l *loop) look() {
 	l.seq++
 	q := question{
 		seq: l.seq, open: l.view.open, good: l.view.good, dirs: l.view.dirs, settings: l.view.settings,
-		inForce: l.inForce, patterns: l.view.patterns,
+		inForce: l.inForce, patterns: l.view.patterns, failed: l.proof.watched(),
 	}
 	l.looking = new(looking)
 	if l.wanted == nil || len(l.readers) > 0 && !l.forReaders {
@@ -364,6 +383,7 @@ func (l *loop) overtake() {
 
 // take goes by a view from now on, and tells whoever depends on it.
 func (l *loop) take(v *view) {
+	l.proof.seen(v)
 	l.setView(v)
 	l.logProblems(v)
 	l.watchFor(v)
@@ -377,6 +397,7 @@ func (l *loop) setView(v *view) {
 		return
 	}
 	l.inForce = v.config
+	l.guard.returned(v.config.Groups, l.goingBack(nil))
 	l.guard.observe(time.Now(), v.config)
 	l.locate(v.config)
 }
@@ -422,17 +443,24 @@ func (l *loop) automatic() bool {
 	return l.view.settings.Autoupdate
 }
 
-// decide says what an automatic update may do now, and notes why it may not do
-// the rest.
-func (l *loop) decide() []Step {
-	active := l.target.Groups()
+// decide says what an automatic update may do now to these active groups, and notes why it
+// may not do the rest. back says that it puts back in force what ran before.
+func (l *loop) decide() (active []Active, back bool, steps []Step) {
+	active = l.target.Groups()
 	l.pending.prune(active)
 	now := time.Now()
 	l.retryAt = time.Time{}
-	l.drift = Plan(active, l.inForce.Groups, Policy{Kept: l.inForce.Kept, LeftOut: l.inForce.LeftOut, Files: l.files, PendingStarts: l.pending})
+	before := l.goingBack(active)
+	l.drift = Plan(active, l.inForce.Groups, Policy{Kept: l.inForce.Kept, LeftOut: l.inForce.LeftOut, Files: l.files, PendingStarts: l.pending, Back: before})
+	l.proof.settle(l.inForce, l.view.good, l.drift)
 	var v admission
-	holds := slices.Clone(l.view.holds)
-	steps := slices.DeleteFunc(slices.Clone(l.drift), func(s Step) bool {
+	holds := slices.Concat(l.view.holds, l.proof.holds())
+	first, rest := l.turnBack(now, l.drift, before)
+	steps = slices.DeleteFunc(rest, func(s Step) bool {
+		if reason := l.proof.held(&s); reason != "" {
+			holds = append(holds, hold{Group: s.Group, Reason: reason})
+			return true
+		}
 		if !isRemoval(s) {
 			return false
 		}
@@ -455,7 +483,7 @@ func (l *loop) decide() []Step {
 	default:
 		l.setCandidate(l.view)
 		v = l.guard.admit(now, steps, active, l.view.settings.MaxRemovals, pause{l.view.settings.SettleRemovals, l.view.beingWritten(now)})
-		l.retryAt = v.retryAt
+		l.retryAt = earliest(l.retryAt, v.retryAt)
 	}
 	old, waited := l.holds, l.waits
 	l.holds, l.waits = append(holds, v.holds...), v.waits
@@ -463,7 +491,11 @@ func (l *loop) decide() []Step {
 	for _, w := range gather(difference(l.waits, waited)) {
 		l.log.Info("reconcile: waiting: "+w.describe(), "group", w.Group)
 	}
-	return v.steps
+	if len(first) > 0 { // by itself, for the history
+		l.undecided = true
+		return active, true, first
+	}
+	return active, false, v.steps
 }
 
 // manyHolds is from how many holds of a kind on they are told in one line.
@@ -521,6 +553,9 @@ func gather(holds []hold) []told {
 }
 
 func (h hold) describe() string {
+	if h.rejected {
+		return h.Path + " is rejected: " + h.Reason
+	}
 	if h.Group != "" {
 		return "group " + h.Group + ": " + h.Reason
 	}
@@ -532,6 +567,8 @@ func (h hold) describe() string {
 func (l *loop) rests() bool {
 	switch {
 	case l.current != nil, len(l.queue) > 0, l.setting > 0, l.undecided:
+		return false
+	case len(l.proof.trials) > 0, len(l.proof.back) > 0:
 		return false
 	case l.looking != nil, l.wanted != nil, len(l.readers) > 0, l.view.beingWritten(time.Now()) != "":
 		return false
@@ -564,6 +601,8 @@ func (l *loop) setPhase() {
 		phase, reason = Pending, l.waits[0].describe()
 	case len(l.drift) > 0:
 		phase, reason = Pending, plural(len(l.drift), "group")+" will change"
+	case len(l.proof.trials) > 0:
+		phase, reason = Pending, l.proof.waitsFor()
 	}
 	if phase != l.phase {
 		l.since = time.Now()

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"maps"
 	"slices"
@@ -30,6 +31,7 @@ type Memory struct {
 	Located    map[string]string    `json:"located"` // the file in which each group was seen last
 	Debts      map[string]debtEntry `json:"debts"`
 	Pending    []ProcessKey         `json:"pending_starts"`
+	Proof      proofMemory          `json:"proof"`
 }
 
 // configMemory is what of a configuration a look goes by.
@@ -69,6 +71,7 @@ func (l *loop) remember() *Memory {
 		Good: l.view.good.raw(), Settings: l.view.settings, Patterns: l.view.patterns,
 		InForce: configMemory{l.inForce.Files, l.inForce.LeftOut, l.inForce.Groups},
 		Located: l.files, Guard: l.guard.remember(c), Debts: l.debts.remember(c),
+		Proof: l.proof.remember(c, l.view.good),
 	}
 	for _, d := range l.view.dirs {
 		saved := directoryMemory{
@@ -90,7 +93,7 @@ func (l *loop) remember() *Memory {
 func (m *Memory) question() question {
 	c := clock{m.Present.Time()}
 	q := question{
-		good: newContents(m.Good), settings: m.Settings, patterns: m.Patterns, dirs: make(map[string]*directory),
+		failed: m.Proof.Failed, good: newContents(m.Good), settings: m.Settings, patterns: m.Patterns, dirs: make(map[string]*directory),
 		inForce: &spec.Config{Files: m.InForce.Files, LeftOut: m.InForce.LeftOut, Groups: m.InForce.Groups},
 	}
 	for _, d := range m.Dirs {
@@ -118,6 +121,7 @@ func (m *Memory) restore(l *loop) {
 	l.files = m.Located
 	l.guard.restore(c, m.Guard, m.InForce.Groups)
 	l.debts = restoreDebts(c, m.Debts)
+	l.proof = m.Proof.restore(c, m.Good)
 	for _, key := range m.Pending {
 		l.pending[key] = true
 	}
@@ -226,6 +230,95 @@ func (d debts) remember(c clock) map[string]debtEntry {
 
 func restoreDebts(c clock, m map[string]debtEntry) debts {
 	return converted(m, func(t debtEntry) debt { return debt{t.Before, c.at(t.At), t.Last, t.Stopped, t.Paid} })
+}
+
+// proofMemory is what a proof knows. Where an earlier version has not said so, all is
+// proved.
+type proofMemory struct {
+	proofRecord
+	Trials []trialMemory     `json:"trials,omitempty"`
+	Back   []reversionMemory `json:"back,omitempty"`
+}
+
+type (
+	trialMemory struct {
+		Files map[string]triedMemory `json:"files"`
+		Runs  []runMemory            `json:"runs"`
+		Ran   []ProcessKey           `json:"ran"`
+		First bool                   `json:"first,omitempty"`
+	}
+	triedMemory struct {
+		Hash   [sha256.Size]byte `json:"hash"`
+		Former []byte            `json:"former"` // null where there was none
+	}
+	runMemory struct {
+		Key       ProcessKey     `json:"key"`
+		File      string         `json:"file"`
+		Within    time.Duration  `json:"within"`
+		Stable    time.Duration  `json:"stable"`
+		OnFailure spec.OnFailure `json:"on_failure"`
+		Crashed   int            `json:"crashed"`
+		Left      time.Duration  `json:"left"`
+		At        *moment.Moment `json:"at"`
+		Waiting   bool           `json:"waiting,omitempty"`
+		Since     *moment.Moment `json:"since,omitempty"`
+	}
+	reversionMemory struct {
+		Files  []string     `json:"files"`
+		Ran    []ProcessKey `json:"ran"`
+		Reason string       `json:"reason"`
+	}
+)
+
+func (p *proof) remember(c clock, good *contents) proofMemory {
+	m := proofMemory{proofRecord: *p.record(good, nil)}
+	for _, t := range p.trials {
+		saved := trialMemory{
+			Files: converted(t.files, func(f tried) triedMemory {
+				if !f.had {
+					return triedMemory{Hash: f.hash}
+				}
+				return triedMemory{f.hash, f.former.former()}
+			}),
+			Runs: convertedList(func(r *run) runMemory {
+				return runMemory{r.key, r.file, r.within, r.stable, r.onFailure, r.crashed, r.left, c.of(r.at), r.waiting, c.of(r.since)}
+			})(t.runs),
+			Ran: slices.Collect(maps.Keys(t.ran)), First: t.first,
+		}
+		m.Trials = append(m.Trials, saved)
+	}
+	for _, r := range p.back {
+		m.Back = append(m.Back, reversionMemory{r.files, slices.Collect(maps.Keys(r.ran)), r.reason})
+	}
+	return m
+}
+
+func (m *proofMemory) restore(c clock, good map[string][]byte) *proof {
+	p := newProof(m.proved(good), m.Failed)
+	for _, t := range m.Trials {
+		p.trials = append(p.trials, &trial{
+			files: converted(t.Files, func(f triedMemory) tried {
+				return tried{f.Hash, goodFile{f.Former, sha256.Sum256(f.Former)}, f.Former != nil}
+			}),
+			runs: convertedList(func(r runMemory) *run {
+				return &run{key: r.Key, file: r.File, within: r.Within, stable: r.Stable, onFailure: r.OnFailure, crashed: r.Crashed,
+					left: r.Left, at: c.at(r.At), waiting: r.Waiting, since: c.at(r.Since)}
+			})(t.Runs),
+			ran: setOf(t.Ran), first: t.First,
+		})
+	}
+	for _, r := range m.Back {
+		p.back = append(p.back, &reversion{files: r.Files, ran: setOf(r.Ran), reason: r.Reason})
+	}
+	return p
+}
+
+func setOf[K comparable](list []K) map[K]bool {
+	set := make(map[K]bool, len(list))
+	for _, key := range list {
+		set[key] = true
+	}
+	return set
 }
 
 // handover is the wish of somebody that the loop stands still.

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"supervisord/runtime/notice"
 	"supervisord/spec"
 )
 
@@ -20,6 +21,8 @@ type model struct {
 	pids   int
 	log    []string
 	wrong  []string // broken rules
+	notice notice.Notice
+	fate   func(p spec.Process) string // the state of a process just after its start; RUNNING where nil
 
 	stopping func(group, process string) time.Duration // how long a stop takes
 	refuse   func(op string) error                     // asked before each SetGroup, with "add x", "remove x", "change x"
@@ -37,9 +40,17 @@ type modelProcess struct {
 	user  bool
 	pid   int
 	given spec.Process // the definition that the running child was started with
+	// As Process has them.
+	crashed int
+	waiting bool
+	failed  bool // of EXITED
+	began   time.Time
 }
 
 func newModel() *model { return &model{groups: make(map[string]*modelGroup)} }
+
+// Changed is told by set, and by all else that alters the table.
+func (m *model) Changed() <-chan struct{} { return m.notice.Next() }
 
 func (p *modelProcess) running() bool {
 	return slices.Contains([]string{"STARTING", "RUNNING", "BACKOFF", "STOPPING"}, p.state)
@@ -54,7 +65,8 @@ func (m *model) Groups() []Active {
 		a := Active{Group: g.def}
 		for _, p := range g.def.Processes {
 			l := g.procs[p.Name]
-			a.Processes = append(a.Processes, Process{Name: p.Name, State: l.state, Running: l.running(), UserStopped: l.user, Failed: l.state == "FATAL" || l.state == "BACKOFF"})
+			a.Processes = append(a.Processes, Process{Name: p.Name, State: l.state, Running: l.running(), UserStopped: l.user, Failed: l.state == "FATAL" || l.state == "BACKOFF" || l.failed,
+				Crashed: l.crashed, Waiting: l.waiting, Began: l.began})
 		}
 		list = append(list, a)
 	}
@@ -160,8 +172,15 @@ func (m *model) start(g *modelGroup, name string) {
 		return
 	}
 	m.pids++
-	*p = modelProcess{state: "RUNNING", pid: m.pids, given: *find(g.def, name)}
+	*p = modelProcess{state: "RUNNING", pid: m.pids, given: *find(g.def, name), crashed: p.crashed, began: time.Now()}
+	if m.fate != nil {
+		p.state = m.fate(p.given)
+	}
+	if !p.running() {
+		p.pid = 0
+	}
 	m.log = append(m.log, "start "+g.def.Name+":"+name)
+	m.notice.Tell()
 }
 
 func (m *model) StopProcesses(ctx context.Context, group string, names []string) error {
@@ -193,6 +212,7 @@ func (m *model) StopProcesses(ctx context.Context, group string, names []string)
 			m.mu.Lock()
 			p.state, p.pid = "STOPPED", 0
 			m.log = append(m.log, "stopped "+group+":"+n)
+			m.notice.Tell()
 			m.mu.Unlock()
 		})
 	}
@@ -204,6 +224,7 @@ func (m *model) StopProcesses(ctx context.Context, group string, names []string)
 func (m *model) set(group, process, state string, user bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	defer m.notice.Tell()
 	p := m.groups[group].procs[process]
 	p.state, p.user = state, user
 	if !p.running() {

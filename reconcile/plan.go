@@ -45,6 +45,9 @@ type Policy struct {
 	PendingStarts map[ProcessKey]bool
 	// Afresh are groups in which what has failed is to be started again.
 	Afresh map[string]bool
+	// Back are groups that are put back as they were, with those of their processes that
+	// ran then: these are started if they do not run, and no others.
+	Back map[string]map[string]bool
 }
 
 // ProcessKey is the identity of a process.
@@ -96,7 +99,7 @@ func Plan(active []Active, desired []spec.Group, p Policy) []Step {
 			g = a.Group
 		}
 		if a == nil {
-			added = append(added, addition(g))
+			added = append(added, addition(g, p.Back[g.Name]))
 			continue
 		}
 		if s, ok := change(a, g, p); ok {
@@ -113,9 +116,13 @@ func removal(g *spec.Group, file string) Step {
 	}
 }
 
-func addition(g *spec.Group) Step {
+func addition(g *spec.Group, back map[string]bool) Step {
+	var start []string
+	if back != nil {
+		start = byPriority(g, back, false)
+	}
 	return Step{
-		Group: g.Name, File: origin(g), New: g,
+		Group: g.Name, File: origin(g), New: g, Start: start,
 		Actions: []Action{{Action: Add, Group: g.Name, File: origin(g), Reason: "it is new in the files"}},
 	}
 }
@@ -139,6 +146,7 @@ func change(a *Active, new *spec.Group, p Policy) (s Step, ok bool) {
 			Reason: because(fields, "in force at once"),
 		})
 	}
+	back := p.Back[new.Name]
 	live := make(map[string]Process, len(a.Processes))
 	for _, l := range a.Processes {
 		live[l.Name] = l
@@ -160,6 +168,9 @@ func change(a *Active, new *spec.Group, p Policy) (s Step, ok bool) {
 		before := find(old, q.Name)
 		if before == nil {
 			start[q.Name] = q.Autostart
+			if back != nil {
+				start[q.Name] = back[q.Name]
+			}
 			s.Actions = append(s.Actions, Action{
 				Action: Numprocs, Group: new.Name, Process: q.Name, File: q.Origin.File,
 				Reason: "the process is new in the group",
@@ -167,6 +178,9 @@ func change(a *Active, new *spec.Group, p Policy) (s Step, ok bool) {
 			continue
 		}
 		f := compareProcess(new.Name, before, q, live[q.Name], p.PendingStarts[ProcessKey{new.Name, q.Name}], p.Afresh[new.Name], p.Explicit)
+		if back != nil && f.action != nil {
+			f.goBack(live[q.Name], back[q.Name])
+		}
 		if f.action != nil {
 			s.Actions = append(s.Actions, *f.action)
 		}
@@ -194,9 +208,12 @@ func replaceGroup(s *Step, a *Active, live map[string]Process, p Policy) {
 	for i := range s.New.Processes {
 		q := &s.New.Processes[i]
 		l, was := live[q.Name]
+		back := p.Back[s.Group]
 		switch {
 		case l.UserStopped:
 			start[q.Name] = p.Explicit && q.Autostart
+		case back != nil:
+			start[q.Name] = back[q.Name]
 		case was && l.Running:
 			start[q.Name] = true
 		default:

@@ -20,6 +20,7 @@ type snapshot struct {
 	drift     []Step
 	gen       int
 	history   []Entry // oldest first
+	verdicts  map[string]FileState
 	phase     string
 	reason    string
 	since     time.Time
@@ -30,7 +31,7 @@ func (l *loop) publish() {
 	l.published.Store(&snapshot{
 		view: l.view, inForce: l.inForce, files: l.files, candidate: l.candidate, automatic: l.automatic(),
 		holds: l.holds, waits: l.waits, drift: l.drift, gen: l.gen, history: l.history,
-		phase: l.phase, reason: l.reason, since: l.since,
+		verdicts: l.proof.verdicts(), phase: l.phase, reason: l.reason, since: l.since,
 	})
 	l.notice.Tell()
 }
@@ -138,6 +139,9 @@ func (r *Reconciler) Files() []FileState {
 			if w, ok := holdFor(s.waits, step); ok {
 				f.Reason = w.Reason
 			}
+		}
+		if v, ok := s.verdicts[f.Path]; ok && f.State == FileApplied {
+			f.State, f.Reason = v.State, v.Reason
 		}
 	}
 	return files

@@ -32,6 +32,9 @@ type Start struct {
 	statedir string // where state is kept if the files name no place
 	view     *view
 	memory   *Memory // of the reconciler before; nil for none
+	// Of the daemon before.
+	proof proofRecord
+	good  map[string][]byte
 }
 
 // Startup reads the configuration for a daemon that starts. path is the main
@@ -47,13 +50,15 @@ type Start struct {
 func Startup(h spec.Host, path, statedir string, o spec.Options) (*Start, error) {
 	s := newStart(h, path, statedir, o)
 	s.read(newContents(nil))
-	if v := s.view; v.config != nil && len(v.bad) > 0 {
+	if v := s.view; v.config != nil {
 		dir := s.stateDir(v.config)
-		if good := s.stored(dir); good != nil {
+		good := s.stored(dir)
+		if len(v.bad) > 0 && good != nil || len(s.proof.Failed) > 0 {
 			s.read(newContents(good))
 			// Whose content this is depends on the user that the daemon will run as, and
 			// on where he keeps it; so it must not say otherwise itself.
 			if s.view.config == nil || s.stateDir(s.view.config) != dir {
+				s.proof = proofRecord{}
 				s.read(newContents(nil))
 			}
 		}
@@ -99,24 +104,31 @@ func Resume(h spec.Host, path, statedir string, o spec.Options, m *Memory) (*Sta
 
 // read looks at the files as they are, and at these last good contents.
 func (s *Start) read(good *contents) {
-	q := question{good: good}
+	q := question{good: good, failed: s.proof.Failed}
 	if s.view != nil {
 		q.seq = s.view.seq + 1
 	}
 	s.view = s.reader.look(nil, q)
 }
 
-// stored is the last good content of each file in a state directory; nil where there
-// is none.
+// stored is the last good content of each file in a state directory, nil where there
+// is none. It also takes from there what is not proved.
 func (s *Start) stored(dir trust.Dir) (good map[string][]byte) {
 	if dir.Path == "" {
 		return nil
 	}
-	good, _ = answering(s.reader.disks, dir.Path, func() (good map[string][]byte) {
-		openExisting(dir).Load(goodItem, &good)
-		return good
+	type items struct {
+		good  map[string][]byte
+		proof proofRecord
+	}
+	found, _ := answering(s.reader.disks, dir.Path, func() (i items) {
+		store := openExisting(dir)
+		store.Load(goodItem, &i.good)
+		store.Load(proofItem, &i.proof)
+		return i
 	})
-	return good
+	s.proof, s.good = found.proof, found.good
+	return found.good
 }
 
 // StateDir is the directory in which this daemon is to keep its state, "" for none. No

@@ -32,6 +32,7 @@ type Store struct {
 const (
 	goodItem    = "files"   // last good content of each file
 	historyItem = "history" // the last updates
+	proofItem   = "proof"   // what of the files is not proved to run, and what has failed
 )
 
 // OpenStore makes the directory if need be. Where another user has made it, or

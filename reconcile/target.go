@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"errors"
+	"time"
 
 	"supervisord/spec"
 )
@@ -16,6 +17,9 @@ type Target interface {
 	// Groups lists the active groups in the order in which they were activated,
 	// all seen at one moment.
 	Groups() []Active
+
+	// Changed is closed when what Groups says may have changed since the call.
+	Changed() <-chan struct{}
 
 	// SetGroup replaces the definition of one group, whole or not at all.
 	//
@@ -61,6 +65,16 @@ type Process struct {
 	UserStopped bool
 	// Failed: FATAL or BACKOFF, or EXITED with an exit code that is not expected.
 	Failed bool
+	// Waiting: its start is held back by what it depends on.
+	Waiting bool
+	// Began is when its last run began, by the monotonic clock; zero for never.
+	Began time.Time
+	// Crashed is how often it has left RUNNING unasked and unexpected since its group
+	// was added.
+	Crashed int
+	// Trouble is why it is not RUNNING, or not well, in a few words; "" where nothing is
+	// known.
+	Trouble string
 }
 
 // What a Target refuses. Test with errors.Is.

@@ -46,6 +46,8 @@ const (
 	FilePending = "pending"
 	FileHeld    = "held"
 	FileIgnored = "ignored"
+	// FileRejected: its content has not run as it must; what ran before is in force.
+	FileRejected = "rejected"
 )
 
 // FileState is one watched file or directory.
@@ -68,6 +70,8 @@ const (
 	TriggerRescan = "rescan"
 	TriggerUpdate = "update"
 	TriggerReload = "reload"
+	TriggerVerify = "verify" // the processes of an update have failed
+	TriggerRevert = "revert" // and what ran before is put back in force
 )
 
 // The results of an update.
@@ -86,6 +90,7 @@ type Entry struct {
 	Actions    []Action  `json:"actions"`
 	Result     string    `json:"result"` // applied, overtaken, held: why, or failed: what
 	DurationMS int64     `json:"duration_ms"`
+	Reason     string    `json:"reason,omitempty"` // of a revert: what has failed
 }
 
 // Report is the answer to an update that somebody asked for.
@@ -99,12 +104,14 @@ type Report struct {
 
 // The types of event.
 const (
-	EventApplied = "RECONCILE_APPLIED"
-	EventFailed  = "RECONCILE_FAILED"
-	EventHeld    = "RECONCILE_HELD"
+	EventApplied  = "RECONCILE_APPLIED"
+	EventFailed   = "RECONCILE_FAILED"
+	EventHeld     = "RECONCILE_HELD"
+	EventRejected = "RECONCILE_REJECTED" // content has failed, and goes back to what ran before
+	EventReverted = "RECONCILE_REVERTED" // what ran before is in force again
 )
 
-// Event tells that an update was applied, failed or is held.
+// Event tells that an update was applied, failed, is held, or was taken back.
 type Event struct {
 	Type       string
 	Generation int

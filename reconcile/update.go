@@ -25,6 +25,10 @@ type update struct {
 	first           bool // makes so what Startup read
 	names           []string
 	config          *spec.Config    // what it makes so
+	good            *contents       // of the files that config is from
+	before          []Active        // the groups when it was planned
+	back            bool            // it puts back in force what ran before
+	reason          string          // why, of such a one
 	owed            map[string]owed // what it tells beside that what it does
 	afresh          map[string]bool // groups in which it starts what has failed
 	gen             int             // 0 until something was done
@@ -70,8 +74,11 @@ func (u *update) unread(v *view) {
 // somebody asked for reads the files.
 func (l *loop) begin(u *update) {
 	l.current = u
+	if u.explicit {
+		l.proof.release(u.names)
+	}
 	if u.first {
-		u.config = l.view.config
+		u.config, u.good = l.view.config, l.view.good
 		l.round()
 		return
 	}
@@ -87,7 +94,7 @@ func (l *loop) beginFrom(v *view) {
 		u.answer(Report{}, v.err)
 		return
 	}
-	u.config = v.config
+	u.config, u.good = v.config, v.good
 	active := l.target.Groups()
 	u.owed = l.debts.owed(time.Now(), active, u.names)
 	u.afresh = afresh(u.owed)
@@ -130,19 +137,22 @@ func (l *loop) round() {
 	if u.first {
 		p.Kept = nil // they were in force when the last daemon ended
 	}
-	l.carryOut(Plan(active, u.config.Groups, p))
+	l.carryOut(active, Plan(active, u.config.Groups, p))
 }
 
 // carryOut carries steps out on a goroutine of its own; the loop waits for it before
-// it begins another, and before it ends.
-func (l *loop) carryOut(steps []Step) {
+// it begins another, and before it ends. active are the groups that they were planned for.
+func (l *loop) carryOut(active []Active, steps []Step) {
 	if len(steps) == 0 {
 		l.tell(nil)
+		l.verify(nil)
 		l.finish()
 		return
 	}
 	l.steps = steps
 	u := l.current
+	u.before = active
+	l.proof.suspend(steps)
 	u.overtaken.Store(false)
 	l.turnEnd = append(l.turnEnd, func() { // nobody sees what it does before that it is done
 		go func() { l.outcomes <- execute(l.ctx, l.target, steps, u.overtaken.Load) }()
@@ -182,6 +192,7 @@ func (l *loop) roundDone(outcomes []Outcome) {
 	}
 	l.tell(outcomes)
 	l.logOutcomes(outcomes)
+	l.verify(outcomes)
 	switch {
 	case last && persists && u.left:
 		u.refuse(fmt.Sprintf("gave up after %d tries: the files changed during each of them", u.rounds))
@@ -192,7 +203,7 @@ func (l *loop) roundDone(outcomes []Outcome) {
 		u.left = false
 		l.read(func(v *view) {
 			if v.config != nil {
-				u.config = v.config
+				u.config, u.good = v.config, v.good
 				u.unread(v)
 				l.goBy(v)
 			}
@@ -285,12 +296,15 @@ func (l *loop) finish() {
 	if news || u.first {
 		l.record(Entry{
 			Generation: gen, Time: u.began, Trigger: u.trigger, Caller: u.caller, Actions: u.actions,
-			Result: result, DurationMS: time.Since(u.began).Milliseconds(),
+			Result: result, DurationMS: time.Since(u.began).Milliseconds(), Reason: u.reason,
 		})
 	}
 	l.keep()
 	if news {
-		e := Event{Type: EventApplied, Generation: gen, Trigger: u.trigger, Actions: u.actions}
+		e := Event{Type: EventApplied, Generation: gen, Trigger: u.trigger, Reason: u.reason, Actions: u.actions}
+		if u.back {
+			e.Type = EventReverted
+		}
 		if len(u.failed) > 0 {
 			e.Type, e.Reason = EventFailed, strings.Join(u.failed, "; ")
 		}

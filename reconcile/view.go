@@ -32,8 +32,9 @@ type view struct {
 	// holds are directories and files that could not be seen and are taken for
 	// what they were.
 	holds    []hold
-	notes    []string      // warnings about single files
-	withheld []*spec.Error // programs that are not run for now
+	renewed  map[string]*failedFile // files whose content has failed, and that have other content now
+	notes    []string               // warnings about single files
+	withheld []*spec.Error          // programs that are not run for now
 	// untrusted is who else can write a file, by its path.
 	untrusted map[string]string
 	// settings are those of the main file, or of its last good content.
@@ -67,7 +68,8 @@ type question struct {
 	good     *contents
 	dirs     map[string]*directory
 	settings spec.Reconcile
-	inForce  *spec.Config // nil at the start
+	inForce  *spec.Config           // nil at the start
+	failed   map[string]*failedFile // contents that have failed, by path
 	patterns []string
 }
 
@@ -141,11 +143,12 @@ type look struct {
 }
 
 func (l *look) run() *view {
+	l.forgetRejected()
 	l.next = maps.Clone(l.dirs)
 	l.had = sync.OnceValue(func() map[string][]string { return groupsByFile(l.inForce) })
 	l.view = &view{
 		seq: l.seq, settings: l.settings, patterns: l.patterns, untrusted: make(map[string]string),
-		held: make(map[string]*directory), unsettled: make(map[string]bool),
+		held: make(map[string]*directory), unsettled: make(map[string]bool), renewed: make(map[string]*failedFile),
 	}
 	v := l.view
 	l.overlay = newOverlay(l.host, l.try, l.main, v.held)
@@ -160,7 +163,7 @@ func (l *look) run() *view {
 		tries int
 		found func() bool // something that is not to be read as it is
 	}{
-		{missedTries, l.keepMissed}, {1, l.keepBusy}, {openTries, l.keepOpen}, {1, l.keepUnreadable}, {1, l.keepUnmounted}, {1, l.keepEmptied}, {1, l.checkPermissions},
+		{missedTries, l.keepMissed}, {1, l.keepBusy}, {openTries, l.keepOpen}, {1, l.keepUnreadable}, {1, l.keepUnmounted}, {1, l.keepEmptied}, {1, l.keepRejected}, {1, l.checkPermissions},
 	} {
 		for i := 0; i < rule.tries && rule.found(); i++ {
 			l.read()

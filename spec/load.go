@@ -447,3 +447,11 @@ func (l *load) read(w *fileToRead) {
 	w.from.doc = dialect.Parse(content, keysFor)
 	w.from.sections = fileSections(w.from.doc)
 }
+
+// SectionNames are the names of the sections of a file, by its content alone.
+func SectionNames(content []byte) (names []string) {
+	for _, s := range dialect.Parse(content, keysFor).Sections {
+		names = append(names, s.Name)
+	}
+	return names
+}

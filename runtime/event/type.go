@@ -47,6 +47,8 @@ const (
 	ReconcileApplied
 	ReconcileFailed
 	ReconcileHeld
+	ReconcileRejected
+	ReconcileReverted
 
 	afterLast
 )

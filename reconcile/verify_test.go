@@ -1,0 +1,331 @@
+package reconcile
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"supervisord/reconcile/watch"
+	"supervisord/spec"
+)
+
+var rewrite = flag.Bool("update", false, "rewrite what the transcripts of testdata/verify say")
+
+// TestVerify: what becomes of updates whose processes run or do not, as transcripts. Each
+// situation in testdata/verify begins with a line "# title" and is a daemon of its own:
+// "$ command" is what happens, and what follows is what there is then: processes with
+// their pids and states, the phase, files that are not simply applied, and what is new in
+// the history. See verifier for the commands.
+func TestVerify(t *testing.T) {
+	files, err := filepath.Glob("testdata/verify/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no transcripts", err)
+	}
+	count := 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var now strings.Builder
+		for i, part := range strings.Split("\n"+string(text), "\n# ") {
+			if i == 0 {
+				continue
+			}
+			count++
+			title, _, _ := strings.Cut(part, "\n")
+			t.Run(title, func(t *testing.T) {
+				got := transcribe(t, "# "+part)
+				now.WriteString(got)
+				if want := strings.TrimRight("# "+part, "\n") + "\n\n"; !*rewrite && got != want {
+					equal(t, file, strings.Split(got, "\n"), strings.Split(want, "\n"))
+				}
+			})
+		}
+		if *rewrite {
+			if err := os.WriteFile(file, []byte(now.String()), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if count < 40 {
+		t.Errorf("%d situations, want 40", count)
+	}
+}
+
+// verifier is a daemon of a transcript.
+type verifier struct {
+	*fixture
+	settings string // of [reconcile]
+	hint     *fakeWatcher
+	told     int // entries of the history
+}
+
+// transcribe gives a situation with what there is after each of its commands.
+func transcribe(t *testing.T, text string) string {
+	settings := "settle=20ms\nrescan=0\n"
+	var out strings.Builder
+	var commands []string
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\n")
+		switch {
+		case strings.HasPrefix(line, "#"):
+			fmt.Fprintln(&out, line)
+		case strings.HasPrefix(line, "[reconcile] "):
+			fmt.Fprintln(&out, line)
+			settings += strings.Join(strings.Fields(line)[1:], "\n") + "\n"
+		case strings.HasPrefix(line, "$ "):
+			commands = append(commands, line[2:])
+		}
+	}
+	inBubble(t, settings, nil, func(w *fixture, hint *fakeWatcher) {
+		v := &verifier{fixture: w, settings: settings, hint: hint}
+		w.table.fate = fate
+		v.told = len(w.rec.History(0))
+		for _, c := range commands {
+			fmt.Fprintf(&out, "$ %s\n", c)
+			v.do(c, &out)
+			synctest.Wait()
+			v.show(&out)
+		}
+	})
+	return out.String() + "\n"
+}
+
+// fate is the state of a process after its start, by the first word of its command.
+func fate(p spec.Process) string {
+	switch name := filepath.Base(p.Command); {
+	case strings.HasPrefix(name, "bad"):
+		return "FATAL"
+	case strings.HasPrefix(name, "slow"):
+		return "STARTING"
+	case strings.HasPrefix(name, "once"):
+		return "EXITED"
+	}
+	return "RUNNING"
+}
+
+// do does what a command says, and shows what only it can show.
+//
+//	write FILE NAME=COMMAND[,KEY=VALUE]...  a file with these programs, or group:NAME=A+B
+//	rm FILE, mv FILE FILE                   more than one of these with && is one commit
+//	5s                                      time passes
+//	run|fatal|crash|exit|fail|stop NAME     it is RUNNING; FATAL; has ended unexpectedly and runs
+//	                                        again; has ended as expected; unexpectedly, for good;
+//	                                        a person has stopped it
+//	waits|goes NAME                         it waits for what it depends on; does no more
+//	update [NAME...]                        a person asks
+//	autoupdate on|off
+//	restart, kill, upgrade                  the daemon ends and begins again; is killed; goes on in
+//	                                        another program
+func (v *verifier) do(command string, out *strings.Builder) {
+	verb, rest, _ := strings.Cut(command, " ")
+	if d, err := time.ParseDuration(command); err == nil {
+		time.Sleep(d)
+		return
+	}
+	group, process, both := strings.Cut(rest, ":")
+	if !both {
+		process = group
+	}
+	set := func(change func(p *modelProcess)) {
+		v.table.mu.Lock()
+		change(v.table.groups[group].procs[process])
+		v.table.notice.Tell()
+		v.table.mu.Unlock()
+		time.Sleep(judgePause)
+	}
+	switch verb {
+	case "write", "rm", "mv":
+		for _, c := range strings.Split(command, " && ") {
+			v.edit(c)
+		}
+		v.hint.hints <- watch.Hint{Trigger: TriggerWatch}
+	case "run":
+		set(func(p *modelProcess) {
+			if p.pid == 0 {
+				v.table.pids++
+				p.pid, p.given = v.table.pids, *find(v.table.groups[group].def, process)
+			}
+			p.state = "RUNNING"
+		})
+	case "fatal":
+		set(func(p *modelProcess) { p.state, p.pid = "FATAL", 0 })
+	case "crash":
+		set(func(p *modelProcess) {
+			v.table.pids++
+			p.crashed, p.pid, p.began = p.crashed+1, v.table.pids, time.Now()
+		})
+	case "exit":
+		set(func(p *modelProcess) { p.state, p.pid = "EXITED", 0 })
+	case "fail":
+		set(func(p *modelProcess) { p.crashed++; p.state, p.pid, p.failed = "EXITED", 0, true })
+	case "stop":
+		set(func(p *modelProcess) { p.state, p.pid, p.user = "STOPPED", 0, true })
+	case "waits", "goes":
+		set(func(p *modelProcess) {
+			p.waiting = verb == "waits"
+			p.state = map[bool]string{true: "STOPPED", false: "STARTING"}[p.waiting]
+		})
+	case "autoupdate":
+		v.autoupdate(rest == "on")
+	case "update":
+		report, err := v.rec.Apply(context.Background(), strings.Fields(rest), "uid 0")
+		if err != nil {
+			fmt.Fprintln(out, "  error:", err)
+		}
+		for _, line := range report.Lines {
+			fmt.Fprintln(out, "  |", v.short(line))
+		}
+		if !report.OK {
+			fmt.Fprintln(out, "  | exit 1")
+		}
+	case "restart", "kill":
+		v.restart(verb == "kill")
+	case "upgrade":
+		m, _, err := v.rec.HandOver(context.Background())
+		if err != nil {
+			v.t.Fatal(err)
+		}
+		text, err := json.Marshal(m)
+		if err != nil {
+			v.t.Fatal(err)
+		}
+		v.stop()
+		m = new(Memory)
+		if err := json.Unmarshal(text, m); err != nil {
+			v.t.Fatal(err)
+		}
+		st, err := Resume(v.host, v.root+"/main.conf", "", spec.Options{}, m)
+		if err != nil {
+			v.t.Fatal(err)
+		}
+		v.hint = &fakeWatcher{make(chan watch.Hint, 1)}
+		v.run(st, Options{Watcher: v.hint})
+	default:
+		v.t.Fatalf("no such command: %s", command)
+	}
+}
+
+// restart has the daemon end, and start anew with nothing that runs. A killed one has
+// written nothing that it had not written before.
+func (v *verifier) restart(killed bool) {
+	stateDir := v.root + "/state"
+	saved := v.root + "/saved"
+	if killed {
+		v.sh("rm -rf " + saved + " && cp -a " + stateDir + " " + saved)
+	}
+	v.stop()
+	if killed {
+		v.sh("rm -rf " + stateDir + " && mv " + saved + " " + stateDir)
+	}
+	v.table.mu.Lock()
+	pids := v.table.pids
+	v.table.mu.Unlock()
+	v.table = newModel()
+	v.table.pids, v.table.fate = pids, fate
+	st, err := Startup(v.host, v.root+"/main.conf", "", spec.Options{})
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	for i := range st.Config.Groups { // the daemon starts what starts by itself
+		if err := v.table.SetGroup(context.Background(), nil, &st.Config.Groups[i], nil); err != nil {
+			v.t.Fatal(err)
+		}
+	}
+	v.hint = &fakeWatcher{make(chan watch.Hint, 1)}
+	v.run(st, Options{Watcher: v.hint})
+}
+
+// edit does one edit of a commit.
+func (v *verifier) edit(command string) {
+	words := strings.Fields(command)
+	switch words[0] {
+	case "write":
+		var text strings.Builder
+		for _, w := range words[2:] {
+			name, keys, _ := strings.Cut(w, "=")
+			if group, is := strings.CutPrefix(name, "group:"); is {
+				fmt.Fprintf(&text, "[group:%s]\nprograms=%s\n", group, strings.ReplaceAll(keys, "+", ","))
+				continue
+			}
+			command, more, _ := strings.Cut(keys, ",")
+			fmt.Fprintf(&text, "[program:%s]\ncommand=/bin/%s\n%s\n", name, command, strings.ReplaceAll(more, ",", "\n"))
+		}
+		if words[1] == "main.conf" {
+			v.main(v.settings + text.String())
+			return
+		}
+		v.write("conf.d/"+words[1], text.String())
+	case "rm":
+		v.sh("rm conf.d/" + words[1])
+	case "mv":
+		v.sh("mv conf.d/" + words[1] + " conf.d/" + words[2])
+	}
+}
+
+// short leaves the fixture's directory out of a text.
+func (v *verifier) short(text string) string {
+	text = strings.ReplaceAll(text, v.root+"/conf.d/", "")
+	return strings.ReplaceAll(text, v.root+"/", "")
+}
+
+// show writes down what there is.
+func (v *verifier) show(out *strings.Builder) {
+	var list []string
+	for _, a := range v.table.Groups() {
+		for i, p := range a.Group.Processes {
+			text := a.Group.Name
+			if p.Name != a.Group.Name {
+				text += ":" + p.Name
+			}
+			text += "=" + filepath.Base(p.Command)
+			if pid := v.table.pidOf(a.Group.Name, p.Name); pid != 0 {
+				text += fmt.Sprintf(" #%d", pid)
+			}
+			if s := a.Processes[i].State; s != "RUNNING" {
+				text += " " + s
+			}
+			list = append(list, text)
+		}
+	}
+	slices.Sort(list)
+	fmt.Fprintf(out, "  %s\n", cmp.Or(strings.Join(list, ", "), "nothing"))
+	state := v.rec.State()
+	if state.Phase != Synced {
+		fmt.Fprintf(out, "  %s: %s\n", state.Phase, v.short(state.Reason))
+	}
+	for _, f := range v.rec.Files() {
+		if !f.Directory && (f.State != FileApplied || f.Reason != "") {
+			line := fmt.Sprintf("  %s is %s", v.short(f.Path), f.State)
+			if f.Reason != "" && !strings.Contains(state.Reason, f.Reason) {
+				line += ": " + v.short(f.Reason)
+			}
+			fmt.Fprintln(out, line)
+		}
+	}
+	history := v.rec.History(0)
+	for _, e := range slices.Backward(history[:max(0, len(history)-v.told)]) {
+		var actions []string
+		for i := range e.Actions {
+			actions = append(actions, e.Actions[i].String())
+		}
+		fmt.Fprintf(out, "  %d by %s: %s: %s\n", e.Generation, e.Trigger, cmp.Or(strings.Join(actions, ", "), "nothing"), v.short(e.Result))
+		if e.Reason != "" {
+			fmt.Fprintf(out, "    since %s\n", v.short(e.Reason))
+		}
+	}
+	v.told = len(history)
+	if wrong := slices.Concat(v.table.wrong, v.table.stale()); len(wrong) > 0 {
+		fmt.Fprintf(out, "  WRONG: %v\n", wrong)
+	}
+}
