@@ -64,6 +64,7 @@ type loop struct {
 	stirred       <-chan struct{} // closed when processes may have changed; nil while none is on trial
 	judged        time.Time       // when those on trial were looked at last
 	judgeAt       time.Time       // when they are to be looked at again; zero for never
+	reverts       int64           // how often content was rejected
 	toldForgetful bool            // it was said that nothing can be remembered
 	kept          *proofRecord    // what outlives the daemon of proof, as of keptAt
 	keptAt        int             // proof.changes then

@@ -21,6 +21,8 @@ type snapshot struct {
 	gen       int
 	history   []Entry // oldest first
 	verdicts  map[string]FileState
+	rejected  []string // files whose content is rejected
+	reverts   int64
 	phase     string
 	reason    string
 	since     time.Time
@@ -31,7 +33,7 @@ func (l *loop) publish() {
 	l.published.Store(&snapshot{
 		view: l.view, inForce: l.inForce, files: l.files, candidate: l.candidate, automatic: l.automatic(),
 		holds: l.holds, waits: l.waits, drift: l.drift, gen: l.gen, history: l.history,
-		verdicts: l.proof.verdicts(), phase: l.phase, reason: l.reason, since: l.since,
+		verdicts: l.proof.verdicts(), rejected: l.proof.rejected(), reverts: l.reverts, phase: l.phase, reason: l.reason, since: l.since,
 	})
 	l.notice.Tell()
 }
@@ -66,7 +68,7 @@ func (r *Reconciler) State() State {
 		Phase: s.phase, Reason: s.reason, Since: s.since,
 		Generation: s.gen, Applied: applied, Autoupdate: s.automatic,
 		Desired:     spec.Fingerprint(pointers(s.inForce.Groups)),
-		Directories: slices.Clone(s.view.places),
+		Directories: slices.Clone(s.view.places), Rejected: s.rejected,
 	}
 	if r.store != nil && r.store.Err() != nil {
 		state.StateDirError = r.store.Err().Error()
@@ -84,12 +86,13 @@ type Progress struct {
 	Held        int // changes that wait for a person
 	Autoupdate  bool
 	LastSuccess time.Time // when the last update that was applied began; zero for never
+	Reverts     int64     // how often content that failed was taken back, in this life
 }
 
 // Progress is the part of State that costs nothing.
 func (r *Reconciler) Progress() Progress {
 	s := r.published.Load()
-	p := Progress{Phase: s.phase, Reason: s.reason, Since: s.since, Generation: s.gen, Held: len(s.holds), Autoupdate: s.automatic}
+	p := Progress{Phase: s.phase, Reason: s.reason, Since: s.since, Generation: s.gen, Held: len(s.holds), Autoupdate: s.automatic, Reverts: s.reverts}
 	for _, e := range slices.Backward(s.history) {
 		if e.Result == Applied {
 			p.LastSuccess = e.Time

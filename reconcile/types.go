@@ -26,6 +26,9 @@ type State struct {
 	Since       time.Time   `json:"since"`  // when the phase began
 	Autoupdate  bool        `json:"autoupdate"`
 	Directories []Directory `json:"directories"`
+	// Rejected are the files whose content has not run as it must: what ran before is in
+	// force.
+	Rejected []string `json:"rejected,omitempty"`
 	// StateDirError is why the state directory cannot be written, "" if it can.
 	StateDirError string `json:"statedir_error,omitempty"`
 }

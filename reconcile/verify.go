@@ -66,6 +66,7 @@ func (l *loop) fail(v verdict) {
 	if action == spec.OnFailureRevert {
 		l.log.Warn("reconcile: rejected: " + names + ": " + v.reason + "; what ran before is put back in force")
 		e.Type = EventRejected
+		l.reverts++
 		l.emit(e)
 		l.want(lookWanted{trigger: TriggerRevert})
 		return
@@ -118,6 +119,16 @@ func (l *loop) turnBack(now time.Time, steps []Step, back map[string]map[string]
 		l.proof.isBack(l.view.seq)
 	}
 	return first, rest
+}
+
+// rejected are the files in whose place former content is in force, or is about to be.
+func (p *proof) rejected() (files []string) {
+	for _, name := range slices.Sorted(maps.Keys(p.failed)) {
+		if p.failed[name].reverted() {
+			files = append(files, name)
+		}
+	}
+	return files
 }
 
 // holds are those of files that have failed.

@@ -88,6 +88,7 @@ type Progress struct {
 	Held        int // changes that wait for a person
 	Autoupdate  bool
 	LastSuccess time.Time // when the last update that was applied began; zero for never
+	Reverts     int64     // how often content that failed was taken back, in this life
 }
 
 // Phases are those that the reconciler may be in.
@@ -102,8 +103,9 @@ type ConfigFile struct {
 }
 
 // FileStates are the states that a configuration file may be in. What is invalid
-// cannot be used: what it said before is in force, or nothing.
-var FileStates = []string{"applied", fileInvalid, "pending", "held", "ignored"}
+// cannot be used, and what is rejected has not run as it must: what it said before is in
+// force, or nothing.
+var FileStates = []string{"applied", fileInvalid, "pending", "held", "rejected", "ignored"}
 
 const fileInvalid = "invalid"
 

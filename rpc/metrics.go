@@ -207,6 +207,7 @@ func (s *Server) configMetrics(e *exposition) {
 	e.single("supervisord_reconcile_generation", gauge, "Number of the last update that did something.", float64(p.Generation))
 	e.single("supervisord_reconcile_held", gauge, "Number of changes that wait for a person.", float64(p.Held))
 	e.single("supervisord_reconcile_autoupdate", gauge, "Whether changes are applied by themselves.", number(p.Autoupdate))
+	e.single("supervisord_reconcile_reverts_total", counter, "How often content that did not run as it must was taken back.", float64(p.Reverts))
 	e.single("supervisord_reconcile_last_success_time_seconds", gauge, "When the last update that was applied began; 0 for never.", float64(epoch(p.LastSuccess)))
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"supervisord/runtime/event"
@@ -128,19 +129,19 @@ func (p *process) state() ProcessState {
 // trouble is what went wrong with a process last, in a few words.
 func (p *process) trouble() string {
 	m := &p.machine
+	spawnErr, _, _ := strings.Cut(m.SpawnErr, " (process log may have details)")
+	ended := p.ends.last != nil && !m.Stopped.Before(m.Started)
 	switch {
 	case m.Health == proc.HealthFailing:
 		return "unhealthy: " + m.Complaint
-	case m.SpawnErr != "" && p.ends.last != nil && m.Stopped.After(m.Started):
-		return m.SpawnErr + "; last " + p.ends.last.How
-	case m.SpawnErr != "":
-		return m.SpawnErr
 	case m.State == state.Starting && m.Rules.Ready:
 		return "not ready yet"
-	case p.ends.last != nil:
-		return "last " + p.ends.last.How
+	case spawnErr != "" && ended && !strings.HasPrefix(spawnErr, "Bad exit code"):
+		return spawnErr + ": " + p.ends.last.How
+	case ended:
+		return p.ends.last.How
 	}
-	return ""
+	return spawnErr
 }
 
 // SetGroup puts a definition of one group in force, whole or not at all.

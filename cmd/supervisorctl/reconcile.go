@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path/filepath"
@@ -96,7 +97,7 @@ func (c *call) files(ctx context.Context) error {
 
 // fileStates is what is wrong with a file, the worst first; then come those with
 // nothing wrong.
-var fileStates = []string{"invalid", "held", "pending", "ignored"}
+var fileStates = []string{"invalid", "rejected", "held", "pending", "ignored"}
 
 // fileRows is a table of files: problems first, then what is in force but has
 // warnings, then the rest, directories last.
@@ -205,6 +206,7 @@ func historyRows(past []client.HistoryEntry) []tableRow {
 	for i := 0; i < len(past); {
 		p := past[i]
 		result, reason := outcome(p)
+		reason = cmp.Or(reason, p.Reason)
 		again := 1
 		for reason != "" && i+again < len(past) && sameFailure(p, past[i+again]) {
 			again++

@@ -158,6 +158,7 @@ func (c *call) missing(ctx context.Context, names []string) (missing []string, f
 	if err != nil {
 		return nil, false, err
 	}
+	fatal = fatal || len(phase.Rejected) > 0 // it is tried again when the file changes
 	missing = append(missing, down...)
 	if len(missing) > 0 {
 		return missing, fatal, nil

@@ -89,6 +89,7 @@ func stateStruct(s reconcile.State) xmlrpc.Struct {
 		{Name: "since", Value: seconds(s.Since)},
 		{Name: "autoupdate", Value: s.Autoupdate},
 		{Name: "directories", Value: dirs},
+		{Name: "rejected", Value: stringList(s.Rejected)},
 	}
 }
 
@@ -129,6 +130,7 @@ func historyStructs(entries []reconcile.Entry) []any {
 			{Name: "reasons", Value: reasons},
 			{Name: "result", Value: e.Result},
 			{Name: "duration_ms", Value: e.DurationMS},
+			{Name: "reason", Value: e.Reason},
 		})
 	}
 	return list

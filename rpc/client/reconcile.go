@@ -21,6 +21,7 @@ type ReconcileState struct {
 	Since       int         `json:"since"` // seconds since the epoch
 	Autoupdate  bool        `json:"autoupdate"`
 	Directories []Directory `json:"directories"`
+	Rejected    []string    `json:"rejected"` // files whose content has not run; empty from servers of earlier versions
 }
 
 // KeyChange is one key that differs. Both values are empty where they are
@@ -64,12 +65,13 @@ type File struct {
 type HistoryEntry struct {
 	Generation int      `json:"generation"`
 	Time       int      `json:"time"`    // seconds since the epoch
-	Trigger    string   `json:"trigger"` // start, watch, rescan, update or reload
+	Trigger    string   `json:"trigger"` // start, watch, rescan, update, reload, verify or revert
 	Caller     string   `json:"caller"`  // a uid or an address, "" for none
 	Actions    []string `json:"actions"`
 	Reasons    []string `json:"reasons"` // of each action; empty from servers of earlier versions
 	Result     string   `json:"result"`
 	DurationMS int      `json:"duration_ms"`
+	Reason     string   `json:"reason,omitempty"` // of a revert: what has failed
 }
 
 // ReconcileState asks how far the processes agree with the files.
@@ -88,6 +90,9 @@ func reconcileState(v any) (ReconcileState, error) {
 			d := Directory{Path: f.string("path"), Real: f.string("real"), Awaited: optional[bool](f, "awaited")}
 			return d, f.err
 		}),
+	}
+	if f.err == nil && f.members["rejected"] != nil {
+		s.Rejected = list(f, "rejected", asString)
 	}
 	return s, f.err
 }
@@ -154,7 +159,7 @@ func historyEntry(v any) (HistoryEntry, error) {
 	p := HistoryEntry{
 		Generation: f.int("generation"), Time: f.int("time"), Trigger: f.string("trigger"),
 		Caller: f.string("caller"), Actions: list(f, "actions", asString),
-		Result: f.string("result"), DurationMS: f.int("duration_ms"), Reasons: []string{},
+		Result: f.string("result"), DurationMS: f.int("duration_ms"), Reasons: []string{}, Reason: optional[string](f, "reason"),
 	}
 	if f.err == nil && f.members["reasons"] != nil {
 		p.Reasons = list(f, "reasons", asString)

@@ -35,7 +35,7 @@ type File struct {
 // Level is how much attention the file needs.
 func (f File) Level() Level {
 	switch f.State {
-	case "invalid":
+	case "invalid", "rejected":
 		return Bad
 	case "held":
 		return Warn
