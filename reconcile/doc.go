@@ -46,6 +46,52 @@
 // from that, with a look at the files as the loop would have made it; there is no first
 // update. Should nothing be made of the files by then, what was in force stays so.
 //
+// # Proved updates
+//
+// With verify=, "good" means that it ran, not only that it could be read. What an update
+// starts or restarts is on trial: it must be RUNNING within verify (ready, where there is a
+// probe) and stay so for verify_stable, or end as expected. It has failed when it is FATAL,
+// when it leaves RUNNING unexpectedly before that, or at the deadline; a first BACKOFF is no
+// failure. While it waits for what it depends on, its clock stands still. What a person
+// stops, and what does not start by itself, is not on trial; a change in place is proved
+// at once. A process answers for the changed file that its section is in, else for that of
+// its group, else for the main file. Then on_failure decides, of the program or of
+// [reconcile]:
+//
+//   - keep: it is told. The content stays in force, and is not taken for proved.
+//   - hold: it is told, and no automatic update touches what is from this file any more,
+//     whatever the file says by then, until a person runs update.
+//   - revert: the last proved content of the file is put back in force.
+//
+// A look takes rejected content, by its hash, for what the file had before (reject.go); so
+// plans, rereads and the updates of people follow from that without rules of their own. The
+// update that puts it back passes every guard, whether automatic updates are on or not, and
+// is not on trial. It starts what ran before the failed update, and nothing else: work
+// that was done is not done again. The rules for what is not so simple, each a transcript in
+// testdata/verify:
+//
+//   - Two files of one update stand or fall each by itself; but where a section has gone from
+//     one to the other, or with atomic=directory in one directory, they do so together. A
+//     file that changes ends the rejection of all that was rejected with it.
+//   - A new file has no former content: its programs are stopped. A file that is new under
+//     one name and gone under another has its former content from there.
+//   - The main file is held, not reverted: it says also what the daemon itself is to be, and
+//     these rules.
+//   - Without a state directory that can be written, a revert is a hold: after a restart
+//     what was rejected would be tried again.
+//   - Other content that comes while a file is on trial is on trial in its place, and what
+//     was proved before the first is what it goes back to. Proved content ends the trial.
+//   - Content that was rejected is not tried again when the daemon restarts or is upgraded,
+//     but when the file changes, or by an update of one of its groups by name. Any other
+//     update by a person leaves it out, says so and has failed.
+//   - A daemon that starts verifies what has changed since content was proved. Of what never
+//     was, nothing is taken back then: a machine that comes up without its state is to run
+//     what its files say.
+//   - Where a program is added or removed by a person, nothing is on trial.
+//
+// Proof is pure (proof.go): the loop gives it the processes when they change, and at the
+// times for which it asks.
+//
 // # Goroutines
 //
 //	the loop     1
@@ -62,11 +108,12 @@
 //   - compare.go, plan.go: pure. Plan(active, desired) is the list of steps.
 //   - guard.go, absence.go: pure. Which of those steps may be taken without a person,
 //     and when.
+//   - proof.go: pure. Whether what an update started runs, and what was proved.
 //   - apply.go: carries steps out, in order, in parallel within one priority.
-//   - view.go, unready.go, lastgood.go, overlay.go: read the files, with the last good
-//     content in the place of what is bad or out of sight.
+//   - view.go, unready.go, reject.go, lastgood.go, overlay.go: read the files, with the last
+//     good content in the place of what is bad, rejected or out of sight.
 //   - permissions.go: who else could have written a file.
-//   - loop.go, update.go: the loop, and the update in hand.
+//   - loop.go, update.go, verify.go: the loop, the update in hand, and what is on trial.
 //   - complaints.go: what is wrong with the files, each thing told once when it comes and
 //     once when it is over. What cannot be seen for now is not over.
 //   - requests.go, snapshot.go: what clients may ask of the loop, and what they
