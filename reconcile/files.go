@@ -104,6 +104,8 @@ func (v *view) special(name string) (state, reason string) {
 		case h.Path != name:
 		case h.rejected:
 			return FileRejected, h.Reason
+		case h.pinned:
+			return FilePinned, h.Reason
 		default:
 			return FileHeld, h.Reason
 		}

@@ -38,6 +38,7 @@ type hold struct {
 	kind string
 	// rejected: of a file, its content has failed, and what ran before is in force.
 	rejected bool
+	pinned   bool // a person has taken the file back
 }
 
 // holds reports whether a step is one of those that the hold is about.
@@ -270,7 +271,8 @@ func (g *guard) flaps(now time.Time, group string) bool {
 // anybody has made.
 func (g *guard) returned(groups []spec.Group, back map[string]map[string]bool) {
 	for i := range groups {
-		if d := &groups[i]; back[d.Name] != nil {
+		d := &groups[i]
+		if _, goes := back[d.Name]; goes {
 			g.seen[d.Name] = d
 		}
 	}

@@ -15,9 +15,10 @@ const keepPatience = time.Second
 
 // keepsake is what outlives the daemon. Nothing in it is ever changed.
 type keepsake struct {
-	history []Entry
-	good    *contents
-	proof   *proofRecord
+	history     []Entry
+	good        *contents
+	proof       *proofRecord
+	generations []generation
 }
 
 // keep has what outlives the daemon written, in a while.
@@ -32,12 +33,17 @@ func (l *loop) keep() {
 	if l.keptAt != l.proof.changes || l.keptGood != l.view.good {
 		l.kept, l.keptAt, l.keptGood = l.proof.record(l.view.good, l.kept), l.proof.changes, l.view.good
 	}
-	l.keepsakes <- keepsake{l.history, l.view.good, l.kept}
+	l.keepsakes <- keepsake{l.history, l.view.good, l.kept, l.generations.list}
 }
 
 // equal reports whether two say the same.
 func (k keepsake) equal(o keepsake) bool {
-	return sameHistory(k.history, o.history) && k.good == o.good && k.proof == o.proof
+	return sameHistory(k.history, o.history) && k.good == o.good && k.proof == o.proof && sameGenerations(k.generations, o.generations)
+}
+
+// sameGenerations goes by the numbers: of one number there is one record, which only grows.
+func sameGenerations(a, b []generation) bool {
+	return slices.EqualFunc(a, b, func(a, b generation) bool { return a.Number == b.Number && len(a.Before) == len(b.Before) })
 }
 
 func sameHistory(a, b []Entry) bool {
@@ -109,6 +115,9 @@ func (r *keeper) keep(k keepsake) {
 			return
 		}
 		r.stored.proof = k.proof
+	}
+	if !sameGenerations(k.generations, r.stored.generations) && r.store.Save(generationsItem, k.generations, true) == nil {
+		r.stored.generations = k.generations
 	}
 	if k.good != r.stored.good && r.store.Save(goodItem, k.good.raw(), true) == nil {
 		r.stored.good = k.good

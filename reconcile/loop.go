@@ -53,6 +53,7 @@ type loop struct {
 	auto         *bool             // what SetAutoupdate said, nil for what the files say
 	guard        *guard
 	proof        *proof
+	generations  generations
 	pending      pendingStarts
 	holds        []hold
 	waits        []hold    // what is not due yet
@@ -111,6 +112,7 @@ func newLoop(r *Reconciler, o Options, history []Entry) *loop {
 		trigger: o.Trigger, queue: []*update{{trigger: o.Trigger, caller: o.Caller, first: true}},
 		history: history, phase: Pending, since: time.Now(),
 		debts: make(debts), proof: newProof(s.proof.proved(s.good), s.proof.Failed),
+		generations: generations{s.generations, newContents(s.good).files},
 	}
 	for _, e := range history { // in the order in which they ended
 		l.gen = max(l.gen, e.Generation)
@@ -259,10 +261,15 @@ func (l *loop) next() {
 	if len(steps) == 0 {
 		return
 	}
-	u := &update{trigger: l.trigger, config: l.inForce, good: l.view.good, began: time.Now(), rounds: 1}
+	u := &update{trigger: l.trigger}
 	if back {
-		u.trigger, u.back, u.reason = TriggerRevert, true, l.proof.whyBack()
-	} else {
+		if u = l.proof.asked(l.view.seq); u == nil {
+			u = &update{trigger: TriggerRevert, back: true}
+		}
+		u.reason = l.proof.whyBack()
+	}
+	u.config, u.good, u.began, u.rounds = l.inForce, l.view.good, time.Now(), 1
+	if !back {
 		l.guard.began(u.began, steps)
 		l.debts.begin(u.began, steps)
 	}
@@ -554,8 +561,11 @@ func gather(holds []hold) []told {
 }
 
 func (h hold) describe() string {
-	if h.rejected {
+	switch {
+	case h.rejected:
 		return h.Path + " is rejected: " + h.Reason
+	case h.pinned:
+		return h.Path + " is pinned: " + h.Reason
 	}
 	if h.Group != "" {
 		return "group " + h.Group + ": " + h.Reason

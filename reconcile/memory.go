@@ -17,21 +17,22 @@ import (
 // be used. With it, one that goes on in its place does what the first would have done.
 // It is plain JSON.
 type Memory struct {
-	Present    moment.Present       `json:"present"` // of every moment in it
-	Generation int                  `json:"generation"`
-	History    []Entry              `json:"history"` // oldest first
-	Autoupdate *bool                `json:"autoupdate,omitempty"`
-	Trigger    string               `json:"trigger"`
-	Good       map[string][]byte    `json:"good"` // last good contents, by path
-	Dirs       []directoryMemory    `json:"directories"`
-	Settings   spec.Reconcile       `json:"settings"`
-	Patterns   []string             `json:"patterns"`
-	InForce    configMemory         `json:"in_force"`
-	Guard      guardMemory          `json:"guard"`
-	Located    map[string]string    `json:"located"` // the file in which each group was seen last
-	Debts      map[string]debtEntry `json:"debts"`
-	Pending    []ProcessKey         `json:"pending_starts"`
-	Proof      proofMemory          `json:"proof"`
+	Present     moment.Present       `json:"present"` // of every moment in it
+	Generation  int                  `json:"generation"`
+	History     []Entry              `json:"history"` // oldest first
+	Autoupdate  *bool                `json:"autoupdate,omitempty"`
+	Trigger     string               `json:"trigger"`
+	Good        map[string][]byte    `json:"good"` // last good contents, by path
+	Dirs        []directoryMemory    `json:"directories"`
+	Settings    spec.Reconcile       `json:"settings"`
+	Patterns    []string             `json:"patterns"`
+	InForce     configMemory         `json:"in_force"`
+	Guard       guardMemory          `json:"guard"`
+	Located     map[string]string    `json:"located"` // the file in which each group was seen last
+	Debts       map[string]debtEntry `json:"debts"`
+	Pending     []ProcessKey         `json:"pending_starts"`
+	Proof       proofMemory          `json:"proof"`
+	Generations []generation         `json:"generations,omitempty"`
 }
 
 // configMemory is what of a configuration a look goes by.
@@ -71,7 +72,7 @@ func (l *loop) remember() *Memory {
 		Good: l.view.good.raw(), Settings: l.view.settings, Patterns: l.view.patterns,
 		InForce: configMemory{l.inForce.Files, l.inForce.LeftOut, l.inForce.Groups},
 		Located: l.files, Guard: l.guard.remember(c), Debts: l.debts.remember(c),
-		Proof: l.proof.remember(c, l.view.good),
+		Proof: l.proof.remember(c, l.view.good), Generations: l.generations.list,
 	}
 	for _, d := range l.view.dirs {
 		saved := directoryMemory{
@@ -122,6 +123,7 @@ func (m *Memory) restore(l *loop) {
 	l.guard.restore(c, m.Guard, m.InForce.Groups)
 	l.debts = restoreDebts(c, m.Debts)
 	l.proof = m.Proof.restore(c, m.Good)
+	l.generations = generations{m.Generations, newContents(m.Good).files}
 	for _, key := range m.Pending {
 		l.pending[key] = true
 	}
@@ -265,6 +267,7 @@ type (
 	}
 	reversionMemory struct {
 		Files  []string     `json:"files"`
+		Known  bool         `json:"known"` // what ran then
 		Ran    []ProcessKey `json:"ran"`
 		Reason string       `json:"reason"`
 	}
@@ -288,7 +291,7 @@ func (p *proof) remember(c clock, good *contents) proofMemory {
 		m.Trials = append(m.Trials, saved)
 	}
 	for _, r := range p.back {
-		m.Back = append(m.Back, reversionMemory{r.files, slices.Collect(maps.Keys(r.ran)), r.reason})
+		m.Back = append(m.Back, reversionMemory{r.files, r.ran != nil, slices.Collect(maps.Keys(r.ran)), r.reason})
 	}
 	return m
 }
@@ -308,7 +311,11 @@ func (m *proofMemory) restore(c clock, good map[string][]byte) *proof {
 		})
 	}
 	for _, r := range m.Back {
-		p.back = append(p.back, &reversion{files: r.Files, ran: setOf(r.Ran), reason: r.Reason})
+		back := &reversion{files: r.Files, reason: r.Reason}
+		if r.Known {
+			back.ran = setOf(r.Ran)
+		}
+		p.back = append(p.back, back)
 	}
 	return p
 }

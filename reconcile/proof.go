@@ -73,8 +73,9 @@ type failedFile struct {
 	Reason string            `json:"reason"`
 	Time   time.Time         `json:"time"`
 	Action spec.OnFailure    `json:"action"`
-	Files  []string          `json:"files"`  // that stand or fall together, this one among them
-	Groups []string          `json:"groups"` // that its content defines or adds to
+	Files  []string          `json:"files"`            // that stand or fall together, this one among them
+	Groups []string          `json:"groups"`           // that its content defines or adds to
+	Pinned bool              `json:"pinned,omitempty"` // a person took it back
 }
 
 // reverted reports whether the former content is in force in the place of what failed.
@@ -84,8 +85,9 @@ func (f *failedFile) reverted() bool { return f.Action == spec.OnFailureRevert }
 type reversion struct {
 	seq    int // of the first look that knows of it
 	files  []string
-	ran    map[ProcessKey]bool
+	ran    map[ProcessKey]bool // what ran then; nil where a person goes back, and the usual rules count
 	reason string
+	update *update // of the person; nil for none
 }
 
 // verdict is what became of a trial.
@@ -453,7 +455,7 @@ func (r *run) name() string {
 	return spec.Namespec{Group: r.key.Group, Process: r.key.Process}.String()
 }
 
-// because2 is a reason in parentheses, if there is one.
+// inParentheses is a reason in parentheses, if there is one.
 func inParentheses(reason string) string {
 	if reason == "" {
 		return ""
@@ -480,7 +482,7 @@ func (p *proof) fail(now time.Time, v verdict, cfg *spec.Config, remembers bool,
 		}
 	}
 	if action == spec.OnFailureRevert {
-		p.back = append(p.back, &reversion{seq, files, v.trial.ran, strings.Join(files, ", ") + ": " + v.reason})
+		p.back = append(p.back, &reversion{seq: seq, files: files, ran: v.trial.ran, reason: strings.Join(files, ", ") + ": " + v.reason})
 	}
 	p.changes++
 	return files, action
@@ -513,7 +515,7 @@ func (p *proof) seen(v *view) {
 // held goes ahead, and failed content is tried again if it was asked for by name.
 func (p *proof) release(names []string) {
 	for name, f := range p.failed {
-		asked := slices.ContainsFunc(f.Groups, func(g string) bool { return slices.Contains(names, g) })
+		asked := !f.Pinned && slices.ContainsFunc(f.Groups, func(g string) bool { return slices.Contains(names, g) })
 		if asked || len(names) == 0 && !f.reverted() {
 			p.forgive(name)
 		}
@@ -536,14 +538,35 @@ func (p *proof) watched() map[string]*failedFile {
 func (p *proof) whyBack() string {
 	var reasons []string
 	for _, r := range p.back {
-		reasons = append(reasons, r.reason)
+		if r.reason != "" {
+			reasons = append(reasons, r.reason)
+		}
 	}
 	return strings.Join(reasons, "; ")
 }
 
-// isBack notes that nothing is left to be done after the look of that number.
-func (p *proof) isBack(seq int) {
-	p.back = slices.DeleteFunc(p.back, func(r *reversion) bool { return r.seq <= seq })
+// isBack notes that nothing is left to be done after the look of that number. It returns
+// the updates of people that are over so.
+func (p *proof) isBack(seq int) (updates []*update) {
+	p.back = slices.DeleteFunc(p.back, func(r *reversion) bool {
+		over := r.seq <= seq
+		if over && r.update != nil {
+			updates = append(updates, r.update)
+		}
+		return over
+	})
+	return updates
+}
+
+// asked is the first update of a person that a look of that number has made ready; nil for
+// none.
+func (p *proof) asked(seq int) *update {
+	for _, r := range p.back {
+		if r.update != nil && r.seq <= seq {
+			return r.update
+		}
+	}
+	return nil
 }
 
 // held says why a step is not to be taken before a person decides; "" if it may.
@@ -557,7 +580,7 @@ func (p *proof) held(s *Step) string {
 }
 
 // goingBack are the groups that are being put back as they were, and which of their
-// processes ran then; nil where nothing is.
+// processes ran then, nil where that does not count; nil where no group is.
 func (p *proof) goingBack(groups ...*spec.Group) map[string]map[string]bool {
 	if len(p.back) == 0 {
 		return nil
@@ -569,7 +592,10 @@ func (p *proof) goingBack(groups ...*spec.Group) map[string]map[string]bool {
 				continue
 			}
 			if list[g.Name] == nil {
-				list[g.Name] = make(map[string]bool)
+				list[g.Name] = nil
+				if r.ran != nil {
+					list[g.Name] = make(map[string]bool)
+				}
 			}
 			for key := range r.ran {
 				if key.Group == g.Name {

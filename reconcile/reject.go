@@ -60,7 +60,7 @@ func (l *look) keepRejected() bool {
 		file := &v.config.Files[i]
 		if f := l.failed[file.Path]; f != nil && f.reverted() && file.Hash == f.Hash && !over[file.Path] {
 			l.options.Content[file.Path] = f.former()
-			v.holds = append(v.holds, hold{Path: file.Path, Reason: f.rejection(), rejected: true})
+			v.holds = append(v.holds, hold{Path: file.Path, Reason: f.rejection(), rejected: !f.Pinned, pinned: f.Pinned})
 			again = true
 		}
 	}
@@ -72,6 +72,9 @@ func (f *failedFile) former() []byte { return append([]byte{}, f.Former...) }
 
 // rejection is what is told of a file whose former content is in force.
 func (f *failedFile) rejection() string {
+	if f.Pinned {
+		return f.Reason + ": so it stays until the file changes, or unpin"
+	}
 	instead := "what ran before is in force"
 	if !f.Had {
 		instead = "the file is new, and its programs are stopped"

@@ -33,8 +33,9 @@ type Start struct {
 	view     *view
 	memory   *Memory // of the reconciler before; nil for none
 	// Of the daemon before.
-	proof proofRecord
-	good  map[string][]byte
+	proof       proofRecord
+	good        map[string][]byte
+	generations []generation
 }
 
 // Startup reads the configuration for a daemon that starts. path is the main
@@ -118,16 +119,18 @@ func (s *Start) stored(dir trust.Dir) (good map[string][]byte) {
 		return nil
 	}
 	type items struct {
-		good  map[string][]byte
-		proof proofRecord
+		good        map[string][]byte
+		proof       proofRecord
+		generations []generation
 	}
 	found, _ := answering(s.reader.disks, dir.Path, func() (i items) {
 		store := openExisting(dir)
 		store.Load(goodItem, &i.good)
 		store.Load(proofItem, &i.proof)
+		store.Load(generationsItem, &i.generations)
 		return i
 	})
-	s.proof, s.good = found.proof, found.good
+	s.proof, s.good, s.generations = found.proof, found.good, found.generations
 	return found.good
 }
 

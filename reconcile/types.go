@@ -51,6 +51,8 @@ const (
 	FileIgnored = "ignored"
 	// FileRejected: its content has not run as it must; what ran before is in force.
 	FileRejected = "rejected"
+	// FilePinned: a person has taken it back to what it was before.
+	FilePinned = "pinned"
 )
 
 // FileState is one watched file or directory.

@@ -29,6 +29,7 @@ type update struct {
 	before          []Active        // the groups when it was planned
 	back            bool            // it puts back in force what ran before
 	reason          string          // why, of such a one
+	report          *Report         // what is answered, of such a one that a person asked for
 	owed            map[string]owed // what it tells beside that what it does
 	afresh          map[string]bool // groups in which it starts what has failed
 	gen             int             // 0 until something was done
@@ -229,7 +230,7 @@ func (l *loop) stepDone(now time.Time, s *Step) {
 // tell adds the lines of a round to those of the update in hand, and once what is owed.
 func (l *loop) tell(outcomes []Outcome) {
 	u := l.current
-	if u.explicit {
+	if u.explicit || u.back {
 		u.lines = append(u.lines, lines(outcomes, u.config.Groups, u.owed)...)
 	}
 	again := make(map[string]bool)
@@ -292,6 +293,9 @@ func (l *loop) finish() {
 		result = Overtaken
 	}
 	gen := cmp.Or(u.gen, l.gen)
+	if (u.gen != 0 || u.first) && len(u.names) == 0 && u.good != nil {
+		l.generations.record(gen, u.good)
+	}
 	news := len(u.actions)+len(u.news) > 0
 	if news || u.first {
 		l.record(Entry{
@@ -314,7 +318,12 @@ func (l *loop) finish() {
 		l.emit(e)
 	}
 	if u.answer != nil {
-		u.answer(Report{Generation: gen, Result: result, OK: len(u.failed) == 0, Actions: u.actions, Lines: u.lines}, nil)
+		report := Report{Generation: gen, Result: result, OK: len(u.failed) == 0, Actions: u.actions, Lines: u.lines}
+		if u.back { // when nothing is left to be done
+			u.report = &report
+		} else {
+			u.answer(report, nil)
+		}
 	}
 	for _, f := range u.after {
 		f()

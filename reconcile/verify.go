@@ -104,7 +104,7 @@ func (l *loop) turnBack(now time.Time, steps []Step, back map[string]map[string]
 	open := false
 	for i := range steps {
 		s := &steps[i]
-		if back[s.Group] == nil {
+		if _, goes := back[s.Group]; !goes {
 			rest = append(rest, *s)
 			continue
 		}
@@ -116,7 +116,9 @@ func (l *loop) turnBack(now time.Time, steps []Step, back map[string]map[string]
 		first = append(first, *s)
 	}
 	if !open && l.view.config != nil {
-		l.proof.isBack(l.view.seq)
+		for _, u := range l.proof.isBack(l.view.seq) { // it had nothing to do, or is done
+			l.answerRevert(u)
+		}
 	}
 	return first, rest
 }
@@ -139,6 +141,18 @@ func (p *proof) holds() (list []hold) {
 		}
 	}
 	return list
+}
+
+// answerRevert answers a person who has gone back, once that is in force.
+func (l *loop) answerRevert(u *update) {
+	report := u.report
+	if report == nil {
+		report = &Report{Generation: l.gen, Result: Applied, OK: len(u.failed) == 0, Lines: u.lines}
+		if !report.OK {
+			report.Result = Failed + ": " + strings.Join(u.failed, "; ")
+		}
+	}
+	u.answer(*report, nil)
 }
 
 // earliest is the earlier of two times, of which the zero time is none.

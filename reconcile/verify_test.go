@@ -124,6 +124,7 @@ func fate(p spec.Process) string {
 //	                                        a person has stopped it
 //	waits|goes NAME                         it waits for what it depends on; does no more
 //	update [NAME...]                        a person asks
+//	revert FILE|NAME|N, unpin FILE|NAME
 //	autoupdate on|off
 //	restart, kill, upgrade                  the daemon ends and begins again; is killed; goes on in
 //	                                        another program
@@ -176,19 +177,18 @@ func (v *verifier) do(command string, out *strings.Builder) {
 			p.waiting = verb == "waits"
 			p.state = map[bool]string{true: "STOPPED", false: "STARTING"}[p.waiting]
 		})
+	case "revert":
+		report, err := v.rec.Revert(context.Background(), rest, "uid 0")
+		v.report(report, err, out)
+	case "unpin":
+		if err := v.rec.Unpin(context.Background(), rest, "uid 0"); err != nil {
+			fmt.Fprintln(out, "  error:", v.short(err.Error()))
+		}
 	case "autoupdate":
 		v.autoupdate(rest == "on")
 	case "update":
 		report, err := v.rec.Apply(context.Background(), strings.Fields(rest), "uid 0")
-		if err != nil {
-			fmt.Fprintln(out, "  error:", err)
-		}
-		for _, line := range report.Lines {
-			fmt.Fprintln(out, "  |", v.short(line))
-		}
-		if !report.OK {
-			fmt.Fprintln(out, "  | exit 1")
-		}
+		v.report(report, err, out)
 	case "restart", "kill":
 		v.restart(verb == "kill")
 	case "upgrade":
@@ -213,6 +213,20 @@ func (v *verifier) do(command string, out *strings.Builder) {
 		v.run(st, Options{Watcher: v.hint})
 	default:
 		v.t.Fatalf("no such command: %s", command)
+	}
+}
+
+// report shows the answer to a person's request.
+func (v *verifier) report(report Report, err error, out *strings.Builder) {
+	if err != nil {
+		fmt.Fprintln(out, "  error:", v.short(err.Error()))
+		return
+	}
+	for _, line := range report.Lines {
+		fmt.Fprintln(out, "  |", v.short(line))
+	}
+	if !report.OK {
+		fmt.Fprintln(out, "  | exit 1")
 	}
 }
 

@@ -1,0 +1,255 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"supervisord/spec"
+)
+
+// The limits of what is kept to go back to.
+const (
+	keptGenerations = 20
+	keptBytes       = 8 << 20 // of contents
+)
+
+// generation is what the files that one update changed were before.
+type generation struct {
+	Number int               `json:"generation"`
+	Before map[string][]byte `json:"before"` // content by path; null of a file that was not there
+}
+
+// generations are the last updates, oldest first, as far as one can go back. The list is
+// never changed once made. It is pure.
+type generations struct {
+	list    []generation
+	inForce map[string]goodFile
+}
+
+// record notes that an update has put these contents in force.
+func (g *generations) record(number int, good *contents) {
+	before := make(map[string][]byte)
+	for name, k := range good.files {
+		if was, had := g.inForce[name]; !had {
+			before[name] = nil
+		} else if was.hash != k.hash {
+			before[name] = was.former()
+		}
+	}
+	for name, was := range g.inForce {
+		if _, there := good.files[name]; !there {
+			before[name] = was.former()
+		}
+	}
+	g.inForce = good.files
+	if len(before) == 0 {
+		return
+	}
+	list := slices.Clone(g.list)
+	if last := len(list) - 1; last >= 0 && list[last].Number == number { // the daemon was restarted
+		maps.Copy(before, list[last].Before)
+		list = list[:last]
+	}
+	list = append(list, generation{number, before})
+	size := 0
+	first := len(list)
+	for first > 0 && len(list)-first < keptGenerations {
+		for _, content := range list[first-1].Before {
+			size += len(content)
+		}
+		if size > keptBytes && first < len(list) {
+			break
+		}
+		first--
+	}
+	g.list = list[first:]
+}
+
+// before is what a file was before the last update that changed it.
+func (g *generations) before(name string) (content []byte, number int, ok bool) {
+	for _, r := range slices.Backward(g.list) {
+		if content, ok := r.Before[name]; ok {
+			return content, r.Number, true
+		}
+	}
+	return nil, 0, false
+}
+
+// at is what each file that was changed since was in the update of that number.
+func (g *generations) at(number int) (files map[string][]byte, err error) {
+	if len(g.list) == 0 || number >= g.list[len(g.list)-1].Number {
+		return nil, errors.New("nothing was changed since generation " + strconv.Itoa(number))
+	}
+	files = make(map[string][]byte)
+	for _, r := range slices.Backward(g.list) {
+		if r.Number <= number {
+			return files, nil
+		}
+		maps.Copy(files, r.Before)
+	}
+	if first := g.list[0].Number; number < first-1 {
+		return nil, fmt.Errorf("generation %d is not known any more: %d is the first that is", number, first-1)
+	}
+	return files, nil
+}
+
+// Revert takes files back to what they were, and keeps them so, whatever they say, until
+// they change or Unpin is called: what one file was before the last update that changed it,
+// by its path or by the name of a group from it, or what all were in an update, by its
+// number. It returns when that is in force. It is one transaction of the daemon's: ctx ends
+// the wait, never the update. caller is who asks, for the history.
+//
+// ErrBadName when nothing is known by that name; another error says why there is nothing
+// to go back to. What could not be taken back is in the report, which then is not OK.
+func (r *Reconciler) Revert(ctx context.Context, target, caller string) (Report, error) {
+	type reverted struct {
+		report Report
+		err    error
+	}
+	a, err := ask(ctx, r, func(l *loop, answer func(reverted)) {
+		l.revert(target, caller, func(report Report, err error) { answer(reverted{report, err}) })
+	})
+	if err != nil {
+		return Report{}, err
+	}
+	return a.report, a.err
+}
+
+// revert has the loop pin files and put them back in force.
+func (l *loop) revert(target, caller string, answer func(Report, error)) {
+	former, to, err := l.goBackTo(target)
+	if err != nil {
+		answer(Report{}, err)
+		return
+	}
+	files, refused := l.proof.pin(time.Now(), former, l.view, l.inForce, fmt.Sprintf("%s took it back to what it was %s", caller, to))
+	u := &update{trigger: TriggerRevert, caller: caller, back: true, answer: answer}
+	for _, text := range refused {
+		u.refuse(text)
+	}
+	if len(files) == 0 {
+		answer(Report{Generation: l.gen, Result: Failed + ": " + strings.Join(refused, "; "), Lines: u.lines}, nil)
+		return
+	}
+	l.log.Info("reconcile: "+strings.Join(files, ", ")+" is pinned: "+l.proof.failed[files[0]].Reason, "by", caller)
+	l.proof.back = append(l.proof.back, &reversion{seq: l.seq + 1, files: files, update: u})
+	l.want(lookWanted{trigger: TriggerRevert})
+	l.keep()
+}
+
+// goBackTo is what files were before, by the text of a Revert, and when that was.
+func (l *loop) goBackTo(target string) (former map[string][]byte, when string, err error) {
+	if number, err := strconv.Atoi(target); err == nil {
+		former, err := l.generations.at(number)
+		return former, "in generation " + target, err
+	}
+	former = make(map[string][]byte)
+	for _, name := range l.filesNamed(target) {
+		content, number, ok := l.generations.before(name)
+		if f := l.proof.failed[name]; f != nil && !f.Pinned { // what it was before it failed
+			content, ok = nil, true
+			if f.Had {
+				content = f.former()
+			}
+		}
+		if ok {
+			former[name] = content
+			when = fmt.Sprintf("before generation %d", max(number, 1))
+		}
+	}
+	switch {
+	case len(former) > 0:
+		return former, when, nil
+	case len(l.filesNamed(target)) > 0:
+		return nil, "", fmt.Errorf("%s has not been changed by the last %d updates: there is nothing to go back to", target, keptGenerations)
+	}
+	return nil, "", fmt.Errorf("%w: %s", ErrBadName, target)
+}
+
+// filesNamed are the files that a person means: the one of that path, or that which ends so,
+// or those of a group.
+func (l *loop) filesNamed(target string) (files []string) {
+	for i := range l.inForce.Files {
+		if name := l.inForce.Files[i].Path; name == target || strings.HasSuffix(name, "/"+target) {
+			files = append(files, name)
+		}
+	}
+	if len(files) > 0 {
+		return files
+	}
+	if g := groupOf(l.inForce, target); g != nil {
+		files = groupFiles(g)
+	}
+	for name, f := range l.proof.failed {
+		if slices.Contains(f.Groups, target) && !slices.Contains(files, name) {
+			files = append(files, name)
+		}
+	}
+	return slices.DeleteFunc(files, func(name string) bool { return name == l.inForce.Path })
+}
+
+// pin has these former contents stand for what the files say, until they change. It returns
+// the files of which that is so, and why it is not of others.
+func (p *proof) pin(now time.Time, former map[string][]byte, v *view, inForce *spec.Config, reason string) (files, refused []string) {
+	for _, name := range slices.Sorted(maps.Keys(former)) {
+		at := slices.IndexFunc(inForce.Files, func(f spec.File) bool { return f.Path == name })
+		state, why := v.special(name)
+		was := p.failed[name]
+		switch {
+		case name == inForce.Path:
+			refused = append(refused, name+" is the main file: take it back by hand, and run update or reload")
+			continue
+		case at < 0:
+			refused = append(refused, name+" is gone: put the file back")
+			continue
+		case state != "" && was == nil:
+			refused = append(refused, fmt.Sprintf("%s is %s, and cannot be taken back: %s", name, state, why))
+			continue
+		}
+		hash := inForce.Files[at].Hash
+		if was != nil && was.reverted() { // what is in force is not what the file says
+			hash = was.Hash
+		}
+		p.forgive(name)
+		p.failed[name] = &failedFile{
+			Hash: hash, Former: former[name], Had: former[name] != nil, Reason: reason, Time: now, Action: spec.OnFailureRevert,
+			Files: []string{name}, Groups: groupsFrom(inForce, name), Pinned: true,
+		}
+		files = append(files, name)
+	}
+	p.changes++
+	return files, refused
+}
+
+// Unpin has what a file says count again that Revert has taken back, by its path or the
+// name of a group from it; what failed by itself stays rejected. ErrBadName where no such
+// file is pinned; else the error is that of the context, or ErrNotRunning.
+func (r *Reconciler) Unpin(ctx context.Context, target, caller string) error {
+	result, err := ask(ctx, r, func(l *loop, answer func(error)) {
+		found := false
+		for _, name := range l.filesNamed(target) {
+			if f := l.proof.failed[name]; f != nil && f.Pinned {
+				found = true
+				l.proof.forgive(name)
+				l.log.Info("reconcile: " + name + " is not pinned any more: " + caller + " has asked for it")
+			}
+		}
+		if !found {
+			answer(fmt.Errorf("%w: no file is pinned by the name of %s", ErrBadName, target))
+			return
+		}
+		l.want(lookWanted{trigger: TriggerUpdate})
+		l.keep()
+		answer(nil)
+	})
+	if err != nil {
+		return err
+	}
+	return result
+}
