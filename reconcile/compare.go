@@ -104,9 +104,10 @@ func compareProcess(group string, old, new *spec.Process, live Process, pending,
 }
 
 // goBack is the decision where the group is put back as it was: what ran then is started
-// if it does not run, and nothing else, so that work which was done is not done again.
+// if it does not run, and nothing else, so that work which was done is not done again. What
+// has ended as expected with a definition that differs in place alone has done its work.
 func (f *processChange) goBack(live Process, ran bool) {
-	f.start = ran && (f.stop || !live.Running) && !live.UserStopped
+	f.start = ran && !live.UserStopped && (f.stop || !live.Running && (live.Failed || live.State == "STOPPED"))
 	switch {
 	case f.start:
 		f.action.Action = Restart

@@ -58,7 +58,8 @@
 // its group, else for the main file. Then on_failure decides, of the program or of
 // [reconcile]:
 //
-//   - keep: it is told. The content stays in force, and is not taken for proved.
+//   - keep: it is told. The content stays in force, and is not taken for proved before its
+//     processes have been started afresh, and run.
 //   - hold: it is told, and no automatic update touches what is from this file any more,
 //     whatever the file says by then, until a person runs update.
 //   - revert: the last proved content of the file is put back in force.
@@ -71,10 +72,16 @@
 // testdata/verify:
 //
 //   - Two files of one update stand or fall each by itself; but where a section has gone from
-//     one to the other, or with atomic=directory in one directory, they do so together. A
-//     file that changes ends the rejection of all that was rejected with it.
+//     one to the other, or with atomic=directory if it has changed both in one directory,
+//     they do so together. A file that changes ends the rejection of all that was rejected
+//     with it.
 //   - A new file has no former content: its programs are stopped. A file that is new under
-//     one name and gone under another has its former content from there.
+//     one name and gone under another, or several, has its former content from there.
+//   - A group with members from other files goes back as a whole.
+//   - What a file that is gone for the moment had is not removed by a revert, and what a
+//     person removed meanwhile is not added by it.
+//   - While nothing can be made of the files, for a bad main file or with on_invalid=strict,
+//     nothing is put back.
 //   - The main file is held, not reverted: it says also what the daemon itself is to be, and
 //     these rules.
 //   - Without a state directory that can be written, a revert is a hold: after a restart
@@ -88,6 +95,8 @@
 //     was, nothing is taken back then: a machine that comes up without its state is to run
 //     what its files say.
 //   - Where a program is added or removed by a person, nothing is on trial.
+//   - Revert pins a file to what it was before, in the way of a rejection: until it changes,
+//     or Unpin. That is an update by a person, which is not on trial.
 //
 // Proof is pure (proof.go): the loop gives it the processes when they change, and at the
 // times for which it asks.

@@ -39,12 +39,12 @@ func (g *generations) record(number int, good *contents) {
 		if was, had := g.inForce[name]; !had {
 			before[name] = nil
 		} else if was.hash != k.hash {
-			before[name] = was.former()
+			before[name] = was.content
 		}
 	}
 	for name, was := range g.inForce {
 		if _, there := good.files[name]; !there {
-			before[name] = was.former()
+			before[name] = was.content
 		}
 	}
 	g.inForce = good.files

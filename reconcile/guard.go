@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"supervisord/spec"
@@ -38,8 +39,12 @@ type hold struct {
 	kind string
 	// rejected: of a file, its content has failed, and what ran before is in force.
 	rejected bool
-	pinned   bool // a person has taken the file back
+	pinned   bool   // a person has taken the file back
+	names    string // of such a file: the groups that its content defines, with spaces between
 }
+
+// groups are those of a file that is rejected or pinned.
+func (h hold) groups() []string { return strings.Fields(h.names) }
 
 // holds reports whether a step is one of those that the hold is about.
 func (h hold) holds(s *Step) bool {

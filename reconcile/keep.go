@@ -31,7 +31,7 @@ func (l *loop) keep() {
 	default:
 	}
 	if l.keptAt != l.proof.changes || l.keptGood != l.view.good {
-		l.kept, l.keptAt, l.keptGood = l.proof.record(l.view.good, l.kept), l.proof.changes, l.view.good
+		l.kept, l.keptAt, l.keptGood = l.proof.record(l.inForce, l.view.good, l.kept), l.proof.changes, l.view.good
 	}
 	l.keepsakes <- keepsake{l.history, l.view.good, l.kept, l.generations.list}
 }
@@ -109,11 +109,7 @@ func (r *keeper) keep(k keepsake) {
 	if !sameHistory(k.history, r.stored.history) && r.store.Save(historyItem, k.history, true) == nil {
 		r.stored.history = k.history
 	}
-	// What is not proved comes first: or it might be taken for proved after a crash.
-	if k.proof != r.stored.proof {
-		if r.store.Save(proofItem, k.proof, true) != nil {
-			return
-		}
+	if k.proof != r.stored.proof && r.store.Save(proofItem, k.proof, true) == nil {
 		r.stored.proof = k.proof
 	}
 	if !sameGenerations(k.generations, r.stored.generations) && r.store.Save(generationsItem, k.generations, true) == nil {

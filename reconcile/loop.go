@@ -114,6 +114,14 @@ func newLoop(r *Reconciler, o Options, history []Entry) *loop {
 		debts: make(debts), proof: newProof(s.proof.proved(s.good), s.proof.Failed),
 		generations: generations{s.generations, newContents(s.good).files},
 	}
+	if len(s.proof.Proved)+len(s.proof.Failed) > 0 {
+		l.kept = &s.proof
+	}
+	for name, f := range s.proof.Failed {
+		if f.Action == spec.OnFailureHold && s.view.good.files[name].hash != f.Hash {
+			l.proof.forgive(name) // other content has been started with the daemon
+		}
+	}
 	for _, e := range history { // in the order in which they ended
 		l.gen = max(l.gen, e.Generation)
 	}
@@ -298,7 +306,7 @@ func (l *loop) look() {
 	l.seq++
 	q := question{
 		seq: l.seq, open: l.view.open, good: l.view.good, dirs: l.view.dirs, settings: l.view.settings,
-		inForce: l.inForce, patterns: l.view.patterns, failed: l.proof.watched(),
+		inForce: l.inForce, patterns: l.view.patterns, failed: l.proof.known(l.current),
 	}
 	l.looking = new(looking)
 	if l.wanted == nil || len(l.readers) > 0 && !l.forReaders {
@@ -374,7 +382,11 @@ func (l *loop) useView(trigger string, v *view) {
 		return
 	}
 	before := l.inForce
-	l.trigger = trigger
+	if trigger == TriggerRevert { // all else that it sees may not have settled
+		l.minSeq = max(l.minSeq, v.seq+1)
+	} else {
+		l.trigger = trigger
+	}
 	l.take(v)
 	if l.current != nil && !spec.Diff(before.Groups, l.inForce.Groups).Empty() {
 		l.overtake()
@@ -405,7 +417,8 @@ func (l *loop) setView(v *view) {
 		return
 	}
 	l.inForce = v.config
-	l.guard.returned(v.config.Groups, l.goingBack(nil))
+	back, _ := l.goingBack(nil)
+	l.guard.returned(v.config.Groups, back)
 	l.guard.observe(time.Now(), v.config)
 	l.locate(v.config)
 }
@@ -435,7 +448,7 @@ func (l *loop) locate(cfg *spec.Config) {
 func (l *loop) watchFor(v *view) {
 	l.watcher.Set(watch.Scope{Paths: v.patterns, Settle: v.settings.Settle, Rescan: v.settings.Rescan})
 	l.rereadAt = time.Time{}
-	if (len(v.bad) > 0 || len(v.holds) > 0 || v.config == nil) && v.settings.Rescan > 0 {
+	if (len(v.bad) > 0 || slices.ContainsFunc(v.holds, func(h hold) bool { return !h.rejected && !h.pinned }) || v.config == nil) && v.settings.Rescan > 0 {
 		l.rereadAt = time.Now().Add(v.settings.Rescan)
 	}
 	if !v.retryAt.IsZero() && (l.rereadAt.IsZero() || v.retryAt.Before(l.rereadAt)) {
@@ -458,12 +471,15 @@ func (l *loop) decide() (active []Active, back bool, steps []Step) {
 	l.pending.prune(active)
 	now := time.Now()
 	l.retryAt = time.Time{}
-	before := l.goingBack(active)
+	before, awaited := l.goingBack(active)
 	l.drift = Plan(active, l.inForce.Groups, Policy{Kept: l.inForce.Kept, LeftOut: l.inForce.LeftOut, Files: l.files, PendingStarts: l.pending, Back: before})
-	l.proof.settle(l.inForce, l.view.good, l.drift)
+	l.proof.settle(l.inForce, l.view.good, active, l.drift)
+	if l.keptAt != l.proof.changes {
+		l.keep()
+	}
 	var v admission
 	holds := slices.Concat(l.view.holds, l.proof.holds())
-	first, rest := l.turnBack(now, l.drift, before)
+	first, rest := l.turnBack(now, l.drift, before, awaited)
 	steps = slices.DeleteFunc(rest, func(s Step) bool {
 		if reason := l.proof.held(&s); reason != "" {
 			holds = append(holds, hold{Group: s.Group, Reason: reason})
@@ -513,6 +529,9 @@ const manyHolds = 4
 func (l *loop) reportHolds(old []hold) {
 	for _, h := range gather(difference(l.holds, old)) {
 		l.log.Warn("reconcile: held: "+h.describe(), "group", h.Group, "file", h.Path)
+		if h.rejected || h.pinned { // which has an event of its own
+			continue
+		}
 		e := Event{Type: EventHeld, Generation: l.gen, Trigger: l.trigger, Reason: h.Reason}
 		for i := range l.drift {
 			if slices.ContainsFunc(h.all, func(h hold) bool { return h.holds(&l.drift[i]) }) {

@@ -72,7 +72,7 @@ func (l *loop) remember() *Memory {
 		Good: l.view.good.raw(), Settings: l.view.settings, Patterns: l.view.patterns,
 		InForce: configMemory{l.inForce.Files, l.inForce.LeftOut, l.inForce.Groups},
 		Located: l.files, Guard: l.guard.remember(c), Debts: l.debts.remember(c),
-		Proof: l.proof.remember(c, l.view.good), Generations: l.generations.list,
+		Proof: l.proof.remember(c, l.inForce, l.view.good), Generations: l.generations.list,
 	}
 	for _, d := range l.view.dirs {
 		saved := directoryMemory{
@@ -246,12 +246,14 @@ type (
 	trialMemory struct {
 		Files map[string]triedMemory `json:"files"`
 		Runs  []runMemory            `json:"runs"`
-		Ran   []ProcessKey           `json:"ran"`
+		Ran   ran                    `json:"ran"`
 		First bool                   `json:"first,omitempty"`
+		Kept  bool                   `json:"kept,omitempty"`
 	}
 	triedMemory struct {
 		Hash   [sha256.Size]byte `json:"hash"`
 		Former []byte            `json:"former"` // null where there was none
+		Groups []string          `json:"groups"`
 	}
 	runMemory struct {
 		Key       ProcessKey     `json:"key"`
@@ -259,39 +261,38 @@ type (
 		Within    time.Duration  `json:"within"`
 		Stable    time.Duration  `json:"stable"`
 		OnFailure spec.OnFailure `json:"on_failure"`
-		Crashed   int            `json:"crashed"`
 		Left      time.Duration  `json:"left"`
 		At        *moment.Moment `json:"at"`
 		Waiting   bool           `json:"waiting,omitempty"`
 		Since     *moment.Moment `json:"since,omitempty"`
 	}
 	reversionMemory struct {
-		Files  []string     `json:"files"`
-		Known  bool         `json:"known"` // what ran then
-		Ran    []ProcessKey `json:"ran"`
-		Reason string       `json:"reason"`
+		Files  []string `json:"files"`
+		Ran    ran      `json:"ran"` // null where a person goes back
+		First  bool     `json:"first,omitempty"`
+		Reason string   `json:"reason"`
 	}
 )
 
-func (p *proof) remember(c clock, good *contents) proofMemory {
-	m := proofMemory{proofRecord: *p.record(good, nil)}
+func (p *proof) remember(c clock, cfg *spec.Config, good *contents) proofMemory {
+	m := proofMemory{proofRecord: *p.record(cfg, good, new(proofRecord))}
 	for _, t := range p.trials {
 		saved := trialMemory{
 			Files: converted(t.files, func(f tried) triedMemory {
 				if !f.had {
-					return triedMemory{Hash: f.hash}
+					return triedMemory{Hash: f.hash, Groups: f.groups}
 				}
-				return triedMemory{f.hash, f.former.former()}
+				return triedMemory{f.hash, f.former.content, f.groups}
 			}),
 			Runs: convertedList(func(r *run) runMemory {
-				return runMemory{r.key, r.file, r.within, r.stable, r.onFailure, r.crashed, r.left, c.of(r.at), r.waiting, c.of(r.since)}
+				return runMemory{r.key, r.file, r.within, r.stable, r.onFailure, r.left, c.of(r.at), r.waiting, c.of(r.since)}
 			})(t.runs),
-			Ran: slices.Collect(maps.Keys(t.ran)), First: t.first,
+			Ran: t.ran, First: t.first, Kept: t.kept,
 		}
 		m.Trials = append(m.Trials, saved)
 	}
 	for _, r := range p.back {
-		m.Back = append(m.Back, reversionMemory{r.files, r.ran != nil, slices.Collect(maps.Keys(r.ran)), r.reason})
+		m.Back = append(m.Back, reversionMemory{r.files, r.ran, r.first, r.reason})
 	}
 	return m
 }
@@ -301,31 +302,19 @@ func (m *proofMemory) restore(c clock, good map[string][]byte) *proof {
 	for _, t := range m.Trials {
 		p.trials = append(p.trials, &trial{
 			files: converted(t.Files, func(f triedMemory) tried {
-				return tried{f.Hash, goodFile{f.Former, sha256.Sum256(f.Former)}, f.Former != nil}
+				return tried{f.Hash, goodFile{f.Former, sha256.Sum256(f.Former)}, f.Former != nil, f.Groups}
 			}),
 			runs: convertedList(func(r runMemory) *run {
-				return &run{key: r.Key, file: r.File, within: r.Within, stable: r.Stable, onFailure: r.OnFailure, crashed: r.Crashed,
+				return &run{key: r.Key, file: r.File, within: r.Within, stable: r.Stable, onFailure: r.OnFailure,
 					left: r.Left, at: c.at(r.At), waiting: r.Waiting, since: c.at(r.Since)}
 			})(t.Runs),
-			ran: setOf(t.Ran), first: t.First,
+			ran: t.Ran, first: t.First, kept: t.Kept,
 		})
 	}
 	for _, r := range m.Back {
-		back := &reversion{files: r.Files, reason: r.Reason}
-		if r.Known {
-			back.ran = setOf(r.Ran)
-		}
-		p.back = append(p.back, back)
+		p.back = append(p.back, &reversion{files: r.Files, ran: r.Ran, first: r.First, reason: r.Reason})
 	}
 	return p
-}
-
-func setOf[K comparable](list []K) map[K]bool {
-	set := make(map[K]bool, len(list))
-	for _, key := range list {
-		set[key] = true
-	}
-	return set
 }
 
 // handover is the wish of somebody that the loop stands still.

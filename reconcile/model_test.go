@@ -44,7 +44,6 @@ type modelProcess struct {
 	crashed int
 	waiting bool
 	failed  bool // of EXITED
-	began   time.Time
 }
 
 func newModel() *model { return &model{groups: make(map[string]*modelGroup)} }
@@ -59,14 +58,14 @@ func (p *modelProcess) running() bool {
 func (m *model) Groups() []Active {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	var list []Active
+	list := []Active{}
 	for _, name := range m.order {
 		g := m.groups[name]
 		a := Active{Group: g.def}
 		for _, p := range g.def.Processes {
 			l := g.procs[p.Name]
 			a.Processes = append(a.Processes, Process{Name: p.Name, State: l.state, Running: l.running(), UserStopped: l.user, Failed: l.state == "FATAL" || l.state == "BACKOFF" || l.failed,
-				Crashed: l.crashed, Waiting: l.waiting, Began: l.began})
+				Crashed: l.crashed, Waiting: l.waiting})
 		}
 		list = append(list, a)
 	}
@@ -172,7 +171,7 @@ func (m *model) start(g *modelGroup, name string) {
 		return
 	}
 	m.pids++
-	*p = modelProcess{state: "RUNNING", pid: m.pids, given: *find(g.def, name), crashed: p.crashed, began: time.Now()}
+	*p = modelProcess{state: "RUNNING", pid: m.pids, given: *find(g.def, name)}
 	if m.fate != nil {
 		p.state = m.fate(p.given)
 	}

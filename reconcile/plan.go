@@ -179,7 +179,7 @@ func change(a *Active, new *spec.Group, p Policy) (s Step, ok bool) {
 		}
 		f := compareProcess(new.Name, before, q, live[q.Name], p.PendingStarts[ProcessKey{new.Name, q.Name}], p.Afresh[new.Name], p.Explicit)
 		if back != nil && f.action != nil {
-			f.goBack(live[q.Name], back[q.Name])
+			f.goBack(live[q.Name], back[q.Name] || p.PendingStarts[ProcessKey{new.Name, q.Name}])
 		}
 		if f.action != nil {
 			s.Actions = append(s.Actions, *f.action)

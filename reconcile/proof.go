@@ -1,8 +1,8 @@
 package reconcile
 
 import (
-	"bytes"
 	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"path"
@@ -22,10 +22,11 @@ import (
 // failed, and on_failure says what becomes of it. What starts nothing is proved at once.
 type proof struct {
 	// proved is the last content of each file that is, by path. A file on trial, or one
-	// whose content has failed, has its former content here.
+	// whose content has failed, has its former content here. Where it is known that
+	// nothing of a file was ever proved, it has no content.
 	proved map[string]goodFile
 	trials []*trial
-	failed map[string]*failedFile // contents that have failed, by path
+	failed map[string]*failedFile // contents that have failed, by path; each is never changed
 	back   []*reversion           // what is to be put back in force
 	// changes counts what is to outlive the daemon.
 	changes int
@@ -35,18 +36,42 @@ type proof struct {
 type trial struct {
 	files map[string]tried
 	runs  []*run // that are not proved yet
-	// ran are the processes that ran before, of all groups that the update changed.
-	ran map[ProcessKey]bool
-	// first: it is of the daemon's first update, and what ran before is not known. Then it
-	// is all that starts by itself but what ends as expected.
+	ran   ran    // before
+	// first: it is of the daemon's first update. Of what is not known to have run before,
+	// it is what starts by itself.
 	first bool
+	kept  bool // a process has failed for which on_failure is keep
 }
 
 // tried is the content of a file on trial, and what was there before.
 type tried struct {
 	hash   [sha256.Size]byte
 	former goodFile
-	had    bool // there was something: of a new file there was not
+	had    bool     // there was something: of a new file there was not
+	groups []string // that the content defines or adds to
+}
+
+// ran says of processes, by their group and name, whether they ran at some time. What is
+// not in it is not known.
+type ran map[string]map[string]bool
+
+// add notes what is not known yet.
+func (r ran) add(group, process string, is bool) {
+	if r[group] == nil {
+		r[group] = make(map[string]bool)
+	}
+	if _, known := r[group][process]; !known {
+		r[group][process] = is
+	}
+}
+
+// addAll notes of what r does not know what other knows.
+func (r ran) addAll(other ran) {
+	for group, processes := range other {
+		for process, is := range processes {
+			r.add(group, process, is)
+		}
+	}
 }
 
 // run is one process on trial.
@@ -56,13 +81,11 @@ type run struct {
 	within    time.Duration // how long it has to be RUNNING
 	stable    time.Duration // and how long it must stay so
 	onFailure spec.OnFailure
-	crashed   int           // Process.Crashed when the update began
 	left      time.Duration // of within, at the time at
 	at        time.Time
+	since     time.Time // when it was seen RUNNING; zero before
 	waiting   bool      // its clock stands still
 	busy      bool      // the update in hand stops it
-	began     time.Time // of the run that was seen RUNNING
-	since     time.Time // when it was seen so first
 }
 
 // failedFile is a file whose content has failed.
@@ -85,12 +108,13 @@ func (f *failedFile) reverted() bool { return f.Action == spec.OnFailureRevert }
 type reversion struct {
 	seq    int // of the first look that knows of it
 	files  []string
-	ran    map[ProcessKey]bool // what ran then; nil where a person goes back, and the usual rules count
+	ran    ran  // what ran then; nil where a person goes back, and the usual rules count
+	first  bool // what is not in ran is what starts by itself
 	reason string
 	update *update // of the person; nil for none
 }
 
-// verdict is what became of a trial.
+// verdict is what became of a trial, or of a process of it for which on_failure is keep.
 type verdict struct {
 	trial  *trial
 	run    *run   // that has failed; nil where all is well
@@ -122,69 +146,107 @@ type applied struct {
 func (p *proof) open(a applied) {
 	p.suspend(nil)
 	changed := p.changed(a.config, a.good)
-	p.follow(changed)
-	if a.first { // there is nothing that ran before what is new
-		maps.DeleteFunc(changed, func(_ string, t tried) bool { return !t.had })
+	maps.DeleteFunc(changed, func(name string, t tried) bool {
+		_, known := p.proved[name]
+		return a.first && !known // there is nothing that ran before what is new to us
+	})
+	before := a.ranBefore()
+	for _, t := range p.trials {
+		t.ran.addAll(before)
 	}
-	before := make(map[string][]Process, len(a.before))
-	for i := range a.before {
-		before[a.before[i].Group.Name] = a.before[i].Processes
-	}
+	started, files := a.started()
 	var runs []*run
-	ran := make(map[ProcessKey]bool)
-	try := func(g *spec.Group, q *spec.Process, crashed int) {
-		v := a.config.Reconcile.Proof(q)
-		file := responsible(changed, g, q, a.config)
-		if v.Within == 0 || !q.Autostart || file == "" {
-			return
+	for _, s := range started {
+		v := a.config.Reconcile.Proof(s.process)
+		file := responsible(changed, s.group, s.process, a.config)
+		if v.Within == 0 || !s.process.Autostart || file == "" {
+			continue
 		}
+		files[file] = true
 		runs = append(runs, &run{
-			key: ProcessKey{g.Name, q.Name}, file: file, within: v.Within, stable: v.Stable, onFailure: v.OnFailure,
-			crashed: crashed, left: v.Within, at: a.now,
+			key: ProcessKey{s.group.Name, s.process.Name}, file: file, within: v.Within, stable: v.Stable, onFailure: v.OnFailure,
+			left: v.Within, at: a.now,
 		})
 	}
+	if len(runs) == 0 {
+		return
+	}
+	maps.DeleteFunc(changed, func(name string, _ tried) bool { return !files[name] && !a.first })
+	for _, t := range p.units(changed, a.config, runs) {
+		t.ran, t.first = before, a.first
+		p.put(t)
+	}
+	p.changes++
+}
+
+// ranBefore are the processes that ran before the update, of the groups that it changed.
+func (a *applied) ranBefore() ran {
+	changed := make(map[string]bool)
+	for i := range a.outcomes {
+		changed[a.outcomes[i].Step.Group] = a.outcomes[i].Begun
+	}
+	list := make(ran)
+	for i := range a.before {
+		if name := a.before[i].Group.Name; changed[name] {
+			for _, q := range a.before[i].Processes {
+				list.add(name, q.Name, q.Running)
+			}
+		}
+	}
+	return list
+}
+
+// startedProcess is one that an update has started.
+type startedProcess struct {
+	group   *spec.Group
+	process *spec.Process
+}
+
+// started are the processes that the update has started, and the files that its steps
+// were about.
+func (a *applied) started() (list []startedProcess, files map[string]bool) {
+	files = make(map[string]bool)
 	for i := range a.outcomes {
 		o := &a.outcomes[i]
 		if !o.Begun || o.Err != nil {
 			continue
 		}
-		crashed := make(map[string]int)
-		for _, q := range before[o.Step.Group] {
-			if q.Running {
-				ran[ProcessKey{o.Step.Group, q.Name}] = true
-			}
-			if !o.Step.Replace { // else it is counted anew
-				crashed[q.Name] = q.Crashed
-			}
+		for _, name := range filesOf(o.Step) {
+			files[name] = true
 		}
-		for _, q := range startedBy(o.Step) {
-			try(o.Step.New, q, crashed[q.Name])
+		g := o.Step.New
+		for j := 0; g != nil && j < len(g.Processes); j++ {
+			q := &g.Processes[j]
+			if slices.Contains(o.Step.Start, q.Name) || o.Step.Start == nil && o.Step.Old == nil && q.Autostart {
+				list = append(list, startedProcess{g, q})
+			}
 		}
 	}
 	if a.first { // the daemon's start has started what starts by itself
 		for i := range a.config.Groups {
 			g := &a.config.Groups[i]
 			for j := range g.Processes {
-				ran[ProcessKey{g.Name, g.Processes[j].Name}] = g.Processes[j].Autostart
-				try(g, &g.Processes[j], 0)
+				list = append(list, startedProcess{g, &g.Processes[j]})
 			}
 		}
 	}
-	if len(runs) == 0 {
-		return
-	}
-	for _, unit := range p.units(changed, a.config, runs) {
-		unit.first = a.first
-		p.put(unit, ran)
-	}
-	p.changes++
+	return list, files
 }
 
 // suspend leaves alone the processes that an update stops, until it is over.
 func (p *proof) suspend(steps []Step) {
+	if len(p.trials) == 0 {
+		return
+	}
+	stops := make(map[ProcessKey]bool)
+	for i := range steps {
+		for _, name := range steps[i].Stop {
+			stops[ProcessKey{steps[i].Group, name}] = true
+		}
+	}
 	for _, t := range p.trials {
 		for _, r := range t.runs {
-			r.busy = slices.ContainsFunc(steps, func(s Step) bool { return s.Group == r.key.Group && slices.Contains(s.Stop, r.key.Process) })
+			r.busy = stops[r.key]
 		}
 	}
 }
@@ -195,45 +257,12 @@ func (p *proof) changed(cfg *spec.Config, good *contents) map[string]tried {
 	for i := range cfg.Files {
 		name := cfg.Files[i].Path
 		k, ok := good.files[name]
-		former, had := p.proved[name]
-		if ok && (!had || former.hash != k.hash) {
-			changed[name] = tried{k.hash, former, had}
+		former, known := p.proved[name]
+		if ok && (!known || former.hash != k.hash) {
+			changed[name] = tried{k.hash, former, known && former.content != nil, groupsFrom(cfg, name)}
 		}
 	}
 	return changed
-}
-
-// follow has the open trials go by the contents that there are now: a file that is as it
-// was proved, or is gone, is on trial no more.
-func (p *proof) follow(changed map[string]tried) {
-	p.trials = slices.DeleteFunc(p.trials, func(t *trial) bool {
-		for name, f := range t.files {
-			now, ok := changed[name]
-			if !ok {
-				delete(t.files, name)
-				p.changes++
-				continue
-			}
-			f.hash = now.hash
-			t.files[name] = f
-		}
-		t.runs = slices.DeleteFunc(t.runs, func(r *run) bool { _, ok := t.files[r.file]; return !ok })
-		return len(t.runs) == 0
-	})
-}
-
-// startedBy are the processes that a step starts.
-func startedBy(s *Step) (list []*spec.Process) {
-	if s.New == nil {
-		return nil
-	}
-	for i := range s.New.Processes {
-		q := &s.New.Processes[i]
-		if slices.Contains(s.Start, q.Name) || s.Start == nil && s.Old == nil && q.Autostart {
-			list = append(list, q)
-		}
-	}
-	return list
 }
 
 // responsible is the changed file because of which a process was started: its own, that of
@@ -299,15 +328,19 @@ func (p *proof) units(changed map[string]tried, cfg *spec.Config, runs []*run) [
 }
 
 // joinMoved joins files that a section has moved between. A new file that has a section of
-// one that is gone is that file under another name, and has its former content.
+// one that is gone, or of several, is that under another name, and has its former content.
 func (p *proof) joinMoved(changed map[string]tried, cfg *spec.Config, join func(a, b string)) {
 	after := make(map[string][]string, len(cfg.Files))
 	for i := range cfg.Files {
-		after[cfg.Files[i].Path] = sectionsOf(&cfg.Files[i])
+		for _, s := range cfg.Files[i].Sections {
+			after[cfg.Files[i].Path] = append(after[cfg.Files[i].Path], s.Name)
+		}
 	}
 	came := make(map[string]string) // the changed file in which a section is new
-	for name, t := range changed {
-		before := spec.SectionNames(t.former.content)
+	isNew := make(map[string]bool)
+	for _, name := range slices.Sorted(maps.Keys(changed)) {
+		isNew[name] = !changed[name].had
+		before := spec.SectionNames(changed[name].former.content)
 		for _, s := range after[name] {
 			if !slices.Contains(before, s) {
 				came[s] = name
@@ -317,37 +350,37 @@ func (p *proof) joinMoved(changed map[string]tried, cfg *spec.Config, join func(
 	if len(came) == 0 {
 		return
 	}
-	for from, k := range p.proved {
+	for _, from := range slices.Sorted(maps.Keys(p.proved)) {
 		_, differs := changed[from]
-		now, there := after[from]
+		_, there := after[from]
 		if there && !differs {
 			continue
 		}
-		for _, s := range spec.SectionNames(k.content) {
+		taken := make(map[string]bool)
+		for _, s := range spec.SectionNames(p.proved[from].content) {
 			to := came[s]
 			switch {
-			case to == "" || to == from || slices.Contains(now, s):
+			case to == "" || to == from || slices.Contains(after[from], s):
 			case there:
 				join(from, to)
-			case !changed[to].had:
-				changed[to] = tried{changed[to].hash, k, true}
+			case isNew[to] && !taken[to]:
+				taken[to] = true
+				t := changed[to]
+				content := slices.Concat(t.former.content, []byte("\n"), p.proved[from].content)
+				t.former, t.had = goodFile{content, sha256.Sum256(content)}, true
+				changed[to] = t
 			}
 		}
 	}
 }
 
-func sectionsOf(f *spec.File) []string {
-	names := make([]string, len(f.Sections))
-	for i, s := range f.Sections {
-		names[i] = s.Name
-	}
-	return names
-}
-
 // put adds a trial. Those that are open of the same files are taken over: their files,
 // what ran before them, and their processes but those that were started anew.
-func (p *proof) put(t *trial, ran map[ProcessKey]bool) {
-	t.ran = maps.Clone(ran)
+func (p *proof) put(t *trial) {
+	fresh := make(map[ProcessKey]bool, len(t.runs))
+	for _, r := range t.runs {
+		fresh[r.key] = true
+	}
 	p.trials = append(slices.DeleteFunc(p.trials, func(old *trial) bool {
 		shares := false
 		for name := range old.files {
@@ -363,23 +396,22 @@ func (p *proof) put(t *trial, ran map[ProcessKey]bool) {
 			}
 		}
 		for _, r := range old.runs {
-			if !slices.ContainsFunc(t.runs, func(n *run) bool { return n.key == r.key }) {
+			if !fresh[r.key] {
 				t.runs = append(t.runs, r)
 			}
-			if !old.ran[r.key] {
-				delete(t.ran, r.key)
-			}
 		}
-		maps.Copy(t.ran, old.ran)
+		before := old.ran // it was earlier
+		before.addAll(t.ran)
+		t.ran, t.first = before, t.first || old.first
 		return true
 	}), t)
 }
 
 // -- how it ends --
 
-// judge looks at the processes on trial. It returns the trials that are over, and when
-// it is to look again although no process has changed; zero for never.
-func (p *proof) judge(now time.Time, active []Active) (over []verdict, next time.Time) {
+// judge looks at the processes on trial. It returns what has been decided, and when it is
+// to look again although no process has changed; zero for never.
+func (p *proof) judge(now time.Time, active []Active) (verdicts []verdict, next time.Time) {
 	if len(p.trials) == 0 {
 		return nil, next
 	}
@@ -390,48 +422,59 @@ func (p *proof) judge(now time.Time, active []Active) (over []verdict, next time
 		}
 	}
 	p.trials = slices.DeleteFunc(p.trials, func(t *trial) bool {
-		v := verdict{trial: t}
+		var worst verdict // revert goes before hold, and that before keep
 		t.runs = slices.DeleteFunc(t.runs, func(r *run) bool {
-			done, failure, again := r.judge(now, live[r.key])
-			if q := live[r.key]; t.first && done && q != nil && q.State == "EXITED" {
-				delete(t.ran, r.key)
+			q := live[r.key]
+			done, failure, again := r.judge(now, q)
+			if failure != "" && (worst.run == nil || r.onFailure > worst.run.onFailure) {
+				worst = verdict{t, r, failure}
 			}
-			if failure != "" && v.run == nil {
-				v.run, v.reason = r, failure
+			if t.first && done && failure == "" && q != nil && q.State == "EXITED" { // it had run then, too
+				t.ran.add(r.key.Group, r.key.Process, false)
 			}
-			if !again.IsZero() && (next.IsZero() || again.Before(next)) {
-				next = again
-			}
+			next = earliest(next, again)
 			return done
 		})
-		if v.run == nil && len(t.runs) > 0 {
+		if worst.run != nil {
+			verdicts = append(verdicts, worst)
+			t.kept = t.kept || worst.run.onFailure == spec.OnFailureKeep
+		}
+		if len(t.runs) > 0 && (worst.run == nil || worst.run.onFailure == spec.OnFailureKeep) {
 			return false
 		}
-		over = append(over, v)
+		if worst.run == nil {
+			verdicts = append(verdicts, verdict{trial: t})
+		}
 		p.changes++
 		return true
 	})
-	return over, next
+	return verdicts, next
 }
 
 // judge looks at one process, nil for one that is gone. It has failed if failure is not
 // empty; else, unless it is done, it is to be looked at again when it changes or at the
 // time again.
 func (r *run) judge(now time.Time, q *Process) (done bool, failure string, again time.Time) {
-	if r.busy {
+	passed := now.Sub(r.at)
+	r.at = now
+	switch {
+	case r.busy, q != nil && q.Ending:
 		return false, "", again
-	}
-	if q == nil || q.UserStopped { // others have decided about it
+	case q == nil || q.UserStopped: // others have decided about it
 		return true, "", again
 	}
-	if !r.waiting {
-		r.left -= now.Sub(r.at)
+	if !r.waiting && r.since.IsZero() {
+		r.left -= passed
 	}
-	r.at, r.waiting = now, q.Waiting
+	r.waiting = q.Waiting
+	if q.State == "RUNNING" && r.since.IsZero() {
+		r.since = now
+	}
+	stable := r.since.Add(r.stable)
 	switch {
 	case q.Waiting:
 		return false, "", again
-	case q.Crashed > r.crashed:
+	case q.Crashed > 0:
 		return true, r.name() + " ended soon after it was RUNNING" + inParentheses(q.Trouble), again
 	case q.State == "FATAL":
 		return true, r.name() + " is FATAL" + inParentheses(q.Trouble), again
@@ -439,12 +482,8 @@ func (r *run) judge(now time.Time, q *Process) (done bool, failure string, again
 		return true, r.name() + " has ended" + inParentheses(q.Trouble), again
 	case q.State == "EXITED":
 		return true, "", again
-	case q.State == "RUNNING":
-		if r.since.IsZero() || !r.began.Equal(q.Began) {
-			r.began, r.since = q.Began, now
-		}
-		again = r.since.Add(r.stable)
-		return !now.Before(again), "", again
+	case !r.since.IsZero():
+		return !now.Before(stable), "", stable
 	case r.left <= 0:
 		return true, fmt.Sprintf("%s was not RUNNING within %s: it is %s%s", r.name(), value.ShowDuration(r.within), q.State, inParentheses(q.Trouble)), again
 	}
@@ -455,7 +494,7 @@ func (r *run) name() string {
 	return spec.Namespec{Group: r.key.Group, Process: r.key.Process}.String()
 }
 
-// inParentheses is a reason in parentheses, if there is one.
+// inParentheses is a reason as it follows something, if there is one.
 func inParentheses(reason string) string {
 	if reason == "" {
 		return ""
@@ -467,8 +506,8 @@ func inParentheses(reason string) string {
 
 // fail notes that the content of a trial has failed, and what is to be done about it: what
 // on_failure says, but that a revert is a hold where it could not be remembered, or where
-// it would concern the main file. It reports what it came to.
-// seq is that of the first look that will know of it.
+// it would concern the main file. It reports what it came to. seq is that of the first look
+// that will know of it.
 func (p *proof) fail(now time.Time, v verdict, cfg *spec.Config, remembers bool, seq int) (files []string, action spec.OnFailure) {
 	files = slices.Sorted(maps.Keys(v.trial.files))
 	action = v.run.onFailure
@@ -478,14 +517,26 @@ func (p *proof) fail(now time.Time, v verdict, cfg *spec.Config, remembers bool,
 	for name, t := range v.trial.files {
 		p.failed[name] = &failedFile{
 			Hash: t.hash, Former: t.former.content, Had: t.had, Reason: v.reason, Time: now, Action: action,
-			Files: files, Groups: groupsFrom(cfg, name),
+			Files: files, Groups: t.groups,
 		}
 	}
 	if action == spec.OnFailureRevert {
-		p.back = append(p.back, &reversion{seq: seq, files: files, ran: v.trial.ran, reason: strings.Join(files, ", ") + ": " + v.reason})
+		p.back = append(p.back, &reversion{
+			seq: seq, files: files, ran: v.trial.ran, first: v.trial.first, reason: strings.Join(files, ", ") + ": " + v.reason,
+		})
 	}
 	p.changes++
 	return files, action
+}
+
+// passed notes that all of a trial is well: what failed before with the same content does
+// not any more.
+func (p *proof) passed(t *trial) {
+	for name, f := range t.files {
+		if was := p.failed[name]; !t.kept && was != nil && was.Hash == f.hash {
+			p.forgive(name)
+		}
+	}
 }
 
 // forgive forgets that a file has failed, and those that failed with it.
@@ -497,7 +548,7 @@ func (p *proof) forgive(name string) {
 	for _, other := range f.Files {
 		delete(p.failed, other)
 	}
-	p.back = slices.DeleteFunc(p.back, func(r *reversion) bool { return slices.Contains(r.files, name) })
+	p.back = slices.DeleteFunc(p.back, func(r *reversion) bool { return r.update == nil && slices.Contains(r.files, name) })
 	p.changes++
 }
 
@@ -511,27 +562,47 @@ func (p *proof) seen(v *view) {
 	}
 }
 
-// release notes that a person asked for an update of these groups, all for none: what is
-// held goes ahead, and failed content is tried again if it was asked for by name.
+// releases reports whether an update by a person of these groups, all for none, goes ahead
+// with a file that has failed: what is held does, and what is rejected if it was asked for
+// by name.
+func (f *failedFile) releases(names []string) bool {
+	asked := slices.ContainsFunc(f.Groups, func(g string) bool { return slices.Contains(names, g) })
+	switch {
+	case f.Pinned:
+		return false
+	case f.Action == spec.OnFailureHold:
+		return asked || len(names) == 0
+	}
+	return asked && f.reverted()
+}
+
+// release notes that a person's update of these groups begins.
 func (p *proof) release(names []string) {
 	for name, f := range p.failed {
-		asked := !f.Pinned && slices.ContainsFunc(f.Groups, func(g string) bool { return slices.Contains(names, g) })
-		if asked || len(names) == 0 && !f.reverted() {
+		if f.releases(names) {
 			p.forgive(name)
 		}
 	}
 }
 
-// watched are the failed contents that a change of their file ends: a hold ends with a
-// person's decision alone.
-func (p *proof) watched() map[string]*failedFile {
-	list := make(map[string]*failedFile)
-	for name, f := range p.failed {
-		if f.Action != spec.OnFailureHold {
-			list[name] = f
-		}
+// known are the contents that have failed, but for those that an update releases; nil for
+// none.
+func (p *proof) known(u *update) map[string]*failedFile {
+	list := maps.Clone(p.failed)
+	if u != nil && u.explicit {
+		maps.DeleteFunc(list, func(_ string, f *failedFile) bool { return f.releases(u.names) })
 	}
 	return list
+}
+
+// held says why a step is not to be taken before a person decides; "" if it may.
+func (p *proof) held(s *Step) string {
+	for _, name := range filesOf(s) {
+		if f := p.failed[name]; f != nil && f.Action == spec.OnFailureHold {
+			return f.holdReason(name)
+		}
+	}
+	return ""
 }
 
 // whyBack is what has failed of what is being put back.
@@ -545,11 +616,11 @@ func (p *proof) whyBack() string {
 	return strings.Join(reasons, "; ")
 }
 
-// isBack notes that nothing is left to be done after the look of that number. It returns
-// the updates of people that are over so.
-func (p *proof) isBack(seq int) (updates []*update) {
+// isBack notes that nothing is left to be done after the look of that number, but with
+// files that are not there now. It returns the updates of people that are over so.
+func (p *proof) isBack(seq int, there func(file string) bool) (updates []*update) {
 	p.back = slices.DeleteFunc(p.back, func(r *reversion) bool {
-		over := r.seq <= seq
+		over := r.seq <= seq && !slices.ContainsFunc(r.files, func(name string) bool { return p.failed[name] != nil && !there(name) })
 		if over && r.update != nil {
 			updates = append(updates, r.update)
 		}
@@ -562,56 +633,51 @@ func (p *proof) isBack(seq int) (updates []*update) {
 // none.
 func (p *proof) asked(seq int) *update {
 	for _, r := range p.back {
-		if r.update != nil && r.seq <= seq {
+		if r.update != nil && r.seq <= seq && r.update.report == nil {
 			return r.update
 		}
 	}
 	return nil
 }
 
-// held says why a step is not to be taken before a person decides; "" if it may.
-func (p *proof) held(s *Step) string {
-	for _, name := range filesOf(s) {
-		if f := p.failed[name]; f != nil && f.Action == spec.OnFailureHold {
-			return fmt.Sprintf("%s: %s: run update to go on", name, f.Reason)
-		}
-	}
-	return ""
-}
-
-// goingBack are the groups that are being put back as they were, and which of their
-// processes ran then, nil where that does not count; nil where no group is.
-func (p *proof) goingBack(groups ...*spec.Group) map[string]map[string]bool {
+// goingBack are those of these groups that are being put back as they were after the look
+// of that number, and which of their processes ran then, nil where that does not count.
+// Of the groups in awaited that look does not know yet.
+func (p *proof) goingBack(seq int, groups ...*spec.Group) (back map[string]map[string]bool, awaited map[string]bool) {
 	if len(p.back) == 0 {
-		return nil
+		return nil, nil
 	}
-	list := make(map[string]map[string]bool)
+	back, awaited = make(map[string]map[string]bool), make(map[string]bool)
 	for _, r := range p.back {
 		for _, g := range groups {
-			if !slices.ContainsFunc(groupFiles(g), func(name string) bool { return slices.Contains(r.files, name) }) {
+			switch {
+			case !slices.ContainsFunc(groupFiles(g), func(name string) bool { return slices.Contains(r.files, name) }):
 				continue
+			case r.seq > seq:
+				awaited[g.Name] = true
+				continue
+			case r.ran == nil:
+				back[g.Name] = nil
+				continue
+			case back[g.Name] == nil:
+				back[g.Name] = make(map[string]bool)
 			}
-			if list[g.Name] == nil {
-				list[g.Name] = nil
-				if r.ran != nil {
-					list[g.Name] = make(map[string]bool)
-				}
-			}
-			for key := range r.ran {
-				if key.Group == g.Name {
-					list[g.Name][key.Process] = true
+			maps.Copy(back[g.Name], r.ran[g.Name])
+			for i := range g.Processes {
+				if _, known := back[g.Name][g.Processes[i].Name]; r.first && !known {
+					back[g.Name][g.Processes[i].Name] = g.Processes[i].Autostart
 				}
 			}
 		}
 	}
-	return list
+	return back, awaited
 }
 
 // groupFiles are the files that a group and its processes are defined in.
 func groupFiles(g *spec.Group) []string {
 	files := []string{origin(g)}
 	for i := range g.Processes {
-		if file := g.Processes[i].Origin.File; !slices.Contains(files, file) {
+		if file := g.Processes[i].Origin.File; file != files[len(files)-1] && !slices.Contains(files, file) {
 			files = append(files, file)
 		}
 	}
@@ -629,38 +695,98 @@ func filesOf(s *Step) (files []string) {
 }
 
 // settle takes what is in force for proved, where nothing is left to be done, on trial, or
-// has failed.
-func (p *proof) settle(cfg *spec.Config, good *contents, drift []Step) {
+// has failed. Trials go by what is in force from now on: a file that is as it was proved,
+// or is gone, is on trial no more. drift is what is left to be done to these active
+// groups.
+func (p *proof) settle(cfg *spec.Config, good *contents, active []Active, drift []Step) {
+	open := p.unsettled(cfg, active, drift)
+	p.follow(p.changed(cfg, good), open)
+	for _, t := range p.trials {
+		for name := range t.files {
+			open[name] = true
+		}
+	}
+	there := make(map[string]bool, len(cfg.Files)+len(cfg.LeftOut))
+	for i := range cfg.LeftOut {
+		there[cfg.LeftOut[i].Path] = true
+	}
+	for i := range cfg.Files {
+		name := cfg.Files[i].Path
+		there[name] = true
+		k, ok := good.files[name]
+		if f := p.failed[name]; !ok || open[name] || f != nil && (f.Action == spec.OnFailureHold || f.Hash == k.hash) {
+			continue
+		}
+		if was, known := p.proved[name]; !known || was.hash != k.hash {
+			p.proved[name] = k
+			p.changes++
+		}
+	}
+	gone := func(name string) bool {
+		_, held := good.files[name]
+		return !there[name] && !held && !open[name]
+	}
+	for name := range p.proved {
+		if gone(name) && len(drift)+len(p.trials) == 0 { // else it may be where something has moved from
+			delete(p.proved, name)
+			p.changes++
+		}
+	}
+	for name := range p.failed {
+		if gone(name) && !slices.ContainsFunc(active, func(a Active) bool { return slices.Contains(groupFiles(a.Group), name) }) {
+			p.forgive(name)
+		}
+	}
+}
+
+// unsettled are the files of which nobody knows yet whether they run: something is left to
+// be done, or a process that is verified has failed.
+func (p *proof) unsettled(cfg *spec.Config, active []Active, drift []Step) map[string]bool {
 	open := make(map[string]bool)
 	for i := range drift {
 		for _, name := range filesOf(&drift[i]) {
 			open[name] = true
 		}
 	}
-	for _, t := range p.trials {
-		for name := range t.files {
-			open[name] = true
+	for i := range active {
+		g := active[i].Group
+		for _, q := range active[i].Processes {
+			def := find(g, q.Name)
+			if q.Failed && def != nil && cfg.Reconcile.Proof(def).Within > 0 {
+				open[origin(g)], open[def.Origin.File] = true, true
+			}
 		}
 	}
-	there := make(map[string]bool, len(cfg.Files))
-	for i := range cfg.Files {
-		name := cfg.Files[i].Path
-		there[name] = true
-		k, ok := good.files[name]
-		if f := p.failed[name]; !ok || open[name] || f != nil && f.Hash == k.hash {
-			continue
-		}
-		if was, had := p.proved[name]; !had || was.hash != k.hash {
-			p.proved[name] = k
-			p.changes++
+	for _, name := range cfg.Kept {
+		if g := groupOf(cfg, name); g != nil {
+			for _, file := range groupFiles(g) {
+				open[file] = true
+			}
 		}
 	}
-	for name := range p.proved {
-		if _, held := good.files[name]; !there[name] && !open[name] && !held {
-			delete(p.proved, name)
-			p.changes++
+	return open
+}
+
+// follow has the trials go by the contents that there are now, but for files with
+// something left to be done.
+func (p *proof) follow(changed map[string]tried, open map[string]bool) {
+	p.trials = slices.DeleteFunc(p.trials, func(t *trial) bool {
+		for name, f := range t.files {
+			now, ok := changed[name]
+			switch {
+			case open[name]:
+			case !ok:
+				delete(t.files, name)
+				p.changes++
+			case f.hash != now.hash:
+				f.hash, f.groups = now.hash, now.groups
+				t.files[name] = f
+				p.changes++
+			}
 		}
-	}
+		t.runs = slices.DeleteFunc(t.runs, func(r *run) bool { _, ok := t.files[r.file]; return !ok })
+		return len(t.runs) == 0
+	})
 }
 
 // waitsFor says what is on trial; "" for nothing.
@@ -682,55 +808,86 @@ func (p *proof) waitsFor() string {
 
 // -- what outlives the daemon --
 
-// proofRecord is what is not proved. All else that is good is.
+// proofRecord is what is known of files with processes that are verified. It goes by hashes
+// alone: whatever the last good contents are that it is read with, none is taken for proved
+// that was not.
 type proofRecord struct {
-	// Former is what was proved last of each file of which that is not the last good
-	// content; null of a file of which nothing was.
+	// Proved is the hash of what was proved last of each file, in hex; "" of a file on trial
+	// of which nothing was.
+	Proved map[string]string `json:"proved"`
+	// Former is that content, where it is not the last good one.
 	Former map[string][]byte      `json:"former"`
 	Failed map[string]*failedFile `json:"failed"`
 }
 
-// record writes down what of these last good contents is not proved. It is before where
-// nothing has changed.
-func (p *proof) record(good *contents, before *proofRecord) *proofRecord {
-	r := &proofRecord{Former: make(map[string][]byte), Failed: maps.Clone(p.failed)}
-	for name, k := range good.files {
-		if was, had := p.proved[name]; !had {
-			r.Former[name] = nil
-		} else if was.hash != k.hash {
-			r.Former[name] = was.former()
+// record writes down what is known. It is before where nothing has changed.
+func (p *proof) record(cfg *spec.Config, good *contents, before *proofRecord) *proofRecord {
+	r := &proofRecord{Proved: make(map[string]string), Former: make(map[string][]byte), Failed: maps.Clone(p.failed)}
+	for name := range p.recorded(cfg) {
+		was, known := p.proved[name]
+		switch {
+		case !known || was.content == nil:
+			if p.onTrial(name) { // of all else it is not known
+				r.Proved[name] = ""
+			}
+			continue
+		case good.files[name].hash != was.hash:
+			r.Former[name] = was.content
 		}
+		r.Proved[name] = hex.EncodeToString(was.hash[:])
 	}
-	for name, was := range p.proved {
-		if _, ok := good.files[name]; !ok {
-			r.Former[name] = was.former()
-		}
+	if before == nil && len(r.Proved) == 0 { // nothing is verified
+		return nil
 	}
-	if before != nil && maps.Equal(before.Failed, r.Failed) && maps.EqualFunc(before.Former, r.Former, func(a, b []byte) bool {
-		return (a == nil) == (b == nil) && bytes.Equal(a, b)
-	}) {
+	if before != nil && maps.Equal(before.Failed, r.Failed) && maps.Equal(before.Proved, r.Proved) && len(before.Former) == len(r.Former) {
 		return before
 	}
 	return r
 }
 
-// proved is what was proved of these last good contents.
+// onTrial reports whether a file is on trial.
+func (p *proof) onTrial(name string) bool {
+	return slices.ContainsFunc(p.trials, func(t *trial) bool { _, is := t.files[name]; return is })
+}
+
+// recorded are the files that have to do with processes that are verified.
+func (p *proof) recorded(cfg *spec.Config) map[string]bool {
+	list := make(map[string]bool)
+	for i := range cfg.Groups {
+		g := &cfg.Groups[i]
+		for j := range g.Processes {
+			if q := &g.Processes[j]; cfg.Reconcile.Proof(q).Within > 0 {
+				list[origin(g)], list[q.Origin.File] = true, true
+				if cfg.Path != "" {
+					list[cfg.Path] = true
+				}
+			}
+		}
+	}
+	for name := range p.failed {
+		list[name] = true
+	}
+	for _, t := range p.trials {
+		for name := range t.files {
+			list[name] = true
+		}
+	}
+	return list
+}
+
+// proved is what is known to be proved, where these are the last good contents.
 func (r *proofRecord) proved(good map[string][]byte) map[string]goodFile {
-	proved := maps.Clone(newContents(good).files)
-	for name, content := range r.Former {
-		if content == nil {
-			delete(proved, name)
-		} else {
-			proved[name] = goodFile{content, sha256.Sum256(content)}
+	proved := make(map[string]goodFile)
+	for name, hash := range r.Proved {
+		if hash == "" {
+			proved[name] = goodFile{}
+			continue
+		}
+		for _, content := range [][]byte{r.Former[name], good[name]} {
+			if sum := sha256.Sum256(content); content != nil && hex.EncodeToString(sum[:]) == hash {
+				proved[name] = goodFile{content, sum}
+			}
 		}
 	}
 	return proved
-}
-
-// former is the content, which is never nil.
-func (k goodFile) former() []byte {
-	if k.content == nil {
-		return []byte{}
-	}
-	return k.content
 }

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"maps"
 	"path"
+	"strings"
+
+	"supervisord/spec"
 )
 
 // How a look takes files whose content has failed for what they were.
@@ -48,7 +51,7 @@ func (l *look) keepRejected() bool {
 	over := make(map[string]bool)
 	for i := range v.config.Files {
 		file := &v.config.Files[i]
-		if f := l.failed[file.Path]; f != nil && file.Hash != f.Hash && !l.isHeld(file.Path) && !v.isBad(file.Path) {
+		if f := l.failed[file.Path]; f != nil && f.Action != spec.OnFailureHold && file.Hash != f.Hash && !l.isHeld(file.Path) && !v.isBad(file.Path) {
 			v.renewed[file.Path] = f
 			for _, other := range f.Files {
 				over[other] = true
@@ -60,7 +63,7 @@ func (l *look) keepRejected() bool {
 		file := &v.config.Files[i]
 		if f := l.failed[file.Path]; f != nil && f.reverted() && file.Hash == f.Hash && !over[file.Path] {
 			l.options.Content[file.Path] = f.former()
-			v.holds = append(v.holds, hold{Path: file.Path, Reason: f.rejection(), rejected: !f.Pinned, pinned: f.Pinned})
+			v.holds = append(v.holds, hold{Path: file.Path, Reason: f.rejection(), rejected: !f.Pinned, pinned: f.Pinned, names: strings.Join(f.Groups, " ")})
 			again = true
 		}
 	}

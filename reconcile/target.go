@@ -3,7 +3,6 @@ package reconcile
 import (
 	"context"
 	"errors"
-	"time"
 
 	"supervisord/spec"
 )
@@ -15,7 +14,7 @@ import (
 // implementation may return its own.
 type Target interface {
 	// Groups lists the active groups in the order in which they were activated,
-	// all seen at one moment.
+	// all seen at one moment. It is nil when the target has ended.
 	Groups() []Active
 
 	// Changed is closed when what Groups says may have changed since the call.
@@ -67,11 +66,11 @@ type Process struct {
 	Failed bool
 	// Waiting: its start is held back by what it depends on.
 	Waiting bool
-	// Began is when its last run began, by the monotonic clock; zero for never.
-	Began time.Time
-	// Crashed is how often it has left RUNNING unasked and unexpected since its group
-	// was added.
+	// Crashed is how often it has left RUNNING unasked and unexpected since a start was
+	// asked for.
 	Crashed int
+	// Ending: the target is about to end, and so is the process.
+	Ending bool
 	// Trouble is why it is not RUNNING, or not well, in a few words; "" where nothing is
 	// known.
 	Trouble string

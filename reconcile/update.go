@@ -64,7 +64,9 @@ func (u *update) refuse(text string) {
 // unread says what an update that a person asked for could not see, and so leaves as it
 // is, each once.
 func (u *update) unread(v *view) {
-	for _, h := range gather(v.holds) {
+	for _, h := range gather(slices.DeleteFunc(slices.Clone(v.holds), func(h hold) bool {
+		return (h.rejected || h.pinned) && len(u.names) > 0 && !slices.ContainsFunc(h.groups(), func(g string) bool { return slices.Contains(u.names, g) })
+	})) {
 		if text := h.describe(); !slices.Contains(u.failed, text) {
 			u.refuse(text)
 		}
@@ -75,9 +77,6 @@ func (u *update) unread(v *view) {
 // somebody asked for reads the files.
 func (l *loop) begin(u *update) {
 	l.current = u
-	if u.explicit {
-		l.proof.release(u.names)
-	}
 	if u.first {
 		u.config, u.good = l.view.config, l.view.good
 		l.round()
@@ -96,6 +95,7 @@ func (l *loop) beginFrom(v *view) {
 		return
 	}
 	u.config, u.good = v.config, v.good
+	l.proof.release(u.names)
 	active := l.target.Groups()
 	u.owed = l.debts.owed(time.Now(), active, u.names)
 	u.afresh = afresh(u.owed)
@@ -135,6 +135,7 @@ func (l *loop) round() {
 	active := l.target.Groups()
 	l.pending.prune(active)
 	p := Policy{Only: u.names, Explicit: u.explicit, Kept: u.config.Kept, LeftOut: u.config.LeftOut, Files: l.files, PendingStarts: l.pending, Afresh: u.afresh}
+	p.Back, _ = l.goingBack(active)
 	if u.first {
 		p.Kept = nil // they were in force when the last daemon ended
 	}

@@ -22,7 +22,9 @@ func (l *loop) verify(outcomes []Outcome) {
 	} else {
 		l.proof.open(applied{time.Now(), u.first, u.config, u.good, outcomes, u.before})
 	}
-	l.judgeAt = time.Now() // when the update is in the history
+	if len(l.proof.trials) > 0 {
+		l.judgeAt = time.Now() // when the update is in the history
+	}
 }
 
 // stir has the processes on trial looked at since one has changed.
@@ -41,19 +43,24 @@ func (l *loop) judge() {
 	if len(l.proof.trials) == 0 {
 		return
 	}
-	l.judged = time.Now()
-	l.stirred = l.target.Changed() // beforehand: what changes from now on is not missed
-	over, next := l.proof.judge(l.judged, l.target.Groups())
+	changed := l.target.Changed() // beforehand: what changes from now on is not missed
+	active := l.target.Groups()
+	if active == nil {
+		return
+	}
+	l.judged, l.stirred = time.Now(), changed
+	verdicts, next := l.proof.judge(l.judged, active)
 	l.judgeAt = next
-	for _, v := range over {
+	for _, v := range verdicts {
 		l.undecided = true
-		if v.run == nil {
-			l.log.Info("reconcile: verified: what was started runs")
+		if v.run != nil {
+			l.fail(v)
 			continue
 		}
-		l.fail(v)
+		l.log.Info("reconcile: verified: " + strings.Join(slices.Sorted(maps.Keys(v.trial.files)), ", "))
+		l.proof.passed(v.trial)
 	}
-	if len(over) > 0 {
+	if len(verdicts) > 0 {
 		l.keep()
 	}
 }
@@ -72,6 +79,9 @@ func (l *loop) fail(v verdict) {
 		return
 	}
 	l.log.Warn("reconcile: failed: " + names + ": " + v.reason)
+	if action == spec.OnFailureHold && l.current != nil && !l.current.explicit {
+		l.overtake() // it stops where it is
+	}
 	l.record(Entry{Generation: l.gen, Time: l.judged, Trigger: TriggerVerify, Actions: []Action{}, Result: Failed + ": " + names + ": " + v.reason})
 	l.emit(e)
 }
@@ -90,21 +100,31 @@ func (l *loop) remembers() bool {
 }
 
 // goingBack are the groups that are being put back as they were, and which of their
-// processes ran then; nil where none is.
-func (l *loop) goingBack(active []Active) map[string]map[string]bool {
+// processes ran then, as Policy.Back has them; and those of which that is not known yet.
+func (l *loop) goingBack(active []Active) (back map[string]map[string]bool, awaited map[string]bool) {
 	if len(l.proof.back) == 0 {
-		return nil
+		return nil, nil
 	}
-	return l.proof.goingBack(slices.Concat(definitions(active), pointers(l.inForce.Groups))...)
+	return l.proof.goingBack(l.view.seq, slices.Concat(definitions(active), pointers(l.inForce.Groups))...)
 }
 
 // turnBack takes the steps that put former content back in force out of those of a plan:
-// no guard holds them. What has just failed among them waits.
-func (l *loop) turnBack(now time.Time, steps []Step, back map[string]map[string]bool) (first, rest []Step) {
+// no guard holds them. What has just failed among them waits, and so does what is not
+// known yet. What a person has removed, and what a file that is not there now had, is
+// none of them.
+func (l *loop) turnBack(now time.Time, steps []Step, back map[string]map[string]bool, awaited map[string]bool) (first, rest []Step) {
 	open := false
+	there := func(file string) bool {
+		return slices.ContainsFunc(l.inForce.Files, func(f spec.File) bool { return f.Path == file })
+	}
 	for i := range steps {
 		s := &steps[i]
-		if _, goes := back[s.Group]; !goes {
+		_, goes := back[s.Group]
+		switch {
+		case awaited[s.Group]:
+			open = true
+			continue
+		case !goes, isRemoval(*s) && !there(s.File), s.Old == nil && l.guard.removed[s.Group] != nil:
 			rest = append(rest, *s)
 			continue
 		}
@@ -116,7 +136,7 @@ func (l *loop) turnBack(now time.Time, steps []Step, back map[string]map[string]
 		first = append(first, *s)
 	}
 	if !open && l.view.config != nil {
-		for _, u := range l.proof.isBack(l.view.seq) { // it had nothing to do, or is done
+		for _, u := range l.proof.isBack(l.view.seq, there) { // it had nothing to do, or is done
 			l.answerRevert(u)
 		}
 	}
@@ -133,11 +153,16 @@ func (p *proof) rejected() (files []string) {
 	return files
 }
 
+// holdReason is why nothing more is done with the file of that name.
+func (f *failedFile) holdReason(name string) string {
+	return name + ": " + f.Reason + ": run update to go on, or revert it"
+}
+
 // holds are those of files that have failed.
 func (p *proof) holds() (list []hold) {
 	for _, name := range slices.Sorted(maps.Keys(p.failed)) {
 		if f := p.failed[name]; f.Action == spec.OnFailureHold {
-			list = append(list, hold{Path: name, Reason: name + ": " + f.Reason + ": run update to go on"})
+			list = append(list, hold{Path: name, Reason: f.holdReason(name)})
 		}
 	}
 	return list
@@ -169,7 +194,7 @@ func (p *proof) verdicts() map[string]FileState {
 	for name, f := range p.failed {
 		switch f.Action {
 		case spec.OnFailureHold:
-			list[name] = FileState{State: FileHeld, Reason: f.Reason + ": run update to go on"}
+			list[name] = FileState{State: FileHeld, Reason: f.holdReason(name)}
 		case spec.OnFailureKeep:
 			list[name] = FileState{State: FileApplied, Reason: f.Reason}
 		}

@@ -116,7 +116,8 @@ func fate(p spec.Process) string {
 
 // do does what a command says, and shows what only it can show.
 //
-//	write FILE NAME=COMMAND[,KEY=VALUE]...  a file with these programs, or group:NAME=A+B
+//	write FILE NAME=COMMAND[,KEY=VALUE]...  a file with these programs, or group:NAME=A+B, and
+//	                                        comments #TEXT
 //	rm FILE, mv FILE FILE                   more than one of these with && is one commit
 //	5s                                      time passes
 //	run|fatal|crash|exit|fail|stop NAME     it is RUNNING; FATAL; has ended unexpectedly and runs
@@ -124,6 +125,7 @@ func fate(p spec.Process) string {
 //	                                        a person has stopped it
 //	waits|goes NAME                         it waits for what it depends on; does no more
 //	update [NAME...]                        a person asks
+//	remove NAME                             a person stops and removes it
 //	revert FILE|NAME|N, unpin FILE|NAME
 //	autoupdate on|off
 //	restart, kill, upgrade                  the daemon ends and begins again; is killed; goes on in
@@ -164,7 +166,7 @@ func (v *verifier) do(command string, out *strings.Builder) {
 	case "crash":
 		set(func(p *modelProcess) {
 			v.table.pids++
-			p.crashed, p.pid, p.began = p.crashed+1, v.table.pids, time.Now()
+			p.crashed, p.pid = p.crashed+1, v.table.pids
 		})
 	case "exit":
 		set(func(p *modelProcess) { p.state, p.pid = "EXITED", 0 })
@@ -177,6 +179,11 @@ func (v *verifier) do(command string, out *strings.Builder) {
 			p.waiting = verb == "waits"
 			p.state = map[bool]string{true: "STOPPED", false: "STARTING"}[p.waiting]
 		})
+	case "remove":
+		set(func(p *modelProcess) { p.state, p.pid, p.user = "STOPPED", 0, true })
+		if err := v.rec.RemoveGroup(context.Background(), rest, "uid 0"); err != nil {
+			fmt.Fprintln(out, "  error:", err)
+		}
 	case "revert":
 		report, err := v.rec.Revert(context.Background(), rest, "uid 0")
 		v.report(report, err, out)
@@ -267,6 +274,10 @@ func (v *verifier) edit(command string) {
 	case "write":
 		var text strings.Builder
 		for _, w := range words[2:] {
+			if w[0] == '#' {
+				fmt.Fprintln(&text, w)
+				continue
+			}
 			name, keys, _ := strings.Cut(w, "=")
 			if group, is := strings.CutPrefix(name, "group:"); is {
 				fmt.Fprintf(&text, "[group:%s]\nprograms=%s\n", group, strings.ReplaceAll(keys, "+", ","))

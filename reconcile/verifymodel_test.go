@@ -85,7 +85,7 @@ func (m *verifyModel) plug() {
 				if g := table.groups[p.Name]; g != nil && g.procs[p.Name].pid == pid {
 					table.pids++
 					q := g.procs[p.Name]
-					q.crashed, q.pid, q.began = q.crashed+1, table.pids, time.Now()
+					q.crashed, q.pid = q.crashed+1, table.pids
 					table.notice.Tell()
 				}
 			})

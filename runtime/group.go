@@ -91,11 +91,11 @@ type ProcessState struct {
 	Failed bool
 	// Waiting: it is to be started when what it waits for is there.
 	Waiting bool
-	// Began is when its last run began, by the monotonic clock; zero for never.
-	Began time.Time
-	// Crashed is how often it has left RUNNING unasked and unexpected since its group
-	// was added.
+	// Crashed is how often it has left RUNNING unasked and unexpected since a start was
+	// asked for.
 	Crashed int
+	// Ending: the daemon is about to end, and so is the process.
+	Ending bool
 	// Trouble is why it is not RUNNING, or not well, in a few words; "" where nothing is
 	// known.
 	Trouble string
@@ -122,7 +122,7 @@ func (p *process) state() ProcessState {
 	m := &p.machine
 	return ProcessState{
 		Name: p.def.Name, State: m.State, UserStopped: p.userStopped, Failed: m.Failed(), Waiting: m.Waiting,
-		Began: m.Up(), Crashed: m.Crashed, Trouble: p.trouble(),
+		Crashed: m.Crashed, Ending: m.Frozen, Trouble: p.trouble(),
 	}
 }
 

@@ -87,7 +87,7 @@ func (t target) Groups() []reconcile.Active {
 				Running:     p.State.InRunning() || p.State == state.Stopping || p.Waiting,
 				UserStopped: p.UserStopped,
 				Failed:      p.Failed,
-				Waiting:     p.Waiting, Began: p.Began, Crashed: p.Crashed, Trouble: p.Trouble,
+				Waiting:     p.Waiting, Crashed: p.Crashed, Ending: p.Ending, Trouble: p.Trouble,
 			})
 		}
 	}

@@ -101,8 +101,9 @@ type Machine struct {
 	Retries int       // waits in BACKOFF in a row, by which the next one goes; at least Tries
 	Started time.Time // last attempt to spawn; zero for never
 	Stopped time.Time // last exit; zero for never
-	// Crashed is how often it has left RUNNING in a way that nobody asked for and its exit
-	// codes do not expect, ends for the sake of its health among them.
+	// Crashed is how often, since a start was asked for, it has left RUNNING in a way that
+	// nobody asked for and its exit codes do not expect, ends for the sake of its health
+	// among them.
 	Crashed    int
 	SpawnErr   string // why the last start failed, "Bad exit code N" or ExitUnknown
 	ExitStatus int    // of the last exit; -1 for death by signal; 0 for none
@@ -218,6 +219,7 @@ func (m *Machine) start(now time.Time) {
 			return
 		}
 		m.forget()
+		m.Crashed = 0
 		m.launch(now)
 	default:
 		m.refuse()

@@ -13,7 +13,7 @@ import (
 func (m *Machine) startInOrder(now time.Time) {
 	if m.shut && m.State.InStopped() && m.State != state.Unknown && !m.Frozen {
 		m.forget()
-		m.Waiting = true
+		m.Crashed, m.Waiting = 0, true
 		return
 	}
 	m.start(now)
