@@ -21,7 +21,8 @@ type snapshot struct {
 	gen       int
 	history   []Entry // oldest first
 	verdicts  map[string]FileState
-	rejected  []string // files whose content is rejected
+	rejected  []string            // files whose content is rejected
+	programs  map[string][]string // and the groups that it defines, by path
 	reverts   int64
 	phase     string
 	reason    string
@@ -33,7 +34,7 @@ func (l *loop) publish() {
 	l.published.Store(&snapshot{
 		view: l.view, inForce: l.inForce, files: l.files, candidate: l.candidate, automatic: l.automatic(),
 		holds: l.holds, waits: l.waits, drift: l.drift, gen: l.gen, history: l.history,
-		verdicts: l.proof.verdicts(), rejected: l.proof.rejected(), reverts: l.reverts, phase: l.phase, reason: l.reason, since: l.since,
+		verdicts: l.proof.verdicts(), rejected: l.proof.rejected(), programs: l.proof.programs(), reverts: l.reverts, phase: l.phase, reason: l.reason, since: l.since,
 	})
 	l.notice.Tell()
 }
@@ -125,6 +126,11 @@ func (r *Reconciler) Files() []FileState {
 	files := s.view.list(s.inForce, gone)
 	for i := range files {
 		f := &files[i]
+		for _, g := range s.programs[f.Path] {
+			if !slices.Contains(f.Programs, g) {
+				f.Programs = append(slices.Clip(f.Programs), g)
+			}
+		}
 		if f.State != "" {
 			continue
 		}

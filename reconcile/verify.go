@@ -146,11 +146,22 @@ func (l *loop) turnBack(now time.Time, steps []Step, back map[string]map[string]
 // rejected are the files in whose place former content is in force, or is about to be.
 func (p *proof) rejected() (files []string) {
 	for _, name := range slices.Sorted(maps.Keys(p.failed)) {
-		if p.failed[name].reverted() {
+		if f := p.failed[name]; f.reverted() && !f.Pinned {
 			files = append(files, name)
 		}
 	}
 	return files
+}
+
+// programs are the groups that content which is not in force defines, by its file.
+func (p *proof) programs() map[string][]string {
+	list := make(map[string][]string)
+	for name, f := range p.failed {
+		if f.reverted() {
+			list[name] = f.Groups
+		}
+	}
+	return list
 }
 
 // holdReason is why nothing more is done with the file of that name.

@@ -67,7 +67,8 @@ type verifier struct {
 	*fixture
 	settings string // of [reconcile]
 	hint     *fakeWatcher
-	told     int // entries of the history
+	told     int         // entries of the history
+	pids     map[int]int // the number that is shown of each pid
 }
 
 // transcribe gives a situation with what there is after each of its commands.
@@ -88,12 +89,14 @@ func transcribe(t *testing.T, text string) string {
 		}
 	}
 	inBubble(t, settings, nil, func(w *fixture, hint *fakeWatcher) {
-		v := &verifier{fixture: w, settings: settings, hint: hint}
+		v := &verifier{fixture: w, settings: settings, hint: hint, pids: make(map[int]int)}
 		w.table.fate = fate
 		v.told = len(w.rec.History(0))
 		for _, c := range commands {
 			fmt.Fprintf(&out, "$ %s\n", c)
 			v.do(c, &out)
+			synctest.Wait()
+			time.Sleep(2 * judgePause) // some of what comes of it may be seen a pause later
 			synctest.Wait()
 			v.show(&out)
 		}
@@ -145,7 +148,6 @@ func (v *verifier) do(command string, out *strings.Builder) {
 		change(v.table.groups[group].procs[process])
 		v.table.notice.Tell()
 		v.table.mu.Unlock()
-		time.Sleep(judgePause)
 	}
 	switch verb {
 	case "write", "rm", "mv":
@@ -306,7 +308,12 @@ func (v *verifier) short(text string) string {
 
 // show writes down what there is.
 func (v *verifier) show(out *strings.Builder) {
-	var list []string
+	type shown struct {
+		name  string
+		pid   int
+		state string
+	}
+	var list []shown
 	for _, a := range v.table.Groups() {
 		for i, p := range a.Group.Processes {
 			text := a.Group.Name
@@ -314,17 +321,24 @@ func (v *verifier) show(out *strings.Builder) {
 				text += ":" + p.Name
 			}
 			text += "=" + filepath.Base(p.Command)
-			if pid := v.table.pidOf(a.Group.Name, p.Name); pid != 0 {
-				text += fmt.Sprintf(" #%d", pid)
-			}
-			if s := a.Processes[i].State; s != "RUNNING" {
-				text += " " + s
-			}
-			list = append(list, text)
+			list = append(list, shown{text, v.table.pidOf(a.Group.Name, p.Name), a.Processes[i].State})
 		}
 	}
-	slices.Sort(list)
-	fmt.Fprintf(out, "  %s\n", cmp.Or(strings.Join(list, ", "), "nothing"))
+	slices.SortFunc(list, func(a, b shown) int { return strings.Compare(a.name, b.name) })
+	texts := make([]string, len(list))
+	for i, p := range list {
+		texts[i] = p.name
+		if p.pid != 0 && v.pids[p.pid] == 0 { // in the order of the names, for some are started at once
+			v.pids[p.pid] = len(v.pids) + 1
+		}
+		if p.pid != 0 {
+			texts[i] += fmt.Sprintf(" #%d", v.pids[p.pid])
+		}
+		if p.state != "RUNNING" {
+			texts[i] += " " + p.state
+		}
+	}
+	fmt.Fprintf(out, "  %s\n", cmp.Or(strings.Join(texts, ", "), "nothing"))
 	state := v.rec.State()
 	if state.Phase != Synced {
 		fmt.Fprintf(out, "  %s: %s\n", state.Phase, v.short(state.Reason))

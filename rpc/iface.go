@@ -103,9 +103,9 @@ type ConfigFile struct {
 }
 
 // FileStates are the states that a configuration file may be in. What is invalid
-// cannot be used, and what is rejected has not run as it must: what it said before is in
-// force, or nothing.
-var FileStates = []string{"applied", fileInvalid, "pending", "held", "rejected", "ignored"}
+// cannot be used, and what is rejected has not run as it must, and what is pinned a
+// person took back: what it said before is in force, or nothing.
+var FileStates = []string{"applied", fileInvalid, "pending", "held", "rejected", "pinned", "ignored"}
 
 const fileInvalid = "invalid"
 

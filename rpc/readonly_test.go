@@ -15,7 +15,7 @@ import (
 // changing are the methods that a client may not call who may change nothing.
 var changing = []string{
 	"processes.reset", "processes.resetAll", "processes.startWithDependencies",
-	"reconcile.apply", "reconcile.setAutoupdate",
+	"reconcile.apply", "reconcile.revert", "reconcile.setAutoupdate", "reconcile.unpin",
 	"supervisor.addProcessGroup", "supervisor.clearAllProcessLogs", "supervisor.clearLog", "supervisor.clearProcessLog",
 	"supervisor.clearProcessLogs", "supervisor.reloadConfig", "supervisor.removeProcessGroup", "supervisor.restart",
 	"supervisor.sendProcessStdin", "supervisor.sendRemoteCommEvent", "supervisor.shutdown", "supervisor.signalAllProcesses",

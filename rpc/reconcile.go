@@ -18,6 +18,8 @@ type Reconciler interface {
 	// History is at most limit updates, the newest first; 0 or less is all.
 	History(ctx context.Context, limit int) ([]any, error)
 	SetAutoupdate(ctx context.Context, on bool) error
+	Revert(ctx context.Context, target string) (xmlrpc.Struct, error)
+	Unpin(ctx context.Context, target string) error
 }
 
 // ReconcileNamespace is the reconciler over XML-RPC, beside the namespaces that
@@ -58,6 +60,34 @@ func ReconcileNamespace(r Reconciler) Namespace {
 					return nil, err
 				}
 				return r.Apply(ctx, only)
+			},
+		}, {
+			Name: "revert",
+			Help: "Takes a file back to what it was before its last change, by its path or the name of a group from it, or all\n" +
+				"files to what they were in an update, by its number. They stay so until they change, or unpin.",
+			Params:  []Param{{Type: "string", Name: "target", Text: "a file, a group, or the number of an update"}},
+			Returns: Param{Type: "struct", Name: "result", Text: "generation, result, ok, actions, lines"},
+			Waits:   true,
+			Done:    "%s taken back",
+			Func: func(ctx context.Context, a Args) (any, error) {
+				target, err := a.Name(0)
+				if err != nil {
+					return nil, err
+				}
+				return r.Revert(ctx, target)
+			},
+		}, {
+			Name:    "unpin",
+			Help:    "Has a file count again that revert has taken back, by its path or the name of a group from it.",
+			Params:  []Param{{Type: "string", Name: "target", Text: "a file or a group"}},
+			Returns: Param{Type: "boolean", Name: "result", Text: "always true"},
+			Done:    "%s counts again",
+			Func: func(ctx context.Context, a Args) (any, error) {
+				target, err := a.Name(0)
+				if err != nil {
+					return nil, err
+				}
+				return true, r.Unpin(ctx, target)
 			},
 		}, {
 			Name:    "getFiles",

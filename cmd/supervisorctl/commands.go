@@ -237,10 +237,24 @@ func commands() []command {
 				"reset all\t\tForget it for all processes",
 		},
 		{
+			name: "revert", ours: true, json: true, server: upChecked,
+			run: (*call).revert, complete: completeProcesses,
+			help: "revert <file>\t\tTake a file back to what it was before its last change\n" +
+				"revert <name>\t\tThe same with the file that a program is from\n" +
+				"revert <generation>\tTake all files back to what they were in an update\n" +
+				"\t\t\tThey stay so until they change, or unpin",
+		},
+		{
 			name: "top", ours: true, server: upChecked,
 			run: (*call).top,
 			help: "top\tShow the processes on the whole terminal, and what they take, from second to second:\n" +
 				"\tfilter, sort, follow logs, start, stop, restart; ? shows the keys",
+		},
+		{
+			name: "unpin", ours: true, server: upChecked,
+			run: (*call).unpin, complete: completeProcesses,
+			help: "unpin <file>\t\tHave a file count again that revert has taken back\n" +
+				"unpin <name>\t\tThe same with the file that a program is from",
 		},
 		{
 			name: "upgrade", ours: true, json: true, server: upChecked,

@@ -97,7 +97,7 @@ func (c *call) files(ctx context.Context) error {
 
 // fileStates is what is wrong with a file, the worst first; then come those with
 // nothing wrong.
-var fileStates = []string{"invalid", "rejected", "held", "pending", "ignored"}
+var fileStates = []string{"invalid", "rejected", "held", "pinned", "pending", "ignored"}
 
 // fileRows is a table of files: problems first, then what is in force but has
 // warnings, then the rest, directories last.

@@ -31,6 +31,35 @@ func (c *call) update(ctx context.Context) error {
 	case err != nil:
 		return c.shuttingDown(err)
 	}
+	return c.updated(outcome)
+}
+
+// revert takes files back to what they were.
+func (c *call) revert(ctx context.Context) error {
+	if len(c.words) != 1 {
+		return c.usage(exitUsage, "one file, name or number of an update is needed")
+	}
+	outcome, err := c.Revert(ctx, c.words[0])
+	if err != nil {
+		return c.needsReconcile(err)
+	}
+	return c.updated(outcome)
+}
+
+// unpin has files count again that revert has taken back.
+func (c *call) unpin(ctx context.Context) error {
+	if len(c.words) != 1 {
+		return c.usage(exitUsage, "one file or name is needed")
+	}
+	if err := c.Unpin(ctx, c.words[0]); err != nil {
+		return c.needsReconcile(err)
+	}
+	c.say("%s: unpinned", c.words[0])
+	return nil
+}
+
+// updated shows what came of an update.
+func (c *call) updated(outcome client.Update) error {
 	if !outcome.OK {
 		c.fail(exitFailed)
 	}
@@ -55,6 +84,18 @@ func (c *call) shuttingDown(err error) error {
 	return err
 }
 
+// rejectedGroups are those of files that have failed, which an update by name tries again;
+// none where the server does not know of such.
+func (c *call) rejectedGroups(ctx context.Context) (groups []string) {
+	files, err := c.Files(ctx)
+	for _, f := range files {
+		if err == nil && f.State == "rejected" {
+			groups = append(groups, f.Programs...)
+		}
+	}
+	return groups
+}
+
 // existing has the files read, keeps the names that are groups in them or
 // active, and says which are not.
 func (c *call) existing(ctx context.Context, names []string) (known []string, changes client.Changes, err error) {
@@ -65,7 +106,7 @@ func (c *call) existing(ctx context.Context, names []string) (known []string, ch
 	if err != nil {
 		return nil, changes, err
 	}
-	groups := slices.Concat(changes.Added, changes.Removed)
+	groups := slices.Concat(changes.Added, changes.Removed, c.rejectedGroups(ctx))
 	for _, info := range infos {
 		groups = append(groups, info.Group)
 	}

@@ -34,6 +34,24 @@ func (a answers) Diff(ctx context.Context, names []string) ([]any, error) {
 // Apply is an update.
 func (a answers) Apply(ctx context.Context, names []string) (xmlrpc.Struct, error) {
 	report, err := a.Reconciler.Apply(ctx, names, rpc.Caller(ctx))
+	return reportStruct(ctx, report, err)
+}
+
+// Revert takes files back to what they were.
+func (a answers) Revert(ctx context.Context, target string) (xmlrpc.Struct, error) {
+	report, err := a.Reconciler.Revert(ctx, target, rpc.Caller(ctx))
+	return reportStruct(ctx, report, err)
+}
+
+// Unpin has a file count again that was taken back.
+func (a answers) Unpin(ctx context.Context, target string) error {
+	if err := a.Reconciler.Unpin(ctx, target, rpc.Caller(ctx)); err != nil {
+		return reconcileFault(ctx, err)
+	}
+	return nil
+}
+
+func reportStruct(ctx context.Context, report reconcile.Report, err error) (xmlrpc.Struct, error) {
 	if err != nil {
 		return nil, reconcileFault(ctx, err)
 	}

@@ -123,6 +123,18 @@ func (c *Client) Apply(ctx context.Context, names []string) (Update, error) {
 	return callAs(ctx, c, update, "reconcile.apply", array(names))
 }
 
+// Revert takes a file back to what it was before its last change, by its path or the name
+// of a group from it, or all to what they were in an update, by its number. Fault
+// FaultUnknownMethod from a server that is not this supervisord, or an earlier one.
+func (c *Client) Revert(ctx context.Context, target string) (Update, error) {
+	return callAs(ctx, c, update, "reconcile.revert", target)
+}
+
+// Unpin has a file count again that was taken back.
+func (c *Client) Unpin(ctx context.Context, target string) error {
+	return c.done(ctx, "reconcile.unpin", target)
+}
+
 func update(v any) (Update, error) {
 	f := structOf(v)
 	u := Update{

@@ -37,7 +37,7 @@ func (f File) Level() Level {
 	switch f.State {
 	case "invalid", "rejected":
 		return Bad
-	case "held":
+	case "held", "pinned":
 		return Warn
 	case "pending":
 		return Busy
