@@ -395,3 +395,101 @@ func TestManyStreams(t *testing.T) {
 		t.Errorf("%s after %v", resp.Status, time.Since(begun))
 	}
 }
+
+// TestOrdersAreHeld: an upgrade waits for a restart of several that was begun on the page,
+// none is begun meanwhile, and what does not end is named.
+func TestOrdersAreHeld(t *testing.T) {
+	_, o := unixOnly(t)
+	s := serve(t, o)
+	c := dial(t, s, 0)
+	end, ok := s.orders.begin(&order{verb: "roll", names: []string{"two:*"}})
+	if !ok {
+		t.Fatal("it may not begin")
+	}
+	late, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.HoldOrders(late); err == nil || !strings.Contains(err.Error(), "the group two") {
+		t.Errorf("of what does not end it says %v", err)
+	}
+	held := make(chan func(), 1)
+	go func() {
+		goOn, err := s.HoldOrders(t.Context())
+		if err != nil {
+			t.Error(err)
+		}
+		held <- goOn
+	}()
+	eventually(t, "none may begin", func() bool {
+		s.orders.mu.Lock()
+		defer s.orders.mu.Unlock()
+		return s.orders.held
+	})
+	select {
+	case <-held:
+		t.Error("the upgrade did not wait")
+	default:
+	}
+	restart := func() string {
+		resp, _ := c.do(t, "POST", "/act", "do=restart+cat", "Content-Type", "application/x-www-form-urlencoded")
+		to, _ := url.Parse(resp.Header.Get("Location"))
+		return to.Query().Get("message")
+	}
+	if said := restart(); !strings.Contains(said, "being upgraded") {
+		t.Errorf("meanwhile a restart says %q", said)
+	}
+	end()
+	(<-held)()
+	if said := restart(); said != "Cat restarted" {
+		t.Errorf("afterwards a restart says %q", said)
+	}
+}
+
+// TestFiguresOnThePage: what processes take is shown with a graph without script, is told to open
+// pages without their rows, and is measured for nobody once nobody looks.
+func TestFiguresOnThePage(t *testing.T) {
+	w, o := unixOnly(t)
+	o.Usage = fakeUsage(t, 101)
+	ctx, stop := context.WithCancel(t.Context())
+	t.Cleanup(stop)
+	go o.Usage.Run(ctx)
+	cat := w.procs[1]
+	now := time.Now()
+	cat.Runs = []runtime.Run{
+		{PID: 7, Start: now.Add(-2 * time.Minute), Running: now.Add(-time.Minute), End: now.Add(-30 * time.Second), How: "terminated by SIGKILL", Status: -1, OOM: true},
+		{PID: 101, Start: now.Add(-20 * time.Second)},
+	}
+	cat.Starts = 9
+	s := serve(t, o)
+	c := dial(t, s, 0)
+	_, body := c.do(t, "GET", "/", "", "Accept", "text/html")
+	row, _, _ := strings.Cut(body[strings.Index(body, `<tr data-key="cat"`):], "</tr>")
+	for _, want := range []string{`<td class="mem">40 KB</td>`, `<td class="cpu"><svg `, `<td class="num">1 <small>of 8</small></td>`} {
+		if !strings.Contains(row, want) {
+			t.Errorf("no %s in %s", want, row)
+		}
+	}
+	_, body = c.do(t, "GET", "/process?name=cat", "")
+	for _, want := range []string{`data-takes="cat"`, "40 KB", "terminated by SIGKILL, out of memory", ">1m 30s<", ">1m<", "it runs"} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the page of a process has no %s: %s", want, body)
+		}
+	}
+	d, err := s.board.join(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.board.leave()
+
+	next := *d
+	next.version, next.items = d.version+1, append([]drawnItem(nil), d.items...)
+	place := next.places["cat"]
+	next.items[place].figures = next.version
+	overview := string(next.overview(d.version, 0))
+	if want := "event: figures\nid: " + next.stamp + "\ndata: {\"cat\":[\"\",\"40 KB\",\"\"]}\n\n"; overview != want {
+		t.Errorf("%q is told, and not %q", overview, want)
+	}
+	l := liveStream{page: "files", seen: d.version}
+	if told := l.news(&next); len(told) > 0 {
+		t.Errorf("the files are told %q", told)
+	}
+}

@@ -85,6 +85,7 @@ func BenchmarkUpdate(b *testing.B) {
 			streams[i].seen = d.version
 			io.Discard.Write(streams[i].news(next))
 		}
+		d.account.end()
 		d = next
 	}
 }

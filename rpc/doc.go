@@ -116,7 +116,8 @@
 // that is executed in this process. A connection is kept at the moment at which net/http
 // waits for its next request and nothing of that has been read: its reader is woken up,
 // and sees a closed connection, while another descriptor of it stays open. A stream is taken
-// out of net/http between two chunks. Connections with TLS cannot be handed over, since
+// out of net/http between two chunks. A restart that was begun on a page has several steps: an
+// upgrade lets it end first (HoldOrders), and is refused if that takes long. Connections with TLS cannot be handed over, since
 // the state of the session is Go's; they are closed.
 //
 // # Differences from Supervisor
