@@ -469,7 +469,7 @@ func TestFiguresOnThePage(t *testing.T) {
 		}
 	}
 	_, body = c.do(t, "GET", "/process?name=cat", "")
-	for _, want := range []string{`data-takes="cat"`, "40 KB", "terminated by SIGKILL, out of memory", ">1m 30s<", ">1m<", "it runs"} {
+	for _, want := range []string{`data-takes="cat"`, "40 KB", "terminated by SIGKILL, out of memory", ">1m 30s<", ">1m<", ">running</td>"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the page of a process has no %s: %s", want, body)
 		}

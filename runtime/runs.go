@@ -85,6 +85,18 @@ func (i *Info) StartsWithin(d time.Duration) int {
 	return n
 }
 
+// FailuresWithin is how often the process has ended within a time before now by itself, and
+// not with status 0. It is MaxRuns at the most.
+func (i *Info) FailuresWithin(d time.Duration) int {
+	n := 0
+	for _, run := range i.Runs {
+		if !run.End.IsZero() && !run.Asked && run.Status != 0 && i.Now.Sub(run.End) < d {
+			n++
+		}
+	}
+	return n
+}
+
 // handedRun is a Run as it is written down. Its times are those of the wall clock, in
 // nanoseconds since 1970: they are for people. Nothing goes by them, so nothing is checked.
 type handedRun struct {

@@ -38,6 +38,9 @@ func TestRuns(t *testing.T) {
 		if took, ok := i.ReadyAfter(); took != time.Second || !ok {
 			t.Errorf("it is ready after %v %v", took, ok)
 		}
+		if n := i.FailuresWithin(time.Hour); n != 1 {
+			t.Errorf("%d failures in an hour", n)
+		}
 		if n, none := i.StartsWithin(time.Hour), i.StartsWithin(time.Second); n != 1 || none != 0 {
 			t.Errorf("%d starts in an hour, %d in a second", n, none)
 		}

@@ -29,13 +29,13 @@ const mostTroubles = 8
 func HealthOf(rows []Row, r Reconcile) Health {
 	h := Health{Level: Good, FilesLevel: Good, FilesSince: r.Since, FilesBad: r.Invalid}
 	count := make(map[Level]int)
-	running, unhealthy := 0, 0
+	running, unwell := 0, 0
 	for _, row := range rows {
 		count[row.Level]++
 		if row.State == "running" {
 			running++
 			if row.Level == Warn {
-				unhealthy++
+				unwell++
 			}
 		}
 		if row.Level == Bad || row.Level == Warn {
@@ -56,11 +56,11 @@ func HealthOf(rows []Row, r Reconcile) Health {
 		if h.Level == Good {
 			h.Level = Warn
 		}
-		if failing := n - unhealthy; failing > 0 {
+		if failing := n - unwell; failing > 0 {
 			parts = append(parts, processes(failing)+" failing to start")
 		}
-		if unhealthy > 0 {
-			parts = append(parts, processes(unhealthy)+" running and not healthy")
+		if unwell > 0 {
+			parts = append(parts, processes(unwell)+" running, but not well")
 		}
 	}
 	switch {

@@ -91,7 +91,7 @@ type Process struct {
 func (p Process) Runs() []Past {
 	var list []Past
 	for _, run := range slices.Backward(p.Info.Runs) {
-		list = append(list, Past{run, p.ExitCodes, p.Now})
+		list = append(list, Past{run, p.ExitCodes})
 	}
 	return list
 }
@@ -100,19 +100,13 @@ func (p Process) Runs() []Past {
 type Past struct {
 	runtime.Run
 	codes []int
-	now   time.Time
 }
 
 // Lives reports whether it has not ended.
 func (p Past) Lives() bool { return p.End.IsZero() }
 
-// Lasted is how long it has lived.
-func (p Past) Lasted() string {
-	if p.Lives() {
-		return Ago(p.now.Sub(p.Start))
-	}
-	return inShort(p.End.Sub(p.Start))
-}
+// Lasted is how long one that has ended has lived.
+func (p Past) Lasted() string { return inShort(p.End.Sub(p.Start)) }
 
 // Ready is how long it took to be RUNNING; "" where it never was, or nobody saw it.
 func (p Past) Ready() string {

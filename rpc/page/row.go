@@ -2,6 +2,7 @@ package page
 
 import (
 	"cmp"
+	"fmt"
 	"hash/fnv"
 	"slices"
 	"strconv"
@@ -132,6 +133,10 @@ func attention(f *runtime.Info, expected bool) (Level, string) {
 	}
 	if p := f.Probed; p != nil && p.Health == "failing" {
 		return Warn, strings.TrimSuffix("unhealthy: "+p.Complaint, ": ")
+	}
+	const often = 3
+	if n := f.FailuresWithin(time.Hour); n >= often {
+		return Warn, both(fmt.Sprintf("failed %d times in the last hour", n))
 	}
 	if ended != "" {
 		return Good, "last end: " + ended
