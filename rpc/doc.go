@@ -61,7 +61,8 @@
 //
 // # Who may only look
 //
-// With readonly_username a client may look and change nothing: every request but GET, HEAD
+// With readonly_username, or over a unix socket with operators as a user that is none of
+// them, a client may look and change nothing: every request but GET, HEAD
 // and a call is answered 403, and so is a call of a method that is not in the list of those
 // that read (readonly.go), with fault 403 in it.
 //
