@@ -75,7 +75,10 @@ func TestScriptIsText(t *testing.T) {
 	w.procs[0].Name, w.procs[0].Group, w.procs[0].State, w.procs[0].SpawnErr = script, script, state.Fatal, script
 	w.procs[1].LastEnd = &runtime.End{How: script}
 	w.procs[2].Listener = &runtime.ListenerInfo{}
+	w.procs[2].Probed = &runtime.ProbeInfo{Health: "failing", Complaint: script}
+	w.procs[3].State, w.procs[3].Waiting = state.Stopped, script
 	cat := w.procs[1]
+	cat.Runs = []runtime.Run{{PID: 7, Start: time.Now(), End: time.Now(), How: script}}
 	if err := os.WriteFile(cat.StdoutLog, []byte("ERROR "+script+"\x1b[31m\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -491,5 +494,27 @@ func TestFiguresOnThePage(t *testing.T) {
 	l := liveStream{page: "files", seen: d.version}
 	if told := l.news(&next); len(told) > 0 {
 		t.Errorf("the files are told %q", told)
+	}
+}
+
+// TestRebinding: a web page that has its own name point to this machine sees nothing of ours
+// where there is no password, and changes nothing.
+func TestRebinding(t *testing.T) {
+	w := newFakeDaemon(t, shortDir(t))
+	o := w.options(shortDir(t))
+	o.Servers = o.Servers[1:2]
+	o.Servers[0].Username, o.Servers[0].Password, o.Servers[0].HasAuth = "", "", false
+	c := dial(t, serve(t, o), 0)
+	before, _ := w.Snapshot(t.Context())
+	for _, path := range []string{"/", "/process?name=cat", "/files", "/listeners", "/live?page=overview", "/log?name=cat", "/log?name=cat&from=0", "/page.js", "/classic.html"} {
+		for _, host := range []string{"evil.example", "evil.example:9001", "localhost.evil.example"} {
+			if resp, _ := c.do(t, "GET", path, "", "Host", host, "Accept", "text/html"); resp.StatusCode != http.StatusForbidden {
+				t.Errorf("%s as %s: %s", path, host, resp.Status)
+			}
+		}
+	}
+	resp, _ := c.do(t, "POST", "/act", "do=stop&confirm=yes", "Host", "evil.example", "Origin", "http://evil.example", "Content-Type", "application/x-www-form-urlencoded")
+	if after, _ := w.Snapshot(t.Context()); resp.StatusCode != http.StatusForbidden || states(after) != states(before) {
+		t.Errorf("an action: %s", resp.Status)
 	}
 }

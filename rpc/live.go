@@ -298,10 +298,7 @@ func (d *drawing) drawItems(ctx context.Context) error {
 			continue
 		}
 		for k, readOnly := range []bool{false, true} {
-			var err error
-			if one.html[k], err = page.Rows([]page.Item{one.item}, now, readOnly); err != nil {
-				return err
-			}
+			one.html[k] = string(page.Rows([]page.Item{one.item}, now, readOnly))
 			drawn += len(one.html[k])
 		}
 	}

@@ -17,7 +17,7 @@ var files embed.FS
 
 var pages = template.Must(template.New("").Funcs(template.FuncMap{
 	"time": func(now, t time.Time) Time { return Time{now, t} },
-	"list": func(items ...any) []any { return items },
+	"rows": Rows,
 	"name": func(path string) string { return path[strings.LastIndexByte(path, '/')+1:] },
 }).ParseFS(files, "html/*.html"))
 
@@ -211,17 +211,6 @@ type Question struct {
 func Draw(w io.Writer, data any) error {
 	name := strings.ToLower(strings.TrimPrefix(fmt.Sprintf("%T", data), "page.")) + ".html"
 	return pages.ExecuteTemplate(w, name, data)
-}
-
-// Rows draws rows of the table, each on one line, for a stream.
-func Rows(items []Item, now time.Time, readOnly bool) (string, error) {
-	var b strings.Builder
-	for _, item := range items {
-		if err := pages.ExecuteTemplate(&b, "item", []any{item, now, readOnly}); err != nil {
-			return "", err
-		}
-	}
-	return b.String(), nil
 }
 
 // ChipsOf draws the states and their counts, none of them chosen, for a stream.

@@ -48,11 +48,8 @@ type Row struct {
 	process usage.Process
 }
 
-// Recent64 is Recent, to be compared with Starts.
-func (r Row) Recent64() int64 { return int64(r.Recent) }
-
 // Many reports whether there may be more recent ones than are remembered.
-func (r Row) Many() bool { return r.Recent >= runtime.MaxRuns-1 && r.Starts > r.Recent64() }
+func (r Row) Many() bool { return r.Recent >= runtime.MaxRuns-1 && r.Starts > int64(r.Recent) }
 
 // states are the names of states, in lower case.
 var states = func() map[state.Process]string {
