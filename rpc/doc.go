@@ -57,7 +57,9 @@
 // (board.go, boarddata.go), acts by POST to act alone, asks before it does anything to
 // several processes, and is live by server-sent events (live.go): while a page is open, and
 // only then, one goroutine waits for changes, draws them once and wakes the streams. These
-// count as log streams do.
+// count as log streams do. What a change brings to a page is made once for all streams that
+// have seen the one before, and the drawing has an account as a request has. What processes
+// take is measured as long as somebody has looked within a quarter of an hour.
 //
 // # Who may only look
 //
@@ -70,7 +72,7 @@
 //
 // /metrics is for Prometheus, in its text format or as OpenMetrics. /healthz is 200 while
 // the supervisor's loop answers, /readyz while the files are in force and no process is on
-// its way or has failed; otherwise they are 503, and say why. What processes take is
+// its way or has failed; otherwise they are 503, and say why.
 // /sd lists the processes with a metrics_port for Prometheus to find. With metrics=open a
 // server shows these four, and nothing else, without its password. What processes take is
 // measured by package usage when somebody asks, and left out where /proc does not answer.
