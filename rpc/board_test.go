@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"bufio"
+	"bytes"
 	"compress/gzip"
 	"context"
 	"encoding/json"
@@ -517,4 +518,45 @@ func TestRebinding(t *testing.T) {
 	if after, _ := w.Snapshot(t.Context()); resp.StatusCode != http.StatusForbidden || states(after) != states(before) {
 		t.Errorf("an action: %s", resp.Status)
 	}
+}
+
+// TestNewsAreShared: what a change brings is made once for all streams that have seen the
+// drawing before, and its memory is counted until nobody looks any more.
+func TestNewsAreShared(t *testing.T) {
+	w, o := unixOnly(t)
+	s := serve(t, o)
+	ctx := context.WithValue(t.Context(), accountKey{}, (*account)(nil))
+	before, err := s.board.join(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Stop(t.Context(), runtime.Select{Group: "cat", Process: "cat"}, false); err != nil {
+		t.Fatal(err)
+	}
+	var now *drawing
+	eventually(t, "the change is drawn", func() bool {
+		now, _ = s.board.latest()
+		return now.version == before.version+1
+	})
+	news := func(seen uint64, kind int) []byte {
+		l := liveStream{page: "overview", seen: seen, kind: kind}
+		return l.news(now)
+	}
+	first, second, eye := news(before.version, 0), news(before.version, 0), news(before.version, 1)
+	if &first[0] != &second[0] || bytes.Equal(first, eye) || !bytes.Contains(first, []byte("stopped")) {
+		t.Errorf("%s is told to one, %s to another, and %s to one who may only look", first, second, eye)
+	}
+	if late := news(before.version-1, 0); !bytes.Contains(late, []byte("event: reload")) {
+		t.Errorf("one who has seen nothing is told %s", late)
+	}
+	used := func() int64 {
+		s.memory.mu.Lock()
+		defer s.memory.mu.Unlock()
+		return s.memory.used
+	}
+	if n := used(); n == 0 {
+		t.Error("it takes no memory")
+	}
+	s.board.leave()
+	eventually(t, "the memory is given back", func() bool { return used() == 0 })
 }
