@@ -48,8 +48,8 @@ var arrows = map[string][]string{
 	"rpc/client":                {"rpc/xmlrpc", "runtime/state"},
 	"rpc":                       {"spec", "spec/value", "runtime", "runtime/hang", "runtime/logfile", "runtime/mainlog", "runtime/state", "runtime/trust", "runtime/notice", "runtime/usage", "rpc/xmlrpc", "rpc/page"},
 	"rpc/page":                  {"spec", "runtime", "runtime/state", "runtime/usage"}, // it draws what it is handed
-	"runtime/bound":             {},                                   // for tests
-	"runtime/needs":             {},                                   // for tests
+	"runtime/bound":             {},                                                    // for tests
+	"runtime/needs":             {},                                                    // for tests
 	"cmd":                       {},
 	"cmd/internal/host":         {"spec"},
 	"cmd/internal/getopt":       {},
