@@ -206,8 +206,8 @@ func (m *topModel) at(rows []*client.ProcessInfo) int {
 
 // topHelp is what the keys do.
 var topHelp = []string{
-	"up, down, k, j      select a process         l, Enter   its log; e: that of stderr",
-	"PgUp, PgDn          by ten                   [ and ]    back and forth in the log",
+	"up, down, k, j      select a process         l, Enter   its log; e: its stderr",
+	"PgUp, PgDn          by ten                   [ and ]    page through the log",
 	"/                   filter by name           d          what an update would do",
 	"o                   sort by another column   s          start",
 	"O                   sort the other way       x          stop",
