@@ -51,11 +51,13 @@
     back();
   };
 
-  let asking = false, again = false, last = 0;
+  // What is asked for may be older than what the stream tells meanwhile: it is asked for
+  // again, ever later, until both have the same stamp.
+  let asking = false, again = false, last = 0, heard = '', misses = 0;
   const refresh = async () => {
     if (asking) { again = true; return; }
     asking = true;
-    const wait = last + 1000 - Date.now();
+    const wait = last + 1000 * 2 ** Math.min(misses, 6) - Date.now();
     if (wait > 0) await new Promise(done => setTimeout(done, wait));
     last = Date.now();
     try {
@@ -69,6 +71,9 @@
         if (none) { none.textContent = $('#none', page).textContent; none.hidden = $('#none', page).hidden; }
         body.dataset.stamp = page.body.dataset.stamp;
         shown();
+        const old = heard !== '' && heard !== body.dataset.stamp;
+        misses = old ? misses + 1 : 0;
+        again ||= old;
       }
     } catch { /* the stream says that the daemon is not there */ }
     asking = false;
@@ -84,7 +89,9 @@
     const q = new URLSearchParams({ page: body.dataset.page, stamp: body.dataset.stamp });
     const name = $('.log')?.dataset.name;
     if (name) q.set('name', name);
+    heard = '';
     stream = new EventSource('live?' + q);
+    for (const name of ['hello', 'reload', 'parts', 'rows', 'figures']) stream.addEventListener(name, e => { heard = e.lastEventId; });
     stream.onopen = () => lit('on', 'live');
     stream.onerror = () => {
       lit('off', 'not connected');
