@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 
@@ -43,16 +42,19 @@ stderr_logfile=NONE
 	b.open("")
 	b.until("all run", `document.querySelectorAll('tbody tr[data-state=running]').length === 1000`)
 	const limit = 300.0 // milliseconds
-	best, wire := limit*100, 0.0
+	best, wire, answered := limit*100, 0.0, 0.0
 	for range 5 {
 		b.open("")
 		b.until("it was painted", `performance.getEntriesByName('first-contentful-paint').length === 1`)
-		var painted, received float64
+		var painted, answer, received float64
 		b.do(chromedp.Evaluate(`performance.getEntriesByName('first-contentful-paint')[0].startTime`, &painted),
+			chromedp.Evaluate(`performance.getEntriesByType('navigation')[0].responseEnd`, &answer),
 			chromedp.Evaluate(`[...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')].reduce((n, e) => n + e.encodedBodySize, 0)`, &received))
-		best, wire = min(best, painted), max(wire, received)
+		if wire = max(wire, received); painted < best {
+			best, answered = painted, answer
+		}
 	}
-	t.Logf("painted after %v, %.0f bytes", time.Duration(best*float64(time.Millisecond)).Round(time.Millisecond), wire)
+	t.Logf("answered after %.0f ms, painted after %.0f ms, %.0f bytes", answered, best, wire)
 	if best > limit || wire > 150_000 || wire == 0 {
 		t.Errorf("painted after %.0f ms, %.0f bytes", best, wire)
 	}

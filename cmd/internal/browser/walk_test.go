@@ -112,7 +112,7 @@ func (b *browser) until(what, expression string) {
 	b.Helper()
 	if err := chromedp.Run(b.ctx, chromedp.Poll(expression, nil, chromedp.WithPollingTimeout(oracle.Deadline))); err != nil {
 		var text string
-		chromedp.Run(b.ctx, chromedp.Evaluate("location + '\\n' + document.body.innerText", &text))
+		chromedp.Run(b.ctx, chromedp.Evaluate("location + '\\n' + document.body.innerText.slice(0, 3000)", &text))
 		b.Fatalf("%s: never: %v\n%s", what, err, text)
 	}
 }
