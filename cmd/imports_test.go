@@ -31,7 +31,7 @@ var arrows = map[string][]string{
 	"runtime/logfile":           {"runtime/trust"},
 	"runtime/launch":            {"runtime/state", "runtime/trust", "runtime/procstat"},
 	"runtime/procstat":          {},
-	"runtime/usage":             {"runtime/procstat"}, // it measures; whom, it is told
+	"runtime/usage":             {"runtime/procstat", "runtime/notice"}, // it measures; whom, it is told
 	"runtime/moment":            {},
 	"runtime/notice":            {}, // for all who tell of a change
 	"runtime/exactjson":         {},
@@ -47,9 +47,9 @@ var arrows = map[string][]string{
 	"rpc/xmlrpc":                {},
 	"rpc/client":                {"rpc/xmlrpc", "runtime/state"},
 	"rpc":                       {"spec", "spec/value", "runtime", "runtime/hang", "runtime/logfile", "runtime/mainlog", "runtime/state", "runtime/trust", "runtime/notice", "runtime/usage", "rpc/xmlrpc", "rpc/page"},
-	"rpc/page":                  {"spec", "runtime", "runtime/state"}, // it draws what it is handed
-	"runtime/bound":             {},                                   // for tests
-	"runtime/needs":             {},                                   // for tests
+	"rpc/page":                  {"spec", "runtime", "runtime/state", "runtime/usage"}, // it draws what it is handed
+	"runtime/bound":             {},                                                    // for tests
+	"runtime/needs":             {},                                                    // for tests
 	"cmd":                       {},
 	"cmd/internal/host":         {"spec"},
 	"cmd/internal/getopt":       {},

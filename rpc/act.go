@@ -156,6 +156,13 @@ func (r *refusals) Error() string { return strings.Join(r.texts, "; ") }
 
 // carryOut does what an order says to processes.
 func (s *Server) carryOut(ctx context.Context, o order) (done string, err error) {
+	if o.verb == "restart" || o.verb == "roll" {
+		end, ok := s.orders.begin(&o)
+		if !ok {
+			return "", &refusals{texts: []string{errHandingOver.Error()}}
+		}
+		defer end()
+	}
 	var failed []string
 	targets := o.names
 	if len(targets) == 0 {

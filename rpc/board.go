@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"bufio"
+	"bytes"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -61,7 +62,7 @@ func wantsOverview(r *http.Request) bool {
 
 // overall is what all pages start from.
 type overall struct {
-	facts     []page.Facts
+	infos     []runtime.Info
 	rows      []page.Row
 	reconcile page.Reconcile
 }
@@ -85,11 +86,10 @@ func (s *Server) processes(ctx context.Context) (overall, error) {
 	if err := accountOf(ctx).take(ctx, int64(len(all))*perRow); err != nil {
 		return overall{}, err
 	}
-	o := overall{facts: make([]page.Facts, len(all)), rows: make([]page.Row, len(all))}
+	o := overall{infos: all, rows: make([]page.Row, len(all))}
 	expected := s.definitions.of(s.opt.Config.Desired())
-	for i, p := range all {
-		o.facts[i] = page.Facts{Info: p, Expected: expected.exit(p)}
-		o.rows[i] = page.RowOf(o.facts[i])
+	for i := range all {
+		o.rows[i] = page.RowOf(&all[i], expected.exit(&all[i]))
 	}
 	return o, nil
 }
@@ -131,7 +131,7 @@ func (d *definitions) of(c *spec.Config) index {
 
 // exit reports whether the way in which a process ended last is one that its definition
 // expects.
-func (x index) exit(p runtime.Info) bool {
+func (x index) exit(p *runtime.Info) bool {
 	if def, known := x[runtime.Select{Group: p.Group, Process: p.Name}]; known {
 		return slices.Contains(def.process.ExitCodes, p.ExitStatus)
 	}
@@ -142,7 +142,7 @@ func (x index) exit(p runtime.Info) bool {
 func (s *Server) frame(r *http.Request, o overall, tab, title, self string) page.Frame {
 	return page.Frame{
 		Title: title, Tab: tab, Self: self,
-		Identifier: s.opt.Identification, Host: s.host, Version: s.opt.Version, Message: r.Form.Get("message"),
+		Identifier: s.opt.Identification, Host: s.host, Version: s.opt.Version, Release: s.opt.Release, Build: s.opt.Build, Message: r.Form.Get("message"),
 		Stamp: stampOf(o),
 		Now:   time.Now(), Health: page.HealthOf(o.rows, o.reconcile), ReadOnly: readOnly(r.Context()),
 	}
@@ -169,6 +169,8 @@ func (s *Server) serveOverview(w http.ResponseWriter, r *http.Request) {
 			p.Items = append(p.Items, page.Item{Row: &rows[i]})
 		}
 	}
+	page.WithFigures(p.Items, s.history(r.Context()))
+	choice.Sorted(p.Items)
 	s.draw(w, r, http.StatusOK, p)
 }
 
@@ -198,13 +200,14 @@ func (s *Server) serveProcess(w http.ResponseWriter, r *http.Request) {
 		s.pageError(w, err)
 		return
 	}
-	p := page.Process{Facts: page.Facts{Info: info}, Signals: signals}
+	p := page.Process{Info: info, Signals: signals}
 	config := s.opt.Config.Desired()
 	definitions := s.definitions.of(config)
-	p.Facts.Expected = definitions.exit(info)
-	p.Row = page.RowOf(p.Facts)
+	p.Row = page.RowOf(&info, definitions.exit(&info))
+	p.Takes = page.TakesOf(s.history(ctx), p.Row)
 	p.Frame = s.frame(r, o, "process", p.Row.Name, "process?name="+url.QueryEscape(p.Row.Name)+"&stream="+url.QueryEscape(r.Form.Get("stream")))
 	if def, known := definitions[runtime.Select{Group: info.Group, Process: info.Name}]; known {
+		p.ExitCodes = def.process.ExitCodes
 		for _, k := range config.Settings(def.group, def.process) {
 			p.Settings = append(p.Settings, page.Setting(k))
 		}
@@ -373,7 +376,8 @@ func (s *Server) serveListeners(w http.ResponseWriter, r *http.Request) {
 	}
 	p := page.Listeners{Frame: s.frame(r, o, "listeners", "Listeners", "listeners")}
 	definitions := s.definitions.of(s.opt.Config.Desired())
-	for i, f := range o.facts {
+	for i := range o.infos {
+		f := &o.infos[i]
 		if f.Listener == nil {
 			continue
 		}
@@ -405,7 +409,8 @@ func (s *Server) draw(w http.ResponseWriter, r *http.Request, status int, data a
 
 // compressors are kept from one page to the next.
 var compressors = sync.Pool{New: func() any {
-	z, _ := gzip.NewWriterLevel(nil, gzip.BestSpeed) // the level is one
+	const quick = 3 // a third less than with gzip.BestSpeed, in little more time
+	z, _ := gzip.NewWriterLevel(nil, quick)
 	return z
 }}
 
@@ -437,6 +442,23 @@ func compressed(w http.ResponseWriter, r *http.Request, doc io.Writer, write fun
 	}
 	return err
 }
+
+// packedFiles are the files of our own pages, compressed.
+var packedFiles = sync.OnceValue(func() map[string][]byte {
+	files := make(map[string][]byte)
+	for _, name := range []string{"page.css", "page.js"} {
+		var b bytes.Buffer
+		data, err := fs.ReadFile(ui, name)
+		if err != nil {
+			continue
+		}
+		z := gzip.NewWriter(&b)
+		z.Write(data)
+		z.Close() // nothing fails in memory
+		files[name] = b.Bytes()
+	}
+	return files
+})
 
 // takesGzip reports whether the client says that it can decompress.
 func takesGzip(r *http.Request) bool {

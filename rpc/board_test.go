@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"bufio"
+	"bytes"
 	"compress/gzip"
 	"context"
 	"encoding/json"
@@ -77,7 +78,10 @@ func TestScriptIsText(t *testing.T) {
 	w.procs[0].Name, w.procs[0].Group, w.procs[0].State, w.procs[0].SpawnErr = script, script, state.Fatal, script
 	w.procs[1].LastEnd = &runtime.End{How: script}
 	w.procs[2].Listener = &runtime.ListenerInfo{}
+	w.procs[2].Probed = &runtime.ProbeInfo{Health: "failing", Complaint: script}
+	w.procs[3].State, w.procs[3].Waiting = state.Stopped, script
 	cat := w.procs[1]
+	cat.Runs = []runtime.Run{{PID: 7, Start: time.Now(), End: time.Now(), How: script}}
 	if err := os.WriteFile(cat.StdoutLog, []byte("ERROR "+script+"\x1b[31m\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -396,4 +400,165 @@ func TestManyStreams(t *testing.T) {
 	if resp, _ := c.do(t, "GET", "/", "", "Accept", "text/html"); resp.StatusCode != 200 {
 		t.Errorf("%s after %v", resp.Status, time.Since(begun))
 	}
+}
+
+// TestOrdersAreHeld: an upgrade waits for a restart of several that was begun on the page,
+// none is begun meanwhile, and what does not end is named.
+func TestOrdersAreHeld(t *testing.T) {
+	_, o := unixOnly(t)
+	s := serve(t, o)
+	c := dial(t, s, 0)
+	end, ok := s.orders.begin(&order{verb: "roll", names: []string{"two:*"}})
+	if !ok {
+		t.Fatal("it may not begin")
+	}
+	late, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.HoldOrders(late); err == nil || !strings.Contains(err.Error(), "the group two") {
+		t.Errorf("of what does not end it says %v", err)
+	}
+	held := make(chan func(), 1)
+	go func() {
+		goOn, err := s.HoldOrders(t.Context())
+		if err != nil {
+			t.Error(err)
+		}
+		held <- goOn
+	}()
+	eventually(t, "none may begin", func() bool {
+		s.orders.mu.Lock()
+		defer s.orders.mu.Unlock()
+		return s.orders.held
+	})
+	select {
+	case <-held:
+		t.Error("the upgrade did not wait")
+	default:
+	}
+	restart := func() string {
+		resp, _ := c.do(t, "POST", "/act", "do=restart+cat", "Content-Type", "application/x-www-form-urlencoded")
+		to, _ := url.Parse(resp.Header.Get("Location"))
+		return to.Query().Get("message")
+	}
+	if said := restart(); !strings.Contains(said, "being upgraded") {
+		t.Errorf("meanwhile a restart says %q", said)
+	}
+	end()
+	(<-held)()
+	if said := restart(); said != "Cat restarted" {
+		t.Errorf("afterwards a restart says %q", said)
+	}
+}
+
+// TestFiguresOnThePage: what processes take is shown with a graph without script, is told to open
+// pages without their rows, and is measured for nobody once nobody looks.
+func TestFiguresOnThePage(t *testing.T) {
+	w, o := unixOnly(t)
+	o.Usage = fakeUsage(t, 101)
+	ctx, stop := context.WithCancel(t.Context())
+	t.Cleanup(stop)
+	go o.Usage.Run(ctx)
+	cat := w.procs[1]
+	now := time.Now()
+	cat.Runs = []runtime.Run{
+		{PID: 7, Start: now.Add(-2 * time.Minute), Running: now.Add(-time.Minute), End: now.Add(-30 * time.Second), How: "terminated by SIGKILL", Status: -1, OOM: true},
+		{PID: 101, Start: now.Add(-20 * time.Second)},
+	}
+	cat.Starts = 9
+	s := serve(t, o)
+	c := dial(t, s, 0)
+	_, body := c.do(t, "GET", "/", "", "Accept", "text/html")
+	row, _, _ := strings.Cut(body[strings.Index(body, `<tr data-key="cat"`):], "</tr>")
+	for _, want := range []string{`<td class="mem">40 KB</td>`, `<td class="cpu"><svg `, `<td class="num">1 <small>of 8</small></td>`} {
+		if !strings.Contains(row, want) {
+			t.Errorf("no %s in %s", want, row)
+		}
+	}
+	_, body = c.do(t, "GET", "/process?name=cat", "")
+	for _, want := range []string{`data-takes="cat"`, "40 KB", "terminated by SIGKILL, out of memory", ">1m 30s<", ">1m<", ">running</td>"} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the page of a process has no %s: %s", want, body)
+		}
+	}
+	d, err := s.board.join(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.board.leave()
+
+	next := *d
+	next.version, next.items = d.version+1, append([]drawnItem(nil), d.items...)
+	place := next.places["cat"]
+	next.items[place].figures = next.version
+	overview := string(next.overview(d.version, 0))
+	if want := "event: figures\nid: " + next.stamp + "\ndata: {\"cat\":[\"\",\"40 KB\",\"\"]}\n\n"; overview != want {
+		t.Errorf("%q is told, and not %q", overview, want)
+	}
+	l := liveStream{page: "files", seen: d.version}
+	if told := l.news(&next); len(told) > 0 {
+		t.Errorf("the files are told %q", told)
+	}
+}
+
+// TestRebinding: a web page that has its own name point to this machine sees nothing of ours
+// where there is no password, and changes nothing.
+func TestRebinding(t *testing.T) {
+	w := newFakeDaemon(t, shortDir(t))
+	o := w.options(shortDir(t))
+	o.Servers = o.Servers[1:2]
+	o.Servers[0].Username, o.Servers[0].Password, o.Servers[0].HasAuth = "", "", false
+	c := dial(t, serve(t, o), 0)
+	before, _ := w.Snapshot(t.Context())
+	for _, path := range []string{"/", "/process?name=cat", "/files", "/listeners", "/live?page=overview", "/log?name=cat", "/log?name=cat&from=0", "/page.js", "/classic.html"} {
+		for _, host := range []string{"evil.example", "evil.example:9001", "localhost.evil.example"} {
+			if resp, _ := c.do(t, "GET", path, "", "Host", host, "Accept", "text/html"); resp.StatusCode != http.StatusForbidden {
+				t.Errorf("%s as %s: %s", path, host, resp.Status)
+			}
+		}
+	}
+	resp, _ := c.do(t, "POST", "/act", "do=stop&confirm=yes", "Host", "evil.example", "Origin", "http://evil.example", "Content-Type", "application/x-www-form-urlencoded")
+	if after, _ := w.Snapshot(t.Context()); resp.StatusCode != http.StatusForbidden || states(after) != states(before) {
+		t.Errorf("an action: %s", resp.Status)
+	}
+}
+
+// TestNewsAreShared: what a change brings is made once for all streams that have seen the
+// drawing before, and its memory is counted until nobody looks any more.
+func TestNewsAreShared(t *testing.T) {
+	w, o := unixOnly(t)
+	s := serve(t, o)
+	ctx := context.WithValue(t.Context(), accountKey{}, (*account)(nil))
+	before, err := s.board.join(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Stop(t.Context(), runtime.Select{Group: "cat", Process: "cat"}, false); err != nil {
+		t.Fatal(err)
+	}
+	var now *drawing
+	eventually(t, "the change is drawn", func() bool {
+		now, _ = s.board.latest()
+		return now.version == before.version+1
+	})
+	news := func(seen uint64, kind int) []byte {
+		l := liveStream{page: "overview", seen: seen, kind: kind}
+		return l.news(now)
+	}
+	first, second, eye := news(before.version, 0), news(before.version, 0), news(before.version, 1)
+	if &first[0] != &second[0] || bytes.Equal(first, eye) || !bytes.Contains(first, []byte("stopped")) {
+		t.Errorf("%s is told to one, %s to another, and %s to one who may only look", first, second, eye)
+	}
+	if late := news(before.version-1, 0); !bytes.Contains(late, []byte("event: reload")) {
+		t.Errorf("one who has seen nothing is told %s", late)
+	}
+	used := func() int64 {
+		s.memory.mu.Lock()
+		defer s.memory.mu.Unlock()
+		return s.memory.used
+	}
+	if n := used(); n == 0 {
+		t.Error("it takes no memory")
+	}
+	s.board.leave()
+	eventually(t, "the memory is given back", func() bool { return used() == 0 })
 }

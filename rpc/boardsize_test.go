@@ -3,13 +3,16 @@ package rpc
 import (
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"testing"
 	"time"
 
+	"supervisord/rpc/page"
 	"supervisord/runtime"
 	"supervisord/runtime/state"
+	"supervisord/runtime/usage"
 )
 
 // crowded is a server with a thousand programs, and a request for its page.
@@ -36,17 +39,46 @@ func crowded(t testing.TB) (*fakeDaemon, *Server, *http.Request) {
 	return w, New(o), r
 }
 
+// busyHistory is a quarter of an hour of a thousand programs, one in five of which does
+// something.
+func busyHistory(of []*fakeProcess) *usage.History {
+	h := &usage.History{Of: make(map[usage.Process][]usage.Point)}
+	dice := rand.New(rand.NewPCG(1, 2))
+	begun := time.Now()
+	for i := range 90 {
+		h.Times = append(h.Times, begun.Add(time.Duration(i-90)*usage.Interval))
+		for n, p := range of {
+			one := usage.Point{Resident: int64(5+n%200) << 20}
+			if n%5 == 0 {
+				one.CPU = dice.Float32()
+			}
+			p := usage.Process{Group: p.Group, Name: p.Name}
+			h.Of[p] = append(h.Of[p], one)
+		}
+	}
+	return h
+}
+
 // TestPageIsSmall: the page of a thousand programs, with all that belongs to it, has less
-// than 150 KB on the wire.
+// than 150 KB on the wire, graphs and all.
 func TestPageIsSmall(t *testing.T) {
-	_, s, r := crowded(t)
+	w, s, r := crowded(t)
 	total := 0
+	o, err := s.overall(r.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	drawn := page.Overview{Total: len(o.rows), Items: page.Items(o.rows)}
+	drawn.Now = time.Now()
+	page.WithFigures(drawn.Items, busyHistory(w.procs))
 	page := httptest.NewRecorder()
-	s.serveOverview(page, r)
+	s.draw(page, r, http.StatusOK, drawn)
 	total += page.Body.Len()
 	for _, name := range []string{"/page.css", "/page.js", "/icon.svg"} {
 		file := httptest.NewRecorder()
-		(&httpServer{server: s}).serveFile(file, httptest.NewRequest("GET", name, nil))
+		ask := httptest.NewRequest("GET", name, nil)
+		ask.Header.Set("Accept-Encoding", "gzip")
+		(&httpServer{server: s}).serveFile(file, ask)
 		total += file.Body.Len()
 	}
 	if most := 150_000; page.Code != 200 || page.Body.Len() == 0 || total > most {
@@ -85,6 +117,7 @@ func BenchmarkUpdate(b *testing.B) {
 			streams[i].seen = d.version
 			io.Discard.Write(streams[i].news(next))
 		}
+		d.account.end()
 		d = next
 	}
 }

@@ -57,11 +57,14 @@
 // (board.go, boarddata.go), acts by POST to act alone, asks before it does anything to
 // several processes, and is live by server-sent events (live.go): while a page is open, and
 // only then, one goroutine waits for changes, draws them once and wakes the streams. These
-// count as log streams do.
+// count as log streams do. What a change brings to a page is made once for all streams that
+// have seen the one before, and the drawing has an account as a request has. What processes
+// take is measured as long as somebody has looked within a quarter of an hour.
 //
 // # Who may only look
 //
-// With readonly_username a client may look and change nothing: every request but GET, HEAD
+// With readonly_username, or over a unix socket with operators as a user that is none of
+// them, a client may look and change nothing: every request but GET, HEAD
 // and a call is answered 403, and so is a call of a method that is not in the list of those
 // that read (readonly.go), with fault 403 in it.
 //
@@ -69,7 +72,7 @@
 //
 // /metrics is for Prometheus, in its text format or as OpenMetrics. /healthz is 200 while
 // the supervisor's loop answers, /readyz while the files are in force and no process is on
-// its way or has failed; otherwise they are 503, and say why. What processes take is
+// its way or has failed; otherwise they are 503, and say why.
 // /sd lists the processes with a metrics_port for Prometheus to find. With metrics=open a
 // server shows these four, and nothing else, without its password. What processes take is
 // measured by package usage when somebody asks, and left out where /proc does not answer.
@@ -116,7 +119,8 @@
 // that is executed in this process. A connection is kept at the moment at which net/http
 // waits for its next request and nothing of that has been read: its reader is woken up,
 // and sees a closed connection, while another descriptor of it stays open. A stream is taken
-// out of net/http between two chunks. Connections with TLS cannot be handed over, since
+// out of net/http between two chunks. A restart that was begun on a page has several steps: an
+// upgrade lets it end first (HoldOrders), and is refused if that takes long. Connections with TLS cannot be handed over, since
 // the state of the session is Go's; they are closed.
 //
 // # Differences from Supervisor

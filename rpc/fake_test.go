@@ -418,7 +418,7 @@ func (w *fakeDaemon) options(dir string) Options {
 			Section: "inet_http_server", Network: "tcp", Host: "127.0.0.1", Username: "user", Password: "pa:ss",
 		}},
 		Processes: w, Config: w, MainLog: mainLog{w},
-		Identification: "supervisor", PID: 4711, Version: "4.3.0", HasSupervisorNamespace: true,
+		Identification: "supervisor", PID: 4711, Version: "4.3.0", Release: "1.2.3", Build: "4711abc", HasSupervisorNamespace: true,
 		Stderr: io.Discard, Poll: 5 * time.Millisecond,
 	}
 }

@@ -13,7 +13,9 @@ import (
 	"time"
 
 	"supervisord/rpc/page"
+	"supervisord/runtime"
 	"supervisord/runtime/notice"
+	"supervisord/runtime/usage"
 )
 
 const (
@@ -48,21 +50,29 @@ type drawing struct {
 	items     []drawnItem
 	places    map[string]int
 	shape     uint64 // the version in which the processes were others
-	files     uint64 // the same for the reconciler's state
+	rows      uint64 // the same for anything that is said of one, but its figures
+	files     uint64 // for the reconciler's state
 	listeners uint64
 	print     uint64 // of the listeners
 	overall   overall
+	history   *usage.History
+	account   *account // has the memory of all this
 	// health and chips are drawn when the first stream wants them: health by whether it is
 	// for the overview, and for those who may only read.
 	health [2][2]func() string
 	chips  func() string
+	// news is what streams are sent on the overview that have seen the drawing before this
+	// one, made once for all of them: for those who may act, and those who may only read.
+	news [2]func() []byte
 }
 
-// drawnItem is one line of the table.
+// drawnItem is one line of the table, as it is now and was drawn when anything but its
+// figures last changed.
 type drawnItem struct {
 	item    page.Item
 	print   uint64
 	version uint64
+	figures uint64    // the version in which the figures were others
 	html    [2]string // for those who may act, and those who may only read; empty for what never changed
 }
 
@@ -76,6 +86,9 @@ func (b *board) join(ctx context.Context) (*drawing, error) {
 			return nil, err
 		}
 		run, stop := context.WithCancel(b.server.base)
+		if b.now != nil { // of a life that a handover has ended
+			b.now.account.end()
+		}
 		b.now, b.running, b.stop = first, run, stop
 		go b.run(run)
 	}
@@ -89,6 +102,7 @@ func (b *board) leave() {
 	defer b.mu.Unlock()
 	if b.readers--; b.readers == 0 {
 		b.stop()
+		b.now.account.end()
 		b.now = nil
 	}
 }
@@ -101,16 +115,21 @@ func (b *board) latest() (*drawing, <-chan struct{}) {
 	return b.now, next
 }
 
-// run draws whenever something has changed.
+// run draws whenever something has changed. What processes take is measured while it runs.
 func (b *board) run(ctx context.Context) {
 	for filesToo := true; ctx.Err() == nil; {
-		processes, files := b.server.opt.Processes.Changed(), b.server.opt.Config.Changed()
-		b.redraw(ctx, filesToo)
+		processes, files, figures := b.server.opt.Processes.Changed(), b.server.opt.Config.Changed(), b.server.measured()
+		if !b.redraw(ctx, filesToo) {
+			const again = time.Second // there may be memory for it then
+			pause(ctx, again)
+			continue
+		}
 		pause(ctx, livePace)
 		select {
 		case <-ctx.Done():
 		case <-processes:
 		case <-files:
+		case <-figures:
 		}
 		select {
 		case <-files:
@@ -119,6 +138,22 @@ func (b *board) run(ctx context.Context) {
 			filesToo = false
 		}
 	}
+}
+
+// measured is closed when there is something new of what processes take.
+func (s *Server) measured() <-chan struct{} {
+	if s.opt.Usage == nil {
+		return nil
+	}
+	return s.opt.Usage.Changed()
+}
+
+// history is what processes have taken of late.
+func (s *Server) history(ctx context.Context) *usage.History {
+	if s.opt.Usage == nil {
+		return new(usage.History)
+	}
+	return s.opt.Usage.History(ctx)
 }
 
 func pause(ctx context.Context, d time.Duration) {
@@ -130,28 +165,42 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-func (b *board) redraw(ctx context.Context, filesToo bool) {
+// redraw reports whether it could look.
+func (b *board) redraw(ctx context.Context, filesToo bool) bool {
 	b.mu.Lock()
 	before := b.now
 	b.mu.Unlock()
 	next, err := b.draw(ctx, before, filesToo)
-	if err != nil {
-		return // the daemon ends
+	if err != nil || next == before {
+		return err == nil
 	}
 	b.mu.Lock()
-	news := ctx.Err() == nil && next != before // else the last reader has left meanwhile
+	news := ctx.Err() == nil // else the last reader has left meanwhile
 	if news {
 		b.now = next
 	}
 	b.mu.Unlock()
-	if news {
-		b.drawn.Tell()
+	if !news {
+		next.account.end()
+		return true
 	}
+	before.account.end()
+	b.drawn.Tell()
+	return true
 }
 
 // draw makes a drawing; it is before itself if nothing differs. What the reconciler says is
-// asked for only if it may have changed: it compares all definitions for that.
-func (b *board) draw(ctx context.Context, before *drawing, filesToo bool) (*drawing, error) {
+// asked for only if it may have changed: it compares all definitions for that. A drawing has
+// its memory as a request has, and gives it back when its account ends.
+func (b *board) draw(ctx context.Context, before *drawing, filesToo bool) (d *drawing, err error) {
+	account := &account{memory: b.server.memory}
+	ctx = context.WithValue(ctx, accountKey{}, account)
+	defer func() {
+		account.complete()
+		if err != nil || d == before {
+			account.end()
+		}
+	}()
 	o, err := b.server.processes(ctx)
 	if err != nil {
 		return nil, err
@@ -161,58 +210,107 @@ func (b *board) draw(ctx context.Context, before *drawing, filesToo bool) (*draw
 	} else {
 		o.reconcile = before.overall.reconcile
 	}
+	d = &drawing{overall: o, print: listenersPrint(o.infos), history: b.server.history(ctx), account: account}
 	items := page.Items(o.rows)
-	d := &drawing{items: make([]drawnItem, len(items)), overall: o, print: listenersPrint(o.facts)}
-	if before != nil {
-		d.version, d.shape, d.files, d.listeners = before.version+1, before.shape, before.files, before.listeners
+	page.WithFigures(items, d.history)
+	if before == nil {
+		d.version, d.files, d.listeners = 1, 1, 1
+		d.begin(items)
 	} else {
-		d.version = 1
-	}
-	same := before != nil && len(before.items) == len(items)
-	for i, item := range items {
-		d.items[i] = drawnItem{item: item, version: d.version}
-		same = same && before.items[i].item.Key() == item.Key()
-	}
-	changed := !same
-	if !same {
-		d.shape = d.version
-		d.places = make(map[string]int, len(items))
-		for i, item := range items {
-			d.places[item.Key()] = i
-			d.items[i].print = item.Print()
+		d.version, d.shape, d.rows, d.files, d.listeners = before.version+1, before.shape, before.rows, before.files, before.listeners
+		if !d.goOn(items, before) {
+			d.begin(items)
 		}
-	} else {
-		d.places = before.places
-		for i, item := range items {
-			if item.Equal(before.items[i].item) {
-				d.items[i] = before.items[i]
-				continue
-			}
-			changed = true
-			d.items[i].print = item.Print()
-			for k, readOnly := range []bool{false, true} {
-				if d.items[i].html[k], err = page.Rows([]page.Item{item}, time.Now(), readOnly); err != nil {
-					return nil, err
-				}
-			}
+		if before.overall.reconcile != o.reconcile {
+			d.files = d.version
+		}
+		if before.print != d.print {
+			d.listeners = d.version
 		}
 	}
-	if before == nil || before.overall.reconcile != o.reconcile {
-		d.files, changed = d.version, true
-	}
-	if before == nil || before.print != d.print {
-		d.listeners, changed = d.version, true
-	}
-	if !changed {
+	switch {
+	case d.rows == d.version || d.files == d.version || d.listeners == d.version:
+		if err := d.drawItems(ctx); err != nil {
+			return nil, err
+		}
+		d.stamp = d.stampOf()
+		b.server.drawParts(d)
+	case d.figuresChanged():
+		d.stamp, d.health, d.chips = before.stamp, before.health, before.chips
+	default:
 		return before, nil
 	}
+	for kind := range d.news {
+		d.news[kind] = sync.OnceValue(func() []byte { return d.overview(d.version-1, kind) })
+	}
+	return d, nil
+}
+
+// begin has a drawing show other processes than the one before, which is news as a whole.
+func (d *drawing) begin(items []page.Item) {
+	d.shape, d.rows = d.version, d.version
+	d.items, d.places = make([]drawnItem, len(items)), make(map[string]int, len(items))
+	for i, item := range items {
+		d.places[item.Key()] = i
+		d.items[i] = drawnItem{item: item, print: item.Print(), version: d.version, figures: d.version}
+	}
+}
+
+// goOn has a drawing show the processes of the one before as they are now. It reports false
+// if they are others.
+func (d *drawing) goOn(items []page.Item, before *drawing) bool {
+	if len(before.items) != len(items) {
+		return false
+	}
+	d.places, d.items = before.places, make([]drawnItem, len(items))
+	for i, item := range items {
+		was := &before.items[i]
+		if was.item.Key() != item.Key() {
+			return false
+		}
+		one := *was
+		one.item = item
+		if item.Figures != was.item.Figures {
+			one.figures = d.version
+		}
+		if !item.Equal(was.item) {
+			one.version, one.print, one.html = d.version, item.Print(), [2]string{}
+			d.rows = d.version
+		}
+		d.items[i] = one
+	}
+	return true
+}
+
+func (d *drawing) figuresChanged() bool {
+	return slices.ContainsFunc(d.items, func(one drawnItem) bool { return one.figures == d.version })
+}
+
+// drawItems draws the rows that have changed, of the same processes.
+func (d *drawing) drawItems(ctx context.Context) error {
+	if d.shape == d.version {
+		return nil
+	}
+	now, drawn := time.Now(), 0
+	for i := range d.items {
+		one := &d.items[i]
+		if one.version != d.version {
+			continue
+		}
+		for k, readOnly := range []bool{false, true} {
+			one.html[k] = string(page.Rows([]page.Item{one.item}, now, readOnly))
+			drawn += len(one.html[k])
+		}
+	}
+	return d.account.take(ctx, int64(2*drawn)) // once more as it is sent
+}
+
+func (d *drawing) stampOf() string {
 	stamp := newStamp()
 	for i := range d.items {
 		stamp.add(d.items[i].print)
 	}
-	d.stamp = stamp.of(o.reconcile, d.print)
-	b.server.drawParts(d)
-	return d, nil
+	return stamp.of(d.overall.reconcile, d.print)
 }
 
 // drawParts prepares what is drawn of a drawing once for all who want it.
@@ -235,10 +333,10 @@ func (s *Server) drawParts(d *drawing) {
 }
 
 // listenersPrint is equal for listeners that are equal.
-func listenersPrint(all []page.Facts) uint64 {
+func listenersPrint(all []runtime.Info) uint64 {
 	print := fnv.New64a()
-	for _, f := range all {
-		if f.Listener != nil {
+	for i := range all {
+		if f := &all[i]; f.Listener != nil {
 			fmt.Fprintln(print, f.Group, f.Name, f.State, *f.Listener)
 		}
 	}
@@ -298,7 +396,7 @@ func (l *liveStream) run(r *http.Request, b *board, d *drawing) {
 	for {
 		d, next := b.latest()
 		if d != nil && d.version > l.seen {
-			if message := l.news(d); !l.send(message) {
+			if message := l.news(d); len(message) > 0 && !l.send(message) {
 				return
 			}
 			l.seen = d.version
@@ -326,43 +424,75 @@ func (l *liveStream) send(p []byte) bool {
 	return l.control.Flush() == nil
 }
 
-// news are the events about what is newer than what was seen.
+// news are the events about what is newer than what was seen; none if that is nothing to
+// the page that is open.
 func (l *liveStream) news(d *drawing) []byte {
-	var b bytes.Buffer
-	overview := 0
 	if l.page == "overview" {
-		overview = 1
+		if l.seen == d.version-1 {
+			return d.news[l.kind]()
+		}
+		return d.overview(l.seen, l.kind)
 	}
-	parts := map[string]string{"health": d.health[overview][l.kind]()}
-	reload := false
+	var b bytes.Buffer
+	reload := d.shape > l.seen
 	switch l.page {
-	case "overview":
-		if reload = d.shape > l.seen; reload {
-			break
-		}
-		rows := map[string]string{}
-		for i := range d.items {
-			if d.items[i].version > l.seen {
-				rows[d.items[i].item.Key()] = d.items[i].html[l.kind]
-			}
-		}
-		parts["chips"] = d.chips()
-		if len(rows) > 0 {
-			event(&b, "rows", d.stamp, inJSON(rows))
-		}
 	case "process":
 		place, there := d.places[l.name]
-		reload = !there || d.shape > l.seen || d.items[place].version > l.seen || d.files > l.seen
+		reload = reload || !there || d.items[place].version > l.seen || d.files > l.seen
+		if there && d.items[place].figures > l.seen {
+			event(&b, "figures", d.stamp, inJSON(map[string][]string{l.name: d.figuresOf(place, true)}))
+		}
 	case "files":
-		reload = d.files > l.seen || d.shape > l.seen
+		reload = reload || d.files > l.seen
 	case "listeners":
-		reload = d.listeners > l.seen || d.shape > l.seen
+		reload = reload || d.listeners > l.seen
 	}
-	event(&b, "parts", d.stamp, inJSON(parts))
+	if d.rows > l.seen || d.files > l.seen {
+		event(&b, "parts", d.stamp, inJSON(map[string]string{"health": d.health[0][l.kind]()}))
+	}
 	if reload {
 		event(&b, "reload", d.stamp, "{}")
 	}
 	return b.Bytes()
+}
+
+// overview is what is news to an overview for which a drawing was seen.
+func (d *drawing) overview(seen uint64, kind int) []byte {
+	var b bytes.Buffer
+	rows, figures := map[string]string{}, map[string][]string{}
+	for i := range d.items {
+		one := &d.items[i]
+		if one.version > seen {
+			rows[one.item.Key()] = one.html[kind]
+		}
+		if one.figures > seen && one.item.Row != nil {
+			figures[one.item.Key()] = d.figuresOf(i, false)
+		}
+	}
+	reload := d.shape > seen
+	if len(rows) > 0 && !reload {
+		event(&b, "rows", d.stamp, inJSON(rows))
+	}
+	if len(figures) > 0 && !reload {
+		event(&b, "figures", d.stamp, inJSON(figures))
+	}
+	if d.rows > seen || d.files > seen {
+		event(&b, "parts", d.stamp, inJSON(map[string]string{"health": d.health[1][kind](), "chips": d.chips()}))
+	}
+	if reload {
+		event(&b, "reload", d.stamp, "{}")
+	}
+	return b.Bytes()
+}
+
+// figuresOf are the figures of a line, as the script puts them in their places.
+func (d *drawing) figuresOf(place int, all bool) []string {
+	item := &d.items[place].item
+	list := []string{item.Figures.CPU, item.Figures.Memory, item.Figures.Graph}
+	if all && item.Row != nil {
+		list = append(list, page.TakesOf(d.history, *item.Row).MemoryGraph)
+	}
+	return list
 }
 
 // event appends one event; data is one line.
@@ -371,7 +501,7 @@ func event(b *bytes.Buffer, name, id, data string) {
 }
 
 // inJSON is one line, in which < stays what it is.
-func inJSON(parts map[string]string) string {
+func inJSON(parts any) string {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
@@ -404,5 +534,5 @@ func stampOf(o overall) string {
 	for _, item := range page.Items(slices.Clone(o.rows)) {
 		s.add(item.Print())
 	}
-	return s.of(o.reconcile, listenersPrint(o.facts))
+	return s.of(o.reconcile, listenersPrint(o.infos))
 }

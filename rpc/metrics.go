@@ -43,6 +43,7 @@ func (s *Server) serveMetrics(w http.ResponseWriter, r *http.Request) {
 		m.write(e, of)
 	}
 	endMetrics(e, of)
+	readyMetrics(e, of)
 	probeMetrics(e, of)
 	s.usageMetrics(r.Context(), e, of)
 	listenerMetrics(e, of)
@@ -148,8 +149,8 @@ func number(yes bool) float64 {
 
 // daemonMetrics are about the daemon, and tell how many processes are in which state.
 func (s *Server) daemonMetrics(e *exposition, all []runtime.Info) {
-	e.family("supervisord_build_info", gauge, "The version that runs; always 1.")
-	e.sample("supervisord_build_info", labels("version", s.opt.Version, "goversion", goruntime.Version()), 1)
+	e.family("supervisord_build_info", gauge, "The program that runs, and the version of Supervisor that it behaves as; always 1.")
+	e.sample("supervisord_build_info", labels("version", s.opt.Release, "revision", s.opt.Build, "goversion", goruntime.Version(), "supervisor", s.opt.Version), 1)
 	e.single("supervisord_state", gauge, "State of the daemon: 1 running, 0 restarting, -1 shutting down.", float64(s.opt.Processes.Mood()))
 	e.single("process_start_time_seconds", gauge, "When this supervisord began.", float64(began.UnixMilli())/1000)
 	e.single("go_goroutines", gauge, "Number of goroutines of supervisord.", float64(goruntime.NumGoroutine()))
@@ -358,6 +359,18 @@ func probeMetrics(e *exposition, of []labelled) {
 	if probed {
 		readyMetric.write(e, asked)
 		healthyMetric.write(e, known)
+	}
+}
+
+// readyMetrics tell how long the last start took that came to be RUNNING; what was never
+// seen to has no sample.
+func readyMetrics(e *exposition, of []labelled) {
+	const name = "supervisord_process_start_duration_seconds"
+	e.family(name, gauge, "How long the last start took until the process was RUNNING: startsecs, or until it was found ready.")
+	for i := range of {
+		if took, ok := of[i].ReadyAfter(); ok {
+			e.sample(name, of[i].labels, took.Round(time.Millisecond).Seconds())
+		}
 	}
 }
 

@@ -47,13 +47,15 @@ func TestMetrics(t *testing.T) {
 	w.procs[0].Ends.OOM, w.procs[1].LogBytes = 2, 4711
 	w.progress = Progress{Phase: "held", Held: 3, Generation: 7, LastSuccess: time.Unix(1e9, 0)}
 	o.Usage = fakeUsage(t, 101)
+	begun := time.Now()
+	w.procs[1].Runs = []runtime.Run{{PID: 101, Start: begun, Running: begun.Add(1250 * time.Millisecond)}}
 	s := serve(t, o)
 	resp, body := dial(t, s, 0).do(t, "GET", "/metrics", "")
 	if resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "text/plain; version=0.0.4; charset=utf-8" {
 		t.Errorf("%s %v", resp.Status, resp.Header)
 	}
 	for _, want := range []string{
-		`supervisord_build_info{version="4.3.0",goversion="go1`, "supervisord_state 1\n",
+		`supervisord_build_info{version="1.2.3",revision="4711abc",goversion="go1`, `,supervisor="4.3.0"} 1`, "supervisord_state 1\n",
 		`supervisord_processes{state="running"} 4`, `supervisord_processes{state="fatal"} 0`,
 		`supervisord_process_up{group="cat",name="cat"} 1`, `supervisord_process_up{group="badcmd",name="badcmd"} 0`,
 		`supervisord_process_state{group="cat",name="cat"} 20`,
@@ -61,6 +63,7 @@ func TestMetrics(t *testing.T) {
 		`supervisord_process_restarts_total{group="badcmd",name="badcmd"} 0`,
 		`supervisord_process_log_dropped_bytes_total{group="cat",name="cat"} 77`,
 		`supervisord_process_up{group="stopped",name="odd\"name\\"} 0`,
+		`supervisord_process_start_duration_seconds{group="cat",name="cat"} 1.25`,
 		`supervisord_listener_waiting_events{group="nolog",name="nolog"} 4`,
 		`supervisord_listener_dropped_events_total{group="nolog",name="nolog"} 9`,
 		`supervisord_listener_busy_seconds{group="nolog",name="nolog"} 60`,

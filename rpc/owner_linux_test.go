@@ -1,8 +1,13 @@
 package rpc
 
 import (
+	"bufio"
+	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"os"
+	"path/filepath"
 	goruntime "runtime"
 	"testing"
 
@@ -73,5 +78,53 @@ func TestOwnersPlaces(t *testing.T) {
 		if _, err := dial(t, s, 0).call("supervisor.getAllProcessInfo"); err != nil {
 			t.Fatalf("a new one: %v", err)
 		}
+	}
+}
+
+// TestOperators: over a socket that everybody may open, the users that it names change
+// something, and all others look; root needs no name.
+func TestOperators(t *testing.T) {
+	needs.Root(t)
+	w, o := unixOnly(t)
+	o.Servers[0].Mode, o.Servers[0].Operators = 0o666, []int{65532}
+	s := serve(t, o)
+	path := s.servers[0].Path
+	if err := os.Chmod(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	ask := func(uid int, request string) int {
+		t.Helper()
+		c := dialAs(t, path, uid)
+		if _, err := io.WriteString(c, request); err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp.StatusCode
+	}
+	for _, tc := range []struct {
+		uid    int
+		verb   string
+		status int
+	}{
+		{65533, "stop", http.StatusForbidden}, {65533, "start", http.StatusForbidden}, {65532, "stop", http.StatusSeeOther}, {0, "start", http.StatusSeeOther},
+	} {
+		body := "do=" + tc.verb + "+cat"
+		before, _ := w.Snapshot(t.Context())
+		got := ask(tc.uid, fmt.Sprintf("POST /act HTTP/1.0\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n%s", len(body), body))
+		after, _ := w.Snapshot(t.Context())
+		if changed := states(after) != states(before); got != tc.status || changed != (tc.status == http.StatusSeeOther) {
+			t.Errorf("user %d, %s: %d, changed is %v", tc.uid, tc.verb, got, changed)
+		}
+	}
+	for _, path := range []string{"/", "/files", "/metrics", "/log?name=cat"} {
+		if got := ask(65533, "GET "+path+" HTTP/1.0\r\nAccept: text/html\r\n\r\n"); got != http.StatusOK {
+			t.Errorf("%s for one who may look: %d", path, got)
+		}
+	}
+	if got := ask(65533, post(t, "supervisor.stopProcess", "cat")); got != http.StatusForbidden {
+		t.Errorf("a call: %d", got)
 	}
 }

@@ -3,6 +3,8 @@ package rpc
 import (
 	"context"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -13,7 +15,13 @@ type readOnlyKey struct{}
 func readOnly(ctx context.Context) bool { return ctx.Value(readOnlyKey{}) != nil }
 
 // onlyReads is what such a client is told.
-const onlyReads = "readonly_username may look, and change nothing"
+const onlyReads = "you may look, and change nothing (readonly_username, operators)"
+
+// mayOnlyLook reports whether the user at the other end of a unix socket is none of its
+// operators, where there are any. root and the daemon's own user always are.
+func (hs *httpServer) mayOnlyLook(c *conn) bool {
+	return hs.Operators != nil && !c.owner && !slices.ContainsFunc(hs.Operators, func(uid int) bool { return strconv.Itoa(uid) == c.client })
+}
 
 // mayChange reports whether a request could change something by its kind. Of calls the
 // method says it.

@@ -81,7 +81,7 @@ func (hs *httpServer) handle(w http.ResponseWriter, r *http.Request) {
 		httpErrorClose(w, http.StatusForbidden, "Forbidden: "+why)
 		return
 	}
-	if looksOnly {
+	if looksOnly || hs.mayOnlyLook(r.Context().Value(connKey{}).(*conn)) {
 		r = r.WithContext(context.WithValue(r.Context(), readOnlyKey{}, true))
 		if mayChange(r) {
 			httpErrorClose(w, http.StatusForbidden, "Forbidden: "+onlyReads)

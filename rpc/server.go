@@ -40,6 +40,9 @@ type Options struct {
 	// Version is what getSupervisorVersion and the status page give.
 	Version string
 
+	// Release and Build say which program this is, for people and /metrics.
+	Release, Build string
+
 	// HasSupervisorNamespace is whether there is a section
 	// [rpcinterface:supervisor], without which supervisor.* does not exist.
 	HasSupervisorNamespace bool
@@ -102,6 +105,7 @@ type Server struct {
 	host              string      // of this machine, for people
 	definitions       definitions
 	board             board
+	orders            orders
 	oddBoolean        sync.Once // a client that sends words was told of
 
 	base      context.Context // of every request

@@ -443,5 +443,12 @@ func (hs *httpServer) serveFile(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", types[path.Ext(name)])
+	if packed, there := packedFiles()[name]; there {
+		w.Header().Set("Vary", "Accept-Encoding")
+		if takesGzip(r) {
+			w.Header().Set("Content-Encoding", "gzip")
+			data = packed
+		}
+	}
 	http.ServeContent(w, r, name, hs.server.started, strings.NewReader(string(data)))
 }

@@ -90,6 +90,7 @@ type handedProcess struct {
 	Starts      int64              `json:"starts,omitempty"`
 	LastEnd     *End               `json:"last_end,omitempty"`
 	Ends        EndCounts          `json:"ends"`
+	Runs        []handedRun        `json:"runs,omitempty"`
 	Killed      bool               `json:"killed,omitempty"`
 	PendingExit *proc.Exit         `json:"pending_exit,omitempty"`
 	ExitedAt    *moment.Moment     `json:"exited_at,omitempty"`

@@ -41,6 +41,7 @@ type Info struct {
 	Probed  *ProbeInfo // nil where there is nothing to find out
 	LastEnd *End       // how it ended last; nil for never
 	Ends    EndCounts
+	Runs    []Run // the last ones, the oldest first; never changed
 
 	up      time.Time          // Start, for measuring
 	retryAt time.Time          // when RetryIn is over

@@ -51,6 +51,7 @@ type process struct {
 	began       uint64         // start time, in clock ticks after boot; 0 where that cannot be known
 	starts      int64          // launches that made a process
 	ends        ends           // of all its runs
+	runs        runs           // the last of them
 	streams     int            // streams that have not finished, and a look at oom that has not
 	oom         string         // the counter of out-of-memory kills in its cgroup, "" for none
 	killed      bool           // we have sent it SIGKILL
@@ -138,7 +139,10 @@ func (s *Supervisor) overdue(p *process, now time.Time) {
 func (s *Supervisor) step(p *process, in proc.Input) {
 	failure, calledOff := "", false
 	in.Shut = s.shut(p, in.Kind)
-	for _, e := range p.machine.Step(time.Now(), in) {
+	was, now := p.machine.State, time.Now()
+	effects := p.machine.Step(now, in)
+	p.runs.follow(now, was, in, &p.machine)
+	for _, e := range effects {
 		switch e.Kind {
 		case proc.Log:
 			s.log.Log(context.Background(), e.Level, e.Text)

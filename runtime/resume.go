@@ -19,7 +19,7 @@ import (
 func (p *process) save(w *writingDown, now time.Time) handedProcess {
 	h := handedProcess{
 		Machine: p.machine.Save(now), Pipes: p.pipes, Began: p.began, Starts: p.starts,
-		LastEnd: p.ends.last, Ends: p.ends.counts, Killed: p.killed,
+		LastEnd: p.ends.last, Ends: p.ends.counts, Runs: p.runs.save(), Killed: p.killed,
 		Socket: w.sockets[p.socket], HeldSocket: w.sockets[p.heldSocket],
 		PendingExit: p.pendingExit, GroupSignal: int(p.groupSignal),
 		EndingOrphans: p.endingOrphans, RestartWhenStopped: p.restartWhenStopped, UserStopped: p.userStopped,
@@ -143,7 +143,7 @@ func (s *Supervisor) resumedProcess(h *Handover, from *handedProcess, def *spec.
 	p := &process{
 		def: def, machine: proc.Resume(from.Machine, now), heapIndex: -1, run: 1, ticket: new(forkTicket),
 		descendants: from.Descendants.resume(), pipes: from.Pipes, began: from.Began, starts: from.Starts,
-		ends: ends{from.LastEnd, from.Ends}, killed: from.Killed,
+		ends: ends{from.LastEnd, from.Ends}, runs: resumeRuns(from.Runs), killed: from.Killed,
 		pendingExit: from.PendingExit, exitedAt: from.ExitedAt.At(now), groupSignal: syscall.Signal(from.GroupSignal),
 		orphans: from.Orphans.resume(), endOrphansFirst: from.EndOrphansFirst,
 		endingOrphans: from.EndingOrphans, orphansUntil: from.OrphansUntil.At(now),

@@ -157,7 +157,7 @@ func (s *Supervisor) info(p *process) Info {
 	i := Info{
 		Group: p.group.def.Name, Name: p.def.Name,
 		State: m.State, PID: m.PID, Start: m.Started, Stop: m.Stopped,
-		SpawnErr: m.SpawnErr, ExitStatus: m.ExitStatus, Starts: p.starts, LastEnd: p.ends.last, Ends: p.ends.counts,
+		SpawnErr: m.SpawnErr, ExitStatus: m.ExitStatus, Starts: p.starts, LastEnd: p.ends.last, Ends: p.ends.counts, Runs: p.runs,
 		StdoutLog: p.out[0].path, StderrLog: p.out[1].path,
 		Priority: p.def.Priority, GroupPrio: p.group.def.Priority,
 		MetricsPort: p.def.MetricsPort, MetricsPath: p.def.MetricsPath, Waiting: p.order.text,

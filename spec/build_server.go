@@ -136,6 +136,7 @@ func (b *builder) unixServer(r *reader) Server {
 	s.Owner = get(r, "chown", Owner{UID: -1, GID: -1}, asSockChown)
 	s.Chown, _ = r.text("chown")
 	s.Mode = get(r, "chmod", 0o700, asChmod)
+	s.Operators = get(r, "operators", nil, asUsers)
 	s.MetricsOpen = get(r, "metrics", false, asMetrics)
 	return s
 }

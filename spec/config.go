@@ -153,6 +153,11 @@ type Server struct {
 	// Supervisor.
 	MetricsOpen bool `json:",omitzero"`
 
+	// Operators are the users that may change something over a unix socket, beside root and
+	// the daemon's own; all others may look. nil is everybody who may open it. Ours beyond
+	// Supervisor.
+	Operators []int `json:",omitzero"`
+
 	// ReadOnlyUsername and ReadOnlyPassword are of a client that may look and change
 	// nothing; "" where there is none. Ours beyond Supervisor.
 	ReadOnlyUsername string `json:",omitzero"`

@@ -165,7 +165,7 @@ func TestCensus(t *testing.T) {
 			"MinFDs", "MinProcs", "NoCleanup", "ChildLogDir", "ChildLogDirText", "User", "Directory", "StripANSI", "Environment",
 			"Identifier", "Survivors", "ReplyMemory", "Subreaper", "DependentStartup", "ExitWhen", "ShutdownTimeout", "ServerURL"}},
 		{Server{}, []string{"Section", "Network", "Host", "Port", "Path", "Mode", "Owner", "Chown", "Username", "Password", "HasAuth",
-			"CertFile", "KeyFile", "ClientCA", "MetricsOpen", "ReadOnlyUsername", "ReadOnlyPassword"}},
+			"CertFile", "KeyFile", "ClientCA", "MetricsOpen", "Operators", "ReadOnlyUsername", "ReadOnlyPassword"}},
 	} {
 		var got []string
 		typ := reflect.TypeOf(test.value)

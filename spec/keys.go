@@ -22,7 +22,7 @@ var (
 	}
 	ctlKeys  = []string{"serverurl", "username", "password", "prompt", "history_file", "certfile", "keyfile", "server_ca"}
 	inetKeys = []string{"port", "username", "password", "certfile", "keyfile", "client_ca", "metrics", "readonly_username", "readonly_password"}
-	unixKeys = []string{"file", "chmod", "chown", "username", "password", "metrics", "readonly_username", "readonly_password"}
+	unixKeys = []string{"file", "chmod", "chown", "username", "password", "metrics", "readonly_username", "readonly_password", "operators"}
 
 	// pluginKeys are those of the start-order plug-in for Supervisor.
 	pluginKeys = []string{"dependent_startup", "dependent_startup_wait_for", "dependent_startup_inherit_priority"}

@@ -117,6 +117,7 @@ var (
 	asTargets = pure("names", value.ParseTargets, wordsForm, "names of programs, processes or groups, without conditions")
 	asWaitFor = pure("dependencies", value.ParseWaitFor, dependsForm, "names with states of which one is enough: a:running b:exited,fatal; the states are starting, running, exited and fatal")
 	asUser    = kind[*Account]{"user", value.ParseUser, "the name or number of a user on this machine", userForm}
+	asUsers   = kind[[]int]{"users", value.ParseUsers, "names or numbers of users on this machine with commas between them, such as deploy,1001", numbersForm}
 	asOwner   = kind[Owner]{"owner", value.ParseOwner, "user or user:group, by name or number, on this machine", ownerForm}
 	asDir     = kind[string]{"directory", value.ExistingDir, "create the directory, or name one that exists", textForm}
 	asDirPath = kind[string]{"file", value.ExistingDirPath, "create the directory that the file is to be in", textForm}

@@ -82,6 +82,9 @@ func (n normal) server(s *Server) map[string]any {
 	if s.ReadOnlyUsername != "" {
 		m["readonly_username"], m["readonly_password"] = s.ReadOnlyUsername, n.secret(s.ReadOnlyPassword)
 	}
+	if s.Operators != nil {
+		m["operators"] = s.Operators
+	}
 	if s.Network == "unix" {
 		m["family"] = "unix"
 		m["file"] = s.Path

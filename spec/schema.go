@@ -37,7 +37,7 @@ func Schema() map[string]any {
 	}, nil)
 	server := ObjectSchema(map[string]any{"section": text, "username": maybe, "password": maybe, "family": map[string]any{"enum": []any{"unix", "inet"}}},
 		map[string]any{"file": text, "chmod": text, "chown": owner, "host": text, "port": number, "certfile": text, "keyfile": text, "client_ca": text, "metrics": text,
-			"readonly_username": text, "readonly_password": text})
+			"readonly_username": text, "readonly_password": text, "operators": list(number)})
 	return ObjectSchema(map[string]any{
 		"supervisord":   daemon,
 		"http_servers":  list(server),

@@ -20,6 +20,7 @@ username=u
 password=p
 readonly_username=eye
 readonly_password=q
+operators=0
 [inet_http_server:b]
 port=9002
 certfile=/c

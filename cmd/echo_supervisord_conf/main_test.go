@@ -88,7 +88,7 @@ func TestEveryKeyInForce(t *testing.T) {
 func TestDefaults(t *testing.T) {
 	// Keys without a default: theirs is an example.
 	examples := []string{
-		"user", "directory", "nocleanup", "childlogdir", "environment", "chown", "username", "password", "readonly_username", "readonly_password",
+		"user", "directory", "nocleanup", "childlogdir", "environment", "chown", "username", "password", "readonly_username", "readonly_password", "operators",
 		"depends_on", "restart_with", "ready", "health", "port", "certfile",
 		"keyfile", "client_ca", "metrics_port", "metrics_path", "history_file", "statedir", "command", "umask", "events", "socket", "socket_backlog",
 		"socket_owner", "programs", "files ",

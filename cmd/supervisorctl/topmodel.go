@@ -206,9 +206,9 @@ func (m *topModel) at(rows []*client.ProcessInfo) int {
 
 // topHelp is what the keys do.
 var topHelp = []string{
-	"up, down, k, j      select a process         l, Enter   follow its log; e: that of stderr",
-	"PgUp, PgDn          by ten                   [ and ]    back and forth in the log",
-	"/                   filter by name           d          diff: what an update would do",
+	"up, down, k, j      select a process         l, Enter   its log; e: its stderr",
+	"PgUp, PgDn          by ten                   [ and ]    page through the log",
+	"/                   filter by name           d          what an update would do",
 	"o                   sort by another column   s          start",
 	"O                   sort the other way       x          stop",
 	"p                   problems only            r          restart",
@@ -354,7 +354,7 @@ func (m *topModel) head() string {
 	for i := range m.processes {
 		counts[m.processes[i].State]++
 	}
-	return m.server + "  " + counts.String()
+	return counts.String() + "  " + m.server
 }
 
 // note is the line for what is asked, typed, wrong or done.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 
+	"supervisord/cmd/internal/build"
 	"supervisord/reconcile"
 	"supervisord/rpc"
 	"supervisord/runtime"
@@ -232,6 +233,8 @@ func (d *daemon) wire() (*life, error) {
 		Usage:          l.usage,
 		Identification: c.Identifier,
 		Version:        version,
+		Release:        build.Version,
+		Build:          build.Name(),
 		Memory:         c.ReplyMemory,
 		Private:        len(d.flags.watch) > 0,
 		HasSupervisorNamespace: slices.ContainsFunc(l.cfg.RPC, func(r spec.RPCInterface) bool {

@@ -111,9 +111,18 @@ func (d *daemon) prepareUpgrade(ctx context.Context, l *life, path, caller strin
 	}
 	ctx, cancel := context.WithTimeout(ctx, restPatience)
 	defer cancel()
-	memory, goOn, err := l.reconciler.HandOver(ctx)
+	ordersGoOn, err := l.server.HoldOrders(ctx)
 	if err != nil {
 		return trial{}, refused("%v", err)
+	}
+	memory, reconcilerGoesOn, err := l.reconciler.HandOver(ctx)
+	if err != nil {
+		ordersGoOn()
+		return trial{}, refused("%v", err)
+	}
+	goOn := func() {
+		reconcilerGoesOn()
+		ordersGoOn()
 	}
 	c, err := d.carry(l, memory, caller)
 	if err == nil {

@@ -3,7 +3,8 @@
 //
 // # What is drawn where
 //
-// Everything is drawn here, on the server, by html/template, which escapes by context; the
+// Everything is drawn here, on the server, by html/template, which escapes by context, but for
+// the lines of the table, of which there may be thousands (line.go); the
 // pages work without JavaScript. The script (rpc/ui/page.js) draws nothing of its own but
 // the lines of a log: it asks for the page again, or is sent rows of the table, and puts
 // what changed in the place of what was there. There is no inline script and no inline
@@ -23,8 +24,9 @@
 //
 // # Live
 //
-// A stream has three events: rows are the rows of the table that changed, as HTML; status
-// is the line that says how things are; reload says that what the page shows has changed in
+// A stream has these events: rows are the rows of the table that changed, as HTML; figures
+// are what processes take, as texts and paths of graphs; parts are the line that says how
+// things are and the counts of states; reload says that what the page shows has changed in
 // another way. Times since are counted by the script, so that nothing is sent while nothing
-// happens.
+// happens but what processes take.
 package page

@@ -29,11 +29,14 @@ const mostTroubles = 8
 func HealthOf(rows []Row, r Reconcile) Health {
 	h := Health{Level: Good, FilesLevel: Good, FilesSince: r.Since, FilesBad: r.Invalid}
 	count := make(map[Level]int)
-	running := 0
+	running, unwell := 0, 0
 	for _, row := range rows {
 		count[row.Level]++
 		if row.State == "running" {
 			running++
+			if row.Level == Warn {
+				unwell++
+			}
 		}
 		if row.Level == Bad || row.Level == Warn {
 			h.Troubles = append(h.Troubles, row)
@@ -53,7 +56,12 @@ func HealthOf(rows []Row, r Reconcile) Health {
 		if h.Level == Good {
 			h.Level = Warn
 		}
-		parts = append(parts, processes(n)+" failing to start")
+		if failing := n - unwell; failing > 0 {
+			parts = append(parts, processes(failing)+" failing to start")
+		}
+		if unwell > 0 {
+			parts = append(parts, processes(unwell)+" running, but not well")
+		}
 	}
 	switch {
 	case len(rows) == 0:

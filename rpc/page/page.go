@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"slices"
 	"strings"
 	"time"
+
+	"supervisord/runtime"
 )
 
 //go:embed html
@@ -14,7 +17,7 @@ var files embed.FS
 
 var pages = template.Must(template.New("").Funcs(template.FuncMap{
 	"time": func(now, t time.Time) Time { return Time{now, t} },
-	"list": func(items ...any) []any { return items },
+	"rows": Rows,
 	"name": func(path string) string { return path[strings.LastIndexByte(path, '/')+1:] },
 }).ParseFS(files, "html/*.html"))
 
@@ -30,6 +33,15 @@ func (t Time) Unix() int64 { return t.at.Unix() }
 // Exact is the moment for people.
 func (t Time) Exact() string { return t.at.Local().Format("2006-01-02 15:04:05 MST") }
 
+// Short is the moment without what goes without saying: the day, if it is the same.
+func (t Time) Short() string {
+	at, now := t.at.Local(), t.now.Local()
+	if at.YearDay() == now.YearDay() && at.Year() == now.Year() {
+		return at.Format("15:04:05")
+	}
+	return at.Format("Jan 2 15:04:05")
+}
+
 // Ago is how long it is.
 func (t Time) Ago() string { return Ago(t.now.Sub(t.at)) }
 
@@ -40,7 +52,9 @@ type Frame struct {
 	Stamp      string // with which its stream begins
 	Identifier string
 	Host       string
-	Version    string
+	Version    string // of Supervisor, as which it behaves
+	Release    string
+	Build      string
 	Message    string
 	Now        time.Time
 	Health     Health
@@ -63,11 +77,74 @@ type Overview struct {
 type Process struct {
 	Frame
 	Row
-	Facts    Facts
+	Info     runtime.Info
+	Takes    Takes
 	Log      Log
 	Settings []Setting
 	Signals  []string
-	Pending  []Action // what the files say that is not in force
+	// ExitCodes are the exit statuses that the definition expects.
+	ExitCodes []int
+	Pending   []Action // what the files say that is not in force
+}
+
+// Runs are those that are remembered, the latest first.
+func (p Process) Runs() []Past {
+	var list []Past
+	for _, run := range slices.Backward(p.Info.Runs) {
+		list = append(list, Past{run, p.ExitCodes})
+	}
+	return list
+}
+
+// Past is one run of a process.
+type Past struct {
+	runtime.Run
+	codes []int
+}
+
+// Lives reports whether it has not ended.
+func (p Past) Lives() bool { return p.End.IsZero() }
+
+// Lasted is how long one that has ended has lived.
+func (p Past) Lasted() string { return inShort(p.End.Sub(p.Start)) }
+
+// Ready is how long it took to be RUNNING; "" where it never was, or nobody saw it.
+func (p Past) Ready() string {
+	if p.Running.IsZero() {
+		return ""
+	}
+	return inShort(p.Running.Sub(p.Start))
+}
+
+// inShort is a duration that may be less than a second.
+func inShort(d time.Duration) string {
+	if d < 10*time.Second {
+		return fmt.Sprintf("%.1fs", max(d, 0).Seconds())
+	}
+	return Ago(d)
+}
+
+// Ended is how it has ended, in words.
+func (p Past) Ended() string {
+	words := p.How
+	if p.OOM {
+		words += ", out of memory"
+	}
+	if p.Asked {
+		words += ", as it was stopped"
+	}
+	return words
+}
+
+// Level is how much of it needs attention.
+func (p Past) Level() Level {
+	switch {
+	case p.Lives():
+		return Good
+	case p.OOM, !p.Asked && !slices.Contains(p.codes, p.Status):
+		return Bad
+	}
+	return Idle
 }
 
 // Setting is one key of the definition.
@@ -134,17 +211,6 @@ type Question struct {
 func Draw(w io.Writer, data any) error {
 	name := strings.ToLower(strings.TrimPrefix(fmt.Sprintf("%T", data), "page.")) + ".html"
 	return pages.ExecuteTemplate(w, name, data)
-}
-
-// Rows draws rows of the table, each on one line, for a stream.
-func Rows(items []Item, now time.Time, readOnly bool) (string, error) {
-	var b strings.Builder
-	for _, item := range items {
-		if err := pages.ExecuteTemplate(&b, "item", []any{item, now, readOnly}); err != nil {
-			return "", err
-		}
-	}
-	return b.String(), nil
 }
 
 // ChipsOf draws the states and their counts, none of them chosen, for a stream.

@@ -2,6 +2,7 @@ package page
 
 import (
 	"cmp"
+	"fmt"
 	"hash/fnv"
 	"slices"
 	"strconv"
@@ -10,6 +11,7 @@ import (
 
 	"supervisord/runtime"
 	"supervisord/runtime/state"
+	"supervisord/runtime/usage"
 	"supervisord/spec"
 )
 
@@ -27,13 +29,6 @@ const (
 
 var urgency = []Level{Bad, Warn, Busy, Good, Idle}
 
-// Facts are what is known of one process.
-type Facts struct {
-	runtime.Info
-	// Expected is whether the exit status of the last run is one of its exitcodes.
-	Expected bool
-}
-
 // Row is one process as the table shows it.
 type Row struct {
 	Name   string // the namespec
@@ -43,20 +38,37 @@ type Row struct {
 	Since  time.Time // of the state; zero where that is not known
 	PID    int
 	Starts int64 // after the first
+	Recent int   // of them, in the last hour
 	Why    string
 	// Start, Stop and Restart are what can be done.
 	Start, Stop, Restart bool
 	// Member is set for one of several in a group: it stands below the group's name.
 	Member bool
+
+	process usage.Process
 }
 
-// RowOf makes the row of a process.
-func RowOf(f Facts) Row {
+// Many reports whether there may be more recent ones than are remembered.
+func (r Row) Many() bool { return r.Recent >= runtime.MaxRuns-1 && r.Starts > int64(r.Recent) }
+
+// states are the names of states, in lower case.
+var states = func() map[state.Process]string {
+	names := make(map[state.Process]string)
+	for _, s := range state.Processes {
+		names[s] = strings.ToLower(s.String())
+	}
+	return names
+}()
+
+// RowOf makes the row of a process. expected is whether the exit status of the last run is
+// one of its exitcodes.
+func RowOf(f *runtime.Info, expected bool) Row {
 	r := Row{
 		Name:  spec.Namespec{Group: f.Group, Process: f.Name}.String(),
-		Group: f.Group, State: strings.ToLower(f.State.String()), PID: f.PID, Starts: max(f.Starts-1, 0),
+		Group: f.Group, State: states[f.State], PID: f.PID, Starts: max(f.Starts-1, 0),
+		Recent: f.StartsWithin(time.Hour), process: usage.Process{Group: f.Group, Name: f.Name},
 	}
-	r.Level, r.Why = attention(f)
+	r.Level, r.Why = attention(f, expected)
 	switch f.State {
 	case state.Running, state.Starting:
 		r.Since, r.Stop, r.Restart = f.Start, true, true
@@ -71,7 +83,7 @@ func RowOf(f Facts) Row {
 }
 
 // attention is how much of it a process needs, and why, or how it ended last.
-func attention(f Facts) (Level, string) {
+func attention(f *runtime.Info, expected bool) (Level, string) {
 	ended := ""
 	if f.LastEnd != nil {
 		ended = f.LastEnd.How
@@ -85,15 +97,21 @@ func attention(f Facts) (Level, string) {
 		}
 		return strings.TrimPrefix(what+": "+ended, ": ")
 	}
+	if f.Waiting != "" && f.State != state.Backoff {
+		return Busy, both("waiting for " + f.Waiting)
+	}
 	switch f.State {
 	case state.Fatal:
 		return Bad, both(f.SpawnErr)
 	case state.Backoff:
+		if f.Waiting != "" {
+			return Warn, both("waiting for " + f.Waiting)
+		}
 		return Warn, both(f.SpawnErr)
 	case state.Unknown:
 		return Bad, "its state is not known"
 	case state.Exited:
-		if f.Expected {
+		if expected {
 			return Idle, ended
 		}
 		return Bad, ended
@@ -102,8 +120,20 @@ func attention(f Facts) (Level, string) {
 			return Idle, "not started"
 		}
 		return Idle, "stopped"
-	case state.Starting, state.Stopping:
+	case state.Starting:
+		if p := f.Probed; p != nil && p.Asked && !p.Ready {
+			return Busy, strings.TrimSuffix("not ready yet: "+p.Complaint, ": ")
+		}
 		return Busy, ""
+	case state.Stopping:
+		return Busy, ""
+	}
+	if p := f.Probed; p != nil && p.Health == "failing" {
+		return Warn, strings.TrimSuffix("unhealthy: "+p.Complaint, ": ")
+	}
+	const often = 3
+	if n := f.FailuresWithin(time.Hour); n >= often {
+		return Warn, both(fmt.Sprintf("failed %d times in the last hour", n))
 	}
 	if ended != "" {
 		return Good, "last end: " + ended
@@ -125,6 +155,8 @@ type GroupRow struct {
 type Item struct {
 	Group *GroupRow
 	Row   *Row
+	// Figures are of the process. They change all the time, and are told on their own.
+	Figures Figures
 }
 
 // Key is what the item is called by: a namespec, which for a group ends with ":*".
@@ -135,7 +167,7 @@ func (i Item) Key() string {
 	return i.Row.Name
 }
 
-// Equal reports whether two items are drawn the same.
+// Equal reports whether two items are drawn the same, but for their figures.
 func (i Item) Equal(j Item) bool {
 	if i.Group == nil || j.Group == nil {
 		return i.Group == j.Group && *i.Row == *j.Row
@@ -143,7 +175,7 @@ func (i Item) Equal(j Item) bool {
 	return *i.Group == *j.Group
 }
 
-// Print is equal for items that are drawn the same.
+// Print is equal for items that are Equal.
 func (i Item) Print() uint64 {
 	var b [256]byte
 	p := append(b[:0], i.Key()...)
@@ -152,7 +184,7 @@ func (i Item) Print() uint64 {
 	} else {
 		r := i.Row
 		p = append(append(append(p, 0), r.State...), r.Why...)
-		for _, n := range []int64{int64(r.Place()), r.Since.Unix(), int64(r.PID), r.Starts} {
+		for _, n := range []int64{int64(r.Place()), r.Since.Unix(), int64(r.PID), r.Starts, int64(r.Recent)} {
 			p = strconv.AppendInt(append(p, 0), n, 10)
 		}
 	}
@@ -191,6 +223,15 @@ func Items(rows []Row) []Item {
 	return items
 }
 
+// WithFigures gives the items of processes their figures.
+func WithFigures(items []Item, h *usage.History) {
+	for i := range items {
+		if r := items[i].Row; r != nil {
+			items[i].Figures = FiguresOf(h, r.process)
+		}
+	}
+}
+
 // Choice is which rows are shown, and in which order.
 type Choice struct{ State, Text, Sort string }
 
@@ -209,9 +250,21 @@ func (c Choice) Of(rows []Row) []Row {
 	case "since":
 		slices.SortStableFunc(rows, func(a, b Row) int { return b.Since.Compare(a.Since) })
 	case "restarts":
-		slices.SortStableFunc(rows, func(a, b Row) int { return cmp.Compare(b.Starts, a.Starts) })
+		slices.SortStableFunc(rows, func(a, b Row) int {
+			return cmp.Or(cmp.Compare(b.Recent, a.Recent), cmp.Compare(b.Starts, a.Starts))
+		})
 	}
 	return rows
+}
+
+// Sorted puts items in the order of their figures, if that was chosen.
+func (c Choice) Sorted(items []Item) {
+	switch c.Sort {
+	case "cpu":
+		slices.SortStableFunc(items, func(a, b Item) int { return cmp.Compare(b.Figures.cpu, a.Figures.cpu) })
+	case "memory":
+		slices.SortStableFunc(items, func(a, b Item) int { return cmp.Compare(b.Figures.memory, a.Figures.memory) })
+	}
 }
 
 // Chip is one state, and how many processes are in it.
@@ -226,7 +279,7 @@ type Chip struct {
 func Chips(rows []Row, c Choice) []Chip {
 	var chips []Chip
 	for _, s := range []state.Process{state.Fatal, state.Backoff, state.Exited, state.Unknown, state.Starting, state.Stopping, state.Stopped, state.Running} {
-		chip := Chip{State: strings.ToLower(s.String()), Level: Idle}
+		chip := Chip{State: states[s], Level: Idle}
 		for _, r := range rows {
 			if r.State != chip.State {
 				continue

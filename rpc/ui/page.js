@@ -51,11 +51,13 @@
     back();
   };
 
-  let asking = false, again = false, last = 0;
+  // What is asked for may be older than what the stream tells meanwhile: it is asked for
+  // again, ever later, until both have the same stamp.
+  let asking = false, again = false, last = 0, heard = '', misses = 0;
   const refresh = async () => {
     if (asking) { again = true; return; }
     asking = true;
-    const wait = last + 1000 - Date.now();
+    const wait = last + 1000 * 2 ** Math.min(misses, 6) - Date.now();
     if (wait > 0) await new Promise(done => setTimeout(done, wait));
     last = Date.now();
     try {
@@ -69,6 +71,9 @@
         if (none) { none.textContent = $('#none', page).textContent; none.hidden = $('#none', page).hidden; }
         body.dataset.stamp = page.body.dataset.stamp;
         shown();
+        const old = heard !== '' && heard !== body.dataset.stamp;
+        misses = old ? misses + 1 : 0;
+        again ||= old;
       }
     } catch { /* the stream says that the daemon is not there */ }
     asking = false;
@@ -84,7 +89,9 @@
     const q = new URLSearchParams({ page: body.dataset.page, stamp: body.dataset.stamp });
     const name = $('.log')?.dataset.name;
     if (name) q.set('name', name);
+    heard = '';
     stream = new EventSource('live?' + q);
+    for (const name of ['hello', 'reload', 'parts', 'rows', 'figures']) stream.addEventListener(name, e => { heard = e.lastEventId; });
     stream.onopen = () => lit('on', 'live');
     stream.onerror = () => {
       lit('off', 'not connected');
@@ -98,6 +105,23 @@
     };
     stream.addEventListener('parts', parts);
     stream.addEventListener('hello', e => { body.dataset.stamp = e.lastEventId; });
+    // What processes take: the figures and the paths of their graphs, put in their places.
+    stream.addEventListener('figures', e => {
+      const byKey = new Map($$('tbody[data-live=rows] > tr').map(r => [r.dataset.key, r]));
+      const put = (place, text, path) => {
+        if (!place) return;
+        const shown = $('span', place) || place;
+        if (shown.textContent !== text) shown.textContent = text;
+        if (path !== undefined) $('path', place)?.setAttribute('d', path);
+      };
+      for (const [key, [cpu, memory, graph, memoryGraph]] of Object.entries(JSON.parse(e.data))) {
+        const row = byKey.get(key);
+        if (row) { put(row.cells[5], cpu, graph); put(row.cells[6], memory); }
+        const takes = $('[data-takes]');
+        if (takes?.dataset.takes === key) { put(takes, cpu, graph); put(takes.nextElementSibling, memory, memoryGraph); }
+      }
+      if (choice.sort === 'cpu' || choice.sort === 'memory') shown();
+    });
     stream.addEventListener('rows', e => {
       const byKey = new Map($$('tbody[data-live=rows] > tr').map(r => [r.dataset.key, r]));
       const back = mark();
@@ -124,10 +148,14 @@
   const table = $('table.processes'), rows = table?.tBodies[0], filter = $('#filter');
   const url = new URL(location.href);
   const choice = { state: url.searchParams.get('state') || '', q: filter?.value || '', sort: url.searchParams.get('sort') || '' };
+  const powers = { KB: 1, MB: 2, GB: 3, TB: 4 };
+  const number = cell => { const [n, unit] = cell.textContent.trim().split(' '); return Number(n) * 1024 ** (powers[unit] || 0) || 0; };
   const orders = {
     state: (a, b) => a.dataset.place - b.dataset.place,
     since: (a, b) => (b.dataset.since || 0) - (a.dataset.since || 0),
-    restarts: (a, b) => (b.dataset.starts || 0) - (a.dataset.starts || 0),
+    restarts: (a, b) => (b.dataset.recent || 0) - (a.dataset.recent || 0) || (b.dataset.starts || 0) - (a.dataset.starts || 0),
+    cpu: (a, b) => number(b.cells[5]) - number(a.cells[5]),
+    memory: (a, b) => number(b.cells[6]) - number(a.cells[6]),
   };
   let order = '';
   const shown = () => {
@@ -139,7 +167,7 @@
     for (const r of list) {
       if (r.classList.contains('group')) continue;
       const fits = (!choice.state || r.dataset.state === choice.state) &&
-        (!text || (r.dataset.key + ' ' + r.cells[5].textContent).toLowerCase().includes(text));
+        (!text || (r.dataset.key + ' ' + r.cells[7].textContent).toLowerCase().includes(text));
       if (r.hidden === fits) r.hidden = !fits;
       if (fits) { n++; groups.add(r.dataset.group); }
     }
@@ -273,20 +301,35 @@
       if (end) log.scrollTop = log.scrollHeight;
     };
     log.scrollTop = log.scrollHeight;
+    // The stream begins where the page has ended. After it has broken off, nobody can say
+    // where that is: the log may be another file by then. So its end is asked for again.
     let from = Number(card.dataset.next), gone = null;
+    const again = async signal => {
+      const answer = await fetch(body.dataset.self, { headers: { Accept: 'text/html' }, signal });
+      const fresh = $('.log', new DOMParser().parseFromString(await answer.text(), 'text/html'));
+      if (!fresh || !('follow' in fresh.dataset)) throw new Error('there is no log');
+      const end = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
+      log.replaceChildren(...$('#log', fresh).children);
+      rest = ''; open = null; from = Number(fresh.dataset.next);
+      if (words) for (const span of log.children) show(span);
+      if (end) log.scrollTop = log.scrollHeight;
+    };
+    const going = () => paused ? new Promise(done => { resume = done; }) : null;
     const follow = async () => {
       if (gone || document.hidden) return;
       const stop = gone = new AbortController();
       try {
+        await going();
+        if (from === null) await again(stop.signal);
         const answer = await fetch('log?' + new URLSearchParams({ name: card.dataset.name, stream: card.dataset.stream, from }), { signal: stop.signal });
+        from = null;
         if (answer.ok) {
           const text = new TextDecoder(), reader = answer.body.getReader();
           for (;;) {
-            if (paused) await new Promise(done => { resume = done; });
+            await going();
             const { value, done } = await reader.read();
             if (done) break;
-            if (paused) await new Promise(done => { resume = done; });
-            from += value.length;
+            await going();
             add(text.decode(value, { stream: true }));
           }
         }

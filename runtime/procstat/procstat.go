@@ -31,7 +31,10 @@ func (s Stat) Living() bool { return s.State != 'Z' && s.State != 'X' }
 // Read reads the line of a process; proc is where the file system is mounted. The error is
 // ESRCH or ENOENT when there is no such process.
 func Read(proc string, pid int) (Stat, error) {
-	fd, err := syscall.Open(proc+"/"+strconv.Itoa(pid)+"/stat", syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
+	var name [64]byte
+	path := strconv.AppendInt(append(append(name[:0], proc...), '/'), int64(pid), 10)
+	path = append(path, "/stat"...)
+	fd, err := syscall.Open(string(path), syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
 	if err != nil {
 		return Stat{}, err
 	}
@@ -47,43 +50,71 @@ func Read(proc string, pid int) (Stat, error) {
 // parse takes the line apart. The name in parentheses may hold anything,
 // spaces and parentheses too, so fields are counted after the last one.
 func parse(line []byte) (Stat, error) {
-	const state, parent, group, user, system, childrenUser, childrenSystem, threads, start, resident = 0, 1, 2, 11, 12, 13, 14, 17, 19, 21 // fields 3 to 24 of proc(5)
-	fields := bytes.Fields(line[bytes.LastIndexByte(line, ')')+1:])
-	if len(fields) <= resident || len(fields[state]) != 1 || !isLetter(fields[state][0]) {
-		return Stat{}, syscall.EINVAL
-	}
-	p := parser{fields: fields}
-	s := Stat{
-		State:     fields[state][0],
-		Parent:    int(p.signed(parent)),
-		Group:     int(p.signed(group)),
-		CPU:       p.unsigned(user) + p.unsigned(system),
-		Reaped:    p.unsigned(childrenUser) + p.unsigned(childrenSystem),
-		Threads:   int(p.signed(threads)),
-		StartTime: p.unsigned(start),
-		Resident:  p.signed(resident),
-	}
-	if p.failed {
+	f := fields{rest: line[bytes.LastIndexByte(line, ')')+1:]}
+	s := Stat{State: f.letter()}
+	s.Parent = int(f.number())
+	s.Group = int(f.number())
+	f.skip(8) // session to cmajflt
+	s.CPU = f.count() + f.count()
+	s.Reaped = f.count() + f.count()
+	f.skip(2) // priority, nice
+	s.Threads = int(f.number())
+	f.skip(1) // itrealvalue
+	s.StartTime = f.count()
+	f.skip(1) // vsize
+	s.Resident = f.number()
+	if f.failed {
 		return Stat{}, syscall.EINVAL
 	}
 	return s, nil
 }
 
-// parser reads numbers, and remembers whether one was none.
-type parser struct {
-	fields [][]byte
+// fields takes the fields of proc(5) from the third on, one after the other, and remembers
+// whether one was not what it should be. It makes nothing anew: a thousand lines are read
+// each time.
+type fields struct {
+	rest   []byte
 	failed bool
 }
 
-func (p *parser) signed(i int) int64 {
-	n, err := strconv.ParseInt(string(p.fields[i]), 10, 64)
-	p.failed = p.failed || err != nil
+// next is the next field, empty where there is none.
+func (f *fields) next() []byte {
+	f.rest = bytes.TrimLeft(f.rest, " ")
+	end := bytes.IndexAny(f.rest, " \n")
+	if end < 0 {
+		end = len(f.rest)
+	}
+	field := f.rest[:end]
+	f.rest = f.rest[end:]
+	f.failed = f.failed || len(field) == 0
+	return field
+}
+
+func (f *fields) skip(n int) {
+	for range n {
+		f.next()
+	}
+}
+
+func (f *fields) letter() byte {
+	field := f.next()
+	if len(field) != 1 || !isLetter(field[0]) {
+		f.failed = true
+		return 0
+	}
+	return field[0]
+}
+
+// number is a number that may be negative, and count one that may not.
+func (f *fields) number() int64 {
+	n, err := strconv.ParseInt(string(f.next()), 10, 64) // the copy is none: it goes nowhere
+	f.failed = f.failed || err != nil
 	return n
 }
 
-func (p *parser) unsigned(i int) uint64 {
-	n, err := strconv.ParseUint(string(p.fields[i]), 10, 64)
-	p.failed = p.failed || err != nil
+func (f *fields) count() uint64 {
+	n, err := strconv.ParseUint(string(f.next()), 10, 64)
+	f.failed = f.failed || err != nil
 	return n
 }
 

@@ -19,9 +19,10 @@
 // answer costs one goroutine, and everybody else nothing but the figures.
 //
 // History is for graphs. Run asks for a sample every ten seconds once somebody has looked
-// at the history, until nobody has for a quarter of an hour, and forgets it then.
+// at the history, until nobody has for a quarter of an hour, and forgets it then. Who looks
+// first waits for the first sample, a fifth of a second at the most.
 //
 // Elsewhere than on Linux there is no such file system, and errors.ErrUnsupported.
 //
-// It imports procstat and nothing else of ours.
+// It imports procstat and notice, and nothing else of ours.
 package usage

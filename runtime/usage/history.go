@@ -29,15 +29,32 @@ type Point struct {
 	Resident int64   // bytes
 }
 
+// firstPatience is how long whoever looks first waits for something to see.
+const firstPatience = 200 * time.Millisecond
+
 // History is what is known of the last Span. Whoever looks at it has it go on, or begin,
-// while Run runs.
-func (s *Sampler) History() *History {
+// while Run runs. Who is the first waits a moment for the first sample.
+func (s *Sampler) History(ctx context.Context) *History {
+	first := s.recorded.Next()
 	select {
 	case s.looked <- struct{}{}:
 	default: // somebody else has just done so
 	}
+	if h := s.history.Load(); len(h.Times) > 0 || s.opt.Proc == "" {
+		return h
+	}
+	timeout := time.NewTimer(firstPatience)
+	defer timeout.Stop()
+	select {
+	case <-first:
+	case <-timeout.C:
+	case <-ctx.Done():
+	}
 	return s.history.Load()
 }
+
+// Changed is closed when there is a later History than at the time of the call.
+func (s *Sampler) Changed() <-chan struct{} { return s.recorded.Next() }
 
 // Run keeps the history, once somebody has looked at it and until nobody has for as long as
 // it goes back, until ctx ends.
@@ -62,6 +79,7 @@ func (s *Sampler) record(ctx context.Context) {
 		if sample, err := s.Sample(ctx); err == nil {
 			s.history.Store(s.history.Load().with(last, sample))
 			last = sample
+			s.recorded.Tell()
 		}
 		select {
 		case <-ticker.C:

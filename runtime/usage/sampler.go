@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"supervisord/runtime/notice"
 )
 
 const (
@@ -37,6 +39,8 @@ type Sampler struct {
 	opt     Options
 	looked  chan struct{} // capacity one: somebody wants the history
 	history atomic.Pointer[History]
+
+	recorded notice.Notice // there is a later history
 
 	mu      sync.Mutex // guards the following; held for a few instructions
 	reading *reading   // under way

@@ -278,14 +278,14 @@ func TestHistory(t *testing.T) {
 				t.Fatal("somebody was measured unseen")
 			}
 		})
-		s.History()
+		s.History(t.Context())
 		synctest.Wait()
 		f.set(t, 20, process{cpu: 500 + 2500, pages: 3})
 		f.set(t, 30, process{cpu: 100, pages: 4})
 		locked(func() { roots = append(roots, root("db", 30)) })
 		time.Sleep(Interval)
 		synctest.Wait()
-		h := s.History()
+		h := s.History(t.Context())
 		want := map[Process][]Point{web: {{0, pageSize}, {2.5, 3 * pageSize}}, db: {{}, {0.1, 4 * pageSize}}}
 		if d := cmp.Diff(want, h.Of); d != "" || h.Times[1].Sub(h.Times[0]) != Interval {
 			t.Errorf("%v\n%s", h.Times, d)
@@ -296,14 +296,14 @@ func TestHistory(t *testing.T) {
 		f.set(t, 20, process{cpu: 50, pages: 1}) // the same pid by chance
 		time.Sleep(Span - Interval)
 		synctest.Wait()
-		h = s.History()
+		h = s.History(t.Context())
 		points := h.Of[web]
 		if len(h.Times) != maxPoints || len(points) != maxPoints || len(h.Of[db]) != maxPoints || points[0].CPU != 2.5 || points[1].CPU != 0 {
 			t.Errorf("%d times, %v, %v", len(h.Times), points, h.Of[db])
 		}
 		time.Sleep(Interval)
 		synctest.Wait()
-		if got := slices.Collect(maps.Keys(s.History().Of)); !slices.Equal(got, []Process{web}) {
+		if got := slices.Collect(maps.Keys(s.History(t.Context()).Of)); !slices.Equal(got, []Process{web}) {
 			t.Errorf("after what was removed has passed: %v", got)
 		}
 

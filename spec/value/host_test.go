@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -98,6 +99,19 @@ func TestParseUser(t *testing.T) {
 	} {
 		if a, err := ParseUser(valueHost{}, text); err == nil || err.Error() != want {
 			t.Errorf("ParseUser(%q) = %+v, %v; want error %q", text, a, err, want)
+		}
+	}
+}
+
+func TestParseUsers(t *testing.T) {
+	for text, want := range map[string][]int{"": {}, " ": {}, "ann": {1000}, "0, ann": {0, 1000}} {
+		if got, err := ParseUsers(valueHost{}, text); got == nil || !slices.Equal(got, want) || err != nil {
+			t.Errorf("ParseUsers(%q) = %v, %v; want %v", text, got, err, want)
+		}
+	}
+	for text, want := range map[string]string{"ann,bob": "Invalid user name bob", "ann,": "Invalid user name ", "ann 0": "Invalid user name ann 0"} {
+		if got, err := ParseUsers(valueHost{}, text); err == nil || err.Error() != want {
+			t.Errorf("ParseUsers(%q) = %v, %v; want error %q", text, got, err, want)
 		}
 	}
 }

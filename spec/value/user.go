@@ -53,6 +53,23 @@ func ParseUser(h Host, s string) (*Account, error) {
 	return nil, fmt.Errorf("Invalid user name %s", s)
 }
 
+// ParseUsers finds the numbers of users that are named with commas between them, by name or
+// by number. An empty text names nobody.
+func ParseUsers(h Host, s string) ([]int, error) {
+	uids := []int{}
+	if strings.TrimSpace(s) == "" {
+		return uids, nil
+	}
+	for name := range strings.SplitSeq(s, ",") {
+		user, err := ParseUser(h, strings.TrimSpace(name))
+		if err != nil {
+			return nil, err
+		}
+		uids = append(uids, user.UID)
+	}
+	return uids, nil
+}
+
 // ParseOwner reads USER or USER:GROUP, each a name or a number. Without a group
 // the group stays unchanged (-1).
 //
