@@ -181,7 +181,10 @@ func (in *installer) ready() error {
 		return errors.New("only root can install; --print shows what would be")
 	}
 	if in.made = map[string]string{}; in.recall() == nil && len(in.made) > 0 {
-		return fmt.Errorf("it is installed in %s already: supervisord uninstall comes first", in.prefix)
+		return fmt.Errorf("it is installed in %s already: run supervisord uninstall first", in.prefix)
+	}
+	if unit := in.active(); unit != "" {
+		return fmt.Errorf("the unit %s is running: stop it and its programs with systemctl stop %[1]s, then run this again", unit)
 	}
 	if in.user == "" {
 		return nil
@@ -200,6 +203,21 @@ func (in *installer) ready() error {
 		in.gid, err = strconv.Atoi(account.Gid)
 	}
 	return err
+}
+
+// active names a unit of Debian's package, or of a tutorial, that is running. Its daemon has
+// the socket and runs the programs that ours would run a second time; systemd would take
+// our unit for it.
+func (in *installer) active() string {
+	if _, err := os.Stat(in.root + "/run/systemd/system"); err != nil {
+		return ""
+	}
+	for _, unit := range []string{"supervisor.service", "supervisord.service"} {
+		if in.run("systemctl", "is-active", "--quiet", unit) == nil {
+			return unit
+		}
+	}
+	return ""
 }
 
 // put makes a file or a directory. What is there already is kept if it is the
