@@ -19,7 +19,7 @@ type RunChange struct {
 	// fields below are then empty.
 	Runs bool
 
-	StartTime     uint64    // in clock ticks after boot; 0 where that is not to be had
+	StartTime     uint64    // in clock ticks after boot; 0 if unknown
 	Started       time.Time // the same for people
 	Cgroup        string    // directory of its own cgroup, "" for none
 	Variable      string    // KEY=value in the environment of this run alone, "" for none
