@@ -23,8 +23,8 @@ type ReconcileState struct {
 	Directories []Directory `json:"directories"`
 }
 
-// KeyChange is one key that differs. Both values are empty where they are
-// nobody's business, as in environments.
+// KeyChange is one key that differs. Both values are empty where they may be
+// secret, as in environments.
 type KeyChange struct {
 	Key string `json:"key"`
 	Old string `json:"old"`
