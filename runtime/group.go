@@ -42,8 +42,8 @@ func (s *Supervisor) ordered() []*group {
 }
 
 // Begin announces that the daemon is up and starts every autostart process of
-// the groups that are there, by ascending priority of the groups and, inside a
-// group, of the processes. Groups that come later are started as they come.
+// the groups added so far, by ascending priority of the groups and, inside a
+// group, of the processes. Groups added later are started when they are added.
 func (s *Supervisor) Begin(ctx context.Context) error {
 	return s.ask(ctx, func() {
 		if s.begun {
@@ -82,8 +82,8 @@ type GroupState struct {
 type ProcessState struct {
 	Name  string
 	State state.Process
-	// UserStopped: the last that was asked of the process was a stop, by a
-	// client and not by an update.
+	// UserStopped: the last request for the process was a stop, by a client
+	// and not by an update.
 	UserStopped bool
 	// Failed: it could not be started, so far or for good, or has ended in a way that
 	// its exit codes do not expect.

@@ -13,8 +13,8 @@ import (
 )
 
 // ErrHandedOver is what Run returns after HandOver: nothing was stopped, and the caller
-// is to begin again with a Supervisor that has the Handover as Options.From, in this
-// process or in the image that is executed in it.
+// must continue with a Supervisor that has the Handover as Options.From, in this
+// process or in a program that it executes.
 var ErrHandedOver = errors.New("handed over")
 
 // handing is how far a handover has come.

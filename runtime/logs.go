@@ -18,8 +18,8 @@ import (
 // without a log whose disk does not answer.
 const logPatience = 5 * time.Second
 
-// ClearLogs empties both logs of what sel names, and returns in start order what
-// became of it. A log whose disk hangs delays no other. Refusals: BadName, Failed.
+// ClearLogs empties both logs of what sel names, and returns the results in start
+// order. A log whose disk hangs delays no other. Refusals: BadName, Failed.
 func (s *Supervisor) ClearLogs(ctx context.Context, sel Select) ([]Result, error) {
 	var logs [][2]*logfile.Writer
 	var results []Result

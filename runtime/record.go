@@ -10,8 +10,8 @@ import (
 	"supervisord/spec"
 )
 
-// RunChange is one process that began, ended, or is under another definition, for
-// a table of what runs.
+// RunChange is one process that started, ended, or got another definition, for a
+// table of running processes.
 type RunChange struct {
 	Group, Name string
 	PID         int
@@ -77,8 +77,7 @@ type Survivor struct {
 	KillAsGroup   bool `json:"killAsGroup,omitempty"`
 }
 
-// Remember makes what is remembered of a process that runs during the given
-// boot.
+// Remember returns the record of a process that runs during the given boot.
 func (c RunChange) Remember(boot string) Survivor {
 	rules, user := proc.RulesOf(c.Def), UserOf(c.Def)
 	return Survivor{
@@ -90,7 +89,7 @@ func (c RunChange) Remember(boot string) Survivor {
 	}
 }
 
-// UserOf is the number of the user as whom a process of that definition begins.
+// UserOf is the uid with which a process of that definition starts.
 func UserOf(def *spec.Process) int {
 	if def.User != nil {
 		return def.User.UID
