@@ -108,9 +108,10 @@ func (s *Supervisor) Groups(ctx context.Context) ([]GroupState, error) {
 	return groups, err
 }
 
-// SetGroup puts a definition of one group in force, whole or not at all.
+// SetGroup activates a definition of one group, as a whole or not at
+// all.
 //
-// With old nil, new is added: its logs and sockets are made ready first, and it
+// With old nil, new is added: its logs and sockets are prepared first, and it
 // becomes active; a nil start then starts its autostart processes. With new
 // nil, old is removed. Otherwise the definitions are exchanged in place:
 // processes of both keep their pid, their state and their history, those only

@@ -46,8 +46,8 @@ func (s *Supervisor) reportEnded(p *process, pid int) {
 	}
 }
 
-// Survivor is what a table of what runs remembers of a process: enough for a
-// later daemon to recognise it and to end it as its definition asks.
+// Survivor is the record of a running process: enough for a later daemon to
+// recognise it and to stop it as its definition asks.
 //
 // Source: reconciler.md, After the daemon itself was killed.
 type Survivor struct {
@@ -57,10 +57,9 @@ type Survivor struct {
 	Start   uint64    `json:"start"` // clock ticks after boot
 	Boot    string    `json:"boot"`
 	Started time.Time `json:"started"`
-	// Hash is of what the process was given at its start.
+	// Hash is of what the process was given when it was started.
 	Hash string `json:"hash"`
-	// User is the number of the user as whom the definition had it run; nil where that
-	// was not written down.
+	// User is the uid that the definition gave it; nil if it was not recorded.
 	User   *int   `json:"user,omitempty"`
 	Cgroup string `json:"cgroup,omitempty"`
 	// Variable (KEY=value) is in the environment of that run and of no other; "" where
@@ -97,8 +96,8 @@ func UserOf(def *spec.Process) int {
 	return os.Geteuid()
 }
 
-// FindAnnounced finds the processes that were about to begin when their daemon
-// was killed, by their pipes. Those that are not to be found are left out.
+// FindAnnounced finds processes that were about to start when their daemon was
+// killed, by their pipes. Those it cannot find are left out.
 func FindAnnounced(list []Survivor) []Survivor {
 	pipes := make([]launch.Pipes, len(list))
 	for i := range list {
