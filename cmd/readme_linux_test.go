@@ -45,7 +45,7 @@ func pasted(t *testing.T, lines, prepare string, become ...string) (dir, output 
 		}
 	}
 	var path []string
-	for _, name := range []string{"supervisord", "supervisorctl"} {
+	for _, name := range []string{"supervisord", "supervisorctl", "echo_supervisord_conf"} {
 		path = append(path, filepath.Dir(oracle.Command(t, oracle.Ours, name)))
 	}
 	shell := append(become, "bash", "-c", "set -e; cd play\n"+lines)
@@ -155,7 +155,7 @@ func TestReadmeTLS(t *testing.T) {
 	}
 	defer l.Close()
 	port := fmt.Sprint(l.Addr().(*net.TCPAddr).Port)
-	blocks := fenced(t, "Over the network")
+	blocks := fenced(t, "Security")
 	if len(blocks) != 1 || strings.Count(blocks[0], "127.0.0.1:9001") != 2 {
 		t.Fatalf("the blocks are %q", blocks)
 	}
@@ -167,16 +167,144 @@ func TestReadmeTLS(t *testing.T) {
 	}
 }
 
-// TestReadmeUnit: systemd understands the unit in README.md, which has nothing that makes
-// a failure of a shutdown by hand.
-func TestReadmeUnit(t *testing.T) {
+// TestReadmeSession: the session at the top of README.md is what a terminal shows. Where
+// it asks for what the daemon is about to do, somebody may have to ask again.
+func TestReadmeSession(t *testing.T) {
 	t.Parallel()
-	var unit string
-	for _, block := range fenced(t, "Install") {
-		if m := regexp.MustCompile(`(?s)cat > \S+\.service <<'END'\n(.*?)END\n`).FindStringSubmatch(block); m != nil {
-			unit = m[1]
+	text, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, block, _ := strings.Cut(string(text), "\n```console\n")
+	block, _, _ = strings.Cut(block, "\n```\n")
+	block = strings.Replace(block, "/usr/bin/python3 -m http.server 8000", "/bin/sleep 1000", 1) // no port
+	const begin = `
+mkdir programs
+norm() { sed -E "s|$PWD|/srv|; s/pid $pid,/pid 4711,/; s/uptime .*/uptime/; s/[0-9-]{10} [0-9:]{8}/then/; s/ +/ /g"; }
+shows() {
+	norm >want
+	for i in $(seq 600); do
+		pid=${pid:-$(supervisorctl --watch pid web)}
+		eval "$1" | norm >got
+		! cmp -s want got || return 0
+		sleep 0.1
+	done
+	echo "$1:"; diff want got
+	exit 1
+}
+`
+	script := begin
+	for _, step := range strings.Split("\n"+block, "\n$ ")[1:] {
+		lines := strings.Split(step, "\n")
+		n := 1
+		for n < len(lines) && strings.HasPrefix(lines[n], "> ") {
+			lines[n] = lines[n][2:]
+			n++
+		}
+		command, output := strings.Join(lines[:n], "\n"), strings.Join(lines[n:], "\n")
+		if output == "" {
+			script += command + "\n"
+		} else {
+			script += "shows '" + command + "' <<'EOF'\n" + output + "\nEOF\n"
 		}
 	}
+	if n := strings.Count(script, "shows '"); n != 3 {
+		t.Fatalf("the session has %d answers:\n%s", n, block)
+	}
+	if _, output := pasted(t, script+"echo all as it stands there\n", ""); output != "all as it stands there\n" {
+		t.Errorf("it prints:\n%s", output)
+	}
+}
+
+// TestTutorialByHand is the way in which tutorials set up Supervisor, command by command: the
+// sample without its comments, directories, a web page with a password, a program, the
+// rotation of its log, and the signals. Its first half is README.md's.
+func TestTutorialByHand(t *testing.T) {
+	t.Parallel()
+	if os.Getuid() != 0 {
+		t.Log("left out: only root has /etc/supervisor")
+		return
+	}
+	var block string
+	for _, b := range fenced(t, "Install") {
+		if strings.HasPrefix(b, "mkdir -p /etc/supervisor/conf.d") {
+			block = b
+		}
+	}
+	const address = "127.0.0.1:9001"
+	if strings.Count(block, address) != 2 {
+		t.Fatalf("the block is %q", block)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := l.Addr().String() // a port that is free
+	l.Close()
+	const rest = `
+[ "$(grep -c '^\[' supervisord.conf)" = 6 ]
+echo_supervisord_conf | egrep -v '^(;|$)' 2>/dev/null | cmp - <(echo_supervisord_conf | grep -Ev '^(;|$)')
+curl -s -o /dev/null -w 'without a password: %{http_code}\n' http://ADDRESS/
+until_ok() { for i in $(seq 600); do ! eval "$1" || return 0; sleep 0.1; done; echo "in vain: $1"; exit 1; }
+began() { grep -c 'supervisord started with pid' /var/log/supervisor/supervisord.log; }
+
+cat > conf.d/web.conf <<'END'
+[program:web]
+command=/bin/sh -c "trap 'exit 0' TERM; while :; do echo line; sleep 0.1; done"
+autostart=true
+autorestart=true
+stdout_logfile=/var/log/supervisor/web.log
+END
+supervisorctl reread > /dev/null
+supervisorctl update > /dev/null
+supervisorctl wait -t 60
+supervisorctl status
+supervisorctl restart web
+supervisorctl stop web
+supervisorctl start web
+web=$(supervisorctl pid web) daemon=$(cat /run/supervisord.pid)
+[ "$daemon" = "$(supervisorctl pid)" ]
+
+cd /var/log/supervisor
+for log in web supervisord; do mv $log.log $log.log.1; done # as logrotate does
+kill -USR2 $daemon
+until_ok '[ -s web.log ] && [ -s supervisord.log ]'
+[ $web = $(supervisorctl pid web) ] && echo USR2: the logs are new, and web has kept its pid
+
+kill -HUP $daemon
+until_ok '[ "$(began)" = 1 ]' # in the new log
+supervisorctl wait -t 60
+[ $web != $(supervisorctl pid web) ] && [ $daemon = $(supervisorctl pid) ] && echo HUP: everything is started again
+
+for signal in TERM INT QUIT; do
+	[ -e /run/supervisord.pid ] || supervisord -c /etc/supervisor/supervisord.conf
+	supervisorctl wait -t 60
+	kill -$signal $(cat /run/supervisord.pid)
+	until_ok '[ ! -e /run/supervisord.pid ]'
+	[ ! -e /run/supervisor.sock ]
+	tail -n 1 supervisord.log | sed "s/.*stopped/$signal: stopped/"
+done
+`
+	want := regexp.MustCompile(`(?s)\Asupervisord.conf:18: warning: \[include\] files: no file matches [^\n]*\nsupervisord.conf: ok, [^\n]*\n *<title>[^\n]*</title>\nwithout a password: 401\n` +
+		`web +RUNNING   pid \d+, uptime 0:00:\d\d\nweb: stopped\nweb: started\nweb: stopped\nweb: started\n` +
+		`USR2: the logs are new, and web has kept its pid\nHUP: everything is started again\n` +
+		`TERM: stopped: web \(exit status 0\)\nINT: stopped: web \(exit status 0\)\nQUIT: stopped: web \(exit status 0\)\n\z`)
+	lines := strings.NewReplacer(address, own, "ADDRESS", own).Replace(block + rest)
+	_, output := pasted(t, lines, "mkdir -p /etc/supervisor; for d in /etc/supervisor /var/log; do mount -t tmpfs none $d; done")
+	if !want.MatchString(output) {
+		t.Errorf("it prints:\n%s", output)
+	}
+}
+
+// TestUnit: systemd understands the unit that is installed, which has nothing that makes a
+// failure of a shutdown by hand.
+func TestUnit(t *testing.T) {
+	t.Parallel()
+	content, err := os.ReadFile("internal/dist/files/supervisor.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	unit := string(content)
 	if !strings.Contains(unit, "\nType=notify\n") || strings.Contains(unit, "ExecStop") {
 		t.Fatalf("the unit is\n%s", unit)
 	}
@@ -186,9 +314,9 @@ func TestReadmeUnit(t *testing.T) {
 		return
 	}
 	for _, name := range []string{"supervisord", "supervisorctl"} { // which need not be installed here
-		unit = strings.ReplaceAll(unit, "/usr/local/bin/"+name, oracle.Command(t, oracle.Ours, name))
+		unit = strings.ReplaceAll(unit, "/usr/bin/"+name, oracle.Command(t, oracle.Ours, name))
 	}
-	path := filepath.Join(t.TempDir(), "readme-example.service")
+	path := filepath.Join(t.TempDir(), "supervisor-example.service")
 	if err := os.WriteFile(path, []byte(unit), 0o644); err != nil {
 		t.Fatal(err)
 	}

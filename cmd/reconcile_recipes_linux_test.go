@@ -6,17 +6,17 @@ import (
 	"testing"
 )
 
-// TestRecipes follows the README's chapter about configuration from Git as it is
-// written, in a mount namespace in which the paths it names are empty, and as PID 1
-// where it says so. The addresses alone are replaced: there is a repository in the
-// place of a server, and for git-sync and the kubelet a script does what they do.
+// TestRecipes follows README's chapter Recipes as it is written, in a mount namespace in
+// which the paths it names are empty, and as PID 1 where it says so. Only the addresses
+// are replaced: a local repository stands for the server, and for git-sync, the kubelet,
+// Nomad and consul-template a script does what they do to the files.
 func TestRecipes(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, chapter, _ := strings.Cut(string(text), "\n## Configuration from Git\n")
+	_, chapter, _ := strings.Cut(string(text), "\n## Recipes\n")
 	chapter, _, _ = strings.Cut(chapter, "\n## ")
 	// line is the first line of the chapter that has a text, without its margin.
 	line := func(has string) string {
@@ -43,6 +43,12 @@ func TestRecipes(t *testing.T) {
 	probe := words.Replace(after(line("readinessProbe"), "command: [", "]"))
 	entry := words.Replace(after(line("ENTRYPOINT"), "[", "]"))
 	clone := strings.Replace(line("git clone"), "https://git.example.org/programs.git", `"$DIR/origin"`, 1)
+
+	template := strings.Replace(strings.TrimSuffix(after(line("data        ="), `= "`, "\n"), `"`), `/usr/bin/web --port {{ key \"web/port\" }}`, "/bin/sleep %d", 1)
+	rendered := after(line(`destination = "local/`), `"`, `"`)
+	args := words.Replace(after(line("args    ="), "[", "]"))
+	destination := after(line(`destination = "/etc/`), `"`, `"`)
+	command := after(line(`command     = "supervisorctl`), `"`, `"`)
 
 	// What the recipes begin with: a repository with one program, a commit that
 	// edits it and gives it a sibling, and a daemon's file.
@@ -96,6 +102,23 @@ supervisorctl status other
 [ "$(supervisorctl pid web)" = "$before" ] && echo web has kept its pid ) &
 exec ` + entry + `
 `, []string{"PID 1 is supervisord", "other  ", "RUNNING", "web has kept its pid", "stopped: other", "stopped: web"}},
+		{"Nomad", "", `
+mkdir -p /srv/task/local/programs; export NOMAD_TASK_DIR=/srv/task/local
+render() { printf '` + template + `' $1 >/srv/task/tmp; mv /srv/task/tmp '/srv/task/` + rendered + `'; }
+ctl() { supervisorctl -s unix://$NOMAD_TASK_DIR/supervisor.sock "$@"; }
+render 1000; supervisord ` + args + ` >/srv/out & daemon=$!
+ctl wait -t 100 web; ctl status; before=$(ctl pid)
+render 2000; until ctl history | grep 'restart web'; do sleep 0.1; done; ctl wait -t 100 web
+[ "$(ctl pid)" = "$before" ] && echo the task has kept its pid
+kill -INT $daemon; wait $daemon; cat /srv/out # as Nomad ends a task
+`, []string{"web  ", "RUNNING", "restart web", "the task has kept its pid", "stopped: web"}},
+		{"consul-template", "", begin + `
+mkdir /etc/supervisor/conf.d; include "files = conf.d/*.ini"
+render() { printf '[program:web]\ncommand=/bin/sleep %d\nstartsecs=0\n' $1 >/etc/supervisor/conf.d/1839475521; mv /etc/supervisor/conf.d/1839475521 ` + destination + `; }
+render 1000; ` + command + `; supervisorctl status; before=$(supervisorctl pid web)
+render 1000; ` + command + `; kept
+render 2000; until supervisorctl history | grep 'restart web'; do sleep 0.1; done; ` + command + `; supervisorctl status
+`, []string{"web  ", "RUNNING", "web has kept its pid", "restart web", "web  ", "RUNNING"}},
 		{"Ansible", "ansible-playbook", begin + `
 mkdir /etc/supervisor/conf.d; include "files = conf.d/*.ini"
 { printf -- '- hosts: localhost\n  connection: local\n  gather_facts: false\n  tasks:\n'; cat <<EOF

@@ -12,7 +12,7 @@ import (
 	"supervisord/spec"
 )
 
-// Outcome is what became of one step.
+// Outcome is the result of one step.
 type Outcome struct {
 	Step *Step
 	// Begun is false for a step that newer content overtook before its turn.

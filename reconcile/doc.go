@@ -1,13 +1,13 @@
-// Package reconcile makes the active process groups what the configuration
-// files say, with the fewest actions that do it.
+// Package reconcile makes the active process groups match the configuration files,
+// with as few actions as possible.
 //
 // # Who owns what
 //
 // One goroutine, Run, called the loop, owns the desired state (an immutable
-// *spec.Config), what is known of each file and directory it came from, guard,
-// history, holds and the update in hand. It owns no processes: it asks a Target.
-// Nothing slow happens in it: it starts what takes long, and goes on when that has
-// posted its result.
+// *spec.Config), what is known of each file and directory it came from, the guard, the
+// history, the holds and the current update. It owns no processes: it asks a Target.
+// Nothing slow happens in it: it starts slow work elsewhere, and continues when the
+// result is posted.
 //
 //	watcher ── hint ──────────┐
 //	timer ────────────────────┤            ┌─ question ─> loader ─> disks
@@ -20,31 +20,31 @@
 //
 // A turn of the loop is
 //
-//	one thing that happened, as above
-//	next: begin what can be begun: an update that somebody asked for, a look, or,
-//	    if anything changed, an automatic update (decide)
-//	publish the snapshot, then give the answers and begin what was decided
-//	arm the one timer for the earliest time at which something is due
+//	one input, as above
+//	next: begin what can begin: an update that somebody asked for, a look at the files
+//	    or, if anything changed, an automatic update (decide)
+//	publish the snapshot, then send the answers and begin what was decided
+//	set the one timer to the earliest deadline
 //
-// Every look has a number, and a view is taken only if it is newer than the one in
-// force. What is read ahead counts if the hint that follows has seen no further
-// change. Clients ask with a context and give up with it, which changes nothing
-// about what they asked for; those that wait for a look share it.
+// Every look at the files has a number, and its view is used only if it is newer than the
+// one in force. A look that is made ahead counts if the hint that follows reports no
+// further change. Clients ask with a context; giving up changes nothing about what they
+// asked for. Clients that wait for a look share it.
 //
 // # Disks that do not answer
 //
-// Package hang leaves an access behind that has not returned in two seconds. The
-// look is then made anew without that directory, whose files are held as they were,
-// by whomever it is asked for. When the access returns, the loop looks again. A link to a
-// file elsewhere, or a file that something is mounted over, is held by itself, and nothing
-// beside it.
+// Package hang abandons an access that has not returned after two seconds. The look is
+// then repeated without that directory, whose files are held as they were, whoever asked
+// for it. When the access returns, the loop looks again. A link to a file elsewhere, or a
+// file with a mount over it, is held alone, without its neighbours.
 //
-// # Going on in another program
+// # Continuing in another program
 //
-// HandOver has the loop stand still between two updates, and gives out what it knows and the
-// files do not say: what was held, removed by a person, seen last and when. Resume begins
-// from that, with a look at the files as the loop would have made it; there is no first
-// update. Should nothing be made of the files by then, what was in force stays so.
+// HandOver stops the loop between two updates and returns what the files do not say: what
+// was held, what a person removed, what was seen last and when. Resume continues from
+// that, with a look at the files as the loop would have made it; there is no initial
+// update. If the files cannot be read or used then, the previous configuration stays in
+// force.
 //
 // # Proved updates
 //
@@ -108,9 +108,9 @@
 //	the loader   1, and one for each look; one for each directory that hangs
 //	execution    1 for the update in hand, and one for each of its parallel steps
 //	set          1 for each add or remove by a person
-//	the keeper   1, asleep until something must outlive the daemon
+//	the keeper   1, asleep until something must be saved
 //
-// Run waits for all but what hangs in a disk; for the keeper a second.
+// Run waits for all of them except those stuck on a disk, and for the keeper a second.
 //
 // # The parts, from the bottom up
 //
@@ -120,62 +120,62 @@
 //   - proof.go: pure. Whether what an update started runs, and what was proved.
 //   - apply.go: carries steps out, in order, in parallel within one priority.
 //   - view.go, unready.go, reject.go, lastgood.go, overlay.go: read the files, with the last
-//     good content in the place of what is bad, rejected or out of sight.
+//     good content in place of what is invalid, rejected or cannot be read.
 //   - permissions.go: who else could have written a file.
-//   - loop.go, update.go, verify.go: the loop, the update in hand, and what is on trial.
-//   - complaints.go: what is wrong with the files, each thing told once when it comes and
-//     once when it is over. What cannot be seen for now is not over.
+//   - loop.go, update.go, verify.go: the loop, the current update, and what is on trial.
+//   - complaints.go: what is wrong with the files; each problem is reported once when it
+//     appears and once when it is solved. One that cannot be checked for now is not solved.
 //   - requests.go, snapshot.go: what clients may ask of the loop, and what they
 //     may see without asking.
-//   - keep.go, store.go: what outlives the daemon.
-//   - memory.go: what another reconciler goes on from.
+//   - keep.go, store.go: what is kept across restarts.
+//   - memory.go: the state from which another reconciler continues.
 //
-// What the contract leaves open is decided so:
+// What the contract leaves open is decided as follows:
 //
-//   - The files are read while the second half of the settle time passes, and
-//     what was read counts if nothing changed until its end.
-//   - A tree that never gets quiet is not waited for for ever. After ten times
-//     settle everything goes ahead but the files that were written to within the
-//     last one: they keep their last good content, and a new one is nothing yet.
-//     Nothing is removed then: half of a move looks like a removal.
-//   - What a vanished file had is removed when it has been absent for settle_removals,
-//     counted from the first look that missed it. Only for another file that is open
-//     for writing, which may be where it is moved to, does a removal wait longer; and so
-//     does that of a section which is gone from a file that stands. New groups wait
-//     while a removal does. Ten times settle_removals is the limit of each.
-//     What waits counts in max_removals, which is asked once a removal is due.
+//   - The files are read during the second half of the settle time, and the result
+//     counts if nothing changed until its end.
+//   - A tree that never gets quiet is not waited for without limit. After ten times
+//     settle everything is applied except files that were written to within the last
+//     settle time: they keep their last good content, and new ones are ignored for now.
+//     Nothing is removed then, since half of a move looks like a removal.
+//   - The programs of a vanished file are removed when it has been absent for
+//     settle_removals, counted from the first look that missed it. A removal waits longer
+//     only while another file is open for writing, which may be where the content is
+//     moving to; the same holds for a section that is gone from an existing file. New
+//     groups wait while a removal does. Each waits for ten times settle_removals at most.
+//     What waits counts towards max_removals, which is checked once a removal is due.
 //   - Removals within a minute count together against max_removals, in groups or in
 //     processes, whichever is the larger share, and stay held until the files come
-//     back or a person decides. Everything else goes ahead. One group may always go
-//     where max_removals is a share.
-//   - A single file that is held, since it is open, empty, unreadable or mounted no more,
-//     is held whole: what it says is one text, and half of the old with half of the new
-//     may be what nobody ever wrote. Of a directory only what it lacks is held. Either
-//     way a section that a live file has goes before the held one.
-//   - "No more than one automatic update per second" holds for each group, as the
-//     limit of five returns in a minute does: its subject is content that flaps. For all
-//     together it would make an edit of one file wait because another was just
+//     back or a person decides. Everything else goes ahead. If max_removals is a share,
+//     a single group may always be removed.
+//   - A single file that is held, because it is open, empty, unreadable or no longer
+//     mounted, is held as a whole: half of its old content with half of the new could be
+//     something that nobody ever wrote. Of a directory only the missing files are held.
+//     In both cases a section of a live file takes precedence over the held one.
+//   - "No more than one automatic update per second" applies to each group, as does the
+//     limit of five returns in a minute: both are about content that flaps. A limit for
+//     all groups together would delay an edit of one file because another was just
 //     edited, and save nothing: the steps are the same, only later.
-//   - A FATAL or EXITED process whose definition changes is started afresh if it is
-//     one that starts by itself (autostart). One that a person started and that has
-//     ended is left for that person, as Supervisor's update leaves it.
-//   - What automatic updates did within the last minute is owed to a person: a reread
-//     lists it, as often as it asks, since Debian's client asks once more for its update;
-//     the first update, add or remove tells of it, and starts afresh what has failed
-//     (debts.go). Debian's client then restarts what changed, as Supervisor's update does,
-//     though it runs already: its stop, remove and add are three requests, the first of
-//     which a person could have made, at the same connection even, and who asks for a stop
-//     must get one. If reread told of a change only once, the restart would be spared, but
-//     after a reread the update would say nothing and start nothing afresh. To an update by
-//     name Debian's client says that there is no such group where it finds no process of it:
-//     one would have to be shown that is not there.
-//   - An update that somebody asked for, and the first one, is planned again where groups
-//     or files change under it: ten times, and then it has failed and says what changed.
-//   - add and remove by a person, of whichever client, are updates of one action in
-//     the history. What a reload does is the entry of the life that it begins.
+//   - A FATAL or EXITED process whose definition changes is started again if it has
+//     autostart. One that a person started and that has ended is left to that person,
+//     as Supervisor's update leaves it.
+//   - Automatic updates of the last minute are still reported to the next person who
+//     asks (debts.go). reread lists them, each time, since Debian's client rereads once
+//     more for its update; the first update, add or remove reports them, and starts again
+//     what has failed. Debian's client then restarts what changed, as Supervisor's update
+//     does, although it already runs: its stop, remove and add are three requests, and the
+//     first cannot be told from a person's stop, which must be obeyed. If reread reported
+//     a change only once, this restart would be avoided, but an update after a reread
+//     would report nothing and restart nothing that failed. For an update by name,
+//     Debian's client says that there is no such group if it finds no process of it; to
+//     avoid that, a process would have to be shown that does not exist.
+//   - An update that somebody asked for, and the first one, is planned again if groups
+//     or files change during it: up to ten times; then it fails and says what changed.
+//   - add and remove by a person, with whichever client, are updates of one action in
+//     the history. What a reload does is the first entry of the history after it.
 //
-// It imports spec and, beside it, watch, which gives the hints that something may
-// have changed, and hang.
+// It imports spec, its own subpackage watch, which hints that something may have
+// changed, and hang.
 //
 // Source: reconciler.md, contract/reconcile.md.
 package reconcile

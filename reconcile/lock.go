@@ -13,17 +13,18 @@ import (
 	"supervisord/runtime/trust"
 )
 
-// Lock is the right to be the daemon of a state directory, and so of what names that: one
-// main file, pidfile, sockets, identifier and user. It is a flock on a file there, so the
-// kernel ends it with the last process that has the descriptor, however that ends.
-// Children are not given it. A nil Lock is none.
+// Lock is the exclusive right to be the daemon of a state directory, and so of one main
+// file, pidfile, set of sockets, identifier and user. It is a flock on a file there, so
+// the kernel releases it with the last process that has the descriptor, however that
+// ends. Children do not inherit it. A nil Lock is no lock.
 type Lock struct{ file *os.File }
 
 // File is the descriptor that holds the lock, for a process that executes another program
-// in its place: that one hands it to TakeLock as inherited. It is close-on-exec.
+// in its place, which passes it to TakeLock as inherited. It is close-on-exec.
 func (l *Lock) File() *os.File { return l.file }
 
-// Close gives the lock up. The file stays: whoever waits for it has it open.
+// Close releases the lock. The file stays, since a process that waits for
+// the lock has it open.
 func (l *Lock) Close() {
 	if l != nil {
 		l.file.Close()

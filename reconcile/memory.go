@@ -13,9 +13,9 @@ import (
 )
 
 // Memory is what a reconciler knows and a later one cannot read from the files: what a
-// person decided, what is held and since when, what the files said when they could last
-// be used. With it, one that goes on in its place does what the first would have done.
-// It is plain JSON.
+// person decided, what is held and since when, what the files said when they were last
+// valid. From it, a later reconciler continues exactly as the first would have. It is
+// plain JSON.
 type Memory struct {
 	Present     moment.Present       `json:"present"` // of every moment in it
 	Generation  int                  `json:"generation"`

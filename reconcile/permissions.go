@@ -12,9 +12,9 @@ import (
 	"supervisord/runtime/trust"
 )
 
-// PermissionCheck says who can change what a path names: whoever writes a file that a
-// daemon run by root takes commands from is root. One value caches the
-// directories it has seen, so it is for one look at many files. It is for one
+// PermissionCheck finds out who can change what a path names: anyone who can write a
+// file from which root's daemon takes commands is in effect root. A value caches the
+// directories it has seen, so use one for each look at the files. It is for one
 // goroutine.
 //
 // Source: reconciler.md, Configuration, permissions.
@@ -32,7 +32,7 @@ type PermissionCheck struct {
 // place is where a path leads, as far as it is there.
 type place struct{ dir, reason string }
 
-// NewPermissionCheck looks at the real file system.
+// NewPermissionCheck checks the real file system.
 func NewPermissionCheck() *PermissionCheck {
 	return &PermissionCheck{
 		lstat: os.Lstat, readlink: os.Readlink, hasACL: trust.HasACL,

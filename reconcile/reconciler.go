@@ -33,7 +33,7 @@ type Options struct {
 	Target Target
 	// Watcher gives hints; nil takes a real one. Run runs it.
 	Watcher Watcher
-	// Every gives the Watcher its times to look again, see watch.Options; nil is a
+	// Every provides the Watcher's rescan ticks, see watch.Options; nil uses a
 	// timer of its own.
 	Every func(time.Duration) (ticks <-chan time.Time, stop func())
 	// Trigger is what the first update is called in the history: TriggerStart if
@@ -41,10 +41,11 @@ type Options struct {
 	Trigger string
 	// Caller is who asked for it: of TriggerReload, whoever asked for that.
 	Caller string
-	// Logger gets one line for each action, mistake and hold; nil is silence.
+	// Logger gets one line for each action, mistake and hold; nil discards
+	// them.
 	Logger *slog.Logger
-	// Emit is told of every update that did something, and of holds; nil is
-	// nobody. The loop calls it, so it must not block.
+	// Emit is called for every update that did something, and for holds; it
+	// may be nil. The loop calls it, so it must not block.
 	Emit func(Event)
 }
 

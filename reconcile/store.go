@@ -38,7 +38,7 @@ const (
 
 // OpenStore makes the directory if need be. Where another user has made it, or
 // something on the way to it, that is said in a warning, nothing of it is read, and
-// one beside it is used, see Dir. It fails never: where nothing can be written the
+// one beside it is used, see Dir. It never fails: where nothing can be written the
 // store is empty, and Err says why. log may be nil.
 func OpenStore(dir string, log *slog.Logger) *Store {
 	if log == nil {

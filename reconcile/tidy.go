@@ -10,8 +10,8 @@ import (
 	"supervisord/runtime/trust"
 )
 
-// UnusedAfter is how long nothing has been written to a state directory that Tidy takes
-// for that of a configuration which is gone.
+// UnusedAfter is how long a state directory must have been unchanged before Tidy
+// considers its configuration gone.
 const UnusedAfter = 90 * 24 * time.Hour
 
 // What one Tidy looks at, and removes, at the most; the next goes on.
@@ -27,11 +27,11 @@ var stateName = regexp.MustCompile(`^[0-9a-f]{16}(-[0-9]+)?(\.[0-9]+)?$`)
 // stateFile are the names of files that daemons of ours keep there.
 var stateFile = regexp.MustCompile(`^(files|history|running)\.json$|^(last-)?crash\.log$|^` + lockFile + `$|\.tmp$`)
 
-// Tidy removes the state of other daemons of this user, beside the directory own: where
-// nothing was written for UnusedAfter before now, nobody has the lock, inUse does not know
-// of anything that runs, and there is nothing but what a daemon has made. It returns what
-// it has removed. It may wait for the disk, and changes nothing that a daemon which starts
-// meanwhile would miss: that one waits for the lock, and makes the directory anew.
+// Tidy removes the state directories of other daemons of this user, beside the directory
+// own, if nothing was written there for UnusedAfter, nobody holds the lock, inUse knows of
+// no running process, and there are only files that a daemon made. It returns what it
+// removed. It may block on the disk. A daemon that starts meanwhile loses nothing: it
+// waits for the lock, and makes the directory again.
 func Tidy(own trust.Dir, now time.Time, inUse func(trust.Dir) bool) (removed []string) {
 	base := trust.Dir{Path: filepath.Dir(own.Path), UID: own.UID}
 	user := stateName.FindStringSubmatch(filepath.Base(own.Path))
@@ -89,7 +89,7 @@ func removeUnused(base, dir trust.Dir, now time.Time, inUse func(trust.Dir) bool
 	return trust.RemoveDir(base, filepath.Base(dir.Path)) == nil
 }
 
-// Tidied words what Tidy has removed; "" for nothing.
+// Tidied describes what Tidy removed, for the log; "" for nothing.
 func Tidied(removed []string) string {
 	if len(removed) == 0 {
 		return ""

@@ -10,14 +10,14 @@ import (
 )
 
 // conns are the connections of one HTTP server. A limit keeps strangers from using up
-// the daemon's file descriptors: a connection beyond it displaces the one that
-// has waited longest without being answered, whether it is idle, still sending its
-// request, or not taking its reply; others that are being answered are never displaced.
+// the daemon's file descriptors: a connection beyond it displaces the one that has gone
+// longest without an answer, whether it is idle, still sending its request, or not
+// reading its reply; others that are being answered are never displaced.
 //
-// Requests that last, which are log streams and calls that wait for a process, have
-// three quarters of the places, streams at most half and those of one client a
-// quarter, waiting calls of one client half. So there is always a place for a short
-// request. On a unix socket an eighth of all of these is kept for its owner.
+// Long requests, which are log streams and calls that wait for a process, may use
+// three quarters of the connections: streams half, those of one client a quarter,
+// waiting calls of one client half. So there is always room for a short request. On
+// a unix socket an eighth of all of these is reserved for its owner.
 type conns struct {
 	limit int
 	kept  int // places that are the owner's alone
@@ -44,7 +44,7 @@ type conn struct {
 	sending    time.Time // when its reply began; zero when none has, and for streams
 }
 
-// lastKind is the kind of a request that lasts.
+// lastKind is the kind of a long request.
 type lastKind uint8
 
 const (
@@ -53,13 +53,14 @@ const (
 	waiting            // for a process or for the configuration
 )
 
-// lasting is what requests that last are counted by.
+// lasting is the key by which long requests are counted.
 type lasting struct {
 	kind   lastKind
 	client string // "" counts those of all
 }
 
-// mayStall is how long a client may leave its reply before it can be displaced.
+// mayStall is how long a client may leave its reply unread before it can be
+// displaced.
 const mayStall = 5 * time.Second
 
 type connKey struct{}
@@ -68,7 +69,7 @@ func newConns(limit int) *conns {
 	return &conns{limit: limit, all: make(map[net.Conn]*conn), lasting: make(map[lasting]int)}
 }
 
-// add counts a new connection. Beyond the limit it displaces another; where all
+// add counts a new connection. Beyond the limit it displaces another; if all
 // others are being answered it is marked as refused, and its first request is
 // answered with 503.
 func (cs *conns) add(nc net.Conn) *conn {
@@ -106,8 +107,8 @@ func (cs *conns) remove(c *conn) {
 	}
 }
 
-// oldest is the connection that can best be spared for another, or nil. A stranger
-// takes no place of the owner's.
+// oldest is the connection to displace for another, or nil. A stranger never
+// displaces the owner.
 func (cs *conns) oldest(other *conn) *conn {
 	var found *conn
 	for _, c := range cs.all {
@@ -121,8 +122,8 @@ func (cs *conns) oldest(other *conn) *conn {
 	return found
 }
 
-// last counts the request that is being answered as one that lasts. It answers
-// false where there are too many.
+// last counts the current request as a long one. It returns false if there are
+// too many.
 func (cs *conns) last(c *conn, kind lastKind) bool {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
@@ -162,7 +163,7 @@ func (cs *conns) count(c *conn, n int) {
 	}
 }
 
-// replying notes that a reply begins, which the client is to take.
+// replying notes that a reply begins, which the client must read.
 func (cs *conns) replying(c *conn) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
@@ -265,8 +266,7 @@ func (cs *conns) drain(timeout time.Duration) {
 	cs.until(ctx, func(cs *conns) bool { return cs.unfinished == 0 })
 }
 
-// until waits until something holds of the connections, or ctx ends. holds is called with
-// the mutex held.
+// until waits until holds is true, or ctx ends. holds is called with the mutex held.
 func (cs *conns) until(ctx context.Context, holds func(*conns) bool) {
 	for {
 		cs.mu.Lock()
@@ -287,7 +287,7 @@ func (cs *conns) until(ctx context.Context, holds func(*conns) bool) {
 	}
 }
 
-// change tells until to look again. The caller holds the mutex.
+// change makes until check again. The caller holds the mutex.
 func (cs *conns) change() {
 	if cs.changed != nil {
 		close(cs.changed)

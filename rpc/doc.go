@@ -7,75 +7,76 @@
 // own listener, connections and credentials. A request passes, in this order: the
 // limit of connections, the password, the Host check of loopback listeners, the
 // cross-origin check of everything that may change something, the checks of its
-// body; then it is routed as Supervisor routes, by the beginning of its path.
+// body. Then it is routed by the prefix of its path, as in Supervisor.
 //
 // An XML-RPC call is decoded, looked up by its full name in one table of methods,
 // and run in the goroutine of its request. A method asks the process table (iface.go)
 // and waits with the request's context. A client that hangs up ends its wait, never
 // the operation. Refusals come back as *runtime.Error; fault.go is the one table
-// that makes fault codes of them.
+// that maps them to fault codes.
 //
 // # Who may ask
 //
-// A server without username asks for no password, as in Supervisor. On a listener
-// that only this machine can reach such a server answers only to an address or to
-// one of the machine's own names in the Host header, so that a web page cannot
-// reach it under a name of its own. These names are localhost and what ends in
-// .localhost, the host name, and what the hosts file gives to loopback addresses,
-// read once; DNS is never asked, for whoever answers there may lie. A host in the
-// request line must be that of the header. Behind a password a browser that was
-// lured so has none to send, and a reverse proxy may pass its own Host on.
+// A server without username asks for no password, as in Supervisor. If such a server
+// listens where only this machine can reach it, it answers only if the Host header is an
+// address or one of the machine's own names, so that a web page cannot reach it under a
+// name of its own (DNS rebinding). These names are localhost and everything below
+// .localhost, the host name, and the names that the hosts file, read once, gives to
+// loopback addresses. DNS is never asked, since its answers cannot be trusted here. A host
+// in the request line must equal that in the header. A server with a password needs no
+// such check, since a browser led there has no password to send; there a reverse proxy may
+// pass on its own Host.
 //
-// There, and on unix sockets, where Host means nothing, a request of HTTP/1.1 may
-// have no Host, or one that is none, as several clients send it (framing.go). TLS
-// is our own, and no such client speaks it.
+// With a password, and on unix sockets, where Host means nothing, an HTTP/1.1 request
+// may lack a Host or have an invalid one, as several clients send it (framing.go). No such
+// client uses TLS, which Supervisor does not have.
 //
 // POST requests that a browser sends for a page of another origin are refused, and
 // so are those that it sends for a page it does not name: with an empty Origin, or
 // with any mark of a browser, a type that forms can send, and no Origin, Fetch
-// metadata, or Referer of ours. Calls of a type that forms can send, or of none, are
-// refused together with any mark of a browser; otherwise their Content-Type is not
-// looked at, as Supervisor does not. Programs bear no such mark. What clients send:
+// metadata, or Referer of ours. Calls with a type that forms can send, or with none,
+// are refused if they have any mark of a browser; otherwise their Content-Type is
+// ignored, as in Supervisor. Programs have no such mark. What clients send:
 // Python's xmlrpc.client, Supervisor's own client, Go's kolo/xmlrpc and Node's
 // xmlrpc say text/xml; curl --data says application/x-www-form-urlencoded; scripts
 // with nc say nothing, in HTTP/1.0, without Host; all pass.
 //
 // The connection is closed after a request with a Transfer-Encoding, with several
-// lengths or with folded lines: others may see the end of it elsewhere.
+// lengths or with folded lines, since a proxy may disagree about where it ends.
 //
 // # The status page
 //
-// On Supervisor's page only POST changes anything, and the answer is 303 to the page with its message.
-// Supervisor acts on GET too and answers 301 (contract/differences.md row 58, left
-// to us). A GET of one of its action links, from a bookmark or another page, shows
-// a question and a button; nothing happens before that is pressed. Where nobody sees
-// the page, with neither text/html in Accept nor Sec-Fetch-Mode, its status is 405.
+// On Supervisor's page only POST changes anything, and the answer is a 303 to the page with
+// its message. Supervisor acts on GET too and answers 301 (contract/differences.md row 58,
+// left to us). A GET of one of its action links, from a bookmark or another page, shows a
+// question and a button; nothing happens until it is pressed. If no browser asks (neither
+// text/html in Accept nor Sec-Fetch-Mode), the status is 405.
 //
-// Our own page has its place at / for whoever names text/html in Accept; index.html and all
-// other addresses of Supervisor's page answer as they did, and classic.html is that page for
-// people. It is drawn by package page of what the same methods say that clients call
-// (board.go, boarddata.go), acts by POST to act alone, asks before it does anything to
-// several processes, and is live by server-sent events (live.go): while a page is open, and
-// only then, one goroutine waits for changes, draws them once and wakes the streams. These
-// count as log streams do. What a change brings to a page is made once for all streams that
-// have seen the one before, and the drawing has an account as a request has. What processes
-// take is measured as long as somebody has looked within a quarter of an hour.
+// Our own page is at / for clients that name text/html in Accept. index.html and all other
+// addresses of Supervisor's page answer as they did, and classic.html shows that page to
+// people. Our page is rendered by package page from the results of the same methods that
+// clients call (board.go, boarddata.go). It changes things only by POST to act, asks before
+// it does anything to several processes, and is updated by server-sent events (live.go):
+// only while a page is open, one goroutine waits for changes, renders them once and wakes
+// the streams, which count as log streams. An update is encoded once for all streams that
+// have seen the one before, and rendering counts towards the memory limit as a request does.
+// What processes use is sampled while somebody has looked within a quarter of an hour.
 //
-// # Who may only look
+// # Read-only access
 //
-// With readonly_username, or over a unix socket with operators as a user that is none of
-// them, a client may look and change nothing: every request but GET, HEAD
+// With readonly_username, or over a unix socket as a user that operators does not name, a
+// client may read and change nothing: every request but GET, HEAD
 // and a call is answered 403, and so is a call of a method that is not in the list of those
-// that read (readonly.go), with fault 403 in it.
+// that only read (readonly.go), with fault 403 in the reply.
 //
-// # Figures
+// # Metrics
 //
 // /metrics is for Prometheus, in its text format or as OpenMetrics. /healthz is 200 while
-// the supervisor's loop answers, /readyz while the files are in force and no process is on
-// its way or has failed; otherwise they are 503, and say why.
-// /sd lists the processes with a metrics_port for Prometheus to find. With metrics=open a
-// server shows these four, and nothing else, without its password. What processes take is
-// measured by package usage when somebody asks, and left out where /proc does not answer.
+// the supervisor's loop answers, /readyz while the files are in force and no process is
+// starting or has failed; otherwise they are 503, and say why. /sd lists the processes with
+// a metrics_port for Prometheus to discover. With metrics=open a server serves these four,
+// and nothing else, without its password. What processes use is measured by package usage
+// on demand, and left out if /proc does not answer.
 //
 // # Limits
 //
@@ -83,59 +84,59 @@
 // to take a reply, which carries 256 MiB of a log or of the results of a multicall
 // at most, 64 MiB of memory for all requests and replies under way together, XML 100
 // elements deep, 1024 connections for each server or, where that is less, a quarter
-// of the descriptors for all of them. A connection beyond that displaces the one that
-// has gone longest without being answered, so idle ones, those in the middle of a
-// header or a body, and those whose client has not taken its reply for five seconds
-// cannot keep others out. A wait and a stream last as long as they do, however long
-// their reader pauses, and an idle connection is kept: Supervisor's interactive shell
-// holds one for hours. When file descriptors run out, accepting pauses and goes on
-// by itself.
+// of the descriptors for all of them. A further connection displaces the one that has
+// gone longest without an answer, so idle connections, those in the middle of a header
+// or a body, and those whose client has not read its reply for five seconds cannot keep
+// others out. Waiting calls and streams may last, however long their reader pauses, and
+// an idle connection is kept while there is room: Supervisor's interactive shell holds
+// one for hours. When file descriptors run out, accepting pauses and resumes by itself.
 //
-// So that short requests always find a place, those that last have three quarters of
-// the connections: log streams half, and the streams of one client, which is a uid
-// or an address, a quarter; the waiting calls of one client half. Beyond that a
-// stream is answered 503, a call with fault 30. On a unix socket an eighth of all of
-// these is kept for root and the daemon's own user (conns.go).
+// So that there is always room for short requests, long-lived ones may use three quarters
+// of the connections: log streams half, the streams of one client, which is a uid or an
+// address, a quarter, and the waiting calls of one client half. Beyond that a stream is
+// answered with 503, a call with fault 30. On a unix socket an eighth of all of
+// these is reserved for root and the daemon's own user (conns.go).
 //
-// Each request has an account (memory.go) of what it takes: the body, what is decoded
-// of it, and the reply, which is made in pieces (document.go). A quarter of the memory
-// is for bodies of more than 16 KiB that are still coming, which must go on
-// coming, 16 KiB in 30 seconds; so slow clients keep only each other waiting. Of the
-// rest, three quarters are for requests of more than 1 MiB, an eighth is kept for small
-// ones, and another for small ones of root or the daemon's own user. Large requests grow
-// one after the other, each until its reply is complete, for strangers and for the owner
-// of a unix socket apart, so that each can have all that there is for one. What finds no
-// room waits in order for five seconds, a large one for thirty, then it is fault 30,
-// or 503 where it is no call; what could never find room is refused at once. The owner is
-// root or the daemon's own user over a unix socket. A log of any length takes 32 KiB:
-// it is read once for the Content-Length, which clients need, and again while it is
-// sent; one that was emptied in between ends the connection. After a request that
-// took 4 MiB the memory is given back to the system within three seconds.
+// Each request has an account (memory.go) of the memory it uses: the body, what is decoded
+// from it, and the reply, which is built in pieces (document.go). A quarter of the memory
+// is for bodies of more than 16 KiB that are still arriving, at 16 KiB in 30 seconds or
+// faster; so slow clients delay only each other. Of the rest, three quarters are for
+// requests of more than 1 MiB, an eighth is reserved for small ones, and another for small
+// ones of root or the daemon's own user. Large requests take turns, each until its reply is
+// complete, separately for the owner of a unix socket and for everybody else, so that each
+// can use all the memory there is for one. A request that finds no room queues for five
+// seconds, a large one for thirty; then it gets fault 30, or 503 if it is not a call. A
+// request that could never find room is refused at once. The owner is root or the
+// daemon's own user over a unix socket. A log of any length takes 32 KiB: it is read once
+// for the Content-Length, which clients need, and again while it is sent; if it was
+// emptied in between, the connection is closed. After a request that took 4 MiB the memory
+// is returned to the system within three seconds.
 //
-// # Handing over
+// # Handover
 //
-// A Server may leave its sockets, and the connections of those who are between two
-// requests or follow a log, to another one (handover.go), which may be that of a program
-// that is executed in this process. A connection is kept at the moment at which net/http
-// waits for its next request and nothing of that has been read: its reader is woken up,
-// and sees a closed connection, while another descriptor of it stays open. A stream is taken
-// out of net/http between two chunks. A restart that was begun on a page has several steps: an
-// upgrade lets it end first (HoldOrders), and is refused if that takes long. Connections with TLS cannot be handed over, since
-// the state of the session is Go's; they are closed.
+// A Server can leave its sockets, the connections that are between two requests, and those
+// that follow a log, to another Server (handover.go), possibly that of a program which is
+// executed in this process. A connection is taken at the moment when net/http waits for its
+// next request and has read nothing of it: its reader is woken and sees a closed connection,
+// while a duplicate of its descriptor stays open. A stream is taken out of net/http between
+// two chunks. TLS connections cannot be handed over, since Go cannot export the state of
+// the session; they are closed. A restart that was begun on a page has several steps: an
+// upgrade lets it end first (HoldOrders), and is refused if that takes long.
 //
 // # Differences from Supervisor
 //
 // Replies of requests that Supervisor answers with HTTP 500, with silence or by
 // dropping the connection: parameters of a wrong type are fault 2, malformed
 // requests and empty bodies are 400, requests of HTTP/1.1 without Host too where
-// neither a unix socket nor a password keeps browsers out. Streams begin and go on at once in HTTP/1.0 too, survive
-// rotation and truncation. Logs that are no UTF-8 are sent with U+FFFD.
+// neither a unix socket nor a password keeps browsers out. Streams begin and continue at
+// once, in HTTP/1.0 too, and survive rotation and truncation. In logs, bytes that are not
+// UTF-8 are sent as U+FFFD.
 //
 // # Goroutines
 //
 // One for each listener, waited for by Run, and those of net/http, one or two for
 // each connection, which end when Run closes the connections. A stream polls its file
-// in the goroutine of its request. Giving memory back has one for a moment.
+// in the goroutine of its request. Returning memory to the system takes one for a moment.
 //
 // The package imports spec, runtime (values, errors, levels, logfile, state, usage, notice),
 // rpc/page and rpc/xmlrpc; never reconcile.

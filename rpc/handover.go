@@ -16,10 +16,10 @@ import (
 	"supervisord/spec"
 )
 
-// Handover is what a Server leaves to the next one, in this process or in the program
-// that is executed in it: its sockets, the connections whose clients are between two
+// Handover is what a Server hands over to the next one, in this process or in the
+// program that it executes: its sockets, the connections that are between two
 // requests, and those that follow a log. None of these clients notices anything. It is
-// plain JSON but for the open files.
+// plain JSON except for the open files.
 type Handover struct {
 	Sockets []HandedSocket `json:"sockets"`
 	Conns   []HandedConn   `json:"connections"`
@@ -47,7 +47,7 @@ type HandedStream struct {
 	Log     *os.File `json:"-"`
 }
 
-// Files are all open files, in an order that Take knows.
+// Files are all open files, in the order that Take expects.
 func (h *Handover) Files() []*os.File {
 	var files []*os.File
 	h.each(func(f **os.File) { files = append(files, *f) })
@@ -115,7 +115,7 @@ func (h *Handover) Close() {
 	}
 }
 
-// errHandingOver is why a request ends that cannot be handed over.
+// errHandingOver is the error of a request that cannot be handed over.
 var errHandingOver = errors.New("supervisord is being upgraded: ask again")
 
 // How long the requests under way are waited for: those that wait themselves, while new
@@ -125,11 +125,11 @@ const (
 	shortPatience   = 3 * time.Second // a busy machine may be late by a second
 )
 
-// HandOver has the Server answer no more and returns what it leaves. Who connects
-// from then on, or sends his next request, is answered by the next Server. Requests under way are
-// answered first. One that still waits for something after five seconds is told to ask
-// again, and whoever does not take his reply is cut off. It is called while Run runs,
-// whose context ends afterwards.
+// HandOver stops answering and returns what the next Server needs. New connections and
+// requests from then on are answered by the next Server. Requests under way are answered
+// first. One that still waits for something after five seconds is told to ask again, and a
+// client that does not read its reply is disconnected. Call it while Run runs, and end the
+// context of Run afterwards.
 func (s *Server) HandOver(ctx context.Context) *Handover {
 	s.each(ctx, waitingPatience, func(cs *conns) bool { return cs.lasting[lasting{waiting, ""}] == 0 })
 	sockets := s.sockets.handOver()
@@ -153,7 +153,7 @@ func (s *Server) HandOver(ctx context.Context) *Handover {
 	return h
 }
 
-// GoOn takes back what HandOver returned: the Server answers again.
+// GoOn undoes HandOver: the Server answers again.
 func (s *Server) GoOn(h *Handover) {
 	for _, k := range h.Sockets {
 		k.File.Close()
@@ -186,7 +186,7 @@ func (s *Server) each(ctx context.Context, limit time.Duration, holds func(*conn
 	}
 }
 
-// gate is where one server's connections are kept for the next one.
+// gate keeps one server's connections for the next one.
 type gate struct {
 	section string
 
@@ -211,7 +211,7 @@ func (g *gate) leave(f *framedConn) {
 	delete(g.conns, f)
 }
 
-// shut has each connection kept that is between two requests, now or later on.
+// shut keeps each connection that is between two requests, now or later.
 func (g *gate) shut() {
 	g.mu.Lock()
 	g.over = true
@@ -252,7 +252,8 @@ func (g *gate) keep(c HandedConn) {
 	g.kept = append(g.kept, c)
 }
 
-// take returns what was kept, and closes what comes too late.
+// take returns the kept connections, and closes those that come too
+// late.
 func (g *gate) take() []HandedConn {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -261,7 +262,7 @@ func (g *gate) take() []HandedConn {
 	return kept
 }
 
-// turn is where a connection is in its conversation, as the gate needs to know it.
+// turn says what a connection is doing, as far as the gate needs to know.
 type turn struct {
 	mu     sync.Mutex // guards the following
 	idle   bool       // net/http waits for the first byte of a request
@@ -269,7 +270,7 @@ type turn struct {
 	kept   bool       // it is the next server's, and not closed
 }
 
-// rouse has the goroutine that waits for the next request look at the gate.
+// rouse makes the goroutine that waits for the next request check the gate.
 func (f *framedConn) rouse() {
 	f.turn.mu.Lock()
 	defer f.turn.mu.Unlock()
@@ -286,14 +287,14 @@ func (f *framedConn) setIdle(idle bool) {
 	f.calm()
 }
 
-// wasRoused reports whether a Read failed because of rouse, and is to be made again.
+// wasRoused reports whether a Read failed because of rouse, and must be repeated.
 func (f *framedConn) wasRoused() bool {
 	f.turn.mu.Lock()
 	defer f.turn.mu.Unlock()
 	return f.calm()
 }
 
-// calm takes back what rouse did, and reports whether it did anything. The caller holds
+// calm undoes rouse, and reports whether there was anything to undo. The caller holds
 // the mutex.
 func (f *framedConn) calm() bool {
 	if !f.turn.roused {
@@ -308,7 +309,8 @@ func (f *framedConn) between() bool {
 	return !f.opaque && f.body == 0 && len(f.raw) == 0 && len(f.ready) == 0 && f.header.size == 0 && !f.header.fields
 }
 
-// handedOn keeps the connection for the next server, if it may be.
+// handedOn keeps the connection for the next server, if that is
+// possible.
 func (f *framedConn) handedOn() bool {
 	if f.gate == nil || !f.between() || !f.gate.isShut() {
 		return false
@@ -327,7 +329,7 @@ func (f *framedConn) handedOn() bool {
 	return true
 }
 
-// Close closes the connection, for us: of one that was handed over another descriptor
+// Close closes our descriptor of the connection; if it was handed over, the other one
 // stays open.
 func (f *framedConn) Close() error {
 	if f.gate != nil {
@@ -336,7 +338,7 @@ func (f *framedConn) Close() error {
 	return f.Conn.Close()
 }
 
-// fileOf is another descriptor of a connection or a listener.
+// fileOf duplicates the descriptor of a connection or a listener.
 func fileOf(c any) (*os.File, error) {
 	k, ok := c.(interface{ File() (*os.File, error) })
 	if !ok {
@@ -389,7 +391,7 @@ func (hs *httpServer) resume(ctx context.Context, handed []HandedConn, streams *
 	}
 }
 
-// resumeStream goes on with a log that a client follows.
+// resumeStream continues a log that a client follows.
 func (hs *httpServer) resumeStream(ctx context.Context, nc net.Conn, h *HandedStream) {
 	defer nc.Close()
 	c := hs.conns.add(nc)
@@ -446,8 +448,8 @@ func (l *handedListener) Close() error {
 // Addr is where they were accepted.
 func (l *handedListener) Addr() net.Addr { return l.addr }
 
-// handOver are the sockets for the next Server; these are not used any more. What has no
-// name yet is given up.
+// handOver returns the sockets for the next Server; this one no longer uses them. A
+// socket that has no name yet is dropped.
 func (s *Sockets) handOver() []HandedSocket {
 	var list []HandedSocket
 	for _, k := range s.list {
@@ -467,8 +469,9 @@ func (s *Sockets) handOver() []HandedSocket {
 	return list
 }
 
-// ResumeSockets are the sockets that a Server handed over. They are meant for
-// SocketOptions.Held, and to be closed then: so those go that no server has any more.
+// ResumeSockets are the sockets that a Server handed over. Pass them as
+// SocketOptions.Held, and close them then, so that those which no server uses any
+// more go away.
 func (h *Handover) ResumeSockets() (*Sockets, error) {
 	s := &Sockets{}
 	for _, hs := range h.Sockets {

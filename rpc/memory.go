@@ -15,31 +15,33 @@ import (
 )
 
 const (
-	// smallRequest is what a request may take before it counts as a large one.
+	// smallRequest is how much memory a request may use before it counts as
+	// large.
 	smallRequest = 1 << 20
-	// bodyEighths of the memory are for bodies that are still coming and longer than
-	// shortBody.
+	// bodyEighths of the memory are for bodies that are still arriving and longer
+	// than shortBody.
 	bodyEighths = 2
 	shortBody   = 16 << 10
 	// turns is how many times its patience a large request waits, for its turn or for room.
 	turns = 6
-	// worthTidying is what a request must have taken for the memory to be given back
-	// to the system when it has ended, instead of being kept for the next.
+	// worthTidying is how much memory a request must have used for the memory to be
+	// returned to the system at its end, instead of being kept for the next one.
 	worthTidying = 4 << 20
 	// tidyDelay is how long that waits for others to end.
 	tidyDelay = 3 * time.Second
 )
 
-// memory is what all requests that are under way may take together: for their
-// bodies, for what is made of these, and for their replies until the clients have
-// taken them. What finds no room waits in order, for a while.
+// memory is the limit for all requests under way together: for their bodies, what
+// is decoded from them, and their replies until the clients have read them. A
+// request that finds no room queues for a while.
 //
-// An eighth is kept for small requests, and another for those of the owner, so
-// that neither one large reply nor a crowd of strangers keeps him from a status.
+// An eighth is reserved for small requests, and another for small ones of the
+// owner, so that neither one large reply nor a crowd of strangers keeps the
+// owner from a status.
 //
-// Large requests grow one after the other: each has its turn until its reply is
-// complete or waits for a process, so that no two wait for what the other has. Strangers and the owner have a
-// turn each.
+// Large requests take turns: each has its turn until its reply is complete or waits for a
+// process, so that no two wait for each other's memory. Strangers and the owner take turns
+// separately.
 type memory struct {
 	limit    int64
 	patience time.Duration // how long a request waits for room
@@ -60,8 +62,8 @@ type claim struct {
 	granted chan struct{} // closed when it has been
 }
 
-// account is what one request has taken. A nil account takes nothing and is refused
-// nothing. Its methods are called from the goroutine of the request.
+// account is the memory that one request uses. A nil account counts nothing and
+// never fails. Its methods are called on the goroutine of the request.
 type account struct {
 	memory *memory
 	owner  bool // it is the daemon's own user, or root, over a unix socket
@@ -74,8 +76,8 @@ func newMemory(limit int64, patience time.Duration) *memory {
 	return &memory{limit: limit, patience: patience, tidy: freeMemory, turn: make(map[bool]*account)}
 }
 
-// newMemories divides the memory: requests has the larger part, and bodies that for long
-// bodies that are still coming, so that slow clients keep nobody else waiting.
+// newMemories divides the memory: requests has the larger part, bodies the part for long
+// bodies that are still arriving, so that slow clients delay nobody else.
 func newMemories(limit int64, patience time.Duration) (requests, bodies *memory) {
 	share := limit / 8 * bodyEighths
 	requests, bodies = newMemory(limit-share, patience), newMemory(share, patience)
@@ -83,7 +85,7 @@ func newMemories(limit int64, patience time.Duration) (requests, bodies *memory)
 	return requests, bodies
 }
 
-// freeMemory gives what is unused back to the system. What a pool holds is unused
+// freeMemory returns unused memory to the system. What a pool holds is unused
 // from the second collection on.
 func freeMemory() {
 	runtime.GC()
@@ -95,7 +97,7 @@ type memoryError struct{ text string }
 
 func (e *memoryError) Error() string { return e.text }
 
-// errNoRoom says that others have it.
+// errNoRoom means that others use it.
 var errNoRoom = &memoryError{"other requests have taken the memory that there is for requests and replies (reply_memory)"}
 
 type accountKey struct{}
@@ -106,8 +108,8 @@ func accountOf(ctx context.Context) *account {
 	return a
 }
 
-// take has n more bytes. It waits while others have them. The error is a
-// *memoryError, or that of ctx.
+// take claims n more bytes. It waits while others use them. The error is
+// a *memoryError, or that of ctx.
 func (a *account) take(ctx context.Context, n int64) error {
 	if a == nil || n <= 0 {
 		return nil
@@ -153,23 +155,25 @@ func (a *account) take(ctx context.Context, n int64) error {
 	return err
 }
 
-// free reports whether n more bytes are there and nobody waits who comes first. The
-// caller holds the mutex, as for those below.
+// free reports whether n more bytes are free and nobody is waiting who comes first.
+// The caller holds the mutex, as for the methods below.
 func (m *memory) free(a *account, n, share int64) bool {
 	first := len(m.waiting) == 0 || m.turn[a.owner] == a
 	return first && m.used+n <= share && m.hasTurn(a, n)
 }
 
-// hasTurn reports whether the account may grow by n bytes, for all that others do.
+// hasTurn reports whether it is the account's turn to grow by n bytes.
 func (m *memory) hasTurn(a *account, n int64) bool {
 	turn := m.turn[a.owner]
 	return !m.isLarge(a, n) || turn == nil || turn == a
 }
 
-// isLarge reports whether n more bytes make it a request that grows in turn.
+// isLarge reports whether n more bytes make it a large request, which needs
+// a turn.
 func (m *memory) isLarge(a *account, n int64) bool { return m.inTurns && a.taken+n > smallRequest }
 
-// share is how much may be taken by all when this request takes n more.
+// share is how much all requests may use together when this one claims n
+// more.
 func (m *memory) share(a *account, n int64) int64 {
 	switch {
 	case m.isLarge(a, n):
@@ -180,13 +184,13 @@ func (m *memory) share(a *account, n int64) int64 {
 	return m.limit
 }
 
-// longestBody is the longest body that the sender of a may send. While it comes, the
-// memory holds what came of it before, too.
+// longestBody is the longest body that the sender of a may send. While it arrives,
+// the memory also holds what has arrived before.
 func (m *memory) longestBody(a *account) int64 {
 	return m.share(&account{memory: m, owner: a.owner}, 0) - smallRequest/4
 }
 
-// grant notes what an account has taken.
+// grant adds n bytes to an account.
 func (m *memory) grant(a *account, n int64) {
 	if m.isLarge(a, n) {
 		m.turn[a.owner] = a
@@ -215,7 +219,7 @@ func (m *memory) admit() {
 	})
 }
 
-// giveBack ends the taking of n bytes.
+// giveBack releases n bytes.
 func (a *account) giveBack(n int64) {
 	if a == nil || n <= 0 {
 		return
@@ -228,8 +232,8 @@ func (a *account) giveBack(n int64) {
 	m.admit()
 }
 
-// complete ends the turn of a large request: its reply is made, or grows no more until
-// something has been waited for. If it then grows it has another turn.
+// complete ends the turn of a large request: its reply is complete, or does not grow
+// until something it waits for has happened. If it grows then, it needs another turn.
 func (a *account) complete() {
 	if a == nil {
 		return
@@ -258,8 +262,8 @@ func (a *account) closeNow(f io.Closer) {
 	f.Close()
 }
 
-// end is called when the request has been answered. After a large one the memory is
-// given back to the system, by a goroutine of its own.
+// end is called when the request has been answered. After a large one, memory is
+// returned to the system, on a separate goroutine.
 func (a *account) end() {
 	for _, f := range a.files {
 		f.Close()
@@ -283,7 +287,7 @@ func (a *account) end() {
 	})
 }
 
-// memoryFault is the fault for a want of memory, nil for another error.
+// memoryFault is the fault for a *memoryError, nil for any other error.
 func memoryFault(err error) *xmlrpc.Fault {
 	var want *memoryError
 	if errors.As(err, &want) {

@@ -14,20 +14,20 @@ import (
 	"supervisord/spec"
 )
 
-// ErrGone is what Adopt returns for a process that does not live any more, or
-// cannot be told from another.
+// ErrGone is what Adopt returns for a process that no longer exists, or
+// cannot be distinguished from another.
 var ErrGone = errors.New("it is gone")
 
-// Adopt makes a process that an earlier daemon started one of ours: it is
-// RUNNING, can be stopped and signalled, and is started again when it ends like
-// any other. How it ended is never known. Its input is lost, and so is what it
-// wrote while nobody listened; what it writes from now on is kept.
+// Adopt takes over a process that an earlier daemon started: it is RUNNING, can
+// be stopped and signalled, and is restarted like any other when it ends. Its
+// exit status is never known. Its standard input is lost, and so is what it
+// wrote while no daemon read it; from now on its output is captured.
 //
-// The group must be active, and the process STOPPED with a definition that
-// gives a child what this one was given. Refusals: ErrGone, BadName, Conflict
-// for one that is another by now, Abnormal for what cannot be adopted at all:
-// event listeners, with whom a conversation is lost, and FastCGI programs, whose
-// socket is.
+// The group must be active, and the process STOPPED with a definition that gives
+// a child what this one was given. Refusals: ErrGone, BadName, Conflict for one
+// that is another by now, Abnormal for what cannot be adopted at all: event
+// listeners, since the state of the protocol is lost, and FastCGI programs,
+// since their socket is.
 //
 // Source: reconciler.md, After the daemon itself was killed.
 func (s *Supervisor) Adopt(ctx context.Context, v Survivor) error {

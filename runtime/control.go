@@ -303,8 +303,8 @@ func (s *Supervisor) signal(p *process, sig int) error {
 	return nil
 }
 
-// Reset forgets what went wrong with what sel names: a process that is FATAL is STOPPED
-// again, and the waits and counts of its restart policy begin anew.
+// Reset forgets the failures of what sel names: a process that is FATAL becomes
+// STOPPED, and the waits and counts of its restart policy start afresh.
 //
 // Refusals: BadName, ShuttingDown.
 func (s *Supervisor) Reset(ctx context.Context, sel Select) ([]Result, error) {
@@ -350,13 +350,13 @@ func (s *Supervisor) Emit(ctx context.Context, typ, data string) error {
 // Publish offers an event that was made elsewhere to the listeners.
 func (s *Supervisor) Publish(ev *event.Event) { s.post(func() { s.emit(ev) }) }
 
-// Shutdown begins the orderly end. It returns at once.
+// Shutdown begins an orderly shutdown, and returns at once.
 func (s *Supervisor) Shutdown(ctx context.Context) error {
 	return s.ask(ctx, func() { s.beginShutdown(state.MoodShutdown) })
 }
 
-// Restart begins an orderly end after which Run returns ErrRestart. It returns
-// at once.
+// Restart begins a shutdown after which Run returns ErrRestart. It returns at
+// once.
 func (s *Supervisor) Restart(ctx context.Context) error {
 	return s.ask(ctx, func() { s.beginShutdown(state.MoodRestarting) })
 }

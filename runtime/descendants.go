@@ -190,8 +190,8 @@ func (d *descendants) terminateAs(o kernel, def *spec.Process, quit <-chan struc
 	d.terminate(o, syscall.Signal(def.StopSignal), time.Now().Add(proc.Seconds(def.StopWaitSecs)), quit)
 }
 
-// warnFallback says once for each program of a group that killmode=cgroup is
-// not to be had for it. Programs that had it before are not named again.
+// warnFallback warns once for each program of a group for which killmode=cgroup is
+// unavailable. Programs that had it before are not named again.
 func (s *Supervisor) warnFallback(def *spec.Group, now inForce) {
 	named := make(map[string]bool)
 	for i := range def.Processes {
@@ -214,8 +214,8 @@ func (s *Supervisor) warnFallback(def *spec.Group, now inForce) {
 	}
 }
 
-// makeCgroup makes the cgroup in which a run of a process begins its life. It is
-// "" for those that want none, and where there is none to be had.
+// makeCgroup makes the cgroup in which a run of a process starts. It is "" for processes
+// that want none, and where cgroups are unavailable.
 func (t *launchTask) makeCgroup() string {
 	if t.def.KillMode != spec.KillCgroup {
 		return ""

@@ -10,7 +10,7 @@ import (
 	"supervisord/spec"
 )
 
-// Cause is why the supervisor ended although nobody asked it to.
+// Cause is why the supervisor shut down although nobody asked it to.
 type Cause struct {
 	Status int    // to be the daemon's exit status, 0 to 255
 	Text   string // what has happened, and the key by which it ends the daemon
@@ -129,7 +129,7 @@ func (s *Supervisor) idleCause() *Cause {
 	return idle(all)
 }
 
-// EndIfIdle begins an orderly end if every program is idle, as OnIdle has told, still.
+// EndIfIdle begins a shutdown if every program is still idle, as OnIdle has reported.
 func (s *Supervisor) EndIfIdle(ctx context.Context) error {
 	return s.ask(ctx, func() {
 		if s.Mood() != state.MoodRunning {
@@ -148,8 +148,8 @@ func (s *Supervisor) endFor(c *Cause) {
 	s.beginShutdown(state.MoodShutdown)
 }
 
-// Cause is why the supervisor ends by itself; nil while it does not, and where somebody
-// asked for the end first. It never blocks.
+// Cause is why the supervisor is shutting down by itself; nil if it is not, or if
+// somebody asked for the shutdown first. It never blocks.
 func (s *Supervisor) Cause() *Cause { return s.cause.Load() }
 
 // lastReserve is how much of a shutdown's time is kept for what follows the last kill: to

@@ -43,8 +43,8 @@ func (s *Supervisor) ordered() []*group {
 }
 
 // Begin announces that the daemon is up and starts every autostart process of
-// the groups that are there, by ascending priority of the groups and, inside a
-// group, of the processes. Groups that come later are started as they come.
+// the groups added so far, by ascending priority of the groups and, inside a
+// group, of the processes. Groups added later are started when they are added.
 func (s *Supervisor) Begin(ctx context.Context) error {
 	return s.ask(ctx, func() {
 		if s.begun {
@@ -83,8 +83,8 @@ type GroupState struct {
 type ProcessState struct {
 	Name  string
 	State state.Process
-	// UserStopped: the last that was asked of the process was a stop, by a
-	// client and not by an update.
+	// UserStopped: the last request for the process was a stop, by a client
+	// and not by an update.
 	UserStopped bool
 	// Failed: it could not be started, so far or for good, or has ended in a way that
 	// its exit codes do not expect.
@@ -144,9 +144,10 @@ func (p *process) trouble() string {
 	return spawnErr
 }
 
-// SetGroup puts a definition of one group in force, whole or not at all.
+// SetGroup activates a definition of one group, as a whole or not at
+// all.
 //
-// With old nil, new is added: its logs and sockets are made ready first, and it
+// With old nil, new is added: its logs and sockets are prepared first, and it
 // becomes active; a nil start then starts its autostart processes. With new
 // nil, old is removed. Otherwise the definitions are exchanged in place:
 // processes of both keep their pid, their state and their history, those only

@@ -18,13 +18,12 @@ import (
 	"supervisord/spec"
 )
 
-// Handover is all that one Supervisor knows and the next one needs to go on in its
-// place: the definition of every group in force, the state of every process, its pipes
-// and what was read of them and is not worked on yet, the events on their way, and every
-// deadline. It is plain data and open descriptors, and belongs to one goroutine.
+// Handover is the state from which another Supervisor continues: the definition of every
+// active group, the state of every process, its pipes and what was read from them but
+// not processed yet, the events not yet delivered, and every deadline. It is plain data
+// and open descriptors, and belongs to one goroutine.
 //
-// It is used up by New. Until then it can be written down and read again any number of
-// times.
+// New consumes it. Until then it can be marshalled and read again any number of times.
 type Handover struct {
 	data  handedOver
 	files []*os.File
@@ -147,17 +146,17 @@ type handedAuto struct {
 }
 
 // Files are the descriptors that belong to the Handover, in the order in which what
-// MarshalJSON writes refers to them. They stay the Handover's. Their numbers are to be
-// had with SyscallConn; Fd would make them blocking.
+// MarshalJSON writes refers to them. They still belong to the Handover. Get their
+// numbers with SyscallConn; Fd would make them blocking.
 func (h *Handover) Files() []*os.File { return h.files }
 
-// MarshalJSON writes down everything but the descriptors.
+// MarshalJSON encodes everything except the descriptors.
 func (h *Handover) MarshalJSON() ([]byte, error) { return exactjson.Marshal(&h.data) }
 
-// ReadHandover makes a Handover of what MarshalJSON wrote and of its files, in their
-// order, which it may make anew. It checks all of it first: on an error nothing is used,
-// and the files stay the caller's. A newer form is refused unless it says that this
-// version understands it.
+// ReadHandover makes a Handover from what MarshalJSON wrote and its files, in their
+// order; it may replace elements of files. It checks everything first: on an error
+// nothing is used, and the files still belong to the caller. A newer format is refused
+// unless it says that this version understands it.
 func ReadHandover(data []byte, files []*os.File) (*Handover, error) {
 	h := &Handover{files: files}
 	if err := h.read(data); err != nil {
@@ -175,8 +174,8 @@ func ReadHandover(data []byte, files []*os.File) (*Handover, error) {
 	return h, nil
 }
 
-// CheckHandover reports whether ReadHandover would understand data, if its files come
-// with it: what a new program is asked before the old one gives up its place.
+// CheckHandover reports whether ReadHandover would understand data, given its files.
+// A new program is asked this before the old one hands over.
 func CheckHandover(data []byte) error {
 	if err := new(Handover).read(data); err != nil {
 		return fmt.Errorf("cannot take over: %w", err)
@@ -184,9 +183,9 @@ func CheckHandover(data []byte) error {
 	return nil
 }
 
-// Close gives the Handover up and closes its descriptors: children that write get
-// SIGPIPE. It is for who will not go on with it, which never happens in the normal
-// course.
+// Close discards the Handover and closes its descriptors: children that write get
+// SIGPIPE. It is only for callers that cannot continue from it, which does not
+// happen normally.
 func (h *Handover) Close() {
 	for _, f := range h.files {
 		f.Close()

@@ -13,8 +13,8 @@ import (
 )
 
 // ErrHandedOver is what Run returns after HandOver: nothing was stopped, and the caller
-// is to begin again with a Supervisor that has the Handover as Options.From, in this
-// process or in the image that is executed in it.
+// must continue with a Supervisor that has the Handover as Options.From, in this
+// process or in a program that it executes.
 var ErrHandedOver = errors.New("handed over")
 
 // handing is how far a handover has come.
@@ -23,16 +23,16 @@ type handing struct {
 	begun chan struct{} // closed while it is on
 }
 
-// HandOver has the Supervisor come to rest and gives out what it knows; Run returns
-// ErrHandedOver. From then on it forks nothing, reads no output, signals nobody and
-// reaps nobody; children are left as they are. Who waits for an answer is refused with
-// Upgrading, and so is who asks later.
+// HandOver stops the Supervisor without stopping its programs and returns its state;
+// Run returns ErrHandedOver. From then on it forks nothing, reads no output, and
+// neither signals nor reaps; children are left as they are. Callers that wait for an
+// answer are refused with Upgrading, and so are later ones.
 //
-// It waits for what cannot be taken along: launches that have forked, and whatever is
-// under way on a disk. Meanwhile everything goes on but launches and, in the end, the
-// reading of output. When ctx ends before, all of it goes on as if nothing had been asked,
-// and the error says what was waited for. Other refusals: ShuttingDown, and Failed while
-// another handover is under way.
+// It waits for what cannot be handed over: launches that have forked, and accesses to a
+// disk that are under way. Meanwhile everything continues except launches and, at the end,
+// the reading of output. If ctx ends first, everything continues as if nothing had been
+// asked, and the error says what was waited for. Other refusals: ShuttingDown, and Failed
+// while another handover is under way.
 //
 // Programs whose parent must not end before them (PR_SET_PDEATHSIG, as setpriv
 // --pdeathsig has it) were forked by a thread that ends with the Supervisor, and do so

@@ -110,7 +110,7 @@ type ListenerInfo struct {
 // or one.
 type Select struct{ Group, Process string }
 
-// Result is what became of one process of a request for several.
+// Result is the result for one process of a request for several.
 type Result struct {
 	Group, Name string
 	Err         error // nil, or an *Error

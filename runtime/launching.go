@@ -50,7 +50,7 @@ func (t *forkTicket) take() bool { return t.taken.CompareAndSwap(false, true) }
 type launched struct {
 	task   launchTask
 	child  *launch.Child // nil when there is none
-	began  uint64        // its start time, in clock ticks after boot, unless it has ended already; 0 where that is not to be had
+	began  uint64        // its start time, in clock ticks after boot, unless it has ended already; 0 if unknown
 	cgroup string        // the child's own, "" for none
 	// variable is in the environment of the run, "" for none: see descendants.
 	variable string

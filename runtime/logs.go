@@ -18,8 +18,8 @@ import (
 // without a log whose disk does not answer.
 const logPatience = 5 * time.Second
 
-// ClearLogs empties both logs of what sel names, and returns in start order what
-// became of it. A log whose disk hangs delays no other. Refusals: BadName, Failed.
+// ClearLogs empties both logs of what sel names, and returns the results in start
+// order. A log whose disk hangs delays no other. Refusals: BadName, Failed.
 func (s *Supervisor) ClearLogs(ctx context.Context, sel Select) ([]Result, error) {
 	var logs [][2]*logfile.Writer
 	var results []Result
@@ -55,8 +55,8 @@ func (s *Supervisor) clearLogs(ctx context.Context, logs [2]*logfile.Writer) (er
 	return err
 }
 
-// ReopenLogs opens every child's log anew by its name, for logrotate. A log whose
-// disk hangs delays no other, and is opened anew when its disk answers; ReopenLogs
+// ReopenLogs reopens every child's log by its name, for logrotate. A log on a disk
+// that hangs delays no other, and is reopened when the disk answers; ReopenLogs
 // returns when all others are open. Each failure is logged; the error is the first
 // of them in start order.
 func (s *Supervisor) ReopenLogs(ctx context.Context) error {

@@ -334,7 +334,7 @@ type NeedState struct {
 	Targets []spec.Namespec // the processes that it means; none where nothing has the name
 }
 
-// Dependencies tells of every process what it depends on, all of one moment.
+// Dependencies returns what every process depends on, all at one moment.
 func (s *Supervisor) Dependencies(ctx context.Context) (list []Dependency, err error) {
 	err = s.ask(ctx, func() {
 		graph := s.currentGraph()

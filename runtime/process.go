@@ -293,9 +293,9 @@ func (s *Supervisor) streamDone(p *process) {
 	}
 }
 
-// LookAtOOMKills looks at the kernel's counts of out-of-memory kills, so that what was killed
-// beside our processes is not taken for the reason of a later death. It is meant to be
-// called every few seconds, from any goroutine.
+// LookAtOOMKills reads the kernel's counts of out-of-memory kills, so that kills of other
+// processes are not taken for the cause of a later exit of ours. Call it every few seconds,
+// from any goroutine.
 func (s *Supervisor) LookAtOOMKills() { s.opt.kernel.LookAtOOM() }
 
 func exitOf(status syscall.WaitStatus) proc.Exit {

@@ -10,8 +10,8 @@ import (
 	"supervisord/spec"
 )
 
-// RunChange is one process that began, ended, or is under another definition, for
-// a table of what runs.
+// RunChange is one process that started, ended, or got another definition, for a
+// table of running processes.
 type RunChange struct {
 	Group, Name string
 	PID         int
@@ -19,7 +19,7 @@ type RunChange struct {
 	// fields below are then empty.
 	Runs bool
 
-	StartTime     uint64    // in clock ticks after boot; 0 where that is not to be had
+	StartTime     uint64    // in clock ticks after boot; 0 if unknown
 	Started       time.Time // the same for people
 	Cgroup        string    // directory of its own cgroup, "" for none
 	Variable      string    // KEY=value in the environment of this run alone, "" for none
@@ -46,8 +46,8 @@ func (s *Supervisor) reportEnded(p *process, pid int) {
 	}
 }
 
-// Survivor is what a table of what runs remembers of a process: enough for a
-// later daemon to recognise it and to end it as its definition asks.
+// Survivor is the record of a running process: enough for a later daemon to
+// recognise it and to stop it as its definition asks.
 //
 // Source: reconciler.md, After the daemon itself was killed.
 type Survivor struct {
@@ -57,10 +57,9 @@ type Survivor struct {
 	Start   uint64    `json:"start"` // clock ticks after boot
 	Boot    string    `json:"boot"`
 	Started time.Time `json:"started"`
-	// Hash is of what the process was given at its start.
+	// Hash is of what the process was given when it was started.
 	Hash string `json:"hash"`
-	// User is the number of the user as whom the definition had it run; nil where that
-	// was not written down.
+	// User is the uid that the definition gave it; nil if it was not recorded.
 	User   *int   `json:"user,omitempty"`
 	Cgroup string `json:"cgroup,omitempty"`
 	// Variable (KEY=value) is in the environment of that run and of no other; "" where
@@ -77,8 +76,7 @@ type Survivor struct {
 	KillAsGroup   bool `json:"killAsGroup,omitempty"`
 }
 
-// Remember makes what is remembered of a process that runs during the given
-// boot.
+// Remember returns the record of a process that runs during the given boot.
 func (c RunChange) Remember(boot string) Survivor {
 	rules, user := proc.RulesOf(c.Def), UserOf(c.Def)
 	return Survivor{
@@ -90,7 +88,7 @@ func (c RunChange) Remember(boot string) Survivor {
 	}
 }
 
-// UserOf is the number of the user as whom a process of that definition begins.
+// UserOf is the uid with which a process of that definition starts.
 func UserOf(def *spec.Process) int {
 	if def.User != nil {
 		return def.User.UID
@@ -98,8 +96,8 @@ func UserOf(def *spec.Process) int {
 	return os.Geteuid()
 }
 
-// FindAnnounced finds the processes that were about to begin when their daemon
-// was killed, by their pipes. Those that are not to be found are left out.
+// FindAnnounced finds processes that were about to start when their daemon was
+// killed, by their pipes. Those it cannot find are left out.
 func FindAnnounced(list []Survivor) []Survivor {
 	pipes := make([]launch.Pipes, len(list))
 	for i := range list {

@@ -9,13 +9,12 @@ import (
 	"supervisord/runtime/logfile"
 )
 
-// RestoreLogs makes the logs of children anew that another program has renamed or
-// removed, see logfile.Restore, and says so in the log. It returns what is in the way of
-// those that cannot be made, in start order. A directory whose disk hangs delays no
-// other, and is not asked again before it has answered.
+// RestoreLogs creates logs of children again that another program has renamed or
+// removed, see logfile.Restore, and logs that. It returns the errors of those that
+// cannot be created, in start order. A directory on a disk that hangs delays no other,
+// and is not accessed again before it has answered.
 //
-// It is meant to be called every few seconds, and costs one stat for each file that is
-// open.
+// Call it every few seconds; it costs one stat for each open file.
 func (s *Supervisor) RestoreLogs(ctx context.Context) []error {
 	var logs []*openLog // in start order
 	byFile := make(map[logfile.FileID]*openLog)

@@ -56,9 +56,9 @@ type shutdown struct {
 	killAt       time.Time // when what is left of this stage is killed, though it has time left
 }
 
-// GiveUpOnDisks makes an orderly end, under way or to come, wait no longer for
-// what no child has to do with: a log that hangs, a launch that has not come back,
-// a listener's last events. Every child keeps its stopwaitsecs. It is for who is
+// GiveUpOnDisks makes a shutdown, current or future, stop waiting for what
+// concerns no child: a log that hangs, a launch that has not returned, a
+// listener's last events. Every child keeps its stopwaitsecs. It is for who is
 // asked a second time to end; the end does it by itself after two seconds of such
 // waiting. It never waits, may be called from any goroutine and more than once.
 func (s *Supervisor) GiveUpOnDisks() { s.giveUpOnce.Do(func() { close(s.gaveUp) }) }

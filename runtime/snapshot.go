@@ -31,8 +31,7 @@ func (s *Supervisor) Active(group string) bool {
 }
 
 // Snapshot is every active process by group name, then process name, all of one
-// moment. It costs the loop something only when a process changed since the
-// last one.
+// moment. The loop has work only if a process changed since the last one.
 func (s *Supervisor) Snapshot(ctx context.Context) ([]Info, error) {
 	snap, err := s.current(ctx)
 	if err != nil {

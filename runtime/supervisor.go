@@ -24,13 +24,13 @@ import (
 )
 
 // ErrRestart is what Run returns when the stop was asked for by Restart: the
-// caller is to begin again with a new Supervisor.
+// caller must start again with a new Supervisor.
 var ErrRestart = errors.New("restart was asked for")
 
-// Options is what a Supervisor needs to know. The zero value of each field is
-// usable.
+// Options configure a Supervisor. The zero value of each field is usable.
 type Options struct {
-	// Identifier stands in events and in the names of AUTO logs; "supervisor".
+	// Identifier is used in events and in the names of AUTO logs;
+	// "supervisor".
 	Identifier string
 	// ChildLogDir is where AUTO logs are made; the system's temporary directory.
 	ChildLogDir string
@@ -51,39 +51,41 @@ type Options struct {
 	// results go there. It is called from the loop and must not block; the data is
 	// valid during the call. nil discards.
 	Print func(data []byte)
-	// OnChange is told of each process that begins or ends, and of each that is
-	// under another definition, from the loop; it must not block. It may be nil.
-	OnChange func(RunChange)
-	// Changed gets a value when processes may have changed, unless it is full: one of
-	// capacity 1 says that there is something new since the last value was taken. It
+	// OnChange is called for each process that starts or ends, and for each that
+	// gets another definition. It is called from the loop and must not block. It
 	// may be nil.
+	OnChange func(RunChange)
+	// Changed gets a value when processes may have changed, unless it is full: a
+	// channel of capacity 1 says that something changed since its last value was
+	// received. It may be nil.
 	Changed chan<- struct{}
-	// BeforeSpawn is told of each process that is about to begin, from a goroutine that
-	// may wait: the fork does. A daemon that is killed between the two can find it
-	// by its pipes. It may be nil.
+	// BeforeSpawn is called for each process that is about to start, on a goroutine
+	// that may block; the fork waits for it. If the daemon is killed between the two,
+	// the next one can find the process by its pipes. It may be nil.
 	BeforeSpawn func(RunChange)
 
-	// ExitWhen is when the supervisor begins an orderly end by itself, beside the ends of
-	// processes for which their definitions say so; the zero value is never.
+	// ExitWhen is when the supervisor shuts down by itself, in addition to on_exit of
+	// single processes; the zero value is never.
 	ExitWhen spec.ExitWhen
-	// OnIdle is told, with ExitOnIdle, that every program has ended by itself and none is
-	// to be started; whoever knows of nothing more to be done calls EndIfIdle. It is
-	// called from the loop and must not block.
+	// OnIdle is called, with ExitOnIdle, when every program has ended by itself and none
+	// is about to be started; if nothing else is pending, the receiver calls EndIfIdle.
+	// It is called from the loop and must not block.
 	OnIdle func()
-	// OnEnd is told that the supervisor begins to end by itself, with a Cause. It is called
-	// from the loop and must not block.
+	// OnEnd is called when the supervisor begins to shut down by itself, with a Cause. It
+	// is called from the loop and must not block.
 	OnEnd func()
 	// ShutdownTimeout is how long a shutdown may take; what runs is killed before that is
 	// over. 0 sets no limit.
 	ShutdownTimeout time.Duration
 
-	// Hold keeps back every launch until it is closed: what was started meanwhile is
-	// STARTING. nil holds nothing.
+	// Hold delays every launch until it is closed: processes started meanwhile are
+	// STARTING. nil delays nothing.
 	Hold <-chan struct{}
 
-	// From is what a Supervisor before this one has handed over: its table is there from
-	// the beginning, and nothing in it is started, announced or logged again. New uses it
-	// up. Identifier and ChildLogDir are for what comes later. nil begins with nothing.
+	// From is the state that an earlier Supervisor handed over: its processes are there
+	// from the beginning, and none is started, announced or logged again. New consumes
+	// it. Identifier and ChildLogDir apply to later processes. nil begins with no
+	// processes.
 	From *Handover
 
 	// kernel and children are replaced by tests; nil is the real machine.
@@ -117,7 +119,7 @@ type kernel interface {
 
 // Supervisor is the process table. Its methods may be called from any goroutine; they
 // wait for Run to begin, and refuse with ShuttingDown once it has ended. Snapshot, Info
-// and Active then go by the last table there was.
+// and Active then use the last table.
 type Supervisor struct {
 	// Fixed after New.
 	opt      Options

@@ -18,11 +18,12 @@ import (
 // takes longer hangs in the kernel, and must not keep all others from starting.
 const killPatience = 10 * time.Second
 
-// EndSurvivors ends what an earlier daemon left running, in the order of a
+// EndSurvivors stops what an earlier daemon left running, in the order of a
 // shutdown: by descending priority of the groups, all of one priority together,
 // each with its own stop signal, stopwaitsecs and then SIGKILL. It returns when
 // that is done. ended is called for each that has ended, from several goroutines;
-// those that cannot be recognised are among them, and are never signalled.
+// it is also called for those that cannot be recognised, which are never
+// signalled.
 //
 // A shutdown cuts it short: ended is not called for those that are left, so that
 // the next daemon finds them.

@@ -16,7 +16,7 @@ var classes = []struct{ name, text string }{
 	{"RPC interface under another name", "clients look for the standard RPC interface"},
 	{"serverurl of no server here", "no server of this file is at "},
 	{"serverurl without a server", "there is no server in this file"},
-	{"every address, no password", "every address, and no password"},
+	{"every address, no password", "on every address without a password"},
 	{"a shell's words without a shell", "no shell runs the command"},
 	{"a glued comment", "is a part of the value"},
 	{"a shell's variable in a value", " is not expanded"},

@@ -23,16 +23,16 @@ type Ctl struct {
 	CertFile, KeyFile, ServerCA string
 }
 
-// DefaultCtl is what holds where no file is found.
+// DefaultCtl is the configuration of a client that finds no file.
 func DefaultCtl() Ctl { return Ctl{ServerURL: "http://localhost:9001", Prompt: "supervisor"} }
 
 // LoadCtl reads what a client needs of a configuration file. The error is a
 // *LoadError.
 //
-// Differs: where Supervisor ends with a traceback the mistake is told like any
-// other (differences.md row 49). A main file without the section may have it in
-// a file that it includes. [ctlplugin:x] sections, of which Supervisor refuses
-// those that it cannot load, are passed over.
+// Differs: where Supervisor ends with a traceback the mistake is reported like
+// any other (differences.md row 49). A main file without the section may have
+// it in a file that it includes. [ctlplugin:x] sections, of which Supervisor
+// refuses those that it cannot load, are passed over.
 func LoadCtl(h Host, file string) (*Ctl, error) {
 	l := newLoad(h, file, Options{})
 	main, err := l.readMain()
@@ -106,8 +106,7 @@ func readCtl(r *reader, here string) Ctl {
 	return c
 }
 
-// FindConfig is the first of some paths that there is; ok is false when there is
-// none.
+// FindConfig is the first of the paths that exists; ok is false if none does.
 func FindConfig(h Host, paths []string) (file string, ok bool) {
 	for _, name := range paths {
 		if _, err := h.Stat(joinPath(h.Getwd(), name)); err == nil {

@@ -19,7 +19,7 @@ import (
 type difference struct {
 	name     string
 	sentence string
-	// readme is how README.md says it, "" for what no user can see.
+	// readme is how differences.md says it, "" for what no user can see.
 	readme   string
 	explains func(m *mutant, ours, theirs loadResult) bool
 }
@@ -74,7 +74,7 @@ var differences = []difference{
 		"section of an unknown member",
 		"an unknown name in programs= is told with the group that names it; in Supervisor the second and later ones are told " +
 			"with the section of the member before (row 46)",
-		"An unknown name in `programs=` is told with the group that names it",
+		"An unknown name in `programs=` is reported with the group that names it",
 		func(_ *mutant, ours, theirs loadResult) bool {
 			const what = "names unknown program or fcgi-program "
 			_, our, ok := strings.Cut(ours.err, what)
@@ -108,7 +108,7 @@ var differences = []difference{
 	{
 		"socket texts",
 		"a bad socket= is told in words; Supervisor prints a Python tuple (row 47)",
-		"A bad `socket=` is told in plain words",
+		"A bad `socket=` is reported in plain words",
 		func(_ *mutant, ours, theirs loadResult) bool {
 			parts := regexp.MustCompile(`^\('([^']*)%s([^']*)', (.*)\)( in \[.*\] socket)$`).FindStringSubmatch(theirs.err)
 			if parts == nil {
@@ -131,7 +131,7 @@ var differences = []difference{
 		"other Python references",
 		"of Supervisor's own objects only the two standard ones can be resolved, and only as they are written in its manual; " +
 			"Supervisor imports whatever there is, and passes over names in brackets after it (contract/differences.md section 4)",
-		"Python references other than Supervisor's own two, as they are written in its manual, are refused",
+		"Python references other than the two of Supervisor's manual are refused",
 		func(_ *mutant, ours, _ loadResult) bool {
 			return regexp.MustCompile(`(?s)^=?supervisor\b.* cannot be resolved within \[`).MatchString(ours.err)
 		},
@@ -140,7 +140,7 @@ var differences = []difference{
 		"options of the RPC interface",
 		"an option of the standard RPC interface, which takes none, is told with all else that is wrong with the files; " +
 			"Supervisor reads it and ends when it makes its servers",
-		"Options of the standard RPC interface, which takes none, are told with all that is wrong with the files",
+		"Options of the standard RPC interface, which takes none, are reported with all other mistakes",
 		func(_ *mutant, ours, theirs loadResult) bool {
 			return theirs.state != nil && strings.HasPrefix(ours.err, "Could not make ") && strings.HasSuffix(ours.err, " rpc interface")
 		},
@@ -157,7 +157,7 @@ var differences = []difference{
 	{
 		"signal constants",
 		"SIG_IGN, SIG_DFL and other constants of Python's signal module that are no signals are refused (row 44)",
-		"`SIG_IGN`, `SIG_DFL` and other constants that are no signals are refused as `stopsignal`",
+		"`SIG_IGN`, `SIG_DFL` and other constants that are not signals are refused as `stopsignal`",
 		func(_ *mutant, ours, _ loadResult) bool {
 			return regexp.MustCompile(`(?i)^value '\s*(sig)?_(ign|dfl|block|unblock|setmask)\s*' is not a valid signal name`).MatchString(ours.err)
 		},
@@ -185,7 +185,7 @@ var differences = []difference{
 	{
 		"moot warnings",
 		"nothing is said about a stderr log that is never written, because redirect_stderr is set or its name is empty (row 51)",
-		"Nothing is said in the log about a stderr log that is never written",
+		"The log does not mention a stderr log that is never written",
 		func(_ *mutant, ours, theirs loadResult) bool {
 			return sameButWarnings(theirs, ours, regexp.MustCompile(`AUTO logging used for stderr_logfile|stderr_logfile has also been set`))
 		},
@@ -194,7 +194,7 @@ var differences = []difference{
 		"unreadable included files",
 		"a directory that an include pattern matches, or a file that cannot be read, is passed over with a warning; Supervisor " +
 			"says nothing (row 48)",
-		"included files that cannot be read, and other likely mistakes, are warned about in the log",
+		"unreadable included files and other likely mistakes cause a warning in the log",
 		func(_ *mutant, ours, theirs loadResult) bool {
 			return sameButWarnings(ours, theirs, regexp.MustCompile(`^Could not read included file `))
 		},

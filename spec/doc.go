@@ -18,9 +18,10 @@
 //     at the keys, and make a Config.
 //   - warnings.go warns about what Supervisor accepts although it is probably a
 //     mistake, warnings_command.go about commands, warnings_whole.go about servers
-//     and logs. template.go knows a file of which the real one is still to be made.
+//     and logs. template.go recognises a template, from which the real file is yet to
+//     be made.
 //
-// cache.go and hostmemo.go keep what a load has read and built for the next one.
+// cache.go and hostmemo.go cache what a load has read and built, for the next one.
 //
 // Supervisor stops at its first mistake. We go on, so that the error of Load holds
 // every mistake, each with its place; its text is still that of the mistake which
@@ -29,8 +30,7 @@
 // # From two Configs to a difference
 //
 // field.go is the table of the keys of a process and of a group: the type, the
-// default and the unit of each, and what becomes of a running process when it
-// changes. Equal, Compare, Fingerprint, ExecHash, Normal and the builder go over it,
+// default and the unit of each, and what a change of it does to a running process. Equal, Compare, Fingerprint, ExecHash, Normal and the builder go over it,
 // so that a new key is a new row; testdata/fields.txt shows it. Diff compares groups
 // by Equal.
 //
@@ -39,7 +39,7 @@
 // The vocabulary is Supervisor's: a group holds processes, which a program section
 // defines; a namespec names one or all of a group.
 //
-// Other packages may use a Config from any goroutine and must never change one. Of
-// ours, spec imports its own rooms dialect and value, and runtime/state, the leaf
-// that has the names of signals, log levels and types of event.
+// Other packages may use a Config from any goroutine and must never change one. Of this
+// module, spec imports its own subpackages dialect and value, and runtime/state, the
+// leaf with the names of signals, log levels and event types.
 package spec

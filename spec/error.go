@@ -18,16 +18,16 @@ type Error struct {
 	// Text says what is wrong in Supervisor's own words, byte for byte, where
 	// Supervisor reports it: it is what its clients and users see.
 	Text string
-	// Plain says the same in one line and without the place, where Text does
+	// Plain says the same in one line and without the place, if Text does
 	// not; Report prefers it. May be empty.
 	Plain string
-	// Hint says what would be right, in ours. May be empty.
+	// Hint says what would be right, in our words. May be empty.
 	Hint string
 	// Logged is set for a warning that is Supervisor's own: Config.Warnings has it in
 	// Supervisor's words.
 	Logged bool
-	// Guess is set for a warning that depends on what is not known here: only who
-	// asks for a check is told.
+	// Guess is set for a warning that is only a guess, since it depends on facts
+	// not known here: only --check shows it.
 	Guess bool
 	// Also is the path of another file that has the same section, in Config.Advice
 	// that says so. The values of File go before those of Also. Empty in any other.

@@ -53,8 +53,9 @@ func Glob(h Host, pattern string) []string {
 	return found
 }
 
-// Matcher is what a pattern without slashes matches; nil for one without wildcards,
-// which is a name. It is how others learn of the rules of [include].
+// Matcher returns a function that matches names against a pattern without slashes;
+// nil if the pattern has no wildcards and is a plain name. It gives other packages
+// the rules of [include].
 func Matcher(pattern string) (match func(name string) bool) {
 	if !hasMagic(pattern) {
 		return nil

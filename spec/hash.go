@@ -9,11 +9,10 @@ import (
 	"strings"
 )
 
-// Fingerprint is a SHA-256 over what groups say, in hex: equal exactly if an update
-// from one to the other has nothing to do. The order of the groups and the files
-// that they stand in do not matter, so that machines can be compared; nor does a
-// key that has its default, so that one which a later version brings changes no
-// fingerprint.
+// Fingerprint is a SHA-256 over the definitions of groups, in hex: equal exactly if
+// an update from one to the other has nothing to do. The order of the groups and
+// their files do not matter, so that machines can be compared; nor does a key that
+// has its default, so that a key added by a later version changes no fingerprint.
 //
 // Source: reconciler.md, getState.
 func Fingerprint(groups []*Group) string {

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Earlier is what LoadIsolated falls back on. The zero value is nothing, as at a
-// first start.
+// Earlier is what LoadIsolated falls back on. The zero value has nothing, as on
+// a first start.
 type Earlier struct {
 	// Content is asked for the last good content of a file, by its path.
 	Content func(file string) (content []byte, ok bool)
@@ -39,14 +39,14 @@ func (c *Config) byPath() map[string]*File {
 	return files
 }
 
-// LoadIsolated is Load with each included file for itself: one that is wrong is
+// LoadIsolated is Load with each included file isolated: an invalid file is
 // replaced by its last good content, or left out if there is none or that is
-// wrong as well, until what is left stands. bad are the mistakes in the files as
-// they are that were set aside so; Config.LeftOut are the files left out.
+// invalid, too, until the rest is valid. bad are the mistakes in the files that
+// were set aside; Config.LeftOut are the files left out.
 //
-// What is left out stays as it is in force, for nobody knows whether it is gone:
-// the groups, and the processes of members of other groups. A program that only a
-// group in such a file names does not become a group of its own.
+// What is left out stays in force as it is, since it is unknown whether it is
+// gone: the groups, and the processes of members of other groups. A program that
+// only a group in such a file names does not become a group of its own.
 //
 // A mistake in the main file, or one that stays whatever is left out, is the
 // error, as of Load.

@@ -69,8 +69,8 @@ func Load(h Host, path string, o Options) (*Config, error) {
 	return newLoad(h, path, o).run()
 }
 
-// SearchPaths are the places where a configuration file is looked for when none
-// is named, for a program that was called as argv0.
+// SearchPaths are the default places of the configuration file, for a program
+// that was called as argv0.
 //
 // Source: contract/config.md section 1.
 func SearchPaths(argv0 string) []string {

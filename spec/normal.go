@@ -12,13 +12,13 @@ import (
 // hidden is shown in place of a secret.
 const hidden = "***"
 
-// Normal is the whole desired state as plain values that encoding/json writes
-// out: the objects supervisord, http_servers, rpcinterfaces and groups, the last
-// with their processes. Passwords and the values of environment variables are
-// "***" unless showSecrets is set.
+// Normal is the whole desired state as plain values for encoding/json: the
+// objects supervisord, http_servers, rpcinterfaces and groups, the last with
+// their processes. Passwords and the values of environment variables are "***"
+// unless showSecrets is set.
 //
-// Two files that mean the same give the same, and it is comparable with what
-// Supervisor's own parser says.
+// Two files that mean the same give the same result, which can be compared
+// with what Supervisor's own parser says.
 func Normal(c *Config, showSecrets bool) map[string]any {
 	n := normal{showSecrets}
 	groups := make([]any, len(c.Groups))

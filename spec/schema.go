@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// Schema is the JSON schema of what Normal gives. The keys of programs and groups come
-// from the tables of fields; objects may have no others.
+// Schema is the JSON schema of the result of Normal. The keys of programs and groups
+// come from the tables of fields; objects may have no others.
 func Schema() map[string]any {
 	text, number, flag := map[string]any{"type": "string"}, map[string]any{"type": "integer"}, map[string]any{"type": "boolean"}
 	maybe := map[string]any{"type": []any{"string", "null"}}

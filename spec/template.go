@@ -9,10 +9,10 @@ import (
 	"supervisord/spec/value"
 )
 
-// Template is the place in a file that shows it to be a template, of which the real
-// file is still to be made, and what stands there; line is 0 where there is none.
-// Braces that a program's own options have, and variables for a shell that a command
-// runs, show nothing.
+// Template returns the line and the text that show a file to be a template, from
+// which the real file is yet to be made; line is 0 if there are none. Braces in a
+// program's own options, and variables for a shell that a command runs, do not
+// count.
 func Template(content []byte) (line int, mark string) {
 	doc := dialect.Parse(content, keysFor)
 	for i, text := range strings.Split(string(content), "\n") {

@@ -20,7 +20,7 @@ func (b *builder) adviseServers() {
 	for _, s := range b.cfg.Servers {
 		if s.Network == "tcp" && s.Port != 0 && EveryAddress(s.Host) && s.Username == "" && s.ClientCA == "" {
 			r := b.reader(b.byName[s.Section])
-			r.advise("port", "whoever reaches this machine can start and stop programs: every address, and no password",
+			r.advise("port", "anyone who can reach this machine can start and stop programs: it listens on every address without a password",
 				"port=127.0.0.1:"+strconv.Itoa(s.Port)+", or a username and a password")
 			b.add(r.notes)
 		}

@@ -74,7 +74,7 @@ func commands() []command {
 			run:  (*call).help, complete: completeHelp,
 			help: "help\t\tPrint a list of available actions\n" +
 				"help <action>\tPrint help for <action>",
-			more: "help <key>\tSay what a key of a configuration means, such as stopwaitsecs",
+			more: "help <key>\tExplain a key of the configuration, such as stopwaitsecs",
 		},
 		{
 			name: "maintail", server: upChecked,
@@ -124,8 +124,8 @@ func commands() []command {
 				"restart <name> <name>\tRestart multiple processes or groups\n" +
 				"restart all\t\tRestart all processes\n" +
 				"Note: restart does not reread config files. For that, see reread and update.",
-			more: "restart --rolling <gname>:*\tRestart what runs one after another, each when the last is RUNNING\n" +
-				"restart --rolling=N <gname>:*\tRestart N at a time; it ends at the first that fails",
+			more: "restart --rolling <gname>:*\tRestart running processes one at a time, waiting until each is RUNNING\n" +
+				"restart --rolling=N <gname>:*\tRestart N at a time; stop at the first failure",
 		},
 		{
 			name: "shutdown", noArguments: true, server: callsServer,
@@ -147,7 +147,7 @@ func commands() []command {
 				"start <gname>:*\t\tStart all processes in a group\n" +
 				"start <name> <name>\tStart multiple processes or groups\n" +
 				"start all\t\tStart all processes",
-			more: "start --with-deps <name>\tStart a process and, before it, what it depends on",
+			more: "start --with-deps <name>\tStart what a process depends on, then the process",
 		},
 		{
 			name: "status", json: true, server: upChecked, downStatus: exitUnknown,
@@ -157,7 +157,7 @@ func commands() []command {
 				"status <name> <name>\tGet status for multiple named processes\n" +
 				"status\t\t\tGet all process status info",
 			more: "status 'web*' 'g:*_0?'\tGet status for processes whose names match shell patterns\n" +
-				"status --problems\tGet status for what cannot be started or has failed\n" +
+				"status --problems\tGet status for processes that failed or cannot start\n" +
 				"status --state=A,B\tGet status for processes in these states, such as FATAL\n" +
 				"status -o json\t\tGet it as JSON",
 		},
@@ -194,20 +194,20 @@ func commands() []command {
 		{
 			name: "autoupdate", ours: true, json: true, server: upChecked,
 			run: (*call).autoupdate, complete: completeWords("off", "on"),
-			help: "autoupdate\t\tShow whether changed files are applied by themselves\n" +
+			help: "autoupdate\t\tShow whether changed files are applied automatically\n" +
 				"autoupdate on|off\tTurn that on or off for as long as the daemon runs",
 		},
 		{
 			name: "completion", ours: true,
 			run: (*call).completion, complete: completeWords("bash", "fish", "zsh"),
-			help: "completion bash|zsh|fish\tPrint a script that lets that shell complete commands and names",
+			help: "completion bash|zsh|fish\tPrint a script that makes the shell complete commands and names",
 		},
 		{
 			name: "deps", ours: true, json: true, dot: true, server: upChecked,
 			run: (*call).deps, complete: completeProcesses,
-			help: "deps\t\t\tDraw what processes depend on, with their states\n" +
-				"deps <name> [...]\tDraw it for some processes or groups\n" +
-				"deps -o dot\t\tGet it for Graphviz",
+			help: "deps\t\t\tDraw the dependencies of processes, with their states\n" +
+				"deps <name> [...]\tDraw those of some processes or groups\n" +
+				"deps -o dot\t\tPrint them for Graphviz",
 		},
 		{
 			name: "diff", ours: true, json: true, server: upChecked,
@@ -215,12 +215,12 @@ func commands() []command {
 			run: (*call).diff, complete: completeGroups,
 			help: "diff\t\t\tShow what update would do, and why\n" +
 				"diff <gname> [...]\tShow it for some groups\n" +
-				"Exit status: 0 nothing to do, 1 something, 2 it cannot be said",
+				"Exit status: 0 nothing to do, 1 something to do, 2 no answer",
 		},
 		{
 			name: "files", ours: true, json: true, server: upChecked, noArguments: true,
 			run:  (*call).files,
-			help: "files\t\t\tShow each watched file and directory, and what became of it",
+			help: "files\t\t\tShow each watched file and directory, and its state",
 		},
 		{
 			name: "history", ours: true, json: true, server: upChecked,
@@ -231,10 +231,10 @@ func commands() []command {
 		{
 			name: "reset", ours: true, server: upChecked,
 			run: (*call).reset, complete: completeProcesses,
-			help: "reset <name>\t\tForget what went wrong: FATAL becomes STOPPED, waits and counts begin anew\n" +
-				"reset <gname>:*\t\tForget it for all processes in a group\n" +
-				"reset <name> <name>\tForget it for multiple processes or groups\n" +
-				"reset all\t\tForget it for all processes",
+			help: "reset <name>\t\tForget failures: FATAL becomes STOPPED, waits and counts start afresh\n" +
+				"reset <gname>:*\t\tForget those of all processes in a group\n" +
+				"reset <name> <name>\tForget those of multiple processes or groups\n" +
+				"reset all\t\tForget those of all processes",
 		},
 		{
 			name: "revert", ours: true, json: true, server: upChecked,
@@ -247,7 +247,7 @@ func commands() []command {
 		{
 			name: "top", ours: true, server: upChecked,
 			run: (*call).top,
-			help: "top\tShow the processes on the whole terminal, and what they take, from second to second:\n" +
+			help: "top\tShow all processes and the resources they use, updated every second:\n" +
 				"\tfilter, sort, follow logs, start, stop, restart; ? shows the keys",
 		},
 		{
@@ -259,13 +259,13 @@ func commands() []command {
 		{
 			name: "upgrade", ours: true, json: true, server: upChecked,
 			run: (*call).upgrade,
-			help: "upgrade\t\t\tExecute supervisord anew from its file, in the same process: programs go on\n" +
-				"upgrade --binary <path>\tExecute another program in its place",
+			help: "upgrade\t\t\tReplace supervisord by its file on disk, in the same process; programs keep running\n" +
+				"upgrade --binary <path>\tReplace it by another program",
 		},
 		{
 			name: "wait", ours: true, json: true, server: callsServer,
 			run: (*call).wait, complete: completeProcesses,
-			help: "wait\t\t\tWait until files and processes agree and all that starts by itself runs\n" +
+			help: "wait\t\t\tWait until processes match the files and all with autostart are RUNNING\n" +
 				"wait <name> [...]\tWait for some processes or groups\n" +
 				"wait -t <seconds>\tGive up after that time (default 60)\n" +
 				"Exit status: 0 reached, 1 not reached, or something is FATAL",

@@ -21,8 +21,8 @@ import (
 	"supervisord/spec/value"
 )
 
-// installer is supervisord install and uninstall: what the packages do, for a machine
-// without them.
+// installer implements supervisord install and uninstall: what the packages do, without a
+// package manager.
 type installer struct {
 	out    io.Writer
 	root   string // before every path; "" but in tests
@@ -35,10 +35,10 @@ type installer struct {
 	made     map[string]string
 }
 
-// programs are what is copied; those that are not beside supervisord are left out.
+// programs are copied; those that are not beside supervisord are skipped.
 var programs = []string{"supervisord", "supervisorctl", "pidproxy", "echo_supervisord_conf"}
 
-// saved ends the name of a file that stood where install had one of its own to put.
+// saved is the suffix of a file that install has moved aside for its own.
 const saved = ".before-supervisord"
 
 func install(argv0 string, args []string) int {
@@ -96,8 +96,7 @@ func newInstaller(args []string, options ...string) (*installer, map[string]stri
 	return in, words, nil
 }
 
-// command runs a tool of the system's. Nothing is supervised yet, nor will it be by this
-// process.
+// command runs a tool of the system. This process supervises nothing.
 func command(name string, args ...string) error {
 	cmd := exec.Command(name, args...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
@@ -134,7 +133,7 @@ func (in *installer) print() {
 	}
 }
 
-// manifest is where it stands what install has made, with a sum of each file.
+// manifest is the list of what install has made, with a checksum of each file.
 func (in *installer) manifest() string {
 	return in.root + filepath.Join(in.prefix, "share", "supervisord", "installed.json")
 }
@@ -146,7 +145,7 @@ func (in *installer) install() error {
 	for _, name := range programs {
 		content, err := os.ReadFile(filepath.Join(in.from, name))
 		if errors.Is(err, fs.ErrNotExist) {
-			in.say("there is no %s beside supervisord: left out", name)
+			in.say("skipped %s: it is not beside supervisord", name)
 			continue
 		}
 		if err == nil {
@@ -165,7 +164,11 @@ func (in *installer) install() error {
 		return in.undone(err)
 	}
 	if _, err := os.Stat(in.root + "/run/systemd/system"); err != nil {
-		in.say("there is no systemd here: start it with %s/bin/supervisord -c /etc/supervisor/supervisord.conf", in.prefix)
+		as := ""
+		if in.user != "" {
+			as = " -u " + in.user
+		}
+		in.say("there is no systemd here: start it with %s/bin/supervisord%s -c /etc/supervisor/supervisord.conf", in.prefix, as)
 		return nil
 	}
 	in.say("starting the unit supervisor")
@@ -175,20 +178,23 @@ func (in *installer) install() error {
 	return in.run("systemctl", "enable", "--now", "supervisor.service")
 }
 
-// ready makes sure that all of it can be done, and that the user is there.
+// ready checks that the installation is possible, and creates the user if needed.
 func (in *installer) ready() error {
 	if in.root == "" && os.Geteuid() != 0 {
 		return errors.New("only root can install; --print shows what would be")
 	}
 	if in.made = map[string]string{}; in.recall() == nil && len(in.made) > 0 {
-		return fmt.Errorf("it is installed in %s already: supervisord uninstall comes first", in.prefix)
+		return fmt.Errorf("it is installed in %s already: run supervisord uninstall first", in.prefix)
+	}
+	if unit := in.active(); unit != "" {
+		return fmt.Errorf("the unit %s is running: stop it and its programs with systemctl stop %[1]s, then run this again", unit)
 	}
 	if in.user == "" {
 		return nil
 	}
 	account, err := user.Lookup(in.user)
 	if err != nil {
-		in.say("making the user %s", in.user)
+		in.say("creating the user %s", in.user)
 		if err := in.run("useradd", "--system", "--user-group", "--no-create-home", "--home-dir", "/", "--shell", "/usr/sbin/nologin", in.user); err != nil {
 			return fmt.Errorf("cannot make the user %s: %w", in.user, err)
 		}
@@ -202,21 +208,36 @@ func (in *installer) ready() error {
 	return err
 }
 
-// put makes a file or a directory. What is there already is kept if it is the
-// administrator's, else moved aside.
+// active names a unit of Debian's package, or of a tutorial, that is running. Its daemon has
+// the socket and runs the programs that ours would run a second time; systemd would take
+// our unit for it.
+func (in *installer) active() string {
+	if _, err := os.Stat(in.root + "/run/systemd/system"); err != nil {
+		return ""
+	}
+	for _, unit := range []string{"supervisor.service", "supervisord.service"} {
+		if in.run("systemctl", "is-active", "--quiet", unit) == nil {
+			return unit
+		}
+	}
+	return ""
+}
+
+// put creates a file or a directory. An existing file is kept if it belongs to the
+// administrator, else moved aside.
 func (in *installer) put(f dist.File) error {
 	name := in.root + f.Path
 	old, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, lost := os.Lstat(name); lost == nil {
-			return fmt.Errorf("%s is a link to nothing: take it away first", name)
+			return fmt.Errorf("%s is a dangling link: remove it first", name)
 		}
 	}
 	aside := ""
 	switch {
 	case f.Dir:
 		if _, err := os.Lstat(name); err == nil {
-			in.say("%s is there already", f.Path)
+			in.say("kept %s: it exists already", f.Path)
 			return nil
 		}
 		if err := in.parents(f.Path); err != nil {
@@ -226,12 +247,12 @@ func (in *installer) put(f dist.File) error {
 			return err
 		}
 	case err == nil && (f.Config || string(old) == f.Content):
-		in.say("%s is there already", f.Path)
+		in.say("kept %s: it exists already", f.Path)
 		return nil
 	case err == nil:
 		aside = name + saved
 		if _, err := os.Lstat(aside); err == nil {
-			return fmt.Errorf("%s is there from before: take it away, or put it back", aside)
+			return fmt.Errorf("%s is left from an earlier install: remove it, or move it back", aside)
 		}
 		fallthrough
 	default:
@@ -242,19 +263,19 @@ func (in *installer) put(f dist.File) error {
 			return err
 		}
 		if aside != "" {
-			in.say("%s is moved to %s", f.Path, filepath.Base(aside))
+			in.say("moved %s to %s", f.Path, filepath.Base(aside))
 		}
 	}
 	in.made[f.Path] = sum(f)
-	in.say("%s", f.Path)
+	in.say("created %s", f.Path)
 	if f.Owned && in.user != "" {
 		return os.Chown(name, in.uid, in.gid)
 	}
 	return nil
 }
 
-// write makes a file under a name of its own, and then puts it in its place; what was there
-// is moved aside, where that is not "". If it fails, all is as it was.
+// write creates a file under a temporary name and renames it; a file that was there is
+// first moved aside, unless that is "". If it fails, everything is as it was.
 func (in *installer) write(name, aside string, f dist.File) (err error) {
 	temp := name + ".new-supervisord"
 	defer func() {
@@ -278,7 +299,7 @@ func (in *installer) write(name, aside string, f dist.File) (err error) {
 	return os.Rename(temp, name)
 }
 
-// parents makes the directories above a path that are missing, and remembers them.
+// parents creates the missing directories above a path, and remembers them.
 func (in *installer) parents(path string) error {
 	dir := filepath.Dir(path)
 	if _, err := os.Stat(in.root + dir); err == nil || dir == "/" {
@@ -291,9 +312,9 @@ func (in *installer) parents(path string) error {
 	return os.Mkdir(in.root+dir, 0o755)
 }
 
-// undone takes away what has been made, since the rest cannot be.
+// undone removes what was made before an error.
 func (in *installer) undone(err error) error {
-	in.say("it cannot be done, and is undone")
+	in.say("failed: removing what was created")
 	return errors.Join(err, in.takeAway())
 }
 
@@ -307,7 +328,7 @@ func (in *installer) uninstall() error {
 	if _, err := os.Stat(in.root + "/run/systemd/system"); err == nil {
 		in.say("stopping the unit supervisor")
 		if err := in.run("systemctl", "disable", "--now", "supervisor.service"); err != nil {
-			in.say("it was not there any more: %v", err)
+			in.say("it was not running: %v", err)
 		}
 		defer in.run("systemctl", "daemon-reload")
 	}
@@ -317,8 +338,8 @@ func (in *installer) uninstall() error {
 	return in.takeAway()
 }
 
-// takeAway removes what install has made, the deepest first. What somebody has changed
-// since stays, and so do directories that are not empty.
+// takeAway removes what install has made, the deepest first. Files that were changed since
+// are kept, and so are directories that are not empty.
 func (in *installer) takeAway() error {
 	var failed error
 	for _, path := range slices.Backward(in.sorted()) {
@@ -329,22 +350,22 @@ func (in *installer) takeAway() error {
 			case errors.Is(err, fs.ErrNotExist):
 				continue
 			case err == nil && sum(dist.File{Content: string(content)}) != in.made[path]:
-				in.say("%s has been changed and stays", path)
+				in.say("kept %s: it was changed", path)
 				continue
 			}
 		}
 		err := os.Remove(name)
 		if in.made[path] == "" && err != nil {
-			in.say("%s is not empty and stays", path)
+			in.say("kept %s: it is not empty", path)
 			continue
 		}
 		if err != nil {
 			failed = errors.Join(failed, err)
 			continue
 		}
-		in.say("%s is removed", path)
+		in.say("removed %s", path)
 		if os.Rename(name+saved, name) == nil {
-			in.say("%s is what it was before", path)
+			in.say("restored %s", path)
 		}
 	}
 	return failed
@@ -378,7 +399,7 @@ func (in *installer) recall() error {
 	return json.Unmarshal(text, &in.made)
 }
 
-// sum tells a file from one that somebody has changed; a directory has none.
+// sum is a checksum by which a changed file is recognised; a directory has none.
 func sum(f dist.File) string {
 	if f.Dir {
 		return ""

@@ -29,6 +29,10 @@ func machineRoot(t *testing.T) (in *installer, ran *[]string) {
 	}
 	ran = new([]string)
 	return &installer{out: io.Discard, root: root, from: from, prefix: "/usr/local", run: func(name string, args ...string) error {
+		if args[0] == "is-active" {
+			_, err := os.Stat(root + "/run/active/" + args[len(args)-1])
+			return err
+		}
 		*ran = append(*ran, name+" "+strings.Join(args, " "))
 		return nil
 	}}, ran
@@ -111,6 +115,32 @@ func TestUninstallKeepsWork(t *testing.T) {
 	left := tree(t, in.root+"/etc/supervisor")
 	if diff := cmp.Diff(map[string]string{"/": "", "/conf.d/": "", "/conf.d/web.conf": "[program:web]\n", "/supervisord.conf": "[supervisord]\n"}, left); diff != "" {
 		t.Errorf("what is left (-want +is):\n%s", diff)
+	}
+}
+
+// TestInstallBesideARunningUnit: what runs already is not run a second time. The machine
+// stays as it is, and the message says what to do.
+func TestInstallBesideARunningUnit(t *testing.T) {
+	for _, unit := range []string{"supervisor.service", "supervisord.service"} {
+		in, ran := machineRoot(t)
+		active := in.root + "/run/active/" + unit
+		if err := os.MkdirAll(active, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		before := tree(t, in.root)
+		want := "the unit " + unit + " is running: stop it and its programs with systemctl stop " + unit + ", then run this again"
+		if err := in.install(); errorText(err) != want {
+			t.Errorf("install says %q, want %q", errorText(err), want)
+		}
+		if diff := cmp.Diff(before, tree(t, in.root)); diff != "" || len(*ran) > 0 {
+			t.Errorf("after it (-before +now):\n%s\nrun were %q", diff, *ran)
+		}
+		if err := os.Remove(active); err != nil {
+			t.Fatal(err)
+		}
+		if err := in.install(); err != nil {
+			t.Errorf("when the unit has been stopped: %v", err)
+		}
 	}
 }
 

@@ -176,7 +176,7 @@ func (w *Watcher) Set(s Scope) {
 }
 
 // Run watches until ctx ends, and returns when all it started has ended but for
-// accesses that hang. It fails never: what cannot be watched is looked at every
+// accesses that hang. It never fails: what cannot be watched is looked at every
 // Rescan instead, and a directory that does not answer when it does again.
 func (w *Watcher) Run(ctx context.Context) {
 	w.now, w.stop = new(Scope), ctx.Done()

@@ -64,7 +64,8 @@ type Options struct {
 	TLS *tls.Config
 }
 
-// Client calls one server. The zero value is of no use; see New.
+// Client calls one server. Make one with New; the zero value is not
+// usable.
 type Client struct {
 	url      string // as given
 	base     string // what requests are addressed to
@@ -86,8 +87,8 @@ const answerLimit = 512 << 20
 // streams of a process in the foreground, and one to spare.
 const idleConns = 4
 
-// New returns a client for o.URL; it connects when it is first asked to. The
-// error is a *URLError.
+// New returns a client for o.URL; it connects on the first call. The error
+// is a *URLError.
 func New(o Options) (*Client, error) {
 	network, address, base, err := parseURL(o.URL)
 	if err != nil {
@@ -175,12 +176,12 @@ func splitHost(s string) (host, port string) {
 	return host, port
 }
 
-// Close ends the kept connections.
+// Close closes the idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 // Call calls a method and returns its value in the types of
-// xmlrpc.DecodeResponse. The error is a *Fault, or an *Error for a connection
-// that failed or an answer that is none.
+// xmlrpc.DecodeResponse. The error is a *Fault, or an *Error for a failed
+// connection or an invalid answer.
 func (c *Client) Call(ctx context.Context, method string, params ...any) (any, error) {
 	request, err := xmlrpc.EncodeCall(method, params...)
 	if err != nil {

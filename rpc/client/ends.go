@@ -10,7 +10,7 @@ type End struct {
 	OOM    bool   `json:"oom"`    // the kernel's out-of-memory killer has ended it
 }
 
-// Ends asks how every process that has ended did so last, by group and name. Fault
+// Ends asks how each process last ended, by group and name. Fault
 // FaultUnknownMethod from a server that is not this supervisord.
 func (c *Client) Ends(ctx context.Context) (map[[2]string]End, error) {
 	return callAs(ctx, c, func(v any) (map[[2]string]End, error) {

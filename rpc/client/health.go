@@ -9,8 +9,8 @@ type Health struct {
 	Complaint string `json:"complaint,omitempty"` // what the last look said that failed
 }
 
-// Health asks for that of every process that is probed, by group and name. Fault
-// FaultUnknownMethod from a server that is not this supervisord.
+// Health asks for the health of every process that is probed, by group and name.
+// Fault FaultUnknownMethod from a server that is not this supervisord.
 func (c *Client) Health(ctx context.Context) (map[[2]string]Health, error) {
 	return callAs(ctx, c, func(v any) (map[[2]string]Health, error) {
 		all := make(map[[2]string]Health)

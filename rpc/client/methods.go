@@ -128,7 +128,7 @@ func (c *Client) SupervisorVersion(ctx context.Context) (string, error) {
 	return callAs(ctx, c, as[string], "supervisor.getSupervisorVersion")
 }
 
-// PID is the daemon's process number.
+// PID is the daemon's process id.
 func (c *Client) PID(ctx context.Context) (int, error) {
 	return callAs(ctx, c, as[int], "supervisor.getPID")
 }
@@ -195,18 +195,18 @@ func (c *Client) SignalAll(ctx context.Context, signal string) ([]Result, error)
 	return c.results(ctx, "supervisor.signalAllProcesses", signal)
 }
 
-// Reset forgets what went wrong with one process. FaultUnknownMethod from a server that is
-// not this supervisord; so with the other two.
+// Reset forgets the failures of one process. It, ResetGroup and ResetAll get
+// FaultUnknownMethod from a server that is not this supervisord.
 func (c *Client) Reset(ctx context.Context, namespec string) error {
 	return c.done(ctx, "processes.reset", namespec)
 }
 
-// ResetGroup does that for a group's processes.
+// ResetGroup forgets the failures of a group's processes.
 func (c *Client) ResetGroup(ctx context.Context, group string) ([]Result, error) {
 	return c.results(ctx, "processes.reset", group+":*")
 }
 
-// ResetAll does that for every process.
+// ResetAll forgets the failures of every process.
 func (c *Client) ResetAll(ctx context.Context) ([]Result, error) {
 	return c.results(ctx, "processes.resetAll")
 }
@@ -269,14 +269,15 @@ func (c *Client) AddGroup(ctx context.Context, group string) error {
 	return c.done(ctx, "supervisor.addProcessGroup", group)
 }
 
-// RemoveGroup takes away a group that has stopped.
+// RemoveGroup removes a group that has stopped.
 func (c *Client) RemoveGroup(ctx context.Context, group string) error {
 	return c.done(ctx, "supervisor.removeProcessGroup", group)
 }
 
-// Shutdown asks the daemon to end; it answers before anything has stopped.
+// Shutdown asks the daemon to shut down; it answers before anything has
+// stopped.
 func (c *Client) Shutdown(ctx context.Context) error { return c.done(ctx, "supervisor.shutdown") }
 
-// Restart asks the daemon to stop everything and begin anew; it answers before
-// anything has stopped.
+// Restart asks the daemon to stop everything and start again; it answers
+// before anything has stopped.
 func (c *Client) Restart(ctx context.Context) error { return c.done(ctx, "supervisor.restart") }

@@ -24,8 +24,8 @@ type ReconcileState struct {
 	Rejected    []string    `json:"rejected"` // files whose content has not run; empty from servers of earlier versions
 }
 
-// KeyChange is one key that differs. Both values are empty where they are
-// nobody's business, as in environments.
+// KeyChange is one key that differs. Both values are empty where they may be
+// secret, as in environments.
 type KeyChange struct {
 	Key string `json:"key"`
 	Old string `json:"old"`
@@ -74,7 +74,7 @@ type HistoryEntry struct {
 	Reason     string   `json:"reason,omitempty"` // of a revert: what has failed
 }
 
-// ReconcileState asks how far the processes agree with the files.
+// ReconcileState asks whether the processes match the files.
 func (c *Client) ReconcileState(ctx context.Context) (ReconcileState, error) {
 	return callAs(ctx, c, reconcileState, "reconcile.getState")
 }
@@ -97,7 +97,8 @@ func reconcileState(v any) (ReconcileState, error) {
 	return s, f.err
 }
 
-// Diff asks what an update of these groups, or of all for none, would do.
+// Diff asks what an update of these groups, or of all if names is empty,
+// would do.
 func (c *Client) Diff(ctx context.Context, names []string) ([]Action, error) {
 	return callAs(ctx, c, func(v any) ([]Action, error) { return listOf(v, action) },
 		"reconcile.diff", array(names))
@@ -117,8 +118,9 @@ func action(v any) (Action, error) {
 	return a, f.err
 }
 
-// Apply updates these groups, or all for none, as one transaction of the
-// server. Fault FaultUnknownMethod from a server that is not this supervisord.
+// Apply updates these groups, or all if names is empty, as one transaction of
+// the server. Fault FaultUnknownMethod from a server that is not this
+// supervisord.
 func (c *Client) Apply(ctx context.Context, names []string) (Update, error) {
 	return callAs(ctx, c, update, "reconcile.apply", array(names))
 }
@@ -204,7 +206,7 @@ type Program struct {
 	Error    string `json:"error"` // why the last that was begun was given up; "" if it was not
 }
 
-// Program asks for it.
+// Program asks which program the daemon runs.
 func (c *Client) Program(ctx context.Context) (Program, error) {
 	return callAs(ctx, c, func(v any) (Program, error) {
 		f := structOf(v)
@@ -216,9 +218,9 @@ func (c *Client) Program(ctx context.Context) (Program, error) {
 	}, "reconcile.getProgram")
 }
 
-// Reexec has the daemon go on as the program in a file, "" for the one that it was started
-// from. It returns when that has been tried, and before it is executed: how many upgrades
-// there were before.
+// Reexec makes the daemon continue as the program in a file, "" for the one that it was
+// started from. It returns once that program has been tested, before it is executed, with
+// the number of earlier upgrades.
 func (c *Client) Reexec(ctx context.Context, path string) (upgrades int, err error) {
 	var params []any
 	if path != "" {

@@ -11,30 +11,29 @@
 // # Goroutines
 //
 //   - one per Stream, from Start until everything is read after Finish;
-//   - one per Stream from Finish until then, which says "done" in its place if
-//     its log hangs;
+//   - one per Stream from Finish until then, which posts FactDone for it if its log
+//     hangs;
 //   - one per Stdin while its queue is not empty.
 //
 // # Busy pipes
 //
-// A quiet pipe is read as soon as there is a byte in it. On Linux, one that gives
-// little at a time and gives it often, with nobody but the log to wait for it, is read
-// by a timer instead, at most 0.4 ms after what was written: so the daemon is woken a
-// few thousand times a second, not once for each line. Meanwhile it is larger and has a
-// descriptor more, for the timer. When it is found empty it is a quiet one again.
+// A quiet pipe is read as soon as there is a byte in it. On Linux, a pipe that receives
+// little at a time but often, and whose output only goes to the log, is read by a timer
+// instead, at most 0.4 ms after the write: so the daemon wakes a few thousand times a
+// second, not once for each line. Meanwhile the pipe is larger and uses one more
+// descriptor, for the timer. Once it is found empty it counts as quiet again.
 //
 // # Pipes that are never empty for long
 //
-// A stream that has emptied its pipe a few times leaves what comes next to the poller,
-// later if it is one of those that may go on for longer: on all processors but one. So whoever makes a
-// request waits for a few chunks to be copied, not until all children pause.
+// A stream that has emptied its pipe a few times yields to the poller; on all processors
+// but one a stream may go on longer before it does. So a request waits until a few chunks
+// are copied, not until all children pause.
 //
 // # The end of a child
 //
-// A child is dead before its output is read. Finish wakes the reader, which then
-// takes exactly what lay in the pipe when it was told, and posts FactDone. It
-// does not wait for the end of the pipe, which a grandchild may hold open for
-// ever.
+// A child may be dead before its output is read. Finish wakes the reader, which then
+// reads exactly what was in the pipe at that moment, and posts FactDone. It does not
+// wait for end-of-file, since a grandchild may keep the pipe open for ever.
 //
 // Source: contract/events.md section 6, contract/config.md section 12,
 // contract/process.md sections 5 and 10.

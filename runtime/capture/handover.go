@@ -38,10 +38,10 @@ func isClosed(c <-chan struct{}) bool {
 	}
 }
 
-// Pause has the Stream stop before it reads on; a child that writes much waits. It is
-// quiet when the channel is closed, unless Finish was called meanwhile: so Pause is to be
-// called again then, and it has no more to post when what that returns is closed at once.
-// It never blocks. A log that takes nothing delays it.
+// Pause stops the Stream before its next read; a child that writes much waits. The
+// channel is closed when the Stream is quiet, unless Finish was called meanwhile: so call
+// Pause again then; if the channel it returns is closed at once, there is nothing left to
+// post. Pause never blocks, but a log that accepts nothing delays the quiet.
 func (s *Stream) Pause() (quiet <-chan struct{}) {
 	p := s.pause.Load()
 	if p == nil {
@@ -107,7 +107,7 @@ func (s *Stream) end() {
 	}
 }
 
-// Saved is a Stream as it is written down, but for its pipe: what it holds back and has
+// Saved is the state of a Stream, except for its pipe: what it holds back and has
 // captured.
 type Saved struct {
 	Begun      bool   `json:"begun,omitempty"` // something was read under the following settings
@@ -120,8 +120,8 @@ type Saved struct {
 	Broken     bool   `json:"broken,omitempty"`   // output is discarded
 }
 
-// Save ends a Stream that is quiet, without a fact, and gives out its pipe, nil if that is
-// closed, and what is to be known to read on.
+// Save ends a Stream that is quiet, without a fact, and returns its pipe, nil if that is
+// closed, and the state needed to continue.
 func (s *Stream) Save() (Saved, *os.File) {
 	p := s.pause.Load()
 	if isClosed(s.ended) || s.idle.Load() {
@@ -144,7 +144,7 @@ func (s *Stream) Save() (Saved, *os.File) {
 	return saved, file
 }
 
-// Resume is Start for a pipe of which a Stream before has read.
+// Resume is Start for a pipe from which an earlier Stream has read.
 func Resume(r *os.File, ch state.Channel, set Settings, saved Saved, post func(Fact)) *Stream {
 	s := newStream(r, ch, set, post)
 	s.broken = saved.Broken
@@ -172,7 +172,7 @@ func (s *scanner) restore(from *Saved) {
 	}
 }
 
-// Check reports what no Stream comes to.
+// Check reports a state that no Stream can be in.
 func (s *Saved) Check() error {
 	tag := beginTag
 	if s.Within {
@@ -187,8 +187,8 @@ func (s *Saved) Check() error {
 	return nil
 }
 
-// Pause has the Stdin write no more of its queue; what is sent meanwhile waits with it, or
-// is written at once if there is none. It is quiet when the channel is closed. It never
+// Pause stops writing the queue; what is sent meanwhile is queued, too, or is written at
+// once if the queue is empty. The channel is closed when the Stdin is quiet. Pause never
 // blocks.
 func (s *Stdin) Pause() (quiet <-chan struct{}) {
 	s.mu.Lock()
@@ -233,8 +233,8 @@ func (s *Stdin) Continue() {
 	s.writeQueue()
 }
 
-// Save ends a Stdin that is quiet, and gives out its pipe, nil if that is closed, and what
-// is to be written to it yet.
+// Save ends a Stdin that is quiet, and returns its pipe, nil if that is closed, and what
+// is still to be written to it.
 func (s *Stdin) Save() (queue []byte, w *os.File) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -246,8 +246,9 @@ func (s *Stdin) Save() (queue []byte, w *os.File) {
 	return queue, s.w
 }
 
-// ResumeStdin is NewStdin for a pipe to which a Stdin before had to write a queue yet.
-// drained is OnDrained's function; nil for none. It goes on with the queue at once.
+// ResumeStdin is NewStdin for a pipe to which an earlier Stdin still had to write a
+// queue. drained is OnDrained's function; nil for none. It continues with the queue at
+// once.
 func ResumeStdin(w *os.File, queue []byte, drained func(whole bool)) *Stdin {
 	s := NewStdin(w)
 	s.drained = drained

@@ -53,9 +53,9 @@ func NewStdin(w *os.File) *Stdin {
 	return &Stdin{w: w, raw: raw, limit: stdinLimit, closed: err != nil}
 }
 
-// OnDrained has f called whenever what had to be queued is gone: written whole,
-// or not because the child closed its end. f runs on a goroutine of its own and
-// may block. It is for the caller to set before the first Write.
+// OnDrained registers f to be called whenever the queue has become empty:
+// because all was written, or because the child closed its end. f runs on its
+// own goroutine and may block. Call OnDrained before the first Write.
 func (s *Stdin) OnDrained(f func(whole bool)) { s.drained = f }
 
 // Queued is how many bytes the child's pipe has not taken yet.
@@ -78,10 +78,10 @@ func (s *Stdin) Write(data []byte) error {
 	return err
 }
 
-// Send is Write for who sends nothing more before the data is read, so that the
-// queue needs no bound; the error is ErrClosed. It also says whether the pipe has
-// taken everything already. If it has not, and there is no error, OnDrained's
-// function is called later; if it has, it is not.
+// Send is Write for callers that send nothing more before the data is read, so
+// that the queue needs no bound; the error is ErrClosed. It also reports whether
+// the pipe has taken everything already. If it has not, and there is no error,
+// OnDrained's function is called later; if it has, it is not.
 func (s *Stdin) Send(data []byte) (whole bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -119,7 +119,7 @@ func (s *Stdin) writeQueue() {
 	}
 }
 
-// Close closes the pipe; the child reads the end of it. What is queued is lost.
+// Close closes the pipe; the child reads end-of-file. What is queued is lost.
 func (s *Stdin) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

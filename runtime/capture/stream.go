@@ -61,7 +61,7 @@ const (
 	FactDone                   // everything is read; always the last
 )
 
-// Fact is what the loop must know of a channel.
+// Fact is something that the loop must know about a channel.
 type Fact struct {
 	Kind    FactKind
 	Channel state.Channel
@@ -129,8 +129,8 @@ func newStream(r *os.File, ch state.Channel, set Settings, post func(Fact)) *Str
 func (s *Stream) Set(set Settings) { s.settings.Store(&set) }
 
 // Finish says that the child is dead: what is in the pipe is read, held-back
-// output is let go, the pipe is closed and FactDone posted. It never blocks. A log
-// that takes nothing delays FactDone by a few seconds at most.
+// output is released, the pipe is closed and FactDone posted. It never blocks. A
+// log that accepts nothing delays FactDone by a few seconds at most.
 func (s *Stream) Finish() {
 	s.finish.Do(func() {
 		if log := s.settings.Load().Log; log != nil {

@@ -1,5 +1,5 @@
-// Package depend decides what a process waits for before it is started: from what its
-// definition needs (spec.Graph) and how the processes are that it names. It is pure.
+// Package depend decides what a process waits for before it is started, from its
+// dependencies (spec.Graph) and the states of the processes they name. It is pure.
 //
 // # A start that waits
 //
@@ -13,7 +13,7 @@
 //	                                     a stop; the end of the daemon; for a request
 //	                                     for several: what it waits for has failed
 //
-// Waiting is no state: to clients the process stays STOPPED, FATAL, EXITED or BACKOFF,
+// Waiting is not a state: for clients the process stays STOPPED, FATAL, EXITED or BACKOFF,
 // and no event is emitted. Its description says what it waits for.
 //
 // # Who waits, and for what
@@ -23,7 +23,7 @@
 //	start --with-deps NAME                  for what it needs, which is started too
 //	start NAME by a person                  for nothing
 //
-// What is there:
+// When a dependency is satisfied:
 //
 //	name, name:running    RUNNING
 //	name:started          there is a process, or it has ended by itself
@@ -33,15 +33,15 @@
 //	name?                 any of these; or it is FATAL, has ended for good, is missing, or
 //	                      is disabled: autostart=false, or stopped by a person
 //
-// A name that means several processes is there when each of them is. A name that nothing
-// defines is waited for.
+// A name that stands for several processes is satisfied when each of them is. A name that
+// no file defines is waited for.
 //
-// # The other way round
+// # Stopping
 //
-// Stops of several, a removal and the end of the daemon go against the order: what others
-// need is stopped when those are down. Nothing else is ever touched because of what it
-// depends on, but for restart_with: when one that it names is RUNNING with another pid
-// than before, what runs, and began before that, is restarted.
+// Stops of several processes, removals and the shutdown go in reverse order: a process is
+// stopped once all that need it are down. Apart from that, dependencies never affect a
+// running process, except by restart_with: when a process named there is RUNNING with a
+// new pid, running processes that began before it are restarted.
 //
 // It imports spec and runtime/state, and must not import os or a clock.
 package depend

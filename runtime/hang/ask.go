@@ -29,11 +29,11 @@ func (a answer[T]) close() {
 	}
 }
 
-// Ask makes one access to something in dir for somebody who waits for it until ctx ends
-// at the latest. Of a directory that does not answer in time, or is known not to, the
-// error is a *Silent. However many ask and leave again, only a few accesses are under way
-// in a directory. What f has opened when nobody waits for it any more is closed. f may be
-// called again while an earlier call of it hangs, so it must share nothing that it changes.
+// Ask makes one access to something in dir for a caller that waits until ctx ends at the
+// latest. If the directory does not answer in time, or is known not to, the error is a
+// *Silent. However many callers come and go, only a few accesses are under way in a
+// directory. What f opened after its caller has gone is closed. f may be called again while
+// an earlier call hangs, so it must not share anything that it changes.
 func Ask[T any](ctx context.Context, d *Disks, dir string, f func() (T, error)) (T, error) {
 	var none T
 	q := d.join(dir)
@@ -88,8 +88,8 @@ func (d *Disks) leave(dir string, q *queue) {
 	}
 }
 
-// Close closes a file in dir. It waits no longer than for an access; the closing of a file
-// whose directory does not answer goes on when it does, one after the other.
+// Close closes a file in dir. It waits no longer than for an access; files in a directory
+// that does not answer are closed when it does, one after the other.
 func (d *Disks) Close(dir string, file io.Closer) {
 	_, err := Ask(context.Background(), d, dir, func() (any, error) { return nil, file.Close() })
 	if _, silent := errors.AsType[*Silent](err); !silent {

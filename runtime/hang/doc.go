@@ -1,15 +1,14 @@
-// Package hang bounds what a disk that never answers can hold up: a dead NFS
-// server, a FUSE file system whose process is stuck. The kernel lets nobody give
-// up such an access, so it is left behind with the goroutine that made it, and the
-// directory is not asked again until it has returned. So each directory that does
-// not answer costs one goroutine, however often and by whomever it is wanted.
+// Package hang limits what a disk that never answers can block: a dead NFS server, a
+// FUSE file system whose process is stuck. The kernel offers no way to cancel such an
+// access, so it is abandoned together with its goroutine, and the directory is not
+// accessed again until it has returned. So each directory that does not answer costs one
+// goroutine, however often it is needed.
 //
-// Clients, who come and go as they like, Ask: of theirs a directory costs a few
-// goroutines at the most.
+// Requests of clients use Ask, with which a directory costs a few goroutines at most.
 //
-// Goroutines: one for each Do, which ends with its function. One that is left
-// behind ends when its access returns. One for each Ask that is under way, and one for
-// each directory in which something is left to close.
+// Goroutines: one for each Do, which ends with its function or, once abandoned, when its
+// access returns; one for each Ask under way; and one for each directory in which
+// something remains to be closed.
 //
 // It imports nothing of ours.
 package hang

@@ -43,17 +43,17 @@ func (e *Silent) Error() string { return e.Dir + " does not answer" }
 // leftBehind counts the accesses of this process that LeftBehind is about.
 var leftBehind atomic.Int32
 
-// LeftBehind is how many accesses of this process were left behind and have not returned.
-// Each keeps a thread in the kernel, where it takes no part in anything that all threads
-// must do, such as becoming another user.
+// LeftBehind is how many accesses of this process were abandoned and have not returned.
+// Each keeps a thread in the kernel, which cannot take part in anything that all threads
+// must do, such as changing the user.
 func LeftBehind() int { return int(leftBehind.Load()) }
 
 // errAbandoned ends what is left of a try that was given up. Nobody sees it.
 var errAbandoned = errors.New("given up")
 
 // New makes a Disks that waits for an access as long as patience; once one has
-// not returned, those of the same Do are given no more than later. Zero is the
-// default of either.
+// not returned, further ones of the same Do get no more than later. Zero is
+// the default for either.
 func New(patience, later time.Duration) *Disks {
 	if patience <= 0 {
 		patience = Patience
@@ -67,15 +67,16 @@ func New(patience, later time.Duration) *Disks {
 	}
 }
 
-// Back gives one whenever a directory that did not answer does so again.
+// Back receives a value whenever a directory that did not answer does so
+// again.
 func (d *Disks) Back() <-chan struct{} { return d.back }
 
 // Do calls f on a goroutine of its own and returns what it returns. f makes each
-// of its accesses with Call. If one of them does not return in time, f is left
-// where it is, its directory is silent until the access returns, and f is called
-// anew; its accesses to that directory now fail at once with a *Silent. So f must
-// share nothing that it changes with an earlier call of it. ok is false when stop
-// was closed first.
+// of its accesses with Call. If one of them does not return in time, that call of
+// f is abandoned, its directory is silent until the access returns, and f is
+// called again; accesses to that directory now fail at once with a *Silent. So f
+// must not share anything that it changes with an earlier call. ok is false when
+// stop was closed first.
 func Do[T any](d *Disks, stop <-chan struct{}, f func(*Try) T) (result T, ok bool) {
 	patience := d.patience
 	for again := false; ; again = true {
@@ -123,19 +124,19 @@ type access struct {
 	left    bool     // behind: leftBehind counts it
 }
 
-// Again reports whether an earlier try of the same Do was left behind.
+// Again reports whether an earlier try of the same Do was abandoned.
 func (t *Try) Again() bool { return t.again }
 
-// GivenUp reports whether nobody waits for the try any more: what it has made is to be
-// closed by itself.
+// GivenUp reports whether nobody waits for the try any more, so that it must close by
+// itself what it has opened.
 func (t *Try) GivenUp() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.given
 }
 
-// Call makes one access to something in dir, which is what falls silent if it
-// does not return: dir itself and all below it. Without a try nobody watches it.
+// Call makes one access to something in dir. If it does not return, dir and
+// everything below it count as silent. With a nil Try the access is not watched.
 func Call[T any](t *Try, dir string, f func() (T, error)) (result T, err error) {
 	if t == nil {
 		return f()

@@ -7,7 +7,8 @@ import (
 
 // Mounts is what is mounted where, by mount point: the number of the mount and its
 // device, as /proc/self/mountinfo has them. Of two mounts at one place it has the
-// later one, which is on top. It asks no disk. nil where it cannot be known.
+// later one, which is on top. It accesses no disk. It is nil if the mounts are
+// unknown.
 func Mounts() map[string]string {
 	data, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {

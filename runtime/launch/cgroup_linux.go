@@ -21,7 +21,7 @@ type Cgroups struct{ root string }
 
 // FindCgroups finds the daemon's own cgroup of version 2 and makes sure that
 // cgroups can be made in it and children be started there. The error says why
-// killmode=cgroup is not to be had.
+// killmode=cgroup is unavailable.
 func FindCgroups() (*Cgroups, error) {
 	own, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {

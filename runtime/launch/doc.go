@@ -3,27 +3,24 @@
 //
 // # Starting
 //
-// A Launcher's Start makes the pipes, forks, and returns once the program has
-// been executed or has failed to be. It blocks, so callers run it off the
-// loop, each start on a goroutine of its own. There is no helper process
-// between fork and exec.
+// A Launcher's Start makes the pipes, forks, and returns once the program has been
+// executed or could not be. It blocks, so callers run each start outside the loop, on
+// its own goroutine. There is no helper process between fork and exec.
 //
-// On Linux the forking is done by a few operating system threads that belong
-// to the Launcher alone: each has an umask of its own and no signal blocked,
-// so that what one child is given is never seen by another, nor by the
-// daemon; and a table of a few descriptors, since each child gets a copy of it
-// in which execve closes what the program is not to have. The fork itself
-// suspends the thread until the child has executed its program (vfork), and
-// Go's scheduler does not know: a chdir or exec that hangs would in time stop
-// the whole daemon. Start therefore reads the directory and the program first,
-// where a hang costs one goroutine.
+// On Linux a few operating system threads of the Launcher do all the forking. Each has
+// its own umask and no blocked signals, so that settings for one child are never seen by
+// another, nor by the daemon. Each has a small descriptor table, since every child gets
+// a copy of it, in which execve closes what the program must not have. The fork suspends
+// the thread until the child has executed its program (vfork), and Go's scheduler does
+// not know: a chdir or exec that hangs would eventually stop the whole daemon. Start
+// therefore reads the directory and the program first, where a hang costs one goroutine.
 //
-// What that does not reach stays a risk: a mount that stops answering between the
-// read and the exec, and the interpreter (a script's, or the dynamic loader) on a
-// mount other than the program's. The thread then keeps a processor of Go's
-// scheduler, the next garbage collection waits for it, and the daemon stands still
-// until the kernel gives up. Only a helper process between the daemon and the child
-// would remove that, and each start would pay for it (about 1.6 ms).
+// A risk remains: a mount that stops answering between the read and the exec, or an
+// interpreter (a script's, or the dynamic loader) on another mount than the program's.
+// The thread then holds a processor of Go's scheduler, the next garbage collection waits
+// for it, and the daemon stands still until the kernel gives up. Only a helper process
+// between the daemon and the child would remove that risk, and would cost each start
+// about 1.6 ms.
 //
 // # Reaping
 //
@@ -32,10 +29,10 @@
 // and Reap:
 //
 //   - A child may end, and Reap may report it, before Start has returned its
-//     pid. Whoever calls Reap keeps the statuses of pids it does not know while
-//     a Start is past Command.Announce, and looks there when Start returns. An
-//     exit from before Announce, or that is left when no Start is past it, is
-//     that of an orphan which was reparented to us as process 1 or subreaper.
+//     pid. The caller of Reap keeps the statuses of pids it does not know while a
+//     Start is past Command.Announce, and looks them up when Start returns. An exit
+//     from before Announce, or one that is left over when no Start is past it, is that
+//     of an orphan which was reparented to us as process 1 or subreaper.
 //   - When Start fails, the child that failed is reaped before Start returns
 //     and, on Linux, never seen by Reap. This holds by two means. A child is
 //     cloned with a termination signal other than SIGCHLD, which the kernel

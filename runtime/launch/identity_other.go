@@ -11,10 +11,10 @@ import (
 // Identify cannot tell a process from a later one of the same pid here.
 func Identify(int) (Identity, error) { return Identity{}, errors.ErrUnsupported }
 
-// StartTime is not to be had here.
+// StartTime is not available on this system.
 func StartTime(int) (uint64, error) { return 0, errors.ErrUnsupported }
 
-// BootID is not to be had here.
+// BootID is not available on this system.
 func BootID() (string, error) { return "", errors.ErrUnsupported }
 
 // Find finds no process here.
@@ -26,7 +26,7 @@ func Reopen(int, Pipes) (stdout, stderr *os.File) { return nil, nil }
 // Alive cannot be sure here, and so says no.
 func Alive(Identity) bool { return false }
 
-// RealUID is not to be had here.
+// RealUID is not available on this system.
 func RealUID(int) (int, error) { return 0, errors.ErrUnsupported }
 
 // GivenNames cannot tell here.

@@ -24,7 +24,7 @@ const autoLetters = "abcdefghijklmnopqrstuvwxyz0123456789_"
 // its daemon's.
 const markLetters = 4
 
-// NewAutoMark is a mark for CreateAuto, which hardly any other daemon has.
+// NewAutoMark is a random mark for CreateAuto.
 func NewAutoMark() string { return letters(markLetters) }
 
 func letters(n int) string {
@@ -35,10 +35,10 @@ func letters(n int) string {
 	return string(salt)
 }
 
-// CreateAuto creates a file for an AUTO log, mode 0600, under a name that
-// nobody uses: <process>-<channel>---<identifier>-<8 letters>.log in dir. The
-// letters begin with the daemon's mark, of NewAutoMark: by it CleanAuto knows the
-// logs of one daemon for such, also those that are not open.
+// CreateAuto creates a file for an AUTO log, mode 0600, under an unused name:
+// <process>-<channel>---<identifier>-<8 letters>.log in dir. The letters begin
+// with the daemon's mark, from NewAutoMark, by which CleanAuto recognises the
+// logs of one daemon, including those that are not open.
 //
 // Source: contract/config.md section 12, AUTO name.
 func CreateAuto(dir, process, channel, identifier, mark string) (path string, err error) {

@@ -1,4 +1,4 @@
-// Package logfile is where output ends up: files that rotate, descriptors that
+// Package logfile writes output to its target: files that rotate, descriptors that
 // the daemon was started with, pipes, devices and syslog.
 //
 // It owns the open files and nothing else. It starts no goroutine, sets no timer
@@ -43,17 +43,17 @@
 //
 // # AUTO logs
 //
-// An AUTO log is locked while it is open, and its name has a mark of its daemon. The
-// start of another daemon cleans up the logs of those that have none open: so a
-// daemon that lives keeps all of its logs while it keeps one, see Writer.Hold.
+// An AUTO log is locked while it is open, and its name identifies its daemon. When a
+// daemon starts, it removes the logs of all daemons that have none open: so a living
+// daemon keeps all of its logs as long as it keeps one open, see Writer.Hold.
 //
 // # Faults
 //
-// What a target does not take is dropped and counted, never reported as an error
-// of Write: a full disk must not stop a child. Options.Report hears of the start,
-// of the count once per interval, and of the recovery. A target that takes
-// nothing for now (a FIFO nobody reads) makes Write wait, which delays that
-// program's output alone; SetDeadline bounds the wait.
+// What a target does not accept is dropped and counted, never reported as an error
+// of Write: a full disk must not stop a child. Options.Report is told when this begins,
+// the count once per interval, and when it ends. A target that accepts nothing for now
+// (a FIFO without a reader) makes Write block, which delays only that program's output;
+// SetDeadline bounds the wait.
 //
 // Source: contract/config.md section 12, contract/rpc.md section 6.
 package logfile

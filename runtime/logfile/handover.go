@@ -8,8 +8,8 @@ import (
 	"supervisord/runtime/trust"
 )
 
-// Saved is a Writer as it is written down for another one to go on from, but for its
-// options and the open file.
+// Saved is the state from which another Writer continues, except for its options and
+// the open file.
 type Saved struct {
 	Users   int    `json:"users,omitempty"` // Opens that have not been closed
 	Held    bool   `json:"held,omitempty"`
@@ -73,7 +73,7 @@ func (w *Writer) Resume(saved Saved, open *os.File) error {
 	return w.swap(t)
 }
 
-// Check reports what no Writer comes to.
+// Check reports a state that no Writer can be in.
 func (s *Saved) Check() error {
 	switch {
 	case s.Users < 0 || s.Dropped < 0 || s.Seen < 0 || s.End < 0:

@@ -50,9 +50,9 @@ func Inherited() []int {
 	return fds
 }
 
-// SetInherited says which descriptors from 3 up the program was started with, in a
-// program that was executed in the place of the one that was: it has more of them. It is
-// called before the first Writer is made.
+// SetInherited says which descriptors from 3 up the original program was started with,
+// in a program that replaced it by an exec and has more of them. Call it before the
+// first Writer is made.
 func SetInherited(fds []int) {
 	was := inheritedFDs
 	inheritedFDs = make(map[int]bool)

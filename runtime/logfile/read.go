@@ -10,11 +10,11 @@ import (
 	"supervisord/runtime/trust"
 )
 
-// ErrBadArguments: the offset and length do not go together.
+// ErrBadArguments: the combination of offset and length is invalid.
 var ErrBadArguments = errors.New("bad arguments")
 
-// Part is a part of a log, whose length does not change when the log grows. Of a log
-// that is emptied meanwhile it has less.
+// Part is a part of a log. Its length does not change when the log grows; if the log
+// is emptied meanwhile, reading it ends early.
 type Part struct {
 	*io.SectionReader
 	file *os.File

@@ -10,8 +10,8 @@ import (
 	"syscall"
 )
 
-// Restore makes a log anew at its path after another program has renamed or removed it
-// without a word, or moves to the regular file that stands there instead, and returns the
+// Restore creates a log again at its path after another program has renamed or removed it
+// without notice, or moves to the regular file that is there instead, and returns the
 // paths for which it did. logs are all the Writers that have one file open, each once;
 // their paths may spell its name in several ways, or be several names.
 //
@@ -20,10 +20,10 @@ import (
 // What another user could have put there is refused as by Open. On an error the old
 // files stay in use.
 //
-// What was written since the last look that found the file in its place is not lost:
-// of a renamed file it is in that, of a removed one it is moved to the new one (on
-// Linux). So Restore is meant to be called every few seconds. It asks the disk for one
-// stat of each path, and disturbs the Writers only when there is something to do.
+// What was written since the file was last seen in its place is not lost: if the file
+// was renamed it is there, if it was removed it is moved to the new one (on Linux). So
+// call Restore every few seconds. It makes one stat of each path, and disturbs the
+// Writers only if there is something to do.
 func Restore(logs []*Writer) (restored []string, err error) {
 	if !gone(logs) {
 		return nil, nil

@@ -62,7 +62,7 @@ type fileTarget struct {
 	interrupted func() bool           // see Writer.interrupted
 }
 
-// FileID tells files apart, whatever their paths.
+// FileID identifies a file, whatever its path.
 type FileID = trust.FileID
 
 // openTarget opens what path names; nil for no path. Its directory must be on the mount

@@ -34,7 +34,7 @@ type Options struct {
 	// Auto is for AUTO logs: a regular file is locked while it is open, by which
 	// CleanAuto sees that it is in use.
 	Auto bool
-	// Report hears of lost bytes, from the goroutine that writes and without a
+	// Report is told of lost bytes, on the goroutine that writes and without a
 	// lock held. May be nil. It may call Path, Dropped and SetDeadline, nothing
 	// else of this Writer.
 	Report func(Trouble)

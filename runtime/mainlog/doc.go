@@ -4,8 +4,8 @@
 //
 // Logging never waits: records go through a bounded queue to a goroutine per
 // output, so a full or frozen disk, or a blocked standard output, stops neither
-// supervision nor the other output. What does not fit is dropped, counted and
-// said. Close writes what is queued.
+// supervision nor the other output. What does not fit is dropped, and the number of
+// dropped records is logged. Close writes what is queued.
 //
 // # Goroutines
 //

@@ -9,7 +9,7 @@ import (
 	"supervisord/runtime/logfile"
 )
 
-// Options say where the activity log goes. The zero value goes nowhere.
+// Options say where the activity log goes. The zero value discards it.
 type Options struct {
 	// Path is the file, "syslog" for syslog, "" for none.
 	Path string
@@ -94,8 +94,8 @@ func (l *Log) Reopen() error {
 	return l.file.log.Reopen()
 }
 
-// Restore makes the file anew, and says so, if another program has renamed or removed
-// it, see logfile.Restore.
+// Restore creates the file again, and logs that, if another program has renamed or
+// removed it, see logfile.Restore.
 func (l *Log) Restore() error {
 	if l.file == nil {
 		return nil
@@ -121,9 +121,9 @@ func (l *Log) Clear() error {
 	return nil
 }
 
-// Close writes what is queued and closes the log. For outputs that take nothing it
-// waits little more than a second, however many there are. What is logged later is
-// lost.
+// Close writes what is queued and closes the log. For outputs that accept nothing
+// it waits little more than a second, however many there are. What is logged later
+// is lost.
 func (l *Log) Close() error {
 	var errs [2]error
 	var closing sync.WaitGroup
@@ -136,8 +136,8 @@ func (l *Log) Close() error {
 	return errors.Join(errs[:]...)
 }
 
-// GiveUp makes Close, under way or to come, wait no more than a moment. It never
-// waits, and may be called more than once.
+// GiveUp makes Close, current or future, wait only for a moment. It never waits,
+// and may be called more than once.
 func (l *Log) GiveUp() { l.giveUpOnce.Do(func() { close(l.giveUp) }) }
 
 func (l *Log) put(r record) {

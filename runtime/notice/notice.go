@@ -1,5 +1,5 @@
-// Package notice tells whoever waits that something has changed. Telling costs next to
-// nothing while nobody waits, and never blocks; what changed, the waiter looks up.
+// Package notice wakes those who wait for a change. Telling costs next to nothing
+// while nobody waits, and never blocks; what changed, the waiter looks up.
 package notice
 
 import "sync"
@@ -11,8 +11,8 @@ type Notice struct {
 	next chan struct{} // closed at the next change; nil while nobody waits
 }
 
-// Next is closed at the first change after the call. Whoever is not to miss one calls it
-// before looking.
+// Next is closed at the first change after the call. To miss no change, call it before
+// looking at the state.
 func (n *Notice) Next() <-chan struct{} {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -7,7 +7,7 @@ import "golang.org/x/sys/unix"
 // search opens a directory to go through it, which one may without reading it.
 const search = unix.O_SEARCH
 
-// leap is not to be had here.
+// leap is not available on this system.
 func (*place) leap(string) bool { return false }
 
 // isProc reports that no link here leads to what its text does not name.

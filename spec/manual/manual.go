@@ -63,13 +63,13 @@ var Sections = func() []Section {
 // sectionMeanings is what each kind of section is for.
 var sectionMeanings = map[string]string{
 	"supervisord":      "The daemon itself.",
-	"unix_http_server": "The unix socket on which the daemon answers supervisorctl. Its name may be followed by a colon and a word, so that there are several.",
-	"inet_http_server": "The TCP port on which the daemon shows the status page and answers XML-RPC. Whoever may log in there can run programs as the daemon's user. There is none without this section.",
-	"supervisorctl":    "Where supervisorctl finds the daemon, and how it logs in.",
-	"include":          "Further files, which are read after the main one. A later file's value for the same key of a section wins.",
-	"reconcile":        "How changes of the files are carried out. Supervisor ignores this section.",
-	"program:x":        "A program named x, of which there may be several processes.",
-	"eventlistener:x":  "A program named x that is told of events over its standard input, and answers on its standard output.",
+	"unix_http_server": "The unix socket on which the daemon answers supervisorctl. There may be several: add a colon and a word to the name of each.",
+	"inet_http_server": "The TCP port on which the daemon serves the web page and XML-RPC. Everyone who can log in there can run programs as the daemon's user. Without this section there is no such port.",
+	"supervisorctl":    "How supervisorctl finds the daemon and logs in.",
+	"include":          "More files, read after the main one. If two files set the same key of a section, the later one wins.",
+	"reconcile":        "How changes of the files are applied. Supervisor ignores this section.",
+	"program:x":        "A program named x, which may have several processes.",
+	"eventlistener:x":  "A program named x that receives events on its standard input, and answers on its standard output.",
 	"fcgi-program:x":   "A FastCGI program named x, whose processes share one listening socket as their standard input.",
 	"group:x":          "Programs that are started and stopped under one name, x.",
 }
@@ -101,12 +101,12 @@ var (
 // uncommented is what is to be said of keys whose line in the sample says nothing, or that
 // have none.
 var uncommented = map[string]string{
-	"password": "the password that goes with the name; in a server's section it may be {SHA} and its SHA-1 in hex",
-	"files":    "patterns with spaces between them, against the directory of the file",
+	"password": "the password for username; in a server's section it may be {SHA} followed by the SHA-1 of the password in hex",
+	"files":    "patterns, separated by spaces, relative to the directory of the file",
 
-	"readonly_password": "the password that goes with readonly_username",
+	"readonly_password": "the password for readonly_username",
 
-	"dependent_startup":                  "of the start-order plug-in: start it at boot when what it waits for is there; understood where [supervisord] has dependent_startup=true",
+	"dependent_startup":                  "of the start-order plug-in: start it at boot once what it waits for is there; used if [supervisord] has dependent_startup=true",
 	"dependent_startup_wait_for":         "of the start-order plug-in: what it waits for, and in which states",
 	"dependent_startup_inherit_priority": "of the start-order plug-in: has no effect, since the order does not go by priorities",
 }

@@ -100,7 +100,7 @@ func (o Options) adapt(name string) string {
 		"u supervisor ", "u "+o.User+" ",
 		"user=supervisor", "user="+o.User,
 		"0755 root root", "0755 "+o.User+" -",
-		"# Where a configuration", "d /run/supervisor 0755 "+o.User+" -\nd /var/lib/supervisor 0700 "+o.User+" -\n# Where a configuration",
+		"# Socket and pidfile of", "d /run/supervisor 0755 "+o.User+" -\nd /var/lib/supervisor 0700 "+o.User+" -\n# Socket and pidfile of",
 		"\tmissingok", "\tsu "+o.User+" "+o.User+"\n\tmissingok",
 	).Replace(text)
 }

@@ -54,7 +54,7 @@ func TestExplain(t *testing.T) {
 	for text, want := range map[string]string{
 		"[program:web]\nstart^secs=5\n":              "Seconds it must stay up",
 		"[program:web]\nstartsecs=5^\n":              "Seconds it must stay up",
-		"[eventlistener:l]\nevents=TICK_5,\n  TI^CK": "What it is told of",
+		"[eventlistener:l]\nevents=TICK_5,\n  TI^CK": "Event types it receives",
 		"[pro^gram:web]\n":                           "A program named x",
 		"[program:web]\nnosuch^=5\n":                 "",
 		"start^secs=5\n":                             "",

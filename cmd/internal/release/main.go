@@ -33,7 +33,7 @@ import (
 	"supervisord/cmd/internal/dist"
 )
 
-// nfpm is the last release whose dependencies are all to be had from the module proxy.
+// nfpm is the last release whose dependencies are all available from the module proxy.
 const nfpm = "github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.0"
 
 // target is a system, and what packages call its processor; "" where there are none.
