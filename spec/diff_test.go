@@ -66,6 +66,13 @@ func processChanges() []change {
 		{"Probes.HealthTimeout", func(p *Process) { p.Probes.HealthTimeout = time.Minute }, in("health_timeout", "3s", "1m")},
 		{"Probes.HealthFailures", func(p *Process) { p.Probes.HealthFailures = 5 }, in("health_failures", "3", "5")},
 		{"Probes.OnUnhealthy", func(p *Process) { p.Probes.OnUnhealthy = UnhealthyReport }, in("on_unhealthy", "restart", "report")},
+		{"Probes.Watchdog", func(p *Process) { p.Probes.Watchdog = time.Minute }, exec("watchdog", "", "1m")},
+		{"Probes.Ready notify", func(p *Process) { p.Probes.Ready = Probe{Kind: "notify"} }, exec("ready", "", "notify")},
+		{"Probes.Ready fd", func(p *Process) { p.Probes.Ready = Probe{Kind: "fd", Target: "3"} }, exec("ready", "", "fd:3")},
+		{"Probes.Ready log", func(p *Process) { p.Probes.Ready = Probe{Kind: "log", Target: "x"} }, in("ready", "", "log:x")},
+		{"Rollout", func(p *Process) { p.Rollout = Rollout{N: 2} }, in("rollout", "100%", "2")},
+		{"Rollout.N", func(p *Process) { p.Rollout.N = 3 }, in("rollout", "100%", "3")},
+		{"Rollout.Percent", func(p *Process) { p.Rollout = Rollout{25, true} }, in("rollout", "100%", "25%")},
 		{"DependsOn", func(p *Process) {
 			p.DependsOn = []Dependency{{Name: "a", Until: UntilRunning}, {Name: "b:c", Until: UntilDone, Optional: true}}
 		}, in("depends_on", "", "a b:c:done?")},
@@ -155,7 +162,7 @@ func TestCensus(t *testing.T) {
 		value any
 		want  []string
 	}{
-		{Group{}, []string{"Name", "Kind", "Priority", "Processes", "Listener", "DependsOn", "Origin"}},
+		{Group{}, []string{"Name", "Kind", "Priority", "Processes", "Listener", "DependsOn", "RestartWith", "Origin"}},
 		{Listener{}, []string{"Events", "BufferSize", "ResultHandler", "StallTimeout"}},
 		{Daemon{}, []string{"LogFile", "LogFileMaxBytes", "LogFileBackups", "LogLevel", "PidFile", "Umask", "NoDaemon", "Silent",
 			"MinFDs", "MinProcs", "NoCleanup", "ChildLogDir", "ChildLogDirText", "User", "Directory", "StripANSI", "Environment",
@@ -192,6 +199,7 @@ func TestCompareGroups(t *testing.T) {
 		{"events", func(g *Group) { g.Listener.Events = []string{"EVENT", "TICK"} }, []Field{{"events", "TICK", "EVENT,TICK", false}}, false},
 		{"buffer", func(g *Group) { g.Listener.BufferSize = 1 }, []Field{{"buffer_size", "10", "1", false}}, false},
 		{"handler", func(g *Group) { g.Listener.ResultHandler = "i" }, []Field{{"result_handler", "h", "i", false}}, false},
+		{"restarts", func(g *Group) { g.RestartWith = []string{"a", "b"} }, []Field{{"restart_with", "", "a,b", false}}, false},
 		{"order", func(g *Group) { g.DependsOn = []Dependency{{Name: "a", Until: UntilStarted}} }, []Field{{"depends_on", "", "a:started", false}}, false},
 		{"stall", func(g *Group) { g.Listener.StallTimeout = time.Second }, []Field{{"stall_timeout", "0s", "1s", false}}, false},
 		{"process", func(g *Group) { g.Processes[0].Command = "z" }, nil, false},
@@ -352,7 +360,7 @@ func TestFields(t *testing.T) {
 			if k.ours {
 				ours = "ours"
 			}
-			effect := []string{inPlace: "in place", restarts: "restart", resizes: "resize"}[k.effect]
+			effect := []string{inPlace: "in place", restarts: "restart", mayRestart: "in place or restart", resizes: "resize"}[k.effect]
 			fmt.Fprintln(w, strings.Join([]string{k.name, k.kind, def, unit, effect, ours}, "\t"))
 		}
 	}
