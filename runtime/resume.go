@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"maps"
+	"os"
 	"syscall"
 	"time"
 
@@ -39,6 +40,11 @@ func (p *process) save(w *writingDown, now time.Time) handedProcess {
 	if p.stdin != nil {
 		queue, pipe := p.stdin.Save()
 		h.Stdin, h.StdinQueue = w.add(pipe), queue
+	}
+	for on, ear := range p.ears {
+		if ear != nil {
+			h.Says[on] = w.add(ear.Paused())
+		}
 	}
 	if p.pidfd != nil {
 		h.PidFD = w.add(p.pidfd.Save())
@@ -168,6 +174,7 @@ func (s *Supervisor) reconnect(h *Handover, from *handedProcess, p *process, now
 			p.out[ch].stream = capture.Resume(h.file(o.Pipe), state.Channel(ch), s.settings(p, state.Channel(ch)), *o.Stream, s.postFacts(p))
 		}
 	}
+	s.hear(p, [2]*os.File{h.file(from.Says[onSocket]), h.file(from.Says[onPipe])}, nil)
 	if from.Stdin != 0 {
 		var drained func(bool)
 		if p.group.pool != nil {
