@@ -148,7 +148,11 @@ func (s *Supervisor) startWith(p *process, within map[spec.Namespec]bool, refuse
 	case state.Unknown:
 		return p.refuse(InUnknownState)
 	case state.Stopping:
-		if wait {
+		switch {
+		case p.restarting:
+			p.userStopped, p.restartWhenStopped = false, true
+			return c.await(p, func() (bool, error) { return p.hasStarted(wait) })
+		case wait:
 			return p.refuse(Abnormal)
 		}
 		return p.refuse(AlreadyStarted)
@@ -170,7 +174,7 @@ func (p *process) hasStarted(wait bool) (bool, error) {
 	switch {
 	case p.removed:
 		return true, p.refuse(Abnormal)
-	case m.Waiting && m.State != state.Backoff:
+	case m.Waiting && m.State != state.Backoff, p.restartWhenStopped:
 		return !wait, nil
 	case m.State == state.Running:
 		return true, nil

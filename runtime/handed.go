@@ -102,6 +102,7 @@ type handedProcess struct {
 	OrphansUntil    *moment.Moment     `json:"orphans_until,omitempty"`
 
 	RestartWhenStopped bool         `json:"restart_when_stopped,omitempty"`
+	Restarting         bool         `json:"restarting,omitempty"`
 	UserStopped        bool         `json:"user_stopped,omitempty"`
 	Order              *handedOrder `json:"order,omitempty"`
 }

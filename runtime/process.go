@@ -74,6 +74,9 @@ type process struct {
 	waiters            []waiter
 	removed            bool
 	restartWhenStopped bool // to be started when it has stopped, as a listener that did not answer
+	// restarting: it is STOPPING since the daemon restarts it, even where a stop has come
+	// since. Supervisor has no such stop, and a start is then what comes after it.
+	restarting bool
 	order              inOrder
 	// userStopped: the last that was asked for was a stop, by a client.
 	userStopped bool
@@ -167,6 +170,7 @@ func (s *Supervisor) step(p *process, in proc.Input) {
 		s.step(p, proc.Input{Kind: proc.Cancelled})
 	}
 	s.noteWaiting(p)
+	p.restarting = p.machine.State == state.Stopping && (p.restarting || p.machine.Renewing || p.restartWhenStopped)
 	if p.heldSocket != nil && p.idle() {
 		s.holdSocket(p, nil)
 	}
