@@ -63,6 +63,8 @@
 //   - guard.go, absence.go: pure. Which of those steps may be taken without a person,
 //     and when.
 //   - apply.go: carries steps out, in order, in parallel within one priority.
+//   - rollout.go: divides a step into waves, where a program says how many of its
+//     processes are restarted at a time, and waits between them. These come last.
 //   - view.go, unready.go, lastgood.go, overlay.go: read the files, with the last good
 //     content in the place of what is bad or out of sight.
 //   - permissions.go: who else could have written a file.

@@ -41,8 +41,8 @@
 //
 // # Exit comes after output
 //
-// When a child is reaped the loop keeps its status and tells the streams to
-// finish; the machine hears of the exit when they are done. A stream gives up
+// When a child is reaped the loop keeps its status and tells the streams, and who hears
+// what it says of itself, to finish; the machine hears of the exit when they are done. A stream gives up
 // on a log that is stuck after a few seconds.
 //
 // # The end
@@ -81,10 +81,12 @@
 // on. The children see nothing of it.
 //
 //	it begins     no launch begins any more; those that have not forked wait in line again.
-//	              Probes stop; in the next life they look again at once
+//	              Probes stop; in the next life they look again at once. The clocks of
+//	              what is found out about processes (ready_timeout, watchdog) stand still
 //	it waits      for whatever is under way outside the loop (underway.go): launches that
 //	              have forked, the closing of logs, the counting of descendants
-//	it pauses     streams and standard inputs stop; what is in the pipes stays there
+//	it pauses     streams, standard inputs and what is said by processes stop; what is in
+//	              the pipes and sockets stays there
 //	it is quiet   the facts that were posted are taken; if nothing has come of them, all
 //	              of it is written down in one turn, which is the last
 //
@@ -113,6 +115,8 @@
 //	sockets            2 for each FastCGI socket that is being closed
 //	logs               1 for each closing, change or removal of a process's logs
 //	probes             1 for each thing that is found out about a process, and what its look needs
+//	what is said       1 for each socket or pipe on which a process says how it is, asleep
+//	                   while it says nothing (runtime/notify)
 //	requests           1 for each log, or command to be looked up, of a request, and for
 //	                   each directory of logs that are looked after
 //	the end            2, which wait for the last launch and the last log

@@ -26,7 +26,7 @@ const onReload = "In force after a reload, which restarts everything."
 var effects = map[effect]string{
 	inPlace:    "In force at once; the process keeps its pid.",
 	restarts:   "The processes are restarted.",
-	mayRestart: "In force at once; the process keeps its pid. With notify and fd, the processes are restarted.",
+	mayRestart: "In force at once; the process keeps its pid, but is restarted where notify or fd:N comes or goes.",
 	resizes:    "Processes are added and removed; those that stay are left alone.",
 }
 
