@@ -34,6 +34,7 @@ var arrows = map[string][]string{
 	"runtime/usage":             {"runtime/procstat", "runtime/notice"}, // it measures; whom, it is told
 	"runtime/moment":            {},
 	"runtime/notice":            {}, // for all who tell of a change
+	"runtime/notify":            {},
 	"runtime/exactjson":         {},
 	"runtime/proc":              {"spec", "spec/value", "runtime/state", "runtime/moment"},
 	"runtime/depend":            {"spec", "runtime/state"},
@@ -41,7 +42,7 @@ var arrows = map[string][]string{
 	"runtime/probe":             {"spec/value", "runtime/hang"},
 	"runtime/capture":           {"runtime/logfile", "runtime/state"},
 	"runtime/mainlog":           {"runtime/logfile", "runtime/state"},
-	"runtime":                   {"spec", "spec/value", "runtime/state", "runtime/logfile", "runtime/launch", "runtime/proc", "runtime/depend", "runtime/event", "runtime/capture", "runtime/probe", "runtime/hang", "runtime/moment", "runtime/exactjson", "runtime/notice"},
+	"runtime":                   {"spec", "spec/value", "runtime/state", "runtime/logfile", "runtime/launch", "runtime/proc", "runtime/depend", "runtime/event", "runtime/capture", "runtime/probe", "runtime/hang", "runtime/moment", "runtime/exactjson", "runtime/notice", "runtime/notify"},
 	"reconcile":                 {"spec", "reconcile/watch", "runtime/hang", "runtime/trust", "runtime/moment", "runtime/notice"}, // the last four are leaves, and all it sees of runtime's
 	"reconcile/watch":           {"runtime/hang"},
 	"rpc/xmlrpc":                {},

@@ -22,6 +22,9 @@ type Outcome struct {
 	// Stopped are processes that were stopped to be restarted; Started those that
 	// were started then, or that need not be any more.
 	Stopped, Started []string
+	// RolledOut are the processes that a rollout has started with their new definition,
+	// however it ended.
+	RolledOut []string
 }
 
 // pendingStarts are the processes that were stopped to be restarted, and not
@@ -58,9 +61,10 @@ func (p pendingStarts) prune(active []Active) {
 // execution carries out one plan.
 type execution struct {
 	target    Target
-	overtaken func() bool // asked between the steps in hand
-	old, new  *spec.Graph // of what the steps take away and put in force
-	outcomes  []Outcome   // one per step, each written by the one goroutine that has the step
+	overtaken func() bool     // asked between the steps in hand
+	newer     <-chan struct{} // closed when that is so; ends the waits of a rollout. nil never
+	old, new  *spec.Graph     // of what the steps take away and put in force
+	outcomes  []Outcome       // one per step, each written by the one goroutine that has the step
 }
 
 // execute carries out a plan and returns when everything it began is done. The
@@ -71,11 +75,14 @@ type execution struct {
 // overtaken, and stops there if so; the changed groups are one piece, so that
 // nothing stays down while something else is thought about.
 //
+// Steps of more than one wave (rollout.go) come last, so that nothing waits for them; newer
+// is closed when what they wait for is to wait no longer.
+//
 // A step that fails concerns its own group alone. Where a new definition cannot
 // be put in force, the old one is started again.
-func execute(ctx context.Context, t Target, steps []Step, overtaken func() bool) []Outcome {
-	e := &execution{target: t, overtaken: overtaken, outcomes: make([]Outcome, len(steps))}
-	var removed, changed, added []*Outcome
+func execute(ctx context.Context, t Target, steps []Step, overtaken func() bool, newer <-chan struct{}) []Outcome {
+	e := &execution{target: t, overtaken: overtaken, newer: newer, outcomes: make([]Outcome, len(steps))}
+	var removed, changed, added, rolled []*Outcome
 	var old, new []*spec.Group
 	for i := range steps {
 		o := &e.outcomes[i]
@@ -91,6 +98,8 @@ func execute(ctx context.Context, t Target, steps []Step, overtaken func() bool)
 			removed = append(removed, o)
 		case o.Step.Old == nil:
 			added = append(added, o)
+		case len(waves(o.Step)) > 1:
+			rolled = append(rolled, o)
 		default:
 			changed = append(changed, o)
 		}
@@ -101,7 +110,9 @@ func execute(ctx context.Context, t Target, steps []Step, overtaken func() bool)
 		return e.outcomes
 	}
 	e.change(ctx, changed)
-	e.each(e.starts(added), inOrder(whole))
+	if e.each(e.starts(added), inOrder(whole)) && !overtaken() {
+		parallel(func(o *Outcome) { e.roll(ctx, o, waves(o.Step)) })(rolled)
+	}
 	return e.outcomes
 }
 

@@ -189,7 +189,7 @@ func TestOvertaken(t *testing.T) {
 	begun := func(after int) string {
 		m := newModel()
 		m.update(old, Policy{})
-		out := execute(context.Background(), m, Plan(m.Groups(), new, Policy{}), func() bool { after--; return after < 0 })
+		out := execute(context.Background(), m, Plan(m.Groups(), new, Policy{}), func() bool { after--; return after < 0 }, nil)
 		var list []string
 		for _, o := range out {
 			if o.Begun {

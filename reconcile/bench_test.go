@@ -116,6 +116,6 @@ func BenchmarkApply(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		m := newModel()
-		execute(context.Background(), m, Plan(nil, groups, Policy{}), never)
+		execute(context.Background(), m, Plan(nil, groups, Policy{}), never, nil)
 	}
 }

@@ -119,6 +119,8 @@
 //     and when.
 //   - proof.go: pure. Whether what an update started runs, and what was proved.
 //   - apply.go: carries steps out, in order, in parallel within one priority.
+//   - rollout.go: divides a step into waves, where a program says how many of its
+//     processes are restarted at a time, and waits between them. These come last.
 //   - view.go, unready.go, reject.go, lastgood.go, overlay.go: read the files, with the last
 //     good content in place of what is invalid, rejected or cannot be read.
 //   - permissions.go: who else could have written a file.

@@ -217,7 +217,7 @@ func (l *loop) endTurn() {
 func (l *loop) drain() {
 	for len(l.steps) > 0 || l.setting > 0 {
 		if l.current != nil {
-			l.current.overtaken.Store(true)
+			l.current.overtake()
 		}
 		select {
 		case outcomes := <-l.outcomes:
@@ -397,7 +397,7 @@ func (l *loop) useView(trigger string, v *view) {
 // nothing else may finish it where automatic updates are off.
 func (l *loop) overtake() {
 	if !l.current.first {
-		l.current.overtaken.Store(true)
+		l.current.overtake()
 	}
 }
 

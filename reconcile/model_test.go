@@ -24,10 +24,11 @@ type model struct {
 	notice notice.Notice
 	fate   func(p spec.Process) string // the state of a process just after its start; RUNNING where nil
 
-	stopping func(group, process string) time.Duration // how long a stop takes
-	refuse   func(op string) error                     // asked before each SetGroup, with "add x", "remove x", "change x"
-	before   func(op string)                           // called before each operation, without the lock
-	after    func(op string)                           // called after each SetGroup that succeeded, without the lock
+	stopping func(group, process string) time.Duration              // how long a stop takes
+	refuse   func(op string) error                                  // asked before each SetGroup, with "add x", "remove x", "change x"
+	before   func(op string)                                        // called before each operation, without the lock
+	coming   func(ctx context.Context, group, process string) error // what AwaitRunning gives; nil for nothing
+	after    func(op string)                                        // called after each SetGroup that succeeded, without the lock
 }
 
 type modelGroup struct {
@@ -182,6 +183,22 @@ func (m *model) start(g *modelGroup, name string) {
 	m.notice.Tell()
 }
 
+// AwaitRunning waits for what a test says of each process: with nothing, all come up.
+func (m *model) AwaitRunning(ctx context.Context, group string, names []string) error {
+	for _, n := range names {
+		m.mu.Lock()
+		coming := m.coming
+		m.mu.Unlock()
+		if coming == nil {
+			continue
+		}
+		if err := coming(ctx, group, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (m *model) StopProcesses(ctx context.Context, group string, names []string) error {
 	if m.before != nil {
 		m.before("stop " + group)
@@ -312,7 +329,7 @@ func never() bool { return false }
 // update plans and carries out, once.
 func (m *model) update(desired []spec.Group, p Policy) []Outcome {
 	steps := Plan(m.Groups(), desired, p)
-	return execute(context.Background(), m, steps, never)
+	return execute(context.Background(), m, steps, never, nil)
 }
 
 // words joins a log for comparison.
@@ -322,7 +339,7 @@ func words(log []string) string { return strings.Join(log, "; ") }
 func (m *model) carryOn(desired []spec.Group, pending pendingStarts, overtaken func() bool) []Outcome {
 	active := m.Groups()
 	pending.prune(active)
-	outcomes := execute(context.Background(), m, Plan(active, desired, Policy{PendingStarts: pending}), overtaken)
+	outcomes := execute(context.Background(), m, Plan(active, desired, Policy{PendingStarts: pending}), overtaken, nil)
 	for i := range outcomes {
 		pending.take(&outcomes[i])
 	}

@@ -208,7 +208,11 @@ func (a *applied) started() (list []startedProcess, files map[string]bool) {
 	files = make(map[string]bool)
 	for i := range a.outcomes {
 		o := &a.outcomes[i]
-		if !o.Begun || o.Err != nil {
+		start := o.Step.Start
+		if o.Err != nil {
+			start = o.RolledOut
+		}
+		if !o.Begun || o.Err != nil && len(start) == 0 {
 			continue
 		}
 		for _, name := range filesOf(o.Step) {
@@ -217,7 +221,7 @@ func (a *applied) started() (list []startedProcess, files map[string]bool) {
 		g := o.Step.New
 		for j := 0; g != nil && j < len(g.Processes); j++ {
 			q := &g.Processes[j]
-			if slices.Contains(o.Step.Start, q.Name) || o.Step.Start == nil && o.Step.Old == nil && q.Autostart {
+			if slices.Contains(start, q.Name) || start == nil && o.Step.Old == nil && q.Autostart {
 				list = append(list, startedProcess{g, q})
 			}
 		}

@@ -248,7 +248,7 @@ func TestProperties(t *testing.T) {
 			fail("%d steps, but reread would name %+v", got, changes)
 		}
 
-		for _, o := range execute(context.Background(), m, steps, never) {
+		for _, o := range execute(context.Background(), m, steps, never, nil) {
 			if o.Err != nil || !o.Begun {
 				fail("a step was not carried out: %+v", o)
 			}

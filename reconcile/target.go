@@ -41,6 +41,11 @@ type Target interface {
 	// What is not running is no error, nor is a group or name that is gone. It
 	// is not a person's stop: UserStopped stays as it was.
 	StopProcesses(ctx context.Context, group string, names []string) error
+
+	// AwaitRunning waits until each of the named processes of a group is RUNNING, has ended
+	// as expected, or is not to run, by a person's word, or since it is gone. The error says
+	// which one has failed and how, or is that of ctx.
+	AwaitRunning(ctx context.Context, group string, names []string) error
 }
 
 // Active is one active group.

@@ -34,6 +34,7 @@ type update struct {
 	afresh          map[string]bool // groups in which it starts what has failed
 	gen             int             // 0 until something was done
 	overtaken       atomic.Bool     // it is to stop after the steps in hand
+	newer           chan struct{}   // closed when that is so; nil before there are any
 
 	began   time.Time
 	rounds  int
@@ -45,6 +46,13 @@ type update struct {
 
 	answer func(Report, error) // nil where nobody waits
 	after  []func()            // called in the loop when it is over
+}
+
+// overtake has it stop after the steps in hand, and wait for nothing.
+func (u *update) overtake() {
+	if !u.overtaken.Swap(true) && u.newer != nil {
+		close(u.newer)
+	}
 }
 
 // fail notes what went wrong; told is set when that is nothing new.
@@ -156,8 +164,9 @@ func (l *loop) carryOut(active []Active, steps []Step) {
 	u.before = active
 	l.proof.suspend(steps)
 	u.overtaken.Store(false)
+	u.newer = make(chan struct{})
 	l.turnEnd = append(l.turnEnd, func() { // nobody sees what it does before that it is done
-		go func() { l.outcomes <- execute(l.ctx, l.target, steps, u.overtaken.Load) }()
+		go func() { l.outcomes <- execute(l.ctx, l.target, steps, u.overtaken.Load, u.newer) }()
 	})
 }
 

@@ -112,10 +112,14 @@ func describe(p runtime.Info) string {
 	}
 	switch p.State {
 	case state.Running:
-		return string(appendUptime(nil, p.PID, p.Uptime)) + healthWords(p.Probed)
+		return string(appendUptime(nil, p.PID, p.Uptime)) + probeWords(p.Probed)
 	case state.Starting:
 		if p.Probed != nil && p.Probed.Asked && !p.Probed.Ready {
-			return "not ready yet"
+			return "not ready yet" + statusWords(p.Probed)
+		}
+	case state.Stopping:
+		if p.Probed != nil {
+			return strings.TrimPrefix(statusWords(p.Probed), ", ")
 		}
 	case state.Backoff, state.Fatal:
 		if p.Retry != 0 {
@@ -134,15 +138,33 @@ func describe(p runtime.Info) string {
 	return ""
 }
 
-// healthWords end the description of a process that is probed.
-func healthWords(p *runtime.ProbeInfo) string {
-	switch {
-	case p == nil || p.Health == "":
+// probeWords end the description of a process that is probed, or speaks for itself.
+func probeWords(p *runtime.ProbeInfo) (words string) {
+	if p == nil {
 		return ""
-	case p.Complaint != "":
-		return ", health " + p.Health + ": " + p.Complaint
 	}
-	return ", health " + p.Health
+	switch {
+	case p.Leaving:
+		words += ", stopping by itself"
+	case p.Reloading:
+		words += ", reloading"
+	}
+	switch {
+	case p.Health == "":
+	case p.Complaint != "":
+		words += ", health " + p.Health + ": " + p.Complaint
+	default:
+		words += ", health " + p.Health
+	}
+	return words + statusWords(p)
+}
+
+// statusWords are what a process has said of itself.
+func statusWords(p *runtime.ProbeInfo) string {
+	if p.Status == "" {
+		return ""
+	}
+	return ", status: " + p.Status
 }
 
 // wholeSeconds is a time that is left: 0 only when there is none.

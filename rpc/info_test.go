@@ -26,6 +26,12 @@ func TestOurWords(t *testing.T) {
 		{runtime.Info{State: state.Running, PID: 7, Probed: &runtime.ProbeInfo{Health: "passing"}}, "pid 7, uptime 0:00:00, health passing"},
 		{runtime.Info{State: state.Running, PID: 7, Probed: &runtime.ProbeInfo{Health: "failing", Complaint: "status 500"}},
 			"pid 7, uptime 0:00:00, health failing: status 500"},
+		{runtime.Info{State: state.Starting, Probed: &runtime.ProbeInfo{Asked: true, Status: "loading"}}, "not ready yet, status: loading"},
+		{runtime.Info{State: state.Running, PID: 7, Probed: &runtime.ProbeInfo{Reloading: true, Health: "passing", Status: "3 clients"}},
+			"pid 7, uptime 0:00:00, reloading, health passing, status: 3 clients"},
+		{runtime.Info{State: state.Running, PID: 7, Probed: &runtime.ProbeInfo{Leaving: true}}, "pid 7, uptime 0:00:00, stopping by itself"},
+		{runtime.Info{State: state.Stopping, PID: 7, Probed: &runtime.ProbeInfo{Status: "3 clients"}}, "status: 3 clients"},
+		{runtime.Info{State: state.Stopping, PID: 7, Probed: &runtime.ProbeInfo{}}, ""},
 	} {
 		if got := describe(test.info); got != test.want {
 			t.Errorf("%+v is %q, want %q", test.info, got, test.want)

@@ -63,8 +63,9 @@ func ProcessesNamespace(p Processes, measured *usage.Sampler) Namespace {
 	}, {
 		Name: "getHealth",
 		Help: "What is known of each process that is probed: whether it is ready (yes or no), whether it is healthy (passing,\n" +
-			"failing or unknown), each empty where it is not asked, and what the last look said that failed.",
-		Returns: Param{Type: "array", Name: "processes", Text: "structs with group, name, ready, health and complaint"},
+			"failing or unknown), each empty where it is not asked, what the last look said that failed, and what the process\n" +
+			"itself has said last (STATUS=).",
+		Returns: Param{Type: "array", Name: "processes", Text: "structs with group, name, ready, health, complaint and status_text"},
 		Func: ofEach(p, func(i runtime.Info) xmlrpc.Struct {
 			if i.Probed == nil {
 				return nil
@@ -73,6 +74,7 @@ func ProcessesNamespace(p Processes, measured *usage.Sampler) Namespace {
 				{Name: "ready", Value: readyWord(i.Probed)},
 				{Name: "health", Value: i.Probed.Health},
 				{Name: "complaint", Value: i.Probed.Complaint},
+				{Name: "status_text", Value: i.Probed.Status},
 			}
 		}),
 	}, {

@@ -3,7 +3,9 @@ package runtime
 import (
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"supervisord/runtime/launch"
 	"supervisord/spec"
@@ -108,6 +110,20 @@ func environmentOf(def *spec.Process, group string, environ []string) []string {
 		env = append(env, k+"="+v)
 	}
 	slices.Sort(env[own:])
+	return env
+}
+
+// notifyEnvironment is an environment in which a program finds out how it is heard, and how
+// often it must say that it is well, as systemd has it.
+func notifyEnvironment(env []string, address string, watchdog time.Duration) []string {
+	env = slices.DeleteFunc(env, func(kv string) bool {
+		k, _, _ := strings.Cut(kv, "=")
+		return k == "NOTIFY_SOCKET" || k == "WATCHDOG_USEC" || k == "WATCHDOG_PID" // those are of others
+	})
+	env = append(env, "NOTIFY_SOCKET="+address)
+	if watchdog > 0 {
+		env = append(env, "WATCHDOG_USEC="+strconv.FormatInt(watchdog.Microseconds(), 10))
+	}
 	return env
 }
 

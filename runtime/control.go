@@ -148,7 +148,11 @@ func (s *Supervisor) startWith(p *process, within map[spec.Namespec]bool, refuse
 	case state.Unknown:
 		return p.refuse(InUnknownState)
 	case state.Stopping:
-		if wait {
+		switch {
+		case p.restarting:
+			p.userStopped, p.restartWhenStopped = false, true
+			return c.await(p, func() (bool, error) { return p.hasStarted(wait) })
+		case wait:
 			return p.refuse(Abnormal)
 		}
 		return p.refuse(AlreadyStarted)
@@ -170,7 +174,7 @@ func (p *process) hasStarted(wait bool) (bool, error) {
 	switch {
 	case p.removed:
 		return true, p.refuse(Abnormal)
-	case m.Waiting && m.State != state.Backoff:
+	case m.Waiting && m.State != state.Backoff, p.restartWhenStopped:
 		return !wait, nil
 	case m.State == state.Running:
 		return true, nil
@@ -450,4 +454,45 @@ func (s *Supervisor) operate(ctx context.Context, sel Select, d direction, appli
 		return nil, err
 	}
 	return s.wait(ctx, c)
+}
+
+// AwaitRunning waits until each of the named processes of a group is RUNNING, has ended as its
+// exit codes expect, or is not to run. The error is that of the first that has failed, or
+// of ctx.
+func (s *Supervisor) AwaitRunning(ctx context.Context, group string, names []string) error {
+	c := newCall(false)
+	err := s.ask(ctx, func() {
+		var procs []*process
+		for _, name := range names {
+			if p, err := s.find(group, name); err == nil {
+				procs = append(procs, p)
+			}
+		}
+		c.expect(procs)
+		for _, p := range procs {
+			c.answered(p, c.await(p, p.hasComeUp))
+		}
+	})
+	if err != nil {
+		return err
+	}
+	results, err := s.wait(ctx, c)
+	for _, r := range results {
+		err = firstError(err, r.Err)
+	}
+	return err
+}
+
+// hasComeUp is whether a process is as far as it will come, and what has gone wrong if so.
+func (p *process) hasComeUp() (bool, error) {
+	m := &p.machine
+	switch {
+	case p.removed, m.State == state.Running:
+		return true, nil
+	case m.Waiting && m.State != state.Backoff, p.restartWhenStopped:
+		return false, nil
+	case m.Failed():
+		return true, &Error{Kind: Failed, Name: p.name(), Detail: m.SpawnErr}
+	}
+	return m.State.InStopped(), nil
 }

@@ -41,9 +41,9 @@
 //
 // # Exit comes after output
 //
-// When a child is reaped the loop keeps its status and tells the streams to
-// finish; the state machine gets the exit once they are done. A stream gives up
-// on a stuck log after a few seconds.
+// When a child is reaped the loop keeps its status and tells the streams, and whatever
+// listens to what it says of itself, to finish; the state machine gets the exit once they
+// are done. A stream gives up on a stuck log after a few seconds.
 //
 // # Shutdown
 //
@@ -81,10 +81,12 @@
 // it executes, continues from it. The children do not notice.
 //
 //	begin    no launch begins any more; those that have not forked are queued again.
-//	         Probes stop; the next Supervisor probes again at once
+//	         Probes stop; the next Supervisor probes again at once. The clocks of
+//	         ready_timeout and watchdog stand still
 //	wait     for everything under way outside the loop (underway.go): launches that
 //	         have forked, logs being closed, descendants being counted
-//	pause    streams and standard inputs stop; the pipes keep what is in them
+//	pause    streams, standard inputs and notifications stop; the pipes and sockets keep
+//	         what is in them
 //	save     the facts posted meanwhile are processed; if they caused nothing new, the
 //	         state is saved in one turn, which is the last
 //
@@ -113,6 +115,8 @@
 //	sockets            2 for each FastCGI socket that is being closed
 //	logs               1 for each closing, change or removal of a process's logs
 //	probes             1 for each readiness or health check, and what its probe needs
+//	notifications      1 for each socket or pipe on which a process says how it is, asleep
+//	                   while it says nothing (runtime/notify)
 //	requests           1 for each log, or command to be looked up, of a request, and for
 //	                   each log directory that is checked
 //	shutdown           2, which wait for the last launch and the last log

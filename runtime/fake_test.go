@@ -208,6 +208,10 @@ func (k *fakeKernel) Reopen(int, launch.Pipes) (stdout, stderr *os.File) { retur
 func (k *fakeKernel) FollowOOM(pid int) string { return "the cgroup" }
 func (k *fakeKernel) UnfollowOOM(string)       {}
 func (k *fakeKernel) LookAtOOM()               {}
+
+// ListenNotify makes no socket: who says something is the test.
+func (k *fakeKernel) ListenNotify() (*os.File, string, error) { return nil, "@notify", nil }
+func (k *fakeKernel) Descends(pid, leader int) bool           { return pid == leader }
 func (k *fakeKernel) Run(ctx context.Context, c launch.Command) ([]byte, int, error) {
 	k.mu.Lock()
 	run := k.run

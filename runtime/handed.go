@@ -76,7 +76,8 @@ type handedGroup struct {
 // handedProcess is one slot of the table.
 type handedProcess struct {
 	Machine    proc.Saved      `json:"machine"`
-	Out        [2]handedOutput `json:"out"` // by channel
+	Out        [2]handedOutput `json:"out"`           // by channel
+	Says       [2]fileNumber   `json:"says,omitzero"` // its socket, and its pipe
 	Stdin      fileNumber      `json:"stdin,omitempty"`
 	StdinQueue []byte          `json:"stdin_queue,omitempty"`
 	Socket     int             `json:"socket,omitempty"`
@@ -101,6 +102,7 @@ type handedProcess struct {
 	OrphansUntil    *moment.Moment     `json:"orphans_until,omitempty"`
 
 	RestartWhenStopped bool         `json:"restart_when_stopped,omitempty"`
+	Restarting         bool         `json:"restarting,omitempty"`
 	UserStopped        bool         `json:"user_stopped,omitempty"`
 	Order              *handedOrder `json:"order,omitempty"`
 }
@@ -225,6 +227,8 @@ func (d *handedOver) numbers(use func(n fileNumber, waits bool)) {
 			p := &d.Groups[i].Processes[j]
 			use(p.Stdin, true)
 			use(p.PidFD, true)
+			use(p.Says[onSocket], true)
+			use(p.Says[onPipe], true)
 			for ch := range p.Out {
 				use(p.Out[ch].Pipe, true)
 				use(p.Out[ch].Log.File, true)

@@ -101,7 +101,7 @@ func (c *checking) process(p *handedProcess, hasSocket bool) error {
 		return errors.New("it ends orphans that it does not have")
 	case (p.PendingExit != nil) != (p.ExitedAt != nil), p.PendingExit != nil && !lives:
 		return errors.New("it has ended in a way that there is not")
-	case p.PidFD != 0 && !lives, p.Stdin != 0 && !lives, p.Stdin == 0 && len(p.StdinQueue) > 0:
+	case p.PidFD != 0 && !lives, p.Says != [2]fileNumber{} && !lives, p.Stdin != 0 && !lives, p.Stdin == 0 && len(p.StdinQueue) > 0:
 		return errors.New("it has pipes, and does not live")
 	case p.Starts < 0 || p.GroupSignal < 0:
 		return errors.New("it has counted less than nothing")

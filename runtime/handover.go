@@ -9,6 +9,7 @@ import (
 	"supervisord/runtime/launch"
 	"supervisord/runtime/logfile"
 	"supervisord/runtime/moment"
+	"supervisord/runtime/notify"
 	"supervisord/runtime/state"
 )
 
@@ -84,6 +85,7 @@ func (s *Supervisor) beginHandOver() error {
 	s.handing.on = true
 	close(s.handing.begun)
 	s.lookAtAll(false)
+	s.stopClocks(true)
 	s.recallLaunches()
 	return nil
 }
@@ -104,12 +106,18 @@ func (s *Supervisor) carryOn() {
 			if p.stdin != nil {
 				p.stdin.Continue()
 			}
+			for on, ear := range p.ears {
+				if ear != nil && ear.Paused() != nil {
+					p.ears[on] = notify.Hear(ear.Paused(), s.hearing(p, on, ear.Pause()))
+				}
+			}
 			if p.orphansWait {
 				p.orphansWait = false
 				s.goOnEndingOrphans(p, 0)
 			}
 		}
 	}
+	s.stopClocks(false)
 	s.lookAtAll(true)
 	s.advance()
 }
@@ -160,6 +168,11 @@ func (s *Supervisor) pause() (left *obstacle) {
 			}
 			if p.stdin != nil {
 				wait("the standard input of ", p, p.stdin.Pause())
+			}
+			for _, ear := range p.ears {
+				if ear != nil {
+					wait("what is said by ", p, ear.Pause())
+				}
 			}
 		}
 	}

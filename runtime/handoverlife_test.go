@@ -94,7 +94,12 @@ func (l *lives) end() {
 // handOver has the next one go on, with descriptors of its own, as after an exec.
 func (l *lives) handOver() {
 	l.t.Helper()
-	h := l.stop()
+	l.goOn(l.stop())
+}
+
+// goOn has the next one begin.
+func (l *lives) goOn(h *Handover) {
+	l.t.Helper()
 	data, err := json.Marshal(h)
 	if err != nil {
 		l.t.Fatal(err)
@@ -170,6 +175,16 @@ func (l *lives) until(name, what string, ok func(Info) bool) Info {
 		}
 		if time.Now().After(limit) {
 			l.t.Fatalf("%s: waited in vain until %s: %+v\n%s", name, what, i, l.log.String())
+		}
+	}
+}
+
+// untilLog waits for a text in the log.
+func (l *lives) untilLog(text string) {
+	l.t.Helper()
+	for limit := time.Now().Add(30 * time.Second); !strings.Contains(l.log.String(), text); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(limit) {
+			l.t.Fatalf("waited in vain for %q in the log:\n%s", text, l.log.String())
 		}
 	}
 }

@@ -48,10 +48,14 @@ type Info struct {
 	logs    [2]*logfile.Writer // whose drops are counted when the Info is given out
 }
 
-// ProbeInfo is what probes have found out about a process that is STARTING or RUNNING.
+// ProbeInfo is what probes have found out about a process that is STARTING or RUNNING, or
+// it has said of itself.
 type ProbeInfo struct {
 	Asked     bool   // whether it is ready is asked
-	Ready     bool   // it is, or was RUNNING before anybody asked
+	Ready     bool   // it is, or was RUNNING before anybody asked, and has said nothing else since
+	Reloading bool   // it has said that it is, and is not ready meanwhile
+	Leaving   bool   // it has said that it ends by itself
+	Status    string // what else it has said last, for people; "" for nothing
 	Health    string // passing, failing or unknown; "" where nobody asks
 	Complaint string // what the last look said that failed, "" after one that did not
 }

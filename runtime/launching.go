@@ -3,6 +3,7 @@ package runtime
 import (
 	"errors"
 	"os"
+	"regexp"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -55,7 +56,8 @@ type launched struct {
 	// variable is in the environment of the run, "" for none: see descendants.
 	variable string
 	pipes    launch.Pipes
-	oom      string // the counter of out-of-memory kills in its cgroup, "" for none
+	oom      string   // the counter of out-of-memory kills in its cgroup, "" for none
+	socket   *os.File // on which it says how it is, nil for none
 	// failure is the spawn error when there never was a process.
 	failure string
 	// execFailed is set when the child failed before or in exec: it is treated as a
@@ -64,7 +66,7 @@ type launched struct {
 }
 
 // launch makes one process. It may block for as long as the disk does.
-func (t launchTask) launch() launched {
+func (t launchTask) launch() (r launched) {
 	if t.orphans != nil {
 		t.orphans.terminateAs(t.kernel, t.def, t.handing)
 	}
@@ -77,6 +79,20 @@ func (t launchTask) launch() launched {
 	if err != nil {
 		return launched{task: t, failure: err.Error()}
 	}
+	var socket *os.File
+	if t.def.Probes.Notifies() {
+		var address string
+		if socket, address, err = t.kernel.ListenNotify(); err != nil {
+			return launched{task: t, failure: "cannot make a socket for NOTIFY_SOCKET: " + err.Error()}
+		}
+		command.Env = notifyEnvironment(command.Env, address, t.def.Probes.Watchdog)
+		defer func() {
+			if r.child == nil && socket != nil {
+				socket.Close()
+			}
+		}()
+	}
+	command.ReadyFD = t.def.Probes.Ready.FD()
 	if err := t.openLogs(); err != nil {
 		// Supervisor has one text for a log and for a pipe that cannot be opened.
 		failed := &launch.Error{Stage: launch.StagePipes, Err: err, Name: t.def.Name}
@@ -112,7 +128,7 @@ func (t launchTask) launch() launched {
 	child, err := t.kernel.Start(command)
 	if err == nil {
 		began, _ := t.kernel.StartTime(child.PID)
-		return launched{task: t, child: child, began: began, cgroup: command.Cgroup, variable: variable, pipes: pipes, oom: t.kernel.FollowOOM(child.PID)}
+		return launched{task: t, child: child, began: began, cgroup: command.Cgroup, variable: variable, pipes: pipes, oom: t.kernel.FollowOOM(child.PID), socket: socket}
 	}
 	t.removeCgroup(command.Cgroup)
 	defer closeLogs(t.logs[:])
@@ -178,7 +194,7 @@ func (s *Supervisor) discard(r launched, release func(*launch.Socket)) {
 	if all := (descendants{pgid: r.child.PID, cgroup: r.cgroup, variable: r.variable}); all.reachOutside() {
 		go all.terminate(r.task.kernel, syscall.SIGKILL, time.Now(), nil) // ends when none is left
 	}
-	for _, f := range []*os.File{r.child.Stdin, r.child.Stdout, r.child.Stderr} {
+	for _, f := range []*os.File{r.child.Stdin, r.child.Stdout, r.child.Stderr, r.child.Ready, r.socket} {
 		if f != nil {
 			f.Close()
 		}
@@ -236,6 +252,7 @@ func (s *Supervisor) started(p *process, r launched) {
 		s.listenerStarted(p)
 	}
 	s.captureOutput(p, c.Stdout, c.Stderr)
+	s.hear(p, [2]*os.File{r.socket, c.Ready}, nil)
 	s.step(p, proc.Input{Kind: proc.Launched, PID: c.PID})
 	s.reportRunning(p)
 	if dead {
@@ -298,6 +315,9 @@ func (s *Supervisor) settings(p *process, ch state.Channel) capture.Settings {
 		CaptureMax: out.CaptureMaxBytes,
 		Strip:      s.opt.StripANSI,
 		Events:     out.EventsEnabled,
+	}
+	if line := p.readyLine(); line != "" {
+		set.Ready, _ = regexp.Compile(line) // spec refuses it before
 	}
 	if p.group.pool != nil && ch == state.Stdout {
 		set.Protocol, set.CaptureMax, set.Events = true, 0, false

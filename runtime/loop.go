@@ -32,7 +32,8 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	s.held = hold != nil
 
 	s.updateSubreaper()
-	s.reap() // a child may have died before anybody listened
+	s.reap()            // a child may have died before anybody listened
+	s.stopClocks(false) // which a handover has stopped
 	s.lookAtAll(true)
 	s.advance()
 	for !s.shutdown.over && !s.handedOver {
@@ -74,6 +75,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 		log := h.p.out[h.ch].log
 		s.changeLogs(h.p, func() { _ = log.Release() })
 	}
+	s.hearNoMore()
 	s.stopReaping()
 	close(s.done)
 	for _, place := range s.line.begun {

@@ -324,7 +324,7 @@ type Dependency struct {
 	State       state.Process
 	Waiting     string // what its start waits for, "" for nothing
 	Needs       []NeedState
-	RestartWith []string // as its definition has them
+	RestartWith []string // as its group has them, then its definition
 }
 
 // NeedState is one thing that a process needs.
@@ -340,7 +340,8 @@ func (s *Supervisor) Dependencies(ctx context.Context) (list []Dependency, err e
 		graph := s.currentGraph()
 		for _, g := range s.ordered() {
 			for _, p := range g.byPriority() {
-				d := Dependency{Group: g.def.Name, Name: p.def.Name, State: p.machine.State, Waiting: p.order.text, RestartWith: p.def.RestartWith}
+				d := Dependency{Group: g.def.Name, Name: p.def.Name, State: p.machine.State, Waiting: p.order.text,
+					RestartWith: slices.Concat(g.def.RestartWith, p.def.RestartWith)}
 				for _, need := range graph.Needs(p.namespec()) {
 					met := len(depend.Waits([]spec.Need{need}, s.asOthersSee)) == 0
 					d.Needs = append(d.Needs, NeedState{need.String(), met, need.Targets})

@@ -277,6 +277,10 @@ func (o *orderPlay) define(name string, words []string) error {
 		p := &g.Processes[i]
 		for _, word := range words {
 			key, text, _ := strings.Cut(word, "=")
+			if key == "group.restart_with" {
+				g.RestartWith = strings.Split(text, ",")
+				continue
+			}
 			if process, k, both := strings.Cut(key, "."); both {
 				if process != p.Name {
 					continue

@@ -40,10 +40,10 @@ type asked struct {
 func (p *process) looks() (want [2]asked) {
 	m, of := &p.machine, &p.def.Probes
 	starting := m.State == state.Starting && !m.Launching && !m.Late
-	if p.pendingExit != nil || !starting && m.State != state.Running {
+	if m.Leaving || p.pendingExit != nil || !starting && m.State != state.Running {
 		return want
 	}
-	if starting && !m.Ready && of.Ready != (spec.Probe{}) {
+	if starting && !m.Ready && of.Ready != (spec.Probe{}) && !of.Ready.Told() {
 		want[isReady] = asked{p.run, of.Ready, of.ReadyEvery(), of.Patience()}
 	}
 	if of.Health != (spec.Probe{}) {
@@ -54,6 +54,7 @@ func (p *process) looks() (want [2]asked) {
 
 // look has the probes of a process at work that are to be, and no other.
 func (s *Supervisor) look(p *process) {
+	s.seek(p)
 	var want [2]asked
 	if s.probing {
 		want = p.looks()
@@ -136,12 +137,13 @@ func (s *Supervisor) subject(p *process) probe.Subject {
 // probed is what is known of a process, for clients; nil where nobody asks.
 func (p *process) probed() *ProbeInfo {
 	m, of := &p.machine, &p.def.Probes
-	if of.Ready == (spec.Probe{}) && of.Health == (spec.Probe{}) || m.State != state.Starting && m.State != state.Running {
+	if of.Ready == (spec.Probe{}) && of.Health == (spec.Probe{}) && of.Watchdog == 0 || m.PID == 0 && m.State != state.Starting {
 		return nil
 	}
-	info := &ProbeInfo{Asked: of.Ready != (spec.Probe{}), Ready: m.Ready}
-	if of.Health != (spec.Probe{}) {
-		info.Health, info.Complaint = cmp.Or(m.Health.String(), "unknown"), m.Complaint
+	info := &ProbeInfo{Asked: of.Ready != (spec.Probe{}), Ready: m.Ready && !m.Reloading && !m.Leaving, Status: m.StatusText, Reloading: m.Reloading, Leaving: m.Leaving}
+	if of.Health != (spec.Probe{}) || of.Watchdog > 0 {
+		health, complaint := m.Found()
+		info.Health, info.Complaint = cmp.Or(health.String(), "unknown"), complaint
 	}
 	return info
 }

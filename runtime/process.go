@@ -10,6 +10,7 @@ import (
 	"supervisord/runtime/capture"
 	"supervisord/runtime/launch"
 	"supervisord/runtime/logfile"
+	"supervisord/runtime/notify"
 	"supervisord/runtime/proc"
 	"supervisord/runtime/state"
 	"supervisord/spec"
@@ -42,17 +43,19 @@ type process struct {
 
 	// Of the present run, that is one launch and what came of it.
 	run         uint64
-	ticket      *forkTicket // of its launch
-	calledOff   bool        // there will be no process
-	looking     [2]looking  // isReady, isHealthy
-	descendants descendants // the zero value when nothing runs
-	pidfd       pidFD       // of a process that is not our child; nil for one that is
+	ticket      *forkTicket    // of its launch
+	calledOff   bool           // there will be no process
+	looking     [2]looking     // isReady, isHealthy
+	ears        [2]*notify.Ear // onSocket, onPipe; nil where it cannot say anything
+	seeking     string         // what a line of its output is to match; "" for nothing
+	descendants descendants    // the zero value when nothing runs
+	pidfd       pidFD          // of a process that is not our child; nil for one that is
 	pipes       launch.Pipes
 	began       uint64         // start time, in clock ticks after boot; 0 where that cannot be known
 	starts      int64          // launches that made a process
 	ends        ends           // of all its runs
 	runs        runs           // the last of them
-	streams     int            // streams that have not finished, and a look at oom that has not
+	streams     int            // streams and ears that have not finished, and a look at oom that has not
 	oom         string         // the counter of out-of-memory kills in its cgroup, "" for none
 	killed      bool           // we have sent it SIGKILL
 	pendingExit *proc.Exit     // the leader was reaped, its output is still being read
@@ -72,7 +75,10 @@ type process struct {
 	waiters            []waiter
 	removed            bool
 	restartWhenStopped bool // to be started when it has stopped, as a listener that did not answer
-	order              inOrder
+	// restarting: it is STOPPING since the daemon restarts it, even where a stop has come
+	// since. Supervisor has no such stop, and a start is then what comes after it.
+	restarting bool
+	order      inOrder
 	// userStopped: the last that was asked for was a stop, by a client.
 	userStopped bool
 
@@ -168,6 +174,7 @@ func (s *Supervisor) step(p *process, in proc.Input) {
 		s.step(p, proc.Input{Kind: proc.Cancelled})
 	}
 	s.noteWaiting(p)
+	p.restarting = p.machine.State == state.Stopping && (p.restarting || p.machine.Renewing || p.restartWhenStopped)
 	if p.heldSocket != nil && p.idle() {
 		s.holdSocket(p, nil)
 	}
@@ -241,6 +248,11 @@ func (s *Supervisor) finishStreams(p *process) {
 	for _, o := range p.out {
 		if o.stream != nil {
 			o.stream.Finish()
+		}
+	}
+	for _, ear := range p.ears {
+		if ear != nil {
+			ear.Finish()
 		}
 	}
 	s.lookForOOM(p)
@@ -366,6 +378,7 @@ func (s *Supervisor) finish(p *process, left descendants, orphans int) {
 		s.onLogs(p, p.out[ch].close) // ends with the stream's work
 		p.out[ch].stream, p.out[ch].opened = nil, false
 	}
+	p.ears = [2]*notify.Ear{}
 	if p.group.pool != nil {
 		s.listenerExited(p)
 	}
@@ -474,6 +487,8 @@ func (s *Supervisor) handleFact(f fact) {
 		s.emitComm(p, f.Channel, f.Data)
 	case capture.FactOutput:
 		s.listenerOutput(p, f.Data)
+	case capture.FactReady:
+		s.step(p, proc.Input{Kind: proc.BecameReady})
 	case capture.FactClosed:
 		s.log.Debug("'" + p.def.Name + "' closed its " + f.Channel.String())
 	case capture.FactFailed:

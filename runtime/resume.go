@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"maps"
+	"os"
 	"syscall"
 	"time"
 
@@ -22,7 +23,7 @@ func (p *process) save(w *writingDown, now time.Time) handedProcess {
 		LastEnd: p.ends.last, Ends: p.ends.counts, Runs: p.runs.save(), Killed: p.killed,
 		Socket: w.sockets[p.socket], HeldSocket: w.sockets[p.heldSocket],
 		PendingExit: p.pendingExit, GroupSignal: int(p.groupSignal),
-		EndingOrphans: p.endingOrphans, RestartWhenStopped: p.restartWhenStopped, UserStopped: p.userStopped,
+		EndingOrphans: p.endingOrphans, RestartWhenStopped: p.restartWhenStopped, Restarting: p.restarting, UserStopped: p.userStopped,
 		Order: p.order.save(),
 	}
 	for ch := range p.out {
@@ -39,6 +40,11 @@ func (p *process) save(w *writingDown, now time.Time) handedProcess {
 	if p.stdin != nil {
 		queue, pipe := p.stdin.Save()
 		h.Stdin, h.StdinQueue = w.add(pipe), queue
+	}
+	for on, ear := range p.ears {
+		if ear != nil {
+			h.Says[on] = w.add(ear.Paused())
+		}
 	}
 	if p.pidfd != nil {
 		h.PidFD = w.add(p.pidfd.Save())
@@ -147,7 +153,7 @@ func (s *Supervisor) resumedProcess(h *Handover, from *handedProcess, def *spec.
 		pendingExit: from.PendingExit, exitedAt: from.ExitedAt.At(now), groupSignal: syscall.Signal(from.GroupSignal),
 		orphans: from.Orphans.resume(), endOrphansFirst: from.EndOrphansFirst,
 		endingOrphans: from.EndingOrphans, orphansUntil: from.OrphansUntil.At(now),
-		restartWhenStopped: from.RestartWhenStopped, userStopped: from.UserStopped,
+		restartWhenStopped: from.RestartWhenStopped, restarting: from.Restarting, userStopped: from.UserStopped,
 	}
 	p.order = from.Order.resume(&p.machine)
 	for ch := range p.out {
@@ -168,6 +174,7 @@ func (s *Supervisor) reconnect(h *Handover, from *handedProcess, p *process, now
 			p.out[ch].stream = capture.Resume(h.file(o.Pipe), state.Channel(ch), s.settings(p, state.Channel(ch)), *o.Stream, s.postFacts(p))
 		}
 	}
+	s.hear(p, [2]*os.File{h.file(from.Says[onSocket]), h.file(from.Says[onPipe])}, nil)
 	if from.Stdin != 0 {
 		var drained func(bool)
 		if p.group.pool != nil {

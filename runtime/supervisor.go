@@ -19,6 +19,7 @@ import (
 	"supervisord/runtime/launch"
 	"supervisord/runtime/logfile"
 	"supervisord/runtime/notice"
+	"supervisord/runtime/notify"
 	"supervisord/runtime/state"
 	"supervisord/spec"
 )
@@ -114,6 +115,8 @@ type kernel interface {
 	LookAtOOM()
 	Run(context.Context, launch.Command) (output []byte, status int, err error)
 	ClaimOOM(counter string) bool
+	ListenNotify() (socket *os.File, address string, err error)
+	Descends(pid, leader int) bool
 	Close() // when the last Start has ended
 }
 
@@ -265,6 +268,9 @@ func (machineKernel) LostStrays(pgid int, variable string, uid int) []launch.Ide
 func (machineKernel) Reopen(pid int, pipes launch.Pipes) (stdout, stderr *os.File) {
 	return launch.Reopen(pid, pipes)
 }
+
+func (machineKernel) ListenNotify() (*os.File, string, error) { return notify.Listen() }
+func (machineKernel) Descends(pid, leader int) bool           { return launch.Descends(pid, leader) }
 
 func (machineKernel) ResumePidFD(f *os.File) pidFD { return launch.ResumePidFD(f) }
 

@@ -25,7 +25,7 @@ const (
 // The fields of groups that a section gives as they are.
 var (
 	priorityField = pick(groupFields, "priority")
-	dependsField  = pick(groupFields, "depends_on")
+	dependsFields = pick(groupFields, "depends_on", "restart_with")
 	bufferField   = pick(listenerFields, "buffer_size")
 	stallField    = pick(listenerFields, "stall_timeout")
 )
@@ -235,7 +235,7 @@ func (b *builder) groupSection(r *reader) groupSection {
 	h := groupSection{group: Group{Kind: KindGroup, Origin: r.section.origin}}
 	h.group.Name = r.name()
 	read(r, priorityField, &h.group)
-	read(r, dependsField, &h.group)
+	read(r, dependsFields, &h.group)
 	text, _ := r.text("programs")
 	h.notes = r.take()
 	if text == "" {

@@ -24,9 +24,10 @@ type Key struct {
 const onReload = "In force after a reload, which restarts everything."
 
 var effects = map[effect]string{
-	inPlace:  "In force at once; the process keeps its pid.",
-	restarts: "The processes are restarted.",
-	resizes:  "Processes are added and removed; those that stay are left alone.",
+	inPlace:    "In force at once; the process keeps its pid.",
+	restarts:   "The processes are restarted.",
+	mayRestart: "In force at once; the process keeps its pid, but is restarted where notify or fd:N comes or goes.",
+	resizes:    "Processes are added and removed; those that stay are left alone.",
 }
 
 // Keys is every key of every section. What a table of fields says of a key of a

@@ -192,6 +192,8 @@ type Group struct {
 	Listener  *Listener `json:",omitzero"` // KindListener only
 	// DependsOn is that of a [group:x], for all that is in it.
 	DependsOn []Dependency `json:",omitzero"`
+	// RestartWith is that of a [group:x], for all that is in it.
+	RestartWith []string `json:",omitzero"`
 	// Origin is where the group's own section begins.
 	Origin Origin `json:",omitzero"`
 }
@@ -267,6 +269,9 @@ type Process struct {
 	// whose new pid the process is restarted.
 	DependsOn   []Dependency `json:",omitzero"`
 	RestartWith []string     `json:",omitzero"`
+	// Ours beyond Supervisor: how many processes of the program an update restarts at a
+	// time.
+	Rollout Rollout `json:",omitzero"`
 
 	RedirectStderr bool   `json:",omitzero"`
 	Stdout, Stderr Output `json:",omitzero"`
@@ -310,7 +315,12 @@ type Probes struct {
 	HealthTimeout  time.Duration `json:",omitzero"`
 	HealthFailures int           `json:",omitzero"`
 	OnUnhealthy    OnUnhealthy   `json:",omitzero"`
+	Watchdog       time.Duration `json:",omitzero"` // how often the process must say that it is well; 0 for never
 }
+
+// Notifies reports whether a process says on a socket of its own how it is, as systemd
+// has it.
+func (p *Probes) Notifies() bool { return p.Ready.Kind == value.ProbeNotify || p.Watchdog > 0 }
 
 // Verify says how a process that an update has started is proved, and what becomes of the
 // update if it fails. Ours beyond Supervisor. The zero value of each is what [reconcile]
@@ -429,6 +439,7 @@ type (
 	OnFailure   = value.OnFailure
 	Percent     = value.Percent
 	CrashLimit  = value.CrashLimit
+	Rollout     = value.Rollout
 )
 
 // The values of autorestart, killmode, on_exit, exit_when, give_up, on_unhealthy and on_failure, and

@@ -70,6 +70,13 @@ func processChanges() []change {
 		{"Verify.Within", func(p *Process) { p.Verify.Within = noTime }, in("verify", "", "0s")},
 		{"Verify.Stable", func(p *Process) { p.Verify.Stable = time.Second }, in("verify_stable", "", "1s")},
 		{"Verify.OnFailure", func(p *Process) { p.Verify.OnFailure = OnFailureRevert }, in("on_failure", "", "revert")},
+		{"Probes.Watchdog", func(p *Process) { p.Probes.Watchdog = time.Minute }, exec("watchdog", "", "1m")},
+		{"Probes.Ready notify", func(p *Process) { p.Probes.Ready = Probe{Kind: "notify"} }, exec("ready", "", "notify")},
+		{"Probes.Ready fd", func(p *Process) { p.Probes.Ready = Probe{Kind: "fd", Target: "3"} }, exec("ready", "", "fd:3")},
+		{"Probes.Ready log", func(p *Process) { p.Probes.Ready = Probe{Kind: "log", Target: "x"} }, in("ready", "", "log:x")},
+		{"Rollout", func(p *Process) { p.Rollout = Rollout{N: 2} }, in("rollout", "100%", "2")},
+		{"Rollout.N", func(p *Process) { p.Rollout.N = 3 }, in("rollout", "100%", "3")},
+		{"Rollout.Percent", func(p *Process) { p.Rollout = Rollout{N: 25, Percent: true} }, in("rollout", "100%", "25%")},
 		{"DependsOn", func(p *Process) {
 			p.DependsOn = []Dependency{{Name: "a", Until: UntilRunning}, {Name: "b:c", Until: UntilDone, Optional: true}}
 		}, in("depends_on", "", "a b:c:done?")},
@@ -159,7 +166,7 @@ func TestCensus(t *testing.T) {
 		value any
 		want  []string
 	}{
-		{Group{}, []string{"Name", "Kind", "Priority", "Processes", "Listener", "DependsOn", "Origin"}},
+		{Group{}, []string{"Name", "Kind", "Priority", "Processes", "Listener", "DependsOn", "RestartWith", "Origin"}},
 		{Listener{}, []string{"Events", "BufferSize", "ResultHandler", "StallTimeout"}},
 		{Daemon{}, []string{"LogFile", "LogFileMaxBytes", "LogFileBackups", "LogLevel", "PidFile", "Umask", "NoDaemon", "Silent",
 			"MinFDs", "MinProcs", "NoCleanup", "ChildLogDir", "ChildLogDirText", "User", "Directory", "StripANSI", "Environment",
@@ -196,6 +203,7 @@ func TestCompareGroups(t *testing.T) {
 		{"events", func(g *Group) { g.Listener.Events = []string{"EVENT", "TICK"} }, []Field{{"events", "TICK", "EVENT,TICK", false}}, false},
 		{"buffer", func(g *Group) { g.Listener.BufferSize = 1 }, []Field{{"buffer_size", "10", "1", false}}, false},
 		{"handler", func(g *Group) { g.Listener.ResultHandler = "i" }, []Field{{"result_handler", "h", "i", false}}, false},
+		{"restarts", func(g *Group) { g.RestartWith = []string{"a", "b"} }, []Field{{"restart_with", "", "a,b", false}}, false},
 		{"order", func(g *Group) { g.DependsOn = []Dependency{{Name: "a", Until: UntilStarted}} }, []Field{{"depends_on", "", "a:started", false}}, false},
 		{"stall", func(g *Group) { g.Listener.StallTimeout = time.Second }, []Field{{"stall_timeout", "0s", "1s", false}}, false},
 		{"process", func(g *Group) { g.Processes[0].Command = "z" }, nil, false},
@@ -356,7 +364,7 @@ func TestFields(t *testing.T) {
 			if k.ours {
 				ours = "ours"
 			}
-			effect := []string{inPlace: "in place", restarts: "restart", resizes: "resize"}[k.effect]
+			effect := []string{inPlace: "in place", restarts: "restart", mayRestart: "in place or restart", resizes: "resize"}[k.effect]
 			fmt.Fprintln(w, strings.Join([]string{k.name, k.kind, def, unit, effect, ours}, "\t"))
 		}
 	}

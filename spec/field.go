@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"supervisord/spec/value"
 )
 
 // key is what can be said of a key of a section without reading any file.
@@ -28,9 +30,10 @@ type key struct {
 type effect int
 
 const (
-	inPlace  effect = iota // the new value is in force at once; the process keeps its pid
-	restarts               // the process was given the value at its start, and is started anew
-	resizes                // processes are added and removed; those that stay are left alone
+	inPlace    effect = iota // the new value is in force at once; the process keeps its pid
+	restarts                 // the process was given the value at its start, and is started anew
+	mayRestart               // one or the other, as the value says
+	resizes                  // processes are added and removed; those that stay are left alone
 )
 
 // field is one key of a definition S, and where in it the value is. Everything
@@ -44,6 +47,7 @@ type field[S any] struct {
 	read  func(r *reader, p *S)     // from a section; nil where that takes more than its text
 	reset func(p *S)                // to the default; nil where that is the zero value
 	each  func(old, new *S) []Field // what Compare says of it, if more than the value; else nil
+	start func(p *S) string         // what a process is given of the value at its start, "" for nothing; nil where the effect says it
 }
 
 // at is the field of a value that stands by itself.
@@ -78,6 +82,21 @@ func (f field[S]) naming(words []string) field[S] {
 func (f field[S]) beyond() field[S] {
 	f.ours = true
 	return f
+}
+
+// given is the field of a key that is in force at once, but for what a process is given at
+// its start.
+func (f field[S]) given(start func(*S) string) field[S] {
+	f.effect, f.start = mayRestart, start
+	return f
+}
+
+// atStart reports whether a process that runs has other than it would be started with.
+func (f *field[S]) atStart(old, new *S) bool {
+	if f.start != nil {
+		return f.start(old) != f.start(new)
+	}
+	return f.effect == restarts
 }
 
 // within makes the fields of a part those of the whole, which may lack the part:
@@ -144,6 +163,7 @@ var processFields = slices.Concat([]field[Process]{
 	at("metrics_path", asURLPath, "", inPlace, func(p *Process) *string { return &p.MetricsPath }).beyond(),
 	at("depends_on", asDepends, nil, inPlace, func(p *Process) *[]Dependency { return &p.DependsOn }).beyond(),
 	at("restart_with", asTargets, nil, inPlace, func(p *Process) *[]string { return &p.RestartWith }).beyond(),
+	at("rollout", asRollout, Rollout{}, inPlace, func(p *Process) *Rollout { return &p.Rollout }).beyond(),
 }, retryFields, probeFields, verifyFields, within(stdoutFields, func(p *Process) *Output { return &p.Stdout }),
 	within(stderrFields, func(p *Process) *Output { return &p.Stderr }))
 
@@ -171,14 +191,23 @@ var jitterField = func() field[Process] {
 
 // probeFields say how one finds out whether a process is ready and healthy.
 var probeFields = []field[Process]{
-	at("ready", asProbe, Probe{}, inPlace, func(p *Process) *Probe { return &p.Probes.Ready }).beyond(),
+	at("ready", asReady, Probe{}, inPlace, func(p *Process) *Probe { return &p.Probes.Ready }).beyond().given(readyAtStart),
 	at("ready_timeout", asReadyTimeout, 0, inPlace, func(p *Process) *time.Duration { return &p.Probes.ReadyTimeout }).beyond(),
 	at("ready_interval", asReadyInterval, 0, inPlace, func(p *Process) *time.Duration { return &p.Probes.ReadyInterval }).beyond(),
-	at("health", asProbe, Probe{}, inPlace, func(p *Process) *Probe { return &p.Probes.Health }).beyond(),
+	at("health", asHealth, Probe{}, inPlace, func(p *Process) *Probe { return &p.Probes.Health }).beyond(),
 	at("health_interval", asHealthInterval, 0, inPlace, func(p *Process) *time.Duration { return &p.Probes.HealthInterval }).beyond(),
 	at("health_timeout", asHealthTimeout, 0, inPlace, func(p *Process) *time.Duration { return &p.Probes.HealthTimeout }).beyond(),
 	at("health_failures", asFailures, 0, inPlace, func(p *Process) *int { return &p.Probes.HealthFailures }).beyond(),
 	at("on_unhealthy", asOnUnhealthy, UnhealthyRestart, inPlace, func(p *Process) *OnUnhealthy { return &p.Probes.OnUnhealthy }).beyond(),
+	at("watchdog", asWait, 0, restarts, func(p *Process) *time.Duration { return &p.Probes.Watchdog }).beyond(),
+}
+
+// readyAtStart is what a process is given to say with that it is ready, if anything.
+func readyAtStart(p *Process) string {
+	if p.Probes.Ready.Kind == value.ProbeLog || !p.Probes.Ready.Told() {
+		return ""
+	}
+	return p.Probes.Ready.String()
 }
 
 // verifyFields say how an update of a process is proved.
@@ -302,6 +331,7 @@ var (
 		},
 		at("priority", asInt, 999, inPlace, func(g *Group) *int { return &g.Priority }),
 		at("depends_on", asDepends, nil, inPlace, func(g *Group) *[]Dependency { return &g.DependsOn }).beyond(),
+		at("restart_with", asTargets, nil, inPlace, func(g *Group) *[]string { return &g.RestartWith }).beyond(),
 	}
 )
 
@@ -347,7 +377,7 @@ func compare[S any](fields []field[S], old, new *S) (list []Field) {
 		case f.each != nil:
 			list = append(list, f.each(old, new)...)
 		default:
-			list = append(list, Field{f.name, f.show(old), f.show(new), f.effect == restarts})
+			list = append(list, Field{f.name, f.show(old), f.show(new), f.atStart(old, new)})
 		}
 	}
 	return list

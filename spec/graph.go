@@ -26,7 +26,7 @@ type node struct {
 	group       *Group
 	process     *Process
 	needs       []Need
-	restartWith []Namespec
+	restartWith []edge
 	dependents  []Namespec // who need it
 	restarts    []Namespec // who restart with it
 }
@@ -60,11 +60,13 @@ func NewGraph(groups []*Group) *Graph {
 				}
 			}
 		}
-		for _, name := range n.process.RestartWith {
-			for _, to := range names.find(name) {
-				n.restartWith = append(n.restartWith, to)
-				if t := g.nodes[to]; !slices.Contains(t.restarts, n.name) {
-					t.restarts = append(t.restarts, n.name)
+		for _, from := range n.restartSources() {
+			for _, name := range from.names {
+				for _, to := range names.find(name) {
+					n.restartWith = append(n.restartWith, edge{n.name, to, "restart_with", from.section})
+					if t := g.nodes[to]; !slices.Contains(t.restarts, n.name) {
+						t.restarts = append(t.restarts, n.name)
+					}
 				}
 			}
 		}
@@ -72,9 +74,20 @@ func NewGraph(groups []*Group) *Graph {
 	return g
 }
 
+// restartSource is a restart_with, and the section in which it stands.
+type restartSource struct {
+	names   []string
+	section string
+}
+
+// restartSources are that of its group, then its own.
+func (n *node) restartSources() []restartSource {
+	return []restartSource{{n.group.RestartWith, n.group.Origin.Section}, {n.process.RestartWith, n.process.Origin.Section}}
+}
+
 // asks reports whether anything in a group waits for something.
 func (g *Group) asks() bool {
-	if len(g.DependsOn) > 0 {
+	if len(g.DependsOn) > 0 || len(g.RestartWith) > 0 {
 		return true
 	}
 	for i := range g.Processes { // a Process is large
@@ -302,10 +315,7 @@ func (g *Graph) edges(name Namespec) (list []edge) {
 			list = append(list, edge{name, to, "depends_on", section})
 		}
 	}
-	for _, to := range n.restartWith {
-		list = append(list, edge{name, to, "restart_with", n.process.Origin.Section})
-	}
-	return list
+	return append(list, n.restartWith...)
 }
 
 // cycles finds chains of processes that come back to where they began: at least one of

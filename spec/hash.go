@@ -35,6 +35,11 @@ func (p *Process) ExecHash() [32]byte {
 	d := newDigest()
 	d.text(p.Name)
 	feed(d, processFields, p, defaultProcess, func(e effect) bool { return e == restarts })
+	for i := range processFields {
+		if f := &processFields[i]; f.start != nil && f.start(p) != "" {
+			d.text(f.name, f.start(p))
+		}
+	}
 	return d.sum()
 }
 

@@ -34,7 +34,7 @@ var (
 	listenerKeys = slices.Concat(programKeys, namesOf(listenerFields))
 	fastCGIKeys  = slices.Concat(programKeys, socketKeys)
 
-	groupKeys     = []string{"programs", "priority", "depends_on"}
+	groupKeys     = []string{"programs", "priority", "depends_on", "restart_with"}
 	includeKeys   = []string{"files"}
 	reconcileKeys = []string{
 		"autoupdate", "settle", "settle_removals", "rescan", "on_invalid", "max_removals", "permissions", "statedir",

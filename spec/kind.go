@@ -132,9 +132,13 @@ var (
 	asCrashLimit = pure("crash limit", value.ParseCrashLimit, word[CrashLimit](), "a number of ends up to 1000 and the time in which they count, such as 5/10m")
 )
 
+// asRollout is a number of processes, or a share of them.
+var asRollout = pure("rollout", value.ParseRollout, word[Rollout](), "a number of processes from 1, or a percentage from 1% to 100%")
+
 // The kinds of value of probes.
 var (
-	asProbe          = pure("probe", value.ParseProbe, word[Probe](), "tcp:[HOST:]PORT, unix:PATH, http://... [200-299,401], https://..., exec:COMMAND or file:PATH")
+	asHealth         = pure("probe", value.ParseHealth, word[Probe](), "tcp:[HOST:]PORT, unix:PATH, http://... [200-299,401], https://..., exec:COMMAND or file:PATH; watchdog= has the program itself say that it is well")
+	asReady          = pure("probe", value.ParseReady, word[Probe](), "notify, fd:N, log:REGEX, tcp:[HOST:]PORT, unix:PATH, http://... [200-299,401], https://..., exec:COMMAND or file:PATH")
 	asOnUnhealthy    = pure("on_unhealthy", value.ParseOnUnhealthy, word[OnUnhealthy](), "restart, stop or report")
 	asReadyTimeout   = durationOr(defaultReadyTimeout, noTime)
 	asReadyInterval  = durationOr(defaultReadyInterval, 0)

@@ -130,7 +130,8 @@ func oursRows() []answered {
 	probed := every()
 	probed["processes.getHealth"] = []any{
 		xmlrpc.Struct{{Name: "group", Value: "b"}, {Name: "name", Value: "c"}, {Name: "ready", Value: "yes"}, {Name: "health", Value: "failing"},
-			{Name: "complaint", Value: "status 503"}},
+			{Name: "complaint", Value: "status 503"},
+			{Name: "status_text", Value: "3 clients"}},
 	}
 	add("status -o json b:*", probed)
 	deaf := every()

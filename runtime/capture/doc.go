@@ -15,6 +15,11 @@
 //     hangs;
 //   - one per Stdin while its queue is not empty.
 //
+// # Lines that are waited for
+//
+// With Settings.Ready, whole lines are matched before they go to the log, each as far as
+// its first 4 KB, until one matches. Without it nothing is looked at.
+//
 // # Busy pipes
 //
 // A quiet pipe is read as soon as there is a byte in it. On Linux, a pipe that receives

@@ -118,6 +118,7 @@ type Saved struct {
 	Captured   []byte `json:"captured,omitempty"`
 	Sequence   int    `json:"sequence,omitempty"` // how far into a terminal sequence
 	Broken     bool   `json:"broken,omitempty"`   // output is discarded
+	Line       []byte `json:"line,omitempty"`     // that is not over, of those that are looked at
 }
 
 // Save ends a Stream that is quiet, without a fact, and returns its pipe, nil if that is
@@ -138,6 +139,7 @@ func (s *Stream) Save() (Saved, *os.File) {
 	if s.applied != nil {
 		saved.Begun = true
 		s.scan.save(&saved)
+		saved.Line = s.seeker.line
 	}
 	s.given = true
 	close(p.over)
@@ -150,6 +152,7 @@ func Resume(r *os.File, ch state.Channel, set Settings, saved Saved, post func(F
 	s.broken = saved.Broken
 	if saved.Begun {
 		s.scan.restore(&saved)
+		s.seeker = seeker{want: set.Ready, line: saved.Line}
 		s.applied = s.settings.Load()
 		if s.scan.captureMax != set.captureMax() || s.scan.strip != set.Strip {
 			before := set
@@ -177,6 +180,9 @@ func (s *Saved) Check() error {
 	tag := beginTag
 	if s.Within {
 		tag = endTag
+	}
+	if len(s.Line) > maxLine {
+		return fmt.Errorf("it holds %d bytes of a line", len(s.Line))
 	}
 	switch captures := s.Begun && s.CaptureMax > 0; {
 	case s.Matched < 0 || s.Matched >= len(tag), s.Sequence < int(ground) || s.Sequence > int(oscEscape):

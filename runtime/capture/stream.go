@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"regexp"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -29,6 +30,9 @@ type Settings struct {
 	// Protocol is for the standard output of event listeners: everything is posted
 	// as FactOutput, as it was read; CaptureMax and Events are ignored.
 	Protocol bool
+	// Ready is what a line of the output matches when the program is ready: the first one
+	// posts a FactReady. nil looks for none.
+	Ready *regexp.Regexp
 	// Echo gets the output for the activity log, nil for nobody; with Protocol as it
 	// was read. The data is valid during the call only.
 	Echo func(ch state.Channel, data []byte)
@@ -37,7 +41,7 @@ type Settings struct {
 // unhurried reports whether nobody but the log waits for the output, so that a moment
 // more or less is the same.
 func (set *Settings) unhurried() bool {
-	return !set.Protocol && !set.Events && set.CaptureMax <= 0
+	return !set.Protocol && !set.Events && set.CaptureMax <= 0 && set.Ready == nil
 }
 
 // captureMax is CaptureMax where it counts.
@@ -56,6 +60,7 @@ const (
 	FactLog    FactKind = iota // Data of a PROCESS_LOG event
 	FactComm                   // Data of a PROCESS_COMMUNICATION event
 	FactOutput                 // a listener's protocol bytes
+	FactReady                  // there was a line that Settings.Ready matches
 	FactClosed                 // the channel was closed; the child may live on
 	FactFailed                 // our own fault: Data says what; from here on output is discarded
 	FactDone                   // everything is read; always the last
@@ -98,6 +103,7 @@ type Stream struct {
 	broken  bool // FactFailed was posted: output is discarded
 	applied *Settings
 	scan    scanner
+	seeker  seeker
 	emit    func(piece, []byte)
 }
 
@@ -306,6 +312,7 @@ func (s *Stream) apply(set *Settings) {
 	if s.applied != nil && s.applied.Log != nil && s.applied.Log != set.Log {
 		s.applied.Log.Flush()
 	}
+	s.seeker.seek(set.Ready)
 	s.applied = set
 	s.scan.captureMax, s.scan.strip = max, set.Strip
 }
@@ -330,6 +337,10 @@ func (s *Stream) take(kind piece, p []byte) {
 	}
 	if kind == plain && set.Log != nil {
 		set.Log.Write(p)
+	}
+	if kind == plain && s.seeker.want != nil && s.seeker.found(p) {
+		s.seeker = seeker{}
+		s.tell(Fact{Kind: FactReady})
 	}
 	if set.Echo != nil && !set.Protocol {
 		set.Echo(s.channel, p)

@@ -57,5 +57,9 @@
 // see such a child as spawned, with a message on its standard error and exit
 // status 127, whatever the kernel saw; ChildMessage is that message.
 //
+// # Readiness
+//
+// With ReadyFD, a child has one descriptor more, the write end of a pipe; ours is in Child.
+//
 // Of ours it imports runtime/trust alone.
 package launch

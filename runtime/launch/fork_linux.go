@@ -66,19 +66,19 @@ func (f *forker) close() {
 }
 
 // start starts c with these descriptors, which stay the caller's, on one of the threads.
-func (f *forker) start(c *Command, files [3]int) (pid int, err error) {
-	f.onThread(files[:], func(t *thread, files []int, failed error) {
+func (f *forker) start(c *Command, files []int) (pid int, err error) {
+	f.onThread(files, func(t *thread, files []int, failed error) {
 		if failed != nil {
 			err = &Error{Stage: StageFork, Err: failed, Name: c.Name}
 			return
 		}
-		pid, err = t.start(c, [3]int(files))
+		pid, err = t.start(c, files)
 	})
 	return pid, err
 }
 
 // start starts c with these descriptors of the thread's table.
-func (t *thread) start(c *Command, files [3]int) (pid int, err error) {
+func (t *thread) start(c *Command, files []int) (pid int, err error) {
 	try := tryPlain
 	var place func(*syscall.SysProcAttr)
 	if c.Cgroup != "" {

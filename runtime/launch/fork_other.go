@@ -11,7 +11,7 @@ func (f *forker) init()  {}
 func (f *forker) close() {}
 
 // start starts c with these descriptors, which stay the caller's.
-func (f *forker) start(c *Command, files [3]int) (pid int, err error) {
+func (f *forker) start(c *Command, files []int) (pid int, err error) {
 	if c.Cgroup != "" {
 		return 0, &Error{Stage: StageFork, Err: syscall.ENOTSUP, Name: c.Name}
 	}

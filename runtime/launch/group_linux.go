@@ -36,6 +36,28 @@ func GroupMembers(pgid int) []int {
 	return members
 }
 
+// Descends reports whether the process pid is in the process group of leader, or descends
+// from it by parents that live.
+func Descends(pid, leader int) bool {
+	for depth := 0; pid > 1 && depth < maxDepth; depth++ {
+		if pid == leader {
+			return true
+		}
+		s, err := readStat(pid)
+		if err != nil {
+			return false
+		}
+		if depth == 0 && s.Group == leader {
+			return true
+		}
+		pid = s.Parent
+	}
+	return false
+}
+
+// maxDepth bounds how many generations are looked at, which may change meanwhile.
+const maxDepth = 100
+
 // readStat is the line of a process. The error is ESRCH or ENOENT when there is no such
 // process. Its start time is by the machine's clock.
 func readStat(pid int) (procstat.Stat, error) {

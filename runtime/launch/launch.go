@@ -43,6 +43,10 @@ type Command struct {
 	// pipe for it. It stays the caller's to close.
 	Socket *os.File
 
+	// ReadyFD is the descriptor, above 2, under which the child gets the write end of a
+	// pipe of its own, by which it says that it is ready; 0 for none.
+	ReadyFD int
+
 	// Cgroup is the directory of the cgroup (version 2) in which the child
 	// begins its life; "" leaves it in the daemon's. Linux only.
 	Cgroup string
@@ -64,6 +68,7 @@ type Child struct {
 	PID int // also the id of its process group
 	// Stdin is nil with a Socket, Stderr is nil with RedirectStderr.
 	Stdin, Stdout, Stderr *os.File
+	Ready                 *os.File // of Command.ReadyFD, nil without it
 }
 
 // Launcher starts processes. Make one with New.
@@ -94,8 +99,8 @@ func New() *Launcher {
 // Children are left alone. Start must not be called afterwards.
 func (l *Launcher) Close() { l.forker.close() }
 
-// Start starts c in a process group of its own, with descriptors 0, 1 and 2
-// and no other, default signal dispositions and no signal blocked. It returns
+// Start starts c in a process group of its own, with descriptors 0, 1 and 2, that of
+// ReadyFD, and no other, default signal dispositions and no signal blocked. It returns
 // when the program has been executed, so that a signal sent from then on is
 // the program's to handle. The error is always an *Error.
 //
@@ -113,7 +118,7 @@ func (l *Launcher) Start(c Command) (*Child, error) {
 		p.close()
 		return nil, &Error{Stage: StageFork, Err: ErrCalledOff, Name: c.Name}
 	}
-	pid, err := l.forker.start(&c, p.child)
+	pid, err := l.forker.start(&c, p.given())
 	goruntime.KeepAlive(c.Socket)
 	p.closeChildEnds()
 	if err != nil {
@@ -152,9 +157,9 @@ func (l *Launcher) preload(c *Command) {
 	_ = syscall.Close(fd)
 }
 
-// spawn starts c with these descriptors, by try, and returns its pid. place, if not nil,
+// spawn starts c with these descriptors, of which a fourth is that of ReadyFD, by try, and returns its pid. place, if not nil,
 // adds to the attributes what only this system has.
-func spawn(c *Command, files [3]int, try tryFunc, place func(*syscall.SysProcAttr)) (int, error) {
+func spawn(c *Command, files []int, try tryFunc, place func(*syscall.SysProcAttr)) (int, error) {
 	attr := attributes(c, files)
 	if place != nil {
 		place(attr.Sys)
@@ -163,11 +168,17 @@ func spawn(c *Command, files [3]int, try tryFunc, place func(*syscall.SysProcAtt
 }
 
 // attributes are what c asks of the fork.
-func attributes(c *Command, files [3]int) *syscall.ProcAttr {
+func attributes(c *Command, files []int) *syscall.ProcAttr {
 	attr := &syscall.ProcAttr{
 		Env:   c.Env,
 		Files: []uintptr{uintptr(files[0]), uintptr(files[1]), uintptr(files[2])},
 		Sys:   &syscall.SysProcAttr{Setpgid: true},
+	}
+	if c.ReadyFD > 0 {
+		for len(attr.Files) < c.ReadyFD {
+			attr.Files = append(attr.Files, ^uintptr(0)) // closed
+		}
+		attr.Files = append(attr.Files, uintptr(files[3]))
 	}
 	if c.HasDir {
 		attr.Dir = c.Dir

@@ -2,7 +2,7 @@ package launch
 
 import (
 	"errors"
-
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -43,6 +43,25 @@ func TestRedirectStderr(t *testing.T) {
 		t.Errorf("read %q, %v", out, err)
 	}
 	awaitExit(t, child.PID)
+}
+
+// A child has the descriptor that it is to say on that it is ready, and no other above 2,
+// wherever the daemon has the pipe.
+func TestReadyFD(t *testing.T) {
+	l := launcher(t)
+	for _, fd := range []int{3, 4, 9, 255} {
+		script := fmt.Sprintf("for n in 3 4 5 6 9 255; do [ -e /dev/fd/$n ] && echo $n; done; exec sh -c 'echo ok > /dev/fd/%d'", fd)
+		c := Command{Name: "ready", Path: "/bin/sh", Args: []string{"sh", "-c", script}, Umask: -1, UID: -1, GID: -1, ReadyFD: fd}
+		child := start(t, l, c)
+		said, err := io.ReadAll(child.Ready)
+		if err != nil || string(said) != "ok\n" {
+			t.Errorf("%d: it said %q, %v", fd, said, err)
+		}
+		if out, err := io.ReadAll(child.Stdout); err != nil || string(out) != fmt.Sprintf("%d\n", fd) {
+			t.Errorf("%d: it has %q above 2, %v", fd, out, err)
+		}
+		awaitExit(t, child.PID)
+	}
 }
 
 // A mount that does not answer holds up those who need it and no others.

@@ -108,7 +108,7 @@ func start(t testing.TB, l *Launcher, c Command) *Child {
 }
 
 func closeAll(c *Child) {
-	for _, f := range []*os.File{c.Stdin, c.Stdout, c.Stderr} {
+	for _, f := range []*os.File{c.Stdin, c.Stdout, c.Stderr, c.Ready} {
 		if f != nil {
 			_ = f.Close()
 		}

@@ -9,11 +9,20 @@ import (
 // ends block, as programs expect; ours do not.
 type pipes struct {
 	ours, child [3]int
-	borrowed    bool // child[0] is a socket that is not ours to close
+	borrowed    bool   // child[0] is a socket that is not ours to close
+	ready       [2]int // our end and the child's of the pipe of ReadyFD
 }
 
 func openPipes(c *Command) (*pipes, error) {
-	p := &pipes{ours: [3]int{-1, -1, -1}, child: [3]int{-1, -1, -1}}
+	p := &pipes{ours: [3]int{-1, -1, -1}, child: [3]int{-1, -1, -1}, ready: [2]int{-1, -1}}
+	if c.ReadyFD > 0 {
+		r, w, err := pipe()
+		if err != nil {
+			return nil, err
+		}
+		p.ready = [2]int{r, w}
+		_ = syscall.SetNonblock(r, true)
+	}
 	if c.Socket != nil {
 		p.child[0], p.borrowed = int(c.Socket.Fd()), true
 	}
@@ -48,6 +57,14 @@ func openPipes(c *Command) (*pipes, error) {
 	return p, nil
 }
 
+// given are the descriptors that the child gets.
+func (p *pipes) given() []int {
+	if p.ready[1] < 0 {
+		return p.child[:]
+	}
+	return append(p.child[:], p.ready[1])
+}
+
 // numbers are the pipes' inodes.
 func (p *pipes) numbers() (n Pipes) {
 	for i, fd := range p.ours {
@@ -71,10 +88,13 @@ func (p *pipes) closeChildEnds() {
 		}
 		_ = syscall.Close(n)
 	}
+	if p.ready[1] >= 0 {
+		_ = syscall.Close(p.ready[1])
+	}
 }
 
 func (p *pipes) closeOurEnds() {
-	for _, n := range p.ours {
+	for _, n := range append(p.ours[:], p.ready[0]) {
 		if n >= 0 {
 			_ = syscall.Close(n)
 		}
@@ -87,6 +107,9 @@ func (p *pipes) handOver(pid int, name string) *Child {
 		if p.ours[fd] >= 0 {
 			*to = os.NewFile(uintptr(p.ours[fd]), fileName(name, fd))
 		}
+	}
+	if p.ready[0] >= 0 {
+		c.Ready = os.NewFile(uintptr(p.ready[0]), name+" readiness")
 	}
 	return c
 }

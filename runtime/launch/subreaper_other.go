@@ -12,3 +12,7 @@ func Strays(int, string) []Identity { return nil }
 
 // LostStrays finds nobody here.
 func LostStrays(int, string, int) []Identity { return nil }
+
+// Descends reports whether the process pid is leader; who descends from it is not known
+// here.
+func Descends(pid, leader int) bool { return pid == leader }

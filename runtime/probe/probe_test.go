@@ -24,7 +24,7 @@ import (
 // ask looks once, for as long as it takes.
 func ask(t *testing.T, s Subject, probe string) error {
 	t.Helper()
-	p, err := value.ParseProbe(probe)
+	p, err := value.ParseReady(probe)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +156,7 @@ func TestHangs(t *testing.T) {
 		return 0, ctx.Err()
 	}
 	for _, probe := range []string{"http://" + l.Addr().String(), "https://" + l.Addr().String(), "exec:x"} {
-		p, err := value.ParseProbe(probe)
+		p, err := value.ParseReady(probe)
 		if err != nil {
 			t.Fatal(err)
 		}

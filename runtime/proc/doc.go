@@ -23,8 +23,9 @@
 //	                        it is sent its stop signal, and SIGKILL after stopwaitsecs
 //	         ──> STOPPING   a stop
 //	         ──> UNKNOWN    it could not be signalled
-//	RUNNING  ──> EXITED     it has ended
-//	         ──> STOPPING   a stop, or health has failed
+//	RUNNING  ──> EXITED     it has ended. When it has said that it is about to, it is sent
+//	                        SIGKILL after stopwaitsecs
+//	         ──> STOPPING   a stop, health has failed, or the watchdog has waited in vain
 //	         ──> UNKNOWN    it could not be signalled
 //	BACKOFF  ──> STARTING   the wait is over
 //	         ──> FATAL      there were too many failed starts, or the daemon ends
@@ -37,6 +38,14 @@
 //	FATAL    ──> STARTING   a start
 //	         ──> STOPPED  * a reset
 //	UNKNOWN  ──> EXITED     it has ended
+//
+// # What the process says
+//
+// A Notice (notice.go) moves deadlines and changes what is shown. It changes the state only
+// as what is found out from outside does: READY=1 as a probe that succeeds, a watchdog that
+// waits in vain as too many looks that fail. RELOADING is no state: the process is RUNNING,
+// and not ready. The clocks of readiness and the watchdog stand still from Blind to Sighted,
+// while nobody looks and hears.
 //
 // # Duties
 //

@@ -27,6 +27,8 @@ type Input struct {
 	// started now, by anybody but a person, waits until a Look says that it is. It
 	// counts with every input.
 	Shut bool
+	// Notice is what the process has said (Notified).
+	Notice Notice
 	// Text says what went wrong (LaunchFailed, KillFailed, Unhealthy).
 	Text string
 }
@@ -58,6 +60,9 @@ const (
 	BecameReady                       // a probe has found that it is ready
 	Healthy                           // a probe has found that it is healthy, for the first time or again
 	Unhealthy                         // a probe has failed
+	Notified                          // the process has said something of itself
+	Blind                             // nobody looks at it and hears it from now on
+	Sighted                           // somebody does again
 )
 
 var inputNames = map[InputKind]string{
@@ -66,6 +71,7 @@ var inputNames = map[InputKind]string{
 	OrphansEnded: "orphans-ended", KillFailed: "kill-failed", Tick: "tick", Adopted: "adopted",
 	Freeze: "freeze", TimeUp: "time-up", Shutdown: "shutdown", Reset: "reset",
 	BecameReady: "ready", Healthy: "healthy", Unhealthy: "unhealthy",
+	Notified: "says", Blind: "blind", Sighted: "sighted",
 }
 
 // String is the word that transcripts use.

@@ -25,9 +25,11 @@ type Rules struct {
 	KillAsGroup  bool
 	Retry        spec.Retry
 	Ready        bool          // it must be found ready, too
+	Notify       bool          // it says so itself, with READY=1
 	ReadyWithin  time.Duration // 0 for no limit
 	Failures     int           // failed looks in a row after which it is unhealthy
 	OnUnhealthy  spec.OnUnhealthy
+	Watchdog     time.Duration // within which it must say that it is well; 0 for never. Of the next run
 }
 
 // RulesOf takes the rules from a process's definition.
@@ -45,8 +47,10 @@ func RulesOf(p *spec.Process) Rules {
 		Retry:        p.Retry,
 		Ready:        p.Probes.Ready != spec.Probe{},
 		ReadyWithin:  p.Probes.ReadyWithin(),
+		Notify:       p.Probes.Ready.Kind == value.ProbeNotify,
 		Failures:     p.Probes.Failures(),
 		OnUnhealthy:  p.Probes.OnUnhealthy,
+		Watchdog:     p.Probes.Watchdog,
 	}
 }
 
@@ -74,7 +78,7 @@ type Machine struct {
 	// cgroup outlived the leader and are to be ended before there is a new one; 0 for
 	// none. A launch ends them; one that is called off may leave them.
 	OrphanGroup int
-	// Killed is set while STOPPING, or Late, once SIGKILL was sent because stopwaitsecs had
+	// Killed is set while STOPPING, Late or Leaving, once SIGKILL was sent because stopwaitsecs had
 	// passed.
 	Killed bool
 	// Ready is set once this run was found ready, or was RUNNING before anybody asked.
@@ -90,6 +94,14 @@ type Machine struct {
 	Health    Health
 	Failing   int
 	Complaint string
+	// StatusText is what the last run has said of itself, for people.
+	StatusText string
+	// Reloading is set while RUNNING when it has said that it is, and not yet that it is
+	// ready again; Leaving when it has said that it ends by itself: it has stopwaitsecs
+	// for that.
+	Reloading, Leaving bool
+	// Missed is why it is unhealthy by what it says itself, "" while it is well.
+	Missed string
 	// Waiting is set while a start is wanted and something that the process depends on is
 	// not there: STOPPED, FATAL, EXITED, or BACKOFF after its time. To clients it is in
 	// that state, and nothing is emitted.
@@ -108,14 +120,19 @@ type Machine struct {
 	SpawnErr   string // why the last start failed, "Bad exit code N" or ExitUnknown
 	ExitStatus int    // of the last exit; -1 for death by signal; 0 for none
 
-	up        time.Time   // Started, for measuring: in a life after a handover that has no more than the wall clock's time
-	shut      bool        // Input.Shut of this Step
-	since     time.Time   // when the deadline of this state began to run
-	stopAsked bool        // a stop has come since the launch
-	status    int         // see Status
-	dice      float64     // of the wait in BACKOFF
-	crashes   []time.Time // the last ends after RUNNING, if they are limited
-	exit      Exit        // while EndingGroup: how the leader ended
+	up        time.Time     // Started, for measuring: in a life after a handover that has no more than the wall clock's time
+	shut      bool          // Input.Shut of this Step
+	since     time.Time     // when the deadline of this state began to run
+	stopAsked bool          // a stop has come since the launch
+	watchdog  time.Duration // of this run: see Rules
+	said      time.Time     // when it began to run, or last said that it is well
+	extended  time.Time     // the time of this state is not over before
+	blind     time.Time     // since when nobody looks and hears; zero while somebody does
+	why       string        // while Renewing: what was wrong
+	status    int           // see Status
+	dice      float64       // of the wait in BACKOFF
+	crashes   []time.Time   // the last ends after RUNNING, if they are limited
+	exit      Exit          // while EndingGroup: how the leader ended
 	out       []Effect
 }
 
@@ -136,9 +153,14 @@ func (m *Machine) Deadline() (at time.Time, ok bool) {
 			return m.stopUntil(), true
 		case !m.awaitsReady():
 			return m.since.Add(Seconds(m.Rules.StartSecs)), true
-		case m.Rules.ReadyWithin > 0:
-			return m.since.Add(m.Rules.ReadyWithin), true
+		case m.Rules.ReadyWithin > 0 && m.blind.IsZero():
+			return m.readyUntil(), true
 		}
+	case state.Running:
+		if m.Leaving {
+			return m.stopUntil(), true
+		}
+		return m.watched()
 	case state.Backoff:
 		return m.retryAt(), !m.Waiting
 	case state.Stopping:
@@ -148,7 +170,13 @@ func (m *Machine) Deadline() (at time.Time, ok bool) {
 }
 
 // stopUntil is when a process that was sent its stop signal is killed.
-func (m *Machine) stopUntil() time.Time { return m.since.Add(Seconds(max(m.Rules.StopWaitSecs, 0))) }
+func (m *Machine) stopUntil() time.Time {
+	at := m.since.Add(Seconds(max(m.Rules.StopWaitSecs, 0)))
+	if m.Killed {
+		return at
+	}
+	return later(at, m.extended)
+}
 
 // Up is when the last attempt to spawn began, for measuring: Started is for people.
 func (m *Machine) Up() time.Time { return m.up }
@@ -205,6 +233,12 @@ func (m *Machine) Step(now time.Time, in Input) []Effect {
 		m.healthy()
 	case Unhealthy:
 		m.unhealthy(now, in.Text)
+	case Notified:
+		m.notified(now, in.Notice)
+	case Blind:
+		m.becomeBlind(now)
+	case Sighted:
+		m.becomeSighted(now)
 	default:
 		m.refuse()
 	}
@@ -233,7 +267,8 @@ func (m *Machine) launch(now time.Time) {
 	m.SpawnErr, m.ExitStatus = "", 0
 	m.Started, m.up, m.since = now, now, now
 	m.Launching, m.stopAsked, m.Waiting = true, false, false
-	m.Ready, m.Health, m.Failing, m.Complaint = false, HealthUnknown, 0, ""
+	m.Ready, m.Health, m.Failing, m.Complaint, m.StatusText, m.Missed = false, HealthUnknown, 0, "", "", ""
+	m.watchdog = m.Rules.Watchdog
 	m.to(state.Starting)
 	m.do(Effect{Kind: Launch, OrphanGroup: m.OrphanGroup})
 }
@@ -251,12 +286,12 @@ func (m *Machine) launched(now time.Time, pid int) {
 	case m.stopAsked:
 		m.stop(now)
 	case m.Rules.StartSecs <= 0 && !m.awaitsReady():
-		m.succeed()
+		m.succeed(now)
 	}
 }
 
 // adopted makes an earlier daemon's process this one's: it runs, and has done so
-// since it began.
+// since it began. Nobody hears it any more.
 func (m *Machine) adopted(pid int, began time.Time) {
 	if m.State != state.Stopped || m.Frozen {
 		m.refuse()
@@ -266,7 +301,7 @@ func (m *Machine) adopted(pid int, began time.Time) {
 	m.stopAsked, m.Waiting = false, false
 	m.forget()
 	m.PID, m.Started, m.up = pid, began, began
-	m.Ready = true
+	m.Ready, m.watchdog = true, 0
 	m.log(info, "adopted: '%s' with pid %d, which an earlier supervisord started", m.Name, pid)
 	m.to(state.Running)
 }
@@ -336,8 +371,8 @@ func (m *Machine) Status() int {
 	return m.status
 }
 
-func (m *Machine) succeed() {
-	m.Tries, m.Ready = 0, true
+func (m *Machine) succeed(now time.Time) {
+	m.Tries, m.Ready, m.said = 0, true, now
 	m.to(state.Running)
 	m.log(info, "success: %s entered RUNNING state, process has stayed up for > than %d seconds (startsecs)",
 		m.Name, m.Rules.StartSecs)
@@ -520,7 +555,8 @@ func (m *Machine) ended(now time.Time, e Exit) {
 	default: // UNKNOWN: it could not be signalled, but it has ended
 		m.log(warn, "exited: %s (%s; not expected)", m.Name, e.How)
 		m.do(Effect{Kind: Emit, From: m.State, To: state.Exited, PID: pid, Exit: e})
-		m.State, m.PID = state.Exited, 0
+		m.enter(state.Exited)
+		m.PID = 0
 		m.left()
 	}
 }
@@ -554,7 +590,8 @@ func (m *Machine) exitedRunning(now time.Time, e Exit, expected bool) {
 	m.Tries = 0
 	m.hasLived()
 	m.do(Effect{Kind: Emit, From: m.State, To: state.Exited, PID: m.PID, Expected: expected, Exit: e})
-	m.State, m.PID = state.Exited, 0
+	m.enter(state.Exited)
+	m.PID = 0
 
 	again := m.Rules.Autorestart == spec.RestartAlways ||
 		m.Rules.Autorestart == spec.RestartUnexpected && !expected
@@ -573,6 +610,8 @@ func (m *Machine) tick(now time.Time) {
 	switch m.State {
 	case state.Starting:
 		m.dueStarting(now)
+	case state.Running:
+		m.dueRunning(now)
 	case state.Backoff:
 		if m.Frozen {
 			m.fail()
@@ -613,7 +652,12 @@ func (m *Machine) shutdown() {
 // the event that carries it.
 func (m *Machine) to(s state.Process) {
 	m.do(Effect{Kind: Emit, From: m.State, To: s, Tries: m.Tries, PID: m.PID})
-	m.State, m.Killed, m.Late = s, false, false
+	m.enter(s)
+}
+
+// enter changes the state, and forgets what belongs to the one before.
+func (m *Machine) enter(s state.Process) {
+	m.State, m.Killed, m.Late, m.Reloading, m.Leaving, m.extended = s, false, false, false, false, time.Time{}
 	m.Renewing = m.Renewing && (s == state.Stopping || s == state.Stopped)
 }
 

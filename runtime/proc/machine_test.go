@@ -121,7 +121,9 @@ func rules(t *testing.T, m *Machine, words []string) {
 			r.Retry.Crashes.N, _ = strconv.Atoi(times)
 			r.Retry.Crashes.Within = duration(t, within)
 		case "ready":
-			r.Ready = value == "yes"
+			r.Ready, r.Notify = value != "no", value == "notify"
+		case "watchdog":
+			r.Watchdog = duration(t, value)
 		case "ready_timeout":
 			r.ReadyWithin = duration(t, value)
 		case "health_failures":
@@ -183,6 +185,8 @@ func parseInput(words []string) (in Input, ok bool) {
 			in.Orphans, _ = strconv.Atoi(words[2])
 			in.Cgroup = words[len(words)-1] == "cgroup"
 		}
+	case Notified:
+		in.Notice = ParseNotice(strings.ReplaceAll(strings.Join(words[1:], " "), ";", "\n"))
 	case LaunchFailed, KillFailed, Unhealthy:
 		in.Text = strings.Join(words[1:], " ")
 	}
@@ -295,6 +299,21 @@ func summary(m *Machine, now time.Time) string {
 	if m.Failing != 0 && m.PID != 0 {
 		s += fmt.Sprintf(" failing %d", m.Failing)
 	}
+	if m.Reloading {
+		s += " reloading"
+	}
+	if m.Leaving {
+		s += " leaving"
+	}
+	if m.Missed != "" && m.PID != 0 {
+		s += fmt.Sprintf(" missed %q", m.Missed)
+	}
+	if m.StatusText != "" {
+		s += fmt.Sprintf(" status %q", m.StatusText)
+	}
+	if !m.blind.IsZero() {
+		s += " blind"
+	}
 	if m.Killed {
 		s += " killed"
 	}
@@ -355,7 +374,7 @@ var reach = []struct {
 func TestGrid(t *testing.T) {
 	var out strings.Builder
 	inputs := []string{"start", "stop", "signal 1", "launched 9", "launch-failed no", "exited 0",
-		"exited 3", "exited -9", "exited 0 2", "group-ended", "kill-failed EPERM", "after 1s tick", "after 10s tick", "adopted 8", "shutdown", "freeze", "time-up", "cancelled", "orphans-ended 7", "reset", "ready", "healthy", "unhealthy no", "shut start-in-order", "shut exited 0", "after 10s shut tick", "shut look", "look"}
+		"exited 3", "exited -9", "exited 0 2", "group-ended", "kill-failed EPERM", "after 1s tick", "after 10s tick", "adopted 8", "shutdown", "freeze", "time-up", "cancelled", "orphans-ended 7", "reset", "ready", "healthy", "unhealthy no", "says READY=1;STATUS=up", "says RELOADING=1", "says STOPPING=1", "says WATCHDOG=trigger", "blind", "sighted", "shut start-in-order", "shut exited 0", "after 10s shut tick", "shut look", "look"}
 	for _, r := range reach {
 		fmt.Fprintf(&out, "%s\n", r.name)
 		for _, in := range inputs {
@@ -418,7 +437,7 @@ func TestRandomWalk(t *testing.T) {
 			now, history, live = epoch, history[:0], 0
 		}
 		now = now.Add(time.Duration(rng.IntN(1500)) * time.Millisecond)
-		in := Input{Kind: InputKind(1 + rng.IntN(int(Unhealthy)))}
+		in := Input{Kind: InputKind(1 + rng.IntN(int(Sighted)))}
 		if i%500 == 0 {
 			in.Kind = Defined
 		}
@@ -433,6 +452,7 @@ func TestRandomWalk(t *testing.T) {
 				Autorestart: spec.Autorestart(rng.IntN(3)), StopAsGroup: rng.IntN(2) == 0, StopSignal: 15,
 			}
 			if rng.IntN(2) == 0 {
+				in.Rules.Notify, in.Rules.Watchdog = rng.IntN(2) == 0, time.Duration(rng.IntN(3))*time.Second
 				in.Rules.Ready, in.Rules.ReadyWithin = rng.IntN(2) == 0, time.Duration(rng.IntN(4))*time.Second
 				in.Rules.Failures, in.Rules.OnUnhealthy = 1+rng.IntN(2), spec.OnUnhealthy(rng.IntN(3))
 				in.Rules.Retry = spec.Retry{
@@ -481,6 +501,9 @@ func TestRandomWalk(t *testing.T) {
 			}
 		case SendSignal:
 			in.Signal = 1
+		case Notified:
+			in.Notice = Notice{Ready: rng.IntN(3) == 0, Reloading: rng.IntN(3) == 0, Stopping: rng.IntN(10) == 0, Well: rng.IntN(2) == 0, Unwell: rng.IntN(10) == 0,
+				Status: "busy", HasStatus: rng.IntN(2) == 0, Extend: time.Duration(rng.IntN(2)*rng.IntN(5)) * time.Second}
 		}
 		before := *m
 		effects := m.Step(now, in)
@@ -579,6 +602,12 @@ func broken(m, before *Machine, in Input, effects []Effect, live int) string {
 		return "a wait was cut short"
 	case len(m.crashes) > max(m.Rules.Retry.Crashes.N, len(before.crashes)):
 		return fmt.Sprintf("%d crashes are remembered, of %d", len(m.crashes), m.Rules.Retry.Crashes.N)
+	case before.Leaving && m.State == state.Stopping && in.Kind != Stop:
+		return "it was stopped while it ended by itself"
+	case m.Reloading && m.State != state.Running, m.Leaving && m.State != state.Running, m.Missed != "" && m.watchdog == 0:
+		return "what it has said does not fit its state: " + m.State.String()
+	case m.State == state.Running && before.State == state.Starting && m.Rules.Ready && !before.Ready && before.Rules.Ready && in.Kind != BecameReady && (in.Kind != Notified || !in.Notice.Ready || !m.Rules.Notify):
+		return "RUNNING, and nobody said that it is ready"
 	case before.Frozen && launches > 0:
 		return "a launch after shutdown"
 	case in.Kind == Stop && m.State.InRunning() && !m.Launching:

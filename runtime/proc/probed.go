@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"supervisord/runtime/state"
-	"supervisord/spec"
 	"supervisord/spec/value"
 )
 
@@ -30,7 +29,7 @@ func (m *Machine) awaitsReady() bool { return m.Rules.Ready && !m.Ready }
 // probed reports whether there is a process that is not about to end, to which a finding
 // can belong.
 func (m *Machine) probed() bool {
-	return m.State == state.Running || m.State == state.Starting && !m.Launching && !m.Late
+	return m.State == state.Running && !m.Leaving || m.State == state.Starting && !m.Launching && !m.Late
 }
 
 func (m *Machine) becameReady(now time.Time) {
@@ -41,7 +40,7 @@ func (m *Machine) becameReady(now time.Time) {
 	m.Ready = true
 	m.log(info, "ready: %s (pid %d)", m.Name, m.PID)
 	if at := m.since.Add(Seconds(m.Rules.StartSecs)); !now.Before(at) {
-		m.succeed()
+		m.succeed(now)
 	}
 }
 
@@ -56,7 +55,7 @@ func (m *Machine) dueStarting(now time.Time) {
 		m.Late, m.since = true, now
 		m.kill(m.Rules.StopSignal, m.Rules.StopAsGroup, nil)
 	default:
-		m.succeed()
+		m.succeed(now)
 	}
 }
 
@@ -73,7 +72,7 @@ func (m *Machine) healthy() {
 
 // unhealthy counts a look that failed. Before the process was ready it counts for nothing.
 func (m *Machine) unhealthy(now time.Time, text string) {
-	if m.State != state.Running {
+	if m.State != state.Running || m.Leaving {
 		m.refuse()
 		return
 	}
@@ -85,18 +84,7 @@ func (m *Machine) unhealthy(now time.Time, text string) {
 	}
 	m.Health = HealthFailing
 	m.log(warn, "unhealthy: %s (pid %d) failed %d looks in a row: %s", m.Name, m.PID, m.Failing, text)
-	if m.Frozen { // it is stopped when it is its turn
-		return
-	}
-	switch m.Rules.OnUnhealthy {
-	case spec.UnhealthyStop:
-		m.Crashed++
-		m.stop(now)
-	case spec.UnhealthyRestart:
-		m.Crashed++
-		m.stop(now)
-		m.stopAsked, m.Renewing = false, true
-	}
+	m.actUnhealthy(now)
 }
 
 // renew starts a process again that was stopped since it was unhealthy. That is an end
@@ -109,7 +97,7 @@ func (m *Machine) renew(now time.Time) {
 	if m.Frozen {
 		return
 	}
-	m.SpawnErr = "Unhealthy: " + m.Complaint
+	m.SpawnErr = "Unhealthy: " + m.why
 	m.Tries = 0
 	m.hasLived()
 	m.again(now)

@@ -27,6 +27,11 @@ type Saved struct {
 	Health      Health        `json:"health,omitempty"`
 	Failing     int           `json:"failing,omitempty"`
 	Complaint   string        `json:"complaint,omitempty"`
+	StatusText  string        `json:"status_text,omitempty"`
+	Reloading   bool          `json:"reloading,omitempty"`
+	Leaving     bool          `json:"leaving,omitempty"`
+	Missed      string        `json:"missed,omitempty"`
+	Why         string        `json:"why,omitempty"` // of a restart that is under way
 	Waiting     bool          `json:"waiting,omitempty"`
 
 	Tries      int              `json:"tries,omitempty"`
@@ -37,6 +42,10 @@ type Saved struct {
 	Started    *moment.Moment   `json:"started,omitempty"`
 	Stopped    *moment.Moment   `json:"stopped,omitempty"`
 	Since      *moment.Moment   `json:"since,omitempty"`
+	Watchdog   time.Duration    `json:"watchdog,omitempty"` // of this run
+	Said       *moment.Moment   `json:"said,omitempty"`     // the last WATCHDOG=1
+	Extended   *moment.Moment   `json:"extended,omitempty"`
+	Blind      *moment.Moment   `json:"blind,omitempty"`
 	SpawnErr   string           `json:"spawn_err,omitempty"`
 	ExitStatus int              `json:"exit_status,omitempty"`
 	Status     int              `json:"status,omitempty"` // as a shell has it
@@ -49,6 +58,8 @@ func (m *Machine) Save(now time.Time) Saved {
 		State: m.State, PID: m.PID, Launching: m.Launching, StopAsked: m.stopAsked, EndingGroup: m.EndingGroup,
 		OrphanGroup: m.OrphanGroup, Killed: m.Killed, Frozen: m.Frozen, Waiting: m.Waiting,
 		Ready: m.Ready, Late: m.Late, Renewing: m.Renewing, Health: m.Health, Failing: m.Failing, Complaint: m.Complaint,
+		StatusText: m.StatusText, Reloading: m.Reloading, Leaving: m.Leaving, Missed: m.Missed, Why: m.why,
+		Watchdog: m.watchdog, Said: moment.Of(m.said, now), Extended: moment.Of(m.extended, now), Blind: moment.Of(m.blind, now),
 		Tries: m.Tries, Retries: m.Retries, Crashed: m.Crashed, Dice: m.dice, Started: moment.Of(m.up, now), Stopped: moment.Of(m.Stopped, now), Since: moment.Of(m.since, now),
 		SpawnErr: m.SpawnErr, ExitStatus: m.ExitStatus, Status: m.status,
 	}
@@ -73,6 +84,8 @@ func Resume(s Saved, now time.Time) Machine {
 		OrphanGroup: s.OrphanGroup, Killed: s.Killed, Frozen: s.Frozen, Waiting: s.Waiting,
 		Ready: s.Ready || s.State == state.Running, // an earlier version does not say so
 		Late:  s.Late, Renewing: s.Renewing, Health: s.Health, Failing: s.Failing, Complaint: s.Complaint,
+		StatusText: s.StatusText, Reloading: s.Reloading, Leaving: s.Leaving, Missed: s.Missed, why: s.Why,
+		watchdog: s.Watchdog, said: s.Said.At(now), extended: s.Extended.At(now), blind: s.Blind.At(now),
 		Tries: s.Tries, Crashed: s.Crashed, Retries: max(s.Retries, s.Tries), dice: s.Dice, Started: s.Started.AsShown(), up: s.Started.At(now), Stopped: s.Stopped.AsShown(), since: s.Since.At(now),
 		SpawnErr: s.SpawnErr, ExitStatus: s.ExitStatus, status: s.Status,
 	}
@@ -105,6 +118,7 @@ func (s *Saved) Check() error {
 	case s.Launching && s.State != state.Starting,
 		s.EndingGroup && s.State != state.Stopping, s.EndingGroup != (s.Exit != nil),
 		s.Late && (s.State != state.Starting || s.Launching), s.Renewing && s.State != state.Stopping,
+		(s.Reloading || s.Leaving) && s.State != state.Running, s.Leaving && s.Since == nil, s.Watchdog < 0,
 		s.Health < HealthUnknown || s.Health > HealthFailing || s.Failing < 0:
 		return fmt.Errorf("it is %v in a way that there is not", s.State)
 	case s.Waiting && (s.Frozen || !s.State.InStopped() && s.State != state.Backoff || s.State == state.Unknown):

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"path"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -13,8 +14,8 @@ import (
 // none. Ours beyond Supervisor.
 type Probe struct {
 	Kind ProbeKind `json:",omitzero"`
-	// Target is what is probed: HOST:PORT, the path of a socket or a file, a URL, or a
-	// command.
+	// Target is what is probed: HOST:PORT, the path of a socket or a file, a URL, a
+	// command, the number of a descriptor, or a regular expression.
 	Target string `json:",omitzero"`
 	// Codes are the statuses of a good answer, as 200-299,401; "" for those of success.
 	Codes string `json:",omitzero"`
@@ -31,13 +32,34 @@ const (
 	ProbeHTTPS ProbeKind = "https" // the same, over TLS
 	ProbeExec  ProbeKind = "exec"  // a command exits with 0
 	ProbeFile  ProbeKind = "file"  // there is a regular file, or a socket
+
+	// By these the program itself says that it is ready, and nobody looks.
+	ProbeNotify ProbeKind = "notify" // with READY=1, as systemd has it
+	ProbeFD     ProbeKind = "fd"     // with a newline on a descriptor, as s6 has it
+	ProbeLog    ProbeKind = "log"    // with a line of its output
 )
+
+// Told reports whether the program itself says what is asked for.
+func (p Probe) Told() bool {
+	return p.Kind == ProbeNotify || p.Kind == ProbeFD || p.Kind == ProbeLog
+}
+
+// FD is the descriptor on which the program says that it is ready; 0 for none.
+func (p Probe) FD() int {
+	if p.Kind != ProbeFD {
+		return 0
+	}
+	n, _ := strconv.Atoi(p.Target)
+	return n
+}
 
 // String is the probe as a file would give it, "" for none.
 func (p Probe) String() string {
 	switch {
 	case p.Kind == "":
 		return ""
+	case p.Kind == ProbeNotify:
+		return string(p.Kind)
 	case p.Codes != "":
 		return p.Target + " [" + p.Codes + "]"
 	case p.Kind == ProbeHTTP || p.Kind == ProbeHTTPS:
@@ -46,8 +68,17 @@ func (p Probe) String() string {
 	return string(p.Kind) + ":" + p.Target
 }
 
-// ParseProbe reads what ready= and health= say.
-func ParseProbe(s string) (Probe, error) {
+// ParseHealth reads what health= says: the words by which somebody looks.
+func ParseHealth(s string) (Probe, error) {
+	p, err := ParseReady(s)
+	if err != nil || !p.Told() {
+		return p, err
+	}
+	return Probe{}, fmt.Errorf("not a valid probe: %s: by %s a program says that it is ready, and nobody can look at its health", PyRepr(Strip(s)), p.Kind)
+}
+
+// ParseReady reads what ready= says.
+func ParseReady(s string) (Probe, error) {
 	s = Strip(s)
 	if s == "" {
 		return Probe{}, nil
@@ -69,6 +100,16 @@ func ParseProbe(s string) (Probe, error) {
 		if argv, err = Split(p.Target); err == nil && len(argv) == 0 {
 			err = errors.New("there is no command")
 		}
+	case ProbeNotify:
+		if strings.Contains(s, ":") {
+			err = errors.New("nothing comes after notify")
+		}
+	case ProbeFD:
+		p.Target, err = descriptor(p.Target)
+	case ProbeLog:
+		if _, err = regexp.Compile(p.Target); p.Target == "" {
+			err = errors.New("there is no regular expression")
+		}
 	default:
 		err = errors.New("there is no such probe")
 	}
@@ -76,6 +117,21 @@ func ParseProbe(s string) (Probe, error) {
 		return Probe{}, fmt.Errorf("not a valid probe: %s: %v", PyRepr(s), err)
 	}
 	return p, nil
+}
+
+// lastDescriptor is the highest number that a program can be given a descriptor under.
+const lastDescriptor = 255
+
+// descriptor is the number of a descriptor that a program can be given.
+func descriptor(s string) (string, error) {
+	switch n, err := strconv.Atoi(s); {
+	case err != nil || n < 0 || n > lastDescriptor:
+		return "", fmt.Errorf("there is no descriptor %s from 3 to %d", PyRepr(s), lastDescriptor)
+	case n < 3:
+		return "", fmt.Errorf("the descriptor %d is its standard %s", n, [...]string{"input", "output", "error"}[n])
+	default:
+		return strconv.Itoa(n), nil
+	}
 }
 
 // tcpTarget completes [HOST:]PORT.

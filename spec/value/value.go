@@ -197,6 +197,44 @@ func ParseRemovals(s string) (Removals, error) {
 	return Removals{N: Int(n), Percent: percent}, nil
 }
 
+// Rollout is how many processes of a program an update restarts at a time: a number, or a
+// share in percent. The zero value is all of them. Ours beyond Supervisor.
+type Rollout struct {
+	N       int  `json:",omitzero"`
+	Percent bool `json:",omitzero"`
+}
+
+// String is the value as a file would give it.
+func (r Rollout) String() string {
+	if r == (Rollout{}) {
+		return "100%"
+	}
+	return Removals(r).String()
+}
+
+// Of is how many of n that is: one at least.
+func (r Rollout) Of(n int) int {
+	switch {
+	case r == (Rollout{}):
+		return max(1, n)
+	case r.Percent:
+		return max(1, n*r.N/100)
+	}
+	return r.N
+}
+
+// ParseRollout reads rollout: a number from 1, or a share from 1% to 100%.
+func ParseRollout(s string) (Rollout, error) {
+	r, err := ParseRemovals(s)
+	switch {
+	case err != nil || r.N == 0:
+		return Rollout{}, fmt.Errorf("not a valid number or percentage: %s", PyRepr(s))
+	case r == Removals{N: 100, Percent: true}:
+		return Rollout{}, nil
+	}
+	return Rollout(r), nil
+}
+
 // parseBase reads an integer in base 8 or 10 as Python's int does, staying at
 // the ends of int64. The prefix 0o is accepted in base 8.
 func parseBase(s string, base int64) (n int64, ok bool) {

@@ -1,0 +1,16 @@
+//go:build !linux
+
+package notify
+
+import (
+	"errors"
+	"os"
+)
+
+// Listen fails: who sends is known on Linux alone.
+func Listen() (socket *os.File, address string, err error) {
+	return nil, "", errors.ErrUnsupported
+}
+
+// receive is never called.
+func receive(int) (heard, error) { return heard{}, errors.ErrUnsupported }
