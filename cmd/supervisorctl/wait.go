@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"supervisord/cmd/internal/host"
+	"supervisord/cmd/internal/planned"
 	"supervisord/rpc/client"
 	"supervisord/runtime/state"
 )
@@ -165,7 +166,7 @@ func (c *call) missing(ctx context.Context, names []string) (missing []string, f
 	differences, err := c.Diff(ctx, nil)
 	for _, d := range differences {
 		if len(names) == 0 || slices.ContainsFunc(names, func(name string) bool { return concerns(name, d) }) {
-			missing = append(missing, describe(client.Action{Group: d.Group, Process: d.Process, Action: d.Action, Reason: "pending"}))
+			missing = append(missing, planned.Action{Group: d.Group, Process: d.Process, Action: d.Action, Reason: "pending"}.String())
 		}
 	}
 	if err != nil || len(missing) > 0 {

@@ -21,6 +21,12 @@ Where the configuration comes from:
 --here -- with --check: what this machine lacks (a user, a directory, a port, a
           certificate) is a mistake, too
 --json -- with --check: print one JSON object
+--against FILE -- with --check: say what an update from the configuration of FILE to
+                  this one would do; exit 0 if nothing, 1 if something, 2 for a
+                  mistake
+--markdown -- with --against: as a comment on a pull request
+--root DIR -- with --against: what is / to the configuration
+--against-root DIR -- with --against: what is / to the one that it is compared with
 --show-secrets -- with --check --json: do not hide passwords
 --schema -- print the JSON schema of what --check --json prints, and exit
 --explain KEY -- say what a key of a configuration means, what it takes and what a
@@ -68,7 +74,7 @@ editors show mistakes and explain keys: see man supervisord.conf.
 
 An option stands over the key of the same name in [supervisord]. Long options may
 be shortened as long as they stay unique, except --watch, --socket, --check, --here, --json,
---show-secrets, --schema, --explain, --build-info, --migrate-check and --check-upgrade, with which another supervisord asks this one whether
+--against, --markdown, --root, --against-root, --show-secrets, --schema, --explain, --build-info, --migrate-check and --check-upgrade, with which another supervisord asks this one whether
 it could go on in its place (supervisorctl upgrade).
 `, argv0)
 }
