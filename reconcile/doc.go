@@ -71,6 +71,11 @@
 //     once when it is over. What cannot be seen for now is not over.
 //   - requests.go, snapshot.go: what clients may ask of the loop, and what they
 //     may see without asking.
+//   - reach.go, review.go: pure. What a plan means to the processes that run, and the
+//     plan between two configurations that no daemon has.
+//   - planned.go: a plan by its name, and that of another tree of files.
+//   - explain.go, drift.go: where a definition comes from, and what differs from the
+//     files although nothing is to be done.
 //   - keep.go, store.go: what outlives the daemon.
 //   - memory.go: what another reconciler goes on from.
 //
@@ -115,6 +120,17 @@
 //     one would have to be shown that is not there.
 //   - An update that somebody asked for, and the first one, is planned again where groups
 //     or files change under it: ten times, and then it has failed and says what changed.
+//   - A plan is named by a hash over what is active, what is wanted and what would be
+//     done. An update that is asked for by that name compares it in the turn in which it
+//     begins, with the same look at the files that it goes by; and does nothing if it is
+//     another, not even what an update does beside its steps (holds, debts).
+//   - Another tree of files is read by the daemon, not by the client: only the daemon has
+//     the definitions in force with their environments, its own variables and users, and
+//     so can say what would be so here, without a secret on the wire. It is asked by root
+//     and by the daemon's own user alone, over a unix socket: anybody else could have it
+//     read what he may not. The tree is read as if it stood in the place of the daemon's
+//     own, so that paths are the same; nothing of it is kept, and a disk that hangs
+//     holds up that one answer.
 //   - add and remove by a person, of whichever client, are updates of one action in
 //     the history. What a reload does is the entry of the life that it begins.
 //

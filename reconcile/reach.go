@@ -29,9 +29,6 @@ type Reach struct {
 // Link is a process, and the one for which it is told of.
 type Link struct{ Process, Of spec.Namespec }
 
-// Ends is how many processes end.
-func (r *Reach) Ends() int { return len(r.Restarted) + len(r.Ended) + len(r.Following) }
-
 // Supposed is the groups of a configuration as if everything that starts by itself were
 // running: what an update would find where all is well.
 func Supposed(cfg *spec.Config) []Active {

@@ -24,6 +24,7 @@ type update struct {
 	explicit        bool // a person asked
 	first           bool // makes so what Startup read
 	names           []string
+	plan            string          // the ID of the plan that it must be; "" for any
 	config          *spec.Config    // what it makes so
 	owed            map[string]owed // what it tells beside that what it does
 	afresh          map[string]bool // groups in which it starts what has failed
@@ -91,6 +92,11 @@ func (l *loop) beginFrom(v *view) {
 	active := l.target.Groups()
 	u.owed = l.debts.owed(time.Now(), active, u.names)
 	u.afresh = afresh(u.owed)
+	if l.moved(u, active) {
+		l.current, l.undecided = nil, true
+		u.answer(Report{}, ErrMoved)
+		return
+	}
 	for _, n := range unknownNames(active, v.config.Groups, u.names) {
 		if u.owed[n].action != "" {
 			continue

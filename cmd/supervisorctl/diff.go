@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -18,12 +19,25 @@ const exitDiffFailed = 2
 //
 // Source: reconciler.md, Seeing it.
 func (c *call) diff(ctx context.Context) error {
+	tree, err := c.option("--tree")
+	if err != nil {
+		return err
+	}
+	if tree != "" {
+		if tree, err = filepath.Abs(tree); err != nil {
+			return err
+		}
+	}
 	names := c.words
 	if slices.Contains(names, "all") {
 		names = nil
 	}
-	differences, err := c.Diff(ctx, names)
-	if client.HasCode(err, client.FaultBadName) || client.HasCode(err, client.FaultCantReread) {
+	p, err := c.Plan(ctx, names, tree)
+	if client.HasCode(err, client.FaultUnknownMethod) && tree == "" { // of an earlier version
+		p = client.Plan{}
+		p.Actions, err = c.Diff(ctx, names)
+	}
+	if client.HasCode(err, client.FaultBadName) || client.HasCode(err, client.FaultCantReread) || client.HasCode(err, client.FaultFailed) {
 		for line := range strings.SplitSeq(faultText(err), "\n") { // one for each mistake
 			c.say("ERROR: %s", line)
 		}
@@ -33,11 +47,16 @@ func (c *call) diff(ctx context.Context) error {
 	if err != nil {
 		return c.needsReconcile(err)
 	}
+	differences := p.Actions
 	if len(differences) > 0 {
 		c.fail(exitFailed)
 	}
 	if c.json {
-		return c.emit(redact(differences))
+		list := make([]actionOfPlan, len(differences))
+		for i, d := range redact(differences) {
+			list[i] = actionOfPlan{d, p.ID}
+		}
+		return c.emit(list)
 	}
 	if len(differences) == 0 {
 		c.say(nothingChanged)
@@ -49,8 +68,34 @@ func (c *call) diff(ctx context.Context) error {
 	if len(actions) > 0 {
 		c.say("%s", planned.Summary(actions))
 	}
+	if p.ID != "" && len(actions) > 0 {
+		c.say("%s", toReach(p.Reach))
+	}
+	if p.ID != "" {
+		c.say("plan %s", p.ID)
+	}
 	c.sayTrouble(ctx)
 	return nil
+}
+
+// actionOfPlan is an action as JSON, with the plan that it is part of: what diff prints as
+// JSON has always been a list.
+type actionOfPlan struct {
+	client.Action
+	Plan string `json:"plan,omitempty"`
+}
+
+func toReach(r client.Reach) planned.Reach {
+	links := func(list []client.Link) (links []planned.Link) {
+		for _, l := range list {
+			links = append(links, planned.Link(l))
+		}
+		return links
+	}
+	return planned.Reach{
+		Restarted: r.Restarted, Ended: r.Ended, Started: r.Started, Following: links(r.Following),
+		Dependents: links(r.Dependents), WaitSeconds: r.WaitSeconds, Removals: r.Removals, Held: r.Held,
+	}
 }
 
 // colourOf is the colour of an action, as a parameter of a colour sequence.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -16,7 +15,6 @@ import (
 // comparison is what --check --against found out: what an update from one tree of files,
 // the base, to the other, the head, would do. No daemon is asked.
 type comparison struct {
-	name, base string // of the main files, as they were given
 	// mistakes are those of the head, and follows what becomes of them, a line for each file.
 	mistakes []*spec.Error
 	follows  []string
@@ -53,7 +51,7 @@ func against(h spec.Host, path string, o spec.Options, f flags) (comparison, err
 	if err != nil {
 		return comparison{}, err
 	}
-	c := comparison{name: cmp.Or(path, strings.Join(f.watch, " ")), base: f.against}
+	var c comparison
 	nowhere := anyMachine{h, map[string]string{}, true}
 	head.host, base.host = head.on(nowhere), base.on(nowhere)
 	var old, new loaded
