@@ -63,14 +63,15 @@ var arrows = map[string][]string{
 	"cmd/internal/completion":   {},
 	"cmd/internal/lsp":          {"spec", "spec/manual"},
 	"cmd/internal/build":        {},
+	"cmd/internal/planned":      {},
 	"cmd/internal/dist":         {"cmd/internal/completion", "cmd/internal/pages"},
 	"cmd/internal/release":      {"cmd/internal/build", "cmd/internal/dist"}, // for those who release
 	"cmd/internal/bench":        {"rpc/client"},                              // it sees of a daemon what a client does
-	"cmd/supervisorctl":         {"spec", "spec/value", "spec/manual", "rpc/client", "runtime/state", "cmd/internal/host", "cmd/internal/getopt", "cmd/internal/completion"},
+	"cmd/supervisorctl":         {"spec", "spec/value", "spec/manual", "rpc/client", "runtime/state", "cmd/internal/host", "cmd/internal/getopt", "cmd/internal/completion", "cmd/internal/planned"},
 	"cmd/pidproxy":              {},
 	"cmd/echo_supervisord_conf": {"spec/manual"},
 	"cmd/supervisord": {"spec", "spec/value", "spec/manual", "reconcile", "runtime/hang", "reconcile/watch", "runtime", "runtime/state", "runtime/event", "runtime/launch", "runtime/logfile",
-		"runtime/mainlog", "runtime/trust", "rpc", "rpc/xmlrpc", "cmd/internal/host", "cmd/internal/getopt", "cmd/internal/systemd", "cmd/internal/early", "cmd/internal/build", "cmd/internal/dist", "cmd/internal/lsp", "runtime/moment", "runtime/exactjson", "runtime/usage"},
+		"runtime/mainlog", "runtime/trust", "rpc", "rpc/xmlrpc", "cmd/internal/host", "cmd/internal/getopt", "cmd/internal/systemd", "cmd/internal/early", "cmd/internal/build", "cmd/internal/dist", "cmd/internal/lsp", "cmd/internal/planned", "runtime/moment", "runtime/exactjson", "runtime/usage"},
 }
 
 // nevers are packages from elsewhere that only the named packages of ours may

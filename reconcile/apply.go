@@ -81,8 +81,23 @@ type execution struct {
 // A step that fails concerns its own group alone. Where a new definition cannot
 // be put in force, the old one is started again.
 func execute(ctx context.Context, t Target, steps []Step, overtaken func() bool, newer <-chan struct{}) []Outcome {
-	e := &execution{target: t, overtaken: overtaken, newer: newer, outcomes: make([]Outcome, len(steps))}
-	var removed, changed, added, rolled []*Outcome
+	e, removed, changed, added, rolled := newExecution(steps)
+	e.target, e.overtaken, e.newer = t, overtaken, newer
+	whole := func(o *Outcome) { e.whole(ctx, o) }
+	if !e.each(e.stops(removed), parallel(whole)) || len(changed) > 0 && overtaken() {
+		return e.outcomes
+	}
+	e.change(ctx, changed)
+	if e.each(e.starts(added), inOrder(whole)) && !overtaken() {
+		parallel(func(o *Outcome) { e.roll(ctx, o, waves(o.Step)) })(rolled)
+	}
+	return e.outcomes
+}
+
+// newExecution is one with nothing to act on yet, and its steps: those that take a group
+// away, change it, make it, and change it in more than one wave.
+func newExecution(steps []Step) (e *execution, removed, changed, added, rolled []*Outcome) {
+	e = &execution{outcomes: make([]Outcome, len(steps))}
 	var old, new []*spec.Group
 	for i := range steps {
 		o := &e.outcomes[i]
@@ -105,15 +120,7 @@ func execute(ctx context.Context, t Target, steps []Step, overtaken func() bool,
 		}
 	}
 	e.old, e.new = spec.NewGraph(old), spec.NewGraph(new)
-	whole := func(o *Outcome) { e.whole(ctx, o) }
-	if !e.each(e.stops(removed), parallel(whole)) || len(changed) > 0 && overtaken() {
-		return e.outcomes
-	}
-	e.change(ctx, changed)
-	if e.each(e.starts(added), inOrder(whole)) && !overtaken() {
-		parallel(func(o *Outcome) { e.roll(ctx, o, waves(o.Step)) })(rolled)
-	}
-	return e.outcomes
+	return e, removed, changed, added, rolled
 }
 
 // each does batch after batch, and reports whether it came to the end.
@@ -135,7 +142,27 @@ func (e *execution) each(list [][]*Outcome, do func([]*Outcome)) bool {
 // of only one priority, each of these groups goes through on its own; where groups depend
 // on each other, all are stopped before any is started.
 func (e *execution) change(ctx context.Context, changed []*Outcome) {
-	var still, below, through, rest []*Outcome
+	still, below, through, rest := e.arrange(changed)
+	whole := inOrder(func(o *Outcome) { e.whole(ctx, o) })
+	whole(still)
+	for _, b := range e.starts(below) {
+		whole(b)
+	}
+	for _, b := range e.stops(rest) {
+		parallel(func(o *Outcome) { o.Begun = true; o.Err = e.stop(ctx, o) })(b)
+	}
+	parallel(func(o *Outcome) { e.whole(ctx, o) })(through)
+	for _, b := range e.starts(rest) {
+		inOrder(func(o *Outcome) {
+			if o.Err == nil {
+				o.Err = e.put(ctx, o)
+			}
+		})(b)
+	}
+}
+
+// arrange divides the steps that change a group by their places in the order.
+func (e *execution) arrange(changed []*Outcome) (still, below, through, rest []*Outcome) {
 	order := sortChanged(changed)
 	related := e.related(changed)
 	for _, o := range changed {
@@ -154,22 +181,7 @@ func (e *execution) change(ctx context.Context, changed []*Outcome) {
 			rest = append(rest, o)
 		}
 	}
-	whole := inOrder(func(o *Outcome) { e.whole(ctx, o) })
-	whole(still)
-	for _, b := range e.starts(below) {
-		whole(b)
-	}
-	for _, b := range e.stops(rest) {
-		parallel(func(o *Outcome) { o.Begun = true; o.Err = e.stop(ctx, o) })(b)
-	}
-	parallel(func(o *Outcome) { e.whole(ctx, o) })(through)
-	for _, b := range e.starts(rest) {
-		inOrder(func(o *Outcome) {
-			if o.Err == nil {
-				o.Err = e.put(ctx, o)
-			}
-		})(b)
-	}
+	return still, below, through, rest
 }
 
 // The places of a step in the order of changed groups.
@@ -241,6 +253,17 @@ func (e *execution) whole(ctx context.Context, o *Outcome) {
 // stop takes down what the step says, one priority after the other.
 func (e *execution) stop(ctx context.Context, o *Outcome) error {
 	s := o.Step
+	for _, names := range e.stages(s) {
+		o.Stopped = append(o.Stopped, intersect(names, s.Start)...)
+		if err := e.target.StopProcesses(ctx, s.Group, names); err != nil {
+			return fmt.Errorf("cannot stop group %s: %w", s.Group, err)
+		}
+	}
+	return nil
+}
+
+// stages are the processes that a step takes down together, one stage after another.
+func (e *execution) stages(s *Step) (list [][]string) {
 	items := make([][]spec.Namespec, len(s.Stop))
 	for i, name := range s.Stop {
 		items[i] = []spec.Namespec{{Group: s.Group, Process: name}}
@@ -252,12 +275,9 @@ func (e *execution) stop(ctx context.Context, o *Outcome) error {
 		for i, at := range stage {
 			names[i] = s.Stop[at]
 		}
-		o.Stopped = append(o.Stopped, intersect(names, s.Start)...)
-		if err := e.target.StopProcesses(ctx, s.Group, names); err != nil {
-			return fmt.Errorf("cannot stop group %s: %w", s.Group, err)
-		}
+		list = append(list, names)
 	}
-	return nil
+	return list
 }
 
 // put brings the new definition into force. Where that fails for good the old

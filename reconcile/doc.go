@@ -129,6 +129,11 @@
 //     appears and once when it is solved. One that cannot be checked for now is not solved.
 //   - requests.go, snapshot.go: what clients may ask of the loop, and what they
 //     may see without asking.
+//   - reach.go, review.go: pure. What a plan means to the processes that run, and the
+//     plan between two configurations that no daemon has.
+//   - planned.go: a plan by its name, and that of another tree of files.
+//   - explain.go, drift.go: where a definition comes from, and what differs from the
+//     files although nothing is to be done.
 //   - keep.go, store.go: what is kept across restarts.
 //   - memory.go: the state from which another reconciler continues.
 //
@@ -173,6 +178,17 @@
 //     avoid that, a process would have to be shown that does not exist.
 //   - An update that somebody asked for, and the first one, is planned again if groups
 //     or files change during it: up to ten times; then it fails and says what changed.
+//   - A plan is named by a hash over what is active, what is wanted and what would be
+//     done. An update that is asked for by that name compares it in the turn in which it
+//     begins, with the look at the files that it goes by. If the plan is another by then it
+//     does nothing, not even what an update does beside its steps (holds, debts).
+//   - Another tree of files is read by the daemon, not by the client: only the daemon has
+//     the active definitions with their environments, and its own variables and users, so
+//     only it can say what would happen here without sending a secret. It accepts this from
+//     root and its own user alone, over a unix socket, since anybody else could have it read
+//     files that he may not. The tree is read as if it were in the place of the daemon's own,
+//     so that paths are the same. Nothing of it is kept, and a disk that hangs delays that
+//     one answer only.
 //   - add and remove by a person, with whichever client, are updates of one action in
 //     the history. What a reload does is the first entry of the history after it.
 //

@@ -58,6 +58,7 @@ type Reconciler struct {
 	watcher Watcher
 	log     *slog.Logger
 	emit    func(Event)
+	trees   *treeReader
 	store   *Store // nil without a state directory that can be used
 
 	asks      chan func(*loop) // to the loop
@@ -87,6 +88,7 @@ func New(o Options) *Reconciler {
 	if r.watcher == nil {
 		r.watcher = watch.New(watch.Options{Matcher: spec.Matcher, Ignore: neverRead, Every: o.Every, Logger: r.log})
 	}
+	r.trees = newTreeReader(o.Start.reader)
 	r.loop = newLoop(r, o, r.openStore(o.Start))
 	r.loop.publish()
 	return r

@@ -65,43 +65,6 @@ func (r *Reconciler) AtRest(ctx context.Context) error {
 	return err
 }
 
-// Diff says what an update would do, reading the files anew. ErrBadName for a
-// name that is neither active nor in the files; an error of spec.Load when
-// nothing can be made of the files; else that of the context, or ErrNotRunning.
-func (r *Reconciler) Diff(ctx context.Context, names []string) ([]Action, error) {
-	type found struct {
-		view    *view
-		pending pendingStarts
-		debts   debts
-	}
-	f, err := ask(ctx, r, func(l *loop, answer func(found)) {
-		l.read(func(v *view) { answer(found{v, maps.Clone(l.pending), maps.Clone(l.debts)}) })
-	})
-	if err != nil {
-		return nil, err
-	}
-	if f.view.config == nil {
-		return nil, f.view.err
-	}
-	active := r.target.Groups()
-	desired := f.view.config.Groups
-	names = everything(names)
-	owed := f.debts.owed(time.Now(), active, names)
-	for _, n := range unknownNames(active, desired, names) {
-		if owed[n].action == "" {
-			return nil, fmt.Errorf("%w: %s", ErrBadName, n)
-		}
-	}
-	f.pending.prune(active)
-	var actions []Action
-	for _, s := range Plan(active, desired, Policy{
-		Only: names, Explicit: true, Kept: f.view.config.Kept, LeftOut: f.view.config.LeftOut, Files: r.published.Load().files, PendingStarts: f.pending, Afresh: afresh(owed),
-	}) {
-		actions = append(actions, s.Actions...)
-	}
-	return actions, nil
-}
-
 // SetAutoupdate turns automatic updates on or off until the daemon ends. caller is
 // who asks, for the log. The error is that of the context, or ErrNotRunning.
 func (r *Reconciler) SetAutoupdate(ctx context.Context, on bool, caller string) error {
@@ -131,13 +94,20 @@ func (r *Reconciler) SetAutoupdate(ctx context.Context, on bool, caller string) 
 //
 // Source: contract/reconcile.md section 5; reconciler.md, Seeing it.
 func (r *Reconciler) Apply(ctx context.Context, names []string, caller string) (Report, error) {
+	return r.ApplyPlan(ctx, names, "", caller)
+}
+
+// ApplyPlan is Apply if that would do what the plan of that ID says, whose names these were.
+// Otherwise it does nothing, and the error is ErrMoved. The loop sees to that in the turn in
+// which the update begins.
+func (r *Reconciler) ApplyPlan(ctx context.Context, names []string, plan, caller string) (Report, error) {
 	type applied struct {
 		report Report
 		err    error
 	}
 	a, err := ask(ctx, r, func(l *loop, answer func(applied)) {
 		l.request(&update{
-			trigger: TriggerUpdate, caller: caller, explicit: true, names: everything(names),
+			trigger: TriggerUpdate, caller: caller, explicit: true, names: everything(names), plan: plan,
 			answer: func(report Report, err error) { answer(applied{report, err}) },
 		})
 	})

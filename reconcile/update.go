@@ -24,6 +24,7 @@ type update struct {
 	explicit        bool // a person asked
 	first           bool // makes so what Startup read
 	names           []string
+	plan            string          // the ID of the plan that it must be; "" for any
 	config          *spec.Config    // what it makes so
 	good            *contents       // of the files that config is from
 	before          []Active        // the groups when it was planned
@@ -103,10 +104,15 @@ func (l *loop) beginFrom(v *view) {
 		return
 	}
 	u.config, u.good = v.config, v.good
-	l.proof.release(u.names)
 	active := l.target.Groups()
 	u.owed = l.debts.owed(time.Now(), active, u.names)
 	u.afresh = afresh(u.owed)
+	if l.moved(u, active) {
+		l.current, l.undecided = nil, true
+		u.answer(Report{}, ErrMoved)
+		return
+	}
+	l.proof.release(u.names)
 	for _, n := range unknownNames(active, v.config.Groups, u.names) {
 		if u.owed[n].action != "" {
 			continue

@@ -39,6 +39,14 @@ func (r fakeReconciler) Apply(context.Context, []string) (xmlrpc.Struct, error) 
 	return xmlrpc.Struct{{Name: "ok", Value: true}, {Name: "lines", Value: []any{"cat: updated process group"}}}, nil
 }
 
+func (r fakeReconciler) Plan(context.Context, []string, string) (xmlrpc.Struct, error) {
+	return xmlrpc.Struct{}, nil
+}
+
+func (r fakeReconciler) ApplyPlan(context.Context, string, []string) (xmlrpc.Struct, error) {
+	return xmlrpc.Struct{}, nil
+}
+
 func (r fakeReconciler) Files(context.Context) ([]any, error) {
 	return []any{xmlrpc.Struct{
 		{Name: "path", Value: r.file}, {Name: "state", Value: "invalid"}, {Name: "reason", Value: r.file + ":2: [program:x] " + script},

@@ -15,7 +15,7 @@ import (
 // changing are the methods that a client may not call who may change nothing.
 var changing = []string{
 	"processes.reset", "processes.resetAll", "processes.startWithDependencies",
-	"reconcile.apply", "reconcile.revert", "reconcile.setAutoupdate", "reconcile.unpin",
+	"reconcile.apply", "reconcile.applyPlan", "reconcile.revert", "reconcile.setAutoupdate", "reconcile.unpin",
 	"supervisor.addProcessGroup", "supervisor.clearAllProcessLogs", "supervisor.clearLog", "supervisor.clearProcessLog",
 	"supervisor.clearProcessLogs", "supervisor.reloadConfig", "supervisor.removeProcessGroup", "supervisor.restart",
 	"supervisor.sendProcessStdin", "supervisor.sendRemoteCommEvent", "supervisor.shutdown", "supervisor.signalAllProcesses",
@@ -29,7 +29,7 @@ func TestReadOnly(t *testing.T) {
 	w, o := unixOnly(t)
 	o.Servers[0].Username, o.Servers[0].Password = "user", "pa:ss"
 	o.Servers[0].ReadOnlyUsername, o.Servers[0].ReadOnlyPassword = "eye", "look"
-	o.Extra = []Namespace{ReconcileNamespace(fakeReconciler{}), EventsNamespace(w), ProcessesNamespace(w, nil), OrderNamespace(struct{ Order }{})}
+	o.Extra = []Namespace{ReconcileNamespace(fakeReconciler{}), WhyNamespace(nil), EventsNamespace(w), ProcessesNamespace(w, nil), OrderNamespace(struct{ Order }{})}
 	s := serve(t, o)
 	if diff := cmp.Diff(changing, slices.DeleteFunc(slices.Clone(s.methods.names), func(name string) bool { return reading[name] })); diff != "" {
 		t.Errorf("what changes something (-want +got):\n%s", diff)

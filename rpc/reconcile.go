@@ -14,6 +14,11 @@ type Reconciler interface {
 	State(ctx context.Context) (xmlrpc.Struct, error)
 	Diff(ctx context.Context, names []string) ([]any, error)
 	Apply(ctx context.Context, names []string) (xmlrpc.Struct, error)
+	// Plan is Diff with the name of the plan; a tree that is not "" stands in the place of
+	// the daemon's files.
+	Plan(ctx context.Context, names []string, tree string) (xmlrpc.Struct, error)
+	// ApplyPlan is Apply, or the fault Conflict if that would be another plan.
+	ApplyPlan(ctx context.Context, plan string, names []string) (xmlrpc.Struct, error)
 	Files(ctx context.Context) ([]any, error)
 	// History is at most limit updates, the newest first; 0 or less is all.
 	History(ctx context.Context, limit int) ([]any, error)
@@ -45,6 +50,49 @@ func ReconcileNamespace(r Reconciler) Namespace {
 					return nil, err
 				}
 				return r.Diff(ctx, only)
+			},
+		}, {
+			Name: "plan",
+			Help: "What an update would do and why, the plan's name for applyPlan, and what it means to what runs. With a\n" +
+				"tree, which is a directory or a main file that this machine has, it is said of an update with that in the\n" +
+				"place of the daemon's own: for root and the daemon's own user, over a unix socket.",
+			Params:  []Param{names, {Type: "string", Name: "tree", Text: "an absolute path", Optional: true}},
+			Returns: Param{Type: "struct", Name: "result", Text: "plan, actions (as of diff), reach"},
+			Func: func(ctx context.Context, a Args) (any, error) {
+				only, err := a.Names(0)
+				if err != nil {
+					return nil, err
+				}
+				tree := ""
+				if len(a) > 1 {
+					tree, err = a.Name(1)
+				}
+				switch {
+				case err != nil:
+					return nil, err
+				case tree != "" && !fromOwner(ctx):
+					return nil, faultWith(xmlrpc.Failed, "a tree is read for root and the daemon's own user over a unix socket only")
+				}
+				return r.Plan(ctx, only, tree)
+			},
+		}, {
+			Name: "applyPlan",
+			Help: "Does as apply if that is the plan of that name, which reconcile.plan has given for the same names.\n" +
+				"Otherwise nothing is done: fault CONFLICT.",
+			Params:  []Param{{Type: "string", Name: "plan", Text: "the name of a plan"}, names},
+			Returns: Param{Type: "struct", Name: "result", Text: "generation, result, ok, actions, lines"},
+			Waits:   true,
+			Done:    "plan %s applied",
+			Func: func(ctx context.Context, a Args) (any, error) {
+				plan, err := a.Name(0)
+				if err != nil || plan == "" {
+					return nil, badParameters
+				}
+				only, err := a.Names(1)
+				if err != nil {
+					return nil, err
+				}
+				return r.ApplyPlan(ctx, plan, only)
 			},
 		}, {
 			Name: "apply",

@@ -1,6 +1,11 @@
 package spec
 
-import "strings"
+import (
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+)
 
 // Field is one key whose value differs between two definitions.
 type Field struct {
@@ -52,4 +57,34 @@ func (k GroupKind) String() string {
 		return "fcgi-program"
 	}
 	return "program"
+}
+
+// CompareDaemons lists the sections about the daemon itself that differ: [supervisord], those
+// of servers and of RPC interfaces, by their names. The environment of [supervisord] is left
+// out: what it means to a process is in the definition of that.
+func CompareDaemons(old, new *Config) (sections []string) {
+	was, is := old.Daemon, new.Daemon
+	was.Environment, is.Environment = nil, nil
+	if !reflect.DeepEqual(was, is) {
+		sections = append(sections, "supervisord")
+	}
+	parts := func(c *Config) map[string]any {
+		m := make(map[string]any)
+		for _, s := range c.Servers {
+			m[s.Section] = s
+		}
+		for _, r := range c.RPC {
+			m["rpcinterface:"+r.Name] = r
+		}
+		return m
+	}
+	before, after := parts(old), parts(new)
+	all := maps.Clone(before)
+	maps.Copy(all, after)
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		if !reflect.DeepEqual(before[name], after[name]) {
+			sections = append(sections, name)
+		}
+	}
+	return sections
 }

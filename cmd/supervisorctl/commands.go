@@ -185,6 +185,7 @@ func commands() []command {
 			help: "update\t\t\tReload config and add/remove as necessary, and will restart affected programs\n" +
 				"update all\t\tReload config and add/remove as necessary, and will restart affected programs\n" +
 				"update <gname> [...]\tUpdate specific groups",
+			more: "update --plan ID\t\tDo what diff has shown as that plan; exit 4 and do nothing if it is another by now",
 		},
 		{
 			name: "version", noArguments: true, json: true, server: upChecked,
@@ -215,7 +216,22 @@ func commands() []command {
 			run: (*call).diff, complete: completeGroups,
 			help: "diff\t\t\tShow what update would do, and why\n" +
 				"diff <gname> [...]\tShow it for some groups\n" +
-				"Exit status: 0 nothing to do, 1 something to do, 2 no answer",
+				"diff --tree DIR\t\tShow it as if DIR, or a main file, stood in the place of what the daemon reads\n" +
+				"Exit status: 0 nothing to do, 1 something, 2 it cannot be said",
+		},
+		{
+			name: "drift", ours: true, json: true, server: upChecked, noArguments: true,
+			downStatus: exitDiffFailed, failure: exitDiffFailed,
+			run: (*call).drift,
+			help: "drift\t\t\tShow what differs from the files although no update is due: what was stopped, started\n" +
+				"\t\t\tor removed by hand, and what runs another program than is on disk\n" +
+				"Exit status: 0 nothing, 1 something, 2 it cannot be said",
+		},
+		{
+			name: "explain", ours: true, json: true, server: upChecked,
+			run: (*call).explain, complete: completeProcesses,
+			help: "explain <name> [...]\tSay why a process is in its state, what it waits for, what an update would\n" +
+				"\t\t\tdo to it, and from which line and which update each of its keys comes",
 		},
 		{
 			name: "files", ours: true, json: true, server: upChecked, noArguments: true,
@@ -263,12 +279,12 @@ func commands() []command {
 				"upgrade --binary <path>\tReplace it by another program",
 		},
 		{
-			name: "wait", ours: true, json: true, server: callsServer,
+			name: "wait", ours: true, json: true, server: callsServer, failure: exitUsage,
 			run: (*call).wait, complete: completeProcesses,
 			help: "wait\t\t\tWait until processes match the files and all with autostart are RUNNING\n" +
 				"wait <name> [...]\tWait for some processes or groups\n" +
 				"wait -t <seconds>\tGive up after that time (default 60)\n" +
-				"Exit status: 0 reached, 1 not reached, or something is FATAL",
+				"Exit status: 0 it is so, 1 it is not (yet) so, or something is FATAL, 2 there is no connection",
 		},
 	}
 }

@@ -2,11 +2,12 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
+	"supervisord/cmd/internal/planned"
 	"supervisord/rpc/client"
 )
 
@@ -18,12 +19,25 @@ const exitDiffFailed = 2
 //
 // Source: reconciler.md, Seeing it.
 func (c *call) diff(ctx context.Context) error {
+	tree, err := c.option("--tree")
+	if err != nil {
+		return err
+	}
+	if tree != "" {
+		if tree, err = filepath.Abs(tree); err != nil {
+			return err
+		}
+	}
 	names := c.words
 	if slices.Contains(names, "all") {
 		names = nil
 	}
-	differences, err := c.Diff(ctx, names)
-	if client.HasCode(err, client.FaultBadName) || client.HasCode(err, client.FaultCantReread) {
+	p, err := c.Plan(ctx, names, tree)
+	if client.HasCode(err, client.FaultUnknownMethod) && tree == "" { // of an earlier version
+		p = client.Plan{}
+		p.Actions, err = c.Diff(ctx, names)
+	}
+	if client.HasCode(err, client.FaultBadName) || client.HasCode(err, client.FaultCantReread) || client.HasCode(err, client.FaultFailed) {
 		for line := range strings.SplitSeq(faultText(err), "\n") { // one for each mistake
 			c.say("ERROR: %s", line)
 		}
@@ -33,79 +47,55 @@ func (c *call) diff(ctx context.Context) error {
 	if err != nil {
 		return c.needsReconcile(err)
 	}
+	differences := p.Actions
 	if len(differences) > 0 {
 		c.fail(exitFailed)
 	}
 	if c.json {
-		return c.emit(redact(differences))
+		list := make([]actionOfPlan, len(differences))
+		for i, d := range redact(differences) {
+			list[i] = actionOfPlan{d, p.ID}
+		}
+		return c.emit(list)
 	}
 	if len(differences) == 0 {
 		c.say(nothingChanged)
 	}
-	for _, d := range together(differences) {
-		head, keys, _ := strings.Cut(describe(d), "\n")
-		c.say("%s", strings.TrimSuffix(c.paint(colourOf[d.Action], head)+"\n"+keys, "\n"))
+	actions := toPlanned(differences)
+	for _, a := range planned.Together(actions) {
+		c.say("%s", c.paint(colourOf[a.Action], a.Head())+strings.TrimPrefix(a.String(), a.Head()))
 	}
-	if len(differences) > 0 {
-		c.say("%s", summary(differences))
+	if len(actions) > 0 {
+		c.say("%s", planned.Summary(actions))
+	}
+	if p.ID != "" && len(actions) > 0 {
+		c.say("%s", toReach(p.Reach))
+	}
+	if p.ID != "" {
+		c.say("plan %s", p.ID)
 	}
 	c.sayTrouble(ctx)
 	return nil
 }
 
-// actionWords is an action's name in words, and what a summary says of some
-// number of them, in the order of an update. Any other action is its own name.
-var actionWords = []struct{ action, words, count string }{
-	{"remove", "remove", "%d to remove"},
-	{"restart", "restart", "%d to restart"},
-	{"inplace", "change while it runs", "%d to change while running"},
-	{"numprocs", "change the number of processes", "%d to start or stop for another numprocs"},
-	{"add", "add", "%d to add"},
+// actionOfPlan is an action as JSON, with the plan that it is part of: what diff prints as
+// JSON has always been a list.
+type actionOfPlan struct {
+	client.Action
+	Plan string `json:"plan,omitempty"`
 }
 
-// summary counts differences by what an update would do.
-func summary(differences []client.Action) string {
-	var counts []string
-	for _, w := range actionWords {
-		n := 0
-		for _, d := range differences {
-			if d.Action == w.action {
-				n++
-			}
+func toReach(r client.Reach) planned.Reach {
+	links := func(list []client.Link) (links []planned.Link) {
+		for _, l := range list {
+			links = append(links, planned.Link(l))
 		}
-		if n > 0 {
-			counts = append(counts, fmt.Sprintf(w.count, n))
-		}
+		return links
 	}
-	return "update: " + strings.Join(counts, ", ")
-}
-
-// mostTogether is how many names of processes with one difference are shown.
-const mostTogether = 3
-
-// together makes one difference of those of a group's processes that follow each other
-// and are alike, as when a program with many of them changes.
-func together(differences []client.Action) (all []client.Action) {
-	for len(differences) > 0 {
-		first, n := differences[0], 1
-		for n < len(differences) && first.Process != "" && differences[n].Process != "" && alike(first, differences[n]) {
-			n++
-		}
-		if n > 1 {
-			var names []string
-			for _, d := range differences[:n] {
-				names = append(names, d.Process)
-			}
-			first.Process = someOf(names, mostTogether)
-		}
-		all, differences = append(all, first), differences[n:]
+	return planned.Reach{
+		Restarted: r.Restarted, Ended: r.Ended, Started: r.Started, Following: links(r.Following),
+		Dependents: links(r.Dependents), WaitSeconds: r.WaitSeconds, Removals: r.Removals, Held: r.Held,
 	}
-	return all
-}
-
-// alike reports whether two differences are the same but for the process.
-func alike(a, b client.Action) bool {
-	return a.Action == b.Action && a.Group == b.Group && a.Reason == b.Reason && slices.Equal(a.Changes, b.Changes)
 }
 
 // colourOf is the colour of an action, as a parameter of a colour sequence.
@@ -119,48 +109,24 @@ func (c *call) paint(colour, text string) string {
 	return "\x1b[" + colour + "m" + text + colourOff
 }
 
-// inWords is what an action does.
-func inWords(action string) string {
-	for _, w := range actionWords {
-		if w.action == action {
-			return w.words
+// toPlanned is actions of the server as they are put in words.
+func toPlanned(actions []client.Action) []planned.Action {
+	list := make([]planned.Action, len(actions))
+	for i, a := range actions {
+		list[i] = planned.Action{Action: a.Action, Group: a.Group, Process: a.Process, Reason: a.Reason, File: a.File}
+		for _, k := range a.Changes {
+			list[i].Changes = append(list[i].Changes, planned.Change(k))
 		}
 	}
-	return action
+	return list
 }
 
-// describe is one difference: a line for it, and one for each key.
-func describe(d client.Action) string {
-	name := d.Group
-	if d.Process != "" {
-		name = display(d.Group, d.Process)
-	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s", name, inWords(d.Action))
-	if d.Reason != "" {
-		fmt.Fprintf(&b, " (%s)", d.Reason)
-	}
-	for _, k := range d.Changes {
-		if k.Old == "" && k.New == "" || isSecret(k) {
-			fmt.Fprintf(&b, "\n    %s: changed", k.Key)
-			continue
-		}
-		fmt.Fprintf(&b, "\n    %s: %s -> %s", k.Key, k.Old, k.New)
-	}
-	return b.String()
-}
-
-// isSecret reports whether a key's values may be secrets. The server leaves them
-// out; this holds even where it does not.
-func isSecret(k client.KeyChange) bool { return strings.HasPrefix(k.Key, "environment") }
-
-// redact takes the values of private keys away.
+// redact takes the values of private keys away. The server leaves them out; this holds
+// even where it does not.
 func redact(actions []client.Action) []client.Action {
 	for _, a := range actions {
 		for i, k := range a.Changes {
-			if isSecret(k) {
-				a.Changes[i] = client.KeyChange{Key: k.Key}
-			}
+			a.Changes[i] = client.KeyChange(planned.Change(k).Shown())
 		}
 	}
 	return actions

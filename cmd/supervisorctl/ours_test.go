@@ -53,6 +53,12 @@ func with(base map[string]any, pairs ...any) map[string]any {
 	return base
 }
 
+// setting is a key of reconcile.explain.
+func setting(key, value, file string, line, generation int) xmlrpc.Struct {
+	return xmlrpc.Struct{{Name: "key", Value: key}, {Name: "value", Value: value}, {Name: "unit", Value: ""}, {Name: "file", Value: file},
+		{Name: "line", Value: line}, {Name: "default", Value: line == 0}, {Name: "generation", Value: generation}}
+}
+
 // settled answers wait: everything runs and agrees.
 func settled(pairs ...any) map[string]any {
 	return with(answers("getAllProcessInfo", []any{
@@ -103,11 +109,56 @@ func oursRows() []answered {
 	}
 	add("diff", with(every(), "diff", []any{}))
 	add("diff -o json", with(every(), "diff", []any{}))
+	planned := func(actions []any) xmlrpc.Struct {
+		return xmlrpc.Struct{{Name: "plan", Value: "69a54fa8e3a3aa08"}, {Name: "actions", Value: actions}, {Name: "reach", Value: xmlrpc.Struct{
+			{Name: "restarted", Value: []string{"web:web_1", "db"}}, {Name: "ended", Value: []string{"gone"}}, {Name: "started", Value: []string{}},
+			{Name: "following", Value: []any{xmlrpc.Struct{{Name: "process", Value: "pool:a"}, {Name: "of", Value: "db"}}}},
+			{Name: "dependents", Value: []any{xmlrpc.Struct{{Name: "process", Value: "two"}, {Name: "of", Value: "db"}}}},
+			{Name: "wait_seconds", Value: 70}, {Name: "removals", Value: 1}, {Name: "held", Value: ""},
+		}}}
+	}
+	for _, command := range []string{"diff", "diff web", "diff --tree /srv/tree", "diff -o json", "diff --tree"} {
+		add(command, with(every(), "plan", planned(diff[:2])))
+	}
+	add("diff", with(every(), "plan", planned([]any{})))
+	add("diff --tree /srv/tree", with(every(), "plan", fault(xmlrpc.Failed, "FAILED: the tree cannot be read: /srv/tree: no such file or directory")))
 	add("diff x", with(every(), "diff", fault(xmlrpc.BadName, "no such group: x")))
 	add("diff", with(every(), "diff", fault(xmlrpc.CantReread, "a.conf:1: [program:a] command: bad\nb.conf:2: [program:b] user: bad")))
 	for _, command := range []string{"diff", "files", "history", "autoupdate", "autoupdate on", "wait", "diff -o json"} {
 		add(command, every())
 	}
+	explaining := func(state string, code int, next []any, ends, health, depends []any) map[string]any {
+		a := answers("getAllProcessInfo", []any{info("web", "web_1", code, state, "pid 3, uptime 0:00:09", 3), info("g", "x", 0, "STOPPED", "Not started", 0)})
+		a["reconcile.explain"] = xmlrpc.Struct{{Name: "group", Value: "web"}, {Name: "name", Value: "web_1"}, {Name: "user_stopped", Value: state == "STOPPED"},
+			{Name: "next", Value: next}, {Name: "settings", Value: []any{
+				setting("command", "/bin/web", "/etc/a.conf", 2, 0), setting("environment TOKEN", "set", "/etc/a.conf", 4, 12), setting("stopwaitsecs", "10", "", 0, 0)}}}
+		a["processes.getExits"], a["processes.getHealth"], a["processes.getDependencies"] = ends, health, depends
+		return a
+	}
+	for _, r := range []struct {
+		state string
+		code  int
+		next  []any
+	}{{"RUNNING", 20, nil}, {"STOPPED", 0, diff[1:2]}} {
+		for _, command := range []string{"explain web:web_1", "explain web:* -o json", "explain web:web_1 nope", "explain"} {
+			add(command, explaining(r.state, r.code, append([]any{}, r.next...),
+				[]any{xmlrpc.Struct{{Name: "group", Value: "web"}, {Name: "name", Value: "web_1"}, {Name: "how", Value: "terminated by SIGKILL"}, {Name: "signal", Value: "SIGKILL"}, {Name: "core", Value: false}, {Name: "oom", Value: true}}},
+				[]any{xmlrpc.Struct{{Name: "group", Value: "web"}, {Name: "name", Value: "web_1"}, {Name: "ready", Value: "no"}, {Name: "health", Value: "failing"}, {Name: "complaint", Value: "status 503"}}},
+				[]any{xmlrpc.Struct{{Name: "group", Value: "web"}, {Name: "name", Value: "web_1"}, {Name: "statename", Value: r.state}, {Name: "waiting", Value: "db"}, {Name: "restart_with", Value: []string{}},
+					{Name: "needs", Value: []any{xmlrpc.Struct{{Name: "text", Value: "db"}, {Name: "met", Value: false}, {Name: "targets", Value: []string{"db"}}}}}}}))
+		}
+	}
+	add("explain a", every())
+	drifting := []any{
+		xmlrpc.Struct{{Name: "kind", Value: "stopped"}, {Name: "group", Value: "web"}, {Name: "name", Value: "web_1"}, {Name: "text", Value: "it was stopped by hand"}},
+		xmlrpc.Struct{{Name: "kind", Value: "removed"}, {Name: "group", Value: "g"}, {Name: "name", Value: ""}, {Name: "text", Value: "it was removed by hand: the files have it"}},
+	}
+	for _, command := range []string{"drift", "drift -o json", "drift x"} {
+		add(command, with(every(), "getDrift", drifting))
+	}
+	add("drift", with(every(), "getDrift", []any{}))
+	add("drift -o json", with(every(), "getDrift", []any{}))
+	add("drift", every())
 	for _, command := range []string{"reset", "reset a", "reset b:*", "reset all", "reset a nope:*"} {
 		forgotten := every()
 		forgotten["processes.reset"], forgotten["processes.resetAll"] = true, []any{
@@ -196,6 +247,11 @@ func oursRows() []answered {
 	for _, command := range []string{"update", "update -o json", "update x", "update nope"} {
 		add(command, with(updatingAnswers("reloadConfig", changed([]string{"x"}, nil, nil)), "apply", applied))
 	}
+	for _, command := range []string{"update --plan 69a5", "update --plan=69a5 x", "update --plan 69a5 -o json", "update --plan", "update --plan="} {
+		add(command, with(every(), "applyPlan", applied))
+	}
+	add("update --plan 69a5", with(every(), "applyPlan", fault(xmlrpc.Conflict, "CONFLICT: it is another")))
+	add("update --plan 69a5", every())
 	add("update -o json", updatingAnswers())
 	add("update -o json", with(updatingAnswers(), "apply", fault(xmlrpc.ShutdownState, "")))
 	add("update", with(updatingAnswers(), "apply", fault(xmlrpc.CantReread, "it's bad")))
@@ -278,10 +334,12 @@ func TestExitStatuses(t *testing.T) {
 		{"history", exitNotRunning, exitRefused, exitNoNamespace, exitUsage},
 		{"autoupdate", exitNotRunning, exitRefused, exitNoNamespace, exitUsage},
 		{"diff", exitDiffFailed, exitDiffFailed, exitDiffFailed, exitDiffFailed},
-		{"wait -t 0", exitFailed, exitFailed, exitNoNamespace, exitUsage},
+		{"drift", exitDiffFailed, exitDiffFailed, exitDiffFailed, exitUsage},
+		{"explain x", exitNotRunning, exitRefused, exitNoNamespace, exitUsage},
+		{"wait -t 0", exitUsage, exitUsage, exitUsage, exitUsage},
 		{"reset x", exitNotRunning, exitRefused, exitNoNamespace, exitUsage},
 	} {
-		odd := map[string]string{"diff": "diff -o yaml", "wait -t 0": "wait -t x", "reset x": "reset"}[r.command]
+		odd := map[string]string{"diff": "diff -o yaml", "wait -t 0": "wait -t x", "reset x": "reset", "explain x": "explain"}[r.command]
 		if odd == "" {
 			odd = r.command + " odd"
 		}

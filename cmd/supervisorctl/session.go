@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 
 	"supervisord/rpc/client"
@@ -36,7 +37,7 @@ type session struct {
 // them in one way: exitUsage for what is not understood, exitNoNamespace for a server that
 // lacks the command, exitRefused and exitNotRunning for one that is not there, exitFailed
 // for the rest; only where the status is the answer, every reason for having none is one
-// status: exitDiffFailed of diff, exitFailed of wait.
+// status: exitUsage, of diff and drift, and of wait.
 //
 // Source: contract/supervisorctl.md section 2.
 const (
@@ -44,6 +45,7 @@ const (
 	exitUsage       = 2
 	exitStopped     = 3 // of status
 	exitNoNamespace = 3 // of everything else
+	exitMoved       = 4 // of update --plan
 	exitRefused     = 4
 	exitUnknown     = 4 // of status
 	exitWrongAPI    = 5
@@ -198,6 +200,28 @@ func (c *call) usage(status int, format string, args ...any) error {
 	c.say("%s", c.command.help)
 	c.fail(status)
 	return errUsage
+}
+
+// option takes an option with a value, --name VALUE or --name=VALUE, out of the call's words:
+// "" where it is not there.
+func (c *call) option(name string) (value string, err error) {
+	for i, word := range c.words {
+		_, value, attached := strings.Cut(word, name+"=")
+		end := i + 1
+		switch {
+		case word != name && !strings.HasPrefix(word, name+"="):
+			continue
+		case !attached && end < len(c.words):
+			value, end = c.words[end], end+1
+		}
+		if value == "" {
+			return "", c.usage(exitUsage, "%s requires a value", name)
+		}
+		c.words = slices.Delete(c.words, i, end)
+		c.argument = strings.Join(c.words, " ")
+		return value, nil
+	}
+	return "", nil
 }
 
 // split parts a line into the command's name and its argument. ? stands for

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gdamore/tcell/v2"
 
+	"supervisord/cmd/internal/planned"
 	"supervisord/rpc/client"
 )
 
@@ -177,10 +178,11 @@ func (t *top) differences(ctx context.Context) (string, error) {
 		return nothingChanged, err
 	}
 	var lines []string
-	for _, d := range together(all) {
-		lines = append(lines, describe(d))
+	actions := toPlanned(all)
+	for _, a := range planned.Together(actions) {
+		lines = append(lines, a.String())
 	}
-	return strings.Join(append(lines, summary(all)), "\n"), nil
+	return strings.Join(append(lines, planned.Summary(actions)), "\n"), nil
 }
 
 // errorText is what went wrong, for a person.

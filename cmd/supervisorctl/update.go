@@ -12,9 +12,16 @@ import (
 //
 // Source: contract/reconcile.md section 5.
 func (c *call) update(ctx context.Context) error {
+	plan, err := c.option("--plan")
+	if err != nil {
+		return err
+	}
 	names := c.words
 	if slices.Contains(names, "all") {
 		names = nil
+	}
+	if plan != "" {
+		return c.updateByPlan(ctx, plan, names)
 	}
 	var changes *client.Changes
 	if len(names) > 0 {
@@ -28,6 +35,23 @@ func (c *call) update(ctx context.Context) error {
 	switch {
 	case client.HasCode(err, client.FaultUnknownMethod):
 		return c.updateFromClient(ctx, names, changes)
+	case err != nil:
+		return c.shuttingDown(err)
+	}
+	return c.updated(outcome)
+}
+
+// updateByPlan does what a plan says that diff has shown, or nothing if files or processes
+// have changed since: the server sees to that as it begins.
+func (c *call) updateByPlan(ctx context.Context, plan string, names []string) error {
+	outcome, err := c.ApplyPlan(ctx, plan, names)
+	switch {
+	case client.HasCode(err, client.FaultConflict):
+		c.say("ERROR: not updated, nothing was done: files or processes have changed since plan %s was made: see diff", plan)
+		c.fail(exitMoved)
+		return nil
+	case client.HasCode(err, client.FaultUnknownMethod):
+		return c.needsReconcile(err)
 	case err != nil:
 		return c.shuttingDown(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"supervisord/cmd/internal/host"
+	"supervisord/cmd/internal/planned"
 	"supervisord/rpc/client"
 	"supervisord/runtime/state"
 )
@@ -44,14 +45,15 @@ func (c *call) wait(ctx context.Context) error {
 	hinted := false
 	for {
 		missing, fatal, err := c.missing(polling, names)
+		status := exitFailed
 		if why := unavailable(err); why != "" {
-			missing, err = []string{c.settings.url + " " + why}, c.guessAgain()
+			missing, status, err = []string{c.settings.url + " " + why}, exitUsage, c.guessAgain()
 		}
 		if err != nil {
 			return c.needsReconcile(err)
 		}
 		if len(missing) == 0 || fatal {
-			return c.waited(missing)
+			return c.waited(missing, status)
 		}
 		if !hinted {
 			hinted = true
@@ -59,10 +61,10 @@ func (c *call) wait(ctx context.Context) error {
 		}
 		select {
 		case <-deadline.C:
-			return c.waited(missing)
+			return c.waited(missing, status)
 		case <-ticker.C:
 			if !time.Now().Before(end) { // both were due
-				return c.waited(missing)
+				return c.waited(missing, status)
 			}
 		case <-ctx.Done():
 			return ctx.Err()
@@ -120,10 +122,10 @@ func unavailable(err error) string {
 	return unreachable(err)
 }
 
-// waited says what is missing, if anything.
-func (c *call) waited(missing []string) error {
+// waited says what is missing, if anything, which has that exit status.
+func (c *call) waited(missing []string, status int) error {
 	if len(missing) > 0 {
-		c.fail(exitFailed)
+		c.fail(status)
 	}
 	if c.json {
 		return c.emit(map[string]any{"ok": len(missing) == 0, "missing": append([]string{}, missing...)})
@@ -166,7 +168,7 @@ func (c *call) missing(ctx context.Context, names []string) (missing []string, f
 	differences, err := c.Diff(ctx, nil)
 	for _, d := range differences {
 		if len(names) == 0 || slices.ContainsFunc(names, func(name string) bool { return concerns(name, d) }) {
-			missing = append(missing, describe(client.Action{Group: d.Group, Process: d.Process, Action: d.Action, Reason: "pending"}))
+			missing = append(missing, planned.Action{Group: d.Group, Process: d.Process, Action: d.Action, Reason: "pending"}.String())
 		}
 	}
 	if err != nil || len(missing) > 0 {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"supervisord/cmd/internal/planned"
 	"supervisord/reconcile"
 	"supervisord/rpc"
 	"supervisord/rpc/xmlrpc"
@@ -31,9 +32,55 @@ func (a answers) Diff(ctx context.Context, names []string) ([]any, error) {
 	return actionStructs(actions), nil
 }
 
+// Plan is what an update would do, with the name of that plan; of another tree, if one is
+// given, in the place of the daemon's own files.
+func (a answers) Plan(ctx context.Context, names []string, tree string) (xmlrpc.Struct, error) {
+	plan := func() (reconcile.Planned, error) { return a.Reconciler.PlanTree(ctx, names, tree) }
+	if tree == "" {
+		plan = func() (reconcile.Planned, error) { return a.Reconciler.Plan(ctx, names) }
+	}
+	p, err := plan()
+	if err != nil {
+		return nil, reconcileFault(ctx, err)
+	}
+	return xmlrpc.Struct{
+		{Name: "plan", Value: p.ID},
+		{Name: "actions", Value: actionStructs(p.Actions)},
+		{Name: "reach", Value: reachStruct(plannedReach(p.Reach))},
+	}, nil
+}
+
+func reachStruct(r planned.Reach) xmlrpc.Struct {
+	links := func(list []planned.Link) []any {
+		structs := []any{}
+		for _, l := range list {
+			structs = append(structs, xmlrpc.Struct{{Name: "process", Value: l.Process}, {Name: "of", Value: l.Of}})
+		}
+		return structs
+	}
+	return xmlrpc.Struct{
+		{Name: "restarted", Value: stringList(r.Restarted)},
+		{Name: "ended", Value: stringList(r.Ended)},
+		{Name: "started", Value: stringList(r.Started)},
+		{Name: "following", Value: links(r.Following)},
+		{Name: "dependents", Value: links(r.Dependents)},
+		{Name: "wait_seconds", Value: r.WaitSeconds},
+		{Name: "removals", Value: r.Removals},
+		{Name: "held", Value: r.Held},
+	}
+}
+
 // Apply is an update.
 func (a answers) Apply(ctx context.Context, names []string) (xmlrpc.Struct, error) {
-	report, err := a.Reconciler.Apply(ctx, names, rpc.Caller(ctx))
+	return a.ApplyPlan(ctx, "", names)
+}
+
+// ApplyPlan is an update that must be a certain plan, unless that is "".
+func (a answers) ApplyPlan(ctx context.Context, plan string, names []string) (xmlrpc.Struct, error) {
+	report, err := a.Reconciler.ApplyPlan(ctx, names, plan, rpc.Caller(ctx))
+	if errors.Is(err, reconcile.ErrMoved) {
+		return nil, xmlrpc.NewFault(xmlrpc.Conflict, err.Error())
+	}
 	return reportStruct(ctx, report, err)
 }
 
@@ -161,6 +208,8 @@ func reconcileFault(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(err, reconcile.ErrBadName):
 		return xmlrpc.NewFault(xmlrpc.BadName, err.Error())
+	case errors.Is(err, reconcile.ErrTree):
+		return xmlrpc.NewFault(xmlrpc.Failed, err.Error())
 	case errors.Is(err, reconcile.ErrNotRunning):
 		return xmlrpc.NewFault(xmlrpc.ShutdownState, "")
 	case ctx.Err() != nil:

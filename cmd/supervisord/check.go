@@ -87,30 +87,16 @@ func runCheck(h spec.Host, path string, o spec.Options, f flags) checkResult {
 func (v *checkResult) elsewhere(h spec.Host, path string, o spec.Options, isHere bool) {
 	o.Cache = nil // it is of this machine
 	here := v.errors
-	anywhere := anyMachine{h, map[string]string{}}
-	var unknown []*spec.Error
-	set := func(e *spec.Error, value string) {
-		for _, name := range unknownVariable.FindAllStringSubmatch(e.Plain, -1) {
-			anywhere.variables[name[1]] = strings.ReplaceAll(value, "NAME", name[0])
+	anywhere := anyMachine{h, map[string]string{}, false}
+	var config *spec.Config
+	var err error
+	anywhere.imagine(func() (errs []*spec.Error) {
+		if config, err = spec.Load(anywhere, path, o); err != nil {
+			errs, _ = loadErrors(err)
 		}
-	}
-	for _, e := range here {
-		if unknownVariable.MatchString(e.Plain) {
-			unknown = append(unknown, e)
-			set(e, "NAME") // as it was written
-		}
-	}
-	config, err := spec.Load(anywhere, path, o)
-	if err != nil && len(unknown) > 0 {
-		// Some of them must be numbers, or the like: 1 is one, and a boolean, too.
-		errs, _ := loadErrors(err)
-		for _, e := range unknown {
-			if slices.ContainsFunc(errs, func(o *spec.Error) bool { return samePlace(o, e) }) {
-				set(e, "1")
-			}
-		}
-		config, err = spec.Load(anywhere, path, o)
-	}
+		return errs
+	})
+	unknown := slices.DeleteFunc(slices.Clone(here), func(e *spec.Error) bool { return !unknownVariable.MatchString(e.Plain) })
 	if isHere {
 		v.config = config
 		return

@@ -39,6 +39,10 @@ type flags struct {
 	socket    string   // --socket, absolute; "" where it is not given
 
 	here, json, showSecrets bool // with actionCheck only
+	// The tree that the configuration is compared with, and as it were the roots of the
+	// machines that both are on; "" where they are not given.
+	against, root, againstRoot string
+	markdown                   bool
 
 	// override holds what stands over keys of [supervisord], each by its key:
 	// values as written, found to be right except for user, which is looked up
@@ -56,6 +60,7 @@ var longFlags = []string{
 	"pidfile=", "identifier=", "childlogdir=", "nocleanup", "minfds=", "strip_ansi",
 	"minprocs=", "profile_options=",
 	"!watch=", "!socket=", "!check", "!here", "!json", "!show-secrets", "!check-upgrade",
+	"!against=", "!root=", "!against-root=", "!markdown",
 	"!explain=", "!schema", "!build-info", "!migrate-check",
 }
 
@@ -159,6 +164,21 @@ func (f flags) combine(seen map[string]bool) error {
 			return fmt.Errorf("option %s means nothing without --check", name)
 		}
 	}
+	for _, name := range []string{"--root", "--against-root", "--markdown"} {
+		if seen[name] && f.against == "" {
+			return fmt.Errorf("option %s means nothing without --against", name)
+		}
+	}
+	switch {
+	case f.against != "" && f.action != actionCheck:
+		return errors.New("option --against means nothing without --check")
+	case f.against != "" && (f.here || f.showSecrets):
+		return errors.New("options --here and --show-secrets mean nothing with --against")
+	case f.against != "" && len(f.watch) > 1:
+		return errors.New("option --against compares one --watch with another directory")
+	case f.markdown && f.json:
+		return errors.New("options --json and --markdown exclude each other")
+	}
 	return nil
 }
 
@@ -186,6 +206,16 @@ func (f *flags) take(h spec.Host, name, value string) error {
 		f.action = actionMigrateCheck
 	case "--build-info":
 		f.action = actionBuildInfo
+	case "--against":
+		if f.against = value; value == "" {
+			return errors.New("it is empty")
+		}
+	case "--root":
+		f.root = value
+	case "--against-root":
+		f.againstRoot = value
+	case "--markdown":
+		f.markdown = true
 	case "--here":
 		f.here = true
 	case "--json":

@@ -13,6 +13,7 @@ import (
 	"supervisord/rpc"
 	"supervisord/runtime"
 	"supervisord/runtime/event"
+	"supervisord/runtime/hang"
 	"supervisord/runtime/logfile"
 	"supervisord/runtime/mainlog"
 	"supervisord/runtime/usage"
@@ -240,7 +241,8 @@ func (d *daemon) wire() (*life, error) {
 		HasSupervisorNamespace: slices.ContainsFunc(l.cfg.RPC, func(r spec.RPCInterface) bool {
 			return r.Name == "supervisor" // its factory is the standard one, or spec refuses it
 		}),
-		Extra: []rpc.Namespace{rpc.ReconcileNamespace(answers{l.reconciler}), rpc.EventsNamespace(l.supervisor),
+		Extra: []rpc.Namespace{rpc.ReconcileNamespace(answers{l.reconciler}),
+			rpc.WhyNamespace(whys{l.reconciler, l.supervisor, hang.New(0, 0)}), rpc.EventsNamespace(l.supervisor),
 			rpc.ProcessesNamespace(l.supervisor, l.usage), rpc.OrderNamespace(l.supervisor), rpc.ReexecNamespace(d.reexec(l))},
 		Handed: d.resumed.servers(),
 		Logger: l.logger,

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io"
 	"io/fs"
 	"maps"
@@ -116,10 +118,13 @@ func (m machine) missingDirectories(cfg *spec.Config) (mild []*spec.Error) {
 type anyMachine struct {
 	spec.Host
 	variables map[string]string
+	bare      bool // it has no other variables
 }
 
-func (m anyMachine) Environ() []string {
-	list := m.Host.Environ()
+func (m anyMachine) Environ() (list []string) {
+	if !m.bare {
+		list = m.Host.Environ()
+	}
 	for _, name := range slices.Sorted(maps.Keys(m.variables)) {
 		list = append(list, name+"="+m.variables[name])
 	}
@@ -130,12 +135,56 @@ func (m anyMachine) LookupUser(name string) (spec.Account, error) {
 	if a, err := m.Host.LookupUser(name); err == nil {
 		return a, nil
 	}
-	return spec.Account{Name: name}, nil
+	return spec.Account{Name: name, UID: inventedID(name), GID: inventedID(name)}, nil
+}
+
+// inventedID is the number of a user or group whom the machine does not know: another one for each
+// name, and none that a real one is likely to have.
+func inventedID(name string) int {
+	h := fnv.New32a()
+	h.Write([]byte(name))
+	return 1<<30 | int(h.Sum32()>>3)
+}
+
+// imagine gives variables to a machine until load, which returns the mistakes that it has
+// found there, misses none: each stands for itself as it is written or, where that cannot
+// be, such as for a number, is 1. It returns what is wrong with anything else.
+func (m anyMachine) imagine(load func() []*spec.Error) []*spec.Error {
+	var asked []*spec.Error
+	for {
+		mistakes, again := load(), false
+		give := func(e *spec.Error, value string) {
+			for _, found := range unknownVariable.FindAllStringSubmatch(e.Plain, -1) {
+				if was, known := m.variables[found[1]]; !known || value != "" && was != value {
+					m.variables[found[1]], again = cmp.Or(value, found[0]), true
+				}
+			}
+		}
+		for _, e := range mistakes {
+			if unknownVariable.MatchString(e.Plain) {
+				asked = append(asked, e)
+				give(e, "")
+			}
+		}
+		if again {
+			continue
+		}
+		for _, e := range asked {
+			if slices.ContainsFunc(mistakes, func(o *spec.Error) bool { return samePlace(o, e) }) {
+				give(e, "1")
+			}
+		}
+		if !again {
+			return mistakes
+		}
+	}
 }
 
 func (m anyMachine) LookupGroup(name string) (int, error) {
-	gid, _ := m.Host.LookupGroup(name)
-	return gid, nil
+	if gid, err := m.Host.LookupGroup(name); err == nil {
+		return gid, nil
+	}
+	return inventedID(name), nil
 }
 
 func (m anyMachine) Stat(path string) (fs.FileInfo, error) {

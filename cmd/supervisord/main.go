@@ -7,7 +7,8 @@
 // knows them all. looks.go is what a life looks after, and rounds.go when. end.go is how a life ends, in time, and crash.go how it is not to.
 // manager.go is what the service manager is told of all that.
 // upgrade.go has another program go on in this process, and carried.go is what that is left.
-// explain.go is what can be asked about keys. check.go and machine.go are --check, running.go the table of what runs for the daemon
+// explain.go is what can be asked about keys. check.go and machine.go are --check,
+// against.go compares two trees of files and againstprint.go tells of it, running.go the table of what runs for the daemon
 // after a crash, survivors.go what that one does with it.
 package main
 
@@ -95,8 +96,14 @@ func run(argv []string) int {
 	if d.path, err = d.find(); err != nil {
 		return usageError(argv0, err)
 	}
+	if f.root != "" { // the path need not be one of this machine
+		return checkAgainst(os.Stdout, os.Stderr, d.machine(), d.path, d.options(), f)
+	}
 	if d.given, err = givenFile(d.path, text); err != nil {
 		return usageError(argv0, fmt.Errorf("could not read config file %s: %w", d.path, err))
+	}
+	if f.against != "" {
+		return checkAgainst(os.Stdout, os.Stderr, d.machine(), d.path, d.options(), f)
 	}
 	if f.action == actionCheck {
 		return check(os.Stdout, d.machine(), d.path, d.options(), f)

@@ -21,6 +21,12 @@ Where the configuration comes from:
 --here -- with --check: treat what this machine lacks (a user, a directory, a port,
           a certificate) as a mistake, too
 --json -- with --check: print one JSON object
+--against FILE -- with --check: say what an update from the configuration of FILE to
+                  this one would do; exit 0 if nothing, 1 if something, 2 for a
+                  mistake
+--markdown -- with --against: as a comment on a pull request
+--root DIR -- with --against: what is / to the configuration
+--against-root DIR -- with --against: what is / to the one that it is compared with
 --show-secrets -- with --check --json: do not hide passwords
 --schema -- print the JSON schema of what --check --json prints, and exit
 --explain KEY -- explain a key of the configuration, its values and the effect of
@@ -67,8 +73,8 @@ man supervisord.conf.
 
 An option overrides the key of the same name in [supervisord]. Long options may be
 shortened as long as they stay unique, except --watch, --socket, --check, --here,
---json, --show-secrets, --schema, --explain, --build-info, --migrate-check and
---check-upgrade, which "supervisorctl upgrade" uses to ask a new supervisord whether
-it can continue in place of this one.
+--json, --against, --markdown, --root, --against-root, --show-secrets, --schema,
+--explain, --build-info, --migrate-check and --check-upgrade, which "supervisorctl
+upgrade" uses to ask a new supervisord whether it can continue in place of this one.
 `, argv0)
 }

@@ -41,6 +41,7 @@ const (
 	FaultAlreadyAdded   = xmlrpc.AlreadyAdded
 	FaultStillRunning   = xmlrpc.StillRunning
 	FaultCantReread     = xmlrpc.CantReread
+	FaultConflict       = xmlrpc.Conflict // ours
 )
 
 // HasCode reports whether err is a fault with that code.

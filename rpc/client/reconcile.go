@@ -1,6 +1,9 @@
 package client
 
-import "context"
+import (
+	"cmp"
+	"context"
+)
 
 // Directory is a watched directory and what it is after symbolic links.
 type Directory struct {
@@ -102,6 +105,58 @@ func reconcileState(v any) (ReconcileState, error) {
 func (c *Client) Diff(ctx context.Context, names []string) ([]Action, error) {
 	return callAs(ctx, c, func(v any) ([]Action, error) { return listOf(v, action) },
 		"reconcile.diff", array(names))
+}
+
+// Plan is what an update would do.
+type Plan struct {
+	ID      string   `json:"plan"` // "" from a server that does not name plans
+	Actions []Action `json:"actions"`
+	Reach   Reach    `json:"reach"`
+}
+
+// Reach is what an update means to the processes that run. Names are as status shows them.
+type Reach struct {
+	Restarted, Ended, Started []string
+	Following, Dependents     []Link // restart_with, depends_on
+	WaitSeconds, Removals     int
+	Held                      string
+}
+
+// Link is a process, and the one because of which it is told of.
+type Link struct{ Process, Of string }
+
+// Plan asks what an update of these groups, or of all for none, would do; with a tree that
+// is not "", with that in the place of the server's files.
+func (c *Client) Plan(ctx context.Context, names []string, tree string) (Plan, error) {
+	params := []any{array(names)}
+	if tree != "" {
+		params = append(params, tree)
+	}
+	return callAs(ctx, c, plan, "reconcile.plan", params...)
+}
+
+func plan(v any) (Plan, error) {
+	f := structOf(v)
+	p := Plan{ID: f.string("plan"), Actions: list(f, "actions", action)}
+	r := structOf(f.members["reach"])
+	p.Reach = Reach{
+		Restarted: list(r, "restarted", asString), Ended: list(r, "ended", asString), Started: list(r, "started", asString),
+		Following: list(r, "following", link), Dependents: list(r, "dependents", link),
+		WaitSeconds: r.int("wait_seconds"), Removals: r.int("removals"), Held: r.string("held"),
+	}
+	return p, cmp.Or(f.err, r.err)
+}
+
+func link(v any) (Link, error) {
+	f := structOf(v)
+	l := Link{f.string("process"), f.string("of")}
+	return l, f.err
+}
+
+// ApplyPlan is Apply if that is the plan of this ID, which Plan gave for the same names. Fault
+// FaultConflict if it is another one by now; then nothing is done.
+func (c *Client) ApplyPlan(ctx context.Context, id string, names []string) (Update, error) {
+	return callAs(ctx, c, update, "reconcile.applyPlan", id, array(names))
 }
 
 func action(v any) (Action, error) {

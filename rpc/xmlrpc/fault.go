@@ -29,14 +29,15 @@ const (
 	AlreadyAdded         Code = 90
 	StillRunning         Code = 91
 	CantReread           Code = 92
-	Forbidden            Code = 403 // ours beyond Supervisor; HTTP says the same
+	Forbidden            Code = 403 // ours beyond Supervisor, as is the next; HTTP says the same
+	Conflict             Code = 409
 )
 
 // Codes lists every code in ascending order.
 var Codes = []Code{
 	UnknownMethod, IncorrectParameters, BadArguments, SignatureUnsupported, ShutdownState,
 	BadName, BadSignal, NoFile, NotExecutable, Failed, AbnormalTermination, SpawnError,
-	AlreadyStarted, NotRunning, Success, AlreadyAdded, StillRunning, CantReread, Forbidden,
+	AlreadyStarted, NotRunning, Success, AlreadyAdded, StillRunning, CantReread, Forbidden, Conflict,
 }
 
 var codeNames = map[Code]string{
@@ -59,6 +60,7 @@ var codeNames = map[Code]string{
 	StillRunning:         "STILL_RUNNING",
 	CantReread:           "CANT_REREAD",
 	Forbidden:            "FORBIDDEN",
+	Conflict:             "CONFLICT",
 }
 
 // String is the code's name as fault strings begin with it, or "UNKNOWN" for a
