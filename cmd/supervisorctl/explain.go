@@ -28,6 +28,10 @@ func (c *call) explain(ctx context.Context) error {
 	if len(c.words) == 0 {
 		return c.usage(exitUsage, "explain requires a process name")
 	}
+	facts, err := c.facts(ctx)
+	if err != nil {
+		return c.needsReconcile(err)
+	}
 	infos, err := c.AllProcessInfo(ctx)
 	if err != nil {
 		return err
@@ -42,10 +46,6 @@ func (c *call) explain(ctx context.Context) error {
 	}
 	if len(named) == 0 && !c.json {
 		return nil
-	}
-	facts, err := c.facts(ctx)
-	if err != nil {
-		return c.needsReconcile(err)
 	}
 	list := make([]explained, 0, len(named))
 	for _, info := range named {
