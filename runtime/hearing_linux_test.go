@@ -66,7 +66,9 @@ func talking(name string, edit func(*spec.Process), words ...string) *spec.Group
 func TestNotify(t *testing.T) {
 	dir := t.TempDir()
 	socket, ready := filepath.Join(dir, "socket"), filepath.Join(dir, "ready")
-	l := live(t, talking("web", func(p *spec.Process) { p.Command = strings.Replace(p.Command, "PLAY=1", "echo $NOTIFY_SOCKET > "+socket+"; PLAY=1", 1) },
+	l := live(t, talking("web", func(p *spec.Process) {
+		p.Command = strings.Replace(p.Command, "PLAY=1", "echo $NOTIFY_SOCKET > "+socket+"; PLAY=1", 1)
+	},
 		"STATUS=loading", "!await "+ready, "READY=1\nSTATUS=up", "!sleep 1000s"))
 	starting := l.until("web", "it loads", func(i Info) bool { return i.Probed.Status == "loading" })
 	if starting.State != state.Starting || starting.Probed.Ready {

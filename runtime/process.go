@@ -77,7 +77,7 @@ type process struct {
 	// restarting: it is STOPPING since the daemon restarts it, even where a stop has come
 	// since. Supervisor has no such stop, and a start is then what comes after it.
 	restarting bool
-	order              inOrder
+	order      inOrder
 	// userStopped: the last that was asked for was a stop, by a client.
 	userStopped bool
 

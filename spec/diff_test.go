@@ -72,7 +72,7 @@ func processChanges() []change {
 		{"Probes.Ready log", func(p *Process) { p.Probes.Ready = Probe{Kind: "log", Target: "x"} }, in("ready", "", "log:x")},
 		{"Rollout", func(p *Process) { p.Rollout = Rollout{N: 2} }, in("rollout", "100%", "2")},
 		{"Rollout.N", func(p *Process) { p.Rollout.N = 3 }, in("rollout", "100%", "3")},
-		{"Rollout.Percent", func(p *Process) { p.Rollout = Rollout{25, true} }, in("rollout", "100%", "25%")},
+		{"Rollout.Percent", func(p *Process) { p.Rollout = Rollout{N: 25, Percent: true} }, in("rollout", "100%", "25%")},
 		{"DependsOn", func(p *Process) {
 			p.DependsOn = []Dependency{{Name: "a", Until: UntilRunning}, {Name: "b:c", Until: UntilDone, Optional: true}}
 		}, in("depends_on", "", "a b:c:done?")},
