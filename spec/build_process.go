@@ -72,7 +72,7 @@ var (
 	earlyStdoutFields = pick(stdoutFields, "stdout_capture_maxbytes", "stdout_events_enabled")
 	earlyStderrFields = pick(stderrFields, "stderr_capture_maxbytes", "stderr_events_enabled")
 	lateSharedFields  = pick(processFields, "user", "umask")
-	ownFields         = slices.Concat(pick(processFields, "killmode", "on_exit"), retryFields, probeFields, verifyFields)
+	ownFields         = slices.Concat(pick(processFields, "killmode", "on_exit", "rollout"), retryFields, probeFields, verifyFields)
 )
 
 // What is read for each process.

@@ -163,7 +163,7 @@ var processFields = slices.Concat([]field[Process]{
 	at("metrics_path", asURLPath, "", inPlace, func(p *Process) *string { return &p.MetricsPath }).beyond(),
 	at("depends_on", asDepends, nil, inPlace, func(p *Process) *[]Dependency { return &p.DependsOn }).beyond(),
 	at("restart_with", asTargets, nil, inPlace, func(p *Process) *[]string { return &p.RestartWith }).beyond(),
-	at("rollout", asRollout, Rollout{}, inPlace, func(p *Process) *Rollout { return &p.Rollout }).beyond(),
+	share("rollout", asRollout, Rollout{}, func(p *Process) *Rollout { return &p.Rollout }),
 }, retryFields, probeFields, verifyFields, within(stdoutFields, func(p *Process) *Output { return &p.Stdout }),
 	within(stderrFields, func(p *Process) *Output { return &p.Stderr }))
 
@@ -172,22 +172,22 @@ var retryFields = []field[Process]{
 	at("backoff", asWait, 0, inPlace, func(p *Process) *time.Duration { return &p.Retry.Backoff }).beyond(),
 	at("backoff_factor", asFactor, 0, inPlace, func(p *Process) *float64 { return &p.Retry.Factor }).beyond(),
 	at("backoff_max", asWait, 0, inPlace, func(p *Process) *time.Duration { return &p.Retry.Max }).beyond(),
-	jitterField,
+	share("backoff_jitter", asPercent, 0, func(p *Process) *Percent { return &p.Retry.Jitter }),
 	at("backoff_reset", asWait, 0, inPlace, func(p *Process) *time.Duration { return &p.Retry.Reset }).beyond(),
 	at("give_up", asGiveUp, GiveUpRetries, inPlace, func(p *Process) *GiveUp { return &p.Retry.GiveUp }).beyond(),
 	at("crash_limit", asCrashLimit, CrashLimit{}, inPlace, func(p *Process) *CrashLimit { return &p.Retry.Crashes }).beyond(),
 }
 
-// jitterField needs no doubled percent sign.
-var jitterField = func() field[Process] {
-	f := at("backoff_jitter", asPercent, 0, inPlace, func(p *Process) *Percent { return &p.Retry.Jitter }).beyond()
+// share is the field of a percentage, which needs no doubled percent sign.
+func share[T any](name string, as kind[T], def T, place func(*Process) *T) field[Process] {
+	f := at(name, as, def, inPlace, place).beyond()
 	f.read = func(r *reader, p *Process) {
-		if e := r.section.find("backoff_jitter"); e != nil {
-			p.Retry.Jitter = convert(r, e, strings.ReplaceAll(r.unexpanded(e), "%%", "%"), 0, asPercent)
+		if e := r.section.find(name); e != nil {
+			*place(p) = convert(r, e, strings.ReplaceAll(r.unexpanded(e), "%%", "%"), def, as)
 		}
 	}
 	return f
-}()
+}
 
 // probeFields say how one finds out whether a process is ready and healthy.
 var probeFields = []field[Process]{

@@ -23,11 +23,16 @@ type hearing struct {
 
 func hear(t *testing.T) *hearing {
 	t.Helper()
+	return hearAs(t, true)
+}
+
+func hearAs(t *testing.T, owner bool) *hearing {
+	t.Helper()
 	socket, address, err := Listen()
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &hearing{t: t, said: make(chan Message, 10), done: make(chan struct{}), owner: true}
+	h := &hearing{t: t, said: make(chan Message, 10), done: make(chan struct{}), owner: owner}
 	h.ear = Hear(socket, h.options(nil))
 	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: address, Net: "unixgram"})
 	if err != nil {
@@ -92,8 +97,7 @@ func TestEar(t *testing.T) {
 
 // TestStranger: who is not of the program is told of, once.
 func TestStranger(t *testing.T) {
-	h := hear(t)
-	h.owner = false
+	h := hearAs(t, false)
 	h.say("READY=1")
 	h.expect(Message{Stranger: os.Getpid()})
 	h.say("READY=1")
