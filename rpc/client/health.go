@@ -18,7 +18,7 @@ func (c *Client) Health(ctx context.Context) (map[[2]string]Health, error) {
 		all := make(map[[2]string]Health)
 		_, err := listOf(v, func(v any) (Health, error) {
 			f := structOf(v)
-			h := Health{Ready: f.string("ready"), Health: f.string("health"), Complaint: f.string("complaint"), StatusText: f.string("status_text")}
+			h := Health{Ready: f.string("ready"), Health: f.string("health"), Complaint: f.string("complaint"), StatusText: optional[string](f, "status_text")}
 			all[[2]string{f.string("group"), f.string("name")}] = h
 			return h, f.err
 		})
