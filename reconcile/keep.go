@@ -18,6 +18,7 @@ type keepsake struct {
 	history []Entry
 	good    *contents
 	proof   *proofRecord
+	inForce string // the revision
 }
 
 // keep has what outlives the daemon written, in a while.
@@ -32,12 +33,12 @@ func (l *loop) keep() {
 	if l.keptAt != l.proof.changes || l.keptGood != l.view.good {
 		l.kept, l.keptAt, l.keptGood = l.proof.record(l.view.good, l.kept), l.proof.changes, l.view.good
 	}
-	l.keepsakes <- keepsake{l.history, l.view.good, l.kept}
+	l.keepsakes <- keepsake{l.history, l.view.good, l.kept, l.revisions.InForce}
 }
 
 // equal reports whether two say the same.
 func (k keepsake) equal(o keepsake) bool {
-	return sameHistory(k.history, o.history) && k.good == o.good && k.proof == o.proof
+	return sameHistory(k.history, o.history) && k.good == o.good && k.proof == o.proof && k.inForce == o.inForce
 }
 
 func sameHistory(a, b []Entry) bool {
@@ -102,6 +103,9 @@ func (r *keeper) keep(k keepsake) {
 	// An error is reported by the store, once, and shown by State.
 	if !sameHistory(k.history, r.stored.history) && r.store.Save(historyItem, k.history, true) == nil {
 		r.stored.history = k.history
+	}
+	if k.inForce != r.stored.inForce && r.store.Save(revisionItem, k.inForce, true) == nil {
+		r.stored.inForce = k.inForce
 	}
 	// What is not proved comes first: or it might be taken for proved after a crash.
 	if k.proof != r.stored.proof {

@@ -85,6 +85,9 @@ type loop struct {
 	reason  string
 	since   time.Time
 	debts   debts
+
+	revisions revisions
+	outcome   outcome
 }
 
 // looking is a look that is under way.
@@ -115,6 +118,7 @@ func newLoop(r *Reconciler, o Options, history []Entry) *loop {
 	for _, e := range history { // in the order in which they ended
 		l.gen = max(l.gen, e.Generation)
 	}
+	l.revisions.Started, l.revisions.Generation = s.view.revision, l.gen
 	if s.memory != nil {
 		s.memory.restore(l)
 	}
@@ -190,6 +194,7 @@ func (l *loop) run(ctx context.Context) {
 // endTurn publishes what the turn changed, then gives the answers and begins what was decided.
 func (l *loop) endTurn() {
 	l.setPhase()
+	l.judgeRevision()
 	l.publish()
 	if len(l.resters) > 0 && l.rests() {
 		for _, f := range l.resters {
@@ -259,7 +264,7 @@ func (l *loop) next() {
 	if len(steps) == 0 {
 		return
 	}
-	u := &update{trigger: l.trigger, config: l.inForce, good: l.view.good, began: time.Now(), rounds: 1}
+	u := &update{trigger: l.trigger, config: l.inForce, good: l.view.good, revision: l.view.revision, began: time.Now(), rounds: 1}
 	if back {
 		u.trigger, u.back, u.reason = TriggerRevert, true, l.proof.whyBack()
 	} else {
@@ -291,7 +296,7 @@ func (l *loop) look() {
 	l.seq++
 	q := question{
 		seq: l.seq, open: l.view.open, good: l.view.good, dirs: l.view.dirs, settings: l.view.settings,
-		inForce: l.inForce, patterns: l.view.patterns, failed: l.proof.watched(),
+		inForce: l.inForce, patterns: l.view.patterns, failed: l.proof.watched(), revision: l.view.revision,
 	}
 	l.looking = new(looking)
 	if l.wanted == nil || len(l.readers) > 0 && !l.forReaders {
@@ -426,7 +431,7 @@ func (l *loop) locate(cfg *spec.Config) {
 // which what is wrong is read again even if no file changes: a missing directory
 // for logs may be made, a lost mount come back.
 func (l *loop) watchFor(v *view) {
-	l.watcher.Set(watch.Scope{Paths: v.patterns, Settle: v.settings.Settle, Rescan: v.settings.Rescan})
+	l.watcher.Set(watch.Scope{Paths: slices.Concat(v.patterns, v.revisionFiles), Settle: v.settings.Settle, Rescan: v.settings.Rescan})
 	l.rereadAt = time.Time{}
 	if (len(v.bad) > 0 || len(v.holds) > 0 || v.config == nil) && v.settings.Rescan > 0 {
 		l.rereadAt = time.Now().Add(v.settings.Rescan)

@@ -32,6 +32,7 @@ type Memory struct {
 	Debts      map[string]debtEntry `json:"debts"`
 	Pending    []ProcessKey         `json:"pending_starts"`
 	Proof      proofMemory          `json:"proof"`
+	Revisions  revisions            `json:"revisions"`
 }
 
 // configMemory is what of a configuration a look goes by.
@@ -71,7 +72,7 @@ func (l *loop) remember() *Memory {
 		Good: l.view.good.raw(), Settings: l.view.settings, Patterns: l.view.patterns,
 		InForce: configMemory{l.inForce.Files, l.inForce.LeftOut, l.inForce.Groups},
 		Located: l.files, Guard: l.guard.remember(c), Debts: l.debts.remember(c),
-		Proof: l.proof.remember(c, l.view.good),
+		Proof: l.proof.remember(c, l.view.good), Revisions: l.revisions,
 	}
 	for _, d := range l.view.dirs {
 		saved := directoryMemory{
@@ -122,6 +123,7 @@ func (m *Memory) restore(l *loop) {
 	l.guard.restore(c, m.Guard, m.InForce.Groups)
 	l.debts = restoreDebts(c, m.Debts)
 	l.proof = m.Proof.restore(c, m.Good)
+	l.revisions = m.Revisions
 	for _, key := range m.Pending {
 		l.pending[key] = true
 	}

@@ -26,6 +26,8 @@ type snapshot struct {
 	phase     string
 	reason    string
 	since     time.Time
+	revisions revisions
+	outcome   outcome
 }
 
 // publish has others see what the loop knows.
@@ -34,6 +36,7 @@ func (l *loop) publish() {
 		view: l.view, inForce: l.inForce, files: l.files, candidate: l.candidate, automatic: l.automatic(),
 		holds: l.holds, waits: l.waits, drift: l.drift, gen: l.gen, history: l.history,
 		verdicts: l.proof.verdicts(), rejected: l.proof.rejected(), reverts: l.reverts, phase: l.phase, reason: l.reason, since: l.since,
+		revisions: l.revisions, outcome: l.outcome,
 	})
 	l.notice.Tell()
 }
@@ -69,6 +72,7 @@ func (r *Reconciler) State() State {
 		Generation: s.gen, Applied: applied, Autoupdate: s.automatic,
 		Desired:     spec.Fingerprint(pointers(s.inForce.Groups)),
 		Directories: slices.Clone(s.view.places), Rejected: s.rejected,
+		Revisions: s.told(),
 	}
 	if r.store != nil && r.store.Err() != nil {
 		state.StateDirError = r.store.Err().Error()

@@ -30,9 +30,10 @@ type Store struct {
 
 // The items that the reconciler keeps itself. Others may be added by name.
 const (
-	goodItem    = "files"   // last good content of each file
-	historyItem = "history" // the last updates
-	proofItem   = "proof"   // what of the files is not proved to run, and what has failed
+	goodItem     = "files"    // last good content of each file
+	historyItem  = "history"  // the last updates
+	revisionItem = "revision" // the last that was in force
+	proofItem    = "proof"    // what of the files is not proved to run, and what has failed
 )
 
 // OpenStore makes the directory if need be. Where another user has made it, or

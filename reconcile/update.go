@@ -26,6 +26,7 @@ type update struct {
 	names           []string
 	config          *spec.Config    // what it makes so
 	good            *contents       // of the files that config is from
+	revision        string          // which those are; "" where nothing tells
 	before          []Active        // the groups when it was planned
 	back            bool            // it puts back in force what ran before
 	reason          string          // why, of such a one
@@ -78,7 +79,7 @@ func (l *loop) begin(u *update) {
 		l.proof.release(u.names)
 	}
 	if u.first {
-		u.config, u.good = l.view.config, l.view.good
+		u.config, u.good, u.revision = l.view.config, l.view.good, l.view.revision
 		l.round()
 		return
 	}
@@ -94,7 +95,7 @@ func (l *loop) beginFrom(v *view) {
 		u.answer(Report{}, v.err)
 		return
 	}
-	u.config, u.good = v.config, v.good
+	u.config, u.good, u.revision = v.config, v.good, v.revision
 	active := l.target.Groups()
 	u.owed = l.debts.owed(time.Now(), active, u.names)
 	u.afresh = afresh(u.owed)
@@ -152,6 +153,7 @@ func (l *loop) carryOut(active []Active, steps []Step) {
 	l.steps = steps
 	u := l.current
 	u.before = active
+	l.revisions.begins(u, l.gen)
 	l.proof.suspend(steps)
 	u.overtaken.Store(false)
 	l.turnEnd = append(l.turnEnd, func() { // nobody sees what it does before that it is done
@@ -203,7 +205,7 @@ func (l *loop) roundDone(outcomes []Outcome) {
 		u.left = false
 		l.read(func(v *view) {
 			if v.config != nil {
-				u.config, u.good = v.config, v.good
+				u.config, u.good, u.revision = v.config, v.good, v.revision
 				u.unread(v)
 				l.goBy(v)
 			}
@@ -296,7 +298,7 @@ func (l *loop) finish() {
 	if news || u.first {
 		l.record(Entry{
 			Generation: gen, Time: u.began, Trigger: u.trigger, Caller: u.caller, Actions: u.actions,
-			Result: result, DurationMS: time.Since(u.began).Milliseconds(), Reason: u.reason,
+			Result: result, DurationMS: time.Since(u.began).Milliseconds(), Reason: u.reason, Revision: u.revision,
 		})
 	}
 	l.keep()

@@ -72,7 +72,7 @@ func (l *loop) fail(v verdict) {
 		return
 	}
 	l.log.Warn("reconcile: failed: " + names + ": " + v.reason)
-	l.record(Entry{Generation: l.gen, Time: l.judged, Trigger: TriggerVerify, Actions: []Action{}, Result: Failed + ": " + names + ": " + v.reason})
+	l.record(Entry{Generation: l.gen, Time: l.judged, Trigger: TriggerVerify, Actions: []Action{}, Result: Failed + ": " + names + ": " + v.reason, Revision: l.view.revision})
 	l.emit(e)
 }
 

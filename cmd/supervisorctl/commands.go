@@ -254,6 +254,7 @@ func commands() []command {
 			help: "wait\t\t\tWait until files and processes agree and all that starts by itself runs\n" +
 				"wait <name> [...]\tWait for some processes or groups\n" +
 				"wait -t <seconds>\tGive up after that time (default 60)\n" +
+				"wait --revision <sha>\tWait until that commit runs; at least 7 digits of it. At once 1 if it is rejected\n" +
 				"Exit status: 0 reached, 1 not reached, or something is FATAL",
 		},
 	}

@@ -30,6 +30,10 @@ const (
 //
 // Source: reconciler.md, Seeing it.
 func (c *call) wait(ctx context.Context) error {
+	revision, err := c.parseRevision()
+	if err != nil {
+		return err
+	}
 	names, limit, err := c.parseTimeout()
 	if err != nil {
 		return err
@@ -43,7 +47,7 @@ func (c *call) wait(ctx context.Context) error {
 	defer cancel()
 	hinted := false
 	for {
-		missing, fatal, err := c.missing(polling, names)
+		missing, fatal, err := c.missing(polling, revision, names)
 		if why := unavailable(err); why != "" {
 			missing, err = []string{c.settings.url + " " + why}, c.guessAgain()
 		}
@@ -137,7 +141,7 @@ func (c *call) waited(missing []string) error {
 // missing is what is not yet as it should be, a line each. fatal means that
 // waiting will not help. The files are read only once nothing else is missing:
 // a change that the daemon has not noticed yet counts too.
-func (c *call) missing(ctx context.Context, names []string) (missing []string, fatal bool, err error) {
+func (c *call) missing(ctx context.Context, revision string, names []string) (missing []string, fatal bool, err error) {
 	phase, err := c.ReconcileState(ctx)
 	if err != nil {
 		return nil, false, err
@@ -158,8 +162,13 @@ func (c *call) missing(ctx context.Context, names []string) (missing []string, f
 	if err != nil {
 		return nil, false, err
 	}
-	fatal = fatal || len(phase.Rejected) > 0 // it is tried again when the file changes
 	missing = append(missing, down...)
+	if revision != "" {
+		if line, failed := awaits(revision, phase); line != "" {
+			missing, fatal = append([]string{line}, missing...), failed
+		}
+	}
+	fatal = fatal || revision == "" && len(phase.Rejected) > 0 // it is tried again when the file changes
 	if len(missing) > 0 {
 		return missing, fatal, nil
 	}
