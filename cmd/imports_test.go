@@ -43,7 +43,7 @@ var arrows = map[string][]string{
 	"runtime/capture":           {"runtime/logfile", "runtime/state"},
 	"runtime/mainlog":           {"runtime/logfile", "runtime/state"},
 	"runtime":                   {"spec", "spec/value", "runtime/state", "runtime/logfile", "runtime/launch", "runtime/proc", "runtime/depend", "runtime/event", "runtime/capture", "runtime/probe", "runtime/hang", "runtime/moment", "runtime/exactjson", "runtime/notice", "runtime/notify"},
-	"reconcile":                 {"spec", "reconcile/watch", "runtime/hang", "runtime/trust", "runtime/moment", "runtime/notice"}, // the last four are leaves, and all it sees of runtime's
+	"reconcile":                 {"spec", "reconcile/watch", "spec/value", "runtime/hang", "runtime/trust", "runtime/moment", "runtime/notice"}, // the last four are leaves, and all it sees of runtime's
 	"reconcile/watch":           {"runtime/hang"},
 	"rpc/xmlrpc":                {},
 	"rpc/client":                {"rpc/xmlrpc", "runtime/state"},

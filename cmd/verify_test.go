@@ -22,7 +22,8 @@ func TestVerifyFromGit(t *testing.T) {
 	if !installed(t, "git") {
 		return
 	}
-	w := started(t, "sync/current/*.ini", "settle=100ms\nverify=20s\nverify_stable=500ms\non_failure=revert\n", "", nil)
+	w := started(t, "sync/current/*.ini", "settle=100ms\nverify=20s\nverify_stable=500ms\non_failure=revert\n"+
+		"revision=auto\nenvironment_revision=true\nreport_command=/bin/sh -c 'cat >>\"$0\"' %(here)s/reports\n", "", nil)
 	w.sh(`mkdir -p origin sync/.worktrees; cd origin; git init -q -b main .; git config user.email a@b; git config user.name n`)
 	revision := 0
 	commit := func(edit string) {
@@ -37,6 +38,11 @@ ln -s .worktrees/%[2]d ../sync/tmp; mv -T ../sync/tmp ../sync/current`, edit, re
 	commit(`printf '` + strings.ReplaceAll(sleeper("web", 1000), "\n", `\n`) + `' >web.ini; printf '` + strings.ReplaceAll(sleeper("db", 1000), "\n", `\n`) + `' >db.ini`)
 	w.becomes("db, web")
 	pids, _ := w.running()
+	good := w.head()
+	w.reported("success", good)
+	if env := w.environ(pids["web"]); env["SUPERVISOR_REVISION"] != good {
+		t.Errorf("web was given %q, want %s", env["SUPERVISOR_REVISION"], good)
+	}
 
 	commit(`sed -i 's:^command=.*:command=/bin/sh -c "exit 3"\nstartretries=0:' web.ini; sed -i s/1000/2000/ db.ini`)
 	began := time.Now()
@@ -44,12 +50,23 @@ ln -s .worktrees/%[2]d ../sync/tmp; mv -T ../sync/tmp ../sync/current`, edit, re
 	if out.Exit != 1 || !strings.Contains(out.Stdout, "web.ini is rejected: web is FATAL (Exited too quickly: exit status 3)") {
 		t.Errorf("wait: %v", out)
 	}
+	bad := w.head()
+	if out := w.Ctl(oracle.Ours, "wait", "-t", "60", "--revision", bad[:7]); out.Exit != 1 || !strings.Contains(out.Stdout, "revision "+bad+": failed") ||
+		!strings.Contains(out.Stdout, "web.ini is rejected: web is FATAL") {
+		t.Errorf("wait --revision: %v", out)
+	}
 	if took := time.Since(began); took > 20*time.Second {
 		t.Errorf("wait took %v", took)
 	}
 	oracle.WaitFor(t, "what ran before runs again", func() bool { return w.sleepers() == "db=2000, web" })
 	if took := tookBack(t, w.Log()); took > 2*time.Second {
 		t.Errorf("it was taken back %v after the failure", took)
+	}
+	if reason := w.reported("failure", bad); !strings.Contains(reason, "web.ini is rejected: web is FATAL") {
+		t.Errorf("the report says %q", reason)
+	}
+	if s := w.state(); s["revision"] != good || s["attempted_revision"] != bad || s["outcome"] != "failure" {
+		t.Errorf("state %v", s)
 	}
 	if state := w.fileState("web.ini"); state != "rejected" {
 		t.Errorf("web.ini is %s", state)
@@ -63,9 +80,46 @@ ln -s .worktrees/%[2]d ../sync/tmp; mv -T ../sync/tmp ../sync/current`, edit, re
 	if out := wait(); out.Exit != 0 {
 		t.Errorf("wait: %v", out)
 	}
+	if out := w.Ctl(oracle.Ours, "wait", "-t", "60", "--revision", w.head()); out.Exit != 0 {
+		t.Errorf("wait --revision: %v", out)
+	}
+	w.reported("success", w.head())
 	if now, _ := w.running(); now["web"] == pids["web"] || now["db"] == pids["db"] {
 		t.Errorf("pids %v, %v before", now, pids)
 	}
+}
+
+// head is the commit of the repository.
+func (w *fixture) head() string { return strings.TrimSpace(w.sh("git -C origin rev-parse HEAD")) }
+
+// reported waits until the last report says so of a revision, and returns its reason.
+func (w *fixture) reported(state, revision string) (reason string) {
+	w.t.Helper()
+	var last struct{ State, Revision, Reason, Hostname, Identifier string }
+	oracle.WaitFor(w.t, "a report of "+state+" of "+revision, func() bool {
+		data, _ := os.ReadFile(w.Dir + "/reports")
+		lines := strings.Split(strings.TrimSpace(string(data)), "\n")
+		return json.Unmarshal([]byte(lines[len(lines)-1]), &last) == nil && last.State == state && last.Revision == revision
+	})
+	if last.Hostname == "" || last.Identifier == "" {
+		w.t.Errorf("the report does not say who sends it: %+v", last)
+	}
+	return last.Reason
+}
+
+// environ is what a process was started with.
+func (w *fixture) environ(pid int) map[string]string {
+	w.t.Helper()
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	env := make(map[string]string)
+	for _, kv := range strings.Split(string(data), "\x00") {
+		k, v, _ := strings.Cut(kv, "=")
+		env[k] = v
+	}
+	return env
 }
 
 // tookBack is how long after web had failed it was started again as it was, by a log of that.

@@ -101,6 +101,21 @@
 // Proof is pure (proof.go): the loop gives it the processes when they change, and at the
 // times for which it asks.
 //
+// # The revision
+//
+// With revision=auto a look reads which commit the files are: that of the first include
+// directory, in the order of the patterns and by its real path, that is in a checkout. Git
+// is not run, and the files that say it are watched, too. A look that they do not answer
+// leaves it as it was. It is attempted once a look has read it, and in force once the phase
+// is synced with it: after a revert, what was in force before is so still.
+//
+// The outcome of what was attempted is failure if a file of it is invalid or rejected, what
+// it started has failed, or a step has; pending if it waits for a person; success if it is
+// in force. Until then it has none. Status gives it out when nothing is being done any more.
+//
+// Neither counts in any comparison: a process keeps the SUPERVISOR_REVISION and
+// SUPERVISOR_GENERATION that it was started with, those of the update in hand or the last.
+//
 // # Goroutines
 //
 //	the loop     1
@@ -123,6 +138,7 @@
 //     processes are restarted at a time, and waits between them. These come last.
 //   - view.go, unready.go, reject.go, lastgood.go, overlay.go: read the files, with the last
 //     good content in place of what is invalid, rejected or cannot be read.
+//   - revision.go, report.go: which revision the files are, and what became of it.
 //   - permissions.go: who else could have written a file.
 //   - loop.go, update.go, verify.go: the loop, the current update, and what is on trial.
 //   - complaints.go: what is wrong with the files; each problem is reported once when it

@@ -19,6 +19,7 @@ type keepsake struct {
 	good        *contents
 	proof       *proofRecord
 	generations []generation
+	inForce     string // the revision
 }
 
 // keep has what outlives the daemon written, in a while.
@@ -33,12 +34,12 @@ func (l *loop) keep() {
 	if l.keptAt != l.proof.changes || l.keptGood != l.view.good {
 		l.kept, l.keptAt, l.keptGood = l.proof.record(l.inForce, l.view.good, l.kept), l.proof.changes, l.view.good
 	}
-	l.keepsakes <- keepsake{l.history, l.view.good, l.kept, l.generations.list}
+	l.keepsakes <- keepsake{l.history, l.view.good, l.kept, l.generations.list, l.revisions.InForce}
 }
 
 // equal reports whether two say the same.
 func (k keepsake) equal(o keepsake) bool {
-	return sameHistory(k.history, o.history) && k.good == o.good && k.proof == o.proof && sameGenerations(k.generations, o.generations)
+	return sameHistory(k.history, o.history) && k.good == o.good && k.proof == o.proof && k.inForce == o.inForce && sameGenerations(k.generations, o.generations)
 }
 
 // sameGenerations goes by the numbers: of one number there is one record, which only grows.
@@ -108,6 +109,9 @@ func (r *keeper) keep(k keepsake) {
 	// An error is reported by the store, once, and shown by State.
 	if !sameHistory(k.history, r.stored.history) && r.store.Save(historyItem, k.history, true) == nil {
 		r.stored.history = k.history
+	}
+	if k.inForce != r.stored.inForce && r.store.Save(revisionItem, k.inForce, true) == nil {
+		r.stored.inForce = k.inForce
 	}
 	if k.proof != r.stored.proof && r.store.Save(proofItem, k.proof, true) == nil {
 		r.stored.proof = k.proof

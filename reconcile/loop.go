@@ -86,6 +86,9 @@ type loop struct {
 	reason  string
 	since   time.Time
 	debts   debts
+
+	revisions revisions
+	outcome   outcome
 }
 
 // looking is a look that is under way.
@@ -125,6 +128,7 @@ func newLoop(r *Reconciler, o Options, history []Entry) *loop {
 	for _, e := range history { // in the order in which they ended
 		l.gen = max(l.gen, e.Generation)
 	}
+	l.revisions.Started, l.revisions.Generation = s.view.revision, l.gen
 	if s.memory != nil {
 		s.memory.restore(l)
 	}
@@ -200,6 +204,7 @@ func (l *loop) run(ctx context.Context) {
 // endTurn publishes what the turn changed, then gives the answers and begins what was decided.
 func (l *loop) endTurn() {
 	l.setPhase()
+	l.judgeRevision()
 	l.publish()
 	if len(l.resters) > 0 && l.rests() {
 		for _, f := range l.resters {
@@ -276,7 +281,7 @@ func (l *loop) next() {
 		}
 		u.reason = l.proof.whyBack()
 	}
-	u.config, u.good, u.began, u.rounds = l.inForce, l.view.good, time.Now(), 1
+	u.config, u.good, u.revision, u.began, u.rounds = l.inForce, l.view.good, l.view.revision, time.Now(), 1
 	if !back {
 		l.guard.began(u.began, steps)
 		l.debts.begin(u.began, steps)
@@ -306,7 +311,7 @@ func (l *loop) look() {
 	l.seq++
 	q := question{
 		seq: l.seq, open: l.view.open, good: l.view.good, dirs: l.view.dirs, settings: l.view.settings,
-		inForce: l.inForce, patterns: l.view.patterns, failed: l.proof.known(l.current),
+		inForce: l.inForce, patterns: l.view.patterns, failed: l.proof.known(l.current), revision: l.view.revision,
 	}
 	l.looking = new(looking)
 	if l.wanted == nil || len(l.readers) > 0 && !l.forReaders {
@@ -446,7 +451,7 @@ func (l *loop) locate(cfg *spec.Config) {
 // which what is wrong is read again even if no file changes: a missing directory
 // for logs may be made, a lost mount come back.
 func (l *loop) watchFor(v *view) {
-	l.watcher.Set(watch.Scope{Paths: v.patterns, Settle: v.settings.Settle, Rescan: v.settings.Rescan})
+	l.watcher.Set(watch.Scope{Paths: slices.Concat(v.patterns, v.revisionFiles), Settle: v.settings.Settle, Rescan: v.settings.Rescan})
 	l.rereadAt = time.Time{}
 	if (len(v.bad) > 0 || slices.ContainsFunc(v.holds, func(h hold) bool { return !h.rejected && !h.pinned }) || v.config == nil) && v.settings.Rescan > 0 {
 		l.rereadAt = time.Now().Add(v.settings.Rescan)

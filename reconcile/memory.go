@@ -33,6 +33,7 @@ type Memory struct {
 	Pending     []ProcessKey         `json:"pending_starts"`
 	Proof       proofMemory          `json:"proof"`
 	Generations []generation         `json:"generations,omitempty"`
+	Revisions   revisions            `json:"revisions"`
 }
 
 // configMemory is what of a configuration a look goes by.
@@ -72,7 +73,7 @@ func (l *loop) remember() *Memory {
 		Good: l.view.good.raw(), Settings: l.view.settings, Patterns: l.view.patterns,
 		InForce: configMemory{l.inForce.Files, l.inForce.LeftOut, l.inForce.Groups},
 		Located: l.files, Guard: l.guard.remember(c), Debts: l.debts.remember(c),
-		Proof: l.proof.remember(c, l.inForce, l.view.good), Generations: l.generations.list,
+		Proof: l.proof.remember(c, l.inForce, l.view.good), Generations: l.generations.list, Revisions: l.revisions,
 	}
 	for _, d := range l.view.dirs {
 		saved := directoryMemory{
@@ -124,6 +125,7 @@ func (m *Memory) restore(l *loop) {
 	l.debts = restoreDebts(c, m.Debts)
 	l.proof = m.Proof.restore(c, m.Good)
 	l.generations = generations{m.Generations, newContents(m.Good).files}
+	l.revisions = m.Revisions
 	for _, key := range m.Pending {
 		l.pending[key] = true
 	}

@@ -89,32 +89,38 @@ func New(o Options) *Reconciler {
 		r.watcher = watch.New(watch.Options{Matcher: spec.Matcher, Ignore: neverRead, Every: o.Every, Logger: r.log})
 	}
 	r.trees = newTreeReader(o.Start.reader)
-	r.loop = newLoop(r, o, r.openStore(o.Start))
+	history, inForce := r.openStore(o.Start)
+	r.loop = newLoop(r, o, history)
+	if o.Start.memory == nil {
+		r.loop.revisions.InForce = inForce
+	}
 	r.loop.publish()
 	return r
 }
 
-// openStore opens the state directory and reads the history. A directory that
-// does not answer is not used in this life.
-func (r *Reconciler) openStore(start *Start) (history []Entry) {
+// openStore opens the state directory and reads the history, and which revision was in force.
+// A directory that does not answer is not used in this life.
+func (r *Reconciler) openStore(start *Start) (history []Entry, inForce string) {
 	dir := start.StateDir()
 	if dir == "" {
-		return nil
+		return nil, ""
 	}
 	type opened struct {
 		store   *Store
 		history []Entry
+		inForce string
 	}
 	o, err := answering(start.reader.disks, dir, func() (o opened) {
 		o.store = OpenStore(dir, r.log)
 		o.store.Load(historyItem, &o.history)
+		o.store.Load(revisionItem, &o.inForce)
 		return o
 	})
 	if err != nil {
 		r.log.Warn(fmt.Sprintf("the state directory is not used: last good files, history and survivors of a crash will not be known after a restart: %v", err))
 	}
 	r.store = o.store
-	return o.history
+	return o.history, o.inForce
 }
 
 // answering does something in a directory unless that does not answer.

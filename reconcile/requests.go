@@ -284,7 +284,7 @@ func (l *loop) done(began time.Time, caller string, a Action) {
 	a.Reason = "it was asked for"
 	e := Entry{
 		Generation: l.nextGeneration(), Time: began, Trigger: TriggerUpdate, Caller: caller, Actions: []Action{a},
-		Result: Applied, DurationMS: time.Since(began).Milliseconds(),
+		Result: Applied, DurationMS: time.Since(began).Milliseconds(), Revision: l.view.revision,
 	}
 	l.record(e)
 	l.logAction(e.Generation, &a)

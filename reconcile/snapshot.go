@@ -27,6 +27,8 @@ type snapshot struct {
 	phase     string
 	reason    string
 	since     time.Time
+	revisions revisions
+	outcome   outcome
 }
 
 // publish has others see what the loop knows.
@@ -35,6 +37,7 @@ func (l *loop) publish() {
 		view: l.view, inForce: l.inForce, files: l.files, candidate: l.candidate, automatic: l.automatic(),
 		holds: l.holds, waits: l.waits, drift: l.drift, gen: l.gen, history: l.history,
 		verdicts: l.proof.verdicts(), rejected: l.proof.rejected(), programs: l.proof.programs(), reverts: l.reverts, phase: l.phase, reason: l.reason, since: l.since,
+		revisions: l.revisions, outcome: l.outcome,
 	})
 	l.notice.Tell()
 }
@@ -70,6 +73,7 @@ func (r *Reconciler) State() State {
 		Generation: s.gen, Applied: applied, Autoupdate: s.automatic,
 		Desired:     spec.Fingerprint(pointers(s.inForce.Groups)),
 		Directories: slices.Clone(s.view.places), Rejected: s.rejected,
+		Revisions: s.told(),
 	}
 	if r.store != nil && r.store.Err() != nil {
 		state.StateDirError = r.store.Err().Error()

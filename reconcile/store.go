@@ -34,6 +34,7 @@ const (
 	historyItem     = "history"     // the last updates
 	generationsItem = "generations" // what files were before the last updates
 	proofItem       = "proof"       // what of the files is not proved to run, and what has failed
+	revisionItem    = "revision"    // the last that was in force
 )
 
 // OpenStore makes the directory if need be. Where another user has made it, or

@@ -29,6 +29,7 @@ type State struct {
 	// Rejected are the files whose content has not run as it must: what ran before is in
 	// force.
 	Rejected []string `json:"rejected,omitempty"`
+	Revisions
 	// StateDirError is why the state directory cannot be written, "" if it can.
 	StateDirError string `json:"statedir_error,omitempty"`
 }
@@ -95,7 +96,8 @@ type Entry struct {
 	Actions    []Action  `json:"actions"`
 	Result     string    `json:"result"` // applied, overtaken, held: why, or failed: what
 	DurationMS int64     `json:"duration_ms"`
-	Reason     string    `json:"reason,omitempty"` // of a revert: what has failed
+	Reason     string    `json:"reason,omitempty"`   // of a revert: what has failed
+	Revision   string    `json:"revision,omitempty"` // of the files that it went by
 }
 
 // Report is the answer to an update that somebody asked for.

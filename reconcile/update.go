@@ -27,6 +27,7 @@ type update struct {
 	plan            string          // the ID of the plan that it must be; "" for any
 	config          *spec.Config    // what it makes so
 	good            *contents       // of the files that config is from
+	revision        string          // which those are; "" where nothing tells
 	before          []Active        // the groups when it was planned
 	back            bool            // it puts back in force what ran before
 	reason          string          // why, of such a one
@@ -87,7 +88,7 @@ func (u *update) unread(v *view) {
 func (l *loop) begin(u *update) {
 	l.current = u
 	if u.first {
-		u.config, u.good = l.view.config, l.view.good
+		u.config, u.good, u.revision = l.view.config, l.view.good, l.view.revision
 		l.round()
 		return
 	}
@@ -103,7 +104,7 @@ func (l *loop) beginFrom(v *view) {
 		u.answer(Report{}, v.err)
 		return
 	}
-	u.config, u.good = v.config, v.good
+	u.config, u.good, u.revision = v.config, v.good, v.revision
 	active := l.target.Groups()
 	u.owed = l.debts.owed(time.Now(), active, u.names)
 	u.afresh = afresh(u.owed)
@@ -168,6 +169,7 @@ func (l *loop) carryOut(active []Active, steps []Step) {
 	l.steps = steps
 	u := l.current
 	u.before = active
+	l.revisions.begins(u, l.gen)
 	l.proof.suspend(steps)
 	u.overtaken.Store(false)
 	u.newer = make(chan struct{})
@@ -220,7 +222,7 @@ func (l *loop) roundDone(outcomes []Outcome) {
 		u.left = false
 		l.read(func(v *view) {
 			if v.config != nil {
-				u.config, u.good = v.config, v.good
+				u.config, u.good, u.revision = v.config, v.good, v.revision
 				u.unread(v)
 				l.goBy(v)
 			}
@@ -316,7 +318,7 @@ func (l *loop) finish() {
 	if news || u.first {
 		l.record(Entry{
 			Generation: gen, Time: u.began, Trigger: u.trigger, Caller: u.caller, Actions: u.actions,
-			Result: result, DurationMS: time.Since(u.began).Milliseconds(), Reason: u.reason,
+			Result: result, DurationMS: time.Since(u.began).Milliseconds(), Reason: u.reason, Revision: u.revision,
 		})
 	}
 	l.keep()

@@ -82,7 +82,7 @@ func (l *loop) fail(v verdict) {
 	if action == spec.OnFailureHold && l.current != nil && !l.current.explicit {
 		l.overtake() // it stops where it is
 	}
-	l.record(Entry{Generation: l.gen, Time: l.judged, Trigger: TriggerVerify, Actions: []Action{}, Result: Failed + ": " + names + ": " + v.reason})
+	l.record(Entry{Generation: l.gen, Time: l.judged, Trigger: TriggerVerify, Actions: []Action{}, Result: Failed + ": " + names + ": " + v.reason, Revision: l.view.revision})
 	l.emit(e)
 }
 

@@ -48,8 +48,11 @@ type view struct {
 	patterns  []string             // what to watch; those of the view before where config is nil
 	retryAt   time.Time            // when another look may see something else; zero for never
 	open      map[string]time.Time // files that somebody has open for writing, and since when we wait
-	changed   map[string]time.Time // when what is listed by path was last modified
-	places    []Directory          // the directories that files are taken from
+	// revision is which these files are, "" for none, and revisionFiles where that was looked for.
+	revision      string
+	revisionFiles []string
+	changed       map[string]time.Time // when what is listed by path was last modified
+	places        []Directory          // the directories that files are taken from
 	// good and dirs are what the next look starts from, once this view is taken.
 	good *contents
 	dirs map[string]*directory
@@ -70,6 +73,7 @@ type question struct {
 	settings spec.Reconcile
 	inForce  *spec.Config           // nil at the start
 	failed   map[string]*failedFile // contents that have failed, by path
+	revision string                 // of the view before
 	patterns []string
 }
 
@@ -369,4 +373,5 @@ func (l *look) describe() {
 		v.places = append(v.places, Directory{Path: dir, Real: real, Awaited: real == "" && wanted(cfg, dir)})
 		v.unsettled[dir] = busy[real]
 	}
+	l.readRevision(v.places)
 }

@@ -348,6 +348,8 @@ func (w *fakeDaemon) Desired() *spec.Config { return w.config }
 
 func (w *fakeDaemon) ConfigFiles() []ConfigFile { return w.configFiles }
 
+func (w *fakeDaemon) Prints() (applied, desired, revision string) { return "aa", "dd", "v1" }
+
 func (w *fakeDaemon) Progress() Progress { return w.progress }
 
 func (w *fakeDaemon) Active(name string) bool {

@@ -74,6 +74,9 @@ type Config interface {
 	ConfigFiles() []ConfigFile
 	// Progress is how far the files are in force. It waits for nobody.
 	Progress() Progress
+	// Prints are the fingerprints of what is active and of what is desired, and the revision
+	// that is in force, "" for none.
+	Prints() (applied, desired, revision string)
 	// Changed is closed when something of that, or of what reconcile.* tells, may have
 	// changed since the call.
 	Changed() <-chan struct{}

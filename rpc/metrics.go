@@ -204,6 +204,10 @@ func (s *Server) configMetrics(e *exposition) {
 	for _, one := range Phases {
 		e.sample(phase, labels("phase", one), number(one == p.Phase))
 	}
+	const info = "supervisord_reconcile_info"
+	applied, desired, revision := s.opt.Config.Prints()
+	e.family(info, gauge, "The revision in force, and fingerprints of what is active and what the files say; always 1.")
+	e.sample(info, labels("revision", revision, "applied", applied, "desired", desired), 1)
 	e.single("supervisord_reconcile_phase_start_time_seconds", gauge, "When that phase began.", float64(epoch(p.Since)))
 	e.single("supervisord_reconcile_generation", gauge, "Number of the last update that did something.", float64(p.Generation))
 	e.single("supervisord_reconcile_held", gauge, "Number of changes that wait for a person.", float64(p.Held))

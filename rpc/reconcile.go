@@ -37,7 +37,7 @@ func ReconcileNamespace(r Reconciler) Namespace {
 		{
 			Name:    "getState",
 			Help:    "How the files and the active groups stand to each other.",
-			Returns: Param{Type: "struct", Name: "result", Text: "phase, generation, desired, applied, reason, since, autoupdate, directories, rejected"},
+			Returns: Param{Type: "struct", Name: "result", Text: "phase, generation, desired, applied, reason, since, autoupdate, directories, rejected, revision (in force), attempted_revision (as read last), outcome (of that: success, failure, pending or empty)"},
 			Func:    func(ctx context.Context, _ Args) (any, error) { return r.State(ctx) },
 		}, {
 			Name:    "diff",
@@ -146,7 +146,7 @@ func ReconcileNamespace(r Reconciler) Namespace {
 			Name:    "getHistory",
 			Help:    "The last updates, the newest first.",
 			Params:  []Param{{Type: "int", Name: "limit", Text: "how many at the most; 10 if not given", Optional: true}},
-			Returns: Param{Type: "array", Name: "entries", Text: "structs with generation, time, trigger, caller, actions, reasons (of each action), result, duration_ms, reason"},
+			Returns: Param{Type: "array", Name: "entries", Text: "structs with generation, time, trigger, caller, actions, reasons (of each action), result, duration_ms, reason, revision"},
 			Func: func(ctx context.Context, a Args) (any, error) {
 				limit := int64(10)
 				if len(a) > 0 {

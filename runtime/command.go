@@ -82,6 +82,18 @@ func whereIs(def *spec.Process, environ []string) string {
 	return filepath.Dir(argv[0])
 }
 
+// environ is the environment that a child starts from now.
+func (s *Supervisor) environ() []string {
+	if s.opt.Variables == nil {
+		return s.opt.Environ
+	}
+	more := s.opt.Variables()
+	if len(more) == 0 {
+		return s.opt.Environ
+	}
+	return withVariables(s.opt.Environ, more)
+}
+
 // environmentOf is a child's environment: the daemon's own, then Supervisor's
 // variables, then the configured ones.
 //
@@ -98,6 +110,12 @@ func environmentOf(def *spec.Process, group string, environ []string) []string {
 	for k, v := range def.Environment {
 		set[k] = v
 	}
+	return withVariables(environ, set)
+}
+
+// withVariables is an environment in which these are set. The parts keep their order; what
+// is set comes last, sorted.
+func withVariables(environ []string, set map[string]string) []string {
 	env := make([]string, 0, len(environ)+len(set))
 	for _, kv := range environ {
 		k, _, _ := strings.Cut(kv, "=")

@@ -130,8 +130,9 @@ func (s *Supervisor) lookUpAll(ctx context.Context, defs []*spec.Process, groups
 
 // askForCommand makes the command of a process, for somebody who waits for it.
 func (s *Supervisor) askForCommand(ctx context.Context, def *spec.Process, group string) (launch.Command, error) {
-	return hang.Ask(ctx, s.disks, whereIs(def, s.opt.Environ), func() (launch.Command, error) {
-		return commandOf(def, group, s.opt.Environ)
+	environ := s.environ()
+	return hang.Ask(ctx, s.disks, whereIs(def, environ), func() (launch.Command, error) {
+		return commandOf(def, group, environ)
 	})
 }
 

@@ -37,6 +37,10 @@ type Options struct {
 	ChildLogDir string
 	// Environ is the environment that children start from, as KEY=value.
 	Environ []string
+	// Variables are more of the daemon's own for a child that is about to be started,
+	// before those of its definition; nil is none. It is called from any goroutine and
+	// must not block.
+	Variables func() map[string]string
 	// StripANSI removes escape sequences from all captured output.
 	StripANSI bool
 	// EchoOutput writes captured output to the activity log at its debug level.

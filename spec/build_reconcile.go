@@ -1,7 +1,9 @@
 package spec
 
 import (
+	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
 
@@ -62,5 +64,44 @@ func (b *builder) reconcile(r *reader) Reconcile {
 	c.Verify.Stable = get(r, "verify_stable", c.Verify.Stable, asDuration)
 	c.Verify.OnFailure = get(r, "on_failure", c.Verify.OnFailure, asOnFailure)
 	c.ByDirectory = get(r, "atomic", "file", oneOf("atomic", "file", "directory")) == "directory"
+	if c.Revision = get(r, "revision", "", asText); c.Revision != "" && c.Revision != RevisionAuto {
+		c.Revision = b.absolute(value.ExpandUser(r.host, c.Revision))
+	}
+	c.InEnvironment = get(r, "environment_revision", false, asBool)
+	c.Report = b.report(r)
 	return c
 }
+
+// RevisionAuto is the value of revision for that of the checkout which the files are in.
+const RevisionAuto = "auto"
+
+// report reads who is told what became of the files.
+func (b *builder) report(r *reader) Report {
+	c := Report{
+		Command:    get(r, "report_command", "", asReportCommand),
+		URL:        get(r, "report_url", "", asReportURL),
+		SecretFile: b.file(r, "report_secret_file"),
+	}
+	if c.SecretFile != "" && c.URL == "" {
+		r.report("report_secret_file", "report_secret_file needs report_url", "it signs what is posted there")
+	}
+	return c
+}
+
+// The kinds of value of reports. What is wrong with a URL is told without it: it may have
+// a secret in it.
+var (
+	asReportCommand = pure("command", func(s string) (string, error) {
+		if words, err := value.Split(s); err != nil || len(words) == 0 && s != "" {
+			return "", fmt.Errorf("cannot parse command %s", value.PyRepr(s))
+		}
+		return s, nil
+	}, textForm, "words as in a shell, such as /usr/local/bin/report --now")
+	asReportURL = pure("url", func(s string) (string, error) {
+		u, err := url.Parse(s)
+		if s != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil) {
+			return "", errors.New("not a URL that can be posted to")
+		}
+		return s, nil
+	}, textForm, "https://host/path, without a user in it")
+)

@@ -418,6 +418,19 @@ type Reconcile struct {
 	// ByDirectory is atomic=directory: what an update has changed in one directory
 	// stands or falls together; default is each file by itself.
 	ByDirectory bool
+	// Revision is where the revision of the files is read: "auto" is the checkout that they
+	// are in, a path a file whose first line it is, and "" nowhere.
+	Revision string
+	// InEnvironment is environment_revision=true: children are told the revision.
+	InEnvironment bool
+	Report        Report
+}
+
+// Report is who is told what became of the files. Ours beyond Supervisor.
+type Report struct {
+	Command    string // has the report on its standard input; "" for none
+	URL        string // http or https, which it is posted to; "" for none
+	SecretFile string // of the key that signs what is posted; "" for none
 }
 
 // The typed values of which a Config is made; package value reads them.

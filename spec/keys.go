@@ -39,6 +39,7 @@ var (
 	reconcileKeys = []string{
 		"autoupdate", "settle", "settle_removals", "rescan", "on_invalid", "max_removals", "permissions", "statedir",
 		"verify", "verify_stable", "on_failure", "atomic",
+		"revision", "environment_revision", "report_command", "report_url", "report_secret_file",
 	}
 )
 

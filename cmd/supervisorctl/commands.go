@@ -284,6 +284,7 @@ func commands() []command {
 			help: "wait\t\t\tWait until processes match the files and all with autostart are RUNNING\n" +
 				"wait <name> [...]\tWait for some processes or groups\n" +
 				"wait -t <seconds>\tGive up after that time (default 60)\n" +
+				"wait --revision <sha>\tWait until that commit runs; at least 7 digits of it. At once 1 if it is rejected\n" +
 				"Exit status: 0 it is so, 1 it is not (yet) so, or something is FATAL, 2 there is no connection",
 		},
 	}

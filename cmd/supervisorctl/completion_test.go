@@ -49,7 +49,7 @@ var completions = []struct{ line, want string }{
 	{"autoupdate ", "off on"},
 	{"-s unix:///nope status ", ""},
 	{"--his", "--history_file"},
-	{"-i --", "--binary --configuration --help --history_file --interactive --password --plan --problems --rolling --serverurl --state --timeout --tree --username --watch --with-deps"},
+	{"-i --", "--binary --configuration --help --history_file --interactive --password --plan --problems --revision --rolling --serverurl --state --timeout --tree --username --watch --with-deps"},
 	{"-o json --problems -s SOCK status c", "cat"},
 	{"status -s SOCK tw", "two:* two:one two:other"},
 	{"-o js", ""},

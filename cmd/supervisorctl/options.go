@@ -41,7 +41,7 @@ Options:
 
 They may stand after the action too, and those of actions before it: -o json,
 -t SECONDS, --state STATES, --problems, --binary PATH, --with-deps, --rolling[=N],
---plan ID, --tree DIR ("help ACTION" tells).
+--plan ID, --tree DIR, --revision COMMIT ("help ACTION" tells).
 Without an action a shell is started that reads actions line by line. The
 action "help" lists Supervisor's actions, "help ACTION" explains one. Beyond
 them there are: autoupdate, completion, deps, diff, drift, explain, files,
@@ -70,12 +70,12 @@ var errHelp = errors.New("help is asked for")
 // longOptions are the words; ! keeps Supervisor's abbreviations what they were.
 var longOptions = []string{
 	"configuration=", "help", "interactive", "serverurl=", "username=", "password=", "history_file=",
-	"!timeout=", "!state=", "!problems", "!watch", "!binary=", "!with-deps", "!rolling", "!plan=", "!tree=",
+	"!timeout=", "!state=", "!problems", "!watch", "!binary=", "!with-deps", "!rolling", "!plan=", "!tree=", "!revision=",
 }
 
 // actionOptions are the options of actions, and the letters of those that are one.
 var actionOptions = map[string]bool{"-o": true, "-t": true, "--state": true, "--problems": true, "--binary": true,
-	"--with-deps": true, "--rolling": true, "--plan": true, "--tree": true}
+	"--with-deps": true, "--rolling": true, "--plan": true, "--tree": true, "--revision": true}
 
 // longOf is the long form of each letter, by which an option is known here.
 var longOf = map[string]string{

@@ -225,7 +225,7 @@ func historyRows(past []client.HistoryEntry) []tableRow {
 		rows = append(rows, tableRow{[]string{
 			fmt.Sprint(p.Generation), formatTime(p.Time), trigger, result,
 			(time.Duration(p.DurationMS) * time.Millisecond).String(), strings.Join(actions, "; "),
-		}, append(below(reason), becauses(p)...)})
+		}, append(append(below(reason), revisionNote(p.Revision)...), becauses(p)...)})
 		i += again
 	}
 	return rows

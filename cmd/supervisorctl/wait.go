@@ -31,6 +31,10 @@ const (
 //
 // Source: reconciler.md, Seeing it.
 func (c *call) wait(ctx context.Context) error {
+	revision, err := c.parseRevision()
+	if err != nil {
+		return err
+	}
 	names, limit, err := c.parseTimeout()
 	if err != nil {
 		return err
@@ -44,7 +48,7 @@ func (c *call) wait(ctx context.Context) error {
 	defer cancel()
 	hinted := false
 	for {
-		missing, fatal, err := c.missing(polling, names)
+		missing, fatal, err := c.missing(polling, revision, names)
 		status := exitFailed
 		if why := unavailable(err); why != "" {
 			missing, status, err = []string{c.settings.url + " " + why}, exitUsage, c.guessAgain()
@@ -139,7 +143,7 @@ func (c *call) waited(missing []string, status int) error {
 // missing is what is not yet as it should be, a line each. fatal means that
 // waiting will not help. The files are read only once nothing else is missing:
 // a change that the daemon has not noticed yet counts too.
-func (c *call) missing(ctx context.Context, names []string) (missing []string, fatal bool, err error) {
+func (c *call) missing(ctx context.Context, revision string, names []string) (missing []string, fatal bool, err error) {
 	phase, err := c.ReconcileState(ctx)
 	if err != nil {
 		return nil, false, err
@@ -160,8 +164,13 @@ func (c *call) missing(ctx context.Context, names []string) (missing []string, f
 	if err != nil {
 		return nil, false, err
 	}
-	fatal = fatal || len(phase.Rejected) > 0 // it is tried again when the file changes
 	missing = append(missing, down...)
+	if revision != "" {
+		if line, failed := awaits(revision, phase); line != "" {
+			missing, fatal = append([]string{line}, missing...), failed
+		}
+	}
+	fatal = fatal || revision == "" && len(phase.Rejected) > 0 // it is tried again when the file changes
 	if len(missing) > 0 {
 		return missing, fatal, nil
 	}

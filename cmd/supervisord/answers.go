@@ -155,6 +155,9 @@ func stateStruct(s reconcile.State) xmlrpc.Struct {
 		{Name: "autoupdate", Value: s.Autoupdate},
 		{Name: "directories", Value: dirs},
 		{Name: "rejected", Value: stringList(s.Rejected)},
+		{Name: "revision", Value: s.InForce},
+		{Name: "attempted_revision", Value: s.Attempted},
+		{Name: "outcome", Value: s.Outcome},
 	}
 }
 
@@ -196,6 +199,7 @@ func historyStructs(entries []reconcile.Entry) []any {
 			{Name: "result", Value: e.Result},
 			{Name: "duration_ms", Value: e.DurationMS},
 			{Name: "reason", Value: e.Reason},
+			{Name: "revision", Value: e.Revision},
 		})
 	}
 	return list

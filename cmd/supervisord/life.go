@@ -117,6 +117,7 @@ func (d *daemon) live() (err error) {
 	l.help("the tidying of old state", func() { l.tidy(ctx) })
 	if l.supervisor.Begin(ctx) == nil { // else a signal came first
 		l.help("the reconciler", func() { l.reconcile(ctx) })
+		l.help("the reports", func() { l.report(ctx) })
 		l.help("the end of what is idle", func() { l.endIdle(ctx) })
 	}
 	if d.manager.notifier != nil {
@@ -198,6 +199,7 @@ func (d *daemon) wire() (*life, error) {
 		Identifier:  c.Identifier,
 		ChildLogDir: c.ChildLogDir,
 		Environ:     d.manager.Environ(os.Environ()),
+		Variables:   func() map[string]string { return l.reconciler.Variables() }, // it is there before the first start
 		StripANSI:   c.StripANSI,
 		Subreaper:   c.Subreaper,
 		EchoOutput:  echoes(c),

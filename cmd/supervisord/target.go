@@ -133,6 +133,12 @@ func (d desired) ConfigFiles() []rpc.ConfigFile {
 // Progress is that of the reconciler.
 func (d desired) Progress() rpc.Progress { return rpc.Progress(d.Reconciler.Progress()) }
 
+// Prints are the fingerprints of what is active and desired, and the revision.
+func (d desired) Prints() (applied, desired, revision string) {
+	s := d.Reconciler.State()
+	return s.Applied, s.Desired, s.InForce
+}
+
 // AddGroup and RemoveGroup translate the reconciler's refusals into those that
 // become faults.
 func (d desired) AddGroup(ctx context.Context, name string) error {

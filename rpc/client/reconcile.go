@@ -25,6 +25,10 @@ type ReconcileState struct {
 	Autoupdate  bool        `json:"autoupdate"`
 	Directories []Directory `json:"directories"`
 	Rejected    []string    `json:"rejected"` // files whose content has not run; empty from servers of earlier versions
+	// The following are empty from servers of earlier versions.
+	Revision  string `json:"revision"`           // that is in force, "" for none
+	Attempted string `json:"attempted_revision"` // as the files were read last, "" for none
+	Outcome   string `json:"outcome"`            // of that: success, failure or pending; "" while it is under way
 }
 
 // KeyChange is one key that differs. Both values are empty where they may be
@@ -74,7 +78,8 @@ type HistoryEntry struct {
 	Reasons    []string `json:"reasons"` // of each action; empty from servers of earlier versions
 	Result     string   `json:"result"`
 	DurationMS int      `json:"duration_ms"`
-	Reason     string   `json:"reason,omitempty"` // of a revert: what has failed
+	Reason     string   `json:"reason,omitempty"`   // of a revert: what has failed
+	Revision   string   `json:"revision,omitempty"` // of the files that it went by
 }
 
 // ReconcileState asks whether the processes match the files.
@@ -94,6 +99,7 @@ func reconcileState(v any) (ReconcileState, error) {
 			return d, f.err
 		}),
 	}
+	s.Revision, s.Attempted, s.Outcome = optional[string](f, "revision"), optional[string](f, "attempted_revision"), optional[string](f, "outcome")
 	if f.err == nil && f.members["rejected"] != nil {
 		s.Rejected = list(f, "rejected", asString)
 	}
@@ -229,6 +235,7 @@ func historyEntry(v any) (HistoryEntry, error) {
 		Generation: f.int("generation"), Time: f.int("time"), Trigger: f.string("trigger"),
 		Caller: f.string("caller"), Actions: list(f, "actions", asString),
 		Result: f.string("result"), DurationMS: f.int("duration_ms"), Reasons: []string{}, Reason: optional[string](f, "reason"),
+		Revision: optional[string](f, "revision"),
 	}
 	if f.err == nil && f.members["reasons"] != nil {
 		p.Reasons = list(f, "reasons", asString)
