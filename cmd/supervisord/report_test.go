@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -163,7 +164,7 @@ func TestReportFails(t *testing.T) {
 
 // TestReportPause: the pauses double, up to the longest.
 func TestReportPause(t *testing.T) {
-	for tries, want := range map[int]time.Duration{1: time.Second, 2: 2 * time.Second, 9: 256 * time.Second, 10: reportRarely, 1 << 40: reportRarely} {
+	for tries, want := range map[int]time.Duration{1: time.Second, 2: 2 * time.Second, 9: 256 * time.Second, 10: reportRarely, math.MaxInt: reportRarely} {
 		if got := reportPause(tries); got != want {
 			t.Errorf("%d: %v, want %v", tries, got, want)
 		}
