@@ -89,7 +89,7 @@ func execute(ctx context.Context, t Target, steps []Step, overtaken func() bool,
 	}
 	e.change(ctx, changed)
 	if e.each(e.starts(added), inOrder(whole)) && !overtaken() {
-		parallel(func(o *Outcome) { e.roll(ctx, o, waves(o.Step)) })(rolled)
+		parallel(func(o *Outcome) { e.roll(ctx, o) })(rolled)
 	}
 	return e.outcomes
 }
@@ -113,7 +113,7 @@ func newExecution(steps []Step) (e *execution, removed, changed, added, rolled [
 			removed = append(removed, o)
 		case o.Step.Old == nil:
 			added = append(added, o)
-		case len(waves(o.Step)) > 1:
+		case isRolled(o.Step):
 			rolled = append(rolled, o)
 		default:
 			changed = append(changed, o)

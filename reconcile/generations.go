@@ -32,10 +32,20 @@ type generations struct {
 	inForce map[string]goodFile
 }
 
-// record notes that an update has put these contents in force.
-func (g *generations) record(number int, good *contents) {
+// record notes that an update has put these contents in force, of these files alone if only
+// is not nil.
+func (g *generations) record(number int, good *contents, only map[string]bool) {
 	before := make(map[string][]byte)
-	for name, k := range good.files {
+	now := good.files
+	if only != nil {
+		now = maps.Clone(g.inForce)
+		for name := range only {
+			if k, there := good.files[name]; there {
+				now[name] = k
+			}
+		}
+	}
+	for name, k := range now {
 		if was, had := g.inForce[name]; !had {
 			before[name] = nil
 		} else if was.hash != k.hash {
@@ -43,11 +53,11 @@ func (g *generations) record(number int, good *contents) {
 		}
 	}
 	for name, was := range g.inForce {
-		if _, there := good.files[name]; !there {
+		if _, there := now[name]; !there {
 			before[name] = was.content
 		}
 	}
-	g.inForce = good.files
+	g.inForce = now
 	if len(before) == 0 {
 		return
 	}
@@ -150,7 +160,11 @@ func (l *loop) goBackTo(target string) (former map[string][]byte, when string, e
 		return former, "in generation " + target, err
 	}
 	former = make(map[string][]byte)
-	for _, name := range l.filesNamed(target) {
+	named := l.filesNamed(target)
+	if len(named) > 1 && groupOf(l.inForce, target) == nil {
+		return nil, "", fmt.Errorf("%s is the end of more than one path: %s", target, strings.Join(named, ", "))
+	}
+	for _, name := range named {
 		content, number, ok := l.generations.before(name)
 		if f := l.proof.failed[name]; f != nil && !f.Pinned { // what it was before it failed
 			content, ok = nil, true
@@ -166,7 +180,7 @@ func (l *loop) goBackTo(target string) (former map[string][]byte, when string, e
 	switch {
 	case len(former) > 0:
 		return former, when, nil
-	case len(l.filesNamed(target)) > 0:
+	case len(named) > 0:
 		return nil, "", fmt.Errorf("%s has not been changed by the last %d updates: there is nothing to go back to", target, keptGenerations)
 	}
 	return nil, "", fmt.Errorf("%w: %s", ErrBadName, target)

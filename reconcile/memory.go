@@ -34,6 +34,7 @@ type Memory struct {
 	Proof       proofMemory          `json:"proof"`
 	Generations []generation         `json:"generations,omitempty"`
 	Revisions   revisions            `json:"revisions"`
+	Revision    string               `json:"revision"` // of the files as they were read last
 }
 
 // configMemory is what of a configuration a look goes by.
@@ -73,7 +74,7 @@ func (l *loop) remember() *Memory {
 		Good: l.view.good.raw(), Settings: l.view.settings, Patterns: l.view.patterns,
 		InForce: configMemory{l.inForce.Files, l.inForce.LeftOut, l.inForce.Groups},
 		Located: l.files, Guard: l.guard.remember(c), Debts: l.debts.remember(c),
-		Proof: l.proof.remember(c, l.inForce, l.view.good), Generations: l.generations.list, Revisions: l.revisions,
+		Proof: l.proof.remember(c, l.inForce, l.view.good), Generations: l.generations.list, Revisions: l.revisions, Revision: l.view.revision,
 	}
 	for _, d := range l.view.dirs {
 		saved := directoryMemory{
@@ -95,7 +96,7 @@ func (l *loop) remember() *Memory {
 func (m *Memory) question() question {
 	c := clock{m.Present.Time()}
 	q := question{
-		failed: m.Proof.Failed, good: newContents(m.Good), settings: m.Settings, patterns: m.Patterns, dirs: make(map[string]*directory),
+		failed: m.Proof.Failed, revision: m.Revision, good: newContents(m.Good), settings: m.Settings, patterns: m.Patterns, dirs: make(map[string]*directory),
 		inForce: &spec.Config{Files: m.InForce.Files, LeftOut: m.InForce.LeftOut, Groups: m.InForce.Groups},
 	}
 	for _, d := range m.Dirs {
@@ -339,7 +340,12 @@ func (r *Reconciler) HandOver(ctx context.Context) (m *Memory, goOn func(), err 
 		}
 	}
 	select {
-	case r.asks <- func(l *loop) { l.handover = wish }:
+	case r.asks <- func(l *loop) {
+		l.handover = wish
+		if l.current != nil && !l.current.first { // a rollout may take long: the next life goes on with it
+			l.current.overtake()
+		}
+	}:
 	case <-r.ended:
 		return nil, nil, ErrNotRunning
 	case <-ctx.Done():

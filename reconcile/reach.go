@@ -187,8 +187,9 @@ func longestWait(steps []Step, runs map[spec.Namespec]bool) (total time.Duration
 	longest := time.Duration(0)
 	for _, o := range rolled { // at once, each wave after the one before
 		sum := time.Duration(0)
-		for _, w := range waves(o.Step) {
-			sum += e.waitFor(&w, runs)
+		at, last := turns(o.Step)
+		for turn := range last + 1 {
+			sum += e.waitFor(wave(o.Step, o.Step.Old, at, turn, last), runs)
 		}
 		longest = max(longest, sum)
 	}

@@ -25,7 +25,7 @@ type outcome struct {
 func (l *loop) judgeRevision() {
 	l.outcome = l.judgeFiles()
 	before := l.revisions.InForce
-	if l.phase == Synced {
+	if l.phase == Synced && !l.view.moving {
 		l.revisions.settles(l.view.revision, l.gen)
 	}
 	if l.revisions.InForce != before {
@@ -35,10 +35,15 @@ func (l *loop) judgeRevision() {
 
 // judgeFiles says what became of the files.
 func (l *loop) judgeFiles() outcome {
+	if l.view.moving { // it is not known yet which revision these files are
+		return outcome{}
+	}
 	o := outcome{Settled: l.current == nil && len(l.queue) == 0 && !l.undecided && len(l.proof.trials) == 0 && len(l.proof.back) == 0}
 	o.State, o.Reason = Failure, l.whyFailed()
 	switch {
 	case o.Reason != "":
+	case l.proof.pinned():
+		o.State, o.Reason = OutcomePending, l.reason
 	case l.phase == Synced:
 		o.State = Success
 	case l.phase == Held, l.phase == Pending && o.Settled && !l.automatic():
@@ -72,8 +77,8 @@ func (l *loop) whyFailed() string {
 // whyFailed is the first file whose content has failed, and why.
 func (p *proof) whyFailed() string {
 	first := ""
-	for name := range p.failed {
-		if first == "" || name < first {
+	for name, f := range p.failed {
+		if !f.Pinned && (first == "" || name < first) {
 			first = name
 		}
 	}
@@ -85,6 +90,16 @@ func (p *proof) whyFailed() string {
 		return first + " is rejected: " + f.Reason
 	}
 	return first + ": " + f.Reason
+}
+
+// pinned reports whether a person has taken a file back.
+func (p *proof) pinned() bool {
+	for _, f := range p.failed {
+		if f.Pinned {
+			return true
+		}
+	}
+	return false
 }
 
 // Status is what became of the files, for whoever waits for it elsewhere.

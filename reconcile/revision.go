@@ -2,12 +2,17 @@ package reconcile
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
+	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
+	"time"
 
 	"supervisord/runtime/hang"
 	"supervisord/runtime/trust"
@@ -22,9 +27,16 @@ import (
 // was.
 func (l *look) readRevision(dirs []Directory) {
 	v := l.view
+	near := "" // the include directory
 	read := func(name string) ([]byte, error) {
 		v.revisionFiles = append(v.revisionFiles, name)
-		return hang.Call(l.try, path.Dir(name), func() ([]byte, error) { return trust.ReadFile(name) })
+		return hang.Call(l.try, path.Dir(name), func() ([]byte, error) {
+			switch {
+			case strings.HasSuffix(name, ".lock") && isLeftBehind(name), path.Base(name) == ".git" && !l.isOurs(name, near):
+				return nil, fs.ErrNotExist
+			}
+			return trust.ReadFile(name)
+		})
 	}
 	var err error
 	switch where := v.settings.Revision; where {
@@ -34,7 +46,8 @@ func (l *look) readRevision(dirs []Directory) {
 			if d.Real == "" {
 				continue
 			}
-			if v.revision, err = gitRevision(d.Real, read); v.revision != "" || isSilent(err) {
+			near = d.Real
+			if v.revision, err = gitRevision(d.Real, read); v.revision != "" || isSilent(err) || errors.Is(err, errMoving) {
 				break
 			}
 		}
@@ -44,11 +57,42 @@ func (l *look) readRevision(dirs []Directory) {
 			v.revision = revisionWord(content)
 		}
 	}
-	if isSilent(err) {
+	if isSilent(err) || errors.Is(err, errMoving) {
 		v.revision = l.revision
+	}
+	if v.moving = errors.Is(err, errMoving); v.moving { // Git writes the files first, and the reference last
+		v.lookAgain(time.Now().Add(max(v.settings.Settle, movingPause)))
 	}
 	slices.Sort(v.revisionFiles)
 	v.revisionFiles = slices.Compact(v.revisionFiles)
+}
+
+// isLeftBehind reports whether a lock of Git's is so old that nobody holds it any more.
+func isLeftBehind(name string) bool {
+	info, err := os.Lstat(name)
+	return err == nil && time.Since(info.ModTime()) > movingLimit
+}
+
+// isOurs reports whether a .git is root's, the daemon's own, or of the owner of the include
+// directory: somebody else may have put one above it.
+func (l *look) isOurs(name, near string) bool {
+	info, err := os.Lstat(name)
+	if err != nil {
+		return true // which is said when it is read
+	}
+	uid := owner(info)
+	if dir, err := os.Stat(near); err == nil && uid == owner(dir) {
+		return true
+	}
+	return uid == 0 || uid == l.host.UID()
+}
+
+// owner is the user that a file belongs to.
+func owner(info fs.FileInfo) int {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return int(st.Uid)
+	}
+	return -1
 }
 
 func isSilent(err error) bool {
@@ -61,6 +105,16 @@ const maxRefs = 5
 
 // errNoCommit is a checkout in which no commit is to be found.
 var errNoCommit = errors.New("no commit is checked out there")
+
+// errMoving is a checkout that Git is changing just now.
+var errMoving = errors.New("git is at work there")
+
+// How long a checkout that Git is changing is left alone: movingPause at least, and at most
+// movingLimit, since a lock may be left behind.
+const (
+	movingPause = 100 * time.Millisecond
+	movingLimit = time.Minute
+)
 
 // gitRevision is the commit of the checkout that a directory is in, "" if it is in none. read
 // reads a small regular file; of a directory its error is trust.ErrNotRegular. An error is
@@ -101,6 +155,11 @@ func headOf(git string, read func(string) ([]byte, error)) (string, error) {
 		common = resolved(git, firstLine(content))
 	} else if isSilent(err) {
 		return "", err
+	}
+	for _, lock := range []string{"index.lock", "HEAD.lock"} {
+		if _, err := read(path.Join(git, lock)); err == nil || isSilent(err) {
+			return "", cmp.Or(err, errMoving)
+		}
 	}
 	name, dir := "HEAD", git
 	for range maxRefs {

@@ -3,78 +3,79 @@ package reconcile
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"supervisord/spec"
 )
 
-// waves divides a step into those that are carried out one after another, each when what the
-// one before has started is ready: of the processes of a program that are to be started
-// anew, so many at a time as its rollout says. All else is done with the first. The
-// definitions in between are the new one, with the old one of each process whose turn is
-// still to come. One wave is the step itself.
-func waves(s *Step) []Step {
+// turns says in which wave of a step each process is to be started anew: of the processes of
+// a program so many at a time as its rollout says, each wave when what the one before has
+// started is ready. All else is done with the first. last is the number of the last wave.
+func turns(s *Step) (at map[string]int, last int) {
 	if s.Old == nil || s.New == nil || s.Replace {
-		return []Step{*s}
+		return nil, 0
 	}
-	turns, last := make(map[string]int), 0
-	left := make(map[string]int) // processes of a program for the wave that is being filled
-	at := make(map[string]int)
+	new, old, sizes := make(map[string]*spec.Process), make(map[string]bool), make(map[string]int)
+	for i := range s.New.Processes {
+		p := &s.New.Processes[i]
+		new[p.Name] = p
+		sizes[p.Origin.Section]++
+	}
+	for i := range s.Old.Processes {
+		old[s.Old.Processes[i].Name] = true
+	}
+	at = make(map[string]int)
+	taken := make(map[string]int) // how many of a program have a turn
 	for _, name := range s.Start {
-		p := find(s.New, name)
-		if find(s.Old, name) == nil {
+		p := new[name]
+		if !old[name] {
 			continue
 		}
 		program := p.Origin.Section
-		if n := p.Rollout.Of(processesOf(s.New, program)); left[program] == 0 {
-			if _, begun := at[program]; begun {
-				at[program]++
-			} else {
-				at[program] = 0
-			}
-			left[program] = n
-		}
-		left[program]--
-		turns[name], last = at[program], max(last, at[program])
+		turn := taken[program] / p.Rollout.Of(sizes[program])
+		taken[program]++
+		at[name], last = turn, max(last, turn)
 	}
-	if last == 0 {
-		return []Step{*s}
-	}
-	list := make([]Step, last+1)
-	old := s.Old
-	for turn := range list {
-		w := *s
-		w.Old, w.New = old, s.New
-		if turn < last {
-			w.New = between(s, func(name string) bool { return turns[name] > turn })
-		}
-		of := func(name string) bool { return turns[name] != turn }
-		w.Stop = slices.DeleteFunc(slices.Clone(s.Stop), of)
-		w.Start = slices.DeleteFunc(slices.Clone(s.Start), of)
-		list[turn], old = w, w.New
-	}
-	return list
+	return at, last
 }
 
-// processesOf is how many processes a program has in a group.
-func processesOf(g *spec.Group, program string) (n int) {
-	for i := range g.Processes {
-		if g.Processes[i].Origin.Section == program {
-			n++
-		}
+// isRolled reports whether a step is carried out by roll: in more than one wave, or in the
+// last of those that an earlier update has begun.
+func isRolled(s *Step) bool {
+	_, last := turns(s)
+	return last > 0 || s.Old != nil && s.New != nil && !s.Replace && len(s.Start) > 0 && len(settled(s)) > 0
+}
+
+// wave is the part of a step whose turn it is, where old is in force. The definition that it
+// puts in force is the new one, with the old one of each process whose turn is still to
+// come.
+func wave(s *Step, old *spec.Group, at map[string]int, turn, last int) *Step {
+	w := *s
+	w.Old, w.New = old, s.New
+	if turn < last {
+		w.New = between(s, func(name string) bool { return at[name] > turn })
 	}
-	return n
+	of := func(name string) bool { return at[name] != turn }
+	w.Stop = slices.DeleteFunc(slices.Clone(s.Stop), of)
+	w.Start = slices.DeleteFunc(slices.Clone(s.Start), of)
+	return &w
 }
 
 // between is the new definition, in which some processes are as they were.
 func between(s *Step, asBefore func(name string) bool) *spec.Group {
+	old := make(map[string]*spec.Process, len(s.Old.Processes))
+	for i := range s.Old.Processes {
+		old[s.Old.Processes[i].Name] = &s.Old.Processes[i]
+	}
 	g := *s.New
 	g.Processes = slices.Clone(g.Processes)
 	for i := range g.Processes {
 		if name := g.Processes[i].Name; asBefore(name) {
-			g.Processes[i] = *find(s.Old, name)
+			g.Processes[i] = *old[name]
 		}
 	}
 	return &g
@@ -96,27 +97,34 @@ func settled(s *Step) (names []string) {
 	return names
 }
 
+// rolloutPatience is how long a rollout waits for a wave to come up, beyond what the
+// programs' own time limits allow. Meanwhile nothing else is updated.
+const rolloutPatience = 10 * time.Minute
+
 // roll carries out a step of more than one wave. It stops at the first process that does not
 // come up, and the others stay as they were. Newer content ends the wait, and the rest is
 // planned again.
-func (e *execution) roll(ctx context.Context, o *Outcome, list []Step) {
+func (e *execution) roll(ctx context.Context, o *Outcome) {
 	o.Begun = true
-	up := settled(o.Step)
-	for i := range list {
+	at, last := turns(o.Step)
+	up, old := settled(o.Step), o.Step.Old
+	for turn := range last + 1 {
+		w := wave(o.Step, old, at, turn, last)
 		if o.Err = e.await(ctx, o.Step.Group, up); o.Err != nil {
-			if left := startsOf(list[i:]); !e.overtaken() {
+			if !e.overtaken() {
+				left := slices.DeleteFunc(slices.Clone(o.Step.Start), func(name string) bool { return at[name] < turn })
 				o.Err = fmt.Errorf("rollout of group %s stopped, %s not restarted: %w", o.Step.Group, strings.Join(left, ", "), o.Err)
 			}
 			return
 		}
-		e.leaveStopped(&list[i])
-		wave := Outcome{Step: &list[i]}
-		e.whole(ctx, &wave)
-		o.Stopped, o.Started = append(o.Stopped, wave.Stopped...), append(o.Started, wave.Started...)
-		if o.Err = wave.Err; o.Err != nil {
+		e.leaveStopped(w)
+		did := Outcome{Step: w}
+		e.whole(ctx, &did)
+		o.Stopped, o.Started = append(o.Stopped, did.Stopped...), append(o.Started, did.Started...)
+		if o.Err = did.Err; o.Err != nil {
 			return
 		}
-		up = list[i].Start
+		up, old = w.Start, w.New
 		o.RolledOut = append(o.RolledOut, up...)
 	}
 	o.Started = o.Step.Start
@@ -136,18 +144,13 @@ func (e *execution) leaveStopped(s *Step) {
 	}
 }
 
-func startsOf(list []Step) (names []string) {
-	for i := range list {
-		names = append(names, list[i].Start...)
-	}
-	return names
-}
-
 // await waits until processes have come up. What newer content has ended is a conflict: it
 // is planned again.
 func (e *execution) await(ctx context.Context, group string, names []string) error {
 	waiting, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
+	limit := time.AfterFunc(rolloutPatience, func() { stop(errors.New("it has not come up within " + rolloutPatience.String())) })
+	defer limit.Stop()
 	over := make(chan struct{})
 	defer close(over)
 	go func() { // ends with the wait

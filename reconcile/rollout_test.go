@@ -24,6 +24,17 @@ func rolled(name string, n int, r spec.Rollout, edit ...func(*spec.Process)) spe
 	return g
 }
 
+// waves are the parts of a step, one after another.
+func waves(s *Step) (list []Step) {
+	at, last := turns(s)
+	old := s.Old
+	for turn := range last + 1 {
+		w := wave(s, old, at, turn, last)
+		list, old = append(list, *w), w.New
+	}
+	return list
+}
+
 // TestWaves is how a step is divided: which processes are started anew together.
 func TestWaves(t *testing.T) {
 	half := spec.Rollout{N: 50, Percent: true}

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"supervisord/runtime/trust"
@@ -25,7 +27,7 @@ type Store struct {
 
 	mu     sync.Mutex // guards all below; held for a few instructions
 	warned bool
-	err    error
+	errs   map[string]error // why the last write of an item failed, by its name; "" is the directory
 }
 
 // The items that the reconciler keeps itself. Others may be added by name.
@@ -45,7 +47,7 @@ func OpenStore(dir string, log *slog.Logger) *Store {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{dir: trust.Dir{Path: dir, UID: os.Geteuid()}, log: log}
+	s := &Store{dir: trust.Dir{Path: dir, UID: os.Geteuid()}, log: log, errs: make(map[string]error)}
 	made, refused, err := trust.MakeDir(s.dir, -1)
 	if err == nil {
 		s.dir = made
@@ -53,7 +55,7 @@ func OpenStore(dir string, log *slog.Logger) *Store {
 			log.Warn(fmt.Sprintf("the state directory %s is not used, since another user could have put there what he likes: %v; state is kept in %s", dir, refused, made.Path))
 		}
 	}
-	s.note(err)
+	s.note("", err)
 	return s
 }
 
@@ -66,7 +68,7 @@ func openExisting(dir trust.Dir) *Store {
 	if found, _, err := trust.FindDir(dir); err == nil {
 		dir = found
 	}
-	return &Store{dir: dir, log: slog.New(slog.DiscardHandler)}
+	return &Store{dir: dir, log: slog.New(slog.DiscardHandler), errs: make(map[string]error)}
 }
 
 // DefaultStateDir is where state is kept when the configuration names no place:
@@ -90,11 +92,21 @@ func DefaultStateDir(uid int, getenv func(string) string) string {
 // Dir is the directory that is used.
 func (s *Store) Dir() string { return s.dir.Path }
 
-// Err is why the last write failed; nil while all is well.
+// Err is why the last write of an item failed, nil while all are well.
 func (s *Store) Err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.err
+	for _, item := range slices.Sorted(maps.Keys(s.errs)) {
+		return s.errs[item]
+	}
+	return nil
+}
+
+// Keeps reports whether an item can be written, as far as that is known.
+func (s *Store) Keeps(item string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.errs[item] == nil && s.errs[""] == nil
 }
 
 // Save replaces an item. With sync it is on the disk when Save returns, so that
@@ -110,7 +122,7 @@ func (s *Store) Save(item string, v any, sync bool) error {
 	if err == nil {
 		err = f.Close()
 	}
-	s.note(err)
+	s.note(item, err)
 	return err
 }
 
@@ -130,10 +142,17 @@ func (s *Store) Load(item string, v any) bool {
 	return true
 }
 
-func (s *Store) note(err error) {
+func (s *Store) note(item string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.err = err
+	if err == nil {
+		delete(s.errs, item)
+		if item != "" {
+			delete(s.errs, "") // the directory is there
+		}
+	} else {
+		s.errs[item] = err
+	}
 	if err != nil && !s.warned {
 		s.warned = true
 		s.log.Warn(fmt.Sprintf("the state directory cannot be written: last good files, history and survivors of a crash will not be known after a restart: %v", err))

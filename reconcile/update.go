@@ -184,7 +184,8 @@ func (l *loop) roundDone(outcomes []Outcome) {
 	u := l.current
 	l.steps = nil
 	// Other updates leave to the next what was changed under them.
-	persists := (u.explicit || u.first) && l.ctx.Err() == nil
+	// One that must be a certain plan does nothing that was not in it.
+	persists := (u.explicit || u.first) && u.plan == "" && l.ctx.Err() == nil
 	last := !persists || u.rounds >= maxRounds
 	again := false
 	for i := range outcomes {
@@ -209,12 +210,24 @@ func (l *loop) roundDone(outcomes []Outcome) {
 			u.fail(o.Err.Error(), !l.guard.fails(now, o.Step.Group, o.Err.Error()))
 		}
 	}
+	if again && u.overtaken.Load() { // by newer files, which are to be read
+		u.left = true
+	}
+	if u.left && l.handsOver() {
+		last = true
+	}
 	l.tell(outcomes)
 	l.logOutcomes(outcomes)
 	l.verify(outcomes)
 	switch {
+	case last && persists && u.left && l.handsOver():
+		u.refuse("the daemon goes on in another program: not all was done, run update again")
+		l.finish()
 	case last && persists && u.left:
 		u.refuse(fmt.Sprintf("gave up after %d tries: the files changed during each of them", u.rounds))
+		l.finish()
+	case u.plan != "" && u.left:
+		u.refuse("files or processes have changed meanwhile: not all of the plan was done: see diff")
 		l.finish()
 	case last || !u.left && !again:
 		l.finish()
@@ -311,8 +324,8 @@ func (l *loop) finish() {
 		result = Overtaken
 	}
 	gen := cmp.Or(u.gen, l.gen)
-	if (u.gen != 0 || u.first) && len(u.names) == 0 && u.good != nil {
-		l.generations.record(gen, u.good)
+	if (u.gen != 0 || u.first) && u.good != nil {
+		l.generations.record(gen, u.good, u.touched())
 	}
 	news := len(u.actions)+len(u.news) > 0
 	if news || u.first {
@@ -346,4 +359,20 @@ func (l *loop) finish() {
 	for _, f := range u.after {
 		f()
 	}
+}
+
+// touched are the files that an update of some groups was about, nil for one of all.
+func (u *update) touched() map[string]bool {
+	if len(u.names) == 0 {
+		return nil
+	}
+	files := make(map[string]bool)
+	for _, name := range u.names {
+		if g := groupOf(u.config, name); g != nil {
+			for _, file := range groupFiles(g) {
+				files[file] = true
+			}
+		}
+	}
+	return files
 }

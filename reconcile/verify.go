@@ -89,7 +89,7 @@ func (l *loop) fail(v verdict) {
 // remembers reports whether it would be known after a restart what was rejected. If not,
 // that is said once.
 func (l *loop) remembers() bool {
-	if l.store != nil && l.store.Err() == nil {
+	if l.store != nil && l.store.Keeps(proofItem) {
 		return true
 	}
 	if !l.toldForgetful {

@@ -51,6 +51,7 @@ type view struct {
 	// revision is which these files are, "" for none, and revisionFiles where that was looked for.
 	revision      string
 	revisionFiles []string
+	moving        bool                 // Git is changing that checkout just now
 	changed       map[string]time.Time // when what is listed by path was last modified
 	places        []Directory          // the directories that files are taken from
 	// good and dirs are what the next look starts from, once this view is taken.

@@ -492,7 +492,7 @@ func (p *process) hasComeUp() (bool, error) {
 		return true, nil
 	case m.Waiting && m.State != state.Backoff, p.restartWhenStopped:
 		return false, nil
-	case m.Failed():
+	case m.Failed(), m.State == state.Unknown:
 		return true, &Error{Kind: Failed, Name: p.name(), Detail: m.SpawnErr}
 	}
 	return m.State.InStopped(), nil

@@ -109,6 +109,9 @@ func (s *Supervisor) carryOn() {
 			for on, ear := range p.ears {
 				if ear != nil && ear.Paused() != nil {
 					p.ears[on] = notify.Hear(ear.Paused(), s.hearing(p, on, ear.Pause()))
+					if p.pendingExit != nil { // it has ended meanwhile
+						p.ears[on].Finish()
+					}
 				}
 			}
 			if p.orphansWait {

@@ -47,10 +47,17 @@ func (s *Supervisor) hearing(p *process, on int, after <-chan struct{}) notify.O
 		Done:  func() { post(func() { s.streamDone(p) }) },
 	}
 	if on == onSocket {
-		all, k := p.descendants, s.opt.kernel
-		o.Of = func(pid int) bool { return all.has(k, pid) }
+		all, k, user := p.descendants, s.opt.kernel, userOf(p.def)
+		o.Of = func(from notify.Sender) bool { return all.mayNotify(k, from, user) }
 	}
 	return o
+}
+
+// mayNotify reports whether a process may speak for the program, which was started as this
+// user: the leader, and of its descendants those of that user or of root. What another
+// user has it run, such as a session of sshd or a job of cron, may not.
+func (d *descendants) mayNotify(o kernel, from notify.Sender, user int) bool {
+	return from.PID == d.pgid || (from.UID == user || from.UID == 0) && d.has(o, from.PID)
 }
 
 // has reports whether a process is one of them, or the leader.

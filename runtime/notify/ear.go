@@ -19,12 +19,14 @@ type Message struct {
 	Stranger int
 }
 
+// Sender is who has sent a message, as the kernel says.
+type Sender struct{ PID, UID int }
+
 // Options say how to hear a program.
 type Options struct {
-	// Of reports whether the sender of a message, of that pid, belongs to the program. It is
-	// called from the Ear's goroutine, and may wait. nil is for a pipe, which has no other
-	// writers.
-	Of func(pid int) bool
+	// Of reports whether the sender of a message may speak for the program. It is called
+	// from the Ear's goroutine, and may wait. nil is for a pipe, which has no other writers.
+	Of func(from Sender) bool
 	// After is waited for first: the end of the Ear that heard the file before, whose quiet
 	// Pause it is. nil is for none.
 	After <-chan struct{}
@@ -147,24 +149,20 @@ const maxLeft = 1000
 // heard is what was received.
 type heard struct {
 	text string
-	from int   // the sender's pid, 0 where that is not asked
-	held []int // descriptors that came with it
+	from Sender // of the zero value where that is not asked
 }
 
-// take posts what was received, if it is the program's.
+// take posts what was received, if it is the program's. What came before a message has been
+// taken by the time that is received, so the descriptor of a BARRIER=1, which the kernel
+// drops then, tells what it is to tell.
 func (e *Ear) take(h heard) {
-	defer func() { // BARRIER=1 waits until what came before it has been taken
-		for _, fd := range h.held {
-			_ = syscall.Close(fd)
-		}
-	}()
 	switch {
 	case h.text == "":
 	case e.o.Of == nil || e.o.Of(h.from):
 		e.o.Post(Message{Text: h.text})
 	case !e.told:
 		e.told = true
-		e.o.Post(Message{Stranger: h.from})
+		e.o.Post(Message{Stranger: h.from.PID})
 	}
 }
 

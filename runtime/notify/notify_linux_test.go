@@ -50,7 +50,7 @@ func hearAs(t *testing.T, owner bool) *hearing {
 func (h *hearing) options(after <-chan struct{}) Options {
 	return Options{
 		After: after,
-		Of:    func(pid int) bool { return h.owner && pid == os.Getpid() },
+		Of:    func(from Sender) bool { return h.owner && from.PID == os.Getpid() },
 		Post:  func(m Message) { h.said <- m },
 		Done:  func() { close(h.done) },
 	}

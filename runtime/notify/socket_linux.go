@@ -46,10 +46,12 @@ func name(fd int) (address string, err error) {
 // receive takes a message of a socket, and who sent it.
 func receive(fd int) (h heard, err error) {
 	var text [maxMessage]byte
-	var control [2048]byte // more than the credentials of the sender and 253 descriptors take, unix(7)
+	// There is room for the credentials of the sender alone. The kernel drops descriptors
+	// that come with a message: closing one may wait for ever for a disk of the sender's.
+	control := make([]byte, unix.CmsgSpace(unix.SizeofUcred))
 	var n, of, flags int
 	for {
-		n, of, flags, _, err = unix.Recvmsg(fd, text[:], control[:], unix.MSG_CMSG_CLOEXEC|unix.MSG_DONTWAIT)
+		n, of, flags, _, err = unix.Recvmsg(fd, text[:], control, unix.MSG_CMSG_CLOEXEC|unix.MSG_DONTWAIT)
 		if !errors.Is(err, unix.EINTR) {
 			break
 		}
@@ -63,13 +65,10 @@ func receive(fd int) (h heard, err error) {
 	}
 	for i := range parts {
 		if from, err := unix.ParseUnixCredentials(&parts[i]); err == nil {
-			h.from = int(from.Pid)
-		}
-		if held, err := unix.ParseUnixRights(&parts[i]); err == nil {
-			h.held = append(h.held, held...)
+			h.from = Sender{int(from.Pid), int(from.Uid)}
 		}
 	}
-	if flags&unix.MSG_TRUNC == 0 && h.from > 0 {
+	if flags&unix.MSG_TRUNC == 0 && h.from.PID > 0 {
 		h.text = string(text[:n])
 	}
 	return h, nil

@@ -15,6 +15,10 @@ import (
 
 // What a process says of itself, in the words of systemd's sd_notify.
 
+// maxExtend is the most time that one EXTEND_TIMEOUT_USEC= gives: it may be said again, and
+// a slip of the unit is not to keep the daemon from its end for years.
+const maxExtend = time.Hour
+
 // Notice is one message.
 type Notice struct {
 	// Ready is READY=1: it is up or, after Reloading, has its new configuration. Of the two
@@ -51,7 +55,7 @@ func ParseNotice(message string) (n Notice) {
 			n.Status, n.HasStatus = showable(text), true
 		case key == "EXTEND_TIMEOUT_USEC":
 			if usec, err := strconv.ParseUint(text, 10, 64); err == nil {
-				n.Extend = time.Duration(min(usec, uint64(longest/time.Microsecond))) * time.Microsecond
+				n.Extend = time.Duration(min(usec, uint64(maxExtend/time.Microsecond))) * time.Microsecond
 			}
 		}
 	}
