@@ -21,6 +21,8 @@ var wallClock = map[string]string{
 	"cmd/internal/host Host.Stamp: time.Unix":       "of a file, compared with the clock: whether it may have changed in this moment",
 	"cmd/internal/host unchanged: ModTime":          "of a file, compared with that file's",
 	"reconcile Lock.sign: Truncate":                 "a file",
+	"reconcile isLeftBehind: ModTime":               "of a file, compared with the clock: how long a lock of Git's is believed",
+	"runtime/notify Ear.end: time.Unix":             "in 1970, to end a read that is under way",
 	"reconcile overlay.Stamp: time.Unix":            "of a file, printed",
 	"reconcile overlay.changed: ModTime":            "of a file, printed",
 	"reconcile/watch marks.add: ModTime":            "of a file, compared with that file's",

@@ -31,7 +31,7 @@ func TestHangingServer(t *testing.T) {
 		command string
 		want    oracle.Output
 	}{
-		{"wait -t 0", oracle.Output{Stdout: "unix://" + socket + " does not answer\n", Exit: 1}},
+		{"wait -t 0", oracle.Output{Stdout: "unix://" + socket + " does not answer\n", Exit: 2}},
 		{"completion words status .", oracle.Output{}},
 	} {
 		out := ctl(t, oracle.Ours, filepath.Dir(socket), "", "-s", "unix://"+socket, row.command)
