@@ -196,6 +196,10 @@ func longestWait(steps []Step, runs map[spec.Namespec]bool) (total time.Duration
 	return total + longest
 }
 
+// maxStop is the longest stop that is told: what people write for "never" may be more than
+// a Duration holds.
+const maxStop = 10 * 365 * 24 * time.Hour
+
 // waitFor is how long the stop of one step may take.
 func (e *execution) waitFor(s *Step, runs map[spec.Namespec]bool) (total time.Duration) {
 	for _, stage := range e.stages(s) {
@@ -205,7 +209,7 @@ func (e *execution) waitFor(s *Step, runs map[spec.Namespec]bool) (total time.Du
 				longest = max(longest, find(s.Old, name).StopWaitSecs)
 			}
 		}
-		total += time.Duration(longest) * time.Second
+		total += min(time.Duration(longest), maxStop/time.Second) * time.Second
 	}
 	return total
 }

@@ -122,6 +122,7 @@ func (b *board) run(ctx context.Context) {
 		if !b.redraw(ctx, filesToo) {
 			const again = time.Second // there may be memory for it then
 			pause(ctx, again)
+			filesToo = true // they may have changed meanwhile
 			continue
 		}
 		pause(ctx, livePace)

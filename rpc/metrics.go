@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net/http"
 	goruntime "runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"supervisord/runtime"
 	"supervisord/runtime/state"
 	"supervisord/runtime/usage"
+	"supervisord/spec"
 )
 
 // serveMetrics answers in Prometheus' text format or, who asks for it, in that of
@@ -206,6 +208,9 @@ func (s *Server) configMetrics(e *exposition) {
 	}
 	const info = "supervisord_reconcile_info"
 	applied, desired, revision := s.opt.Config.Prints()
+	if slices.ContainsFunc(s.opt.Servers, func(c spec.Server) bool { return c.MetricsOpen }) {
+		applied, desired = "", "" // secrets are hashed with all else, and a weak one can be guessed
+	}
 	e.family(info, gauge, "The revision in force, and fingerprints of what is active and what the files say; always 1.")
 	e.sample(info, labels("revision", revision, "applied", applied, "desired", desired), 1)
 	e.single("supervisord_reconcile_phase_start_time_seconds", gauge, "When that phase began.", float64(epoch(p.Since)))

