@@ -75,6 +75,7 @@ func TestGitRevision(t *testing.T) {
 		{"out of refs", "/srv", gitFiles{"/srv/.git/HEAD": "ref: refs/../../etc/x\n", "/etc/x": commitA, "/srv/etc/x": commitA}, ""},
 		{"not in refs", "/srv", gitFiles{"/srv/.git/HEAD": "ref: FETCH_HEAD\n", "/srv/.git/FETCH_HEAD": commitA}, ""},
 		{"an absolute reference", "/srv", gitFiles{"/srv/.git/HEAD": "ref: /etc/x\n", "/etc/x": commitA}, ""},
+		{"Git is at work", "/srv", gitFiles{"/srv/.git/HEAD": commitA, "/srv/.git/index.lock": ""}, ""},
 		{"no gitdir", "/srv", gitFiles{"/srv/.git": "/repo\n", "/repo/HEAD": commitA}, ""},
 		{"an empty one", "/srv", gitFiles{"/srv/.git": "gitdir: \n", "/srv/HEAD": commitA}, ""},
 	} {

@@ -138,6 +138,26 @@ func TestRolloutStops(t *testing.T) {
 	}
 }
 
+// TestLastWaveWaits: also where one wave is left over, it is begun only when what went before
+// has come up.
+func TestLastWaveWaits(t *testing.T) {
+	m := newModel()
+	m.update([]spec.Group{numbered("w", 2)}, Policy{})
+	m.coming = func(_ context.Context, group, process string) error {
+		return fmt.Errorf("%s: Exited too quickly", process)
+	}
+	desired := []spec.Group{rolled("w", 2, spec.Rollout{N: 1}, command("/new"))}
+	pid := m.pidOf("w", "w_1")
+	for range 3 {
+		if out := m.update(desired, Policy{}); out[0].Err == nil {
+			t.Error("it did not stop")
+		}
+	}
+	if m.pidOf("w", "w_1") != pid {
+		t.Error("the last was restarted although the first had not come up")
+	}
+}
+
 // TestRolloutIsOvertaken: newer content ends the wait, and is a conflict to those who plan.
 func TestRolloutIsOvertaken(t *testing.T) {
 	m := newModel()
