@@ -267,10 +267,15 @@ func (m *Machine) launch(now time.Time) {
 	m.SpawnErr, m.ExitStatus = "", 0
 	m.Started, m.up, m.since = now, now, now
 	m.Launching, m.stopAsked, m.Waiting = true, false, false
-	m.Ready, m.Health, m.Failing, m.Complaint, m.StatusText, m.Missed = false, HealthUnknown, 0, "", "", ""
-	m.watchdog = m.Rules.Watchdog
+	m.beginRun(false, m.Rules.Watchdog)
 	m.to(state.Starting)
 	m.do(Effect{Kind: Launch, OrphanGroup: m.OrphanGroup})
+}
+
+// beginRun forgets what was found out about the run before.
+func (m *Machine) beginRun(ready bool, watchdog time.Duration) {
+	m.Ready, m.watchdog = ready, watchdog
+	m.Health, m.Failing, m.Complaint, m.StatusText, m.Missed = HealthUnknown, 0, "", "", ""
 }
 
 func (m *Machine) launched(now time.Time, pid int) {
@@ -301,7 +306,8 @@ func (m *Machine) adopted(pid int, began time.Time) {
 	m.stopAsked, m.Waiting = false, false
 	m.forget()
 	m.PID, m.Started, m.up = pid, began, began
-	m.Ready, m.watchdog = true, 0
+	m.Crashed = 0
+	m.beginRun(true, 0)
 	m.log(info, "adopted: '%s' with pid %d, which an earlier supervisord started", m.Name, pid)
 	m.to(state.Running)
 }
