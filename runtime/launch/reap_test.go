@@ -32,7 +32,7 @@ func TestDescribe(t *testing.T) {
 
 func TestReapKeepsToItsBound(t *testing.T) {
 	l := launcher(t)
-	pids := map[int]bool{}
+	pids, ended := map[int]bool{}, map[int]bool{}
 	for range 5 {
 		child := start(t, l, Command{Name: "true", Path: "/bin/true", Args: []string{"true"}, Umask: -1, UID: -1, GID: -1})
 		pids[child.PID] = true
@@ -43,16 +43,14 @@ func TestReapKeepsToItsBound(t *testing.T) {
 			t.Fatalf("asked for 2, got %d", len(exits))
 		}
 		for _, e := range exits {
-			if !pids[e.PID] {
-				t.Fatalf("pid %d is not ours", e.PID)
+			if ended[e.PID] {
+				t.Errorf("pid %d has ended twice", e.PID)
 			}
-			delete(pids, e.PID)
+			ended[e.PID] = true
+			delete(pids, e.PID) // some may be of an earlier test
 		}
 		return len(pids) == 0
 	})
-	if exits := Reap(10); len(exits) != 0 {
-		t.Errorf("more ends than children: %v", exits)
-	}
 }
 
 // Signals go where they are sent: TERM to one that ignores it, KILL, a group
