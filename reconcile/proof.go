@@ -173,6 +173,10 @@ func (p *proof) open(a applied) {
 	}
 	maps.DeleteFunc(changed, func(name string, _ tried) bool { return !files[name] && !a.first })
 	for _, t := range p.units(changed, a.config, runs) {
+		for name, f := range t.files {
+			f.groups = groupsFrom(a.config, name)
+			t.files[name] = f
+		}
 		t.ran, t.first = before, a.first
 		p.put(t)
 	}
@@ -208,7 +212,7 @@ func (a *applied) started() (list []startedProcess, files map[string]bool) {
 	files = make(map[string]bool)
 	for i := range a.outcomes {
 		o := &a.outcomes[i]
-		start := o.Step.Start
+		start := o.Step.starts()
 		if o.Err != nil {
 			start = o.RolledOut
 		}
@@ -221,7 +225,7 @@ func (a *applied) started() (list []startedProcess, files map[string]bool) {
 		g := o.Step.New
 		for j := 0; g != nil && j < len(g.Processes); j++ {
 			q := &g.Processes[j]
-			if slices.Contains(start, q.Name) || start == nil && o.Step.Old == nil && q.Autostart {
+			if slices.Contains(start, q.Name) {
 				list = append(list, startedProcess{g, q})
 			}
 		}
@@ -263,7 +267,7 @@ func (p *proof) changed(cfg *spec.Config, good *contents) map[string]tried {
 		k, ok := good.files[name]
 		former, known := p.proved[name]
 		if ok && (!known || former.hash != k.hash) {
-			changed[name] = tried{k.hash, former, known && former.content != nil, groupsFrom(cfg, name)}
+			changed[name] = tried{hash: k.hash, former: former, had: known && former.content != nil}
 		}
 	}
 	return changed
@@ -704,7 +708,7 @@ func filesOf(s *Step) (files []string) {
 // groups.
 func (p *proof) settle(cfg *spec.Config, good *contents, active []Active, drift []Step) {
 	open := p.unsettled(cfg, active, drift)
-	p.follow(p.changed(cfg, good), open)
+	p.follow(cfg, good, open)
 	for _, t := range p.trials {
 		for name := range t.files {
 			open[name] = true
@@ -755,8 +759,10 @@ func (p *proof) unsettled(cfg *spec.Config, active []Active, drift []Step) map[s
 	for i := range active {
 		g := active[i].Group
 		for _, q := range active[i].Processes {
-			def := find(g, q.Name)
-			if q.Failed && def != nil && cfg.Reconcile.Proof(def).Within > 0 {
+			if !q.Failed {
+				continue
+			}
+			if def := find(g, q.Name); def != nil && cfg.Reconcile.Proof(def).Within > 0 {
 				open[origin(g)], open[def.Origin.File] = true, true
 			}
 		}
@@ -773,7 +779,11 @@ func (p *proof) unsettled(cfg *spec.Config, active []Active, drift []Step) map[s
 
 // follow has the trials go by the contents that there are now, but for files with
 // something left to be done.
-func (p *proof) follow(changed map[string]tried, open map[string]bool) {
+func (p *proof) follow(cfg *spec.Config, good *contents, open map[string]bool) {
+	if len(p.trials) == 0 {
+		return
+	}
+	changed := p.changed(cfg, good)
 	p.trials = slices.DeleteFunc(p.trials, func(t *trial) bool {
 		for name, f := range t.files {
 			now, ok := changed[name]
@@ -783,7 +793,7 @@ func (p *proof) follow(changed map[string]tried, open map[string]bool) {
 				delete(t.files, name)
 				p.changes++
 			case f.hash != now.hash:
-				f.hash, f.groups = now.hash, now.groups
+				f.hash, f.groups = now.hash, groupsFrom(cfg, name)
 				t.files[name] = f
 				p.changes++
 			}

@@ -149,7 +149,8 @@ func (l *loop) round() {
 	u.rounds++
 	active := l.target.Groups()
 	l.pending.prune(active)
-	p := Policy{Only: u.names, Explicit: u.explicit, Kept: u.config.Kept, LeftOut: u.config.LeftOut, Files: l.files, PendingStarts: l.pending, Afresh: u.afresh}
+	p := explicitPolicy(u.config, u.names, l.files, l.pending, u.afresh)
+	p.Explicit = u.explicit
 	p.Back, _ = l.goingBack(active)
 	if u.first {
 		p.Kept = nil // they were in force when the last daemon ended
