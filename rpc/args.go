@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 
+	"supervisord/rpc/xmlrpc"
+	"supervisord/spec"
 	"supervisord/spec/value"
 )
 
@@ -26,6 +28,19 @@ func (a Args) Name(i int) (string, error) {
 		return string(v), nil
 	}
 	return "", badParameters
+}
+
+// Process is a parameter that must name one process; BAD_NAME for one that means a group.
+func (a Args) Process(i int) (spec.Namespec, error) {
+	name, err := a.Name(i)
+	if err != nil {
+		return spec.Namespec{}, err
+	}
+	n := spec.ParseNamespec(name)
+	if n.WholeGroup() {
+		return n, faultWith(xmlrpc.BadName, name)
+	}
+	return n, nil
 }
 
 // Text is a parameter of any type, as text.

@@ -5,7 +5,6 @@ import (
 
 	"supervisord/rpc/xmlrpc"
 	"supervisord/runtime"
-	"supervisord/spec"
 )
 
 // Order is what rpc asks of the process table about who depends on whom.
@@ -32,13 +31,9 @@ func OrderNamespace(o Order) Namespace {
 			Returns: Param{Type: "array", Name: "result", Text: "a struct for each process: name, group, status, description"},
 			Done:    "%s started with its dependencies",
 			Func: func(ctx context.Context, a Args) (any, error) {
-				name, err := a.Name(0)
+				n, err := a.Process(0)
 				if err != nil {
 					return nil, err
-				}
-				n := spec.ParseNamespec(name)
-				if n.WholeGroup() {
-					return nil, faultWith(xmlrpc.BadName, name)
 				}
 				all, err := withWait(func(ctx context.Context, sel runtime.Select, wait bool) ([]runtime.Result, error) {
 					return o.StartWithDeps(ctx, sel.Group, sel.Process, wait)

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"supervisord/rpc/xmlrpc"
-	"supervisord/spec"
 )
 
 // Whys is what rpc asks to say why something is so. The methods may be called from any
@@ -25,13 +24,9 @@ func WhyNamespace(w Whys) Namespace {
 			Params:  []Param{{Type: "string", Name: "name", Text: "name of the process, as group:name where they differ"}},
 			Returns: Param{Type: "struct", Name: "result", Text: "group, name, settings (key, value, unit, file, line, default, generation), next, user_stopped"},
 			Func: func(ctx context.Context, a Args) (any, error) {
-				name, err := a.Name(0)
+				n, err := a.Process(0)
 				if err != nil {
 					return nil, err
-				}
-				n := spec.ParseNamespec(name)
-				if n.WholeGroup() {
-					return nil, faultWith(xmlrpc.BadName, name)
 				}
 				return w.Explain(ctx, n.Group, n.Process)
 			},
