@@ -98,7 +98,7 @@
 //   - Revert pins a file to what it was before, in the way of a rejection: until it changes,
 //     or Unpin. That is an update by a person, which is not on trial.
 //
-// Proof is pure (proof.go): the loop gives it the processes when they change, and at the
+// Proof is pure (proof.go, trial.go, failed.go): the loop gives it the processes when they change, and at the
 // times for which it asks.
 //
 // # The revision
@@ -132,7 +132,8 @@
 //   - compare.go, plan.go: pure. Plan(active, desired) is the list of steps.
 //   - guard.go, absence.go: pure. Which of those steps may be taken without a person,
 //     and when.
-//   - proof.go: pure. Whether what an update started runs, and what was proved.
+//   - proof.go, trial.go, failed.go: pure. What was proved, whether what an update started
+//     runs, and what becomes of it if not.
 //   - apply.go: carries steps out, in order, in parallel within one priority.
 //   - rollout.go: divides a step into waves, where a program says how many of its
 //     processes are restarted at a time, and waits between them. These come last.

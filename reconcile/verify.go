@@ -1,7 +1,6 @@
 package reconcile
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -143,42 +142,6 @@ func (l *loop) turnBack(now time.Time, steps []Step, back map[string]map[string]
 	return first, rest
 }
 
-// rejected are the files in whose place former content is in force, or is about to be.
-func (p *proof) rejected() (files []string) {
-	for _, name := range slices.Sorted(maps.Keys(p.failed)) {
-		if f := p.failed[name]; f.reverted() && !f.Pinned {
-			files = append(files, name)
-		}
-	}
-	return files
-}
-
-// programs are the groups that content which is not in force defines, by its file.
-func (p *proof) programs() map[string][]string {
-	list := make(map[string][]string)
-	for name, f := range p.failed {
-		if f.reverted() {
-			list[name] = f.Groups
-		}
-	}
-	return list
-}
-
-// holdReason is why nothing more is done with the file of that name.
-func (f *failedFile) holdReason(name string) string {
-	return name + ": " + f.Reason + ": run update to go on, or revert it"
-}
-
-// holds are those of files that have failed.
-func (p *proof) holds() (list []hold) {
-	for _, name := range slices.Sorted(maps.Keys(p.failed)) {
-		if f := p.failed[name]; f.Action == spec.OnFailureHold {
-			list = append(list, hold{Path: name, Reason: f.holdReason(name)})
-		}
-	}
-	return list
-}
-
 // answerRevert answers a person who has gone back, once that is in force.
 func (l *loop) answerRevert(u *update) {
 	report := u.report
@@ -197,25 +160,4 @@ func earliest(a, b time.Time) time.Time {
 		return b
 	}
 	return a
-}
-
-// verdicts are the states of files whose content has failed and is in force nevertheless.
-func (p *proof) verdicts() map[string]FileState {
-	list := make(map[string]FileState)
-	for name, f := range p.failed {
-		switch f.Action {
-		case spec.OnFailureHold:
-			list[name] = FileState{State: FileHeld, Reason: f.holdReason(name)}
-		case spec.OnFailureKeep:
-			list[name] = FileState{State: FileApplied, Reason: f.Reason}
-		}
-	}
-	for _, t := range p.trials {
-		for name := range t.files {
-			if _, ok := list[name]; !ok {
-				list[name] = FileState{State: FileApplied, Reason: fmt.Sprintf("it is being verified: %s to go", plural(len(t.runs), "process"))}
-			}
-		}
-	}
-	return list
 }
