@@ -21,107 +21,108 @@
 // A turn of the loop is
 //
 //	one input, as above
-//	next: begin what can begin: an update that somebody asked for, a look at the files
+//	next: begin what can begin: an update that somebody asked for, a scan of the files
 //	    or, if anything changed, an automatic update (decide)
 //	publish the snapshot, then send the answers and begin what was decided
 //	set the one timer to the earliest deadline
 //
-// Every look at the files has a number, and its view is used only if it is newer than the
-// one in force. A look that is made ahead counts if the hint that follows reports no
-// further change. Clients ask with a context; giving up changes nothing about what they
-// asked for. Clients that wait for a look share it.
+// Every scan of the files (type look) has a number, and its view is used only if it is
+// newer than the one in force. A scan that is made ahead counts if the hint that follows
+// reports no further change. Clients ask with a context; giving up does not cancel what
+// they asked for. Clients that wait for a scan share it.
 //
 // # Disks that do not answer
 //
-// Package hang abandons an access that has not returned after two seconds. The look is
+// Package hang abandons an access that has not returned after two seconds. The scan is
 // then repeated without that directory, whose files are held as they were, whoever asked
-// for it. When the access returns, the loop looks again. A link to a file elsewhere, or a
-// file with a mount over it, is held alone, without its neighbours.
+// for it. When the access returns, the loop scans again. A link to a file elsewhere, or a
+// file with a mount over it, is held without its neighbours.
 //
 // # Continuing in another program
 //
 // HandOver stops the loop between two updates and returns what the files do not say: what
 // was held, what a person removed, what was seen last and when. Resume continues from
-// that, with a look at the files as the loop would have made it; there is no initial
+// that, with a scan of the files as the loop would have made it; there is no initial
 // update. If the files cannot be read or used then, the previous configuration stays in
 // force.
 //
 // # Proved updates
 //
-// With verify=, "good" means that it ran, not only that it could be read. What an update
-// starts or restarts is on trial: it must be RUNNING within verify (ready, where there is a
-// probe) and stay so for verify_stable, or end as expected. It has failed when it is FATAL,
-// when it leaves RUNNING unexpectedly before that, or at the deadline; a first BACKOFF is no
-// failure. While it waits for what it depends on, its clock stands still. What a person
-// stops, and what does not start by itself, is not on trial; a change in place is proved
-// at once. A process answers for the changed file that its section is in, else for that of
-// its group, else for the main file. Then on_failure decides, of the program or of
+// With verify=, content is good once it has run, not as soon as it can be read. What an
+// update starts or restarts is on trial: it must be RUNNING within verify (ready, where
+// there is a probe) and stay so for verify_stable, or end as expected. It has failed when it
+// is FATAL, when it leaves RUNNING unexpectedly before that, or at the deadline; a first
+// BACKOFF is no failure. While it waits for what it depends on, its clock stands still. What
+// a person stops, and what does not start by itself, is not on trial; a change in place is
+// proved at once. A process counts for the changed file that contains its section, else that
+// of its group, else the main file. Then on_failure decides, of the program or of
 // [reconcile]:
 //
-//   - keep: it is told. The content stays in force, and is not taken for proved before its
+//   - keep: the failure is reported. The content stays in force, and is not proved until its
 //     processes have been started afresh, and run.
-//   - hold: it is told, and no automatic update touches what is from this file any more,
-//     whatever the file says by then, until a person runs update.
+//   - hold: the failure is reported, and until a person runs update no automatic update
+//     touches what comes from this file, whatever the file says by then.
 //   - revert: the last proved content of the file is put back in force.
 //
-// A look takes rejected content, by its hash, for what the file had before (reject.go); so
-// plans, rereads and the updates of people follow from that without rules of their own. The
-// update that puts it back passes every guard, whether automatic updates are on or not, and
-// is not on trial. It starts what ran before the failed update, and nothing else: work
-// that was done is not done again. The rules for what is not so simple, each a transcript in
+// A scan reads rejected content, known by its hash, as what the file had before (reject.go);
+// so plans, rereads and updates by people need no rules of their own. The update that puts
+// it back passes every guard, whether automatic updates are on or not, and is not on trial.
+// It starts what ran before the failed update, and nothing else: work that was done is not
+// done again. The rules for the less simple cases, each with a transcript in
 // testdata/verify:
 //
-//   - Two files of one update stand or fall each by itself; but where a section has gone from
-//     one to the other, or with atomic=directory if it has changed both in one directory,
-//     they do so together. A file that changes ends the rejection of all that was rejected
-//     with it.
+//   - Two files of one update succeed or fail separately; but if a section has moved from one
+//     to the other, or with atomic=directory if both are in one directory, they do so
+//     together. When a file changes, the rejection of all that was rejected with it ends.
 //   - A new file has no former content: its programs are stopped. A file that is new under
-//     one name and gone under another, or several, has its former content from there.
+//     one name and gone under one or more others has its former content from those.
 //   - A group with members from other files goes back as a whole.
-//   - What a file that is gone for the moment had is not removed by a revert, and what a
-//     person removed meanwhile is not added by it.
-//   - While nothing can be made of the files, for a bad main file or with on_invalid=strict,
-//     nothing is put back.
-//   - The main file is held, not reverted: it says also what the daemon itself is to be, and
-//     these rules.
-//   - Without a state directory that can be written, a revert is a hold: after a restart
-//     what was rejected would be tried again.
-//   - Other content that comes while a file is on trial is on trial in its place, and what
-//     was proved before the first is what it goes back to. Proved content ends the trial.
-//   - Content that was rejected is not tried again when the daemon restarts or is upgraded,
-//     but when the file changes, or by an update of one of its groups by name. Any other
-//     update by a person leaves it out, says so and has failed.
-//   - A daemon that starts verifies what has changed since content was proved. Of what never
-//     was, nothing is taken back then: a machine that comes up without its state is to run
-//     what its files say.
-//   - Where a program is added or removed by a person, nothing is on trial.
-//   - Revert pins a file to what it was before, in the way of a rejection: until it changes,
-//     or Unpin. That is an update by a person, which is not on trial.
+//   - A revert neither removes what a temporarily missing file defined, nor adds what a
+//     person removed meanwhile.
+//   - While the files cannot be used, because the main file is bad or with
+//     on_invalid=strict, nothing is put back.
+//   - The main file is held, not reverted: it also configures the daemon itself, and these
+//     rules.
+//   - Without a writable state directory, a revert is a hold: otherwise rejected content
+//     would be tried again after a restart.
+//   - Other content that arrives while a file is on trial replaces it on trial, and a revert
+//     goes back to what was proved before the first. Proved content ends the trial.
+//   - Rejected content is not tried again when the daemon restarts or is upgraded, but when
+//     the file changes, or by an update of one of its groups by name. Any other update by a
+//     person leaves it out, says so and fails.
+//   - A daemon that starts verifies what has changed since content was proved. What was
+//     never proved is not taken back then: a machine that comes up without its state shall
+//     run what its files say.
+//   - Programs that a person adds or removes are not on trial.
+//   - Revert pins a file to its former content, as a rejection does: until it changes, or
+//     until Unpin. That is an update by a person, which is not on trial.
 //
 // Proof is pure (proof.go, trial.go, failed.go): the loop gives it the processes when they change, and at the
-// times for which it asks.
+// times it asks for.
 //
 // # The revision
 //
-// With revision=auto a look reads which commit the files are: that of the first include
+// With revision=auto a scan reads which commit the files are at: that of the first include
 // directory, in the order of the patterns and by its real path, that is in a checkout. Git
-// is not run, and the files that say it are watched, too. A look that they do not answer
-// leaves it as it was. It is attempted once a look has read it, and in force once the phase
-// is synced with it: after a revert, what was in force before is so still.
+// is not run; the files that name the commit are watched too. A scan that cannot read them
+// leaves the revision as it was. A revision is attempted once a scan has read it, and in
+// force once the phase is synced with it: after a revert, the earlier one is still in
+// force.
 //
-// The outcome of what was attempted is failure if a file of it is invalid or rejected, what
-// it started has failed, or a step has; pending if it waits for a person; success if it is
-// in force. Until then it has none. Status gives it out when nothing is being done any more.
+// The outcome of an attempted revision is failure if one of its files is invalid or
+// rejected, or something it started, or a step, has failed; pending if it waits for a
+// person; success if it is in force. Until then it has none. Status reports it when no work
+// is under way.
 //
-// Neither counts in any comparison: a process keeps the SUPERVISOR_REVISION and
-// SUPERVISOR_GENERATION that it was started with, those of the update in hand or the last.
+// No comparison considers SUPERVISOR_REVISION and SUPERVISOR_GENERATION: a process keeps
+// those that it was started with, of the update under way or the last.
 //
 // # Goroutines
 //
 //	the loop     1
 //	the watcher  1, and those of package watch
-//	the loader   1, and one for each look; one for each directory that hangs
-//	execution    1 for the update in hand, and one for each of its parallel steps
+//	the loader   1, and one for each scan; one for each directory that hangs
+//	execution    1 for the update under way, and one for each of its parallel steps
 //	set          1 for each add or remove by a person
 //	the keeper   1, asleep until something must be saved
 //
@@ -133,37 +134,37 @@
 //   - guard.go, absence.go: pure. Which of those steps may be taken without a person,
 //     and when.
 //   - proof.go, trial.go, failed.go: pure. What was proved, whether what an update started
-//     runs, and what becomes of it if not.
+//     runs, and what happens if not.
 //   - apply.go: carries steps out, in order, in parallel within one priority.
-//   - rollout.go: divides a step into waves, where a program says how many of its
+//   - rollout.go: divides a step into waves, where a program limits how many of its
 //     processes are restarted at a time, and waits between them. These come last.
 //   - view.go, unready.go, reject.go, lastgood.go, overlay.go: read the files, with the last
 //     good content in place of what is invalid, rejected or cannot be read.
-//   - revision.go, report.go: which revision the files are, and what became of it.
+//   - revision.go, report.go: which revision the files are at, and its outcome.
 //   - permissions.go: who else could have written a file.
 //   - loop.go, update.go, verify.go: the loop, the current update, and what is on trial.
 //   - complaints.go: what is wrong with the files; each problem is reported once when it
 //     appears and once when it is solved. One that cannot be checked for now is not solved.
 //   - requests.go, snapshot.go: what clients may ask of the loop, and what they
 //     may see without asking.
-//   - reach.go, review.go: pure. What a plan means to the processes that run, and the
-//     plan between two configurations that no daemon has.
-//   - planned.go: a plan by its name, and that of another tree of files.
-//   - explain.go, drift.go: where a definition comes from, and what differs from the
-//     files although nothing is to be done.
-//   - keep.go, store.go: what is kept across restarts.
+//   - reach.go, review.go: pure. What a plan means for the running processes, and the plan
+//     between two configurations that no daemon has.
+//   - planned.go: a plan by its name, and the plan for another tree of files.
+//   - explain.go, drift.go: where a definition comes from, and what differs from the files
+//     although there is nothing to do.
+//   - keep.go, store.go: the state that survives restarts.
 //   - memory.go: the state from which another reconciler continues.
 //
 // What the contract leaves open is decided as follows:
 //
 //   - The files are read during the second half of the settle time, and the result
 //     counts if nothing changed until its end.
-//   - A tree that never gets quiet is not waited for without limit. After ten times
+//   - A tree that never gets quiet is not waited for indefinitely. After ten times
 //     settle everything is applied except files that were written to within the last
 //     settle time: they keep their last good content, and new ones are ignored for now.
 //     Nothing is removed then, since half of a move looks like a removal.
 //   - The programs of a vanished file are removed when it has been absent for
-//     settle_removals, counted from the first look that missed it. A removal waits longer
+//     settle_removals, counted from the first scan that missed it. A removal waits longer
 //     only while another file is open for writing, which may be where the content is
 //     moving to; the same holds for a section that is gone from an existing file. New
 //     groups wait while a removal does. Each waits for ten times settle_removals at most.
@@ -195,19 +196,19 @@
 //     avoid that, a process would have to be shown that does not exist.
 //   - An update that somebody asked for, and the first one, is planned again if groups
 //     or files change during it: up to ten times; then it fails and says what changed.
-//   - A plan is named by a hash over what is active, what is wanted and what would be
-//     done. An update that is asked for by that name compares it in the turn in which it
-//     begins, with the look at the files that it goes by. If the plan is another by then it
-//     does nothing, not even what an update does beside its steps (holds, debts).
+//   - A plan is named by a hash over what is active, what is desired and what would be
+//     done. An update requested by that name compares it in the turn in which it begins,
+//     with the scan of the files that it uses. If the plan has changed by then it does
+//     nothing, not even what an update does besides its steps (holds, debts).
 //   - Another tree of files is read by the daemon, not by the client: only the daemon has
 //     the active definitions with their environments, and its own variables and users, so
-//     only it can say what would happen here without sending a secret. It accepts this from
-//     root and its own user alone, over a unix socket, since anybody else could have it read
-//     files that he may not. The tree is read as if it were in the place of the daemon's own,
+//     only it can say what would happen here without sending a secret. It accepts this only
+//     from root and its own user, over a unix socket, since anybody else could make it read
+//     files that they may not. The tree is read as if it were in place of the daemon's own,
 //     so that paths are the same. Nothing of it is kept, and a disk that hangs delays that
 //     one answer only.
-//   - add and remove by a person, with whichever client, are updates of one action in
-//     the history. What a reload does is the first entry of the history after it.
+//   - add and remove by a person, with any client, are updates of one action in the history.
+//     What a reload does is the first entry of the history after it.
 //
 // It imports spec, its own subpackage watch, which hints that something may have
 // changed, and hang.

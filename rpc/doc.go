@@ -47,9 +47,9 @@
 // # The status page
 //
 // On Supervisor's page only POST changes anything, and the answer is a 303 to the page with
-// its message. Supervisor acts on GET too and answers 301 (contract/differences.md row 58,
-// left to us). A GET of one of its action links, from a bookmark or another page, shows a
-// question and a button; nothing happens until it is pressed. If no browser asks (neither
+// its message. Supervisor acts on GET too and answers 301 (contract/differences.md row 58).
+// A GET of one of its action links, from a bookmark or another page, shows a question and a
+// button; nothing happens until it is pressed. For clients other than browsers (neither
 // text/html in Accept nor Sec-Fetch-Mode), the status is 405.
 //
 // Our own page is at / for clients that name text/html in Accept. index.html and all other
@@ -60,14 +60,14 @@
 // only while a page is open, one goroutine waits for changes, renders them once and wakes
 // the streams, which count as log streams. An update is encoded once for all streams that
 // have seen the one before, and rendering counts towards the memory limit as a request does.
-// What processes use is sampled while somebody has looked within a quarter of an hour.
+// What processes use is sampled until a quarter of an hour after the last page view.
 //
 // # Read-only access
 //
 // With readonly_username, or over a unix socket as a user that operators does not name, a
-// client may read and change nothing: every request but GET, HEAD
-// and a call is answered 403, and so is a call of a method that is not in the list of those
-// that only read (readonly.go), with fault 403 in the reply.
+// client may only read: every request but GET, HEAD and a call is answered 403, and so is a
+// call of a method that is not listed as read-only (readonly.go), with fault 403 in the
+// reply.
 //
 // # Metrics
 //
@@ -80,14 +80,14 @@
 //
 // # Limits
 //
-// Header 64 KiB and 30 seconds, body 16 MiB and 2 minutes, 2 minutes for the client
-// to take a reply, which carries 256 MiB of a log or of the results of a multicall
-// at most, 64 MiB of memory for all requests and replies under way together, XML 100
+// Header 64 KiB and 30 seconds, body 16 MiB and 2 minutes, 2 minutes for the client to
+// take a reply, which carries at most 256 MiB of a log or of the results of a
+// multicall, 64 MiB of memory for all requests and replies under way together, XML 100
 // elements deep, 1024 connections for each server or, where that is less, a quarter
 // of the descriptors for all of them. A further connection displaces the one that has
 // gone longest without an answer, so idle connections, those in the middle of a header
 // or a body, and those whose client has not read its reply for five seconds cannot keep
-// others out. Waiting calls and streams may last, however long their reader pauses, and
+// others out. Waiting calls and streams may last however long their reader pauses, and
 // an idle connection is kept while there is room: Supervisor's interactive shell holds
 // one for hours. When file descriptors run out, accepting pauses and resumes by itself.
 //
@@ -127,7 +127,7 @@
 //
 // Replies of requests that Supervisor answers with HTTP 500, with silence or by
 // dropping the connection: parameters of a wrong type are fault 2, malformed
-// requests and empty bodies are 400, requests of HTTP/1.1 without Host too where
+// requests and empty bodies are 400, and so are HTTP/1.1 requests without Host where
 // neither a unix socket nor a password keeps browsers out. Streams begin and continue at
 // once, in HTTP/1.0 too, and survive rotation and truncation. In logs, bytes that are not
 // UTF-8 are sent as U+FFFD.

@@ -41,9 +41,9 @@
 //
 // # Exit comes after output
 //
-// When a child is reaped the loop keeps its status and tells the streams, and whatever
-// listens to what it says of itself, to finish; the state machine gets the exit once they
-// are done. A stream gives up on a stuck log after a few seconds.
+// When a child is reaped the loop keeps its status and tells its streams and notification
+// readers to finish; the state machine gets the exit once they are done. A stream gives up
+// on a stuck log after a few seconds.
 //
 // # Shutdown
 //
@@ -57,8 +57,8 @@
 //
 // A process may leave descendants behind: members of its process group; with a
 // killmode also those that left the group; and with killmode=cgroup the members of its
-// cgroup. A process that left the group is recognised as an orphan, or the descendant of
-// an orphan, that was reparented to us with a variable of the run in its environment; so
+// cgroup. A process that left the group is recognised as an orphan, or a descendant of
+// one, that was reparented to us with a variable of the run in its environment; so
 // the daemon is a subreaper while there is such a program. Descendants are counted when
 // the process has ended, and a stop, restart, removal or shutdown ends those that are
 // left within stopwaitsecs. Counting means reading the kernel's file systems, so it
@@ -109,17 +109,17 @@
 //	the loop           1
 //	streams            1 for each captured pipe, asleep while the pipe is empty
 //	launches           1 for each launch under way
-//	standard input     1 for each process to which data is queued
+//	standard input     1 for each process that has data queued for it
 //	adopted processes  1 for each, asleep until it ends
 //	descendants        1 for each time those of an ended process are counted, signalled or ended
 //	sockets            2 for each FastCGI socket that is being closed
 //	logs               1 for each closing, change or removal of a process's logs
 //	probes             1 for each readiness or health check, and what its probe needs
-//	notifications      1 for each socket or pipe on which a process says how it is, asleep
-//	                   while it says nothing (runtime/notify)
+//	notifications      1 for each socket or pipe on which a process reports its state, asleep
+//	                   while nothing arrives (runtime/notify)
 //	requests           1 for each log, or command to be looked up, of a request, and for
 //	                   each log directory that is checked
-//	shutdown           2, which wait for the last launch and the last log
+//	shutdown           2, to wait for the last launch and the last log
 //
 // Those stuck on a hanging disk may outlive Run; what they post then is dropped.
 //

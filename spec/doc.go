@@ -1,7 +1,7 @@
 // Package spec reads Supervisor's configuration: the bytes of files become a
 // Config, or a list of every mistake in them; two Configs are compared. It is pure:
-// what it needs of the machine it asks of a Host, and the same answers give the same
-// Config. It starts nothing, watches nothing and logs nothing.
+// what it needs to know about the machine it asks a Host, and the same answers give
+// the same Config. It starts nothing, watches nothing and logs nothing.
 //
 // # From bytes to a Config
 //
@@ -12,14 +12,14 @@
 //   - load.go reads the main file and what it includes, glob.go finds the files,
 //     merge.go puts the sections of all files together. Every value keeps the file
 //     and the line it comes from.
-//   - Package value turns the text of one value into the value.
-//   - reader.go takes typed values out of one section, kind.go says of each type of
-//     value how it is read and shown; build*.go say in which order Supervisor looks
-//     at the keys, and make a Config.
+//   - Package value parses the text of one value.
+//   - reader.go takes typed values out of one section, kind.go says how each type
+//     of value is read and shown; build*.go follow the order in which Supervisor
+//     reads the keys, and make a Config.
 //   - warnings.go warns about what Supervisor accepts although it is probably a
 //     mistake, warnings_command.go about commands, warnings_whole.go about servers
-//     and logs. template.go recognises a template, from which the real file is yet to
-//     be made.
+//     and logs. template.go recognises a template, from which the real file has yet
+//     to be made.
 //
 // cache.go and hostmemo.go cache what a load has read and built, for the next one.
 //

@@ -19,7 +19,7 @@
 // Mounts and unmounts over a watched directory or file are noticed by a poll(2) on
 // /proc/self/mountinfo, if it exists. A file that has more than one name, or is a mount
 // point, has a watch of its own, since it may be written under another name. (A name
-// that is added later causes no notification: it counts from the next survey.) Writes
+// that is added later causes no notification: it is known from the next survey.) Writes
 // through a memory mapping are noticed when the file is closed.
 //
 // Goroutines: Run is one loop that owns everything; fsnotify has one reader, the

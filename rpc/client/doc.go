@@ -1,12 +1,12 @@
 // Package client calls a supervisord: XML-RPC over a unix socket, TCP or TLS,
-// and the log streams beside it.
+// and the log streams.
 //
-// It knows the wire and the vocabulary and nothing of the daemon's inside: of
-// ours it imports rpc/xmlrpc and runtime/state alone. It speaks to Supervisor's
-// own supervisord as well as to this one; what only this one has is in
-// reconcile.go.
+// It knows the wire format and the vocabulary and nothing of the daemon's
+// internals: of this module it imports only rpc/xmlrpc and runtime/state. It
+// speaks to Supervisor's own supervisord as well as to this one; what only this
+// one has is in reconcile.go.
 //
 // A Client keeps its connections between calls and may be used by several
-// goroutines at once. A context that ends ends the wait for an answer, never
-// what the daemon was asked to do.
+// goroutines at once. Cancelling a context ends the wait for an answer,
+// never what the daemon was asked to do.
 package client

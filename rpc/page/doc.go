@@ -1,32 +1,32 @@
-// Package page draws the web page: it makes HTML of what is handed in, and asks nobody.
-// Package rpc serves it, with the limits and the checks of every request.
+// Package page renders the web page: it makes HTML from its arguments, and asks for nothing
+// else. Package rpc serves it, with the limits and the checks of every request.
 //
-// # What is drawn where
+// # What is rendered where
 //
-// Everything is drawn here, on the server, by html/template, which escapes by context, but for
-// the lines of the table, of which there may be thousands (line.go); the
-// pages work without JavaScript. The script (rpc/ui/page.js) draws nothing of its own but
-// the lines of a log: it asks for the page again, or is sent rows of the table, and puts
-// what changed in the place of what was there. There is no inline script and no inline
-// style, so that the Content-Security-Policy forbids both.
+// Everything is rendered here, on the server, by html/template, which escapes by context,
+// except the lines of the table, of which there may be thousands (line.go); the pages work
+// without JavaScript. The script (rpc/ui/page.js) renders nothing itself but the lines of a
+// log: it asks for the page again, or is sent rows of the table, and replaces what changed.
+// There is no inline script and no inline style, so that the Content-Security-Policy forbids
+// both.
 //
 // # Addresses
 //
-// All links are relative, so that a proxy may have the page under any path:
+// All links are relative, so that a proxy may serve the page under any path:
 //
-//	./                      the overview: state=, q= and sort= choose, for those without script
+//	./                      the overview: state=, q= and sort= choose, where there is no script
 //	process?name=N          a process; stream= and q= choose what of its log is shown
 //	files                   the reconciler: state, difference, files, history
 //	listeners               the event listeners
-//	act                     POST: do= is what to do, confirm= that it was asked about
+//	act                     POST: do= is what to do, confirm= says that it was confirmed
 //	live?page=P             server-sent events
 //	log?name=N&stream=S     a log as text: a download, or from=OFFSET, which follows it
 //
 // # Live
 //
 // A stream has these events: rows are the rows of the table that changed, as HTML; figures
-// are what processes take, as texts and paths of graphs; parts are the line that says how
-// things are and the counts of states; reload says that what the page shows has changed in
-// another way. Times since are counted by the script, so that nothing is sent while nothing
-// happens but what processes take.
+// are what processes use, as texts and paths of graphs; parts are the summary line and the
+// counts of states; reload says that what the page shows has changed in another way. The
+// script counts elapsed times, so that nothing but resource figures is sent while nothing
+// happens.
 package page

@@ -3,17 +3,17 @@
 // codes with their names.
 //
 // Encoding gives the bytes that Supervisor's own encoder gives, newline for
-// newline, because scripts grep raw replies. It differs in one point: a string
-// that XML cannot carry (bytes that are no UTF-8, control characters) is sent
-// with U+FFFD in their place, where Supervisor answers with HTTP 500 or with
-// XML that no parser reads.
+// newline, because scripts grep raw replies. It differs in one point: what XML
+// cannot carry in a string (bytes that are not UTF-8, control characters) is
+// sent as U+FFFD, where Supervisor answers with HTTP 500 or with XML that no
+// parser reads.
 //
 // Decoding is bounded: documents deeper than MaxDepth are refused, entities
 // other than XML's own five are an error, document type declarations are
-// skipped unread, and nothing is ever fetched. How many bytes are read is for
-// the caller to bound.
+// skipped unread, and nothing is ever fetched. The caller limits how many
+// bytes are read.
 //
-// The package imports nothing of ours.
+// The package imports nothing of this module.
 //
 // Source: contract/rpc.md section 2.
 package xmlrpc

@@ -2,23 +2,23 @@
 //
 // A Stream is one captured pipe and one goroutine: it reads, recognises capture
 // tokens, strips terminal sequences, writes the channel's log and posts facts to
-// the supervisor's loop. Log bytes never pass through the loop, and a slow log
-// slows its own child alone. A Stdin is one child's standard input and has a
-// goroutine only while something waits to be read.
+// the supervisor's loop. Log bytes never pass through the loop, and a slow log slows only
+// its own child. A Stdin is one child's standard input and has a goroutine only while
+// something waits to be read.
 //
 // It knows nothing of processes, events or configuration.
 //
 // # Goroutines
 //
-//   - one per Stream, from Start until everything is read after Finish;
+//   - one per Stream, from Start until, after Finish, everything has been read;
 //   - one per Stream from Finish until then, which posts FactDone for it if its log
 //     hangs;
 //   - one per Stdin while its queue is not empty.
 //
-// # Lines that are waited for
+// # Waiting for a line
 //
 // With Settings.Ready, whole lines are matched before they go to the log, each as far as
-// its first 4 KB, until one matches. Without it nothing is looked at.
+// its first 4 KB, until one matches. Without it no line is inspected.
 //
 // # Busy pipes
 //
@@ -31,8 +31,8 @@
 // # Pipes that are never empty for long
 //
 // A stream that has emptied its pipe a few times yields to the poller; on all processors
-// but one a stream may go on longer before it does. So a request waits until a few chunks
-// are copied, not until all children pause.
+// but one a stream may continue longer first. So a request waits until a few chunks are
+// copied, not until all children pause.
 //
 // # The end of a child
 //

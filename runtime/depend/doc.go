@@ -3,7 +3,7 @@
 //
 // # A start that waits
 //
-//	        start, not a person's, and something needed is not there
+//	        start, not by a person, and something needed is missing
 //	STOPPED  ───────────────────────────────────────────────┐
 //	FATAL                                                    ▼
 //	                                                   waiting for it ──▶ STARTING

@@ -21,7 +21,7 @@
 // of sending is kept; between pools there is none. A slow listener never delays
 // anybody: its pool's buffer is bounded, and the oldest event is discarded.
 //
-// It imports spec and runtime/state at most, of this module.
+// Of this module it imports at most spec and runtime/state.
 //
 // Source: contract/events.md; contract/differences.md rows 68 to 78.
 package event

@@ -4,11 +4,11 @@
 // accessed again until it has returned. So each directory that does not answer costs one
 // goroutine, however often it is needed.
 //
-// Requests of clients use Ask, with which a directory costs a few goroutines at most.
+// Client requests use Ask, with which a directory costs a few goroutines at most.
 //
 // Goroutines: one for each Do, which ends with its function or, once abandoned, when its
 // access returns; one for each Ask under way; and one for each directory in which
 // something remains to be closed.
 //
-// It imports nothing of ours.
+// It imports nothing of this module.
 package hang

@@ -1,5 +1,4 @@
-// Package launch starts, signals and reaps processes. It is the only package
-// that does.
+// Package launch starts, signals and reaps processes. No other package does.
 //
 // # Starting
 //
@@ -31,16 +30,16 @@
 //   - A child may end, and Reap may report it, before Start has returned its
 //     pid. The caller of Reap keeps the statuses of pids it does not know while a
 //     Start is past Command.Announce, and looks them up when Start returns. An exit
-//     from before Announce, or one that is left over when no Start is past it, is that
-//     of an orphan which was reparented to us as process 1 or subreaper.
+//     from before Announce, or one left over when no Start is past it, belongs to an
+//     orphan that was reparented to us as process 1 or subreaper.
 //   - When Start fails, the child that failed is reaped before Start returns
 //     and, on Linux, never seen by Reap. This holds by two means. A child is
 //     cloned with a termination signal other than SIGCHLD, which the kernel
 //     sets back to SIGCHLD in execve: until then it is a "clone child", which
 //     plain wait4 passes over, and the thread that made it collects it with
-//     __WCLONE|__WNOTHREAD, learning its pid. So is one that was killed
-//     before its exec. Where clone3 is needed (a cgroup), which takes no
-//     termination signal from us, Reap and the fork exclude each other.
+//     __WCLONE|__WNOTHREAD, learning its pid. This includes one that was killed before
+//     its exec. Where clone3 is needed (a cgroup), which takes no termination signal
+//     from us, Reap and the fork exclude each other.
 //   - On other systems a failed child's pid is not known (Error.PID is 0), and
 //     Reap may in rare cases report it as an unknown pid with exit status 253.
 //   - What Run has started for the daemon itself, such as getent, may be collected by
@@ -59,7 +58,8 @@
 //
 // # Readiness
 //
-// With ReadyFD, a child has one descriptor more, the write end of a pipe; ours is in Child.
+// With ReadyFD, a child has one more descriptor, the write end of a pipe; our end is in
+// Child.
 //
-// Of ours it imports runtime/trust alone.
+// Of this module it imports only runtime/trust.
 package launch

@@ -17,23 +17,22 @@
 //     never rotated, cleared or unlinked.
 //
 // Files are opened, read and renamed under the rules of runtime/trust: what another
-// user could have put in the place of a log is refused.
+// user could have put in place of a log is refused.
 //
 // # Other programs that move the file
 //
 // A Writer holds an open file and looks at its name only in Open, Reopen, Clear,
 // Configure, Restore and when the file has grown to its limit:
 //
-//   - Renamed or unlinked: writes go on into the same file under its new name,
-//     or none, until one of those. Then the name is opened anew. Nothing is lost
-//     and nothing is written twice: of a file without a name, Restore moves what came
-//     since it was last seen at its path. A rotation that finds another file under the
-//     name moves to that file and does not rename it.
+//   - Renamed or unlinked: writes continue into the same file under its new name, or
+//     none, until one of those. Then the name is opened anew. Nothing is lost and
+//     nothing is written twice: from a file without a name, Restore moves what was
+//     written since it was last seen at its path. A rotation that finds another file
+//     under the name moves to that file and does not rename it.
 //   - Truncated (logrotate's copytruncate): since each write appends, the next
-//     one begins at the new end and no hole appears. What is written between the
-//     copy and the truncation is lost to whoever truncates; no writer can help
-//     that. The true size is what rotates a file, so a truncated one does not
-//     rotate early.
+//     one begins at the new end and no hole appears. What is written between the copy
+//     and the truncation is lost; no writer can prevent that. Rotation goes by the true
+//     size, so a truncated file does not rotate early.
 //   - Shared by two Writers: both append, and the size is that of what both wrote.
 //     When one rotates, what the other writes next still goes to the old file, now
 //     a backup, whose size makes it follow; one with a larger MaxBytes follows at

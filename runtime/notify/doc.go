@@ -1,27 +1,27 @@
-// Package notify hears what programs say of themselves: on a socket, as systemd's sd_notify
-// has it, or with a newline on a pipe, as s6 has it. What it means is for others.
+// Package notify receives what programs report about themselves: on a socket, as with
+// systemd's sd_notify, or as a newline on a pipe, as with s6. It does not interpret it.
 //
-// A Socket is one program's own, for one run. It has no file: its name is one that the
-// kernel gives (abstract, unix(7)), so it needs no directory, no permission of the
-// program's user and nothing that can be written to, is there in a chroot too, and leaves
-// nothing behind. A program in another network namespace than the daemon cannot reach it.
-// The name is no secret: who has sent a message is known by the kernel's word, and whoever
-// is not of the program is not heard.
+// A Socket belongs to one run of one program. It has no file: the kernel chooses its name
+// (abstract, unix(7)), so it needs no directory, no permissions for the program's user and
+// no writable place, works in a chroot too, and leaves nothing behind. A program in
+// another network namespace than the daemon's cannot reach it. The name is no secret: the
+// kernel says who sent a message, and messages from processes outside the program are
+// ignored.
 //
-// An Ear is one goroutine that hears one of them, asleep while nothing is said. A program
-// that says more than a thousand things a second waits.
+// An Ear is one goroutine that reads one of them, and sleeps while nothing arrives. A
+// program that sends more than a thousand messages a second is made to wait.
 //
 // # Failure modes
 //
-//	a message of a stranger         it is not heard; the first of each Ear is told of
-//	who sent it has ended since     the same: nobody knows any more of what it was. Who waits
-//	                                for the answer to a BARRIER=1, as systemd-notify does,
-//	                                is there
+//	a message from a stranger       it is ignored; the first at each Ear is reported
+//	its sender has since ended      the same: its program is no longer known. A client that waits
+//	                                for the answer to BARRIER=1, as systemd-notify does, is
+//	                                still there
 //	descriptors in a message        they are closed; that is the answer to BARRIER=1
-//	a message that is too long      it is not heard
-//	the pipe is closed              it is heard no more, and it is not ready
-//	the daemon is replaced          the socket and the pipe are handed over, and what is said
-//	                                meanwhile waits in them
+//	a message that is too long      it is ignored
+//	the pipe is closed              it is no longer read, and does not mean ready
+//	the daemon is replaced          the socket and the pipe are handed over, and messages sent
+//	                                meanwhile wait in them
 //
-// It imports nothing of ours. Sockets are there on Linux alone.
+// It imports nothing of this module. Sockets exist only on Linux.
 package notify

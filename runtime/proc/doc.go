@@ -4,14 +4,14 @@
 //
 // It is pure. It has no clock, starts nothing and signals nothing: an Input and
 // the present time go in, Effects come out as values, in the order in which
-// they are to be carried out, and whatever comes of an effect is the next
-// input. The same history gives the same effects, so the whole of it is tested
-// with tables, transcripts and random walks.
+// they are to be carried out, and the result of an effect is the next input. The same
+// history gives the same effects, so all of it is tested with tables, transcripts and random
+// walks.
 //
 // # The states
 //
-// Each arrow is an event of its own. What is ours beyond Supervisor is marked with a star,
-// and taken only where a key asks for it.
+// Each arrow is an event of its own. A star marks what Supervisor does not have; it happens
+// only where a key asks for it.
 //
 //	STOPPED  ──> STARTING   a start
 //	         ──> RUNNING    a process of an earlier daemon is adopted
@@ -25,7 +25,7 @@
 //	         ──> UNKNOWN    it could not be signalled
 //	RUNNING  ──> EXITED     it has ended. When it has said that it is about to, it is sent
 //	                        SIGKILL after stopwaitsecs
-//	         ──> STOPPING   a stop, health has failed, or the watchdog has waited in vain
+//	         ──> STOPPING   a stop, health has failed, or the watchdog has timed out
 //	         ──> UNKNOWN    it could not be signalled
 //	BACKOFF  ──> STARTING   the wait is over
 //	         ──> FATAL      there were too many failed starts, or the daemon ends
@@ -39,28 +39,28 @@
 //	         ──> STOPPED  * a reset
 //	UNKNOWN  ──> EXITED     it has ended
 //
-// # What the process says
+// # What the process reports
 //
 // A Notice (notice.go) moves deadlines and changes what is shown. It changes the state only
-// as what is found out from outside does: READY=1 as a probe that succeeds, a watchdog that
-// waits in vain as too many looks that fail. RELOADING is no state: the process is RUNNING,
-// and not ready. The clocks of readiness and the watchdog stand still from Blind to Sighted,
-// while nobody looks and hears.
+// as probes do: READY=1 like a probe that succeeds, a watchdog that times out like too many
+// probes that fail. RELOADING is not a state: the process is RUNNING, and not ready. The
+// deadlines of readiness and the watchdog are suspended from Blind to Sighted, while nothing
+// probes or listens.
 //
 // # Duties
 //
-// The duties of the caller, who alone may touch a Machine:
+// The duties of the caller, the only one who may touch a Machine:
 //
 //  0. Give Defined before anything else.
 //  1. Carry out the effects of a Step in order before the next Step.
 //  2. Answer each Launch with exactly one Launched, LaunchFailed or Cancelled. The
-//     last of these is the answer to a Cancel, at once, if there is no process yet
-//     and will be none; otherwise one of the others comes as it would have.
+//     last of these answers a Cancel, at once, if there is no process yet and will be none;
+//     otherwise one of the others comes as it would have.
 //  3. Answer each Launched and each Adopted, in the end, with exactly one Exited,
 //     after the last output of the process has been read.
 //  4. Answer a Kill that failed with anything but "no such process" with
 //     KillFailed; a process that has gone needs no answer but its Exited.
-//  5. Give a Tick at or after the time that Deadline names, as soon as may be.
+//  5. Give a Tick at the time that Deadline names, or as soon after it as possible.
 //
 // It may import spec and runtime/state, and must not import os or a clock.
 //

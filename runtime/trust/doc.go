@@ -11,7 +11,7 @@
 //
 // The daemon's own files may be anywhere: a log in /tmp, a pidfile in a directory
 // that belongs to a program's user. OpenFile and its like take such a path one
-// name at a time and look at what was opened, not at what stood there before:
+// name at a time and check what was opened, not what stood there before:
 //
 //   - In a directory that is not open, everything is accepted.
 //   - In an open one, a link, a FIFO, a socket or a device is accepted only if it is

@@ -16,13 +16,13 @@
 // Only on demand. Sample reads /proc once for all processes, on its own goroutine, and
 // the result serves all callers for five seconds. Callers that come meanwhile wait for the
 // same reading, until two seconds after it began: a /proc that does not answer costs one
-// goroutine, and the callers only their figures.
+// goroutine, and the callers nothing but their figures.
 //
-// History is for graphs. Once somebody has asked for it, Run takes a sample every ten
-// seconds; after a quarter of an hour without a request it stops and forgets them. Whoever
-// asks first waits for the first sample, a fifth of a second at most.
+// History is for graphs. Once it has been asked for, Run takes a sample every ten seconds;
+// after a quarter of an hour without a request it stops and forgets them. The first
+// request waits for the first sample, a fifth of a second at most.
 //
 // On systems other than Linux it returns errors.ErrUnsupported.
 //
-// It imports procstat and notice, and nothing else of ours.
+// It imports procstat and notice, and nothing else of this module.
 package usage

@@ -1,14 +1,14 @@
 // Package dialect reads the bytes of one file in Supervisor's dialect of INI:
-// which sections it has, which options, and on which line each stands. What they
-// mean is not its business. Parse never fails: what cannot be read is in the
-// Document, as mistakes in Supervisor's words.
+// which sections it has, which options, and on which line each stands. It does
+// not interpret them. Parse never fails: what cannot be read is in the Document,
+// as mistakes in Supervisor's words.
 //
-//   - decode.go makes text of bytes, and says where they are not UTF-8.
-//   - lines.go says of each line what it is: a comment, a header, an option, or
-//     the next line of a value.
+//   - decode.go turns bytes into text, and says where they are not UTF-8.
+//   - lines.go classifies each line: a comment, a header, an option, or the next
+//     line of a value.
 //   - ini.go stores the sections and options in ini.v1; no other file of this
 //     module imports it.
-//   - mistake.go words what could not be read.
+//   - mistake.go words the messages for what could not be read.
 //
 // It imports spec/value, for Python's white space and way of quoting.
 //

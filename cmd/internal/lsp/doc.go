@@ -1,14 +1,14 @@
-// Package lsp is a language server for configuration files: an editor tells it on
-// standard input what is typed, and is told of mistakes, of the meaning of keys, of what
-// may be completed, and where the programs of a group are.
+// Package lsp is a language server for configuration files: an editor sends it on
+// standard input what is typed, and gets diagnostics, the meaning of keys, completions,
+// and where the programs of a group are defined.
 //
 // wire.go reads and writes messages, server.go answers them one after the other, text.go
-// is pure and knows what stands at a place of a text. What is wrong with a file is found
-// by the one who makes the Server.
+// is pure and finds what stands at a position in a text. Whoever makes the Server
+// supplies the function that finds what is wrong with a file.
 //
-// It is written by hand, since it is nine messages: the libraries that there are in Go
-// either bring web sockets and a logger of their own along, or describe the whole
-// protocol, of which this is a hundredth, and have not been kept up with it.
+// It is written by hand, since it is nine messages: the Go libraries either bring web
+// sockets and a logger of their own, or describe the whole protocol, of which this is
+// a hundredth, and have not kept up with it.
 //
 // Source: Language Server Protocol 3.17.
 package lsp

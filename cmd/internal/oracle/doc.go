@@ -14,5 +14,5 @@
 //
 // so that binaries built for one test serve all of them. Where Debian's package
 // is missing only our own pairing runs, unless REQUIRE_SUPERVISOR=1 is set,
-// which makes the absence a failure. `go test -update` writes the goldens anew.
+// which makes that a failure. `go test -update` rewrites the golden files.
 package oracle
