@@ -39,7 +39,7 @@ files=conf.d/*.ini
 			}
 			d := start(t, oracle.Ours, dir, config)
 			const bad = "bad.ini:3: [program:bad] startsecs: invalid literal for int() with base 10: 'soon' (a whole number, such as 10)"
-			want := "2 included files are invalid, and what they said before, if anything, is in force (supervisorctl files); the first: " + d.Dir + "/conf.d/" + bad + "\n"
+			want := "2 included files are invalid; their previous content, if any, is in force (supervisorctl files); the first: " + d.Dir + "/conf.d/" + bad + "\n"
 			if got := d.Stderr(); got != want {
 				t.Errorf("standard error:\n%swant\n%s", got, want)
 			}

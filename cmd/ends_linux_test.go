@@ -141,7 +141,7 @@ command=/bin/sh -c "exec sleep 1000" p
 	if err != nil || !strings.Contains(string(text), "SIGABRT") || strings.Count(string(text), "SIGABRT: abort") != 1 {
 		t.Errorf("%v; the trace is:\n%s", err, text)
 	}
-	said := "WARN an earlier supervisord has crashed: its last words are in " + traces[0] + "\n"
+	said := "WARN an earlier supervisord has crashed: its last output is in " + traces[0] + "\n"
 	if n := strings.Count(d.Log(), said); n != 2 {
 		t.Errorf("said %d times: %s", n, said)
 	}

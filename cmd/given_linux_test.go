@@ -78,7 +78,7 @@ func testGiven(t *testing.T, kind oracle.Kind, script string, background bool) {
 			t.Errorf("%s: %v", command, out)
 		}
 	}
-	const why = "it is no regular file: it was read once, at the start, and cannot be read again (use a regular file, or start supervisord anew)\n"
+	const why = "it is not a regular file: it was read once, at startup, and cannot be read again (use a regular file, or restart supervisord)\n"
 	if out := s.Ctl(oracle.Ours, "reload"); out.Exit != 1 || !strings.HasPrefix(out.Stdout, "error: CANT_REREAD: ") || !strings.HasSuffix(out.Stdout, why) {
 		t.Errorf("reload: %v", out)
 	}

@@ -119,8 +119,8 @@ func TestFrozenLogs(t *testing.T) {
 	for _, name := range []string{"fifo", "stopped", "inherited", "healthy", "many:099"} {
 		s.until(name, "RUNNING")
 	}
-	s.logged("fifo: log " + s.Dir + "/fifo cannot be written, 0 bytes dropped so far: nobody reads it")
-	s.logged("inherited: log /dev/fd/3 cannot be written, 0 bytes dropped so far: nobody reads it")
+	s.logged("fifo: log " + s.Dir + "/fifo cannot be written, 0 bytes dropped so far: nothing reads it")
+	s.logged("inherited: log /dev/fd/3 cannot be written, 0 bytes dropped so far: nothing reads it")
 
 	client := s.KeptClient()
 	var took []time.Duration

@@ -114,7 +114,7 @@ command={{.Self}} counting
 		whole(name, before[name]+s.Read(name), 2)
 	}
 	for _, name := range gone {
-		text := fmt.Sprintf("INFO log %s had been renamed or removed by another program and was made again\n", filepath.Join(s.Dir, name))
+		text := fmt.Sprintf("INFO log %s had been renamed or removed by another program and was created again\n", filepath.Join(s.Dir, name))
 		if n := strings.Count(s.Read("supervisord.log.away")+s.Log(), text); n != 1 && name != "rotated.log" { // which its own rotation may have found first
 			t.Errorf("the log says %d times: %s", n, text)
 		}

@@ -140,11 +140,11 @@ buffer_size=100
 		if err != nil || !strings.Contains(string(text), end.words) || !strings.Contains(string(text), "goroutine ") {
 			t.Errorf("%v; the trace is:\n%s", err, text)
 		}
-		_, told, _ := strings.Cut(s.Log(), "an earlier supervisord has crashed: its last words are in "+traces[0]+"\n")
+		_, told, _ := strings.Cut(s.Log(), "an earlier supervisord has crashed: its last output is in "+traces[0]+"\n")
 		for range i {
-			_, told, _ = strings.Cut(told, "an earlier supervisord has crashed: its last words are in "+traces[0]+"\n")
+			_, told, _ = strings.Cut(told, "an earlier supervisord has crashed: its last output is in "+traces[0]+"\n")
 		}
-		if _, told, found := strings.Cut(told, "CRIT the earlier supervisord ended so:\npanic: "+end.words); !found || !strings.Contains(told, ".go:") {
+		if _, told, found := strings.Cut(told, "CRIT the earlier supervisord ended like this:\npanic: "+end.words); !found || !strings.Contains(told, ".go:") {
 			t.Errorf("the log does not repeat %q with where it was:\n%s", end.words, told)
 		}
 	}

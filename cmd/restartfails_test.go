@@ -120,7 +120,7 @@ func TestRestartAlthoughFilesBroke(t *testing.T) {
 	s.logged("waiting for p to die")
 	s.Write("supervisord.conf", strings.Replace(holding, "stopwaitsecs=100", "stopwaitsecs=many", 1))
 	s.Write("go", "")
-	s.logged("what they said then is in force: ")
+	s.logged("their content at that time is in force: ")
 	s.wait("the restart", func() bool { return strings.Count(s.Log(), "supervisord started with pid") == 2 })
 	if info, err := s.Call("supervisor.getProcessInfo", "p"); err != nil {
 		t.Errorf("p: %v, %v", info, err)

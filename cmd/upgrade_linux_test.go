@@ -269,7 +269,7 @@ autostart=false
 		"cannot":  "(build x) cannot go on in the place of this one: no such key",
 		"open":    "is not executed, since others could change it: the file",
 		"plain":   "is no program",
-		"gone":    "upgrade given up, nothing was stopped: exec",
+		"gone":    "upgrade abandoned, nothing was stopped: exec",
 	} {
 		out := s.Ctl(oracle.Ours, "upgrade", "--binary", s.Dir+"/"+name)
 		if out.Exit != 1 || !strings.HasPrefix(out.Stdout, "ERROR: ") || !strings.Contains(out.Stdout, want) {

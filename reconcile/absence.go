@@ -73,7 +73,7 @@ func (g *guard) wait(now time.Time, s *Step, p pause) (reason string, until time
 	case gone && now.Before(since.Add(p.settle)):
 		return fmt.Sprintf("%s is gone: its programs stay until it has been absent for %v", file, p.settle), since.Add(p.settle)
 	case p.open != "" && now.Before(limit):
-		return p.open + " is open for writing: what is gone from other files may be on its way there", limit
+		return p.open + " is open for writing: what is gone from other files may be moving there", limit
 	}
 	return "", time.Time{}
 }
@@ -86,5 +86,5 @@ func (g *guard) waitBehind(now time.Time, s *Step, p pause) (reason string, unti
 	if s.Old != nil || !now.Before(until) {
 		return "", time.Time{}
 	}
-	return "it starts when what is gone has been removed, or is back", until
+	return "it starts once what is gone has been removed, or is back", until
 }

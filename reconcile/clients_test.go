@@ -13,7 +13,7 @@ import (
 	"supervisord/reconcile/watch"
 )
 
-// TestClientGone: a client that goes away changes nothing about the result.
+// TestClientGone: a client that goes away does not affect the result.
 func TestClientGone(t *testing.T) {
 	inBubble(t, quick+"autoupdate=false\n", map[string]string{"conf.d/a.ini": ini("a")}, func(w *fixture, hint *fakeWatcher) {
 		w.table.stopping = func(string, string) time.Duration { return 10 * time.Second }

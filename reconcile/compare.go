@@ -74,20 +74,20 @@ func compareProcess(group string, old, new *spec.Process, live Process, pending,
 	var reason string
 	switch {
 	case pending && len(fields) == 0:
-		f.start, reason = true, "it was stopped for a change that did not come about"
+		f.start, reason = true, "it was stopped for a change that was not made"
 	case pending:
 		f.start, reason = true, "it was stopped to be restarted"
 	case afresh:
 		f.stop = f.stop || live.Running
-		f.start, reason = true, "it is "+live.State+" after an automatic update, and an update was asked for: it is started afresh"
+		f.start, reason = true, "it is "+live.State+" after an automatic update, and an update was requested: it is started again"
 	case live.Running && !live.UserStopped:
 		f.start, reason = f.stop, "a running child keeps what it was started with"
 	case live.UserStopped && explicit && wanted:
-		f.start, reason = true, "it was stopped by a person, and an update was asked for"
+		f.start, reason = true, "it was stopped by a person, and an update was requested"
 	case live.UserStopped:
 		reason = "it was stopped by a person and stays so"
 	case wanted:
-		f.start, reason = true, "it is "+live.State+" and is started afresh"
+		f.start, reason = true, "it is "+live.State+" and is started again"
 	default:
 		reason = "it is not running; the definition counts from its next start"
 	}

@@ -63,17 +63,17 @@ func driftOf(active []Active, removed []string, executables map[spec.Namespec]Ex
 			}
 			switch e := executables[n]; {
 			case e.Unknown != "":
-				add(DriftExecutable, "it cannot be said whether "+e.Path+" is what runs: "+e.Unknown)
+				add(DriftExecutable, "it is unknown whether "+e.Path+" is what runs: "+e.Unknown)
 			case e.Gone:
 				add(DriftExecutable, e.Path+", which it runs, is gone from the disk")
 			case e.Replaced:
-				add(DriftExecutable, fmt.Sprintf("%s on disk is another file than the one that it runs: a restart brings that into force", e.Path))
+				add(DriftExecutable, fmt.Sprintf("%s on disk is a different file from the one that runs: a restart puts it into force", e.Path))
 			}
 		}
 	}
 	for _, group := range removed {
 		if !slices.ContainsFunc(active, func(a Active) bool { return a.Group.Name == group }) {
-			list = append(list, Drift{DriftRemoved, group, "", "it was removed by hand: the files have it"})
+			list = append(list, Drift{DriftRemoved, group, "", "it was removed by hand: the files still define it"})
 		}
 	}
 	slices.SortStableFunc(list, func(a, b Drift) int {

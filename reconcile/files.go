@@ -127,7 +127,7 @@ func (v *view) warnings(cfg *spec.Config) map[string][]string {
 			list[name] = append(list[name], a.Report())
 			if a.Also != "" {
 				loser := spec.Error{File: a.Also, Section: a.Section, Text: fmt.Sprintf("the section is also in %s:%d", a.File, a.Line),
-					Hint: "the two are taken together key by key; what stands there wins"}
+					Hint: "the two are merged key by key; the values there win"}
 				list[a.Also] = append(list[a.Also], loser.Report())
 			}
 		}

@@ -78,7 +78,7 @@ func (l *look) hold(d *directory, seen sight, now time.Time) (next, held *direct
 		// What is mounted there now is not what the files were in. They are not
 		// deleted, and it is not known whether they come back.
 		found.lost, found.awaited, found.since = true, awaited, time.Time{}
-		return &found, part, fmt.Sprintf("another file system than before stands at %s, without %s: their programs stay as they are until they are back, or somebody runs update",
+		return &found, part, fmt.Sprintf("a different file system is mounted at %s, without %s: their programs stay as they are until they are back, or somebody runs update",
 			d.path, plural(len(missing), "file"))
 	}
 	found.mount = seen.mount
@@ -92,12 +92,12 @@ func (l *look) hold(d *directory, seen sight, now time.Time) (next, held *direct
 		found.lost, found.awaited, found.back, found.since = false, nil, false, time.Time{}
 		return &found, nil, ""
 	case !found.back:
-		return d, part, fmt.Sprintf("the directory %s was out of sight and came back without any of its files: its programs stay as they are until they are back, or somebody runs update", d.path)
+		return d, part, fmt.Sprintf("the directory %s was inaccessible and came back without any of its files: its programs stay as they are until they are back, or somebody runs update", d.path)
 	case d.since.IsZero() || n != len(d.awaited):
 		found.awaited, found.since = awaited, now
 	}
 	return &found, part,
-		fmt.Sprintf("the directory %s was out of sight and came back without %s: their programs stay as they are for a minute, in case they come", d.path, plural(n, "file"))
+		fmt.Sprintf("the directory %s was inaccessible and came back without %s: their programs stay as they are for a minute, in case they come back", d.path, plural(n, "file"))
 }
 
 // sight is what is seen of a directory.
@@ -119,9 +119,9 @@ func (l *look) see(d *directory) sight {
 	case errors.Is(err, fs.ErrNotExist):
 		return sight{reason: fmt.Sprintf("the directory %s is gone", d.path), deleted: l.deleted(d)}
 	case err != nil:
-		return sight{reason: fmt.Sprintf("the directory %s cannot be seen (%v)", d.path, plainError(err))}
+		return sight{reason: fmt.Sprintf("the directory %s cannot be accessed (%v)", d.path, plainError(err))}
 	case !info.IsDir():
-		return sight{reason: fmt.Sprintf("%s is no directory any more", d.path)}
+		return sight{reason: fmt.Sprintf("%s is no longer a directory", d.path)}
 	}
 	entries, err := l.overlay.readDir(d.path)
 	switch {

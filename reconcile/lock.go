@@ -93,7 +93,7 @@ func (s *Start) tryLock(dir trust.Dir, gid int, inherited *os.File) (*Lock, erro
 			a.lock.Close()
 			inherited = nil
 		}
-		return answer{nil, fmt.Errorf("%s is removed again and again", dir.Path)}
+		return answer{nil, fmt.Errorf("%s keeps being removed", dir.Path)}
 	})
 	if silent != nil {
 		return nil, silent

@@ -359,7 +359,7 @@ func (r *Reconciler) HandOver(ctx context.Context) (m *Memory, goOn func(), err 
 	case <-ctx.Done():
 		goOn()
 		s := r.published.Load()
-		return nil, nil, fmt.Errorf("the reconciler is still at work: %s %s", s.phase, s.reason)
+		return nil, nil, fmt.Errorf("the reconciler is still busy: %s %s", s.phase, s.reason)
 	}
 }
 

@@ -57,7 +57,7 @@ func TestPermissionCheck(t *testing.T) {
 		{"the file is everyone's", map[string]entry{"/": dir(0o755), "/a": file(0o666)}, "/a", "file /a is writable by everyone (mode 0666)"},
 		{"the file is a group's", map[string]entry{"/": dir(0o755), "/a": file(0o664, 0, 5)}, "/a", "file /a is writable by group 5"},
 		{"root's own group", map[string]entry{"/": dir(0o755), "/a": file(0o664)}, "/a", ""},
-		{"a list of root's own group's file", map[string]entry{"/": dir(0o755), "/a": listed(file(0o664))}, "/a", "file /a is writable by those whom its access control list names (mode 0664)"},
+		{"a list of root's own group's file", map[string]entry{"/": dir(0o755), "/a": listed(file(0o664))}, "/a", "file /a is writable by the users that its access control list names (mode 0664)"},
 		{"a list of readers", map[string]entry{"/": dir(0o755), "/a": listed(file(0o644))}, "/a", ""},
 		{"a list of a parent", map[string]entry{"/": dir(0o755), "/d": listed(dir(0o775)), "/d/a": file(0o644)}, "/d/a", "directory /d is writable by those"},
 		{"a list of a sticky parent", map[string]entry{"/": dir(0o755), "/d": listed(dir(sticky | 0o775)), "/d/a": file(0o644)}, "/d/a", ""},

@@ -223,7 +223,7 @@ func replaceGroup(s *Step, a *Active, live map[string]Process, p Policy) {
 	s.Start = byPriority(s.New, start, false)
 	s.Actions = s.Actions[:1]
 	s.Actions[0].Action = Restart
-	s.Actions[0].Reason = "the type differs: it is another kind of group, taken away and made anew"
+	s.Actions[0].Reason = "the type differs: the group is removed and created again"
 }
 
 // byPriority lists processes of a group in ascending or descending order of

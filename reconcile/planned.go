@@ -208,7 +208,7 @@ func (r *treeReader) load(h spec.Host, tree string, inForce *spec.Config) (*spec
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w", ErrTree, err)
 	case r.path == "" && (len(options.Watch) != 1 || !info.IsDir()):
-		return nil, fmt.Errorf("%w: it can only be a directory in the place of the only one that is watched", ErrTree)
+		return nil, fmt.Errorf("%w: with --watch it can only be a directory in place of the only one that is watched", ErrTree)
 	}
 	tree = path.Clean(tree)
 	mounted := spec.Mounted{Host: h, At: path.Dir(r.main), From: tree}

@@ -149,7 +149,7 @@ func (e *execution) leaveStopped(s *Step) {
 func (e *execution) await(ctx context.Context, group string, names []string) error {
 	waiting, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	limit := time.AfterFunc(rolloutPatience, func() { stop(errors.New("it has not come up within " + rolloutPatience.String())) })
+	limit := time.AfterFunc(rolloutPatience, func() { stop(errors.New("it was not RUNNING within " + rolloutPatience.String())) })
 	defer limit.Stop()
 	over := make(chan struct{})
 	defer close(over)

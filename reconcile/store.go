@@ -52,7 +52,7 @@ func OpenStore(dir string, log *slog.Logger) *Store {
 	if err == nil {
 		s.dir = made
 		if refused != nil {
-			log.Warn(fmt.Sprintf("the state directory %s is not used, since another user could have put there what he likes: %v; state is kept in %s", dir, refused, made.Path))
+			log.Warn(fmt.Sprintf("the state directory %s is not used, since another user could have written to it: %v; state is kept in %s", dir, refused, made.Path))
 		}
 	}
 	s.note("", err)

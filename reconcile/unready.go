@@ -247,8 +247,8 @@ func (l *look) keepUnmounted() bool {
 			l.options.Content[name] = content
 			l.unmounted[name] = d.mounted[base]
 			v.holds = append(v.holds, hold{
-				Path: name, Reason: "another file than before is mounted at " + name + ", or none any more: its programs stay as they are until it is back, or somebody runs update",
-				kind: "files that are mounted no more",
+				Path: name, Reason: "a different file is mounted at " + name + ", or none any more: its programs stay as they are until it is back, or somebody runs update",
+				kind: "files that are no longer mounted",
 			})
 			again = true
 		}

@@ -222,7 +222,7 @@ func (l *loop) roundDone(outcomes []Outcome) {
 	l.verify(outcomes)
 	switch {
 	case last && persists && u.left && l.handsOver():
-		u.refuse("the daemon goes on in another program: not all was done, run update again")
+		u.refuse("the daemon was replaced by another program before all was done: run update again")
 		l.finish()
 	case last && persists && u.left:
 		u.refuse(fmt.Sprintf("gave up after %d tries: the files changed during each of them", u.rounds))

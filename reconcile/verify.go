@@ -93,7 +93,7 @@ func (l *loop) remembers() bool {
 	}
 	if !l.toldForgetful {
 		l.toldForgetful = true
-		l.log.Warn("reconcile: without a state directory that can be written, on_failure=revert is on_failure=hold: what was rejected would be tried again after each restart")
+		l.log.Warn("reconcile: without a writable state directory, on_failure=revert acts as on_failure=hold: rejected content would be tried again after each restart")
 	}
 	return false
 }

@@ -321,7 +321,7 @@ func (l *look) checkPermissions() bool {
 			continue
 		}
 		if i == 0 && l.path != "" {
-			e := &spec.Error{File: f.Path, Text: problem, Hint: "permissions=enforce asks that only root can write it"}
+			e := &spec.Error{File: f.Path, Text: problem, Hint: "permissions=enforce requires that only root can write to it"}
 			v.bad = append([]*spec.Error{e}, v.bad...)
 			v.config, v.err = nil, e
 			return false

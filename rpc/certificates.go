@@ -88,7 +88,7 @@ func (f certificateFiles) config(sv spec.Server) (*tls.Config, error) {
 	}
 	config.ClientCAs = x509.NewCertPool()
 	if !config.ClientCAs.AppendCertsFromPEM([]byte(f.clientCA)) {
-		return nil, unusable(sv, "client_ca", "client_ca", errors.New(sv.ClientCA+" holds no certificate"))
+		return nil, unusable(sv, "client_ca", "client_ca", errors.New(sv.ClientCA+" contains no certificate"))
 	}
 	config.ClientAuth = tls.RequireAndVerifyClientCert
 	return config, nil
@@ -132,7 +132,7 @@ func (c *certificates) look() (renewed bool, err error) {
 
 // stays is a reason for what was in use to stay so.
 func (c *certificates) stays(err error) error {
-	return fmt.Errorf("%w; the certificate from before stays in use", err)
+	return fmt.Errorf("%w; the previous certificate stays in use", err)
 }
 
 // expires is when the certificate that is in use expires.

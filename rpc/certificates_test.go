@@ -85,7 +85,7 @@ func TestRenewedCertificates(t *testing.T) {
 	shown("another authority", renewed, old, false)
 	shown("another authority", renewed, renewed, true)
 	put("/dev/null", "ca.pem")
-	look("no authority", "holds no certificate; the certificate from before stays in use")
+	look("no authority", "contains no certificate; the certificate from before stays in use")
 	shown("no authority", renewed, renewed, true)
 	put(filepath.Join(other, "cert.pem"), "ca.pem")
 	look("the authority again", "")

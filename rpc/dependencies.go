@@ -22,7 +22,7 @@ func OrderNamespace(o Order) Namespace {
 	return Namespace{Name: "processes", Methods: []Method{
 		{
 			Name: "startWithDependencies",
-			Help: "Start a process and, before it, all that it depends on and that is not there yet. With wait, the answer\n" +
+			Help: "Start a process and, before it, all its dependencies that are not satisfied yet. With wait, the answer\n" +
 				"comes when each has stayed up for startsecs or has failed.",
 			Params: []Param{
 				{Type: "string", Name: "name", Text: "name of the process, as group:name where they differ"},

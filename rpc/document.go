@@ -238,7 +238,7 @@ func (d *document) discard() {
 }
 
 // errLogChanged says that a log has other text than it had.
-var errLogChanged = errors.New("the log was written over while it was sent")
+var errLogChanged = errors.New("the log was overwritten while it was sent")
 
 // logText is a part of a log as a value.
 type logText struct {

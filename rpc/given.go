@@ -41,12 +41,12 @@ func TakeGiven(given []Given, servers []spec.Server) (*GivenSockets, []error) {
 			err = errors.Join(errors.New("another has the same address"), k.listener.Close())
 		}
 		if err != nil {
-			troubles = append(troubles, fmt.Errorf("%s, which the service manager has opened, is closed: %w", from.Name, err))
+			troubles = append(troubles, fmt.Errorf("%s, which the service manager opened, is closed: %w", from.Name, err))
 			continue
 		}
 		g.list = append(g.list, k)
 		if err := k.tooOpen(); err != nil {
-			troubles = append(troubles, fmt.Errorf("%s, which the service manager has opened: %w", from.Name, err))
+			troubles = append(troubles, fmt.Errorf("%s, which the service manager opened: %w", from.Name, err))
 		}
 	}
 	return g, troubles
@@ -77,7 +77,7 @@ func takeGiven(from Given, servers []spec.Server) (*socket, error) {
 		if errors.Is(err, unix.EBADF) {
 			return nil, errors.New("it is not open")
 		}
-		return nil, errors.Join(errors.New("it is no socket"), unix.Close(from.FD))
+		return nil, errors.Join(errors.New("it is not a socket"), unix.Close(from.FD))
 	}
 	listens, err := unix.GetsockoptInt(from.FD, unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
 	if err != nil || listens == 0 || kind != unix.SOCK_STREAM {
@@ -94,7 +94,7 @@ func takeGiven(from Given, servers []spec.Server) (*socket, error) {
 			return &socket{Server: sv, users: 1, listener: listener, given: true}, nil
 		}
 	}
-	return nil, errors.Join(fmt.Errorf("it listens on %s, and no server of the configuration is to (%s)", listener.Addr(), addressesOf(servers)), listener.Close())
+	return nil, errors.Join(fmt.Errorf("it listens on %s, and no server of the configuration does (%s)", listener.Addr(), addressesOf(servers)), listener.Close())
 }
 
 // addressesOf is where servers are to listen, for people.
@@ -150,11 +150,11 @@ func (k *socket) tooOpen() error {
 	}
 	info, err := os.Lstat(k.Path)
 	if err != nil || info.Mode().Type() != fs.ModeSocket {
-		return fmt.Errorf("nobody can connect to it: %s is no socket any more", k.Path)
+		return fmt.Errorf("nothing can connect to it: %s is no longer a socket", k.Path)
 	}
 	const connect = 0o222
 	if mode := info.Mode().Perm(); mode&connect&^fs.FileMode(k.Mode) != 0 {
-		return fmt.Errorf("%s has mode %04o, with which more can connect than [%s] chmod=%04o lets (SocketMode=%04[4]o in the socket unit)",
+		return fmt.Errorf("%s has mode %04o, which lets more users connect than [%s] chmod=%04o (set SocketMode=%04[4]o in the socket unit)",
 			k.Path, mode, k.Section, k.Mode)
 	}
 	return nil

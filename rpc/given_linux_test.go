@@ -68,7 +68,7 @@ func TestTakeGiven(t *testing.T) {
 	want := []string{
 		fmt.Sprintf("descriptor %d, which the service manager has opened, is closed: another has the same address", twice),
 		fmt.Sprintf("descriptor %d, which the service manager has opened, is closed: it listens on %s/stray, and no server of the configuration is to ([s] file=%s/s)", stray, dir, dir),
-		fmt.Sprintf("descriptor %d, which the service manager has opened, is closed: it is no socket", directory),
+		fmt.Sprintf("descriptor %d, which the service manager has opened, is closed: it is not a socket", directory),
 		fmt.Sprintf("descriptor %d, which the service manager has opened, is closed: nothing can connect to it (it should be ListenStream= with Accept=no)", datagrams),
 		"descriptor 1048576, which the service manager has opened, is closed: it is not open",
 	}

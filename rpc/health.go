@@ -36,7 +36,7 @@ func (s *Server) serveReady(w http.ResponseWriter, r *http.Request) {
 	}
 	var not []string
 	if s.opt.Processes.Mood() != state.MoodRunning {
-		not = append(not, "the daemon is ending or begins anew")
+		not = append(not, "the daemon is shutting down or restarting")
 	}
 	if p := s.opt.Config.Progress(); p.Phase != "synced" {
 		not = append(not, "files: "+p.Phase) // the reason may quote a file, and who asks need not have a password

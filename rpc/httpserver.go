@@ -119,7 +119,7 @@ func (hs *httpServer) check() error {
 	if err != nil {
 		return err
 	}
-	hs.server.log.Warn(fmt.Sprintf("socket %s had vanished and was made again", hs.Path))
+	hs.server.log.Warn(fmt.Sprintf("socket %s had vanished and was created again", hs.Path))
 	old := hs.listener
 	hs.listener = listener
 	hs.serve(listener)

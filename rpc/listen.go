@@ -199,7 +199,7 @@ func chown(sv spec.Server, temp string) error {
 			name = u.Username
 		}
 		return &keyError{
-			key: "chown", plain: fmt.Sprintf("user %s may not give the socket away", name), err: err,
+			key: "chown", plain: fmt.Sprintf("user %s may not change the owner of the socket", name), err: err,
 			text: fmt.Sprintf(`Not permitted to chown %s to uid/gid (%d, %d); adjust "sockchown" value in config file `+
 				"or on command line to values that the current user (%s) can successfully chown",
 				sv.Path, sv.Owner.UID, sv.Owner.GID, name),

@@ -253,7 +253,7 @@ func TestVanishedSocket(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if !log.has("had vanished and was made again") {
+	if !log.has("had vanished and was created again") {
 		t.Error("nothing was said")
 	}
 	if err := s.Close(); err != nil {

@@ -18,8 +18,8 @@ func (s *Server) logMethods() []Method {
 	name := Param{Type: "string", Name: "name", Text: "name of the process, as group:name where they differ"}
 	offset := Param{Type: "int", Name: "offset", Text: "where to begin, in bytes; less than 0 counts from the end"}
 	length := Param{Type: "int", Name: "length", Text: "how many bytes; 0 reads to the end"}
-	seen := Param{Type: "int", Name: "offset", Text: "up to where the caller has read, in bytes"}
-	most := Param{Type: "int", Name: "length", Text: "how many bytes to give at most"}
+	seen := Param{Type: "int", Name: "offset", Text: "how far the caller has read, in bytes"}
+	most := Param{Type: "int", Name: "length", Text: "the maximum number of bytes"}
 	text := Param{Type: "string", Name: "result", Text: "that part of the log"}
 	tail := Param{Type: "array", Name: "result", Text: "string bytes, int offset, bool overflow"}
 	yes := Param{Type: "boolean", Name: "result", Text: "true"}

@@ -98,7 +98,7 @@ type memoryError struct{ text string }
 func (e *memoryError) Error() string { return e.text }
 
 // errNoRoom means that others use it.
-var errNoRoom = &memoryError{"other requests have taken the memory that there is for requests and replies (reply_memory)"}
+var errNoRoom = &memoryError{"other requests use all the memory for requests and replies (reply_memory)"}
 
 type accountKey struct{}
 

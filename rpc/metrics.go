@@ -151,7 +151,7 @@ func number(yes bool) float64 {
 
 // daemonMetrics are about the daemon, and tell how many processes are in which state.
 func (s *Server) daemonMetrics(e *exposition, all []runtime.Info) {
-	e.family("supervisord_build_info", gauge, "The program that runs, and the version of Supervisor that it behaves as; always 1.")
+	e.family("supervisord_build_info", gauge, "The running program, and the version of Supervisor that it behaves like; always 1.")
 	e.sample("supervisord_build_info", labels("version", s.opt.Release, "revision", s.opt.Build, "goversion", goruntime.Version(), "supervisor", s.opt.Version), 1)
 	e.single("supervisord_state", gauge, "State of the daemon: 1 running, 0 restarting, -1 shutting down.", float64(s.opt.Processes.Mood()))
 	e.single("process_start_time_seconds", gauge, "When this supervisord began.", float64(began.UnixMilli())/1000)

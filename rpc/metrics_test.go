@@ -141,7 +141,7 @@ func TestHealth(t *testing.T) {
 		{func() { w.progress.Phase = "synced" }, "ok\n", "ok\n"},
 		{func() { w.procs[5].State = state.Fatal }, "ok\n", "two:two_00: FATAL\n"},
 		{func() { w.progress = Progress{Phase: "invalid", Reason: "bad.ini"} }, "ok\n", "files: invalid\ntwo:two_00: FATAL\n"},
-		{func() { w.become(state.MoodShutdown) }, "ok\n", "the daemon is ending or begins anew\nfiles: invalid\ntwo:two_00: FATAL\n"},
+		{func() { w.become(state.MoodShutdown) }, "ok\n", "the daemon is shutting down or restarting\nfiles: invalid\ntwo:two_00: FATAL\n"},
 		{func() { w.snapErr = errors.New("no") }, "the supervisor does not answer\n", "the supervisor does not answer\n"},
 	} {
 		row.change()

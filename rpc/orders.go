@@ -60,7 +60,7 @@ func (s *Server) HoldOrders(ctx context.Context) (goOn func(), err error) {
 		case <-ended:
 		case <-ctx.Done():
 			hold(false)
-			return nil, fmt.Errorf("the restart of %s that was begun on the web page has not ended yet", what)
+			return nil, fmt.Errorf("the restart of %s that was started on the web page has not finished yet", what)
 		}
 	}
 }

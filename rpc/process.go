@@ -19,7 +19,7 @@ func (s *Server) processMethods() []Method {
 	group := Param{Type: "string", Name: "name", Text: "name of the group"}
 	wait := Param{Type: "boolean", Name: "wait", Text: "answer only when it is done", Optional: true}
 	sig := Param{Type: "string", Name: "signal", Text: "the signal, by its name or number"}
-	yes := Param{Type: "boolean", Name: "result", Text: "true, or for group:* what startProcessGroup and its like give"}
+	yes := Param{Type: "boolean", Name: "result", Text: "true, or for group:* the result of startProcessGroup and the like"}
 	list := Param{Type: "array", Name: "result", Text: "a struct for each process: name, group, status, description"}
 
 	return []Method{
@@ -113,7 +113,7 @@ func (s *Server) processMethods() []Method {
 		},
 		{
 			Name: "sendProcessStdin",
-			Help: "Write text to the standard input of a process. To send bytes that are no text,\n" +
+			Help: "Write text to the standard input of a process. To send bytes that are not text,\n" +
 				"give them as base64.",
 			Params:  []Param{one, {Type: "string", Name: "chars", Text: "what to write"}},
 			Returns: Param{Type: "boolean", Name: "result", Text: "true"},

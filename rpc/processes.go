@@ -82,7 +82,7 @@ func ProcessesNamespace(p Processes, measured *usage.Sampler) Namespace {
 		Help: "Forgets what went wrong with a process: one that is FATAL is STOPPED again, and the waits and counts of its\n" +
 			"restart policy begin anew. Nothing is started.",
 		Params:  []Param{{Type: "string", Name: "name", Text: "name of the process, or group:name, or group:* for a whole group"}},
-		Returns: Param{Type: "boolean", Name: "result", Text: "true, or for group:* what startProcessGroup and its like give"},
+		Returns: Param{Type: "boolean", Name: "result", Text: "true, or for group:* the result of startProcessGroup and the like"},
 		Done:    "%s reset",
 		Func:    forProcess(reset),
 	}, {

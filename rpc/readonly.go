@@ -15,7 +15,7 @@ type readOnlyKey struct{}
 func readOnly(ctx context.Context) bool { return ctx.Value(readOnlyKey{}) != nil }
 
 // onlyReads is what such a client is told.
-const onlyReads = "you may look, and change nothing (readonly_username, operators)"
+const onlyReads = "you may read, but change nothing (readonly_username, operators)"
 
 // mayOnlyLook reports whether the user at the other end of a unix socket is none of its
 // operators, where there are any. root and the daemon's own user always are.

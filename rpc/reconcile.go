@@ -32,11 +32,11 @@ type Reconciler interface {
 //
 // Source: reconciler.md, Seeing it.
 func ReconcileNamespace(r Reconciler) Namespace {
-	names := Param{Type: "array", Name: "names", Text: "groups to look at; none means all", Optional: true}
+	names := Param{Type: "array", Name: "names", Text: "groups to consider; none means all", Optional: true}
 	return Namespace{Name: "reconcile", Methods: []Method{
 		{
 			Name:    "getState",
-			Help:    "How the files and the active groups stand to each other.",
+			Help:    "How the files and the active groups compare.",
 			Returns: Param{Type: "struct", Name: "result", Text: "phase, generation, desired, applied, reason, since, autoupdate, directories, rejected, revision (in force), attempted_revision (as read last), outcome (of that: success, failure, pending or empty)"},
 			Func:    func(ctx context.Context, _ Args) (any, error) { return r.State(ctx) },
 		}, {
@@ -71,13 +71,13 @@ func ReconcileNamespace(r Reconciler) Namespace {
 				case err != nil:
 					return nil, err
 				case tree != "" && !fromOwner(ctx):
-					return nil, faultWith(xmlrpc.Failed, "a tree is read for root and the daemon's own user over a unix socket only")
+					return nil, faultWith(xmlrpc.Failed, "a tree is read only for root and the daemon's own user, over a unix socket")
 				}
 				return r.Plan(ctx, only, tree)
 			},
 		}, {
 			Name: "applyPlan",
-			Help: "Does as apply if that is the plan of that name, which reconcile.plan has given for the same names.\n" +
+			Help: "Does the same as apply if the plan still has that name, which reconcile.plan returned for the same names.\n" +
 				"Otherwise nothing is done: fault CONFLICT.",
 			Params:  []Param{{Type: "string", Name: "plan", Text: "the name of a plan"}, names},
 			Returns: Param{Type: "struct", Name: "result", Text: "generation, result, ok, actions, lines"},
@@ -96,8 +96,8 @@ func ReconcileNamespace(r Reconciler) Namespace {
 			},
 		}, {
 			Name: "apply",
-			Help: "Reads the files and brings the active groups to what they say, as one operation: a client that goes away\n" +
-				"changes nothing about the result.",
+			Help: "Reads the files and makes the active groups match them, as one operation: a client that goes away\n" +
+				"does not affect the result.",
 			Params:  []Param{names},
 			Returns: Param{Type: "struct", Name: "result", Text: "generation, result, ok, actions, lines"},
 			Waits:   true,
@@ -126,10 +126,10 @@ func ReconcileNamespace(r Reconciler) Namespace {
 			},
 		}, {
 			Name:    "unpin",
-			Help:    "Has a file count again that revert has taken back, by its path or the name of a group from it.",
+			Help:    "Puts a file that revert took back into force again, by its path or the name of a group from it.",
 			Params:  []Param{{Type: "string", Name: "target", Text: "a file or a group"}},
 			Returns: Param{Type: "boolean", Name: "result", Text: "always true"},
-			Done:    "%s counts again",
+			Done:    "%s is in force again",
 			Func: func(ctx context.Context, a Args) (any, error) {
 				target, err := a.Name(0)
 				if err != nil {
@@ -145,7 +145,7 @@ func ReconcileNamespace(r Reconciler) Namespace {
 		}, {
 			Name:    "getHistory",
 			Help:    "The last updates, the newest first.",
-			Params:  []Param{{Type: "int", Name: "limit", Text: "how many at the most; 10 if not given", Optional: true}},
+			Params:  []Param{{Type: "int", Name: "limit", Text: "the maximum number; 10 if not given", Optional: true}},
 			Returns: Param{Type: "array", Name: "entries", Text: "structs with generation, time, trigger, caller, actions, reasons (of each action), result, duration_ms, reason, revision"},
 			Func: func(ctx context.Context, a Args) (any, error) {
 				limit := int64(10)
@@ -160,7 +160,7 @@ func ReconcileNamespace(r Reconciler) Namespace {
 		}, {
 			Name:    "setAutoupdate",
 			Help:    "Turns automatic updates on or off until the daemon is restarted.",
-			Params:  []Param{{Type: "boolean", Name: "flag", Text: "whether changes are applied by themselves"}},
+			Params:  []Param{{Type: "boolean", Name: "flag", Text: "whether changes are applied automatically"}},
 			Returns: Param{Type: "boolean", Name: "result", Text: "always true"},
 			Done:    "autoupdate set to %s",
 			Func: func(ctx context.Context, a Args) (any, error) {

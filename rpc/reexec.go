@@ -22,7 +22,7 @@ func ReexecNamespace(r Reexec) Namespace {
 	return Namespace{Name: "reconcile", Methods: []Method{
 		{
 			Name: "reexec",
-			Help: "Executes supervisord anew, in the same process: programs go on, and nobody notices. The new program\n" +
+			Help: "Executes supervisord again, in the same process: programs keep running undisturbed. The new program\n" +
 				"is tried first. It is the file that supervisord was started from or, for root and the daemon's own\n" +
 				"user over a unix socket, another one.",
 			Params:  []Param{{Type: "string", Name: "path", Text: "the program; the file that supervisord was started from if not given", Optional: true}},
@@ -33,7 +33,7 @@ func ReexecNamespace(r Reexec) Namespace {
 					path = a.Text(0)
 				}
 				if path != "" && !fromOwner(ctx) {
-					return nil, faultWith(xmlrpc.Failed, "another program is taken from root and from the daemon's own user over a unix socket only")
+					return nil, faultWith(xmlrpc.Failed, "only root and the daemon's own user may name another program, over a unix socket")
 				}
 				return r.Begin(ctx, path)
 			},

@@ -341,7 +341,7 @@ func serverError(sv spec.Server, err error) *ServerError {
 	case e.InUse:
 		m.Plain, m.Hint = "another program is listening on "+address, "stop that one, or choose another address"
 	case errors.Is(err, errPathTooLong):
-		m.Plain = fmt.Sprintf("the path has %d bytes, and a unix socket's may have %d", len(sv.Path), maxSocketPath)
+		m.Plain = fmt.Sprintf("the path has %d bytes, and that of a unix socket may have %d", len(sv.Path), maxSocketPath)
 		m.Hint = "choose a shorter one"
 	case errors.Is(err, fs.ErrNotExist):
 		m.Plain = "cannot listen on " + address + ": no such directory"

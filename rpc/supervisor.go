@@ -46,13 +46,13 @@ func (s *Server) daemonMethods() []Method {
 		alias("getVersion", apiVersion),
 		{
 			Name:    "getSupervisorVersion",
-			Help:    "The version of the supervisord that runs.",
+			Help:    "The version of the running supervisord.",
 			Returns: Param{Type: "string", Name: "version", Text: "version of supervisord"},
 			Func:    func(context.Context, Args) (any, error) { return s.opt.Version, nil },
 		},
 		{
 			Name:    "getIdentification",
-			Help:    "The identifier of this supervisord, by which events from several can be told apart.",
+			Help:    "The identifier of this supervisord, which distinguishes the events of several daemons.",
 			Returns: Param{Type: "string", Name: "identifier", Text: "the configured identifier"},
 			Func:    func(context.Context, Args) (any, error) { return s.opt.Identification, nil },
 		},
@@ -83,9 +83,9 @@ func (s *Server) daemonMethods() []Method {
 		},
 		{
 			Name: "restart",
-			Help: "Stop every process in order, then begin anew with the configuration read again.\n" +
-				"It is refused with CANT_REREAD, and nothing stops, if the configuration has a mistake or what it asks\n" +
-				"for, such as a socket or a certificate, cannot be had.\n" +
+			Help: "Stop every process in order, then start again with the configuration read anew.\n" +
+				"It is refused with CANT_REREAD, and nothing stops, if the configuration has a mistake or names\n" +
+				"something that cannot be used, such as a socket or a certificate.\n" +
 				"The answer does not wait for the restart.",
 			Returns: Param{Type: "boolean", Name: "result", Text: "true"},
 			Waits:   true,
@@ -114,7 +114,7 @@ func (s *Server) configMethods() []Method {
 		{
 			Name: "reloadConfig",
 			Help: "Read the configuration again and tell how it differs from what is active.\n" +
-				"Nothing is started, stopped, added or removed by it.",
+				"Nothing is started, stopped, added or removed.",
 			Returns: Param{Type: "array", Name: "result", Text: "one array of three: the names of added, changed and removed groups"},
 			Waits:   true,
 			Func: func(ctx context.Context, _ Args) (any, error) {
@@ -134,7 +134,7 @@ func (s *Server) configMethods() []Method {
 		},
 		{
 			Name:    "removeProcessGroup",
-			Help:    "Take away a group whose processes have all stopped.",
+			Help:    "Remove a group whose processes have all stopped.",
 			Params:  group,
 			Returns: Param{Type: "boolean", Name: "result", Text: "true"},
 			Waits:   true,
@@ -145,7 +145,7 @@ func (s *Server) configMethods() []Method {
 		},
 		{
 			Name:    "getAllConfigInfo",
-			Help:    "What the configuration as it was last read says of each process.",
+			Help:    "What the configuration, as last read, says about each process.",
 			Returns: Param{Type: "array", Name: "result", Text: "a struct for each process, sorted by name"},
 			Func:    s.allConfigInfo,
 		},

@@ -24,7 +24,7 @@ func (s *Server) systemNamespace() Namespace {
 		},
 		{
 			Name:          "methodHelp",
-			Help:          "What a method does, and what its parameters and its result are.",
+			Help:          "What a method does, and its parameters and result.",
 			Params:        name,
 			Returns:       Param{Type: "string", Name: "result", Text: "text, then a line for each parameter and one for the result"},
 			WhileStopping: true,

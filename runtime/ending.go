@@ -77,7 +77,7 @@ func idle(all []resting) *Cause {
 	case first == nil:
 		return &Cause{0, "every program has ended (exit_when=idle)"}
 	}
-	return &Cause{first.status, fmt.Sprintf("every program has ended, %s first of those that failed (exit_when=idle)", first.name)}
+	return &Cause{first.status, fmt.Sprintf("every program has ended; %s was the first to fail (exit_when=idle)", first.name)}
 }
 
 // rests is a process as idle sees it.
@@ -222,7 +222,7 @@ func (s *Supervisor) cutShort(now time.Time) {
 		}
 	}
 	if !h.patientUntil.IsZero() && !now.Before(h.patientUntil) && !s.givenUp() {
-		s.log.Error("shutdown_timeout leaves no more time for disks and whatever else is no child")
+		s.log.Error("shutdown_timeout leaves no more time for disks and other things that are no child processes")
 		s.GiveUpOnDisks()
 	}
 }

@@ -164,7 +164,7 @@ func (s *Supervisor) SetGroup(ctx context.Context, old, new *spec.Group, start [
 	name := groupName(old, new)
 	if old != nil && new != nil && (old.Listener == nil) != (new.Listener == nil) {
 		return &Error{Kind: Failed, Name: name,
-			Detail: "a group of event listeners does not become another kind in place, nor the other way round: remove it and add it"}
+			Detail: "a group of event listeners cannot become another kind in place, nor the reverse: remove it and add it"}
 	}
 	var g *group
 	var now inForce

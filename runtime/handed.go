@@ -203,7 +203,7 @@ func (h *Handover) read(data []byte) error {
 	case v < 1:
 		return errors.New("it has no version")
 	case v > handoverVersion && (h.data.ReadableSince < 1 || h.data.ReadableSince > handoverVersion):
-		return fmt.Errorf("it is of version %d, and this program understands none after %d", v, handoverVersion)
+		return fmt.Errorf("it is of version %d, and this program understands at most %d", v, handoverVersion)
 	}
 	return h.data.check()
 }

@@ -533,7 +533,7 @@ func TestHandOverGivenUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer reader.Close()
-	l.until("stuck", "it waits for its log", func(Info) bool { return strings.Contains(l.log.String(), "nobody reads it") })
+	l.until("stuck", "it waits for its log", func(Info) bool { return strings.Contains(l.log.String(), "nothing reads it") })
 	ctx, cancel := context.WithTimeout(background, 300*time.Millisecond)
 	defer cancel()
 	_, err = l.sup.HandOver(ctx)

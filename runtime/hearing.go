@@ -79,8 +79,8 @@ func (d *descendants) has(o kernel, pid int) bool {
 // heard takes what a process has said.
 func (s *Supervisor) heard(p *process, on int, m notify.Message) {
 	if m.Stranger != 0 {
-		s.log.Warn("a message to the NOTIFY_SOCKET of " + p.name() + " is not heard: process " + itoa(m.Stranger) +
-			" is not of that program, or has ended since")
+		s.log.Warn("a message to the NOTIFY_SOCKET of " + p.name() + " is ignored: process " + itoa(m.Stranger) +
+			" is not part of that program, or has since ended")
 		return
 	}
 	if on == onPipe {

@@ -40,7 +40,7 @@ func TestRestoreLogs(t *testing.T) {
 				t.Errorf("troubles: %v", errs)
 			}
 		}
-		text := "log " + filepath.Join(dir, "b/log") + " had been renamed or removed by another program and was made again"
+		text := "log " + filepath.Join(dir, "b/log") + " had been renamed or removed by another program and was created again"
 		if n := strings.Count(b.lines(), text); n != 1 {
 			t.Errorf("said %d times:\n%s", n, b.lines())
 		}

@@ -218,7 +218,7 @@ func (s *Supervisor) spendPatience(now time.Time) {
 	h.patience -= now.Sub(h.spent)
 	h.spent = now
 	if h.patience <= 0 && !s.givenUp() {
-		s.log.Error(fmt.Sprintf("the end has waited %v for disks and whatever else is no child, and goes on without it", endPatience))
+		s.log.Error(fmt.Sprintf("the shutdown has waited %v for disks and other things that are no child processes, and continues without them", endPatience))
 		s.GiveUpOnDisks()
 	}
 }
@@ -259,7 +259,7 @@ func (s *Supervisor) abandon(p *process) {
 	case p.pendingExit != nil:
 		s.finish(p, p.descendants, 0)
 	case p.machine.State == state.Stopping:
-		s.log.Error(fmt.Sprintf("%s (pid %d) does not end, and is left alone", p.def.Name, p.machine.PID))
+		s.log.Error(fmt.Sprintf("%s (pid %d) does not exit, and is left alone", p.def.Name, p.machine.PID))
 	}
 }
 

@@ -146,7 +146,7 @@ func (e *termination) leaderEnds() bool {
 	case <-e.s.stopping:
 		return false
 	case <-time.After(killPatience):
-		e.s.log.Error(fmt.Sprintf("%s (pid %d) of an earlier supervisord does not end, and is left alone", e.name(), e.PID))
+		e.s.log.Error(fmt.Sprintf("%s (pid %d) of an earlier supervisord does not exit, and is left alone", e.name(), e.PID))
 		return false
 	}
 }

@@ -22,7 +22,7 @@ var classes = []struct{ name, text string }{
 	{"a shell's variable in a value", " is not expanded"},
 	{"a key in the wrong section", "the key has no effect here: it belongs to"},
 	{"an unknown key", "the key is unknown"},
-	{"a section without meaning", "the section has no meaning"},
+	{"a section without meaning", "the section has no effect"},
 	{"a section in two places", "the section is also in"},
 	{"another value twice", "replaces the value from"},
 	{"one log of two writers", "after a rotation "},

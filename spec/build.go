@@ -408,7 +408,7 @@ func (b *builder) checkUnique() {
 	names := make(map[string]*Group, len(groups))
 	for _, g := range groups {
 		if first := names[g.Name]; first != nil {
-			b.duplicate(first.Origin, g.Origin, fmt.Sprintf("the group name %s is taken by [%s]", value.PyRepr(g.Name), first.Origin.Section))
+			b.duplicate(first.Origin, g.Origin, fmt.Sprintf("the group name %s is already used by [%s]", value.PyRepr(g.Name), first.Origin.Section))
 			continue
 		}
 		names[g.Name] = g
@@ -429,7 +429,7 @@ func (b *builder) checkUniqueProcesses(g *Group, wrong map[string]bool) {
 			continue
 		}
 		if first := names[p.Name]; first != nil {
-			b.duplicate(first.Origin, p.Origin, fmt.Sprintf("the process name %s is taken in group %s by [%s]",
+			b.duplicate(first.Origin, p.Origin, fmt.Sprintf("the process name %s is already used in group %s by [%s]",
 				value.PyRepr(p.Name), g.Name, first.Origin.Section))
 			continue
 		}

@@ -62,7 +62,7 @@ var asSurvivors = oneOf("survivors", "stop", "adopt", "ignore")
 var asReplyMemory = pure("reply_memory", func(s string) (int64, error) {
 	n, err := value.ParseBytes(s)
 	if err == nil && n < leastReplyMemory {
-		err = fmt.Errorf("invalid 'reply_memory' value %s: too little", value.PyRepr(s))
+		err = fmt.Errorf("invalid 'reply_memory' value %s: too small", value.PyRepr(s))
 	}
 	return n, err
 }, number[int64](), "a size of 4MB or more")

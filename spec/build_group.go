@@ -109,7 +109,7 @@ func events(r *reader) []string {
 			if near := value.Nearest(word, eventTypes); near != "" {
 				hint = "did you mean " + near + "?"
 			} else if word == "" {
-				hint = "remove the comma that nothing follows"
+				hint = "remove the trailing comma"
 			}
 			r.report("events", fmt.Sprintf("Unknown event type %s in [%s] events", word, r.section.name), hint)
 			continue
@@ -342,7 +342,7 @@ func (b *builder) mayHideSections() bool {
 // unknownMemberHint guesses what an unknown member of a group was to be.
 func (b *builder) unknownMemberHint(name string) string {
 	if name == "" {
-		return "remove the comma that nothing follows"
+		return "remove the trailing comma"
 	}
 	if b.byName[listenerPrefix+name] != nil {
 		return "an event listener cannot be a member of a group"

@@ -18,8 +18,8 @@ func (b *builder) dependentStartup(r *reader, p *Process) {
 	const on, waitFor, inherit = "dependent_startup", "dependent_startup_wait_for", "dependent_startup_inherit_priority"
 	if !b.cfg.Daemon.DependentStartup {
 		if r.section.find(on) != nil {
-			r.advise(on, "it is for the start-order plug-in; without that nothing starts the program",
-				"[supervisord] dependent_startup=true has supervisord itself do it")
+			r.advise(on, "it is for the start-order plug-in, without which nothing starts the program",
+				"with [supervisord] dependent_startup=true, supervisord itself does it")
 		}
 		return
 	}
@@ -33,7 +33,7 @@ func (b *builder) dependentStartup(r *reader, p *Process) {
 		}
 	}
 	if r.section.find(inherit) != nil {
-		r.advise(inherit, "it has no effect: what a program waits for is started before it whatever the priorities are", "")
+		r.advise(inherit, "it has no effect: what a program waits for is started before it, whatever the priorities", "")
 	}
 }
 
@@ -77,9 +77,9 @@ func (b *builder) cycle(edges []edge) {
 		fmt.Fprintf(&text, "%s (%s:%d) -> ", e.from, file, line)
 	}
 	e := &Error{Section: edges[0].section, Key: edges[0].key,
-		Text: fmt.Sprintf("these wait for each other: %s%s", &text, edges[0].from), Hint: "take one of them out"}
+		Text: fmt.Sprintf("these wait for each other: %s%s", &text, edges[0].from), Hint: "remove one of them"}
 	if len(edges) == 1 {
-		e.Text, e.Hint = fmt.Sprintf("%s waits for itself", edges[0].from), "take it out"
+		e.Text, e.Hint = fmt.Sprintf("%s waits for itself", edges[0].from), "remove it"
 	}
 	e.File, e.Line = b.placeOf(e.Section, e.Key)
 	b.errs = append(b.errs, e)
@@ -173,10 +173,10 @@ func (b *builder) adviseOrder(graph *Graph, g *Group, p *Process) {
 			t := graph.nodes[to].process
 			switch {
 			case need.Until&(UntilDone|UntilExited) != 0 && need.Until&UntilRunning == 0 && t.StartSecs > 0:
-				advise(fmt.Sprintf("%s is to end, and if it does so before its startsecs=%d are over, it counts as a failed start", to, t.StartSecs),
+				advise(fmt.Sprintf("%s is expected to end, and if it ends within startsecs=%d, that counts as a failed start", to, t.StartSecs),
 					"startsecs=0 in ["+t.Origin.Section+"]")
 			case !t.Autostart && !need.Optional:
-				advise(fmt.Sprintf("%s is waited for and has autostart=false: nothing goes on until somebody starts it", to), need.String()+"? does not wait for it")
+				advise(fmt.Sprintf("it waits for %s, which has autostart=false and does not start by itself", to), need.String()+"? does not wait for it")
 			}
 		}
 	}

@@ -23,7 +23,7 @@ func (b *builder) rpcInterface(r *reader) RPCInterface {
 		i.Factory = factory
 		b.resolve(r, factoryKey, factory, standardRPC)
 		if factory == standardRPC && i.Name != "supervisor" {
-			r.advise("", "clients look for the standard RPC interface under the name supervisor alone",
+			r.advise("", "clients look for the standard RPC interface only under the name supervisor",
 				"did you mean ["+rpcPrefix+"supervisor]?")
 		}
 	case r.section.find(factoryKey) == nil:
@@ -68,7 +68,7 @@ func (b *builder) interfaceOptions() {
 func interfaceOption(r *reader, e entry) *Error {
 	hint := cmp.Or(e.headerHint(), "remove the line")
 	if r.section.position(e.name) < 0 {
-		hint = "what is in [DEFAULT] is in every section: move it to those that it is for"
+		hint = "what is in [DEFAULT] applies to every section: move it to the sections it is meant for"
 	}
 	return &Error{
 		File: e.from.shown, Line: e.line, Section: r.section.name, Key: e.name,
@@ -93,7 +93,7 @@ func (b *builder) inetServer(r *reader) Server {
 		r.report("certfile", "certfile and keyfile must be given together", "give both, or neither for plain HTTP")
 	}
 	if s.ClientCA != "" && s.CertFile == "" {
-		r.report("client_ca", "client_ca needs certfile and keyfile", "clients show certificates over TLS only")
+		r.report("client_ca", "client_ca needs certfile and keyfile", "clients present certificates only over TLS")
 	}
 	return s
 }
@@ -182,9 +182,9 @@ func (b *builder) readOnly(r *reader, s *Server) {
 	case s.ReadOnlyUsername == "":
 		r.report(username, username+" is empty", "give a name, or remove both keys")
 	case s.Username == "":
-		r.report(username, "without username and password everybody may do everything", "give username and password, too, for those who may")
+		r.report(username, "without username and password everybody may do everything", "also set username and password, for those who may change things")
 	case s.ReadOnlyUsername == s.Username:
-		r.report(username, "the name is also that of username", "give another name")
+		r.report(username, "the name is the same as username", "give another name")
 	}
 }
 

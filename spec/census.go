@@ -26,7 +26,7 @@ const onReload = "In force after a reload, which restarts everything."
 var effects = map[effect]string{
 	inPlace:    "In force at once; the process keeps its pid.",
 	restarts:   "The processes are restarted.",
-	mayRestart: "In force at once; the process keeps its pid, but is restarted where notify or fd:N comes or goes.",
+	mayRestart: "In force at once; the process keeps its pid, but is restarted if notify or fd:N is added or removed.",
 	resizes:    "Processes are added and removed; those that stay are left alone.",
 }
 
@@ -40,7 +40,7 @@ func Keys() []Key {
 		b.keysOf("unix_http_server", onReload, func(r *reader) { b.unixServer(r) }),
 		b.keysOf("inet_http_server", onReload, func(r *reader) { b.inetServer(r) }),
 		b.keysOf("supervisorctl", "In force for the next supervisorctl.", func(r *reader) { readCtl(r, "/") }),
-		b.keysOf("include", "The files are read at the next look at them.", func(*reader) {}),
+		b.keysOf("include", "The files are read at the next scan.", func(*reader) {}),
 		b.keysOf("reconcile", "In force as soon as the file has been read.", func(r *reader) { b.reconcile(r) }),
 		b.keysOf("program:x", "", func(*reader) {}),
 		b.keysOf("eventlistener:x", "", func(r *reader) { b.listenerGroup(r) }), // whose priority is another

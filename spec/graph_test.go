@@ -39,7 +39,7 @@ func TestCycleIsOfTheFileThatChangedLast(t *testing.T) {
 			next := map[string]string{"a": "b", "b": "c", "c": "a"}
 			at := func(name string) string { return fmt.Sprintf("%s (/etc/conf.d/%s:3) -> ", name, name) }
 			want := "/etc/conf.d/" + changed + ":3: [program:" + changed + "] depends_on: these wait for each other: " +
-				at(changed) + at(next[changed]) + at(next[next[changed]]) + changed + " (take one of them out)"
+				at(changed) + at(next[changed]) + at(next[next[changed]]) + changed + " (remove one of them)"
 			if len(bad) != 1 || bad[0].Report() != want {
 				t.Fatalf("mistakes %v, want %s", bad, want)
 			}

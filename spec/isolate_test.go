@@ -62,7 +62,7 @@ func TestLoadIsolated(t *testing.T) {
 			name:    "a name that is taken is the later file's mistake",
 			files:   map[string]string{"/etc/conf.d/a": "[program:x]\ncommand=a\n", "/etc/conf.d/b": "[eventlistener:x]\ncommand=b\nevents=TICK\n"},
 			groups:  []string{"x a"},
-			bad:     []string{"/etc/conf.d/b:1: [eventlistener:x] the group name 'x' is taken by [program:x] (rename one; the other is at /etc/conf.d/a:1)"},
+			bad:     []string{"/etc/conf.d/b:1: [eventlistener:x] the group name 'x' is already used by [program:x] (rename one; the other is at /etc/conf.d/a:1)"},
 			leftOut: []string{"/etc/conf.d/b"},
 		},
 		{

@@ -98,7 +98,7 @@ var (
 	asBytes     = pure("size", value.ParseBytes, number[int64](), "a number of bytes, such as 1048576, 512KB, 50MB or 1GB")
 	asBool      = pure("boolean", value.ParseBool, flagForm, "true or false")
 	asOctal     = pure("octal", value.ParseOctal, modeForm, "an octal number, such as 022")
-	asExitCodes = pure("exit codes", value.ParseExitCodes, numbersForm, "numbers from 0 to 255 with commas, such as 0,2")
+	asExitCodes = pure("exit codes", value.ParseExitCodes, numbersForm, "numbers from 0 to 255, separated by commas, such as 0,2")
 	asRestart   = pure("autorestart", value.ParseAutorestart, word[Autorestart](), "true, false or unexpected")
 	asKillMode  = pure("killmode", value.ParseKillMode, word[KillMode](), "process, group or cgroup")
 	asOnExit    = pure("on_exit", value.ParseOnExit, word[OnExit](), "ignore or shutdown")
@@ -107,20 +107,20 @@ var (
 	asExitWhen  = pure("exit_when", value.ParseExitWhen, word[ExitWhen](), "never, fatal or idle")
 	asSignal    = pure("signal", value.ParseSignal, signalForm, "a signal such as TERM, INT, QUIT, HUP, USR1 or KILL")
 	asLevel     = pure("log level", value.ParseLogLevel, textForm, alternatives(levelNames()))
-	asEnv       = pure("environment", value.ParseEnv, envForm, `KEY="value" pairs with commas between them, such as A="1",B="two words"`)
+	asEnv       = pure("environment", value.ParseEnv, envForm, `KEY="value" pairs, separated by commas, such as A="1",B="two words"`)
 	asName      = pure("name", value.ParseName, textForm, "a name has no space, colon or slash")
 	asDuration  = pure("duration", value.ParseDuration, word[time.Duration](), "a time such as 300ms, 10s or 2m; a bare number is seconds")
-	asEvents    = kind[[]string]{name: "event types", hint: "event types with commas, such as PROCESS_STATE,TICK_60", form: wordsForm} // events reads it
+	asEvents    = kind[[]string]{name: "event types", hint: "event types, separated by commas, such as PROCESS_STATE,TICK_60", form: wordsForm} // events reads it
 	asRemovals  = pure("removals", value.ParseRemovals, form[Removals]{show: Removals.String}, "a number of groups, or a percentage such as 50%")
-	asDepends   = pure("dependencies", value.ParseDependsOn, dependsForm, "names, each of them with a condition if it is not running: db migrate:done cache?; "+
+	asDepends   = pure("dependencies", value.ParseDependsOn, dependsForm, "names, each with its condition unless that is running: db migrate:done cache?; "+
 		"the conditions are running, started, exited and done")
 	asTargets = pure("names", value.ParseTargets, wordsForm, "names of programs, processes or groups, without conditions")
-	asWaitFor = pure("dependencies", value.ParseWaitFor, dependsForm, "names with states of which one is enough: a:running b:exited,fatal; the states are starting, running, exited and fatal")
+	asWaitFor = pure("dependencies", value.ParseWaitFor, dependsForm, "names with states, any of which is enough: a:running b:exited,fatal; the states are starting, running, exited and fatal")
 	asUser    = kind[*Account]{"user", value.ParseUser, "the name or number of a user on this machine", userForm}
-	asUsers   = kind[[]int]{"users", value.ParseUsers, "names or numbers of users on this machine with commas between them, such as deploy,1001", numbersForm}
+	asUsers   = kind[[]int]{"users", value.ParseUsers, "names or numbers of users on this machine, separated by commas, such as deploy,1001", numbersForm}
 	asOwner   = kind[Owner]{"owner", value.ParseOwner, "user or user:group, by name or number, on this machine", ownerForm}
 	asDir     = kind[string]{"directory", value.ExistingDir, "create the directory, or name one that exists", textForm}
-	asDirPath = kind[string]{"file", value.ExistingDirPath, "create the directory that the file is to be in", textForm}
+	asDirPath = kind[string]{"file", value.ExistingDirPath, "create the directory of the file", textForm}
 )
 
 // The kinds of value of a restart policy.
@@ -129,7 +129,7 @@ var (
 	asFactor     = pure("factor", value.ParseFactor, factorForm, "a number from 1 to 100, such as 2 or 1.5")
 	asPercent    = pure("percentage", value.ParsePercent, word[Percent](), "a percentage from 0% to 100%")
 	asGiveUp     = pure("give_up", value.ParseGiveUp, word[GiveUp](), "startretries or never")
-	asCrashLimit = pure("crash limit", value.ParseCrashLimit, word[CrashLimit](), "a number of ends up to 1000 and the time in which they count, such as 5/10m")
+	asCrashLimit = pure("crash limit", value.ParseCrashLimit, word[CrashLimit](), "a number of exits up to 1000 and the period in which they count, such as 5/10m")
 )
 
 // asRollout is a number of processes, or a share of them.
@@ -137,7 +137,7 @@ var asRollout = pure("rollout", value.ParseRollout, word[Rollout](), "a number o
 
 // The kinds of value of probes.
 var (
-	asHealth         = pure("probe", value.ParseHealth, word[Probe](), "tcp:[HOST:]PORT, unix:PATH, http://... [200-299,401], https://..., exec:COMMAND or file:PATH; watchdog= has the program itself say that it is well")
+	asHealth         = pure("probe", value.ParseHealth, word[Probe](), "tcp:[HOST:]PORT, unix:PATH, http://... [200-299,401], https://..., exec:COMMAND or file:PATH; with watchdog= the program itself reports its health")
 	asReady          = pure("probe", value.ParseReady, word[Probe](), "notify, fd:N, log:REGEX, tcp:[HOST:]PORT, unix:PATH, http://... [200-299,401], https://..., exec:COMMAND or file:PATH")
 	asOnUnhealthy    = pure("on_unhealthy", value.ParseOnUnhealthy, word[OnUnhealthy](), "restart, stop or report")
 	asReadyTimeout   = durationOr(defaultReadyTimeout, noTime)
@@ -190,7 +190,7 @@ func numberOr(def int) kind[int] {
 	k := asInt
 	k.form = form[int]{same[int], func(v int) string { return strconv.Itoa(cmp.Or(v, def)) },
 		func(d *digest, v int) { d.number(int64(v)) }, func(_ normal, v int) any { return cmp.Or(v, def) }}
-	k.hint = "a whole number from 1"
+	k.hint = "a whole number, at least 1"
 	k.parse = func(_ value.Host, s string) (int, error) {
 		switch v, err := parseInt(s); {
 		case err != nil:

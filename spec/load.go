@@ -241,7 +241,7 @@ func (l *load) include(main *source) {
 	for _, word := range strings.FieldsFunc(files, value.IsSpace) {
 		pattern := joinPath(l.cfg.Here, word)
 		if strings.IndexByte(listedDir(pattern), 0) >= 0 {
-			r.wrong(e, "embedded null byte", "no file name has a NUL character")
+			r.wrong(e, "embedded null byte", "a file name cannot contain a NUL character")
 			return
 		}
 		l.pattern(pattern, e)

@@ -56,14 +56,14 @@ func (b *builder) adviseFile(from *source) {
 		}
 		b.advice = append(b.advice, &Error{
 			File: from.shown, Line: c.Line, Section: c.Section, Key: c.Key,
-			Text: "the value ends before " + value.PyRepr(c.Text) + ", which is taken for a comment",
+			Text: "the value ends before " + value.PyRepr(c.Text) + ", where a comment begins",
 			Hint: "a ; or # after a space begins a comment, even in quotes; remove the space before it",
 		})
 	}
 	for _, c := range from.doc.Continued {
 		b.advice = append(b.advice, &Error{
 			File: from.shown, Line: c.Line, Section: c.Section, Key: c.Key,
-			Text: "the line " + value.PyRepr(c.Text) + " is indented and so goes on with the value",
+			Text: "the line " + value.PyRepr(c.Text) + " is indented and so continues the value",
 			Hint: "remove the space before it",
 		})
 	}
@@ -79,21 +79,21 @@ func (b *builder) adviseFile(from *source) {
 		}
 		b.advice = append(b.advice, &Error{
 			File: from.shown, Line: u.Line, Section: u.Section,
-			Text: "the line " + value.PyRepr(u.Text) + " is taken for an option of this section", Hint: unclosedHint,
+			Text: "the line " + value.PyRepr(u.Text) + " is read as an option of this section", Hint: unclosedHint,
 		})
 	}
 	for _, s := range from.doc.Sections {
 		if s.After != "" && s.After[0] != ';' && s.After[0] != '#' {
 			b.advice = append(b.advice, &Error{
 				File: from.shown, Line: s.Line, Section: s.Name,
-				Text: "the text " + value.PyRepr(s.After) + " after the header has no meaning",
+				Text: "the text " + value.PyRepr(s.After) + " after the header is ignored",
 				Hint: "begin a new line after ]",
 			})
 		}
 		if !from.main && s.Name == "include" {
 			b.advice = append(b.advice, &Error{
 				File: from.shown, Line: s.Line, Section: s.Name,
-				Text: "an [include] in an included file has no meaning", Hint: "include the files from the main file",
+				Text: "an [include] in an included file is ignored", Hint: "include the files from the main file",
 			})
 		}
 	}
@@ -194,7 +194,7 @@ func (r *reader) adviseGlued(e *entry) {
 		r.advise(e.name, name+" is not expanded", variableHint)
 	}
 	if e.name == "depends_on" && value.ForeignDependsOn(e.text) {
-		r.advise(e.name, "with commas it is not understood and has no effect, as in Supervisor", "names have spaces between them: db migrate:done")
+		r.advise(e.name, "with commas it is not understood and has no effect, as in Supervisor", "separate names by spaces: db migrate:done")
 	}
 }
 
@@ -231,7 +231,7 @@ func (s *section) again() []*Error {
 		e := &Error{
 			File: p.from.shown, Line: p.doc.Line, Section: s.name,
 			Text: fmt.Sprintf("the section is also in %s:%d", first.from.shown, first.doc.Line),
-			Hint: "the two are taken together key by key; what stands here wins",
+			Hint: "the two are merged key by key; the values here win",
 		}
 		if !p.from.sameFile(first.from) {
 			e.Also = first.from.path
@@ -255,7 +255,7 @@ func definesGroup(section string) bool {
 func (b *builder) suspectSection(name string) (wrong, hint string) {
 	switch {
 	case strings.HasPrefix(name, ctlPrefix):
-		return "the section has no meaning", "supervisorctl has its own commands alone; Python objects cannot be loaded"
+		return "the section has no effect", "supervisorctl has only its own commands; Python objects cannot be loaded"
 	case keysFor(name) != nil || strings.HasPrefix(name, rpcPrefix):
 		return "", ""
 	}
@@ -267,13 +267,13 @@ func (b *builder) suspectSection(name string) (wrong, hint string) {
 		word, rest = strings.ToLower(value.Strip(name[:i])), value.Strip(name[i+1:])
 	}
 	if near := value.Nearest(word, kinds); near != "" && rest != "" {
-		return "the section has no meaning", "did you mean [" + near + ":" + rest + "]?"
+		return "the section has no effect", "did you mean [" + near + ":" + rest + "]?"
 	}
 	if near := value.Nearest(strings.ToLower(value.Strip(name)), slices.Concat(singleSections, kinds)); near != "" && b.byName[near] == nil {
 		if slices.Contains(kinds, near) {
 			near += ":NAME"
 		}
-		return "the section has no meaning", "did you mean [" + near + "]?"
+		return "the section has no effect", "did you mean [" + near + "]?"
 	}
 	return "", ""
 }
@@ -303,7 +303,7 @@ func (b *builder) adviseProgram(r *reader, p *program) {
 		r.report("numprocs", fmt.Sprintf("numprocs is above %d", maxProcs), "a smaller number")
 	}
 	if p.numprocs == 0 {
-		r.advise("numprocs", "no process is made of this section", "remove numprocs, or the section")
+		r.advise("numprocs", "no process is created from this section", "remove numprocs, or the section")
 	}
 }
 
@@ -344,7 +344,7 @@ func (b *builder) candidates(r *reader, p *Process, word string) []string {
 
 func executableHint(word string) string {
 	if strings.Contains(word, "=") {
-		return "variables belong into environment="
+		return "variables belong in environment="
 	}
 	if slices.Contains([]string{"cd", "export", "source", ".", "ulimit", "exec", "set", "umask", "eval"}, word) {
 		return "no shell runs the command; use directory= or environment=, or bash -c"

@@ -83,7 +83,7 @@ func (r *reader) adviseBackground(words []string) {
 	program := path.Base(words[0])
 	args := words[1:]
 	if strings.HasPrefix(words[0], "/etc/init.d/") && slices.Contains(args, "start") {
-		r.advise("command", "the script starts its program in the background and ends", "run the program itself, in the foreground")
+		r.advise("command", "the script starts its program in the background and exits", "run the program itself, in the foreground")
 		return
 	}
 	// The program that an interpreter or a wrapper runs: python -m gunicorn, env A=b x.
@@ -107,9 +107,9 @@ func (r *reader) adviseBackground(words []string) {
 			if args[0] != option && !strings.HasPrefix(option, args[0]+" ") {
 				option = "… " + option
 			}
-			r.advise("command", program+" "+option+" goes to the background, and supervisord sees it end", d.hint)
+			r.advise("command", program+" "+option+" goes into the background, and supervisord sees it exit", d.hint)
 		case d.options == nil:
-			r.advise("command", program+" goes to the background by itself, and supervisord sees it end", d.hint)
+			r.advise("command", program+" goes into the background by itself, and supervisord sees it exit", d.hint)
 			r.advice[len(r.advice)-1].Guess = true
 		default:
 			continue

@@ -54,7 +54,7 @@ func (b *builder) adviseCtl() {
 	case s.find("serverurl") == nil:
 		r.advise("serverurl", "no server of this file is at "+ctl.ServerURL+", which is the default", "serverurl="+address)
 	case address == "":
-		r.advise("serverurl", "there is no server in this file, so that nothing is at "+ctl.ServerURL, "add ["+unixPrefix+"] or ["+inetPrefix+"]")
+		r.advise("serverurl", "there is no server in this file, so nothing listens at "+ctl.ServerURL, "add ["+unixPrefix+"] or ["+inetPrefix+"]")
 	default:
 		r.advise("serverurl", "no server of this file is at "+ctl.ServerURL, "serverurl="+address)
 	}
@@ -139,14 +139,14 @@ func (b *builder) adviseLogs() {
 					told[at] = true
 				}
 				r := b.reader(b.byName[me.section])
-				text := "[" + first.section + "] " + first.key + " is the same file: after a rotation one of them goes on with the old file"
+				text := "[" + first.section + "] " + first.key + " is the same file: after a rotation one of them keeps writing to the old file"
 				hint := "a file for each"
 				switch {
 				case first.section == me.section && first.key == me.key:
-					text = "several processes of this program write to one log: after a rotation some go on with the old file"
+					text = "several processes of this program write to one log: after a rotation some keep writing to the old file"
 					hint = "put %(process_num)d into its name"
 				case first.section == me.section:
-					text = first.key + " is the same file: after a rotation one of them goes on with the old file"
+					text = first.key + " is the same file: after a rotation one of them keeps writing to the old file"
 					hint = "leave " + me.key + " out and set redirect_stderr=true, or name another file"
 				}
 				r.advise(me.key, text, hint)

@@ -31,7 +31,7 @@ func (s *session) advise(err error) {
 	case e.Kind == client.NoFile && unix:
 		text = missingSocket(path) + " " + otherDaemon(s.settings.url)
 	case e.Kind == client.Refused && unix:
-		text = "The socket " + path + " is there, but nobody listens: its supervisord has died or was killed. " + otherDaemon(s.settings.url)
+		text = "The socket " + path + " exists, but nothing listens on it: its supervisord has died or was killed. " + otherDaemon(s.settings.url)
 	case e.Kind == client.Refused:
 		text = "Nothing listens at " + s.settings.url + ". " + otherDaemon(s.settings.url)
 	case e.Kind == client.Permission && unix:
@@ -47,10 +47,10 @@ func (s *session) advise(err error) {
 	case e.Kind == client.WrongScheme:
 		text = s.settings.adviseScheme()
 	case e.Kind == client.NoHandshake:
-		text = "The server does not answer like one that speaks TLS. If it does not, its URL is http://" +
+		text = "The server does not seem to speak TLS. If it does not, its URL is http://" +
 			strings.TrimPrefix(s.settings.url, "https://") + "."
 	case e.Kind == client.Timeout:
-		text = "There was no answer within --timeout; what was asked for may still be done."
+		text = "There was no answer within --timeout; the request may still be carried out."
 	default:
 		return
 	}
@@ -99,11 +99,11 @@ func otherDaemon(url string) string {
 	}
 	for _, name := range names {
 		if comm, err := os.ReadFile(name); err == nil && string(comm) == "supervisord\n" {
-			return "A supervisord runs as pid " + filepath.Base(filepath.Dir(name)) +
+			return "A supervisord is running as pid " + filepath.Base(filepath.Dir(name)) +
 				"; is it meant for another configuration (-c) or server (-s)?"
 		}
 	}
-	return "No supervisord runs on this machine."
+	return "No supervisord is running on this machine."
 }
 
 // othersSockets are what seem to be default sockets of other users. Whoever put them there

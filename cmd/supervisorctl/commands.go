@@ -185,7 +185,7 @@ func commands() []command {
 			help: "update\t\t\tReload config and add/remove as necessary, and will restart affected programs\n" +
 				"update all\t\tReload config and add/remove as necessary, and will restart affected programs\n" +
 				"update <gname> [...]\tUpdate specific groups",
-			more: "update --plan ID\t\tDo what diff has shown as that plan; exit 4 and do nothing if it is another by now",
+			more: "update --plan ID\t\tDo what diff showed as that plan; exit 4 and do nothing if the plan has changed",
 		},
 		{
 			name: "version", noArguments: true, json: true, server: upChecked,
@@ -196,7 +196,7 @@ func commands() []command {
 			name: "autoupdate", ours: true, json: true, server: upChecked,
 			run: (*call).autoupdate, complete: completeWords("off", "on"),
 			help: "autoupdate\t\tShow whether changed files are applied automatically\n" +
-				"autoupdate on|off\tTurn that on or off for as long as the daemon runs",
+				"autoupdate on|off\tTurn that on or off until the daemon restarts",
 		},
 		{
 			name: "completion", ours: true,
@@ -216,16 +216,16 @@ func commands() []command {
 			run: (*call).diff, complete: completeGroups,
 			help: "diff\t\t\tShow what update would do, and why\n" +
 				"diff <gname> [...]\tShow it for some groups\n" +
-				"diff --tree DIR\t\tShow it as if DIR, or a main file, stood in the place of what the daemon reads\n" +
-				"Exit status: 0 nothing to do, 1 something, 2 it cannot be said",
+				"diff --tree DIR\t\tShow it as if the daemon read DIR, or a main file, instead of its own files\n" +
+				"Exit status: 0 nothing to do, 1 something, 2 unknown",
 		},
 		{
 			name: "drift", ours: true, json: true, server: upChecked, noArguments: true,
 			downStatus: exitDiffFailed, failure: exitDiffFailed,
 			run: (*call).drift,
 			help: "drift\t\t\tShow what differs from the files although no update is due: what was stopped, started\n" +
-				"\t\t\tor removed by hand, and what runs another program than is on disk\n" +
-				"Exit status: 0 nothing, 1 something, 2 it cannot be said",
+				"\t\t\tor removed by hand, and what runs a different program from the one on disk\n" +
+				"Exit status: 0 nothing, 1 something, 2 unknown",
 		},
 		{
 			name: "explain", ours: true, json: true, server: upChecked,
@@ -247,7 +247,7 @@ func commands() []command {
 		{
 			name: "reset", ours: true, server: upChecked,
 			run: (*call).reset, complete: completeProcesses,
-			help: "reset <name>\t\tForget failures: FATAL becomes STOPPED, waits and counts start afresh\n" +
+			help: "reset <name>\t\tForget failures: FATAL becomes STOPPED, waits and counts start over\n" +
 				"reset <gname>:*\t\tForget those of all processes in a group\n" +
 				"reset <name> <name>\tForget those of multiple processes or groups\n" +
 				"reset all\t\tForget those of all processes",
@@ -269,14 +269,14 @@ func commands() []command {
 		{
 			name: "unpin", ours: true, server: upChecked,
 			run: (*call).unpin, complete: completeProcesses,
-			help: "unpin <file>\t\tHave a file count again that revert has taken back\n" +
+			help: "unpin <file>\t\tPut a file that revert took back into force again\n" +
 				"unpin <name>\t\tThe same with the file that a program is from",
 		},
 		{
 			name: "upgrade", ours: true, json: true, server: upChecked,
 			run: (*call).upgrade,
-			help: "upgrade\t\t\tReplace supervisord by its file on disk, in the same process; programs keep running\n" +
-				"upgrade --binary <path>\tReplace it by another program",
+			help: "upgrade\t\t\tReplace supervisord with its file on disk, in the same process; programs keep running\n" +
+				"upgrade --binary <path>\tReplace it with another program",
 		},
 		{
 			name: "wait", ours: true, json: true, server: callsServer, failure: exitUsage,
@@ -284,8 +284,8 @@ func commands() []command {
 			help: "wait\t\t\tWait until processes match the files and all with autostart are RUNNING\n" +
 				"wait <name> [...]\tWait for some processes or groups\n" +
 				"wait -t <seconds>\tGive up after that time (default 60)\n" +
-				"wait --revision <sha>\tWait until that commit runs; at least 7 digits of it. At once 1 if it is rejected\n" +
-				"Exit status: 0 it is so, 1 it is not (yet) so, or something is FATAL, 2 there is no connection",
+				"wait --revision <sha>\tWait until that commit is in force (at least 7 digits); exits 1 at once if it is rejected\n" +
+				"Exit status: 0 they do, 1 not (yet), or something is FATAL, 2 no connection",
 		},
 	}
 }

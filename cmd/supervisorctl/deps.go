@@ -37,7 +37,7 @@ func (c *call) deps(ctx context.Context) error {
 		fmt.Fprint(c.out, o.dot(roots))
 		return nil
 	case len(roots) == 0 && len(c.words) == 0:
-		c.say("nothing depends on anything")
+		c.say("there are no dependencies")
 		return nil
 	}
 	for _, line := range o.tree(roots) {

@@ -121,9 +121,9 @@ func whyState(info client.ProcessInfo, userStopped bool, end client.End, ended b
 		}
 		switch {
 		case end.OOM:
-			text += ", by the kernel for want of memory"
+			text += ", by the kernel's OOM killer"
 		case end.Core:
-			text += ", and its memory was dumped"
+			text += ", and dumped core"
 		}
 		if info.Stop > 0 {
 			text += " at " + formatTime(info.Stop)
@@ -137,7 +137,7 @@ func whyState(info client.ProcessInfo, userStopped bool, end client.End, ended b
 		add("health: %s", health.Health)
 	}
 	if health.Complaint != "" {
-		add("the last look that failed: %s", health.Complaint)
+		add("the last check that failed: %s", health.Complaint)
 	}
 	return why
 }
@@ -208,7 +208,7 @@ func (c *call) drift(ctx context.Context) error {
 		return c.emit(append([]client.Drift{}, list...))
 	}
 	if len(list) == 0 {
-		c.say("nothing differs from the files but what diff shows")
+		c.say("nothing differs from the files except what diff shows")
 	}
 	for _, d := range list {
 		c.say("%s", planned.Action{Group: d.Group, Process: d.Name}.Name()+": "+d.Text)

@@ -105,7 +105,7 @@ func (c *call) hintFailedStart(ctx context.Context, name string) {
 		}
 		lines = withoutRepeats(lines)
 		lines = lines[max(0, len(lines)-lastLines):]
-		c.hint("%s wrote last to %s:\n    %s", shown, channel, strings.Join(lines, "\n    "))
+		c.hint("The last output of %s on %s:\n    %s", shown, channel, strings.Join(lines, "\n    "))
 		return
 	}
 	if info, err := c.ProcessInfo(ctx, name); err == nil && info.SpawnErr != "" {
@@ -166,5 +166,5 @@ func watchSocket(url, socket string) string {
 		return ""
 	}
 	conn.Close()
-	return "A supervisord --watch listens at another socket: use -s unix://" + socket + "."
+	return "A supervisord --watch listens on another socket: use -s unix://" + socket + "."
 }

@@ -34,7 +34,7 @@ func mistakeServer() *script {
 }
 
 // daemonHere is what a hint says of daemons on the machine that the test runs on.
-var daemonHere = regexp.MustCompile(`No supervisord runs on this machine\.|A supervisord runs as pid \d+; is it meant for another configuration \(-c\) or server \(-s\)\?`)
+var daemonHere = regexp.MustCompile(`No supervisord runs on this machine\.|A supervisord is running as pid \d+; is it meant for another configuration \(-c\) or server \(-s\)\?`)
 
 // wrongAt is where the original's source found the mistake, or what ours names instead.
 var wrongAt = regexp.MustCompile(`file: (/usr/\S+|supervisorctl) line: \d+`)

@@ -28,7 +28,7 @@ Options:
 -c/--configuration FILENAME -- read the [supervisorctl] section of this file
                            (without it the usual places are searched)
 -h/--help -- print this text and exit
--i/--interactive -- start an interactive shell, or be as one for the action: ask
+-i/--interactive -- start an interactive shell, or act like one for the action: ask
                     for a password, and before shutdown and reload
 -s/--serverurl URL -- http://host:port, https://host:port or unix:///path of
                       the server (default "http://localhost:9001")
@@ -41,7 +41,7 @@ Options:
 
 They may stand after the action too, and those of actions before it: -o json,
 -t SECONDS, --state STATES, --problems, --binary PATH, --with-deps, --rolling[=N],
---plan ID, --tree DIR, --revision COMMIT ("help ACTION" tells).
+--plan ID, --tree DIR, --revision COMMIT (see "help ACTION").
 Without an action a shell is started that reads actions line by line. The
 action "help" lists Supervisor's actions, "help ACTION" explains one. Beyond
 them there are: autoupdate, completion, deps, diff, drift, explain, files,
@@ -163,7 +163,7 @@ func readOptions(h spec.Host, argv0 string, args []string) (s settings, words []
 	}
 	switch {
 	case watch && (seen["--configuration"] || seen["--serverurl"]):
-		return s, nil, errors.New("--watch says which server is meant, and so do -c and -s: give one of them")
+		return s, nil, errors.New("--watch, -c and -s each say which server to use: give only one of them")
 	case watch:
 		usual := host.DefaultSockets()
 		if given.url = socketURL(usual, os.Geteuid()); given.url == "" {

@@ -157,8 +157,8 @@ func TestOptionsAroundTheAction(t *testing.T) {
 		{"-s http://a:1 status -s http://b:1", "", "", "conflicting command line option '--serverurl'"},
 		{"--watch status web", "status web", "unix://" + host.DefaultSockets()[0], ""},
 		{"status --watch", "status", "unix://" + host.DefaultSockets()[0], ""},
-		{"--watch -s http://a:1 status", "", "", "--watch says which server is meant, and so do -c and -s: give one of them"},
-		{"-c x.conf status --watch", "", "", "--watch says which server is meant, and so do -c and -s: give one of them"},
+		{"--watch -s http://a:1 status", "", "", "--watch, -c and -s each say which server to use: give only one of them"},
+		{"-c x.conf status --watch", "", "", "--watch, -c and -s each say which server to use: give only one of them"},
 		{"status -s x", "", "", "invalid value for --serverurl 'x': value 'x' is not a URL"},
 		{"-o json", "", "", "option -o belongs to an action"},
 	} {

@@ -151,7 +151,7 @@ func oursRows() []answered {
 	add("explain a", every())
 	drifting := []any{
 		xmlrpc.Struct{{Name: "kind", Value: "stopped"}, {Name: "group", Value: "web"}, {Name: "name", Value: "web_1"}, {Name: "text", Value: "it was stopped by hand"}},
-		xmlrpc.Struct{{Name: "kind", Value: "removed"}, {Name: "group", Value: "g"}, {Name: "name", Value: ""}, {Name: "text", Value: "it was removed by hand: the files have it"}},
+		xmlrpc.Struct{{Name: "kind", Value: "removed"}, {Name: "group", Value: "g"}, {Name: "name", Value: ""}, {Name: "text", Value: "it was removed by hand: the files still define it"}},
 	}
 	for _, command := range []string{"drift", "drift -o json", "drift x"} {
 		add(command, with(every(), "getDrift", drifting))

@@ -57,7 +57,7 @@ func awaits(meant string, s client.ReconcileState) (missing string, fatal bool) 
 	case s.Attempted == "":
 		return "revision: the files have none; see revision= in [reconcile]", false
 	}
-	return fmt.Sprintf("revision %s is wanted, the files are %s", meant, s.Attempted), false
+	return fmt.Sprintf("revision %s is wanted, the files are at %s", meant, s.Attempted), false
 }
 
 // revisionNote tells of a revision below an update.

@@ -51,7 +51,7 @@ func (c *call) tail(ctx context.Context) error {
 	text, err := c.ReadLog(ctx, name, channel, -bytes, 0)
 	if client.HasCode(err, client.FaultFailed) && c.advice != io.Discard {
 		if device := c.device(ctx, name, channel); device != "" {
-			defer c.hint("What %s writes to %s goes to %s, from which it cannot be read again.", name, channel, device)
+			defer c.hint("What %s writes to %s goes to %s, which cannot be read back.", name, channel, device)
 		}
 	}
 	return c.showLog(name, text, err)

@@ -31,7 +31,7 @@ func (s settings) tlsConfig() (*tls.Config, error) {
 		}
 		config.RootCAs = x509.NewCertPool()
 		if !config.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, plainError("cannot use server_ca of section [supervisorctl]: " + s.serverCA + " holds no certificate")
+			return nil, plainError("cannot use server_ca of section [supervisorctl]: " + s.serverCA + " contains no certificate")
 		}
 	}
 	return config, nil
@@ -44,12 +44,12 @@ func (s settings) adviseUntrusted(err error) string {
 	var host x509.HostnameError
 	switch {
 	case errors.As(err, &authority) && s.serverCA == "":
-		return "No authority that this machine trusts has signed the server's certificate. " +
-			"Name the file of the one that has as server_ca in the [supervisorctl] section."
+		return "The server's certificate is not signed by an authority that this machine trusts. " +
+			"Set server_ca in the [supervisorctl] section to the file of its authority."
 	case errors.As(err, &authority):
 		return "The server's certificate is not signed by an authority in " + s.serverCA + " (server_ca)."
 	case errors.As(err, &host):
-		return "The server's certificate is for another host than serverurl names."
+		return "The server's certificate is for a different host than serverurl names."
 	}
 	return "The server's certificate is not valid."
 }
@@ -58,8 +58,8 @@ func (s settings) adviseUntrusted(err error) string {
 // the client.
 func (s settings) adviseRefused() string {
 	if s.certFile == "" {
-		return "The server lets in only clients with a certificate. " +
-			"Name its file and that of its key as certfile and keyfile in the [supervisorctl] section."
+		return "The server accepts only clients with a certificate. " +
+			"Set certfile and keyfile in the [supervisorctl] section."
 	}
 	return "The server does not accept the certificate in " + s.certFile + " (certfile): " +
 		"an authority in the server's client_ca must have signed it, for clients, and it must not have expired."

@@ -149,7 +149,7 @@ autostart=false
 		"a strange certificate":  {[]string{url, ca, certificate("stranger")}, "error: https://", "does not accept the certificate in " + dir + "/stranger.crt"},
 		"http to a TLS port":     {[]string{"serverurl=http://" + address}, "xmlrpc.client.ProtocolError", "hint: The server speaks TLS. Its URL is https://" + address + "."},
 		"no file of that name":   {[]string{url, "certfile=no.crt\nkeyfile=no.key"}, "error: cannot use", "cannot use certfile and keyfile of section [supervisorctl]: open " + dir + "/no.crt: no such file or directory"},
-		"a CA without a CA":      {[]string{url, "server_ca=me.key"}, "error: cannot use", "me.key holds no certificate"},
+		"a CA without a CA":      {[]string{url, "server_ca=me.key"}, "error: cannot use", "me.key contains no certificate"},
 		"a key without its half": {[]string{url, "keyfile=me.key"}, "Error: ", "certfile and keyfile must be given together"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -170,7 +170,7 @@ func TestTLSToPlain(t *testing.T) {
 	t.Parallel()
 	for kind, hint := range map[oracle.Kind]string{
 		oracle.Ours:   "hint: The server does not speak TLS. Its URL is http://",
-		oracle.Debian: "hint: The server does not answer like one that speaks TLS. If it does not, its URL is http://",
+		oracle.Debian: "hint: The server does not seem to speak TLS. If it does not, its URL is http://",
 	} {
 		t.Run(kind.String(), func(t *testing.T) {
 			t.Parallel()

@@ -25,7 +25,7 @@ func (c *call) top(ctx context.Context) error {
 		return c.usage(exitUsage, "top takes no argument")
 	}
 	if !c.onTerminal {
-		return c.usage(exitUsage, "top needs a terminal: status is for everything else")
+		return c.usage(exitUsage, "top needs a terminal: use status elsewhere")
 	}
 	screen, err := tcell.NewScreen()
 	if err == nil {
@@ -188,7 +188,7 @@ func (t *top) differences(ctx context.Context) (string, error) {
 // errorText is what went wrong, for a person.
 func errorText(err error) string {
 	if client.HasCode(err, client.FaultUnknownMethod) {
-		return "this server cannot say: it is Supervisor itself, or an older supervisord"
+		return "not known: the server is Supervisor itself, or an older supervisord"
 	}
 	return cmp.Or(faultText(err), err.Error())
 }

@@ -377,7 +377,7 @@ func (m *topModel) note() topLine {
 		words = append(words, "problems only")
 	}
 	if m.noUsage {
-		words = append(words, "this server is Supervisor itself, or an older supervisord: it does not tell what processes take")
+		words = append(words, "this server is Supervisor itself, or an older supervisord: it does not report resource usage")
 	}
 	return topLine{strings.Join(words, "  "), styleDim}
 }

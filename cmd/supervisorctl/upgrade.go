@@ -27,7 +27,7 @@ func (c *call) upgrade(ctx context.Context) error {
 	case len(c.words) == 1 && strings.HasPrefix(c.words[0], "--binary="):
 		path = strings.TrimPrefix(c.words[0], "--binary=")
 	default:
-		return c.usage(exitUsage, "upgrade takes no argument but --binary PATH")
+		return c.usage(exitUsage, "upgrade takes no argument except --binary PATH")
 	}
 	if path != "" {
 		var err error
@@ -59,10 +59,10 @@ func (c *call) upgrade(ctx context.Context) error {
 			if c.json {
 				return c.emit(p)
 			}
-			c.say("ERROR: upgrade given up, nothing was stopped: %s", p.Error)
+			c.say("ERROR: upgrade abandoned, nothing was stopped: %s", p.Error)
 			return nil
 		case errors.Is(ctx.Err(), context.DeadlineExceeded):
-			return plainError("the upgrade was begun, and its end is not known: see maintail")
+			return plainError("the upgrade has begun, and its outcome is unknown: see maintail")
 		case err != nil && unavailable(err) == "":
 			return err
 		}

@@ -203,9 +203,9 @@ func (l *loaded) follows(before *spec.Config, t fileTree) (lines []string) {
 	case len(l.mistakes) == 0:
 		return nil
 	case l.strict != "":
-		return []string{"nothing is applied until this is right (" + l.strict + ")"}
+		return []string{"nothing is applied until this is fixed (" + l.strict + ")"}
 	case l.config == nil:
-		return []string{"nothing is applied until this is right"}
+		return []string{"nothing is applied until this is fixed"}
 	}
 	had := make(map[string][]string)
 	if before != nil {
@@ -222,7 +222,7 @@ func (l *loaded) follows(before *spec.Config, t fileTree) (lines []string) {
 		groups, was := had[e.File]
 		switch {
 		case !was:
-			lines = append(lines, t.short(e.File)+" is left out until it is right: it is new")
+			lines = append(lines, t.short(e.File)+" is left out until it is fixed: it is new")
 		case len(groups) == 0:
 			lines = append(lines, t.short(e.File)+" stays as it was")
 		default:

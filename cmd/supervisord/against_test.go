@@ -132,11 +132,11 @@ func TestAgainstHidesSecrets(t *testing.T) {
 func TestAgainstWrongly(t *testing.T) {
 	dir := extract(t, []txtar.File{{Name: "supervisord.conf", Data: []byte("[supervisord]\n")}})
 	for _, test := range []struct{ args, want string }{
-		{"--against x", "option --against means nothing without --check"},
-		{"--check --root x", "option --root means nothing without --against"},
-		{"--check --markdown", "option --markdown means nothing without --against"},
-		{"--check --against x --here", "options --here and --show-secrets mean nothing with --against"},
-		{"--check --against x --json --markdown", "options --json and --markdown exclude each other"},
+		{"--against x", "option --against requires --check"},
+		{"--check --root x", "option --root requires --against"},
+		{"--check --markdown", "option --markdown requires --against"},
+		{"--check --against x --here", "options --here and --show-secrets have no effect with --against"},
+		{"--check --against x --json --markdown", "options --json and --markdown cannot be combined"},
 		{"--check --watch a --watch b --against x", "option --against compares one --watch with another directory"},
 	} {
 		if _, err := parseFlags(host.New(), strings.Fields(test.args)); err == nil || err.Error() != test.want {

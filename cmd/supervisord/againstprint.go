@@ -94,14 +94,14 @@ func byFile(actions []planned.Action) (lists [][]planned.Action) {
 }
 
 // baseUnknown is what follows of a mistake in the base.
-const baseUnknown = "what runs for these files is not known: what they define now is taken for new"
+const baseUnknown = "what runs for these files is unknown: what they define now counts as new"
 
 // reloadText says what an update leaves to a reload.
 func (s *said) reloadText() string {
 	if len(s.Reload) == 0 {
 		return ""
 	}
-	return "only a reload, which restarts everything, brings these into force: [" + strings.Join(s.Reload, "], [") + "]"
+	return "only a reload, which restarts everything, puts these into force: [" + strings.Join(s.Reload, "], [") + "]"
 }
 
 // notes is what is to be said at the end.
@@ -110,7 +110,7 @@ func (s *said) notes() (lines []string) {
 		lines = append(lines, text)
 	}
 	if len(s.Assumed) > 0 {
-		lines = append(lines, "not known here, and taken for 1: "+strings.Join(s.Assumed, ", "))
+		lines = append(lines, "not known here, and assumed to be 1: "+strings.Join(s.Assumed, ", "))
 	}
 	return lines
 }
@@ -155,7 +155,7 @@ func (s *said) markdown(w io.Writer) {
 	fmt.Fprintln(w)
 	switch {
 	case s.Reach == nil:
-		fmt.Fprintln(w, "**No update can be made of this: see the mistakes.**")
+		fmt.Fprintln(w, "**This cannot be applied: see the mistakes.**")
 	case len(s.Actions) == 0:
 		fmt.Fprintln(w, "**Nothing: no process is touched.**")
 	default:
@@ -175,7 +175,7 @@ func (s *said) markdown(w io.Writer) {
 		}
 	}
 	quote("Mistakes", s.c.mistakes, s.Follows)
-	quote("Mistakes in what this is compared with", s.c.baseMistakes, []string{baseUnknown})
+	quote("Mistakes in the configuration that this is compared with", s.c.baseMistakes, []string{baseUnknown})
 	for _, list := range byFile(s.Actions) {
 		fmt.Fprintf(w, "\n#### %s\n\n", code(list[0].File))
 		for _, a := range list {

@@ -127,13 +127,13 @@ func readCarried(r io.Reader) (*carried, error) {
 		err = exactjson.Unmarshal(text, c)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("what the daemon left cannot be read: %w", err)
+		return nil, fmt.Errorf("cannot read what the previous program left: %w", err)
 	}
 	switch {
 	case c.Version < 1 || c.Reconciler == nil || c.Servers == nil:
-		return nil, errors.New("what the daemon left is incomplete")
+		return nil, errors.New("what the previous program left is incomplete")
 	case c.Version > carriedVersion && c.Since > carriedVersion:
-		return nil, fmt.Errorf("what the daemon left is of version %d, and this program understands no later one than %d", c.Version, carriedVersion)
+		return nil, fmt.Errorf("what the previous program left is of version %d, and this one understands at most %d", c.Version, carriedVersion)
 	case len(c.Supervisor) == 0:
 		return c, nil // in a trial
 	}

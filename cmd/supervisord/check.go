@@ -160,7 +160,7 @@ func (v *checkResult) gatherTemplates(h spec.Host) {
 			marks[name] = nil
 			if content, err := h.ReadFile(name); err == nil {
 				if line, text := spec.Template(content); line > 0 {
-					marks[name] = &spec.Error{File: name, Line: line, Text: "this looks like a template: " + text, Hint: "check what is made of it"}
+					marks[name] = &spec.Error{File: name, Line: line, Text: "this looks like a template: " + text, Hint: "check the file that is made from it"}
 				}
 			}
 		}
@@ -228,7 +228,7 @@ func exposedLog(c *spec.Daemon) *spec.Error {
 	}
 	return &spec.Error{
 		Section: "supervisord", Key: "logfile",
-		Text: fmt.Sprintf("with loglevel=%s what programs write goes to %s, too, which others can read (mode %04o)", c.LogLevel, c.LogFile, info.Mode().Perm()),
+		Text: fmt.Sprintf("with loglevel=%s the output of programs also goes to %s, which others can read (mode %04o)", c.LogLevel, c.LogFile, info.Mode().Perm()),
 		Hint: "chmod 600 " + c.LogFile,
 	}
 }

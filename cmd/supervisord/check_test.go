@@ -240,8 +240,8 @@ func TestCheckExposedLog(t *testing.T) {
 // directory of a program, and none of it hides the rest.
 func TestCheckTellsAll(t *testing.T) {
 	t.Chdir(t.TempDir())
-	const directory = "web.conf:4: warning: [program:a] directory: /srv/nope is not an existing directory (the program cannot start before it is)\n"
-	const log = "[program:a] stdout_logfile: The directory named as part of the path /var/log/nope/x.log does not exist (create the directory that the file is to be in)\n"
+	const directory = "web.conf:4: warning: [program:a] directory: /srv/nope is not an existing directory (create it: the program cannot start without it)\n"
+	const log = "[program:a] stdout_logfile: The directory named as part of the path /var/log/nope/x.log does not exist (create the directory of the file)\n"
 	for _, r := range []struct {
 		file string
 		here bool

@@ -145,7 +145,7 @@ func (d *daemon) machine() spec.Host {
 // After a restart nobody may read standard error any more, so the log says it too.
 func (d *daemon) fail(err error) int {
 	printErrors(os.Stderr, d.argv0, err)
-	d.manager.say("supervisord cannot go on: " + report(err))
+	d.manager.say("supervisord cannot continue: " + report(err))
 	if d.current == nil || d.current.log == nil {
 		return 2
 	}
@@ -312,7 +312,7 @@ func (f *flags) whichSocket() (string, error) {
 // know what is in it.
 func makePrivate(dir string, uid, gid int) error {
 	if info, err := os.Lstat(dir); err == nil && info.IsDir() && info.Mode().Perm()&0o022 != 0 {
-		return fmt.Errorf("cannot use the directory %s for the socket: others can write to it", dir)
+		return fmt.Errorf("cannot use the directory %s for the socket: other users can write to it", dir)
 	}
 	err := trust.Mkdir(trust.Dir{Path: dir, UID: uid}, gid)
 	if refused := (*trust.Refused)(nil); errors.As(err, &refused) {

@@ -53,14 +53,14 @@ func (l *life) untilEnd(ended <-chan error) error {
 		return err
 	case <-time.After(l.stopTime() + stopGrace):
 	}
-	l.logger.Error("supervisord ends, although not every process has ended")
+	l.logger.Error("supervisord exits although not every process has ended")
 	return nil
 }
 
 // endNow ends the process, whatever is not done yet: shutdown_timeout has passed. What
 // ran was killed before.
 func (l *life) endNow() {
-	l.logger.Error("supervisord ends, although not all is done: shutdown_timeout has passed")
+	l.logger.Error("supervisord exits before everything is done: shutdown_timeout has passed")
 	closeLogWithin(l.log, min(l.cfg.Daemon.ShutdownTimeout/20, endReserve))
 	os.Exit(l.status())
 }
@@ -138,7 +138,7 @@ func (d *daemon) finish(l *life, pid *pidfile) {
 	}
 	l.help("what event listeners print", func() { d.printer.flush(time.Second) })
 	if left := l.helpers.wait("", endPatience, hurriedPatience, l.hurried); len(left) > 0 {
-		l.logger.Warn("not waited for any longer: " + strings.Join(left, ", "))
+		l.logger.Warn("no longer waited for: " + strings.Join(left, ", "))
 	}
 }
 
@@ -220,7 +220,7 @@ func (l *life) lastWords(who string) {
 	if p == nil {
 		return
 	}
-	l.logger.Log(context.Background(), levelCritical, fmt.Sprintf("%s panicked, and supervisord ends: %v\n%s", who, p, debug.Stack()))
+	l.logger.Log(context.Background(), levelCritical, fmt.Sprintf("%s panicked, and supervisord exits: %v\n%s", who, p, debug.Stack()))
 	closeLog(l.log)
 	panic(p)
 }

@@ -154,30 +154,30 @@ func meantOption(err error) string {
 // combine refuses options that mean nothing together.
 func (f flags) combine(seen map[string]bool) error {
 	if f.configSet && len(f.watch) > 0 {
-		return fmt.Errorf("options -c and --watch exclude each other")
+		return fmt.Errorf("options -c and --watch cannot be combined")
 	}
 	if f.socket != "" && len(f.watch) == 0 {
-		return fmt.Errorf("option --socket means nothing without --watch: give file= in [unix_http_server]")
+		return fmt.Errorf("option --socket requires --watch: set file= in [unix_http_server] instead")
 	}
 	for _, name := range []string{"--here", "--json", "--show-secrets"} {
 		if seen[name] && f.action != actionCheck {
-			return fmt.Errorf("option %s means nothing without --check", name)
+			return fmt.Errorf("option %s requires --check", name)
 		}
 	}
 	for _, name := range []string{"--root", "--against-root", "--markdown"} {
 		if seen[name] && f.against == "" {
-			return fmt.Errorf("option %s means nothing without --against", name)
+			return fmt.Errorf("option %s requires --against", name)
 		}
 	}
 	switch {
 	case f.against != "" && f.action != actionCheck:
-		return errors.New("option --against means nothing without --check")
+		return errors.New("option --against requires --check")
 	case f.against != "" && (f.here || f.showSecrets):
-		return errors.New("options --here and --show-secrets mean nothing with --against")
+		return errors.New("options --here and --show-secrets have no effect with --against")
 	case f.against != "" && len(f.watch) > 1:
 		return errors.New("option --against compares one --watch with another directory")
 	case f.markdown && f.json:
-		return errors.New("options --json and --markdown exclude each other")
+		return errors.New("options --json and --markdown cannot be combined")
 	}
 	return nil
 }

@@ -50,15 +50,15 @@ var flagErrors = []struct {
 	{args: "-q missing", want: "invalid value for -q 'missing': missing is not an existing directory"},
 
 	{args: "--js --check", want: "option --js not recognized", ours: true},
-	{args: "--json", want: "option --json means nothing without --check", ours: true},
-	{args: "--show-secrets", want: "option --show-secrets means nothing without --check", ours: true},
+	{args: "--json", want: "option --json requires --check", ours: true},
+	{args: "--show-secrets", want: "option --show-secrets requires --check", ours: true},
 	{args: "--check --check", want: "conflicting command line option '--check'", ours: true},
 	{args: "--watch flags_test.go", want: "invalid value for --watch 'flags_test.go': it is a file, and --watch takes a directory: use -c flags_test.go, or --watch .", ours: true},
-	{args: "--socket s", want: "option --socket means nothing without --watch: give file= in [unix_http_server]", ours: true},
+	{args: "--socket s", want: "option --socket requires --watch: set file= in [unix_http_server] instead", ours: true},
 	{args: "--watch . --socket missing/s", want: "invalid value for --socket 'missing/s': The directory named as part of the path missing/s does not exist", ours: true},
 	{args: "--watch . --socket=", want: "invalid value for --socket '': it is empty", ours: true},
 	{args: "--watch . --sock s", want: "option --sock not recognized", ours: true},
-	{args: "-c x --watch y", want: "options -c and --watch exclude each other", ours: true},
+	{args: "-c x --watch y", want: "options -c and --watch cannot be combined", ours: true},
 }
 
 func TestFlagErrors(t *testing.T) {

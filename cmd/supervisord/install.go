@@ -83,7 +83,7 @@ func newInstaller(args []string, options ...string) (*installer, map[string]stri
 	in := &installer{out: os.Stdout, from: filepath.Dir(self), prefix: "/usr/local", user: words["--user"], run: command}
 	if dir := words["--prefix"]; dir != "" {
 		if !filepath.IsAbs(dir) || strings.ContainsAny(dir, " \t\n%$\"'\\") {
-			return nil, nil, fmt.Errorf("invalid value for --prefix %s: an absolute path without spaces or signs is needed", value.PyRepr(dir))
+			return nil, nil, fmt.Errorf("invalid value for --prefix %s: an absolute path without spaces or special characters is needed", value.PyRepr(dir))
 		}
 		in.prefix = filepath.Clean(dir)
 	}
@@ -91,7 +91,7 @@ func newInstaller(args []string, options ...string) (*installer, map[string]stri
 		in.user = ""
 	}
 	if in.user != "" && !userName.MatchString(in.user) {
-		return nil, nil, fmt.Errorf("invalid value for --user %s: it is no name of a user", value.PyRepr(in.user))
+		return nil, nil, fmt.Errorf("invalid value for --user %s: not a user name", value.PyRepr(in.user))
 	}
 	return in, words, nil
 }
@@ -168,7 +168,7 @@ func (in *installer) install() error {
 		if in.user != "" {
 			as = " -u " + in.user
 		}
-		in.say("there is no systemd here: start it with %s/bin/supervisord%s -c /etc/supervisor/supervisord.conf", in.prefix, as)
+		in.say("systemd is not running: start it with %s/bin/supervisord%s -c /etc/supervisor/supervisord.conf", in.prefix, as)
 		return nil
 	}
 	in.say("starting the unit supervisor")
@@ -184,7 +184,7 @@ func (in *installer) ready() error {
 		return errors.New("only root can install; --print shows what would be")
 	}
 	if in.made = map[string]string{}; in.recall() == nil && len(in.made) > 0 {
-		return fmt.Errorf("it is installed in %s already: run supervisord uninstall first", in.prefix)
+		return fmt.Errorf("it is already installed in %s: run supervisord uninstall first", in.prefix)
 	}
 	if unit := in.active(); unit != "" {
 		return fmt.Errorf("the unit %s is running: stop it and its programs with systemctl stop %[1]s, then run this again", unit)
@@ -196,7 +196,7 @@ func (in *installer) ready() error {
 	if err != nil {
 		in.say("creating the user %s", in.user)
 		if err := in.run("useradd", "--system", "--user-group", "--no-create-home", "--home-dir", "/", "--shell", "/usr/sbin/nologin", in.user); err != nil {
-			return fmt.Errorf("cannot make the user %s: %w", in.user, err)
+			return fmt.Errorf("cannot create the user %s: %w", in.user, err)
 		}
 		if account, err = user.Lookup(in.user); err != nil {
 			return err
@@ -252,7 +252,7 @@ func (in *installer) put(f dist.File) error {
 	case err == nil:
 		aside = name + saved
 		if _, err := os.Lstat(aside); err == nil {
-			return fmt.Errorf("%s is left from an earlier install: remove it, or move it back", aside)
+			return fmt.Errorf("%s is left over from an earlier install: remove it, or move it back", aside)
 		}
 		fallthrough
 	default:

@@ -161,9 +161,9 @@ func TestInstallUndoesItself(t *testing.T) {
 
 func TestInstallOptions(t *testing.T) {
 	for args, want := range map[string]string{
-		"--prefix opt":     "invalid value for --prefix 'opt': an absolute path without spaces or signs is needed",
-		"--prefix /a%b":    "invalid value for --prefix '/a%b': an absolute path without spaces or signs is needed",
-		"--user no:body":   "invalid value for --user 'no:body': it is no name of a user",
+		"--prefix opt":     "invalid value for --prefix 'opt': an absolute path without spaces or special characters is needed",
+		"--prefix /a%b":    "invalid value for --prefix '/a%b': an absolute path without spaces or special characters is needed",
+		"--user no:body":   "invalid value for --user 'no:body': not a user name",
 		"--nosuch":         "option --nosuch not recognized",
 		"x":                "positional arguments are not supported: 'x'",
 		"--user a --print": "",

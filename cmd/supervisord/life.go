@@ -112,7 +112,7 @@ func (d *daemon) live() (err error) {
 	l.settleSurvivors(ctx, survivors)
 	l.serving = true
 	l.help("the servers", func() { l.server.Run(ctx) })
-	l.help("the history of what processes take", func() { l.usage.Run(ctx) })
+	l.help("the history of resource usage", func() { l.usage.Run(ctx) })
 	l.help("the looks", func() { l.lookAfter(ctx, pid) })
 	l.help("the tidying of old state", func() { l.tidy(ctx) })
 	if l.supervisor.Begin(ctx) == nil { // else a signal came first
@@ -121,7 +121,7 @@ func (d *daemon) live() (err error) {
 		l.help("the end of what is idle", func() { l.endIdle(ctx) })
 	}
 	if d.manager.notifier != nil {
-		l.help("what the service manager is told", func() { l.serveManager(ctx, d.manager) })
+		l.help("the message to the service manager", func() { l.serveManager(ctx, d.manager) })
 	}
 	return l.untilEnd(ended)
 }

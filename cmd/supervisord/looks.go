@@ -32,7 +32,7 @@ func (l *life) lookAfter(ctx context.Context, pid *pidfile) {
 	for _, k := range l.looks(pid) {
 		var said map[string]bool
 		askers = append(askers, aside(ctx, func() {
-			defer l.lastWords("the look after " + k.name)
+			defer l.lastWords("the check of " + k.name)
 			said = l.sayOnce(k, said, k.at(ctx))
 		}))
 	}
@@ -80,10 +80,10 @@ func (l *life) tidy(ctx context.Context) {
 // looks are all there are.
 func (l *life) looks(pid *pidfile) []look {
 	return []look{
-		{"sockets", levelError, "cannot make the socket anew: ", func(context.Context) []error { return some(l.server.Check()) }},
+		{"sockets", levelError, "cannot create the socket again: ", func(context.Context) []error { return some(l.server.Check()) }},
 		{"the pidfile", levelWarn, "", func(context.Context) []error { pid.keep(); return nil }},
-		{"the activity log", levelWarn, "cannot make the log anew: ", func(context.Context) []error { return some(l.log.Restore()) }},
-		{"logs", levelWarn, "cannot make the log anew: ", l.supervisor.RestoreLogs},
+		{"the activity log", levelWarn, "cannot create the log again: ", func(context.Context) []error { return some(l.log.Restore()) }},
+		{"logs", levelWarn, "cannot create the log again: ", l.supervisor.RestoreLogs},
 		{"out-of-memory kills", levelWarn, "", func(context.Context) []error { l.supervisor.LookAtOOMKills(); return nil }},
 		{"certificates", levelWarn, "", func(context.Context) []error { return l.server.CheckCertificates(time.Now()) }},
 	}

@@ -15,7 +15,7 @@ import (
 // serveEditor is supervisord lsp: a language server on standard input and output.
 func serveEditor(argv0 string, args []string) int {
 	if len(args) > 0 && args[0] != "--stdio" { // which some editors add
-		return usageError(argv0, fmt.Errorf("lsp takes no arguments: it speaks with an editor on standard input and output"))
+		return usageError(argv0, fmt.Errorf("lsp takes no arguments: it talks to an editor over standard input and output"))
 	}
 	h := host.New()
 	s := &lsp.Server{Read: h.ReadFile}

@@ -56,7 +56,7 @@ func tooLow(d *spec.Daemon) []*spec.Error {
 		return nil
 	}
 	return []*spec.Error{{Section: "supervisord", Key: "minfds",
-		Text: fmt.Sprintf("%d file descriptors cannot be had: the limit is %d", d.MinFDs, files.Max), Hint: "raise the limit, or lower minfds"}}
+		Text: fmt.Sprintf("cannot get %d file descriptors: the limit is %d", d.MinFDs, files.Max), Hint: "raise the limit, or lower minfds"}}
 }
 
 // tryServer is why a server cannot be had, nil if it can. An address that the very
@@ -107,7 +107,7 @@ func (m machine) missingDirectories(cfg *spec.Config) (mild []*spec.Error) {
 			told = append(told, at)
 			file, line := cfg.PlaceOf(p.Origin.Section, "directory")
 			mild = append(mild, &spec.Error{File: file, Line: line, Section: p.Origin.Section, Key: "directory",
-				Text: p.Directory + " is not an existing directory", Hint: "the program cannot start before it is"})
+				Text: p.Directory + " is not an existing directory", Hint: "create it: the program cannot start without it"})
 		}
 	}
 	return mild

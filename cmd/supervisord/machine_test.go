@@ -57,8 +57,8 @@ supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 		"supervisord.conf:5: [unix_http_server] file: cannot listen on DIR/none/s: no such directory (create DIR/none)",
 		"supervisord.conf:8: [inet_http_server:tls] certfile: cannot use certfile and keyfile: open DIR/none.crt: no such file or directory",
 		"supervisord.conf:11: [inet_http_server:taken] port: another program is listening on " + taken.Addr().String() + " (stop that one, or choose another address)",
-		"supervisord.conf:14: [program:web] directory: /nonexistent is not an existing directory (the program cannot start before it is)",
-		"supervisord.conf:19: [program:loose] stdout_logfile: The directory named as part of the path /nonexistent/log does not exist (create the directory that the file is to be in)",
+		"supervisord.conf:14: [program:web] directory: /nonexistent is not an existing directory (create it: the program cannot start without it)",
+		"supervisord.conf:19: [program:loose] stdout_logfile: The directory named as part of the path /nonexistent/log does not exist (create the directory of the file)",
 	}
 	warned := func(line string) string { return strings.Replace(line, ": [", ": warning: [", 1) }
 	run := func(h spec.Host, path string, f flags) (int, string) {

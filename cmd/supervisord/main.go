@@ -5,7 +5,7 @@
 // makes each of its lives ready before the one before is given up, life.go is one life
 // between two restarts: it wires every package to the others and is the only place that
 // knows them all. looks.go is what a life looks after, and rounds.go when. end.go is how a life ends, in time, and crash.go how it is not to.
-// manager.go is what the service manager is told of all that.
+// manager.go is the message to the service manager of all that.
 // upgrade.go has another program go on in this process, and carried.go is what that is left.
 // explain.go is what can be asked about keys. check.go and machine.go are --check,
 // against.go compares two trees of files and againstprint.go tells of it, running.go the table of what runs for the daemon

@@ -134,7 +134,7 @@ func (m *manager) watch() {
 func (m *manager) feed(patience time.Duration) {
 	late := time.AfterFunc(patience, func() {
 		if log := m.log.Load(); log != nil {
-			log.Log(context.Background(), levelCritical, fmt.Sprintf("the supervisor is stuck: it has not answered for %v, and the service manager's watchdog is not fed", patience))
+			log.Log(context.Background(), levelCritical, fmt.Sprintf("the supervisor is stuck: it has not answered for %v, and the service manager's watchdog is not notified", patience))
 		}
 	})
 	defer late.Stop()

@@ -30,7 +30,7 @@ var concerns = []concern{
 		return []string{"every file"}
 	}},
 	{"Backups, swap files", func(c *spec.Config) []string { return c.Ignored }},
-	{"State is changed by POST alone", ofServers(func(s spec.Server) bool { return s.Network == "tcp" })},
+	{"State is changed only by POST", ofServers(func(s spec.Server) bool { return s.Network == "tcp" })},
 	{"What is at the path of a server's unix socket", ofServers(func(s spec.Server) bool { return s.Network == "unix" })},
 	{"Inside a group, processes are started", ofGroups(func(g *spec.Group) bool {
 		return slices.ContainsFunc(g.Processes, func(p spec.Process) bool { return p.Priority != g.Processes[0].Priority })
@@ -55,7 +55,7 @@ var concerns = []concern{
 	}},
 	{"A rejected event goes back", listeners},
 	{"A listener that has not answered", listeners},
-	{"At a shutdown, listeners hear", listeners},
+	{"At a shutdown, listeners are told", listeners},
 }
 
 func listeners(c *spec.Config) []string {

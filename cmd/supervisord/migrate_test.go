@@ -32,7 +32,7 @@ func TestMigrateCheck(t *testing.T) {
 			[]string{"POST", "event"}},
 		{"what has its own ways", "[supervisord]\n[inet_http_server]\nport=127.0.0.1:1\n[program:a]\ncommand=/bin/cat\nstopasgroup=true\n" +
 			"[eventlistener:l]\ncommand=/bin/cat\nevents=TICK_5\n[reconcile]\nautoupdate=false\n", 0,
-			[]string{"- State is changed by POST alone", "  -> [inet_http_server]\n", "- What is left of a process group", "  -> [program:a]\n", "  -> [eventlistener:l]\n"},
+			[]string{"- State is changed only by POST", "  -> [inet_http_server]\n", "- What is left of a process group", "  -> [program:a]\n", "  -> [eventlistener:l]\n"},
 			[]string{"A changed file", "FastCGI"}},
 		{"a mistake", "[supervisord]\n[program:a]\ncommand=/bin/cat\nstartsecs=soon\n", 2, []string{":4: [program:a] startsecs: "}, []string{"What will"}},
 	} {

@@ -59,9 +59,9 @@ func leftOut(start *reconcile.Start) string {
 	case 0:
 		return ""
 	case 1:
-		return "1 included file is invalid, and what it said before, if anything, is in force (supervisorctl files): " + start.Bad[0].Report()
+		return "1 included file is invalid; its previous content, if any, is in force (supervisorctl files): " + start.Bad[0].Report()
 	}
-	return fmt.Sprintf("%d included files are invalid, and what they said before, if anything, is in force (supervisorctl files); the first: %s",
+	return fmt.Sprintf("%d included files are invalid; their previous content, if any, is in force (supervisorctl files); the first: %s",
 		len(files), start.Bad[0].Report())
 }
 

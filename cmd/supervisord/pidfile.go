@@ -57,7 +57,7 @@ func (p *pidfile) keep() {
 		return
 	}
 	if p.write() == nil { // else its folder is gone, too, and the next look may find it again
-		p.log.Warn("pidfile " + p.path + " had vanished and was made again")
+		p.log.Warn("pidfile " + p.path + " had vanished and was created again")
 	}
 }
 

@@ -86,7 +86,7 @@ func (d *daemon) takeLock(start *reconcile.Start, held *prepared, patience time.
 	case errors.As(err, &other):
 		return nil, lockedOut(start.Config, other)
 	case err != nil:
-		d.note(levelWarn, "it is not known whether another supervisord runs with this configuration: "+err.Error())
+		d.note(levelWarn, "cannot tell whether another supervisord runs with this configuration: "+err.Error())
 	}
 	return lock, nil
 }
@@ -105,7 +105,7 @@ func lockedOut(cfg *spec.Config, other *reconcile.LockedError) error {
 
 // runsAlready is what to do where another daemon has been started before.
 func runsAlready(pid int) string {
-	return fmt.Sprintf("supervisord is running already, as pid %d: use supervisorctl to reload or shut it down", pid)
+	return fmt.Sprintf("supervisord is already running as pid %d: use supervisorctl to reload or shut it down", pid)
 }
 
 // openLog opens the activity log of a life.
@@ -118,7 +118,7 @@ func (d *daemon) openLog(next, held *prepared) error {
 	var err error
 	if next.log, err = mainlog.Open(next.options); err != nil {
 		return &spec.Error{Section: "supervisord", Key: "logfile", Text: fmt.Sprintf("cannot open logfile %q: %v", next.options.Path, err),
-			Hint: "name a file that the daemon's user may write"}
+			Hint: "name a file that the daemon's user can write to"}
 	}
 	if errors.Is(before, fs.ErrNotExist) {
 		next.madeLog, _ = os.Lstat(next.options.Path)
@@ -240,8 +240,8 @@ func (d *daemon) prepareRestart(ctx context.Context, l *life, caller string) err
 // askRestart is prepareRestart with d.preparing held.
 func (d *daemon) askRestart(ctx context.Context, l *life, caller string) error {
 	if d.given != nil {
-		return &notReadyError{(&spec.Error{File: d.path, Text: "it is no regular file: it was read once, at the start, and cannot be read again",
-			Hint: "use a regular file, or start supervisord anew"}).Report()}
+		return &notReadyError{(&spec.Error{File: d.path, Text: "it is not a regular file: it was read once, at startup, and cannot be read again",
+			Hint: "use a regular file, or restart supervisord"}).Report()}
 	}
 	if err := l.reconciler.Check(ctx); err != nil {
 		return &notReadyError{err.Error()}
@@ -277,7 +277,7 @@ func (d *daemon) again() error {
 		next, err = d.prepare(start, asked)
 	}
 	if err != nil {
-		d.note(levelError, "the files have changed since the restart was asked for, and what they said then is in force: "+report(err))
+		d.note(levelError, "the files have changed since the restart was requested; their content at that time is in force: "+report(err))
 		next = asked
 	} else {
 		asked.discard(next)

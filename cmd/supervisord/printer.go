@@ -63,11 +63,11 @@ func (p *printer) run() {
 	}
 }
 
-// print has p print data, and says once in each life if nobody reads it. Only the
+// print has p print data, and says once in each life if nothing reads it. Only the
 // loop calls it.
 func (l *life) print(p *printer, data []byte) {
 	if !p.print(data) && !l.dropped {
 		l.dropped = true
-		l.logger.Warn("nobody reads standard output: what event listeners print is dropped")
+		l.logger.Warn("nothing reads standard output: what event listeners print is dropped")
 	}
 }

@@ -146,7 +146,7 @@ func (r *reporter) deliver(ctx context.Context, now time.Time, to spec.Report) (
 	}
 	body, err := json.Marshal(r.last.Report)
 	if err != nil { // there is nothing in it that could not be
-		r.log.Error("a report cannot be encoded: " + err.Error())
+		r.log.Error("cannot encode a report: " + err.Error())
 		return next
 	}
 	body = append(body, '\n')
@@ -183,12 +183,12 @@ func (r *reporter) deliver(ctx context.Context, now time.Time, to spec.Report) (
 func (r *reporter) tell(key string, err error) {
 	if err == nil {
 		delete(r.said, key)
-		r.log.Info(fmt.Sprintf("reconcile: %s was told: %s", key, r.last.Report.words()))
+		r.log.Info(fmt.Sprintf("reconcile: reported to %s: %s", key, r.last.Report.words()))
 		return
 	}
 	if text := err.Error(); r.said[key] != text {
 		r.said[key] = text
-		r.log.Warn(fmt.Sprintf("reconcile: %s could not be told, which is tried again: %s", key, text))
+		r.log.Warn(fmt.Sprintf("reconcile: cannot report to %s, will try again: %s", key, text))
 	}
 }
 
@@ -204,7 +204,7 @@ func (r *statusReport) words() string {
 func runReport(ctx context.Context, to spec.Report, body []byte) error {
 	argv, err := value.Split(to.Command)
 	if err != nil || len(argv) == 0 {
-		return errors.New("report_command cannot be parsed")
+		return errors.New("cannot parse report_command")
 	}
 	if argv[0], err = launch.Resolve(argv[0], "", os.Getenv("PATH")); err != nil {
 		return err
@@ -250,7 +250,7 @@ func postReport(ctx context.Context, to spec.Report, body []byte) error {
 	defer cancel()
 	request, err := http.NewRequestWithContext(limited, http.MethodPost, to.URL, bytes.NewReader(body))
 	if err != nil {
-		return errors.New("report_url cannot be used")
+		return errors.New("cannot use report_url")
 	}
 	host := request.URL.Host
 	request.Header.Set("Content-Type", "application/json")
@@ -285,7 +285,7 @@ func postReport(ctx context.Context, to spec.Report, body []byte) error {
 func sameHost(request *http.Request, via []*http.Request) error {
 	first := via[0].URL
 	if request.Method != http.MethodPost || request.URL.Host != first.Host || request.URL.Scheme != first.Scheme || len(via) > 3 {
-		return errors.New("it redirects elsewhere, which is not followed")
+		return errors.New("it redirects elsewhere; redirects are not followed")
 	}
 	return nil
 }

@@ -326,7 +326,7 @@ func (t *runningTable) failed(err error) {
 	}
 	if !t.warned {
 		t.warned = true
-		t.log.Warn("cannot note what runs, should this daemon be killed: " + err.Error())
+		t.log.Warn("cannot record what runs, for the case that this daemon is killed: " + err.Error())
 	}
 }
 

@@ -137,7 +137,7 @@ func (d *daemon) takeSignals() {
 // giveUp ends a daemon that is told to end while it waits for a disk between two lives,
 // or before the first.
 func (d *daemon) giveUp(signal string) {
-	fmt.Fprintf(os.Stderr, "Error: %s came while a disk did not answer; nothing was running\n", signal)
+	fmt.Fprintf(os.Stderr, "Error: received %s while a disk did not answer; nothing was running\n", signal)
 	os.Exit(1)
 }
 

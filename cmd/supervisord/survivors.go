@@ -25,7 +25,7 @@ func (l *life) openTable() []runtime.Survivor {
 	}
 	survivors, err := l.running.open()
 	if err != nil {
-		l.logger.Warn(err.Error() + ": what runs is not noted, and its processes are left alone")
+		l.logger.Warn(err.Error() + ": running processes are not recorded, and those of the earlier daemon are left alone")
 	}
 	if l.running.dir.Path != "" && !l.running.warned {
 		l.catchCrashes()
@@ -38,8 +38,8 @@ func (l *life) openTable() []runtime.Survivor {
 func (l *life) catchCrashes() {
 	earlier, why, err := catchCrashes(l.running.dir)
 	if earlier != "" {
-		l.logger.Warn("an earlier supervisord has crashed: its last words are in " + earlier)
-		l.logger.Log(context.Background(), levelCritical, "the earlier supervisord ended so:\n"+why)
+		l.logger.Warn("an earlier supervisord has crashed: its last output is in " + earlier)
+		l.logger.Log(context.Background(), levelCritical, "the earlier supervisord ended like this:\n"+why)
 	}
 	if err != nil {
 		l.logger.Warn("a crash of this supervisord would leave no trace: " + err.Error())
@@ -60,7 +60,7 @@ func (l *life) settleSurvivors(ctx context.Context, survivors []runtime.Survivor
 	var end []runtime.Survivor
 	for _, v := range survivors {
 		if uid, is := l.runsAsAnother(v); is {
-			l.logger.Warn(fmt.Sprintf("%s:%s (pid %d) of an earlier supervisord is left alone: it runs as uid %d, which is not its user by the configuration", v.Group, v.Name, v.PID, uid))
+			l.logger.Warn(fmt.Sprintf("%s:%s (pid %d) of an earlier supervisord is left alone: it runs as uid %d, not as the user that the configuration names", v.Group, v.Name, v.PID, uid))
 			l.running.forget(v)
 			continue
 		}

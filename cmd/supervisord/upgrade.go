@@ -73,7 +73,7 @@ func chooseBinary(path string) (string, error) {
 	if path == "" {
 		var err error
 		if path, err = os.Executable(); err != nil { // where a package manager has put another one since, as a rule
-			return "", refused("it is not known which file supervisord was started from: %v", err)
+			return "", refused("cannot tell which file supervisord was started from: %v", err)
 		}
 	}
 	if !filepath.IsAbs(path) {
@@ -84,12 +84,12 @@ func chooseBinary(path string) (string, error) {
 	case err != nil:
 		return "", refused("cannot use the program: %v", err)
 	case !info.Mode().IsRegular() || info.Mode()&0o111 == 0:
-		return "", refused("%s is no program", path)
+		return "", refused("%s is not a program", path)
 	}
 	check := reconcile.NewPermissionCheck()
 	check.Own = uint32(os.Geteuid())
 	if problem := check.Problem(path); problem != "" {
-		return "", refused("%s is not executed, since others could change it: %s", path, problem)
+		return "", refused("%s is not executed, since other users could change it: %s", path, problem)
 	}
 	return path, nil
 }
@@ -145,7 +145,7 @@ func (d *daemon) prepareUpgrade(ctx context.Context, l *life, path, caller strin
 
 // giveUpUpgrade notes that everything goes on as before.
 func (d *daemon) giveUpUpgrade(l *life, err error) {
-	l.logger.Error("upgrade given up, nothing was stopped: " + err.Error())
+	l.logger.Error("upgrade abandoned, nothing was stopped: " + err.Error())
 	d.preparing.Lock()
 	defer d.preparing.Unlock()
 	d.upgrading, d.upgrades.Error = false, err.Error()
@@ -211,9 +211,9 @@ func askProgram(binary string, c *carried) (trial, error) {
 	case err != nil:
 		return trial{}, refused("%s cannot be run: %v", binary, err)
 	case json.Unmarshal(output, &answer) != nil || answer.Upgrade < carriedSince:
-		return trial{}, refused("%s is no supervisord that can go on in the place of this one", binary)
+		return trial{}, refused("%s is not a supervisord that can replace this one", binary)
 	case answer.Error != "":
-		return trial{}, refused("%s (build %s) cannot go on in the place of this one: %s", binary, answer.Build, answer.Error)
+		return trial{}, refused("%s (build %s) cannot replace this one: %s", binary, answer.Build, answer.Error)
 	}
 	return answer, nil
 }
@@ -284,7 +284,7 @@ func (d *daemon) goOnAs(h handedLife) *carried {
 	d.caught.again()
 	c.Upgrades = d.upgradesSoFar()
 	c.Upgrades.Error = err.Error()
-	d.note(levelError, "upgrade given up, nothing was stopped: "+err.Error())
+	d.note(levelError, "upgrade abandoned, nothing was stopped: "+err.Error())
 	return c
 }
 
@@ -333,7 +333,7 @@ func (d *daemon) takeOver(c *carried, next *prepared) {
 		held = openFile(c.Lock)
 	}
 	if next.lock, err = next.start.TakeLock(-1, 0, held); err != nil {
-		d.note(levelWarn, "the lock of the program before is lost: "+err.Error())
+		d.note(levelWarn, "the lock of the previous program is lost: "+err.Error())
 	}
 	var given []rpc.Given
 	for _, fd := range c.ServiceSockets {

@@ -98,7 +98,7 @@ func (s *survey) arm() (added bool) {
 	if s.fsn == nil {
 		fsn, err := s.open()
 		if err != nil {
-			s.fallBack(err.Error(), "cannot have notices of changed files", err)
+			s.fallBack(err.Error(), "cannot be notified of changed files", err)
 			return false
 		}
 		s.fsn, s.closes = fsn, openCloses()
@@ -154,7 +154,7 @@ func (s *survey) arm() (added bool) {
 			added = true
 			if kind != "" {
 				s.remote[path] = true
-				s.fallBack(kind, path+" is on a "+kind+" file system, which may change without notice", nil)
+				s.fallBack(kind, path+" is on a "+kind+" file system, which may change without notification", nil)
 			}
 		case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.ENOTDIR):
 			// Gone meanwhile, or not for us to see: its parent tells when that changes.
@@ -193,5 +193,5 @@ func (w *Watcher) report(f fallback) {
 	if every <= 0 {
 		every = FallbackRescan
 	}
-	w.log.Warn(f.what+"; looking at all files every "+every.String()+" instead", "err", f.err)
+	w.log.Warn(f.what+"; checking all files every "+every.String()+" instead", "err", f.err)
 }

@@ -16,7 +16,7 @@ type fields struct {
 func structOf(v any) *fields {
 	m, ok := v.(map[string]any)
 	if !ok {
-		return &fields{err: fmt.Errorf("the answer holds a %T where a struct is expected", v)}
+		return &fields{err: fmt.Errorf("the answer contains a %T where a struct is expected", v)}
 	}
 	return &fields{members: m}
 }
@@ -79,7 +79,7 @@ func listOf[T any](v any, one func(any) (T, error)) ([]T, error) {
 func asString(v any) (string, error) {
 	s, ok := v.(string)
 	if !ok {
-		return "", errors.New("the answer's array holds something that is no string")
+		return "", errors.New("the answer's array contains something other than a string")
 	}
 	return s, nil
 }

@@ -109,7 +109,7 @@ func attention(f *runtime.Info, expected bool) (Level, string) {
 		}
 		return Warn, both(f.SpawnErr)
 	case state.Unknown:
-		return Bad, "its state is not known"
+		return Bad, "its state is unknown"
 	case state.Exited:
 		if expected {
 			return Idle, ended

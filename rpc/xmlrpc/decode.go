@@ -113,7 +113,7 @@ func DecodeResponse(r io.Reader) (any, error) {
 	case err != nil:
 		return nil, err
 	case !found:
-		return nil, errors.New("the document is no XML-RPC response")
+		return nil, errors.New("the document is not an XML-RPC response")
 	case fault != nil:
 		return nil, fault
 	}

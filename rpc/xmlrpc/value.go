@@ -77,7 +77,7 @@ func (d *decoder) typed(name string) (any, error) {
 	case "int", "i4":
 		n, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
 		if err != nil {
-			return nil, fmt.Errorf("%.40q is no integer", text)
+			return nil, fmt.Errorf("%.40q is not an integer", text)
 		}
 		return integer(n), nil
 	case "boolean":
@@ -88,7 +88,7 @@ func (d *decoder) typed(name string) (any, error) {
 	case "double":
 		f, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
 		if err != nil {
-			return nil, fmt.Errorf("%.40q is no number", text)
+			return nil, fmt.Errorf("%.40q is not a number", text)
 		}
 		return f, nil
 	case "base64":

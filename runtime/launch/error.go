@@ -27,7 +27,7 @@ func (s Stage) String() string {
 }
 
 // ErrCalledOff is the cause of a start that Command.Announce called off.
-var ErrCalledOff = errors.New("the start was called off")
+var ErrCalledOff = errors.New("the start was cancelled")
 
 // Error says why a start failed.
 type Error struct {

@@ -265,7 +265,7 @@ func freePath(path string) error {
 	case err != nil:
 		return err
 	case info.Mode().Type() != fs.ModeSocket:
-		return fmt.Errorf("%s is there and is no socket; remove it, or give another path in socket=", path)
+		return fmt.Errorf("%s exists and is not a socket; remove it, or set another path in socket=", path)
 	}
 	if maker, answers := socketMaker(path); answers && maker != os.Getpid() && (maker <= 0 || alive(maker)) {
 		who := "another process"

@@ -59,7 +59,7 @@ func (s *SavedSocket) Check() error {
 		return errors.New("a socket has no address")
 	}
 	if s.Holders < 0 {
-		return errors.New("a socket is held by fewer than none")
+		return errors.New("the reference count of a socket is negative")
 	}
 	return nil
 }

@@ -52,7 +52,7 @@ func RealUID(pid int) (int, error) {
 	_, after, _ := strings.Cut(string(status), "\nUid:")
 	uid := 0
 	if _, err := fmt.Sscan(after, &uid); err != nil {
-		return 0, fmt.Errorf("cannot make out the user of process %d: %w", pid, err)
+		return 0, fmt.Errorf("cannot determine the user of process %d: %w", pid, err)
 	}
 	return uid, nil
 }

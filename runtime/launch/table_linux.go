@@ -70,7 +70,7 @@ func pollerDescriptors() (list []int, err error) {
 		}
 	}
 	if len(kinds) != 2 {
-		return nil, errors.New("cannot make out the descriptors of Go's poller")
+		return nil, errors.New("cannot determine the descriptors of Go's poller")
 	}
 	return list, nil
 }

@@ -208,7 +208,7 @@ func TestFIFO(t *testing.T) {
 	if w.Dropped() != 0 {
 		t.Errorf("Dropped() = %d, want 0", w.Dropped())
 	}
-	want := "log " + w.Path() + " cannot be written, 0 bytes dropped so far: nobody reads it"
+	want := "log " + w.Path() + " cannot be written, 0 bytes dropped so far: nothing reads it"
 	if got := r.lines()[0]; got != want {
 		t.Errorf("told %q, want %q", got, want)
 	}

@@ -46,7 +46,7 @@ func Restore(logs []*Writer) (restored []string, err error) {
 
 // RestoredText is a line for the activity log about a log that was restored.
 func RestoredText(path string) string {
-	return "log " + path + " had been renamed or removed by another program and was made again"
+	return "log " + path + " had been renamed or removed by another program and was created again"
 }
 
 // gone reports whether one of the logs has a file open that is not at its path, and

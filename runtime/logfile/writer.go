@@ -45,7 +45,7 @@ var (
 	// ErrClosed: nothing is open because Open was not called or Close was.
 	ErrClosed = errors.New("log is closed")
 	// ErrStalled: the target is there but takes nothing.
-	ErrStalled = errors.New("nobody reads it")
+	ErrStalled = errors.New("nothing reads it")
 	// ErrNotRegular: the operation makes sense for regular files only.
 	ErrNotRegular = errors.New("not a regular file")
 )

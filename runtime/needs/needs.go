@@ -19,7 +19,7 @@ func Root(t testing.TB) {
 	if os.Getenv("REQUIRE_ROOT") == "1" {
 		t.Fatal("must be root")
 	}
-	t.Skip("only root can be several users: left out")
+	t.Skip("only root can act as several users: left out")
 }
 
 // Program finds a program that tests run. Where it is not installed they are left out,

@@ -57,7 +57,7 @@ func Writers(mode, gid uint32, hasACL func() bool) string {
 	case gid != 0:
 		return fmt.Sprintf("group %d", gid)
 	case hasACL():
-		return "those whom its access control list names"
+		return "the users that its access control list names"
 	}
 	return ""
 }

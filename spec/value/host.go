@@ -45,7 +45,7 @@ func unanswered(err error, what, name string) error {
 		return nil
 	}
 	return &lookupError{fmt.Sprintf("the %s %s cannot be looked up: %s", what, name, e.Reason),
-		fmt.Sprintf("it is not known whether there is one; a daemon that runs asks again after %v", e.Again)}
+		fmt.Sprintf("it may exist; a running daemon looks it up again after %v", e.Again)}
 }
 
 // lookupError is an error that has a hint of its own.

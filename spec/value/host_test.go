@@ -77,7 +77,7 @@ func TestUnanswered(t *testing.T) {
 	} {
 		err := r.read(r.text)
 		var open *lookupError
-		if !errors.As(err, &open) || open.Error() != r.want || open.Hint() != "it is not known whether there is one; a daemon that runs asks again after 5s" {
+		if !errors.As(err, &open) || open.Error() != r.want || open.Hint() != "it may exist; a running daemon looks it up again after 5s" {
 			t.Errorf("%s: %v", r.text, err)
 		}
 	}

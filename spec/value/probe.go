@@ -74,7 +74,7 @@ func ParseHealth(s string) (Probe, error) {
 	if err != nil || !p.Told() {
 		return p, err
 	}
-	return Probe{}, fmt.Errorf("not a valid probe: %s: by %s a program says that it is ready, and nobody can look at its health", PyRepr(Strip(s)), p.Kind)
+	return Probe{}, fmt.Errorf("not a valid probe: %s: %s reports readiness and cannot check health", PyRepr(Strip(s)), p.Kind)
 }
 
 // ParseReady reads what ready= says.
@@ -102,7 +102,7 @@ func ParseReady(s string) (Probe, error) {
 		}
 	case ProbeNotify:
 		if strings.Contains(s, ":") {
-			err = errors.New("nothing comes after notify")
+			err = errors.New("notify takes no argument")
 		}
 	case ProbeFD:
 		p.Target, err = descriptor(p.Target)
@@ -111,7 +111,7 @@ func ParseReady(s string) (Probe, error) {
 			err = errors.New("there is no regular expression")
 		}
 	default:
-		err = errors.New("there is no such probe")
+		err = errors.New("no such probe")
 	}
 	if err != nil {
 		return Probe{}, fmt.Errorf("not a valid probe: %s: %v", PyRepr(s), err)
@@ -126,9 +126,9 @@ const lastDescriptor = 255
 func descriptor(s string) (string, error) {
 	switch n, err := strconv.Atoi(s); {
 	case err != nil || n < 0 || n > lastDescriptor:
-		return "", fmt.Errorf("there is no descriptor %s from 3 to %d", PyRepr(s), lastDescriptor)
+		return "", fmt.Errorf("there is no descriptor %s: use 3 to %d", PyRepr(s), lastDescriptor)
 	case n < 3:
-		return "", fmt.Errorf("the descriptor %d is its standard %s", n, [...]string{"input", "output", "error"}[n])
+		return "", fmt.Errorf("descriptor %d is standard %s", n, [...]string{"input", "output", "error"}[n])
 	default:
 		return strconv.Itoa(n), nil
 	}
@@ -157,7 +157,7 @@ func (p *Probe) parseURL(s string) error {
 	if before, codes, ok := strings.Cut(s, " "); ok {
 		codes = Strip(codes)
 		if !strings.HasPrefix(codes, "[") || !strings.HasSuffix(codes, "]") {
-			return errors.New("statuses stand in brackets")
+			return errors.New("put the statuses in brackets")
 		}
 		s, p.Codes = before, strings.ReplaceAll(codes[1:len(codes)-1], " ", "")
 		if _, err := ParseStatuses(p.Codes); err != nil {
@@ -166,10 +166,10 @@ func (p *Probe) parseURL(s string) error {
 	}
 	u, err := url.Parse(s)
 	if err != nil || u.Hostname() == "" {
-		return errors.New("it is no URL")
+		return errors.New("it is not a URL")
 	}
 	if u.User != nil {
-		return errors.New("a name and a password have no place here")
+		return errors.New("a user name and a password are not allowed here")
 	}
 	u.Scheme, u.Fragment = string(p.Kind), ""
 	p.Target = u.String()

@@ -135,7 +135,7 @@ func ParseMetrics(s string) (open bool, err error) {
 func ParseMetricsPort(s string) (int, error) {
 	n, err := ParseInt(s)
 	if err == nil && (n < 0 || n > 65535) {
-		err = fmt.Errorf("%d is no port", n)
+		err = fmt.Errorf("%d is not a port", n)
 	}
 	return int(n), err
 }
@@ -143,7 +143,7 @@ func ParseMetricsPort(s string) (int, error) {
 // ParseURLPath reads the path of a URL, without a query.
 func ParseURLPath(s string) (string, error) {
 	if u, err := url.Parse(s); err != nil || !strings.HasPrefix(s, "/") || u.Path != s {
-		return "", fmt.Errorf("%s is no path", PyRepr(s))
+		return "", fmt.Errorf("%s is not a path", PyRepr(s))
 	}
 	return s, nil
 }
