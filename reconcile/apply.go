@@ -20,7 +20,7 @@ type Outcome struct {
 	Err   error // nil when the step was carried out whole
 	Again bool  // the step failed and is planned again: nobody is told
 	// Stopped are processes that were stopped to be restarted; Started those that
-	// were started then, or that need not be any more.
+	// were started then, or that no longer need to be.
 	Stopped, Started []string
 	// RolledOut are the processes that a rollout has started with their new definition,
 	// however it ended.
@@ -41,7 +41,7 @@ func (p pendingStarts) take(o *Outcome) {
 	}
 }
 
-// prune drops what need not be started any more: processes that run, that a person
+// prune drops what no longer needs to be started: processes that run, that a person
 // stopped or that are gone.
 func (p pendingStarts) prune(active []Active) {
 	if len(p) == 0 {
@@ -78,7 +78,7 @@ type execution struct {
 // Steps of more than one wave (rollout.go) come last, so that nothing waits for them; newer
 // is closed when what they wait for is to wait no longer.
 //
-// A step that fails concerns its own group alone. Where a new definition cannot
+// A step that fails concerns only its own group. Where a new definition cannot
 // be put in force, the old one is started again.
 func execute(ctx context.Context, t Target, steps []Step, overtaken func() bool, newer <-chan struct{}) []Outcome {
 	e, removed, changed, added, rolled := newExecution(steps)

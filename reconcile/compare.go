@@ -57,7 +57,7 @@ type processChange struct {
 
 // compareProcess decides about a process that both definitions have. live is how
 // it is; pending that an earlier update stopped it and did not start it again; afresh
-// that what has failed is to be tried anew.
+// that what has failed is to be tried again.
 //
 // A process that a person stopped stays stopped unless a person asks for the
 // update; what ended by itself is started afresh once its definition differs, if

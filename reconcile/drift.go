@@ -29,7 +29,7 @@ type Drift struct {
 // Executable is how the program that a process runs stands to what is on disk.
 type Executable struct {
 	Path string
-	// Gone: there is nothing at that path any more. Replaced: there is another file.
+	// Gone: there is no longer anything at that path. Replaced: there is another file.
 	Gone, Replaced bool
 	// Unknown is why it cannot be said; "" if it can.
 	Unknown string

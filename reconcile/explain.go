@@ -21,13 +21,13 @@ type Explanation struct {
 type Setting struct {
 	spec.Setting
 	// Generation is that of the update which brought the value; 0 where the daemon began with
-	// it, or that is not known any more.
+	// it, or that is no longer known.
 	Generation int
 }
 
 // Explain says where the definition in force of a process comes from, and what an update
-// would do to it, reading the files anew. The error is as of Diff; ErrBadName for what is
-// not active.
+// would do to it, reading the files again. The error is as of Diff; ErrBadName for what
+// is not active.
 func (r *Reconciler) Explain(ctx context.Context, group, process string) (Explanation, error) {
 	plan, err := r.Plan(ctx, []string{group})
 	if err != nil {

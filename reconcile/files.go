@@ -12,8 +12,8 @@ import (
 
 // list is what there is to say about each file and directory of a configuration
 // as this view found it: cfg is the view's own, or where that cannot be used the
-// one in force; gone are active groups that are in no file any more, by the file
-// they were in. A State that is empty is that of the groups from there.
+// one in force; gone are active groups that are no longer in any file, by the
+// file they were in. A State that is empty is that of the groups from there.
 func (v *view) list(cfg *spec.Config, gone map[string][]string) []FileState {
 	var files []FileState
 	known, warnings := make(map[string]bool), v.warnings(cfg)

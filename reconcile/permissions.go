@@ -19,7 +19,7 @@ import (
 //
 // Source: reconciler.md, Configuration, permissions.
 type PermissionCheck struct {
-	// Own is a user who may change it as well as root; 0 is root alone.
+	// Own is a user who may change it besides root; 0 is only root.
 	Own uint32
 
 	lstat    func(string) (fs.FileInfo, error)

@@ -14,7 +14,7 @@ type Step struct {
 	File  string      // that it is in, or was in last
 	Old   *spec.Group // the definition in force, as Target.Groups gave it
 	New   *spec.Group // the definition wanted; the same as Old when only processes are to be started
-	// Replace: the group must be taken away and made anew.
+	// Replace: the group must be removed and created again.
 	Replace bool
 	// Stop are the processes that must be down before the definitions change, by
 	// descending priority; Start those to be started afterwards, by ascending

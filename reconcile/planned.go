@@ -32,7 +32,7 @@ var ErrMoved = errors.New("files or processes have changed since the plan was ma
 // ErrTree: a tree of files cannot be compared with what runs here.
 var ErrTree = errors.New("the tree cannot be read")
 
-// Diff says what an update would do, reading the files anew. ErrBadName for a
+// Diff says what an update would do, reading the files again. ErrBadName for a
 // name that is neither active nor in the files; an error of spec.Load when
 // nothing can be made of the files; else that of the context, or ErrNotRunning.
 func (r *Reconciler) Diff(ctx context.Context, names []string) ([]Action, error) {
@@ -65,7 +65,7 @@ func (r *Reconciler) Plan(ctx context.Context, names []string) (Planned, error) 
 // cannot be; otherwise errors are as those of Diff, with every mistake in the tree.
 //
 // The daemon reads the tree, as its own user: whoever asks must be allowed to have it do so.
-// A disk that does not answer delays this answer alone.
+// A disk that does not answer delays only this answer.
 func (r *Reconciler) PlanTree(ctx context.Context, names []string, tree string) (Planned, error) {
 	k, err := ask(ctx, r, func(l *loop, answer func(known)) { answer(l.known()) })
 	if err != nil {

@@ -26,7 +26,7 @@ type Reach struct {
 	Held     string
 }
 
-// Link is a process, and the one for which it is told of.
+// Link is a process, and the one because of which it is listed.
 type Link struct{ Process, Of spec.Namespec }
 
 // Supposed is the groups of a configuration as if everything that starts by itself were
@@ -128,7 +128,7 @@ func afterwards(active []Active, steps []Step) (groups []*spec.Group) {
 }
 
 // follow finds what restarts because something else has a new pid, and what restarts for
-// that in turn. What was made anew with its group has had no pid before.
+// that in turn. What was created again with its group has had no pid before.
 func (r *Reach) follow(graph *spec.Graph, runs, ends map[spec.Namespec]bool, steps []Step) {
 	anew := make(map[string]bool)
 	for i := range steps {
@@ -196,8 +196,8 @@ func longestWait(steps []Step, runs map[spec.Namespec]bool) (total time.Duration
 	return total + longest
 }
 
-// maxStop is the longest stop that is told: what people write for "never" may be more than
-// a Duration holds.
+// maxStop is the longest stop that is reported: what people write for "never" may be more
+// than a Duration holds.
 const maxStop = 10 * 365 * 24 * time.Hour
 
 // waitFor is how long the stop of one step may take.

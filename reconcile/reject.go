@@ -73,7 +73,7 @@ func (l *look) keepRejected() bool {
 // former is the content that stands for what has failed: nothing where there was none.
 func (f *failedFile) former() []byte { return append([]byte{}, f.Former...) }
 
-// rejection is what is told of a file whose former content is in force.
+// rejection is what is reported about a file whose former content is in force.
 func (f *failedFile) rejection() string {
 	if f.Pinned {
 		return f.Reason + ": so it stays until the file changes, or unpin"

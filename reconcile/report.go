@@ -102,7 +102,7 @@ func (p *proof) pinned() bool {
 	return false
 }
 
-// Status is what became of the files, for whoever waits for it elsewhere.
+// Status is the outcome of the files' content, for those who wait for it elsewhere.
 type Status struct {
 	State      string       `json:"state"`      // success, failure or pending
 	Revision   string       `json:"revision"`   // of the files; "" where revision= says nothing

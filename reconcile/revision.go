@@ -67,7 +67,7 @@ func (l *look) readRevision(dirs []Directory) {
 	v.revisionFiles = slices.Compact(v.revisionFiles)
 }
 
-// isLeftBehind reports whether a lock of Git's is so old that nobody holds it any more.
+// isLeftBehind reports whether a lock file of Git is so old that nobody holds it.
 func isLeftBehind(name string) bool {
 	info, err := os.Lstat(name)
 	return err == nil && time.Since(info.ModTime()) > movingLimit
@@ -283,7 +283,7 @@ func (s *snapshot) told() Revisions {
 	return Revisions{s.revisions.InForce, s.view.revision, s.outcome.State}
 }
 
-// Variables are what a process that is started now is told of the revision; none where
+// Variables give a process that is started now the revision; none where
 // environment_revision does not say so.
 func (r *Reconciler) Variables() map[string]string {
 	s := r.published.Load()

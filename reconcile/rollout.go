@@ -12,7 +12,7 @@ import (
 	"supervisord/spec"
 )
 
-// turns says in which wave of a step each process is to be started anew: of the processes of
+// turns says in which wave of a step each process is to be restarted: of the processes of
 // a program so many at a time as its rollout says, each wave when what the one before has
 // started is ready. All else is done with the first. last is the number of the last wave.
 func turns(s *Step) (at map[string]int, last int) {

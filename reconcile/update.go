@@ -65,7 +65,7 @@ func (u *update) fail(text string, told bool) {
 	}
 }
 
-// refuse notes what went wrong and tells it to whoever asked.
+// refuse notes what went wrong and reports it to those who asked.
 func (u *update) refuse(text string) {
 	u.lines = append(u.lines, "ERROR: "+text)
 	u.fail(text, false)

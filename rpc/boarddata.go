@@ -70,7 +70,7 @@ func (s *Server) ask(ctx context.Context, method string, args ...any) (any, erro
 }
 
 // reconcileState is how files and processes stand to each other; without a phase where
-// there is no reconciler, or none any more.
+// there is no reconciler, or no longer one.
 func (s *Server) reconcileState(ctx context.Context) page.Reconcile {
 	result, err := s.ask(ctx, "reconcile.getState")
 	if err != nil {
@@ -109,7 +109,7 @@ func (s *Server) difference(ctx context.Context) ([]page.Action, []string) {
 	return actions, nil
 }
 
-// lines are what a client is told of an error.
+// lines are what a client is sent about an error.
 func lines(err error) []string {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return []string{"the files do not answer"}

@@ -81,7 +81,7 @@ func listenUnix(sv spec.Server, temp string) (net.Listener, os.FileInfo, error) 
 
 // listenPrivate listens on a socket that nobody but its owner can connect to,
 // whatever the umask is: Linux makes the file with the mode that the socket has.
-// Other systems go by the umask alone.
+// Other systems go only by the umask.
 func listenPrivate(path string) (net.Listener, error) {
 	closed := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
 		return c.Control(func(fd uintptr) { unix.Fchmod(int(fd), 0o600) })
@@ -95,7 +95,7 @@ func listenPrivate(path string) (net.Listener, error) {
 }
 
 // publish links a socket to its real name. A name that is taken by a socket on which
-// nobody answers is freed first, which stderr is told.
+// nobody answers is freed first, which stderr reports.
 func publish(temp, path string, stderr io.Writer) error {
 	err := os.Link(temp, path)
 	if errors.Is(err, fs.ErrExist) {

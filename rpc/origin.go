@@ -12,7 +12,7 @@ import (
 )
 
 // guarded reports whether a web page that somebody on this machine looks at could
-// reach what a stranger could not: the server listens for this machine alone, and
+// reach what a stranger could not: the server listens only for this machine, and
 // asks for no password. Behind a password a page that was led here has none to
 // send, and a reverse proxy may pass its own Host on; what is shown without it is guarded
 // all the same. No browser opens a unix socket.

@@ -14,7 +14,7 @@ type readOnlyKey struct{}
 // readOnly reports whether a request is of a client that may change nothing.
 func readOnly(ctx context.Context) bool { return ctx.Value(readOnlyKey{}) != nil }
 
-// onlyReads is what such a client is told.
+// onlyReads is the answer to such a client.
 const onlyReads = "you may read, but change nothing (readonly_username, operators)"
 
 // mayOnlyLook reports whether the user at the other end of a unix socket is none of its

@@ -290,7 +290,7 @@ func (s *Server) Close() error {
 	return errors.Join(errs...)
 }
 
-// Check makes the file of a unix socket anew if someone took it away, so that
+// Check creates the file of a unix socket again if someone removed it, so that
 // clients can connect again. It looks at one file for each unix server, and is
 // meant to be called every few seconds.
 func (s *Server) Check() error {

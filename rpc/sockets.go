@@ -218,7 +218,7 @@ func (k *socket) publish(o SocketOptions) error {
 	return os.Remove(temp)
 }
 
-// remake listens anew for a unix socket whose file is gone, and reports whether it was.
+// remake listens again for a unix socket whose file is gone, and reports whether it was.
 func (k *socket) remake(o SocketOptions) (bool, error) {
 	if k.Network != "unix" {
 		return false, nil

@@ -21,7 +21,7 @@ const (
 )
 
 // hear begins to hear a process on files of the present run, nil where there is none. after
-// is closed when nobody else hears them any more; nil where nobody does.
+// is closed once nothing else reads them; nil where nothing does.
 func (s *Supervisor) hear(p *process, files [2]*os.File, after <-chan struct{}) {
 	for on, f := range files {
 		if f != nil {

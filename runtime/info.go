@@ -110,7 +110,7 @@ type ListenerInfo struct {
 	Since   time.Time // when the event it is busy with was sent; zero when not busy
 }
 
-// Select names processes: all of them (zero value), one group's (Group alone),
+// Select names processes: all of them (zero value), one group's (only Group set),
 // or one.
 type Select struct{ Group, Process string }
 

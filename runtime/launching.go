@@ -205,7 +205,7 @@ func (s *Supervisor) discard(r launched, release func(*launch.Socket)) {
 	go closeLogs(r.task.logs[:]) // ends with its work
 }
 
-// launchDone takes the result of a launch whose turn it is, or which is in no line any more.
+// launchDone takes the result of a launch whose turn it is, or which is no longer queued.
 func (s *Supervisor) launchDone(r launched) {
 	p := r.task.p
 	if !r.task.forkedAt.IsZero() {

@@ -165,7 +165,7 @@ func (s *Supervisor) noteWaiting(p *process) {
 	}
 }
 
-// followOrder starts and stops what need not wait any more, by priority where several
+// followOrder starts and stops what no longer needs to wait, by priority where several
 // need not. It looks when anything has changed.
 func (s *Supervisor) followOrder() {
 	o := &s.order
@@ -192,7 +192,7 @@ func byPriorities(a, b *process) int {
 	return cmp.Or(cmp.Compare(a.group.def.Priority, b.group.def.Priority), cmp.Compare(a.def.Priority, b.def.Priority))
 }
 
-// lookAtWaiting starts p if it need not wait any more, and reports whether it waits no
+// lookAtWaiting starts p if it need not wait any longer, and reports whether it waits no
 // longer.
 func (s *Supervisor) lookAtWaiting(p *process) bool {
 	if p.removed || !p.machine.Waiting || p.order.stopAfter != nil {
@@ -226,7 +226,7 @@ func (s *Supervisor) stopLater(p *process, others []spec.Namespec) {
 	s.touch(p)
 }
 
-// stopNow says that the stop of p waits for nobody any more.
+// stopNow says that the stop of p no longer waits for anything.
 func (s *Supervisor) stopNow(p *process) {
 	if p.order.stopAfter != nil {
 		p.order.stopAfter = nil

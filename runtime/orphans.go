@@ -61,8 +61,8 @@ func (s *Supervisor) endOrphans(p *process) {
 	s.goOnEndingOrphans(p, syscall.Signal(p.def.StopSignal))
 }
 
-// goOnEndingOrphans ends them with a signal, 0 for none any more, and with SIGKILL when
-// their time is up. A handover interrupts it.
+// goOnEndingOrphans ends them with a signal, 0 for no further one, and with SIGKILL
+// when their time is up. A handover interrupts it.
 func (s *Supervisor) goOnEndingOrphans(p *process, sig syscall.Signal) {
 	left, until, k, quit := p.orphans, p.orphansUntil, s.opt.kernel, s.handing.begun
 	s.offLoop("ending what "+p.def.Name+" has left", func() func() {

@@ -265,7 +265,7 @@ func (s *Supervisor) finishStreams(p *process) {
 const oomPatience = time.Second
 
 // lookForOOM finds out, outside the loop, whether a process that has died of a SIGKILL was
-// killed for want of memory. Ours is known, and nobody else's shows in the count.
+// killed by the OOM killer. Ours is known, and nobody else's shows in the count.
 func (s *Supervisor) lookForOOM(p *process) {
 	if p.pendingExit.Signal != int(syscall.SIGKILL) || p.killed || p.oom == "" {
 		return

@@ -152,7 +152,7 @@ func (s *Supervisor) stageWaits(now time.Time) bool {
 		}
 		return p.down() || p.abandoned
 	}
-	// Who is down stays down: nothing is started any more.
+	// What is down stays down: nothing more is started.
 	for n := len(h.left); n > 0 && over(h.left[n-1]); n = len(h.left) {
 		h.left = h.left[:n-1]
 	}

@@ -91,7 +91,7 @@ func (s *Supervisor) Count(ctx context.Context) (state.Counts, error) {
 // Changed is closed when processes may have changed since the call.
 func (s *Supervisor) Changed() <-chan struct{} { return s.tableNotice.Next() }
 
-// tableChanged has the next snapshot made anew, and says that there is something new.
+// tableChanged has the next snapshot rebuilt, and says that there is something new.
 func (s *Supervisor) tableChanged() {
 	s.snapshot.Store(nil)
 	s.tableNotice.Tell()

@@ -85,7 +85,7 @@ func (b *builder) cycle(edges []edge) {
 	b.errs = append(b.errs, e)
 }
 
-// placeOf is where a key stands, as far as the section is there: it may be in force alone.
+// placeOf is where a key stands, if the section is there at all: it may only be in force.
 func (b *builder) placeOf(section, key string) (file string, line int) {
 	if s := b.byName[section]; s != nil {
 		return b.reader(s).at(key)

@@ -75,7 +75,7 @@ func (b *builder) reconcile(r *reader) Reconcile {
 // RevisionAuto is the value of revision for that of the checkout which the files are in.
 const RevisionAuto = "auto"
 
-// report reads who is told what became of the files.
+// report reads where the outcome of the files is reported.
 func (b *builder) report(r *reader) Report {
 	c := Report{
 		Command:    get(r, "report_command", "", asReportCommand),

@@ -294,7 +294,7 @@ type Retry struct {
 	Max time.Duration `json:",omitzero"`
 	// Jitter is how far a wait may be from that, either way.
 	Jitter Percent `json:",omitzero"`
-	// Reset is the uptime after which the waits begin anew; 0: once it is RUNNING.
+	// Reset is the uptime after which the waits start over; 0: once it is RUNNING.
 	Reset  time.Duration `json:",omitzero"`
 	GiveUp GiveUp        `json:",omitzero"`
 	// Crashes is how often it may end after RUNNING before it is given up.
@@ -356,10 +356,10 @@ func (p *Probes) ReadyWithin() time.Duration {
 	return max(0, cmp.Or(p.ReadyTimeout, defaultReadyTimeout))
 }
 
-// ReadyEvery is how often one looks whether it is.
+// ReadyEvery is how often that is checked.
 func (p *Probes) ReadyEvery() time.Duration { return cmp.Or(p.ReadyInterval, defaultReadyInterval) }
 
-// HealthEvery is how often one looks whether it is healthy.
+// HealthEvery is how often health is checked.
 func (p *Probes) HealthEvery() time.Duration { return cmp.Or(p.HealthInterval, defaultHealthInterval) }
 
 // Patience is how long one look of either kind may take.
@@ -421,12 +421,12 @@ type Reconcile struct {
 	// Revision is where the revision of the files is read: "auto" is the checkout that they
 	// are in, a path a file whose first line it is, and "" nowhere.
 	Revision string
-	// InEnvironment is environment_revision=true: children are told the revision.
+	// InEnvironment is environment_revision=true: children get the revision.
 	InEnvironment bool
 	Report        Report
 }
 
-// Report is who is told what became of the files. Ours beyond Supervisor.
+// Report is where the outcome of the files is reported. Supervisor has no such thing.
 type Report struct {
 	Command    string // has the report on its standard input; "" for none
 	URL        string // http or https, which it is posted to; "" for none

@@ -34,7 +34,7 @@ type Error struct {
 	Also string
 }
 
-// Error gives Supervisor's text alone, as a fault or the first line on standard
+// Error gives only Supervisor's text, as a fault or the first line on standard
 // error carries it.
 func (e *Error) Error() string { return e.Text }
 

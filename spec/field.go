@@ -100,7 +100,7 @@ func (f *field[S]) atStart(old, new *S) bool {
 }
 
 // within makes the fields of a part those of the whole, which may lack the part:
-// they are compared and shown there, and read of the part alone.
+// they are compared and shown there, and read only from the part.
 func within[S, P any](fields []field[P], part func(*S) *P) []field[S] {
 	list := make([]field[S], len(fields))
 	for i, f := range fields {
@@ -231,7 +231,7 @@ var killAsGroupField = func() field[Process] {
 	return f
 }()
 
-// environmentField is told of variable by variable, whose values are never shown.
+// environmentField is listed variable by variable; their values are never shown.
 var environmentField = func() field[Process] {
 	f := at("environment", asEnv, nil, restarts, func(p *Process) *Env { return &p.Environment })
 	f.each = func(old, new *Process) []Field { return compareEnv(old.Environment, new.Environment) }
@@ -263,7 +263,7 @@ func compareEnv(old, new Env) (list []Field) {
 	return list
 }
 
-// socketFields are of an fcgi-program alone. The address stands for its parts, and
+// socketFields are only of an fcgi-program. The address stands for its parts, and
 // the owner's numbers for the name. Normal shows the socket as a whole.
 var socketFields = []field[Socket]{
 	{

@@ -78,7 +78,7 @@ var (
 		}
 		return v.Name
 	}}
-	// The value of a variable may be secret, and is shown of Normal alone.
+	// The value of a variable may be secret, and is shown only by Normal.
 	envForm = form[Env]{Env.Equal, func(v Env) string { return strings.Join(slices.Sorted(maps.Keys(v)), ",") }, feedEnv,
 		func(n normal, v Env) any { return n.environment(v) }}
 	// A time, or a number, of which 0 says that there is none.

@@ -158,7 +158,7 @@ func (l *load) gather() *Error {
 	return nil
 }
 
-// readMain reads the main file alone.
+// readMain reads only the main file.
 func (l *load) readMain() (*source, *Error) {
 	l.cfg.Path = l.main
 	name := cleanPath(joinPath(l.host.Getwd(), l.main))
@@ -448,7 +448,7 @@ func (l *load) read(w *fileToRead) {
 	w.from.sections = fileSections(w.from.doc)
 }
 
-// SectionNames are the names of the sections of a file, by its content alone.
+// SectionNames are the names of the sections of a file, found only from its content.
 func SectionNames(content []byte) (names []string) {
 	for _, s := range dialect.Parse(content, keysFor).Sections {
 		names = append(names, s.Name)

@@ -16,7 +16,7 @@ func (n *notes) add(m notes) {
 	n.advice = append(n.advice, m.advice...)
 }
 
-// take gives what was noted, and begins anew.
+// take returns what was noted, and starts over.
 func (n *notes) take() notes {
 	taken := *n
 	*n = notes{}

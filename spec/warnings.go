@@ -181,7 +181,7 @@ func placeOf(key, section string) (kind, twin string) {
 // freeText are keys whose values may well have a ; or a # in them.
 var freeText = []string{"command", "environment", "password", "username", "prompt", "identifier"}
 
-// adviseGlued looks for a comment that is a part of the value, for want of a space
+// adviseGlued looks for a comment that is a part of the value, for lack of a space
 // before it, and for variables as a shell has them.
 func (r *reader) adviseGlued(e *entry) {
 	if slices.Contains(freeText, e.name) {

@@ -22,7 +22,7 @@ type valueError string
 
 func (e valueError) Error() string { return string(e) }
 
-// plainError is a mistake that the original cannot make, reported in words alone.
+// plainError is a mistake that the original cannot make, reported as plain text.
 type plainError string
 
 func (e plainError) Error() string { return string(e) }

@@ -157,7 +157,7 @@ func fileNotes(f client.File) []string {
 // mostNames is how many names of programs are shown of a file.
 const mostNames = 8
 
-// someOf is a list of names, of which no more than most are told.
+// someOf is a list of at most most names.
 func someOf(names []string, most int) string {
 	switch rest := len(names) - most; {
 	case rest <= 0:

@@ -28,7 +28,7 @@ func (c *call) shutdown(ctx context.Context) error {
 	return nil
 }
 
-// reload asks the daemon to stop everything and begin anew.
+// reload asks the daemon to stop everything and start again.
 func (c *call) reload(ctx context.Context) error {
 	yes, err := c.confirm(ctx, "Really restart the remote supervisord process y/N? ")
 	if err != nil || !yes {

@@ -18,7 +18,7 @@ import (
 // carriage return before a newline is part of it; any other is shown, for it would let
 // what follows overwrite what is there.
 //
-// It is a function of the text alone: in whatever pieces the text comes, the output is
+// It depends only on the text: in whatever pieces the text comes, the output is
 // the same. The zero value is ready.
 type visible struct {
 	// pending is the beginning of a character or a sequence, not yet decided on, at

@@ -111,7 +111,7 @@ func (c *call) guessAgain() (err error) {
 	return err
 }
 
-// unavailable is the words for a server that is starting, or ending to begin anew, and
+// unavailable describes a server that is starting, or shutting down to restart, and
 // may answer at the next poll; "" for any other error.
 func unavailable(err error) string {
 	switch {

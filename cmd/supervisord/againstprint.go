@@ -47,7 +47,7 @@ func plannedLinks(list []reconcile.Link) []planned.Link {
 	return links
 }
 
-// said is a comparison as it is told: to people, in two forms, and to programs.
+// said is a comparison as it is printed: for people, in two forms, and for programs.
 type said struct {
 	Changed bool             `json:"changed"`
 	Actions []planned.Action `json:"actions"`

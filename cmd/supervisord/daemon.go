@@ -142,7 +142,7 @@ func (d *daemon) machine() spec.Host {
 }
 
 // fail says why there is no life, or no further one, and returns the exit status.
-// After a restart nobody may read standard error any more, so the log says it too.
+// After a restart nobody may be reading standard error, so the log says it too.
 func (d *daemon) fail(err error) int {
 	printErrors(os.Stderr, d.argv0, err)
 	d.manager.say("supervisord cannot continue: " + report(err))
@@ -274,7 +274,7 @@ func (d *daemon) makeSocketDir(uid, gid int) error {
 
 // whichSocket is the socket of a daemon without a configuration file: the one that
 // --socket names or, of the usual ones, the first that can be made. A directory that
-// another user has made in the place of ours is told, and ends the search.
+// another user has made in place of ours is reported, and ends the search.
 // It is "" with a configuration file.
 func (f *flags) whichSocket() (string, error) {
 	usual := host.DefaultSockets()

@@ -104,8 +104,8 @@ func handedOn(variable string) *os.File {
 	return os.NewFile(uintptr(fd), variable)
 }
 
-// detach cuts the daemon off from the terminal of whoever started it, who waits
-// on.
+// detach cuts the daemon off from the terminal of the process that started it, which
+// waits on.
 func detach(d *spec.Daemon, log *slog.Logger) error {
 	log.Info("daemonizing the supervisord process")
 	if d.Directory != "" {

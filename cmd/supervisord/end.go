@@ -211,10 +211,10 @@ func (h *helpers) wait(name string, limit, shorter time.Duration, hurry <-chan s
 	return left
 }
 
-// lastWords is deferred by what the daemon cannot do without. A panic there is told in
-// the activity log and then ends the daemon: one that carries on confused would end
-// the wrong process. The table of what runs is written as things happen, so the next
-// daemon finds them.
+// lastWords is deferred by what the daemon cannot do without. A panic there is
+// reported in the activity log and then ends the daemon: one that carries on confused
+// would end the wrong process. The table of what runs is written as things happen, so
+// the next daemon finds them.
 func (l *life) lastWords(who string) {
 	p := recover()
 	if p == nil {

@@ -117,7 +117,7 @@ func parseFlags(h spec.Host, args []string) (flags, error) {
 	return f, nil
 }
 
-// meantFile says how a file or a directory is named that stands there alone, "" where it
+// meantFile names the option for a file or directory given without one, "" where it
 // looks like neither.
 func meantFile(h spec.Host, rest []string) string {
 	name := rest[0]

@@ -71,7 +71,7 @@ func checkText(h editorHost, path string) (mistakes, warnings []*spec.Error, fil
 
 var daemonSection = regexp.MustCompile(`(?m)^\[supervisord\]`)
 
-// literal is a path as a pattern that means it alone.
+// literal is a path as a pattern that matches only it.
 func literal(path string) string {
 	return strings.NewReplacer("*", "[*]", "?", "[?]", "[", "[[]", "%", "%%").Replace(path)
 }

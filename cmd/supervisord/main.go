@@ -27,8 +27,7 @@ import (
 	"supervisord/spec"
 )
 
-// version is what clients are told: the release of Supervisor whose behaviour
-// this is.
+// version is what clients are sent: the release of Supervisor whose behaviour this is.
 const version = "4.3.0"
 
 // init keeps the main thread for the main goroutine, which only waits. A signal for a

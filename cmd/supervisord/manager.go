@@ -20,7 +20,7 @@ import (
 const serviceVariable = "_SUPERVISORD_SERVICE"
 
 const (
-	// statusEvery is how often the service manager is told of changes at the most.
+	// statusEvery is how often, at most, the service manager is told of changes.
 	statusEvery = time.Second
 	// extendEvery and extendBy are how often more time is asked for while a life ends,
 	// and how much: a daemon that hangs then has no more than that.

@@ -4,7 +4,7 @@ package main
 
 import "os"
 
-// memoryFile makes a file that has no name any more.
+// memoryFile makes a file whose name is removed at once.
 func memoryFile(name string) (*os.File, error) {
 	f, err := os.CreateTemp("", name)
 	if err != nil {

@@ -46,7 +46,7 @@ func (d *daemon) logNotes(log *slog.Logger) {
 	d.notes = nil
 }
 
-// leftOut is what whoever starts a daemon is told of files that it cannot use; "" for
+// leftOut is the message at a start about files that cannot be used; "" for
 // nothing. The daemon begins all the same, and the log has every mistake.
 func leftOut(start *reconcile.Start) string {
 	var files []string

@@ -45,8 +45,8 @@ func (p *pidfile) write() error {
 	return trust.WriteFile(p.path, fmt.Appendf(nil, "%d\n", os.Getpid()), 0o666)
 }
 
-// keep writes it anew if somebody removed it: without it, scripts take the daemon
-// for dead and start another.
+// keep writes it again if somebody removed it: without it, scripts take the
+// daemon for dead and start another.
 func (p *pidfile) keep() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

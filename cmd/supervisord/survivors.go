@@ -69,7 +69,7 @@ func (l *life) settleSurvivors(ctx context.Context, survivors []runtime.Survivor
 			l.logger.Info(fmt.Sprintf("%s:%s (pid %d) of an earlier supervisord is ignored", v.Group, v.Name, v.PID))
 			l.running.forget(v)
 		case "adopt":
-			// What cannot be adopted, or is not what the files say, is started anew.
+			// What cannot be adopted, or is not what the files say, is started again.
 			if l.supervisor.Adopt(ctx, v) != nil {
 				end = append(end, v)
 			}

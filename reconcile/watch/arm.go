@@ -35,9 +35,9 @@ type fallback struct {
 	err          error
 }
 
-// survey resolves the paths anew and watches what they lead through, again and
-// again until nothing new had to be armed, so that nothing can happen between
-// the look and the watch. It reports whether anything was armed.
+// survey resolves the paths again and watches what they lead through, again
+// and again until nothing new had to be armed, so that nothing can happen
+// between the look and the watch. It reports whether anything was armed.
 func (w *Watcher) survey() (added bool) {
 	paths, fsn, closes, armed, remote := w.now.Paths, w.fsn, w.closes, w.armed, w.remote
 	w.looked = time.Now()

@@ -2,7 +2,7 @@
 
 package watch
 
-// closes is for Linux alone; elsewhere the rescan sees what there was no notice of.
+// closes is only for Linux; elsewhere the rescan sees what caused no notification.
 type closes struct{}
 
 func openCloses() *closes { return nil }

@@ -4,5 +4,5 @@ package watch
 
 import "errors"
 
-// watchMounts is for Linux alone; elsewhere the rescan sees what was mounted.
+// watchMounts is only for Linux; elsewhere the rescan sees what was mounted.
 func watchMounts(chan<- struct{}) (stop func(), err error) { return nil, errors.ErrUnsupported }

@@ -47,8 +47,8 @@ type Scope struct {
 	// Settle is how long all must have been quiet before a hint; 0 does not wait.
 	// What never gets quiet is hinted at every SettleLimit times Settle.
 	Settle time.Duration
-	// Rescan is how often to look without a notice; 0 trusts notices alone,
-	// except where there are none.
+	// Rescan is how often to look without a notification; 0 relies only on
+	// notifications, except where there are none.
 	Rescan time.Duration
 }
 

@@ -128,7 +128,7 @@ type Reach struct {
 	Held                      string
 }
 
-// Link is a process, and the one because of which it is told of.
+// Link is a process, and the one because of which it is listed.
 type Link struct{ Process, Of string }
 
 // Plan asks what an update of these groups, or of all for none, would do; with a tree that

@@ -155,7 +155,7 @@ type GroupRow struct {
 type Item struct {
 	Group *GroupRow
 	Row   *Row
-	// Figures are of the process. They change all the time, and are told on their own.
+	// Figures are of the process. They change all the time, and are sent on their own.
 	Figures Figures
 }
 

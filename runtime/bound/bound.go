@@ -1,5 +1,5 @@
 // Package bound holds fuzz targets to what one input may take of time and memory. It
-// is for tests alone.
+// is only for tests.
 //
 // Imports nothing of ours.
 package bound

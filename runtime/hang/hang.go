@@ -127,7 +127,7 @@ type access struct {
 // Again reports whether an earlier try of the same Do was abandoned.
 func (t *Try) Again() bool { return t.again }
 
-// GivenUp reports whether nobody waits for the try any more, so that it must close by
+// GivenUp reports whether nobody waits for the try any longer, so that it must close by
 // itself what it has opened.
 func (t *Try) GivenUp() bool {
 	t.mu.Lock()

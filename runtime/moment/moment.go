@@ -10,8 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Moment is a time as it was at another one, the present of whoever wrote it down. nil
-// is the zero time.
+// Moment is a time relative to another one, the present of the writer. nil is the zero time.
 type Moment struct {
 	Ago  int64 `json:"ago"`  // nanoseconds before that present, by a clock that nobody sets; negative is after it
 	Wall int64 `json:"wall"` // nanoseconds since 1970, by the wall clock
@@ -41,7 +40,7 @@ func (m *Moment) At(now time.Time) time.Time {
 	return t
 }
 
-// AsShown is the time by the wall clock alone, for people, as it was at the time. It is
+// AsShown is the time by the wall clock only, for people, as it was at the time. It is
 // not for measuring.
 func (m *Moment) AsShown() time.Time {
 	if m == nil {

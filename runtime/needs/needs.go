@@ -1,4 +1,4 @@
-// Package needs says what tests need of the machine. It is for tests alone.
+// Package needs says what tests need from the machine. It is only for tests.
 //
 // Imports nothing of ours.
 package needs

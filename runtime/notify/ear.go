@@ -59,7 +59,7 @@ func Hear(f *os.File, o Options) *Ear {
 	return e
 }
 
-// Pause ends it without a word; what is said from now on waits. The file is to be had when
+// Pause ends it silently; what is sent from now on waits. The file is available when
 // the channel is closed. It never blocks.
 func (e *Ear) Pause() (quiet <-chan struct{}) {
 	e.end(pauses)

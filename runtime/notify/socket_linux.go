@@ -46,7 +46,7 @@ func name(fd int) (address string, err error) {
 // receive takes a message of a socket, and who sent it.
 func receive(fd int) (h heard, err error) {
 	var text [maxMessage]byte
-	// There is room for the credentials of the sender alone. The kernel drops descriptors
+	// There is room only for the credentials of the sender. The kernel drops descriptors
 	// that come with a message: closing one may wait for ever for a disk of the sender's.
 	control := make([]byte, unix.CmsgSpace(unix.SizeofUcred))
 	var n, of, flags int

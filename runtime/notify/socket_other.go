@@ -7,7 +7,7 @@ import (
 	"os"
 )
 
-// Listen fails: who sends is known on Linux alone.
+// Listen fails: only Linux tells who sends.
 func Listen() (socket *os.File, address string, err error) {
 	return nil, "", errors.ErrUnsupported
 }

@@ -70,7 +70,7 @@ func parse(line []byte) (Stat, error) {
 }
 
 // fields takes the fields of proc(5) from the third on, one after the other, and remembers
-// whether one was not what it should be. It makes nothing anew: a thousand lines are read
+// whether one was not what it should be. It allocates nothing: a thousand lines are read
 // each time.
 type fields struct {
 	rest   []byte

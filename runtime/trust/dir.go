@@ -237,7 +237,7 @@ func (w *walker) mkdir(name string, last bool) error {
 }
 
 // letThrough lets the user through to his directory, which is about to be the next:
-// a daemon that stayed root may have made this one for root alone.
+// a daemon that stayed root may have made this one only for root.
 func (w *walker) letThrough() error {
 	if !w.handed() || w.open() || w.stat.Mode&0o011 == 0o011 {
 		return nil

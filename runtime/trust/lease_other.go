@@ -2,5 +2,5 @@
 
 package trust
 
-// OpenForWriting is known on Linux alone.
+// OpenForWriting is known only on Linux.
 func OpenForWriting(int) bool { return false }

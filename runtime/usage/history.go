@@ -29,10 +29,10 @@ type Point struct {
 	Resident int64   // bytes
 }
 
-// firstPatience is how long whoever looks first waits for something to see.
+// firstPatience is how long the first request waits for something to see.
 const firstPatience = 200 * time.Millisecond
 
-// History is what is known of the last Span. Whoever looks at it has it go on, or begin,
+// History is what is known of the last Span. Asking for it makes it continue, or begin,
 // while Run runs. Who is the first waits a moment for the first sample.
 func (s *Sampler) History(ctx context.Context) *History {
 	first := s.recorded.Next()

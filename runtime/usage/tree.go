@@ -29,7 +29,7 @@ type Usage struct {
 	Processes   int // itself and its descendants
 }
 
-// measure reads /proc for roots, and for the process self alone.
+// measure reads /proc for roots, and for the single process self.
 func measure(proc string, self int, roots []Root) (map[Process]Usage, Usage, error) {
 	pids, err := numbers(proc)
 	if err != nil {

@@ -27,8 +27,8 @@ type option struct {
 const maxOptions = 256
 
 func newStore() *store {
-	// Sections are told apart by their place, so that a header that stands again
-	// keeps its own line and what damages it.
+	// Sections are distinguished by their place, so that a header that stands
+	// again keeps its own line and what damages it.
 	file := ini.Empty(ini.LoadOptions{AllowNonUniqueSections: true})
 	file.BlockMode = false
 	return &store{file: file, options: map[string]option{}}

@@ -136,7 +136,7 @@ func size(text string) string {
 	return text
 }
 
-// Find is the entries that a person may mean: by a key's name alone, or after its
+// Find is the entries that a person may mean: by only a key's name, or after its
 // section, as in program.user or [program:web] user. Where several sections say the same
 // of a key, the first stands for all.
 func Find(words string) []Entry {

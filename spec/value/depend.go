@@ -19,7 +19,7 @@ const (
 	UntilFatal                         // it is FATAL; only the plug-in has a word for it
 )
 
-// conditionNames are the words of depends_on, and then that of the plug-in alone.
+// conditionNames are the words of depends_on, and then that of only the plug-in.
 var conditionNames = []string{"running", "started", "exited", "done", "fatal"}
 
 // ownConditions is how many of them depends_on knows.
@@ -59,7 +59,7 @@ func (d Dependency) String() string {
 
 // ForeignDependsOn reports whether a value of depends_on is not meant for us: files that
 // were written for Supervisor, which ignores the key, have it with commas, also of programs
-// that end at once and would be waited for in vain.
+// that end at once and would be waited for for ever.
 func ForeignDependsOn(s string) bool { return strings.Contains(s, ",") }
 
 // ParseDependsOn reads names with space between them. A last :word is the condition if it is

@@ -148,7 +148,7 @@ func (r *run) many(n int) (all []report, ms float64, err error) {
 	return all, took(r.daemon.begun, last), nil
 }
 
-// settled is many, and then waits until they are RUNNING and nothing moves any more.
+// settled is many, and then waits until they are RUNNING and nothing moves.
 func (r *run) settled(n int) (all []report, ms float64, err error) {
 	if all, ms, err = r.many(n); err != nil {
 		return nil, 0, err

@@ -1,5 +1,5 @@
 // Package build says what the programs were built from. It has nothing to do with the
-// release of Supervisor whose behaviour they have, which is what clients are told.
+// release of Supervisor whose behaviour they have, which is what clients are sent.
 package build
 
 import (

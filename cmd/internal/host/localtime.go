@@ -13,7 +13,7 @@ import (
 )
 
 // SetLocalTime has the local time of this process be what the C library makes of TZ, as
-// in Supervisor. Go by itself knows the names of files alone, so that TZ=JST-9 would be
+// in Supervisor. Go by itself knows only names of files, so that TZ=JST-9 would be
 // UTC. It belongs to the beginning of a program, before anything asks for a time.
 func SetLocalTime() {
 	if tz, ok := os.LookupEnv("TZ"); ok {

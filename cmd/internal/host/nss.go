@@ -32,8 +32,8 @@ const (
 )
 
 // nss are the accounts of the name service switch (LDAP, SSSD, systemd), which a static
-// binary cannot ask itself: getent does. Each load asks anew, for each name once. While
-// nobody answers, what was known of a name before stands.
+// binary cannot ask itself: getent does. Each load asks again, once for each name.
+// While nobody answers, what was known of a name before stands.
 type nss struct {
 	run   Runner // nil where nobody is asked
 	paths []string

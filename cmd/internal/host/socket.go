@@ -8,9 +8,9 @@ import (
 )
 
 // DefaultSockets are where a daemon without a configuration file listens, and where a
-// client without one looks for it: the first whose directory can be had. Each stands in a
-// directory of its own that nobody else can write to. The later ones are for machines and
-// containers where little can be written to.
+// client without one looks for it: the first whose directory is available. Each stands in
+// a directory of its own that nobody else can write to. The later ones are for machines
+// and containers where little can be written to.
 //
 // Source: reconciler.md, Configuration.
 func DefaultSockets() []string {

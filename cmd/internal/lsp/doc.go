@@ -3,8 +3,8 @@
 // and where the programs of a group are defined.
 //
 // wire.go reads and writes messages, server.go answers them one after the other, text.go
-// is pure and finds what stands at a position in a text. Whoever makes the Server
-// supplies the function that finds what is wrong with a file.
+// is pure and finds what stands at a position in a text. The maker of the Server
+// supplies the function that checks a file.
 //
 // It is written by hand, since it is nine messages: the Go libraries either bring web
 // sockets and a logger of their own, or describe the whole protocol, of which this is

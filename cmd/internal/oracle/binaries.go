@@ -127,7 +127,7 @@ func Command(t testing.TB, kind Kind, name string) string {
 func FullSize() bool { return os.Getenv("FULL_SIZE") == "1" }
 
 // Asked reports whether the original is to be asked what the files of a test say of it.
-// It does not change, so an ordinary run compares ours with the files alone.
+// It does not change, so an ordinary run compares ours only with the files.
 func Asked(t testing.TB) bool {
 	t.Helper()
 	return (FullSize() || Updating()) && Present(t)

@@ -76,7 +76,7 @@ func (d *Daemon) Kill() {
 	}
 }
 
-// Again starts the daemon anew, as it was started first, after it has ended. It
+// Again restarts the daemon after it has ended, as it was first started. It
 // returns once it answers. Only one that was started in the foreground can be.
 func (d *Daemon) Again() {
 	d.t.Helper()

@@ -36,7 +36,7 @@ type Row struct {
 	// Differs says in a sentence why our programs are meant to give another
 	// transcript than the original. Each pairing then has a golden of its own.
 	Differs string
-	// Together says the same of our client on our daemon alone, which do more when
+	// Together says the same only of our client on our daemon, which do more when
 	// they meet each other; every other pairing gives the original's transcript.
 	Together string
 }

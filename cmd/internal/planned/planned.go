@@ -163,7 +163,7 @@ type Reach struct {
 	Held        string   `json:"held"`     // why an automatic update leaves the removals to a person
 }
 
-// Link is a process, and the one because of which it is told of.
+// Link is a process, and the one because of which it is listed.
 type Link struct {
 	Process string `json:"process"`
 	Of      string `json:"of"`
@@ -221,7 +221,7 @@ func links(list []Link, word string) string {
 	return some(names, mostNamed)
 }
 
-// some is a list of names, of which no more than most are told.
+// some is a list of at most most names.
 func some(names []string, most int) string {
 	if rest := len(names) - most; rest > 0 {
 		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ","), rest)

@@ -3,7 +3,7 @@
 //
 //	go run ./cmd/internal/release -o dist
 //
-// The result depends on the tree, its commit and the Go that builds it alone: built
+// The result depends only on the tree, its commit and the Go that builds it: built
 // elsewhere or another day, every byte is the same. Packages are made by nfpm, which is
 // run at a fixed version, so that its many dependencies are none of the programs'.
 package main
@@ -234,8 +234,8 @@ func (r *release) packages(t target, bin string) error {
 	return nil
 }
 
-// describe is what nfpm is told, and puts the files that it names into a directory. JSON
-// is YAML, too.
+// describe makes the description for nfpm, and puts the files that it names into a
+// directory. JSON is YAML, too.
 func (r *release) describe(t target, bin, stage string) ([]byte, error) {
 	var contents []any
 	add := func(dst, src, kind string, mode os.FileMode) {

@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// Line is one thing that a service manager is told: KEY=value, and what belongs to it on
+// Line is one message to a service manager: KEY=value, and what belongs to it on
 // further lines.
 type Line string
 
@@ -57,7 +57,7 @@ func (l Line) key() string {
 	return key
 }
 
-// outdates reports whether a line is of no use once l is told.
+// outdates reports whether a line is of no use once l is sent.
 func (l Line) outdates(earlier Line) bool {
 	switch l.key() {
 	case "RELOADING", "STOPPING":

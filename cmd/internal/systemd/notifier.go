@@ -43,7 +43,7 @@ func NewNotifier(address string) (*Notifier, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("socket", err)
 	}
-	// The socket is not connected, so that a manager that was started anew is found.
+	// The socket is not connected, so that a restarted manager is found.
 	return &Notifier{to: &unix.SockaddrUnix{Name: address}, fd: fd}, nil
 }
 
