@@ -98,6 +98,14 @@ func says(script string, more ...string) string {
 
 const scriptMark = "\n; script\n"
 
+// start starts a program that does not start by itself, lest it be chance whether it or
+// the listener is RUNNING first.
+func (s *eventRun) start(name string) {
+	s.t.Helper()
+	s.until("rec", "RUNNING")
+	s.call("startProcess", name)
+}
+
 func (s *eventRun) goOn() {
 	s.t.Helper()
 	s.until("rec", "RUNNING")
@@ -121,8 +129,8 @@ var eventScenarios = []eventScenario{
 	{name: "spawn-error", config: rec("rec", "PROCESS_STATE_STARTING,PROCESS_STATE_BACKOFF,PROCESS_STATE_FATAL,"+remote, "") +
 		"[program:bad]\ncommand=/nonexistent/program\nstartretries=2\n",
 		do: func(s *eventRun) { s.until("bad", "FATAL") }},
-	{name: "exit-expected", config: rec("rec", "PROCESS_STATE,"+remote, "") + says("read go; exit 0"),
-		do: func(s *eventRun) { s.goOn(); s.until("p", "EXITED") }},
+	{name: "exit-expected", config: rec("rec", "PROCESS_STATE,"+remote, "") + says("read go; exit 0", "autostart=false"),
+		do: func(s *eventRun) { s.start("p"); s.goOn(); s.until("p", "EXITED") }},
 	{name: "exit-unexpected", config: rec("rec", "PROCESS_STATE_EXITED,"+remote, "") + says("read go; exit 4", "exitcodes=0,2"),
 		do: func(s *eventRun) { s.goOn(); s.until("p", "EXITED") }},
 	{name: "exit-listed", config: rec("rec", "PROCESS_STATE_EXITED,"+remote, "") + says("read go; exit 2", "exitcodes=0,2"),
@@ -130,15 +138,16 @@ var eventScenarios = []eventScenario{
 	{name: "killed", config: rec("rec", "PROCESS_STATE_EXITED,"+remote, "") + says("read go; kill -9 $$"),
 		do: func(s *eventRun) { s.goOn(); s.until("p", "EXITED") }},
 	{name: "autorestart", config: rec("rec", "PROCESS_STATE,"+remote, "") +
-		"[program:p]\ncommand=/bin/sh {{.Dir}}/p.sh\nstartsecs=0\n" + scriptMark + "read go; exit 1",
+		"[program:p]\ncommand=/bin/sh {{.Dir}}/p.sh\nstartsecs=0\nautostart=false\n" + scriptMark + "read go; exit 1",
 		do: func(s *eventRun) {
+			s.start("p")
 			s.goOn()
 			s.seen("rec", "PROCESS_STATE_EXITED", 1)
 			s.seen("rec", "PROCESS_STATE_RUNNING", 3)
 		}},
-	{name: "stop-start", config: rec("rec", "PROCESS_STATE,"+remote, "") + "[program:a]\ncommand=/bin/cat\n",
+	{name: "stop-start", config: rec("rec", "PROCESS_STATE,"+remote, "") + "[program:a]\ncommand=/bin/cat\nautostart=false\n",
 		do: func(s *eventRun) {
-			s.until("a", "RUNNING")
+			s.start("a")
 			s.call("stopProcess", "a")
 			s.call("startProcess", "a")
 		}},
@@ -290,10 +299,10 @@ var eventScenarios = []eventScenario{
 			s.until("rec", "RUNNING")
 			s.call("sendRemoteCommEvent", "t", "one")
 		}},
-	{name: "overlapping", config: rec("rec", "PROCESS_STATE,PROCESS_STATE_STOPPED,"+remote, "") + "[program:a]\ncommand=/bin/cat\n",
+	{name: "overlapping", config: rec("rec", "PROCESS_STATE,PROCESS_STATE_STOPPED,"+remote, "") + "[program:a]\ncommand=/bin/cat\nautostart=false\n",
 		differs: "an event is delivered once, however many of its types are named",
 		do: func(s *eventRun) {
-			s.until("a", "RUNNING")
+			s.start("a")
 			s.call("stopProcess", "a")
 		}},
 }

@@ -46,11 +46,12 @@ var arrows = map[string][]string{
 	"reconcile":                 {"spec", "reconcile/watch", "spec/value", "runtime/hang", "runtime/trust", "runtime/moment", "runtime/notice"}, // the last four are leaves, and all it sees of runtime's
 	"reconcile/watch":           {"runtime/hang"},
 	"rpc/xmlrpc":                {},
-	"rpc/client":                {"rpc/xmlrpc", "runtime/state"},
-	"rpc":                       {"spec", "spec/value", "runtime", "runtime/hang", "runtime/logfile", "runtime/mainlog", "runtime/state", "runtime/trust", "runtime/notice", "runtime/usage", "rpc/xmlrpc", "rpc/page"},
-	"rpc/page":                  {"spec", "runtime", "runtime/state", "runtime/usage"}, // it draws what it is handed
-	"runtime/bound":             {},                                                    // for tests
-	"runtime/needs":             {},                                                    // for tests
+	"rpc/planned":               {}, // for all who tell of a plan
+	"rpc/client":                {"rpc/xmlrpc", "rpc/planned", "runtime/state"},
+	"rpc":                       {"spec", "spec/value", "runtime", "runtime/hang", "runtime/logfile", "runtime/mainlog", "runtime/state", "runtime/trust", "runtime/notice", "runtime/usage", "rpc/xmlrpc", "rpc/page", "rpc/planned"},
+	"rpc/page":                  {"rpc/planned", "spec", "runtime", "runtime/state", "runtime/usage"}, // it draws what it is handed
+	"runtime/bound":             {},                                                                   // for tests
+	"runtime/needs":             {},                                                                   // for tests
 	"cmd":                       {},
 	"cmd/internal/host":         {"spec"},
 	"cmd/internal/getopt":       {},
@@ -63,15 +64,14 @@ var arrows = map[string][]string{
 	"cmd/internal/completion":   {},
 	"cmd/internal/lsp":          {"spec", "spec/manual"},
 	"cmd/internal/build":        {},
-	"cmd/internal/planned":      {},
 	"cmd/internal/dist":         {"cmd/internal/completion", "cmd/internal/pages"},
 	"cmd/internal/release":      {"cmd/internal/build", "cmd/internal/dist"}, // for those who release
 	"cmd/internal/bench":        {"rpc/client"},                              // it sees of a daemon what a client does
-	"cmd/supervisorctl":         {"spec", "spec/value", "spec/manual", "rpc/client", "runtime/state", "cmd/internal/host", "cmd/internal/getopt", "cmd/internal/completion", "cmd/internal/planned"},
+	"cmd/supervisorctl":         {"spec", "spec/value", "spec/manual", "rpc/client", "runtime/state", "cmd/internal/host", "cmd/internal/getopt", "cmd/internal/completion", "rpc/planned"},
 	"cmd/pidproxy":              {},
 	"cmd/echo_supervisord_conf": {"spec/manual"},
 	"cmd/supervisord": {"spec", "spec/value", "spec/manual", "reconcile", "runtime/hang", "reconcile/watch", "runtime", "runtime/state", "runtime/event", "runtime/launch", "runtime/logfile",
-		"runtime/mainlog", "runtime/trust", "rpc", "rpc/xmlrpc", "cmd/internal/host", "cmd/internal/getopt", "cmd/internal/systemd", "cmd/internal/early", "cmd/internal/build", "cmd/internal/dist", "cmd/internal/lsp", "cmd/internal/planned", "runtime/moment", "runtime/exactjson", "runtime/usage"},
+		"runtime/mainlog", "runtime/trust", "rpc", "rpc/xmlrpc", "cmd/internal/host", "cmd/internal/getopt", "cmd/internal/systemd", "cmd/internal/early", "cmd/internal/build", "cmd/internal/dist", "cmd/internal/lsp", "rpc/planned", "runtime/moment", "runtime/exactjson", "runtime/usage"},
 }
 
 // nevers are packages from elsewhere that only the named packages of ours may

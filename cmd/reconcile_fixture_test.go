@@ -1,7 +1,6 @@
 package cmd
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -37,7 +36,7 @@ func (w *fixture) sh(command string) string {
 
 func shell(t testing.TB, dir, command string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), oracle.Deadline)
+	ctx, cancel := oracle.Script(t)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "-ec", command)
 	cmd.WaitDelay = 30 * time.Second

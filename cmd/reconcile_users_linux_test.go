@@ -1,7 +1,6 @@
 package cmd
 
 import (
-	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -136,7 +135,7 @@ func session(t *testing.T, bin, empty, script string, want []string) (output str
 		t.Fatal(err)
 	}
 	in := inNamespaces(syscall.CLONE_NEWPID, "for d in "+empty+" "+oracle.StateDir()+"; do mount -t tmpfs -o mode=755 none $d; done; mount -t proc none /proc")
-	ctx, cancel := context.WithTimeout(t.Context(), oracle.Deadline)
+	ctx, cancel := oracle.Script(t)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, in.Through[0], append(in.Through[1:], "/bin/bash", "-c", script)...)
 	cmd.Dir, cmd.SysProcAttr, cmd.WaitDelay = here, in.Attr, 30*time.Second

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"supervisord/cmd/internal/oracle"
 )
 
@@ -131,6 +133,9 @@ func TestStuckStandardOutput(t *testing.T) {
 	}
 	defer reader.Close()
 	defer writer.Close()
+	if _, err := unix.FcntlInt(writer.Fd(), unix.F_SETPIPE_SZ, os.Getpagesize()); err != nil { // it is full the sooner
+		t.Fatal(err)
+	}
 	s := &eventRun{oracle.StartIn(t, oracle.Ours, t.TempDir(), oracle.Prelude+
 		"[eventlistener:l]\ncommand={{.Self}} echo\nevents=PROCESS_LOG\nresult_handler=supervisor_stdout:event_handler\nbuffer_size=100\n"+
 		"[program:p]\ncommand={{.Self}} steady\nstdout_events_enabled=true\nstdout_logfile=NONE\nstopasgroup=true\n",

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"supervisord/rpc/page"
+	"supervisord/rpc/planned"
 	"supervisord/runtime"
 	"supervisord/runtime/hang"
 	"supervisord/runtime/logfile"
@@ -214,7 +215,7 @@ func (s *Server) serveProcess(w http.ResponseWriter, r *http.Request) {
 	}
 	if o.reconcile.Known() && o.reconcile.Phase != "synced" {
 		diff, _ := s.difference(ctx)
-		p.Pending = slices.DeleteFunc(diff, func(a page.Action) bool {
+		p.Pending = slices.DeleteFunc(diff, func(a planned.Action) bool {
 			return a.Group != info.Group || a.Process != "" && a.Process != info.Name
 		})
 	}

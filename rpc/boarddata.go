@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"supervisord/rpc/page"
+	"supervisord/rpc/planned"
 	"supervisord/rpc/xmlrpc"
 )
 
@@ -90,7 +91,7 @@ func (s *Server) reconcileState(ctx context.Context) page.Reconcile {
 }
 
 // difference is what an update would do, or why nobody can say, in lines.
-func (s *Server) difference(ctx context.Context) ([]page.Action, []string) {
+func (s *Server) difference(ctx context.Context) ([]planned.Action, []string) {
 	const patience = 5 * time.Second // the files are read anew
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -98,11 +99,11 @@ func (s *Server) difference(ctx context.Context) ([]page.Action, []string) {
 	if err != nil {
 		return nil, lines(err)
 	}
-	var actions []page.Action
+	var actions []planned.Action
 	for _, a := range answersOf(result) {
-		action := page.Action{Action: a.text("action"), Group: a.text("group"), Process: a.text("process"), Reason: a.text("reason"), File: a.text("file")}
+		action := planned.Action{Action: a.text("action"), Group: a.text("group"), Process: a.text("process"), Reason: a.text("reason"), File: a.text("file")}
 		for _, c := range answersOf(a["changes"]) {
-			action.Changes = append(action.Changes, page.Change{Key: c.text("key"), Old: c.text("old"), New: c.text("new")})
+			action.Changes = append(action.Changes, planned.Change{Key: c.text("key"), Old: c.text("old"), New: c.text("new")})
 		}
 		actions = append(actions, action)
 	}

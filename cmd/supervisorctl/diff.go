@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"supervisord/cmd/internal/planned"
 	"supervisord/rpc/client"
+	"supervisord/rpc/planned"
 )
 
 // exitDiffFailed is diff's exit status when it cannot say; 1 means that there
@@ -47,21 +47,20 @@ func (c *call) diff(ctx context.Context) error {
 	if err != nil {
 		return c.needsReconcile(err)
 	}
-	differences := p.Actions
-	if len(differences) > 0 {
+	actions := p.Actions
+	if len(actions) > 0 {
 		c.fail(exitFailed)
 	}
 	if c.json {
-		list := make([]actionOfPlan, len(differences))
-		for i, d := range redact(differences) {
+		list := make([]actionOfPlan, len(actions))
+		for i, d := range redact(actions) {
 			list[i] = actionOfPlan{d, p.ID}
 		}
 		return c.emit(list)
 	}
-	if len(differences) == 0 {
+	if len(actions) == 0 {
 		c.say(nothingChanged)
 	}
-	actions := toPlanned(differences)
 	for _, a := range planned.Together(actions) {
 		c.say("%s", c.paint(colourOf[a.Action], a.Head())+strings.TrimPrefix(a.String(), a.Head()))
 	}
@@ -69,7 +68,7 @@ func (c *call) diff(ctx context.Context) error {
 		c.say("%s", planned.Summary(actions))
 	}
 	if p.ID != "" && len(actions) > 0 {
-		c.say("%s", toReach(p.Reach))
+		c.say("%s", p.Reach)
 	}
 	if p.ID != "" {
 		c.say("plan %s", p.ID)
@@ -81,21 +80,8 @@ func (c *call) diff(ctx context.Context) error {
 // actionOfPlan is an action as JSON, with the plan that it is part of: what diff prints as
 // JSON has always been a list.
 type actionOfPlan struct {
-	client.Action
+	planned.Action
 	Plan string `json:"plan,omitempty"`
-}
-
-func toReach(r client.Reach) planned.Reach {
-	links := func(list []client.Link) (links []planned.Link) {
-		for _, l := range list {
-			links = append(links, planned.Link(l))
-		}
-		return links
-	}
-	return planned.Reach{
-		Restarted: r.Restarted, Ended: r.Ended, Started: r.Started, Following: links(r.Following),
-		Dependents: links(r.Dependents), WaitSeconds: r.WaitSeconds, Removals: r.Removals, Held: r.Held,
-	}
 }
 
 // colourOf is the colour of an action, as a parameter of a colour sequence.
@@ -109,24 +95,12 @@ func (c *call) paint(colour, text string) string {
 	return "\x1b[" + colour + "m" + text + colourOff
 }
 
-// toPlanned is actions of the server as they are put in words.
-func toPlanned(actions []client.Action) []planned.Action {
-	list := make([]planned.Action, len(actions))
-	for i, a := range actions {
-		list[i] = planned.Action{Action: a.Action, Group: a.Group, Process: a.Process, Reason: a.Reason, File: a.File}
-		for _, k := range a.Changes {
-			list[i].Changes = append(list[i].Changes, planned.Change(k))
-		}
-	}
-	return list
-}
-
 // redact takes the values of private keys away. The server leaves them out; this holds
 // even where it does not.
-func redact(actions []client.Action) []client.Action {
+func redact(actions []planned.Action) []planned.Action {
 	for _, a := range actions {
 		for i, k := range a.Changes {
-			a.Changes[i] = client.KeyChange(planned.Change(k).Shown())
+			a.Changes[i] = k.Shown()
 		}
 	}
 	return actions

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"strings"
 
-	"supervisord/cmd/internal/planned"
 	"supervisord/rpc/client"
+	"supervisord/rpc/planned"
 	"supervisord/runtime/state"
 )
 
@@ -165,7 +165,7 @@ func (c *call) sayExplained(e explained) {
 	if len(e.Next) == 0 {
 		c.say("  an update would change nothing")
 	}
-	for _, a := range toPlanned(e.Next) {
+	for _, a := range e.Next {
 		c.say("  an update would: %s", strings.ReplaceAll(a.String(), "\n", "\n  "))
 	}
 	c.columns(settingRows(e.Settings))

@@ -9,8 +9,8 @@ import (
 
 	"github.com/gdamore/tcell/v2"
 
-	"supervisord/cmd/internal/planned"
 	"supervisord/rpc/client"
+	"supervisord/rpc/planned"
 )
 
 const (
@@ -178,11 +178,10 @@ func (t *top) differences(ctx context.Context) (string, error) {
 		return nothingChanged, err
 	}
 	var lines []string
-	actions := toPlanned(all)
-	for _, a := range planned.Together(actions) {
+	for _, a := range planned.Together(all) {
 		lines = append(lines, a.String())
 	}
-	return strings.Join(append(lines, planned.Summary(actions)), "\n"), nil
+	return strings.Join(append(lines, planned.Summary(all)), "\n"), nil
 }
 
 // errorText is what went wrong, for a person.

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"supervisord/rpc/client"
+	"supervisord/rpc/planned"
 )
 
 // update makes the active groups what the files say: as one transaction of the
@@ -159,7 +160,7 @@ func (c *call) updateFromClient(ctx context.Context, names []string, changes *cl
 	u := clientUpdate{call: c}
 	err := u.all(ctx, names, *changes)
 	if c.json && err == nil {
-		return c.emit(client.Update{OK: !u.failed, Lines: u.lines, Actions: []client.Action{}})
+		return c.emit(client.Update{OK: !u.failed, Lines: u.lines, Actions: []planned.Action{}})
 	}
 	return err
 }

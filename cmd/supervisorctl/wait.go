@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"supervisord/cmd/internal/host"
-	"supervisord/cmd/internal/planned"
 	"supervisord/rpc/client"
+	"supervisord/rpc/planned"
 	"supervisord/runtime/state"
 )
 
@@ -192,7 +192,7 @@ func (c *call) missing(ctx context.Context, revision string, names []string) (mi
 }
 
 // concerns reports whether a difference is about what a name means.
-func concerns(name string, d client.Action) bool {
+func concerns(name string, d planned.Action) bool {
 	group, _, _ := strings.Cut(name, ":")
 	return group == d.Group || isGlob(name)
 }

@@ -3,14 +3,11 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"supervisord/cmd/internal/host"
@@ -21,43 +18,9 @@ import (
 // what --check --against says of them with the files after those. The first line of the
 // comment may name options. -update rewrites what is wanted: read the difference.
 func TestAgainst(t *testing.T) {
-	paths, err := filepath.Glob("testdata/against/*.txtar")
-	if err != nil || len(paths) == 0 {
-		t.Fatalf("no cases: %v", err)
-	}
-	for _, path := range paths {
-		path, err := filepath.Abs(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Run(strings.TrimSuffix(filepath.Base(path), ".txtar"), func(t *testing.T) {
-			archive, err := txtar.ParseFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			inputs, want := archive.Files, map[string]string{}
-			for i, f := range archive.Files {
-				if strings.HasPrefix(f.Name, "want.") {
-					want[f.Name] = string(f.Data)
-					inputs = inputs[:min(i, len(inputs))]
-				}
-			}
-			got := againstBoth(t, extract(t, inputs), strings.Contains(string(archive.Comment), "--root"))
-			if flag.Lookup("update").Value.String() == "true" {
-				archive.Files = inputs
-				for _, name := range []string{"want.text", "want.markdown"} {
-					archive.Files = append(archive.Files, txtar.File{Name: name, Data: []byte(got[name])})
-				}
-				if err := os.WriteFile(path, txtar.Format(archive), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("(-want +got):\n%s", diff)
-			}
-		})
-	}
+	eachArchive(t, "testdata/against", []string{"want.text", "want.markdown"}, func(t *testing.T, archive *txtar.Archive) map[string]string {
+		return againstBoth(t, extract(t, archive.Files), strings.Contains(string(archive.Comment), "--root"))
+	})
 }
 
 // againstBoth is what --check --against says of dir/head and dir/base as text, with its exit

@@ -6,8 +6,8 @@ import (
 	"io"
 	"strings"
 
-	"supervisord/cmd/internal/planned"
 	"supervisord/reconcile"
+	"supervisord/rpc/planned"
 	"supervisord/spec"
 )
 

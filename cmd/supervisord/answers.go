@@ -6,9 +6,9 @@ import (
 	"strings"
 	"time"
 
-	"supervisord/cmd/internal/planned"
 	"supervisord/reconcile"
 	"supervisord/rpc"
+	"supervisord/rpc/planned"
 	"supervisord/rpc/xmlrpc"
 	"supervisord/spec"
 )

@@ -3,6 +3,8 @@ package client
 import (
 	"cmp"
 	"context"
+
+	"supervisord/rpc/planned"
 )
 
 // Directory is a watched directory and what it is after symbolic links.
@@ -31,31 +33,13 @@ type ReconcileState struct {
 	Outcome   string `json:"outcome"`            // of that: success, failure or pending; "" while it is under way
 }
 
-// KeyChange is one key that differs. Both values are empty where they may be
-// secret, as in environments.
-type KeyChange struct {
-	Key string `json:"key"`
-	Old string `json:"old"`
-	New string `json:"new"`
-}
-
-// Action is one thing that an update would do, or did, and why.
-type Action struct {
-	Action  string      `json:"action"` // add, remove, restart, inplace or numprocs
-	Group   string      `json:"group"`
-	Process string      `json:"process"` // "" where the whole group is meant
-	Changes []KeyChange `json:"changes"`
-	Reason  string      `json:"reason"`
-	File    string      `json:"file"` // that says so, "" where none does
-}
-
 // Update is the outcome of an update.
 type Update struct {
-	OK         bool     `json:"ok"`
-	Generation int      `json:"generation"`
-	Result     string   `json:"result"`
-	Actions    []Action `json:"actions"`
-	Lines      []string `json:"lines"` // what Supervisor's client would print
+	OK         bool             `json:"ok"`
+	Generation int              `json:"generation"`
+	Result     string           `json:"result"`
+	Actions    []planned.Action `json:"actions"`
+	Lines      []string         `json:"lines"` // what Supervisor's client would print
 }
 
 // File is a watched file or directory.
@@ -108,28 +92,17 @@ func reconcileState(v any) (ReconcileState, error) {
 
 // Diff asks what an update of these groups, or of all if names is empty,
 // would do.
-func (c *Client) Diff(ctx context.Context, names []string) ([]Action, error) {
-	return callAs(ctx, c, func(v any) ([]Action, error) { return listOf(v, action) },
+func (c *Client) Diff(ctx context.Context, names []string) ([]planned.Action, error) {
+	return callAs(ctx, c, func(v any) ([]planned.Action, error) { return listOf(v, action) },
 		"reconcile.diff", array(names))
 }
 
 // Plan is what an update would do.
 type Plan struct {
-	ID      string   `json:"plan"` // "" from a server that does not name plans
-	Actions []Action `json:"actions"`
-	Reach   Reach    `json:"reach"`
+	ID      string           `json:"plan"` // "" from a server that does not name plans
+	Actions []planned.Action `json:"actions"`
+	Reach   planned.Reach    `json:"reach"`
 }
-
-// Reach is what an update means to the processes that run. Names are as status shows them.
-type Reach struct {
-	Restarted, Ended, Started []string
-	Following, Dependents     []Link // restart_with, depends_on
-	WaitSeconds, Removals     int
-	Held                      string
-}
-
-// Link is a process, and the one because of which it is listed.
-type Link struct{ Process, Of string }
 
 // Plan asks what an update of these groups, or of all for none, would do; with a tree that
 // is not "", with that in the place of the server's files.
@@ -145,7 +118,7 @@ func plan(v any) (Plan, error) {
 	f := structOf(v)
 	p := Plan{ID: f.string("plan"), Actions: list(f, "actions", action)}
 	r := structOf(f.members["reach"])
-	p.Reach = Reach{
+	p.Reach = planned.Reach{
 		Restarted: list(r, "restarted", asString), Ended: list(r, "ended", asString), Started: list(r, "started", asString),
 		Following: list(r, "following", link), Dependents: list(r, "dependents", link),
 		WaitSeconds: r.int("wait_seconds"), Removals: r.int("removals"), Held: r.string("held"),
@@ -153,9 +126,9 @@ func plan(v any) (Plan, error) {
 	return p, cmp.Or(f.err, r.err)
 }
 
-func link(v any) (Link, error) {
+func link(v any) (planned.Link, error) {
 	f := structOf(v)
-	l := Link{f.string("process"), f.string("of")}
+	l := planned.Link{Process: f.string("process"), Of: f.string("of")}
 	return l, f.err
 }
 
@@ -165,14 +138,14 @@ func (c *Client) ApplyPlan(ctx context.Context, id string, names []string) (Upda
 	return callAs(ctx, c, update, "reconcile.applyPlan", id, array(names))
 }
 
-func action(v any) (Action, error) {
+func action(v any) (planned.Action, error) {
 	f := structOf(v)
-	a := Action{
+	a := planned.Action{
 		Action: f.string("action"), Group: f.string("group"), Process: f.string("process"),
 		Reason: f.string("reason"), File: f.string("file"),
-		Changes: list(f, "changes", func(v any) (KeyChange, error) {
+		Changes: list(f, "changes", func(v any) (planned.Change, error) {
 			f := structOf(v)
-			k := KeyChange{Key: f.string("key"), Old: f.string("old"), New: f.string("new")}
+			k := planned.Change{Key: f.string("key"), Old: f.string("old"), New: f.string("new")}
 			return k, f.err
 		}),
 	}

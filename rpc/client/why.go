@@ -1,14 +1,18 @@
 package client
 
-import "context"
+import (
+	"context"
+
+	"supervisord/rpc/planned"
+)
 
 // Explanation is where the definition of a process comes from.
 type Explanation struct {
-	Group       string    `json:"group"`
-	Name        string    `json:"name"`
-	Settings    []Setting `json:"settings"`
-	Next        []Action  `json:"next"` // what an update would do to it
-	UserStopped bool      `json:"user_stopped"`
+	Group       string           `json:"group"`
+	Name        string           `json:"name"`
+	Settings    []Setting        `json:"settings"`
+	Next        []planned.Action `json:"next"` // what an update would do to it
+	UserStopped bool             `json:"user_stopped"`
 }
 
 // Setting is one key of a process.

@@ -47,23 +47,6 @@ func (f File) Level() Level {
 	return Idle
 }
 
-// Action is one thing that an update does, or did.
-type Action struct {
-	Action, Group, Process, Reason, File string
-	Changes                              []Change
-}
-
-// Name is what the action is about.
-func (a Action) Name() string {
-	if a.Process == "" {
-		return a.Group
-	}
-	return a.Group + ":" + a.Process
-}
-
-// Change is one key that differs.
-type Change struct{ Key, Old, New string }
-
 // Update is an entry of the history.
 type Update struct {
 	Generation              int

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"supervisord/rpc/planned"
 	"supervisord/runtime"
 )
 
@@ -84,7 +85,7 @@ type Process struct {
 	Signals  []string
 	// ExitCodes are the exit statuses that the definition expects.
 	ExitCodes []int
-	Pending   []Action // what the files say that is not in force
+	Pending   []planned.Action // what the files say that is not in force
 }
 
 // Runs are those that are remembered, the latest first.
@@ -169,7 +170,7 @@ type Log struct {
 type Files struct {
 	Frame
 	Reconcile Reconcile
-	Diff      []Action
+	Diff      []planned.Action
 	DiffError []string
 	Files     []File
 	History   []Update

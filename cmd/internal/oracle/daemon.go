@@ -332,18 +332,34 @@ func WaitFor(t testing.TB, what string, cond func() bool) {
 	}
 }
 
-// Eventually polls cond until it is true or the time is over, and reports which.
+// Eventually polls cond until it is true or the time is over, and reports which. It spends
+// at most a fifth of the time in cond, so that to wait costs little when a look is dear, as
+// one at all processes is, and less the busier the machine is.
 func Eventually(within time.Duration, cond func() bool) bool {
 	pause := firstPoll
-	for deadline := time.Now().Add(within); ; time.Sleep(pause) {
+	for deadline := time.Now().Add(within); ; pause = min(pause*5/4, lastPoll) {
+		begun := time.Now()
 		if cond() {
 			return true
 		}
-		if time.Now().After(deadline) {
+		now := time.Now()
+		if now.After(deadline) {
 			return false
 		}
-		pause = min(pause*5/4, lastPoll)
+		time.Sleep(max(pause, 4*now.Sub(begun)))
 	}
+}
+
+// Script is the context of a script under test. It has many steps, so no time of its own:
+// it is over shortly before the limit of the whole run, which leaves time to say where it was.
+func Script(t testing.TB) (context.Context, context.CancelFunc) {
+	t.Helper()
+	if run, is := t.(interface{ Deadline() (time.Time, bool) }); is {
+		if limit, limited := run.Deadline(); limited {
+			return context.WithDeadline(t.Context(), limit.Add(-Deadline/4))
+		}
+	}
+	return context.WithCancel(t.Context())
 }
 
 // ports is where the search for a free port begins. The kernel gives higher ones to

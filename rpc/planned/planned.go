@@ -1,5 +1,6 @@
-// Package planned says in words what an update would do: for supervisorctl diff of a daemon,
-// for supervisord --check --against of two trees of files.
+// Package planned is what an update would do, as it is told to people and programs: to those
+// who ask a daemon (rpc/client, rpc/page), and to those who compare two trees of files
+// (supervisord --check --against).
 package planned
 
 import (
@@ -8,7 +9,7 @@ import (
 	"strings"
 )
 
-// Action is one thing that an update would do, and why.
+// Action is one thing that an update would do, or did, and why.
 type Action struct {
 	Action  string   `json:"action"` // add, remove, restart, inplace or numprocs
 	Group   string   `json:"group"`
