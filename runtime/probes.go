@@ -77,8 +77,8 @@ func (s *Supervisor) look(p *process) {
 // watch begins to look at a process.
 func (s *Supervisor) watch(p *process, what int, a asked) *probe.Watch {
 	return probe.Start(probe.Options{
-		Name: p.name(), Look: s.subject(p).Of(a.probe),
-		Interval: a.interval, Timeout: a.timeout, Once: what == isReady,
+		Name: p.name(), Look: s.subject(p).Of(a.probe, a.timeout),
+		Interval: a.interval, Once: what == isReady,
 		Post: func(w *probe.Watch, err error) {
 			if what == isReady && err != nil {
 				return // it is to be expected, and the time for it is limited

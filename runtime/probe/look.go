@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"supervisord/runtime/hang"
 	"supervisord/spec/value"
@@ -29,16 +30,38 @@ type Subject struct {
 	Exec func(ctx context.Context, command string) (status int, err error)
 }
 
-// Of is how a probe looks at a program.
-func (s Subject) Of(p value.Probe) Look {
+// Of is how a probe looks at a program, for as long as timeout at the most.
+func (s Subject) Of(p value.Probe, timeout time.Duration) Look {
+	patient := limited(s.of(p), timeout)
+	if p.Kind != value.ProbeTCP {
+		return patient
+	}
+	atOnce := atOnceOf(p.Target)
+	return func(ctx context.Context) error {
+		if atOnce() { // which takes no time, and so no limit
+			return nil
+		}
+		return patient(ctx)
+	}
+}
+
+// limited gives a look up when its time is over.
+func limited(look Look, timeout time.Duration) Look {
+	return func(ctx context.Context) error {
+		within, cancel := context.WithTimeout(ctx, timeout)
+		defer cancel()
+		err := look(within)
+		if err != nil && errors.Is(within.Err(), context.DeadlineExceeded) {
+			return fmt.Errorf("no answer within %s", value.ShowDuration(timeout))
+		}
+		return err
+	}
+}
+
+func (s Subject) of(p value.Probe) Look {
 	switch p.Kind {
 	case value.ProbeTCP:
-		return func(ctx context.Context) error {
-			if answersAtOnce(p.Target) {
-				return nil
-			}
-			return closed(dial(ctx, p.Target))
-		}
+		return func(ctx context.Context) error { return closed(dial(ctx, p.Target)) }
 	case value.ProbeUnix:
 		return func(ctx context.Context) error {
 			_, err := hang.Ask(ctx, s.Disks, filepath.Dir(p.Target), func() (none struct{}, err error) {
@@ -71,8 +94,8 @@ func (s Subject) Of(p value.Probe) Look {
 	return func(context.Context) error { return errors.New("there is no such probe") } // spec refuses it before
 }
 
-// dial makes a TCP connection that is reset when it is closed: a closed one would be kept
-// for a minute, and a thousand of them a second use up all ports.
+// dial makes a TCP connection that is reset when it is closed: one that is closed the usual
+// way is kept by the kernel for a minute, and a thousand of them a second use up all ports.
 func dial(ctx context.Context, address string) (net.Conn, error) {
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
 	if tcp, is := conn.(*net.TCPConn); is {

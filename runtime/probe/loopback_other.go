@@ -2,5 +2,5 @@
 
 package probe
 
-// answersAtOnce says nothing.
-func answersAtOnce(string) bool { return false }
+// atOnceOf is a look that says nothing.
+func atOnceOf(string) func() bool { return func() bool { return false } }

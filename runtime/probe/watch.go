@@ -2,13 +2,9 @@ package probe
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"hash/fnv"
 	"math"
 	"time"
-
-	"supervisord/spec/value"
 )
 
 // A Look is one look: nil when all is well, and otherwise what is not. It returns when ctx
@@ -20,7 +16,6 @@ type Options struct {
 	Name     string // by which looks are spread
 	Look     Look
 	Interval time.Duration // from one look to the next
-	Timeout  time.Duration // of each
 	Once     bool          // the first success is all there is to find out
 	// Post takes what is new, nil for a success. It is called from the Watch's goroutine,
 	// and may wait.
@@ -56,7 +51,7 @@ func (w *Watch) run(ctx context.Context, o Options) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for first, passed := true, false; ; first = false {
-		err := look(ctx, o)
+		err := o.Look(ctx)
 		if ctx.Err() != nil {
 			return
 		}
@@ -76,17 +71,6 @@ func (w *Watch) run(ctx context.Context, o Options) {
 	}
 }
 
-// look looks once.
-func look(ctx context.Context, o Options) error {
-	within, cancel := context.WithTimeout(ctx, o.Timeout)
-	defer cancel()
-	err := o.Look(within)
-	if err != nil && errors.Is(within.Err(), context.DeadlineExceeded) {
-		return fmt.Errorf("no answer within %s", value.ShowDuration(o.Timeout))
-	}
-	return err
-}
-
 // next is when to look after now, where the first look was at began: phase after that, and
 // at whole intervals from there.
 func next(began, now time.Time, interval, phase time.Duration) time.Time {
@@ -101,8 +85,8 @@ func next(began, now time.Time, interval, phase time.Duration) time.Time {
 var zero = time.Now()
 
 const (
-	slots       = 50 // in an interval
-	longestSlot = time.Second
+	slots       = 20 // in an interval
+	longestSlot = time.Second / 4
 )
 
 // together is the end of the slot in which at is, a small part of the interval: what is due

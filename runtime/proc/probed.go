@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"supervisord/runtime/state"
-	"supervisord/spec/value"
 )
 
 // What probes of a process find out. A probe knows of one run of the process, and the
@@ -40,21 +39,6 @@ func (m *Machine) becameReady(now time.Time) {
 	m.Ready = true
 	m.log(info, "ready: %s (pid %d)", m.Name, m.PID)
 	if at := m.since.Add(Seconds(m.Rules.StartSecs)); !now.Before(at) {
-		m.succeed(now)
-	}
-}
-
-// dueStarting is the end of startsecs or, if the process should have been ready by now, of
-// the time that it had for that.
-func (m *Machine) dueStarting(now time.Time) {
-	switch {
-	case m.Late:
-		m.killHard(now)
-	case m.awaitsReady():
-		m.log(warn, "not ready: %s (pid %d) had %s (ready_timeout)", m.Name, m.PID, value.ShowDuration(m.Rules.ReadyWithin))
-		m.Late, m.since = true, now
-		m.kill(m.Rules.StopSignal, m.Rules.StopAsGroup, nil)
-	default:
 		m.succeed(now)
 	}
 }

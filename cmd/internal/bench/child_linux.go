@@ -128,13 +128,16 @@ func descriptors(n int) int { return max(1024, 6*n+500) }
 // many runs n children that sleep and waits for their reports: children of a daemon,
 // or of the bare fork loop that is the limit. It returns the time from the exec to
 // the last child's first act.
-func (r *run) many(n int) (all []report, ms float64, err error) {
+func (r *run) many(n int) (all []report, ms float64, err error) { return r.manyWith(n, "") }
+
+// manyWith is many, of programs that have further keys.
+func (r *run) manyWith(n int, keys string) (all []report, ms float64, err error) {
 	if r.name == limit {
 		r.daemon, err = r.start(r.command(r.child, "supervise", fmt.Sprint(n), "sleep", r.told.path))
 	} else {
 		var config strings.Builder
 		for i := range n {
-			config.WriteString(r.sleeper(fmt.Sprintf("p%05d", i)))
+			config.WriteString(r.plays(fmt.Sprintf("program:p%05d", i), keys, "sleep"))
 		}
 		err = r.begin(descriptors(n), "", config.String())
 	}

@@ -62,6 +62,12 @@ func rows() []row {
 			{"idle with 1,000 programs, CPU", "ms/s"},
 			{"idle with 1,000 programs, wake-ups", "1/s"},
 		}, false, idle},
+		{[]figure{
+			{"1,000 TCP probes a second, CPU for 1,000 looks", "ms"},
+			{"1,000 TCP probes a second, wake-ups", "1/s"},
+			{"1,000 TCP probes a second, threads", ""},
+			{"1,000 TCP probes a second, RSS", "MiB"},
+		}, true, probed},
 	}, logRows()...), eventRows()...)
 }
 
@@ -248,10 +254,12 @@ func idle(r *run) ([]float64, error) {
 	return []float64{ms, wakeups}, err
 }
 
+// atRest is for how long a daemon is watched that has little to do.
+const atRest = 30 * time.Second
+
 // rest is what the daemon uses a second while nothing happens: milliseconds of
 // processor time, and how often a thread of its wakes up.
 func (r *run) rest() (ms, wakes float64, err error) {
-	const look = 30 * time.Second
 	pid := r.daemon.Pid
 	before, err := cpu(pid)
 	if err != nil {
@@ -262,7 +270,7 @@ func (r *run) rest() (ms, wakes float64, err error) {
 		return 0, 0, err
 	}
 	select {
-	case <-time.After(look):
+	case <-time.After(atRest):
 	case <-r.Done():
 		return 0, 0, context.Cause(r)
 	}
@@ -271,5 +279,5 @@ func (r *run) rest() (ms, wakes float64, err error) {
 		return 0, 0, err
 	}
 	more, err := wakeups(pid)
-	return took(int64(before), int64(after)) / look.Seconds(), (more - waits) / look.Seconds(), err
+	return took(int64(before), int64(after)) / atRest.Seconds(), (more - waits) / atRest.Seconds(), err
 }

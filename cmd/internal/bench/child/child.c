@@ -11,11 +11,14 @@
 //                                       events or bytes of what children wrote
 //   child feed FIFO SIZE COUNT          runs a listener and feeds it with COUNT events, over
 //                                       two pipes and nothing else
+//   child look FIFO PORT COUNT          connects to a port of this machine COUNT times a second,
+//                                       a fiftieth of them at a time, and does nothing else
 //   child supervise COUNT ROLE...       runs COUNT children, starts again what ends, and on
 //                                       SIGTERM ends with all of them: a supervisor that
 //                                       does nothing but vfork, exec and wait
 //
 // A report is the pid and the monotonic clock in nanoseconds, 8 bytes each.
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -23,6 +26,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -192,6 +196,24 @@ static void feeder(char *path, size_t size, char *count) {
 	rest();
 }
 
+static void looker(int port, int count) {
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct linger reset = {1, 0};
+	report();
+	for (int64_t at = now();;) {
+		for (int i = 0; i < count / 50; i++) {
+			int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+			setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+			if (connect(fd, (struct sockaddr *)&to, sizeof to) < 0)
+				fail("connect");
+			close(fd);
+		}
+		at += 1000000000 / 50;
+		struct timespec t = {at / 1000000000, at % 1000000000};
+		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
+	}
+}
+
 static pid_t *pids;
 static int supervised;
 static volatile sig_atomic_t ending;
@@ -242,6 +264,8 @@ int main(int argc, char **argv) {
 		listener(strcmp(argv[3], "bytes") == 0, atoll(argv[4]));
 	else if (strcmp(role, "feed") == 0 && argc == 5)
 		feeder(argv[2], atoll(argv[3]), argv[4]);
+	else if (strcmp(role, "look") == 0 && argc == 5)
+		looker(atoi(argv[3]), atoi(argv[4]));
 	fprintf(stderr, "child: not a role\n");
 	return 2;
 }
