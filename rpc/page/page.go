@@ -16,9 +16,10 @@ import (
 var files embed.FS
 
 var pages = template.Must(template.New("").Funcs(template.FuncMap{
-	"time": func(now, t time.Time) Time { return Time{now, t} },
-	"rows": Rows,
-	"name": func(path string) string { return path[strings.LastIndexByte(path, '/')+1:] },
+	"time":  func(now, t time.Time) Time { return Time{now, t} },
+	"rows":  Rows,
+	"graph": drawGraph,
+	"name":  func(path string) string { return path[strings.LastIndexByte(path, '/')+1:] },
 }).ParseFS(files, "html/*.html"))
 
 // Time is a moment as pages show it: how long it is before another one.
@@ -194,9 +195,13 @@ type Listener struct {
 }
 
 // Stuck reports whether the listener has been at one event for long.
-func (l Listener) Stuck(now time.Time) bool {
+func (l Listener) Stuck(now time.Time) bool { return stuck(l.Busy, now) }
+
+// stuck reports whether a listener has been at its event for long; it has none if since is
+// zero.
+func stuck(since, now time.Time) bool {
 	const long = 30 * time.Second
-	return !l.Busy.IsZero() && now.Sub(l.Busy) > long
+	return !since.IsZero() && now.Sub(since) > long
 }
 
 // Question is the page that asks before something is done to several processes.

@@ -92,6 +92,7 @@ func attention(f *runtime.Info, expected bool) (Level, string) {
 		}
 	}
 	both := func(what string) string {
+		what = strings.TrimSuffix(what, " (process log may have details)") // which is one click away
 		if ended == "" || strings.Contains(what, ended) {
 			return what
 		}
@@ -130,6 +131,9 @@ func attention(f *runtime.Info, expected bool) (Level, string) {
 	}
 	if p := f.Probed; p != nil && p.Health == "failing" {
 		return Warn, strings.TrimSuffix("unhealthy: "+p.Complaint, ": ")
+	}
+	if l := f.Listener; l != nil && stuck(l.Since, f.Now) {
+		return Warn, "at one event since " + Time{f.Now, l.Since}.Short()
 	}
 	const often = 3
 	if n := f.FailuresWithin(time.Hour); n >= often {
