@@ -99,17 +99,30 @@ func (w *lineWriter) process(r *Row, f *Figures) {
 	}
 	w.put(`">`, html.EscapeString(r.Why), `</td><td class="do">`)
 	if !w.readOnly {
-		if r.Start {
-			w.button("start", name, "Start", name)
-		}
-		if r.Restart {
-			w.button("restart", name, "Restart", name)
-		}
-		if r.Stop {
-			w.button("stop", name, "Stop", name)
-		}
+		w.actions(r)
 	}
 	w.put(`</td></tr>`)
+}
+
+// actions writes the buttons for what can be done to a process.
+func (w *lineWriter) actions(r *Row) {
+	name := html.EscapeString(r.Name)
+	if r.Start {
+		w.button("start", name, "Start", name)
+	}
+	if r.Restart {
+		w.button("restart", name, "Restart", name)
+	}
+	if r.Stop {
+		w.button("stop", name, "Stop", name)
+	}
+}
+
+// drawActions draws these buttons.
+func drawActions(r Row) template.HTML {
+	var w lineWriter
+	w.actions(&r)
+	return template.HTML(w.b)
 }
 
 // restarts writes those of the last hour and, where there were others, of how many.

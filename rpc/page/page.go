@@ -19,6 +19,7 @@ var pages = template.Must(template.New("").Funcs(template.FuncMap{
 	"time":  func(now, t time.Time) Time { return Time{now, t} },
 	"rows":  Rows,
 	"graph": drawGraph,
+	"do":    drawActions,
 	"name":  func(path string) string { return path[strings.LastIndexByte(path, '/')+1:] },
 }).ParseFS(files, "html/*.html"))
 
@@ -218,10 +219,10 @@ func Draw(w io.Writer, data any) error {
 	return pages.ExecuteTemplate(w, name, data)
 }
 
-// ChipsOf draws the states and their counts, none of them chosen, for a stream.
-func ChipsOf(rows []Row) (string, error) {
+// ChipsOf draws the states and their counts, of so many processes in all, for a stream.
+func ChipsOf(chips []Chip, total int) (string, error) {
 	var b strings.Builder
-	err := pages.ExecuteTemplate(&b, "chips", Overview{Chips: Chips(rows, Choice{}), Total: len(rows)})
+	err := pages.ExecuteTemplate(&b, "chips", Overview{Chips: chips, Total: total})
 	return b.String(), err
 }
 
