@@ -200,7 +200,7 @@ func (i Item) Print() uint64 {
 // Items are the lines of the table for rows that are sorted by group: a group of several,
 // or whose one process has another name, has a line of its own.
 func Items(rows []Row) []Item {
-	items := make([]Item, 0, len(rows)+len(rows)/4)
+	items := make([]Item, 0, len(rows)+len(rows)/2) // two in each group is the most that there can be
 	for len(rows) > 0 {
 		n := 1
 		for n < len(rows) && rows[n].Group == rows[0].Group {
