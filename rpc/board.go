@@ -336,6 +336,7 @@ func (s *Server) serveFiles(w http.ResponseWriter, r *http.Request) {
 			p.Diff, p.DiffError = s.difference(ctx)
 		}
 		p.Files, p.History = s.watched(ctx), s.updates(ctx)
+		slices.SortStableFunc(p.Files, page.ByUrgency)
 	}
 	for i := range p.Files {
 		f := &p.Files[i]

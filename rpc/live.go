@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"net/http"
+	"reflect"
 	"slices"
 	"strconv"
 	"sync"
@@ -57,13 +58,20 @@ type drawing struct {
 	overall   overall
 	history   *usage.History
 	account   *account // has the memory of all this
-	// health and chips are drawn when the first stream wants them: health by whether it is
-	// for the overview, and for those who may only read.
+	// health and chips are the summary, drawn when the first stream wants it: health by
+	// whether it is for the overview, and for those who may only read.
+	summary summary
 	health [2][2]func() string
 	chips  func() string
 	// news is what streams are sent on the overview that have seen the drawing before this
 	// one, made once for all of them: for those who may act, and those who may only read.
 	news [2]func() []byte
+}
+
+// summary is what stands above the table.
+type summary struct {
+	health page.Health
+	chips  []page.Chip
 }
 
 // drawnItem is one line of the table, as it is now and was drawn when anything but its
@@ -235,9 +243,9 @@ func (b *board) draw(ctx context.Context, before *drawing, filesToo bool) (d *dr
 			return nil, err
 		}
 		d.stamp = d.stampOf()
-		b.server.drawParts(d)
+		b.server.drawParts(d, before)
 	case d.figuresChanged():
-		d.stamp, d.health, d.chips = before.stamp, before.health, before.chips
+		d.stamp, d.summary, d.health, d.chips = before.stamp, before.summary, before.health, before.chips
 	default:
 		return before, nil
 	}
@@ -314,9 +322,15 @@ func (d *drawing) stampOf() string {
 	return stamp.of(d.overall.reconcile, d.print)
 }
 
-// drawParts prepares what is drawn of a drawing once for all who want it.
-func (s *Server) drawParts(d *drawing) {
-	frame := page.Frame{Now: time.Now(), Health: page.HealthOf(d.overall.rows, d.overall.reconcile)}
+// drawParts prepares what is drawn of a drawing once for all who want it. While the summary
+// is that of the drawing before, so is what was drawn of it.
+func (s *Server) drawParts(d, before *drawing) {
+	d.summary = summary{page.HealthOf(d.overall.rows, d.overall.reconcile), page.Chips(d.overall.rows, page.Choice{})}
+	if before != nil && reflect.DeepEqual(d.summary, before.summary) {
+		d.health, d.chips = before.health, before.chips
+		return
+	}
+	frame := page.Frame{Now: time.Now(), Health: d.summary.health}
 	drawn := func(html string, err error) string {
 		if err != nil {
 			s.log.Error(fmt.Sprintf("Web interface error:%v", err))
@@ -330,7 +344,7 @@ func (s *Server) drawParts(d *drawing) {
 			d.health[i][j] = sync.OnceValue(func() string { return drawn(page.Status(f)) })
 		}
 	}
-	d.chips = sync.OnceValue(func() string { return drawn(page.ChipsOf(d.overall.rows)) })
+	d.chips = sync.OnceValue(func() string { return drawn(page.ChipsOf(d.summary.chips, len(d.overall.rows))) })
 }
 
 // listenersPrint is equal for listeners that are equal.

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"html/template"
 	"math"
 	"strconv"
 	"time"
@@ -60,7 +61,8 @@ const (
 
 // graph is the path of an area: of each column the highest value, up to the highest of all,
 // which is least at the least. A column begins at a time that does not move, so that while
-// nothing happens the path stays the same. It begins where something is known.
+// nothing happens the path stays the same. It begins where something is known. There is none,
+// "", of what was nothing all the time.
 func graph(times []time.Time, points []usage.Point, least float64, value func(usage.Point) float64) string {
 	var columns [graphColumns]float64
 	now := times[len(times)-1].Unix() / graphColumn
@@ -73,6 +75,9 @@ func graph(times []time.Time, points []usage.Point, least float64, value func(us
 		first = min(first, at)
 		columns[at] = max(columns[at], value(p))
 		top = max(top, columns[at])
+	}
+	if columns == [graphColumns]float64{} {
+		return ""
 	}
 	number := func(b []byte, letter byte, n int) []byte { return strconv.AppendInt(append(b, letter), int64(n), 10) }
 	path := append(number(make([]byte, 0, 64), 'M', first), " 12"...)
@@ -90,6 +95,20 @@ func graph(times []time.Time, points []usage.Point, least float64, value func(us
 		path = number(path, 'V', graphHeight)
 	}
 	return string(path)
+}
+
+// What stands around the path of a graph.
+const (
+	graphBegin = `<svg class="graph" viewBox="0 0 30 12" preserveAspectRatio="none" aria-hidden="true"><path d="`
+	graphEnd   = `"/></svg>`
+)
+
+// drawGraph draws a path; nothing where there is none.
+func drawGraph(path string) template.HTML {
+	if path == "" {
+		return ""
+	}
+	return template.HTML(graphBegin + path + graphEnd)
 }
 
 // percent is a share of a processor, with two digits or all that it has.

@@ -3,6 +3,7 @@ package page
 import (
 	"bytes"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -45,6 +46,11 @@ func (f File) Level() Level {
 		return Good
 	}
 	return Idle
+}
+
+// ByUrgency sorts files: those first that need attention most.
+func ByUrgency(a, b File) int {
+	return slices.Index(urgency, a.Level()) - slices.Index(urgency, b.Level())
 }
 
 // Update is an entry of the history.

@@ -11,11 +11,12 @@ import (
 // The lines of the table are written here and by no template: there may be thousands of
 // them, each of which has the name of its process ten times, and html/template takes twenty
 // times as long. Whatever a line says is escaped before it is written, so that it is safe
-// both as text and between the double quotes of an attribute.
+// both as text and between the double quotes of an attribute. Nothing is said twice in a line:
+// a browser has to take in all of it before it shows the first.
 
 // Rows draws lines of the table, each on one line.
 func Rows(items []Item, now time.Time, readOnly bool) template.HTML {
-	const perLine = 800 // bytes, about
+	const perLine = 600 // bytes, about
 	w := lineWriter{b: make([]byte, 0, len(items)*perLine), now: now, readOnly: readOnly}
 	for i := range items {
 		if item := &items[i]; item.Group != nil {
@@ -46,12 +47,12 @@ func (w *lineWriter) number(n int64) { w.b = strconv.AppendInt(w.b, n, 10) }
 
 func (w *lineWriter) group(g *GroupRow) {
 	name := html.EscapeString(g.Name)
-	w.put(`<tr class="group" data-key="`, name, `:*"><td class="pick"></td><td class="state"></td><th class="name" scope="rowgroup">`, name,
+	w.put(`<tr class="group" data-key="`, name, `:*"><td class="pick"></td><td class="state"></td><th class="name" scope="rowgroup" colspan="6">`, name,
 		` <small><i class="dot `, string(g.Level), `"></i>`)
 	w.number(int64(g.Running))
 	w.put(` of `)
 	w.number(int64(g.Size))
-	w.put(` running</small></th><td class="for"></td><td class="num"></td><td class="cpu"></td><td class="mem"></td><td class="why"></td><td class="do">`)
+	w.put(` running</small></th><td class="do">`)
 	if !w.readOnly {
 		w.button("start", name+":*", "Start", "the group "+name)
 		w.put(`<button name="do" value="roll `, name, `:*" aria-label="Restart the group `, name,
@@ -68,17 +69,7 @@ func (w *lineWriter) button(verb, name, label, what string) {
 
 func (w *lineWriter) process(r *Row, f *Figures) {
 	name := html.EscapeString(r.Name)
-	w.put(`<tr data-key="`, name, `" data-group="`, html.EscapeString(r.Group), `" data-state="`, r.State, `" data-place="`)
-	w.number(int64(r.Place()))
-	w.put(`" data-since="`)
-	if !r.Since.IsZero() {
-		w.number(r.Since.Unix())
-	}
-	w.put(`" data-starts="`)
-	w.number(r.Starts)
-	w.put(`" data-recent="`)
-	w.number(int64(r.Recent))
-	w.put(`"`)
+	w.put(`<tr data-key="`, name, `" data-state="`, r.State, `"`)
 	if r.Member {
 		w.put(` class="member"`)
 	}
@@ -91,24 +82,47 @@ func (w *lineWriter) process(r *Row, f *Figures) {
 	if since := (Time{w.now, r.Since}); since.Known() {
 		w.put(`<time data-t="`)
 		w.number(since.Unix())
-		w.put(`" title="`, since.Exact(), `">`, since.Ago(), `</time>`)
+		w.put(`">`, since.Ago(), `</time>`)
 	}
 	w.put(`</td><td class="num">`)
 	w.restarts(r)
-	w.put(`</td><td class="cpu"><svg class="graph" viewBox="0 0 30 12" preserveAspectRatio="none" aria-hidden="true"><path d="`, f.Graph, `"/></svg><span>`, f.CPU,
-		`</span></td><td class="mem">`, f.Memory, `</td><td class="why">`, html.EscapeString(r.Why), `</td><td class="do">`)
+	w.put(`</td><td class="cpu">`)
+	if f.Graph != "" {
+		w.put(graphBegin, f.Graph, graphEnd)
+	}
+	if f.CPU != "" {
+		w.put(`<span>`, f.CPU, `</span>`)
+	}
+	w.put(`</td><td class="mem">`, f.Memory, `</td><td class="why`)
+	if r.Level == Bad || r.Level == Warn {
+		w.put(` `, string(r.Level))
+	}
+	w.put(`">`, html.EscapeString(r.Why), `</td><td class="do">`)
 	if !w.readOnly {
-		if r.Start {
-			w.button("start", name, "Start", name)
-		}
-		if r.Restart {
-			w.button("restart", name, "Restart", name)
-		}
-		if r.Stop {
-			w.button("stop", name, "Stop", name)
-		}
+		w.actions(r)
 	}
 	w.put(`</td></tr>`)
+}
+
+// actions writes the buttons for what can be done to a process.
+func (w *lineWriter) actions(r *Row) {
+	name := html.EscapeString(r.Name)
+	if r.Start {
+		w.button("start", name, "Start", name)
+	}
+	if r.Restart {
+		w.button("restart", name, "Restart", name)
+	}
+	if r.Stop {
+		w.button("stop", name, "Stop", name)
+	}
+}
+
+// drawActions draws these buttons.
+func drawActions(r Row) template.HTML {
+	var w lineWriter
+	w.actions(&r)
+	return template.HTML(w.b)
 }
 
 // restarts writes those of the last hour and, where there were others, of how many.

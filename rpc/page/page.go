@@ -17,9 +17,11 @@ import (
 var files embed.FS
 
 var pages = template.Must(template.New("").Funcs(template.FuncMap{
-	"time": func(now, t time.Time) Time { return Time{now, t} },
-	"rows": Rows,
-	"name": func(path string) string { return path[strings.LastIndexByte(path, '/')+1:] },
+	"time":  func(now, t time.Time) Time { return Time{now, t} },
+	"rows":  Rows,
+	"graph": drawGraph,
+	"do":    drawActions,
+	"name":  func(path string) string { return path[strings.LastIndexByte(path, '/')+1:] },
 }).ParseFS(files, "html/*.html"))
 
 // Time is a moment as pages show it: how long it is before another one.
@@ -195,9 +197,13 @@ type Listener struct {
 }
 
 // Stuck reports whether the listener has been at one event for long.
-func (l Listener) Stuck(now time.Time) bool {
+func (l Listener) Stuck(now time.Time) bool { return stuck(l.Busy, now) }
+
+// stuck reports whether a listener has been at its event for long; it has none if since is
+// zero.
+func stuck(since, now time.Time) bool {
 	const long = 30 * time.Second
-	return !l.Busy.IsZero() && now.Sub(l.Busy) > long
+	return !since.IsZero() && now.Sub(since) > long
 }
 
 // Question is the page that asks before something is done to several processes.
@@ -214,10 +220,10 @@ func Draw(w io.Writer, data any) error {
 	return pages.ExecuteTemplate(w, name, data)
 }
 
-// ChipsOf draws the states and their counts, none of them chosen, for a stream.
-func ChipsOf(rows []Row) (string, error) {
+// ChipsOf draws the states and their counts, of so many processes in all, for a stream.
+func ChipsOf(chips []Chip, total int) (string, error) {
 	var b strings.Builder
-	err := pages.ExecuteTemplate(&b, "chips", Overview{Chips: Chips(rows, Choice{}), Total: len(rows)})
+	err := pages.ExecuteTemplate(&b, "chips", Overview{Chips: chips, Total: total})
 	return b.String(), err
 }
 

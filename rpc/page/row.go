@@ -92,6 +92,7 @@ func attention(f *runtime.Info, expected bool) (Level, string) {
 		}
 	}
 	both := func(what string) string {
+		what = strings.TrimSuffix(what, " (process log may have details)") // which is one click away
 		if ended == "" || strings.Contains(what, ended) {
 			return what
 		}
@@ -130,6 +131,9 @@ func attention(f *runtime.Info, expected bool) (Level, string) {
 	}
 	if p := f.Probed; p != nil && p.Health == "failing" {
 		return Warn, strings.TrimSuffix("unhealthy: "+p.Complaint, ": ")
+	}
+	if l := f.Listener; l != nil && stuck(l.Since, f.Now) {
+		return Warn, "at one event since " + Time{f.Now, l.Since}.Short()
 	}
 	const often = 3
 	if n := f.FailuresWithin(time.Hour); n >= often {
@@ -196,7 +200,7 @@ func (i Item) Print() uint64 {
 // Items are the lines of the table for rows that are sorted by group: a group of several,
 // or whose one process has another name, has a line of its own.
 func Items(rows []Row) []Item {
-	items := make([]Item, 0, len(rows)+len(rows)/4)
+	items := make([]Item, 0, len(rows)+len(rows)/2) // two in each group is the most that there can be
 	for len(rows) > 0 {
 		n := 1
 		for n < len(rows) && rows[n].Group == rows[0].Group {

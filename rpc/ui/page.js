@@ -25,6 +25,13 @@
     }
   };
   setInterval(() => { if (!document.hidden) tick(); }, 1000);
+  // A thousand titles are written only where somebody points: the moment, and what is cut.
+  document.addEventListener('pointerover', e => {
+    const at = e.target.closest?.('time, .processes td.why, .processes th.name');
+    if (!at) return;
+    if (at.dataset.t) at.title ||= new Date(at.dataset.t * 1000).toLocaleString();
+    else at.title = at.scrollWidth > at.clientWidth ? at.textContent : '';
+  });
 
   // Putting in place what the server has drawn, with the focus where it was.
   const parse = (html, inTable) => {
@@ -108,17 +115,23 @@
     // What processes take: the figures and the paths of their graphs, put in their places.
     stream.addEventListener('figures', e => {
       const byKey = new Map($$('tbody[data-live=rows] > tr').map(r => [r.dataset.key, r]));
-      const put = (place, text, path) => {
-        if (!place) return;
-        const shown = $('span', place) || place;
+      const put = (cell, text, path = '') => {
+        const old = $('span', cell), shown = old || document.createElement('span');
         if (shown.textContent !== text) shown.textContent = text;
-        if (path !== undefined) $('path', place)?.setAttribute('d', path);
+        if (!old) cell.append(shown);
+        const graph = $('svg', cell);
+        if (!path) { graph?.remove(); return; }
+        if (!graph) cell.prepend($('#graph').content.cloneNode(true));
+        $('path', cell).setAttribute('d', path);
       };
       for (const [key, [cpu, memory, graph, memoryGraph]] of Object.entries(JSON.parse(e.data))) {
         const row = byKey.get(key);
-        if (row) { put(row.cells[5], cpu, graph); put(row.cells[6], memory); }
+        if (row) {
+          put(row.cells[5], cpu, graph);
+          if (row.cells[6].textContent !== memory) row.cells[6].textContent = memory;
+        }
         const takes = $('[data-takes]');
-        if (takes?.dataset.takes === key) { put(takes, cpu, graph); put(takes.nextElementSibling, memory, memoryGraph); }
+        if (takes?.dataset.takes === key) { put($('dd', takes), cpu, graph); put($('dd', takes.nextElementSibling), memory, memoryGraph); }
       }
       if (choice.sort === 'cpu' || choice.sort === 'memory') shown();
     });
@@ -148,15 +161,21 @@
   const table = $('table.processes'), rows = table?.tBodies[0], filter = $('#filter');
   const url = new URL(location.href);
   const choice = { state: url.searchParams.get('state') || '', q: filter?.value || '', sort: url.searchParams.get('sort') || '' };
+  const levels = ['bad', 'warn', 'busy', 'good', 'idle'];
+  const place = row => levels.findIndex(l => row.cells[1].classList.contains(l));
+  const since = row => Number($('time', row)?.dataset.t || 0);
+  // Of "2 of 5" or "2", which is of 2, the first and the second.
+  const restarts = row => { const [recent = 0, all = recent] = row.cells[4].textContent.match(/\d+/g) || []; return [Number(recent), Number(all)]; };
   const powers = { KB: 1, MB: 2, GB: 3, TB: 4 };
   const number = cell => { const [n, unit] = cell.textContent.trim().split(' '); return Number(n) * 1024 ** (powers[unit] || 0) || 0; };
   const orders = {
-    state: (a, b) => a.dataset.place - b.dataset.place,
-    since: (a, b) => (b.dataset.since || 0) - (a.dataset.since || 0),
-    restarts: (a, b) => (b.dataset.recent || 0) - (a.dataset.recent || 0) || (b.dataset.starts || 0) - (a.dataset.starts || 0),
+    state: (a, b) => place(a) - place(b),
+    since: (a, b) => since(b) - since(a),
+    restarts: (a, b) => { const [m, all] = restarts(a), [n, more] = restarts(b); return n - m || more - all; },
     cpu: (a, b) => number(b.cells[5]) - number(a.cells[5]),
     memory: (a, b) => number(b.cells[6]) - number(a.cells[6]),
   };
+  const isGroup = row => row.classList.contains('group');
   let order = '';
   const shown = () => {
     if (!rows) { tick(); return; }
@@ -165,17 +184,17 @@
     list.forEach((r, i) => { r.at ??= i; });
     let groups = new Set(), n = 0;
     for (const r of list) {
-      if (r.classList.contains('group')) continue;
+      if (isGroup(r)) continue;
       const fits = (!choice.state || r.dataset.state === choice.state) &&
         (!text || (r.dataset.key + ' ' + r.cells[7].textContent).toLowerCase().includes(text));
       if (r.hidden === fits) r.hidden = !fits;
-      if (fits) { n++; groups.add(r.dataset.group); }
+      if (fits) { n++; groups.add(r.dataset.key.split(':', 1)[0]); }
     }
-    for (const r of list) if (r.classList.contains('group')) r.hidden = !groups.has(r.dataset.key.slice(0, -2));
+    for (const r of list) if (isGroup(r)) r.hidden = !groups.has(r.dataset.key.slice(0, -2));
     table.classList.toggle('flat', choice.sort !== '');
     if (choice.sort || order) {
-      const by = orders[choice.sort] || ((a, b) => a.at - b.at);
-      const sorted = list.toSorted((a, b) => by(a, b) || a.at - b.at);
+      const by = orders[choice.sort];
+      const sorted = by ? [...list.filter(isGroup), ...list.filter(r => !isGroup(r)).toSorted((a, b) => by(a, b) || a.at - b.at)] : list.toSorted((a, b) => a.at - b.at);
       if (sorted.some((r, i) => r !== list[i])) rows.append(...sorted);
     }
     order = choice.sort;
@@ -199,7 +218,7 @@
   };
   const chosen = () => {
     const n = $$('tbody input:checked').length, all = $('#chosen');
-    if (all) all.textContent = n ? n + ' selected' : 'all';
+    if (all) all.textContent = n ? n + ' selected' : 'all processes';
   };
   if (rows) {
     filter.addEventListener('input', () => choose({ q: filter.value }));

@@ -9,10 +9,13 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/accessibility"
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
@@ -73,7 +76,7 @@ type browser struct {
 // start has a browser open nothing yet. What it says is wrong with a page fails the test.
 func start(t *testing.T, base string) *browser {
 	t.Helper()
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.Flag("disable-dev-shm-usage", true))
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.Flag("disable-dev-shm-usage", true), chromedp.WSURLReadTimeout(oracle.Deadline))
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewExecAllocator(ctx, options...)
@@ -194,9 +197,9 @@ func TestWalk(t *testing.T) {
 	b.until("the filter", `[...document.querySelectorAll('tbody tr:not([hidden])')].map(r => r.dataset.key).join() === 'web:*,web:web_00,web:web_01,web:web_02'`)
 	b.do(chromedp.KeyEvent("\u001b"), chromedp.KeyEvent("j"), chromedp.KeyEvent("j"), chromedp.KeyEvent("x"))
 	b.until("the keys", `document.querySelector('#chosen').textContent === '1 selected' && document.activeElement.textContent === 'web:web_01'`)
-	started := b.is(fmt.Sprintf(row+".dataset.since", "web:web_01"))
+	started := b.is(fmt.Sprintf(row+".querySelector('time').dataset.t", "web:web_01"))
 	b.do(chromedp.KeyEvent("r"))
-	b.until("it is restarted", fmt.Sprintf(row+`.dataset.since > %q`, "web:web_01", started)+" && "+stateIs("web:web_01", "running"))
+	b.until("it is restarted", fmt.Sprintf(row+`.querySelector('time')?.dataset.t > %q`, "web:web_01", started)+" && "+stateIs("web:web_01", "running"))
 	b.fill("#filter", "")
 	b.do(chromedp.Click(`.chip[data-state="fatal"]`))
 	b.until("the states", `[...document.querySelectorAll('tbody tr:not([hidden])')].map(r => r.dataset.key).join() === 'mailer'`)
@@ -262,6 +265,9 @@ func TestWalk(t *testing.T) {
 			}
 		}
 		b.pictures(name)
+		if name == "overview" {
+			b.sameToReaders()
+		}
 	}
 
 	t.Logf("all was looked at after %v", time.Since(begun).Round(time.Second))
@@ -277,6 +283,33 @@ func TestWalk(t *testing.T) {
 		chromedp.WaitVisible(`tr[data-key="web:web_00"][data-state=running]`),
 		chromedp.Click(`tr[data-key=api] th a`), chromedp.WaitVisible(`#log span`),
 		chromedp.SendKeys(`#filter`, "payment\r"), chromedp.WaitVisible(`#log .err`))
+}
+
+// sameToReaders checks that the lines of the table, each of which is laid out on its own, are
+// rows of a table with cells to who has them read aloud.
+func (b *browser) sameToReaders() {
+	b.Helper()
+	var tree struct { // what cdproto has for it fails on names that it does not know
+		Nodes []struct {
+			Ignored bool `json:"ignored"`
+			Role    struct {
+				Value string `json:"value"`
+			} `json:"role"`
+		} `json:"nodes"`
+	}
+	b.do(chromedp.ActionFunc(func(ctx context.Context) error {
+		return cdp.Execute(ctx, accessibility.CommandGetFullAXTree, nil, &tree)
+	}))
+	roles := make(map[string]int)
+	for _, n := range tree.Nodes {
+		if !n.Ignored {
+			roles[n.Role.Value]++
+		}
+	}
+	rows := b.is(`document.querySelectorAll('.processes tr:not([hidden])').length`)
+	if got := strconv.Itoa(roles["row"]); got != rows || roles["table"] != 1 || roles["rowheader"] == 0 || roles["cell"] <= roles["row"] {
+		b.Errorf("of %s lines %s are rows: %v", rows, got, roles)
+	}
 }
 
 // scan has axe look at the page.
