@@ -170,13 +170,15 @@ func action(v any) (Action, error) {
 	a := Action{
 		Action: f.string("action"), Group: f.string("group"), Process: f.string("process"),
 		Reason: f.string("reason"), File: f.string("file"),
-		Changes: list(f, "changes", func(v any) (KeyChange, error) {
-			f := structOf(v)
-			k := KeyChange{Key: f.string("key"), Old: f.string("old"), New: f.string("new")}
-			return k, f.err
-		}),
+		Changes: list(f, "changes", keyChange),
 	}
 	return a, f.err
+}
+
+func keyChange(v any) (KeyChange, error) {
+	f := structOf(v)
+	k := KeyChange{Key: f.string("key"), Old: f.string("old"), New: f.string("new")}
+	return k, f.err
 }
 
 // Apply updates these groups, or all if names is empty, as one transaction of
