@@ -22,6 +22,7 @@ type failedFile struct {
 	Files  []string          `json:"files"`            // that stand or fall together, this one among them
 	Groups []string          `json:"groups"`           // that its content defines or adds to
 	Pinned bool              `json:"pinned,omitempty"` // a person took it back
+	Gone   bool              `json:"gone,omitempty"`   // which was deleted: it stands as it was until it comes
 }
 
 // reverted reports whether the former content is in force in the place of what failed.

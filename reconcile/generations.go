@@ -186,19 +186,53 @@ func (l *loop) goBackTo(target string) (former map[string][]byte, when string, e
 	return nil, "", fmt.Errorf("%w: %s", ErrBadName, target)
 }
 
+// gone are the files that were deleted by one of the last updates, as they were then.
+func (g *generations) gone() map[string][]byte {
+	files := make(map[string][]byte)
+	for _, r := range g.list {
+		for name, content := range r.Before {
+			if _, there := g.inForce[name]; !there && content != nil {
+				files[name] = content
+			}
+		}
+	}
+	return files
+}
+
+// groupsIn are the groups that have a section in a content.
+func groupsIn(content []byte) (groups []string) {
+	for _, section := range spec.SectionNames(content) {
+		switch kind, name, named := strings.Cut(section, ":"); {
+		case named && slices.Contains([]string{"program", "fcgi-program", "eventlistener", "group"}, kind):
+			groups = append(groups, name)
+		}
+	}
+	return groups
+}
+
 // filesNamed are the files that a person means: the one of that path, or that which ends so,
-// or those of a group.
+// or those of a group. Of what is not in force any more they are those that were deleted.
 func (l *loop) filesNamed(target string) (files []string) {
+	is := func(name string) bool { return name == target || strings.HasSuffix(name, "/"+target) }
 	for i := range l.inForce.Files {
-		if name := l.inForce.Files[i].Path; name == target || strings.HasSuffix(name, "/"+target) {
+		if name := l.inForce.Files[i].Path; is(name) {
 			files = append(files, name)
 		}
+	}
+	gone := l.generations.gone()
+	if len(files) == 0 {
+		files = slices.DeleteFunc(slices.Sorted(maps.Keys(gone)), func(name string) bool { return !is(name) })
 	}
 	if len(files) > 0 {
 		return files
 	}
 	if g := groupOf(l.inForce, target); g != nil {
 		files = groupFiles(g)
+	}
+	for _, name := range slices.Sorted(maps.Keys(gone)) {
+		if len(files) == 0 && slices.Contains(groupsIn(gone[name]), target) {
+			files = append(files, name)
+		}
 	}
 	for name, f := range l.proof.failed {
 		if slices.Contains(f.Groups, target) && !slices.Contains(files, name) {
@@ -215,30 +249,56 @@ func (p *proof) pin(now time.Time, former map[string][]byte, v *view, inForce *s
 		at := slices.IndexFunc(inForce.Files, func(f spec.File) bool { return f.Path == name })
 		state, why := v.special(name)
 		was := p.failed[name]
+		gone := at < 0 || was != nil && was.Gone
+		content, had := former[name], former[name] != nil
 		switch {
 		case name == inForce.Path:
 			refused = append(refused, name+" is the main file: take it back by hand, and run update or reload")
 			continue
-		case at < 0:
-			refused = append(refused, name+" is gone: put the file back")
-			continue
 		case state != "" && was == nil:
 			refused = append(refused, fmt.Sprintf("%s is %s, and cannot be taken back: %s", name, state, why))
 			continue
+		case gone && !had: // it was not there then, either
+			p.forgive(name)
+			continue
 		}
-		hash := inForce.Files[at].Hash
-		if was != nil && was.reverted() { // what is in force is not what the file says
-			hash = was.Hash
+		f := &failedFile{
+			Former: content, Had: had, Reason: reason, Time: now, Action: spec.OnFailureRevert,
+			Files: []string{name}, Pinned: true, Gone: gone,
+		}
+		switch {
+		case gone:
+			if other := elsewhere(content, name, former, inForce); other != "" {
+				refused = append(refused, name+" is gone, and cannot be taken back: "+other)
+				continue
+			}
+			f.Groups = groupsIn(content)
+		case was != nil && was.reverted(): // what is in force is not what the file says
+			f.Hash, f.Groups = was.Hash, groupsFrom(inForce, name)
+		default:
+			f.Hash, f.Groups = inForce.Files[at].Hash, groupsFrom(inForce, name)
 		}
 		p.forgive(name)
-		p.failed[name] = &failedFile{
-			Hash: hash, Former: former[name], Had: former[name] != nil, Reason: reason, Time: now, Action: spec.OnFailureRevert,
-			Files: []string{name}, Groups: groupsFrom(inForce, name), Pinned: true,
-		}
+		p.failed[name] = f
 		files = append(files, name)
 	}
 	p.changes++
 	return files, refused
+}
+
+// elsewhere says which group of a content that was deleted is defined by another file by now,
+// which is not taken back with it; "" for none.
+func elsewhere(content []byte, name string, former map[string][]byte, inForce *spec.Config) string {
+	for _, group := range groupsIn(content) {
+		g := groupOf(inForce, group)
+		if g == nil || origin(g) == name {
+			continue
+		}
+		if _, with := former[origin(g)]; !with {
+			return group + " is in " + origin(g) + " by now"
+		}
+	}
+	return ""
 }
 
 // Unpin has what a file says count again that Revert has taken back, by its path or the

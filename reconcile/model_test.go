@@ -45,6 +45,7 @@ type modelProcess struct {
 	crashed int
 	waiting bool
 	failed  bool // of EXITED
+	says    []string
 }
 
 func newModel() *model { return &model{groups: make(map[string]*modelGroup)} }
@@ -195,6 +196,16 @@ func (m *model) AwaitRunning(ctx context.Context, group string, names []string) 
 		if err := coming(ctx, group, n); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// LastOutput is what says of a transcript has given it.
+func (m *model) LastOutput(group, process string) []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if g := m.groups[group]; g != nil && g.procs[process] != nil {
+		return g.procs[process].says
 	}
 	return nil
 }

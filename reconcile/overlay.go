@@ -210,7 +210,7 @@ func (o *overlay) ReadDir(name string) ([]fs.DirEntry, error) {
 		var list []fs.DirEntry
 		if d.partial {
 			var err error
-			if list, err = o.readDir(name); err != nil {
+			if list, err = o.readDir(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return nil, err
 			}
 			list = slices.Clone(list)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"path"
+	"slices"
 	"strings"
 
 	"supervisord/spec"
@@ -17,7 +18,7 @@ import (
 func (l *look) forgetRejected() {
 	good, dirs := l.good, l.dirs
 	for name, f := range l.failed {
-		if !f.reverted() {
+		if !f.reverted() || f.Gone {
 			continue
 		}
 		former := f.former()
@@ -51,7 +52,7 @@ func (l *look) keepRejected() bool {
 	over := make(map[string]bool)
 	for i := range v.config.Files {
 		file := &v.config.Files[i]
-		if f := l.failed[file.Path]; f != nil && f.Action != spec.OnFailureHold && file.Hash != f.Hash && !l.isHeld(file.Path) && !v.isBad(file.Path) {
+		if f := l.failed[file.Path]; f != nil && f.Action != spec.OnFailureHold && !f.Gone && file.Hash != f.Hash && !l.isHeld(file.Path) && !v.isBad(file.Path) {
 			v.renewed[file.Path] = f
 			for _, other := range f.Files {
 				over[other] = true
@@ -61,13 +62,45 @@ func (l *look) keepRejected() bool {
 	again := false
 	for i := range v.config.Files {
 		file := &v.config.Files[i]
-		if f := l.failed[file.Path]; f != nil && f.reverted() && file.Hash == f.Hash && !over[file.Path] {
+		if f := l.failed[file.Path]; f != nil && f.reverted() && !f.Gone && file.Hash == f.Hash && !over[file.Path] {
 			l.options.Content[file.Path] = f.former()
-			v.holds = append(v.holds, hold{Path: file.Path, Reason: f.rejection(), rejected: !f.Pinned, pinned: f.Pinned, names: strings.Join(f.Groups, " ")})
+			v.holds = append(v.holds, f.hold(file.Path))
 			again = true
 		}
 	}
 	return again
+}
+
+// putBack has files stand as they were that are gone, and that a person has taken back. One
+// that is there by now counts as it is. What is not known of one leaves it as it was.
+func (l *look) putBack() {
+	for _, name := range slices.Sorted(maps.Keys(l.failed)) {
+		f := l.failed[name]
+		if !f.Gone {
+			continue
+		}
+		dir, base := path.Split(name)
+		dir = path.Clean(dir)
+		held := l.view.held[dir]
+		if held != nil && !held.partial {
+			continue
+		}
+		if _, err := l.overlay.stat(name); err == nil {
+			l.view.renewed[name] = f
+			continue
+		}
+		d := &directory{path: dir, files: map[string][]byte{base: f.former()}, partial: true}
+		if held != nil {
+			maps.Copy(d.files, held.files)
+		}
+		l.view.held[dir], l.options.Content[name] = d, f.former()
+		l.view.holds = append(l.view.holds, f.hold(name))
+	}
+}
+
+// hold is what is told of a file whose former content is in force.
+func (f *failedFile) hold(name string) hold {
+	return hold{Path: name, Reason: f.rejection(), rejected: !f.Pinned, pinned: f.Pinned, names: strings.Join(f.Groups, " ")}
 }
 
 // former is the content that stands for what has failed: nothing where there was none.
@@ -75,7 +108,10 @@ func (f *failedFile) former() []byte { return append([]byte{}, f.Former...) }
 
 // rejection is what is reported about a file whose former content is in force.
 func (f *failedFile) rejection() string {
-	if f.Pinned {
+	switch {
+	case f.Gone:
+		return f.Reason + ": so it stays until the file comes, or unpin"
+	case f.Pinned:
 		return f.Reason + ": so it stays until the file changes, or unpin"
 	}
 	instead := "what ran before is in force"

@@ -123,7 +123,7 @@ type StatusFile struct {
 // What a Status has at the most.
 const (
 	maxStatusFiles  = 50
-	maxStatusReason = 1000 // bytes
+	maxStatusReason = 2000 // bytes
 )
 
 // Same reports whether two say the same. The number of actions says nothing of what is.

@@ -1,9 +1,11 @@
 package reconcile
 
 import (
+	"bufio"
 	"bytes"
 	"cmp"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -38,6 +40,20 @@ func (l *look) readRevision(dirs []Directory) {
 			return trust.ReadFile(name)
 		})
 	}
+	packed := func(name, ref string) (commit string, err error) {
+		v.revisionFiles = append(v.revisionFiles, name)
+		return hang.Call(l.try, path.Dir(name), func() (string, error) {
+			f, err := trust.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+			if err != nil {
+				return "", err
+			}
+			defer f.Close()
+			if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+				return "", cmp.Or(err, trust.ErrNotRegular)
+			}
+			return packedRef(f, ref), nil
+		})
+	}
 	var err error
 	switch where := v.settings.Revision; where {
 	case "":
@@ -47,7 +63,7 @@ func (l *look) readRevision(dirs []Directory) {
 				continue
 			}
 			near = d.Real
-			if v.revision, err = gitRevision(d.Real, read); v.revision != "" || isSilent(err) || errors.Is(err, errMoving) {
+			if v.revision, err = gitRevision(d.Real, read, packed); v.revision != "" || isSilent(err) || errors.Is(err, errMoving) {
 				break
 			}
 		}
@@ -117,13 +133,13 @@ const (
 )
 
 // gitRevision is the commit of the checkout that a directory is in, "" if it is in none. read
-// reads a small regular file; of a directory its error is trust.ErrNotRegular. An error is
-// read's, or errNoCommit.
+// reads a small regular file; of a directory its error is trust.ErrNotRegular. packed looks for
+// a reference in a file packed-refs, which may be large. An error is theirs, or errNoCommit.
 //
 // In a checkout there is a directory .git, or, in a worktree or submodule, a file that
 // names it. A worktree whose .git leads to nothing here, such as one of git-sync's that is
 // seen from another container, is known by its name, which is that of the commit.
-func gitRevision(dir string, read func(string) ([]byte, error)) (string, error) {
+func gitRevision(dir string, read func(string) ([]byte, error), packed func(name, ref string) (string, error)) (string, error) {
 	for at := path.Clean(dir); ; at = path.Dir(at) {
 		name := path.Join(at, ".git")
 		content, err := read(name)
@@ -133,13 +149,13 @@ func gitRevision(dir string, read func(string) ([]byte, error)) (string, error) 
 			if !ok || !isPath(git) {
 				return "", errNoCommit
 			}
-			commit, err := headOf(resolved(at, git), read)
+			commit, err := headOf(resolved(at, git), read, packed)
 			if commit == "" && !isSilent(err) && isCommit(strings.TrimPrefix(path.Base(at), "rev-")) {
 				return strings.TrimPrefix(path.Base(at), "rev-"), nil
 			}
 			return commit, err
 		case errors.Is(err, trust.ErrNotRegular):
-			return headOf(name, read)
+			return headOf(name, read, packed)
 		case isSilent(err):
 			return "", err
 		case at == path.Dir(at):
@@ -149,7 +165,7 @@ func gitRevision(dir string, read func(string) ([]byte, error)) (string, error) 
 }
 
 // headOf is the commit that HEAD of a git directory leads to.
-func headOf(git string, read func(string) ([]byte, error)) (string, error) {
+func headOf(git string, read func(string) ([]byte, error), packed func(name, ref string) (string, error)) (string, error) {
 	common := git // the directory that its worktrees share
 	if content, err := read(path.Join(git, "commondir")); err == nil && isPath(firstLine(content)) {
 		common = resolved(git, firstLine(content))
@@ -176,12 +192,9 @@ func headOf(git string, read func(string) ([]byte, error)) (string, error) {
 		case err == nil && isRef && isRefName(ref):
 			name, dir = ref, common
 		case err != nil && name != "HEAD":
-			packed, err := read(path.Join(common, "packed-refs"))
-			if isSilent(err) {
-				return "", err
-			}
-			if commit := packedRef(packed, name); commit != "" {
-				return commit, nil
+			commit, err := packed(path.Join(common, "packed-refs"), name)
+			if commit != "" || isSilent(err) {
+				return commit, err
 			}
 			return "", errNoCommit
 		default:
@@ -191,12 +204,13 @@ func headOf(git string, read func(string) ([]byte, error)) (string, error) {
 	return "", errNoCommit
 }
 
-// packedRef is the commit of a reference in the file packed-refs, "" for none.
-func packedRef(packed []byte, name string) string {
-	for line := range bytes.Lines(packed) {
-		commit, ref, ok := strings.Cut(strings.TrimSpace(string(line)), " ")
-		if ok && ref == name && isCommit(commit) {
-			return commit
+// packedRef is the commit of a reference in the file packed-refs, "" for none. A repository
+// may have hundreds of thousands of them, so that it goes through the file line by line.
+func packedRef(packed io.Reader, name string) string {
+	for lines := bufio.NewScanner(packed); lines.Scan(); {
+		commit, ref, ok := bytes.Cut(bytes.TrimSpace(lines.Bytes()), []byte(" "))
+		if ok && string(ref) == name && isCommit(string(commit)) {
+			return string(commit)
 		}
 	}
 	return ""

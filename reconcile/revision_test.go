@@ -1,7 +1,9 @@
 package reconcile
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"path"
 	"strings"
@@ -79,7 +81,7 @@ func TestGitRevision(t *testing.T) {
 		{"no gitdir", "/srv", gitFiles{"/srv/.git": "/repo\n", "/repo/HEAD": commitA}, ""},
 		{"an empty one", "/srv", gitFiles{"/srv/.git": "gitdir: \n", "/srv/HEAD": commitA}, ""},
 	} {
-		got, err := gitRevision(row.dir, row.files.read)
+		got, err := gitRevision(row.dir, row.files.read, packedBy(row.files.read))
 		if got != row.want || got != "" && err != nil {
 			t.Errorf("%s: %q (%v), want %q", row.name, got, err, row.want)
 		}
@@ -93,7 +95,7 @@ func TestGitRevisionHung(t *testing.T) {
 		"/git/" + commitB + "/.git": "gitdir: /repo/worktrees/w\n", "/repo/worktrees/w/HEAD": "ref: refs/heads/w\n",
 		"/repo/worktrees/w/commondir": "../..\n", "/repo/refs/heads/w": "ref: refs/heads/v\n", "/repo/packed-refs": commitA + " refs/heads/v\n",
 	}
-	if got, err := gitRevision("/git/"+commitB, whole.read); got != commitA {
+	if got, err := gitRevision("/git/"+commitB, whole.read, packedBy(whole.read)); got != commitA {
 		t.Fatalf("%q, %v", got, err)
 	}
 	for name := range whole {
@@ -102,7 +104,7 @@ func TestGitRevisionHung(t *testing.T) {
 			one[k] = v
 		}
 		one[name] = hung
-		got, err := gitRevision("/git/"+commitB, one.read)
+		got, err := gitRevision("/git/"+commitB, one.read, packedBy(one.read))
 		if got != "" || !isSilent(err) {
 			t.Errorf("%s hangs: %q, %v", name, got, err)
 		}
@@ -156,7 +158,7 @@ func FuzzGitRevision(f *testing.F) {
 			}
 			return nil, errors.New("not there")
 		}
-		got, _ := gitRevision("/srv/"+commitB, read)
+		got, _ := gitRevision("/srv/"+commitB, read, packedBy(read))
 		if got != "" && !isCommit(got) {
 			t.Errorf("%q is no commit", got)
 		}
@@ -164,4 +166,27 @@ func FuzzGitRevision(f *testing.F) {
 			t.Errorf("%d reads", reads)
 		}
 	})
+}
+
+// packedBy looks for references in what read gives.
+func packedBy(read func(string) ([]byte, error)) func(name, ref string) (string, error) {
+	return func(name, ref string) (string, error) {
+		content, err := read(name)
+		return packedRef(bytes.NewReader(content), ref), err
+	}
+}
+
+// TestPackedRefs: a reference is found in a file of them that is as large as they get.
+func TestPackedRefs(t *testing.T) {
+	var packed strings.Builder
+	packed.WriteString("# pack-refs with: peeled fully-peeled sorted \n")
+	for i := range 100_000 {
+		fmt.Fprintf(&packed, "%s refs/tags/v%d\n^%s\n", commitB, i, commitB)
+	}
+	packed.WriteString(commitA + " refs/z\n")
+	for ref, want := range map[string]string{"refs/z": commitA, "refs/tags/v99999": commitB, "refs/tags/v": "", "": ""} {
+		if got := packedRef(strings.NewReader(packed.String()), ref); got != want {
+			t.Errorf("%s: %q, want %q", ref, got, want)
+		}
+	}
 }

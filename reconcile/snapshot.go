@@ -20,22 +20,24 @@ type snapshot struct {
 	drift     []Step
 	gen       int
 	history   []Entry // oldest first
-	verdicts  map[string]FileState
-	rejected  []string            // files whose content is rejected
-	programs  map[string][]string // and the groups that it defines, by path
-	reverts   int64
-	phase     string
-	reason    string
-	since     time.Time
-	revisions revisions
-	outcome   outcome
+	// generations are the contents that one can go back to.
+	generations generations
+	verdicts    map[string]FileState
+	rejected    []string            // files whose content is rejected
+	programs    map[string][]string // and the groups that it defines, by path
+	reverts     int64
+	phase       string
+	reason      string
+	since       time.Time
+	revisions   revisions
+	outcome     outcome
 }
 
 // publish has others see what the loop knows.
 func (l *loop) publish() {
 	l.published.Store(&snapshot{
 		view: l.view, inForce: l.inForce, files: l.files, candidate: l.candidate, automatic: l.automatic(),
-		holds: l.holds, waits: l.waits, drift: l.drift, gen: l.gen, history: l.history,
+		holds: l.holds, waits: l.waits, drift: l.drift, gen: l.gen, history: l.history, generations: l.generations,
 		verdicts: l.proof.verdicts(), rejected: l.proof.rejected(), programs: l.proof.programs(), reverts: l.reverts, phase: l.phase, reason: l.reason, since: l.since,
 		revisions: l.revisions, outcome: l.outcome,
 	})

@@ -46,6 +46,10 @@ type Target interface {
 	// as expected, or is not to run, by a person's word, or since it is gone. The error says
 	// which one has failed and how, or is that of ctx.
 	AwaitRunning(ctx context.Context, group string, names []string) error
+
+	// LastOutput are the last lines that a process has written, or that had which ended
+	// last where none runs; few, and none where that is not known. It waits for no disk.
+	LastOutput(group, process string) []string
 }
 
 // Active is one active group.

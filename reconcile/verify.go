@@ -3,6 +3,7 @@ package reconcile
 import (
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -53,6 +54,7 @@ func (l *loop) judge() {
 	for _, v := range verdicts {
 		l.undecided = true
 		if v.run != nil {
+			v.reason += quoted(l.target.LastOutput(v.run.key.Group, v.run.key.Process))
 			l.fail(v)
 			continue
 		}
@@ -62,6 +64,19 @@ func (l *loop) judge() {
 	if len(verdicts) > 0 {
 		l.keep()
 	}
+}
+
+// quoted are the last lines of an output as they follow the reason for a failure, in one
+// line. They are a program's: what a terminal would obey is shown in its place.
+func quoted(lines []string) string {
+	if len(lines) == 0 {
+		return ""
+	}
+	texts := make([]string, len(lines))
+	for i, line := range lines {
+		texts[i] = strconv.Quote(line)
+	}
+	return ", after this output: " + strings.Join(texts, " ")
 }
 
 // fail does what is to be done about an update whose processes have failed.

@@ -126,6 +126,7 @@ func fate(p spec.Process) string {
 //	run|fatal|crash|exit|fail|stop NAME     it is RUNNING; FATAL; has ended unexpectedly and runs
 //	                                        again; has ended as expected; unexpectedly, for good;
 //	                                        a person has stopped it
+//	says NAME TEXT                          it writes a line
 //	waits|goes NAME                         it waits for what it depends on; does no more
 //	update [NAME...]                        a person asks
 //	remove NAME                             a person stops and removes it
@@ -170,6 +171,10 @@ func (v *verifier) do(command string, out *strings.Builder) {
 			v.table.pids++
 			p.crashed, p.pid = p.crashed+1, v.table.pids
 		})
+	case "says":
+		name, text, _ := strings.Cut(rest, " ")
+		group, process = name, name
+		set(func(p *modelProcess) { p.says = append(p.says, strings.NewReplacer(`\e`, "\x1b").Replace(text)) })
 	case "exit":
 		set(func(p *modelProcess) { p.state, p.pid = "EXITED", 0 })
 	case "fail":

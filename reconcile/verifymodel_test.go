@@ -189,12 +189,16 @@ func (m *verifyModel) check(i int) {
 	m.t.Helper()
 	want := make(map[string]string)
 	tried := make(map[string]string) // what the files say, for those that are rejected
+	states := make(map[string]FileState)
+	for _, s := range m.rec.Files() {
+		states[filepath.Base(s.Path)] = s
+	}
 	for name, f := range m.files {
-		state := m.file("conf.d/" + name).State
+		state := states[name].State
 		rejected := f.written != nil && anyFails(f.written)
 		switch {
 		case f.written == nil && state != "", rejected && state != FileRejected, f.written != nil && !rejected && state != FileApplied:
-			m.t.Errorf("%d: %s: %s is %q: %s", i, m.note, name, state, m.file("conf.d/"+name).Reason)
+			m.t.Errorf("%d: %s: %s is %q: %s", i, m.note, name, state, states[name].Reason)
 		}
 		maps.Copy(want, f.proved)
 		if rejected {

@@ -163,6 +163,7 @@ func (l *look) run() *view {
 		v.given = err == nil && !info.Mode().IsRegular() && !info.IsDir()
 	}
 	l.holdDirectories(time.Now())
+	l.putBack()
 	l.read()
 	for _, rule := range []struct {
 		tries int

@@ -58,9 +58,11 @@ func (r fakeReconciler) History(context.Context, int) ([]any, error) {
 	return []any{xmlrpc.Struct{{Name: "generation", Value: 7}, {Name: "trigger", Value: "update"}, {Name: "caller", Value: script}, {Name: "actions", Value: []any{script}}, {Name: "result", Value: "applied"}}}, nil
 }
 
-func (r fakeReconciler) SetAutoupdate(context.Context, bool) error           { return nil }
-func (fakeReconciler) Revert(context.Context, string) (xmlrpc.Struct, error) { return nil, nil }
-func (fakeReconciler) Unpin(context.Context, string) error                   { return nil }
+func (r fakeReconciler) SetAutoupdate(context.Context, bool) error              { return nil }
+func (fakeReconciler) Revert(context.Context, string) (xmlrpc.Struct, error)    { return nil, nil }
+func (fakeReconciler) Generation(context.Context, int) (xmlrpc.Struct, error)   { return nil, nil }
+func (fakeReconciler) DiffGenerations(context.Context, int, int) ([]any, error) { return nil, nil }
+func (fakeReconciler) Unpin(context.Context, string) error                      { return nil }
 
 // script is what must never reach a browser as it is.
 const script = `<script>alert(1)</script>"'><img src=x onerror=alert(1)>`

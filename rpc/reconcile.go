@@ -22,6 +22,9 @@ type Reconciler interface {
 	Files(ctx context.Context) ([]any, error)
 	// History is at most limit updates, the newest first; 0 or less is all.
 	History(ctx context.Context, limit int) ([]any, error)
+	// Generation is one update; DiffGenerations what differs in the files between two.
+	Generation(ctx context.Context, number int) (xmlrpc.Struct, error)
+	DiffGenerations(ctx context.Context, from, to int) ([]any, error)
 	SetAutoupdate(ctx context.Context, on bool) error
 	Revert(ctx context.Context, target string) (xmlrpc.Struct, error)
 	Unpin(ctx context.Context, target string) error
@@ -33,7 +36,7 @@ type Reconciler interface {
 // Source: reconciler.md, Seeing it.
 func ReconcileNamespace(r Reconciler) Namespace {
 	names := Param{Type: "array", Name: "names", Text: "groups to consider; none means all", Optional: true}
-	return Namespace{Name: "reconcile", Methods: []Method{
+	return Namespace{Name: "reconcile", Methods: append([]Method{
 		{
 			Name:    "getState",
 			Help:    "How the files and the active groups compare.",
@@ -171,5 +174,5 @@ func ReconcileNamespace(r Reconciler) Namespace {
 				return true, r.SetAutoupdate(ctx, on)
 			},
 		},
-	}}
+	}, generationMethods(r)...)}
 }

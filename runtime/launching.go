@@ -289,6 +289,7 @@ func (s *Supervisor) execFailed(p *process, e *launch.Error) {
 	s.step(p, proc.Input{Kind: proc.Launched, PID: e.PID})
 	exit := proc.Exit{Code: 127, How: "exit status 127"}
 	p.ends.add(exit)
+	p.said = nil
 	s.step(p, proc.Input{Kind: proc.Exited, Exit: exit})
 }
 
@@ -314,6 +315,7 @@ func (s *Supervisor) settings(p *process, ch state.Channel) capture.Settings {
 		Log:        p.out[ch].log,
 		CaptureMax: out.CaptureMaxBytes,
 		Strip:      s.opt.StripANSI,
+		Tail:       p.out[ch].path != "",
 		Events:     out.EventsEnabled,
 	}
 	if line := p.readyLine(); line != "" {

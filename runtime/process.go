@@ -55,6 +55,7 @@ type process struct {
 	starts      int64          // launches that made a process
 	ends        ends           // of all its runs
 	runs        runs           // the last of them
+	said        []string       // the last lines of the output of the last that ended
 	streams     int            // streams and ears that have not finished, and a look at oom that has not
 	oom         string         // the counter of out-of-memory kills in its cgroup, "" for none
 	killed      bool           // we have sent it SIGKILL
@@ -374,6 +375,7 @@ func (s *Supervisor) finish(p *process, left descendants, orphans int) {
 		p.pidfd = nil
 	}
 	s.closeStdin(p)
+	p.said = p.lastLines()
 	for ch := range p.out {
 		s.onLogs(p, p.out[ch].close) // ends with the stream's work
 		p.out[ch].stream, p.out[ch].opened = nil, false

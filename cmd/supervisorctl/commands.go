@@ -217,6 +217,7 @@ func commands() []command {
 			help: "diff\t\t\tShow what update would do, and why\n" +
 				"diff <gname> [...]\tShow it for some groups\n" +
 				"diff --tree DIR\t\tShow it as if the daemon read DIR, or a main file, instead of its own files\n" +
+				"diff <n> <m>\t\tShow what differs between the files in force in two updates, by their numbers: see history\n" +
 				"Exit status: 0 nothing to do, 1 something, 2 unknown",
 		},
 		{
@@ -240,9 +241,10 @@ func commands() []command {
 		},
 		{
 			name: "history", ours: true, json: true, server: upChecked,
-			run: (*call).history,
+			run: (*call).history, complete: completeHistory,
 			help: "history\t\t\tShow the last 10 updates\n" +
-				"history <number>\tShow the last updates, at most that many",
+				"history <number>\tShow the last updates, at most that many\n" +
+				"history show <number>\tShow one update: what it did and why, and what it changed in which file",
 		},
 		{
 			name: "reset", ours: true, server: upChecked,

@@ -28,6 +28,9 @@ func (c *call) diff(ctx context.Context) error {
 			return err
 		}
 	}
+	if from, to, ok := twoGenerations(c.words); ok && tree == "" {
+		return c.diffGenerations(ctx, from, to)
+	}
 	names := c.words
 	if slices.Contains(names, "all") {
 		names = nil

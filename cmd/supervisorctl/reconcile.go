@@ -174,6 +174,9 @@ func someOf(names []string, most int) string {
 // history prints the last updates, the newest as the server gives it first.
 func (c *call) history(ctx context.Context) error {
 	limit := 10
+	if len(c.words) > 0 && c.words[0] == "show" {
+		return c.showGeneration(ctx)
+	}
 	if len(c.words) > 1 {
 		return c.usage(exitUsage, "too many arguments")
 	}

@@ -184,23 +184,71 @@ func actionStructs(actions []reconcile.Action) []any {
 
 func historyStructs(entries []reconcile.Entry) []any {
 	list := []any{}
-	for _, e := range entries {
+	for i := range entries {
+		e := &entries[i]
 		actions, reasons := []any{}, []any{}
-		for i := range e.Actions {
-			actions, reasons = append(actions, e.Actions[i].String()), append(reasons, e.Actions[i].Reason)
+		for k := range e.Actions {
+			actions, reasons = append(actions, e.Actions[k].String()), append(reasons, e.Actions[k].Reason)
 		}
-		list = append(list, xmlrpc.Struct{
-			{Name: "generation", Value: e.Generation},
-			{Name: "time", Value: seconds(e.Time)},
-			{Name: "trigger", Value: e.Trigger},
-			{Name: "caller", Value: e.Caller},
-			{Name: "actions", Value: actions},
-			{Name: "reasons", Value: reasons},
-			{Name: "result", Value: e.Result},
-			{Name: "duration_ms", Value: e.DurationMS},
-			{Name: "reason", Value: e.Reason},
-			{Name: "revision", Value: e.Revision},
-		})
+		list = append(list, append(entryStruct(e), xmlrpc.Struct{{Name: "actions", Value: actions}, {Name: "reasons", Value: reasons}}...))
+	}
+	return list
+}
+
+// entryStruct is an entry of the history without its actions.
+func entryStruct(e *reconcile.Entry) xmlrpc.Struct {
+	return xmlrpc.Struct{
+		{Name: "generation", Value: e.Generation},
+		{Name: "time", Value: seconds(e.Time)},
+		{Name: "trigger", Value: e.Trigger},
+		{Name: "caller", Value: e.Caller},
+		{Name: "result", Value: e.Result},
+		{Name: "duration_ms", Value: e.DurationMS},
+		{Name: "reason", Value: e.Reason},
+		{Name: "revision", Value: e.Revision},
+	}
+}
+
+// Generation is one update with its actions, and what it changed in the files.
+func (a answers) Generation(ctx context.Context, number int) (xmlrpc.Struct, error) {
+	p, err := a.Reconciler.Past(number)
+	if err != nil {
+		return nil, reconcileFault(ctx, err)
+	}
+	entries := []any{}
+	for i := range p.Entries {
+		e := &p.Entries[i]
+		entries = append(entries, append(entryStruct(e), xmlrpc.Member{Name: "actions", Value: actionStructs(e.Actions)}))
+	}
+	return xmlrpc.Struct{
+		{Name: "generation", Value: p.Generation},
+		{Name: "entries", Value: entries},
+		{Name: "files", Value: fileDiffStructs(p.Files)},
+		{Name: "forgotten", Value: p.Forgotten},
+	}, nil
+}
+
+// DiffGenerations is how the files differ between two updates.
+func (a answers) DiffGenerations(ctx context.Context, from, to int) ([]any, error) {
+	files, err := a.Reconciler.Between(from, to)
+	if err != nil {
+		return nil, reconcileFault(ctx, err)
+	}
+	return fileDiffStructs(files), nil
+}
+
+func fileDiffStructs(files []reconcile.FileDiff) []any {
+	list := []any{}
+	for _, f := range files {
+		sections := []any{}
+		for _, s := range f.Sections {
+			keys := []any{}
+			for _, k := range s.Fields {
+				keys = append(keys, xmlrpc.Struct{{Name: "key", Value: k.Key}, {Name: "old", Value: k.Old}, {Name: "new", Value: k.New}})
+			}
+			sections = append(sections, xmlrpc.Struct{{Name: "section", Value: s.Section}, {Name: "change", Value: s.Change}, {Name: "keys", Value: keys}})
+		}
+		list = append(list, xmlrpc.Struct{{Name: "path", Value: f.Path}, {Name: "change", Value: f.Change}, {Name: "sections", Value: sections}})
 	}
 	return list
 }
@@ -210,7 +258,7 @@ func historyStructs(entries []reconcile.Entry) []any {
 // has a line, with its place.
 func reconcileFault(ctx context.Context, err error) error {
 	switch {
-	case errors.Is(err, reconcile.ErrBadName):
+	case errors.Is(err, reconcile.ErrBadName), errors.Is(err, reconcile.ErrNoGeneration):
 		return xmlrpc.NewFault(xmlrpc.BadName, err.Error())
 	case errors.Is(err, reconcile.ErrTree):
 		return xmlrpc.NewFault(xmlrpc.Failed, err.Error())

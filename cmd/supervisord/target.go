@@ -110,6 +110,12 @@ func (t target) SetGroup(ctx context.Context, old, new *spec.Group, start []stri
 	return err
 }
 
+// LastOutput are the last lines of a process.
+func (t target) LastOutput(group, process string) []string {
+	lines, _ := t.Supervisor.LastOutput(context.Background(), group, process) // of one that is gone there are none
+	return lines
+}
+
 // desired is the reconciler as clients of Supervisor's own methods see it.
 type desired struct {
 	*reconcile.Reconciler

@@ -143,13 +143,15 @@ func action(v any) (planned.Action, error) {
 	a := planned.Action{
 		Action: f.string("action"), Group: f.string("group"), Process: f.string("process"),
 		Reason: f.string("reason"), File: f.string("file"),
-		Changes: list(f, "changes", func(v any) (planned.Change, error) {
-			f := structOf(v)
-			k := planned.Change{Key: f.string("key"), Old: f.string("old"), New: f.string("new")}
-			return k, f.err
-		}),
+		Changes: list(f, "changes", keyChange),
 	}
 	return a, f.err
+}
+
+func keyChange(v any) (planned.Change, error) {
+	f := structOf(v)
+	k := planned.Change{Key: f.string("key"), Old: f.string("old"), New: f.string("new")}
+	return k, f.err
 }
 
 // Apply updates these groups, or all if names is empty, as one transaction of

@@ -25,6 +25,8 @@ type Settings struct {
 	// Strip removes terminal sequences, from everything but what Protocol posts and
 	// echoes.
 	Strip bool
+	// Tail keeps the end of what goes to the log in memory, for LastLines.
+	Tail bool
 	// Events posts a FactLog for what goes to the log and for what is captured.
 	Events bool
 	// Protocol is for the standard output of event listeners: everything is posted
@@ -89,6 +91,8 @@ type Stream struct {
 	finish   sync.Once
 	finished chan struct{} // closed by Finish
 	ended    chan struct{} // closed when the goroutine has ended
+
+	tail tail // of the output, if Settings.Tail has it kept
 
 	pause atomic.Pointer[pause] // asked for; nil for none
 	idle  atomic.Bool           // there is nothing left to read: it waits for Finish
@@ -337,6 +341,9 @@ func (s *Stream) take(kind piece, p []byte) {
 	}
 	if kind == plain && set.Log != nil {
 		set.Log.Write(p)
+	}
+	if kind == plain && set.Tail {
+		s.tail.add(p)
 	}
 	if kind == plain && s.seeker.want != nil && s.seeker.found(p) {
 		s.seeker = seeker{}
