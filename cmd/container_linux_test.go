@@ -315,7 +315,7 @@ func TestContainerStatus(t *testing.T) {
 		{"on_exit, two of them", oneShot("a", "while ! [ -e /tmp/b ]; do sleep 0.1; done; exit 5", "on_exit=shutdown") + oneShot("b", "trap \"exit 6\" TERM; : >/tmp/b; while :; do sleep 0.1; done", "on_exit=shutdown"), 5, "stopped: b (exit status 6)"},
 		{"exit_when=fatal", "exit_when=fatal\n" + server + oneShot("job", "exit 3", "startsecs=1", "startretries=0"), 3, "job is FATAL (exit_when=fatal)"},
 		{"exit_when=idle", "exit_when=idle\n" + oneShot("a", "exit 0") + oneShot("b", "sleep 1"), 0, "every program has ended (exit_when=idle)"},
-		{"exit_when=idle, one failed", "exit_when=idle\n" + oneShot("a", "exit 9") + oneShot("b", "sleep 1; exit 8"), 9, "a first of those that failed"},
+		{"exit_when=idle, one failed", "exit_when=idle\n" + oneShot("a", "exit 9") + oneShot("b", "sleep 1; exit 8"), 9, "a was the first to fail"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()

@@ -115,9 +115,9 @@ buffer_size=100
 		do    func()
 		said  string // in the activity log, by the daemon itself; "" for what it cannot say any more
 	}{
-		{"injected into the loop", func() { s.Call("supervisor.sendRemoteCommEvent", "panic", "loop") }, "CRIT the supervisor panicked, and supervisord ends: injected into the loop\n"},
+		{"injected into the loop", func() { s.Call("supervisor.sendRemoteCommEvent", "panic", "loop") }, "CRIT the supervisor panicked, and supervisord exits: injected into the loop\n"},
 		{"injected elsewhere", func() { s.Call("supervisor.sendRemoteCommEvent", "panic", "elsewhere") }, ""},
-		{"injected into the reconciler", func() { s.Call("reconcile.apply", []any{"panic"}) }, "CRIT the reconciler panicked, and supervisord ends: injected into the reconciler\n"},
+		{"injected into the reconciler", func() { s.Call("reconcile.apply", []any{"panic"}) }, "CRIT the reconciler panicked, and supervisord exits: injected into the reconciler\n"},
 	} {
 		both()
 		end.do()

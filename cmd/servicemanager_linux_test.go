@@ -291,8 +291,8 @@ command=/bin/sh -c 'env > {{.Dir}}/p.env; ls -l /proc/$$/fd > {{.Dir}}/p.fds; ex
 		{
 			network: "unix", address: "/given",
 			config: "[unix_http_server]\nfile=GIVEN\nchmod=0770\n# {{.Sock}}\n",
-			says: "WARN descriptor 3 (ctl), which the service manager has opened: GIVEN has mode 0666, with which more can connect than " +
-				"[unix_http_server] chmod=0770 lets (SocketMode=0770 in the socket unit)",
+			says: "WARN descriptor 3 (ctl), which the service manager opened: GIVEN has mode 0666, which lets more users connect than " +
+				"[unix_http_server] chmod=0770 (set SocketMode=0770 in the socket unit)",
 		},
 		{network: "tcp4", address: "127.0.0.1:0", detached: true, config: "[inet_http_server]\nport=GIVEN\n[unix_http_server]\nfile={{.Sock}}\n"},
 	} {
@@ -360,7 +360,7 @@ command=/bin/sh -c 'env > {{.Dir}}/p.env; ls -l /proc/$$/fd > {{.Dir}}/p.fds; ex
 			}
 			for _, text := range []string{
 				strings.ReplaceAll(row.says, "GIVEN", given),
-				"WARN descriptor 4 (stray), which the service manager has opened, is closed: it listens on " + dir + "/other, and no server of the configuration is to ([",
+				"WARN descriptor 4 (stray), which the service manager opened, is closed: it listens on " + dir + "/other, and no server of the configuration does ([",
 			} {
 				if text != "" && strings.Count(s.Log(), text) != 1 {
 					t.Errorf("the log does not say once %q:\n%s", text, s.Log())

@@ -264,11 +264,11 @@ autostart=false
 	script("gone", "chmod 644 $0\nexec "+ours+` "$@"`, 0o755)
 	for name, want := range map[string]string{
 		"nowhere": "no such file or directory",
-		"silent":  "is no supervisord that can go on in the place of this one",
-		"older":   "is no supervisord that can go on in the place of this one",
-		"cannot":  "(build x) cannot go on in the place of this one: no such key",
-		"open":    "is not executed, since others could change it: the file",
-		"plain":   "is no program",
+		"silent":  "is not a supervisord that can replace this one",
+		"older":   "is not a supervisord that can replace this one",
+		"cannot":  "(build x) cannot replace this one: no such key",
+		"open":    "is not executed, since other users could change it: the file",
+		"plain":   "is not a program",
 		"gone":    "upgrade abandoned, nothing was stopped: exec",
 	} {
 		out := s.Ctl(oracle.Ours, "upgrade", "--binary", s.Dir+"/"+name)

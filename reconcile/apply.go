@@ -61,7 +61,7 @@ func (p pendingStarts) prune(active []Active) {
 // execution carries out one plan.
 type execution struct {
 	target    Target
-	overtaken func() bool     // asked between the steps in hand
+	overtaken func() bool     // asked between the steps under way
 	newer     <-chan struct{} // closed when that is so; ends the waits of a rollout. nil never
 	old, new  *spec.Graph     // of what the steps take away and put in force
 	outcomes  []Outcome       // one per step, each written by the one goroutine that has the step

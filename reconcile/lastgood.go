@@ -45,12 +45,12 @@ func (c *contents) raw() map[string][]byte {
 	return all
 }
 
-// returnTime is how long a directory that was out of sight and came back with
+// returnTime is how long a directory that was inaccessible and came back with
 // only some of its files is given for the others.
 const returnTime = time.Minute
 
 // hold says what of a directory is to be taken for what it was by what is seen of it, and
-// why; nil for nothing. A directory that was out of sight is trusted again when it has
+// why; nil for nothing. A directory that was inaccessible is trusted again when it has
 // its files again: an empty mount point, or a file system that is just being
 // filled, looks like one from which everything was deleted. What has come back and goes
 // again was deleted. To a person's question
@@ -253,7 +253,7 @@ func (l *look) remember() {
 			d.mounted[base] = before
 		}
 	}
-	for _, f := range v.config.LeftOut { // what cannot be used now may be out of sight next
+	for _, f := range v.config.LeftOut { // what cannot be used now may be inaccessible next
 		if k, ok := good.files[f.Path]; ok {
 			in(f.Path, k)
 		}

@@ -46,7 +46,7 @@ type directory struct {
 	// partial: of a held directory, the files are those missing from it; all
 	// else is as it stands.
 	partial bool
-	// lost is set from when the directory was out of sight until all its files are back.
+	// lost is set from when the directory was inaccessible until all its files are back.
 	// Once it can be seen again, awaited are those that have not been seen since, nil for
 	// all of them, back is set once there was one, and since is when that last changed.
 	lost    bool

@@ -58,7 +58,7 @@ func (r *Reconciler) Plan(ctx context.Context, names []string) (Planned, error) 
 	return r.planned(f.view.config, f.known, everything(names))
 }
 
-// PlanTree says what an update would do if another tree of files stood in the place of those
+// PlanTree says what an update would do if another tree of files stood in place of those
 // that the daemon goes by: tree is the directory that takes the place of the main file's, or
 // of the one that is watched; or a file, which takes that of the main file. All else is as
 // it is here: users, variables, and files that are named from elsewhere. ErrTree when that
@@ -159,7 +159,7 @@ func (l *loop) moved(u *update, active []Active) bool {
 	return planID(active, u.config.Groups, u.names, steps) != u.plan
 }
 
-// treeReader reads another tree in the place of the daemon's files.
+// treeReader reads another tree in place of the daemon's files.
 // It is never changed.
 type treeReader struct {
 	host    spec.Host

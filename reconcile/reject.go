@@ -41,8 +41,8 @@ func (l *look) forgetRejected() {
 	l.good, l.dirs = good, dirs
 }
 
-// keepRejected puts the former content in the place of content that has failed. It
-// reports whether there was any. It also notes which files have other content by now.
+// keepRejected puts the former content in place of content that failed. It reports whether
+// there was any. It also notes which files have other content by now.
 func (l *look) keepRejected() bool {
 	v := l.view
 	if v.config == nil || len(l.failed) == 0 {

@@ -7,21 +7,21 @@ import (
 	"supervisord/spec"
 )
 
-// What became of the files as they were read last, in the words of a commit's status.
+// The outcome of the files as they were last read, in the words of a commit status.
 const (
 	Success        = "success" // all that they say is in force
 	Failure        = "failure" // they cannot be used, were rejected, or could not be carried out
 	OutcomePending = "pending" // they wait for a person
 )
 
-// outcome is what became of the files as they were read last.
+// outcome is the outcome of the files as they were last read.
 type outcome struct {
 	State   string // "" while they are under way
 	Reason  string // "" of a success
 	Settled bool   // nothing is being done about them any more
 }
 
-// judgeRevision notes what became of the files, and which revision is in force.
+// judgeRevision notes the outcome of the files, and which revision is in force.
 func (l *loop) judgeRevision() {
 	l.outcome = l.judgeFiles()
 	before := l.revisions.InForce
@@ -33,7 +33,7 @@ func (l *loop) judgeRevision() {
 	}
 }
 
-// judgeFiles says what became of the files.
+// judgeFiles determines the outcome of the files.
 func (l *loop) judgeFiles() outcome {
 	if l.view.moving { // it is not known yet which revision these files are
 		return outcome{}
@@ -102,7 +102,7 @@ func (p *proof) pinned() bool {
 	return false
 }
 
-// Status is the outcome of the files' content, for those who wait for it elsewhere.
+// Status is the outcome of the files, for those who wait for it elsewhere.
 type Status struct {
 	State      string       `json:"state"`      // success, failure or pending
 	Revision   string       `json:"revision"`   // of the files; "" where revision= says nothing
@@ -120,7 +120,7 @@ type StatusFile struct {
 	Reason string `json:"reason"`
 }
 
-// What a Status has at the most.
+// What a Status has at most.
 const (
 	maxStatusFiles  = 50
 	maxStatusReason = 2000 // bytes
@@ -132,8 +132,8 @@ func (s *Status) Same(o *Status) bool {
 		s.Reason == o.Reason && slices.Equal(s.Files, o.Files)
 }
 
-// Status says what became of the files, and who is to be told. ok is false while something
-// is still being done about them.
+// Status is the outcome of the files, and where it is to be reported. ok is false while
+// work on them is still under way.
 func (r *Reconciler) Status() (s Status, to spec.Report, ok bool) {
 	now := r.published.Load()
 	to = now.view.settings.Report

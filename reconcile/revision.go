@@ -275,7 +275,7 @@ type Revisions struct {
 	Outcome   string `json:"outcome"`            // what became of the latter: success, failure or pending; "" while it is under way
 }
 
-// begins notes the update in hand, with which processes are started from now on.
+// begins notes the current update, with which processes are started from now on.
 func (r *revisions) begins(u *update, last int) {
 	r.Generation = last + 1
 	if u.gen != 0 {

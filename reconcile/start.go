@@ -83,7 +83,7 @@ func newStart(h spec.Host, path, statedir string, o spec.Options) *Start {
 	return s
 }
 
-// Resume is Startup for a reconciler that goes on where another handed over. The files as they
+// Resume is Startup for a reconciler that continues where another handed over. The files as they
 // are by now are looked at as that one would have; should nothing be made of them, what
 // was in force stays so.
 func Resume(h spec.Host, path, statedir string, o spec.Options, m *Memory) (*Start, error) {

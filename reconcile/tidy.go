@@ -14,7 +14,7 @@ import (
 // considers its configuration gone.
 const UnusedAfter = 90 * 24 * time.Hour
 
-// What one Tidy looks at, and removes, at the most; the next goes on.
+// What one Tidy examines, and removes, at most; the next continues.
 const (
 	tidyNames  = 10000 // in the directory of all; where there are more, nothing is done
 	tidyFiles  = 100   // in one

@@ -84,7 +84,7 @@ const (
 const (
 	Applied   = "applied"
 	Failed    = "failed"
-	Overtaken = "overtaken" // newer content came; the next entry goes on from there
+	Overtaken = "overtaken" // newer content came; the next entry continues from there
 )
 
 // Entry is one update in the history.

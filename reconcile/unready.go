@@ -58,7 +58,7 @@ func (l *look) keepMissed() bool {
 	return again
 }
 
-// keepBusy puts the last good content in the place of files that are still being
+// keepBusy puts the last good content in place of files that are still being
 // written to, by their real paths; one that has none is left out. It reports
 // whether there were any.
 func (l *look) keepBusy() bool {
@@ -98,7 +98,7 @@ func (l *look) keepBusy() bool {
 // openLimit is how long a file that somebody has open for writing is waited for.
 const openLimit = 30 * time.Second
 
-// keepOpen puts the last good content in the place of changed files that somebody
+// keepOpen puts the last good content in place of changed files that somebody
 // has open for writing, until they are closed; one that has none is left out. A
 // person does not wait, and neither does the start. It reports whether to read again:
 // there were any, or one was closed between its reading and now.
@@ -174,7 +174,7 @@ func (v *view) beingWritten(now time.Time) string {
 	return ""
 }
 
-// openLook is how often at the most it is seen whether such a file is closed.
+// openLook is the shortest time between two checks of whether such a file is closed.
 const openLook = 100 * time.Millisecond
 
 // realPath is a path without symbolic links; "" where it leads nowhere. root is
@@ -184,7 +184,7 @@ func (l *look) realPath(root, name string) string {
 	return real
 }
 
-// keepUnreadable puts the last good content in the place of files that are there and
+// keepUnreadable puts the last good content in place of files that are there and
 // cannot be read. A person's question asks only after those that do not answer. It
 // reports whether there were any.
 func (l *look) keepUnreadable() bool {
@@ -209,7 +209,7 @@ func (l *look) keepUnreadable() bool {
 	return again
 }
 
-// keepUnmounted puts the last good content in the place of files over which something
+// keepUnmounted puts the last good content in place of files over which something
 // else is mounted than before, or nothing, and that lack a group which was in them: as
 // with directories, it is not known whether that comes back. It reports whether there
 // were any.
@@ -274,7 +274,7 @@ func groupsByFile(cfg *spec.Config) map[string][]string {
 	return groups
 }
 
-// keepEmptied puts the last good content in the place of files that had programs and
+// keepEmptied puts the last good content in place of files that had programs and
 // are blank now, as a template leaves them that failed to render. One in which
 // everything is commented out says what it means. It reports whether there were any.
 func (l *look) keepEmptied() bool {

@@ -35,7 +35,7 @@ type update struct {
 	owed            map[string]owed // what it tells beside that what it does
 	afresh          map[string]bool // groups in which it starts what has failed
 	gen             int             // 0 until something was done
-	overtaken       atomic.Bool     // it is to stop after the steps in hand
+	overtaken       atomic.Bool     // it is to stop after the steps under way
 	newer           chan struct{}   // closed when that is so; nil before there are any
 
 	began   time.Time
@@ -50,7 +50,7 @@ type update struct {
 	after  []func()            // called in the loop when it is over
 }
 
-// overtake has it stop after the steps in hand, and wait for nothing.
+// overtake has it stop after the steps under way, and wait for nothing.
 func (u *update) overtake() {
 	if !u.overtaken.Swap(true) && u.newer != nil {
 		close(u.newer)
@@ -83,8 +83,8 @@ func (u *update) unread(v *view) {
 	}
 }
 
-// begin takes an update in hand: the first goes by what Startup read, one that
-// somebody asked for reads the files.
+// begin starts an update: the first uses what Startup read, one that somebody asked for
+// reads the files.
 func (l *loop) begin(u *update) {
 	l.current = u
 	if u.first {
@@ -140,7 +140,7 @@ func (l *loop) goBy(v *view) {
 	}
 }
 
-// round plans for the update in hand and begins to carry the plan out, or ends it.
+// round plans for the current update and begins to carry the plan out, or ends it.
 func (l *loop) round() {
 	u := l.current
 	if u.began.IsZero() {
@@ -179,7 +179,7 @@ func (l *loop) carryOut(active []Active, steps []Step) {
 	})
 }
 
-// roundDone goes on from the outcomes of a round.
+// roundDone continues from the outcomes of a round.
 func (l *loop) roundDone(outcomes []Outcome) {
 	now := time.Now()
 	u := l.current
@@ -247,7 +247,7 @@ func (l *loop) roundDone(outcomes []Outcome) {
 	}
 }
 
-// stepDone notes that a step of the update in hand was carried out.
+// stepDone notes that a step of the current update was carried out.
 func (l *loop) stepDone(now time.Time, s *Step) {
 	l.guard.succeeded(s.Group)
 	delete(l.current.afresh, s.Group)
@@ -259,7 +259,7 @@ func (l *loop) stepDone(now time.Time, s *Step) {
 	}
 }
 
-// tell adds the lines of a round to those of the update in hand, and once what is owed.
+// tell adds the lines of a round to those of the current update, and once what is owed.
 func (l *loop) tell(outcomes []Outcome) {
 	u := l.current
 	if u.explicit || u.back {
@@ -313,7 +313,7 @@ func withEntry(history []Entry, e Entry) []Entry {
 	return all[first:]
 }
 
-// finish ends the update in hand: history, log, events, answer.
+// finish ends the current update: history, log, events, answer.
 func (l *loop) finish() {
 	u := l.current
 	l.current, l.undecided = nil, true

@@ -14,7 +14,7 @@ import (
 // all of them.
 const judgePause = 10 * time.Millisecond
 
-// verify puts on trial what a round of the update in hand has started.
+// verify puts on trial what a round of the current update has started.
 func (l *loop) verify(outcomes []Outcome) {
 	u := l.current
 	if u.back { // what goes back is not tried once more

@@ -192,7 +192,7 @@ func (l *look) run() *view {
 	return v
 }
 
-// holdDirectories takes directories that are out of sight for what they were.
+// holdDirectories takes directories that are inaccessible for what they were.
 func (l *look) holdDirectories(now time.Time) {
 	for name, d := range l.dirs {
 		l.holdDirectory(name, l.see(d), now)

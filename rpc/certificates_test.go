@@ -68,14 +68,14 @@ func TestRenewedCertificates(t *testing.T) {
 	shown("at first", old, old, true)
 
 	put(filepath.Join(other, "cert.pem"), "cert.pem")
-	const mismatch = "cannot use certfile and keyfile of section [inet_http_server]: tls: private key does not match public key; the certificate from before stays in use"
+	const mismatch = "cannot use certfile and keyfile of section [inet_http_server]: tls: private key does not match public key; the previous certificate stays in use"
 	look("the certificate alone", mismatch)
 	look("again", mismatch)
 	shown("the certificate alone", old, old, true)
 	if err := os.Remove(filepath.Join(dir, "key.pem")); err != nil {
 		t.Fatal(err)
 	}
-	look("without a key", "no such file or directory; the certificate from before stays in use")
+	look("without a key", "no such file or directory; the previous certificate stays in use")
 	shown("without a key", old, old, true)
 	put(filepath.Join(other, "key.pem"), "key.pem")
 	look("both", "")
@@ -85,7 +85,7 @@ func TestRenewedCertificates(t *testing.T) {
 	shown("another authority", renewed, old, false)
 	shown("another authority", renewed, renewed, true)
 	put("/dev/null", "ca.pem")
-	look("no authority", "contains no certificate; the certificate from before stays in use")
+	look("no authority", "contains no certificate; the previous certificate stays in use")
 	shown("no authority", renewed, renewed, true)
 	put(filepath.Join(other, "cert.pem"), "ca.pem")
 	look("the authority again", "")

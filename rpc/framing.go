@@ -41,7 +41,7 @@ type framedConn struct {
 	header headReader
 
 	mu    sync.Mutex
-	heads []head // those that nobody has taken: two at the most, when requests are sent ahead
+	heads []head // those that nobody has taken: two at most, when requests are sent ahead
 }
 
 // takeHead is what is known of the request that its handler begins with. It is
@@ -226,7 +226,7 @@ func (r *headReader) field(line []byte) {
 	value = strings.Trim(value, " \t")
 	tooLong := r.size > maxHeadLine
 	switch {
-	case line[0] == ' ' || line[0] == '\t': // it goes on from the line before
+	case line[0] == ' ' || line[0] == '\t': // it continues from the line before
 		r.odd = true
 	case !found:
 		r.odd = r.odd || !tooLong // no name that matters is that long

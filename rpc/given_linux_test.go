@@ -66,11 +66,11 @@ func TestTakeGiven(t *testing.T) {
 	}
 	g, troubles := TakeGiven(given, []spec.Server{sv})
 	want := []string{
-		fmt.Sprintf("descriptor %d, which the service manager has opened, is closed: another has the same address", twice),
-		fmt.Sprintf("descriptor %d, which the service manager has opened, is closed: it listens on %s/stray, and no server of the configuration is to ([s] file=%s/s)", stray, dir, dir),
-		fmt.Sprintf("descriptor %d, which the service manager has opened, is closed: it is not a socket", directory),
-		fmt.Sprintf("descriptor %d, which the service manager has opened, is closed: nothing can connect to it (it should be ListenStream= with Accept=no)", datagrams),
-		"descriptor 1048576, which the service manager has opened, is closed: it is not open",
+		fmt.Sprintf("descriptor %d, which the service manager opened, is closed: another has the same address", twice),
+		fmt.Sprintf("descriptor %d, which the service manager opened, is closed: it listens on %s/stray, and no server of the configuration does ([s] file=%s/s)", stray, dir, dir),
+		fmt.Sprintf("descriptor %d, which the service manager opened, is closed: it is not a socket", directory),
+		fmt.Sprintf("descriptor %d, which the service manager opened, is closed: nothing can connect to it (it should be ListenStream= with Accept=no)", datagrams),
+		"descriptor 1048576, which the service manager opened, is closed: it is not open",
 	}
 	for i, err := range troubles {
 		if i >= len(want) || err.Error() != want[i] {

@@ -177,7 +177,7 @@ func (s *Server) GoOn(h *Handover) {
 	}
 }
 
-// each waits for so long at the most until something holds of the connections of each server.
+// each waits for so long at most until something holds of the connections of each server.
 func (s *Server) each(ctx context.Context, limit time.Duration, holds func(*conns) bool) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()

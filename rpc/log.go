@@ -193,7 +193,7 @@ func (s *Server) tailProcessLog(path func(runtime.Info) string) func(context.Con
 // logTail is the end of a log, and what is reported with its text.
 type logTail struct {
 	*logfile.Part
-	next     int64 // offset to go on from
+	next     int64 // offset to continue from
 	overflow bool
 }
 

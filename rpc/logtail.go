@@ -229,7 +229,7 @@ func (f *follower) look(ctx context.Context) (sight, error) {
 }
 
 // sendNew sends what is new. A file that became shorter was emptied in place: that
-// is said, and it is read from its start. A file that was put in the place of
+// is said, and it is read from its start. A file that was put in place of
 // the one that is open is taken up after the rest of the old one was read, so
 // that a rotation loses nothing.
 func (f *follower) sendNew(ctx context.Context, send func([]byte) error) error {

@@ -387,7 +387,7 @@ func readyMetrics(e *exposition, of []labelled) {
 // sample.
 func endMetrics(e *exposition, of []labelled) {
 	const name = "supervisord_process_exits_total"
-	e.family(name, counter, "How often the process has ended: with an exit status, by a signal, with a core dump, killed for want of memory (oom), or in a way that is not known.")
+	e.family(name, counter, "How often the process has ended: with an exit status, by a signal, with a core dump, killed by the OOM killer (oom), or in an unknown way.")
 	for i := range of {
 		p := &of[i]
 		for _, k := range []struct {

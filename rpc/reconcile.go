@@ -14,7 +14,7 @@ type Reconciler interface {
 	State(ctx context.Context) (xmlrpc.Struct, error)
 	Diff(ctx context.Context, names []string) ([]any, error)
 	Apply(ctx context.Context, names []string) (xmlrpc.Struct, error)
-	// Plan is Diff with the name of the plan; a tree that is not "" stands in the place of
+	// Plan is Diff with the name of the plan; a tree that is not "" stands in place of
 	// the daemon's files.
 	Plan(ctx context.Context, names []string, tree string) (xmlrpc.Struct, error)
 	// ApplyPlan is Apply, or the fault Conflict if that would be another plan.

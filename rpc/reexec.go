@@ -12,7 +12,7 @@ type Reexec struct {
 	// started from if path is "". It returns when that program has been tried, and before it is
 	// executed. An error is as that of Method.Func.
 	Begin func(ctx context.Context, path string) (xmlrpc.Struct, error)
-	// State is which program runs and what became of the last upgrade. It never blocks
+	// State is which program runs and the outcome of the last upgrade. It never blocks
 	// for long.
 	State func() xmlrpc.Struct
 }

@@ -202,7 +202,7 @@ const lingering = time.Second
 // errTooLarge says that there is more of a body than there may be.
 var errTooLarge = errors.New("the body is too large")
 
-// receive reads a body of so many bytes at the most. Its memory grows with what has
+// receive reads a body of so many bytes at most. Its memory grows with what has
 // come, not with what was announced, until it is a large one: those take the rest at
 // once, so that two of them do not wait for each other half-way. A long body takes its
 // memory from the share of those, until all of it has come.

@@ -29,7 +29,7 @@ type Options struct {
 	Processes Processes
 	Config    Config
 	MainLog   MainLog
-	// Usage measures what processes take; nil where that is not known.
+	// Usage measures what processes use; nil where that is not known.
 	Usage *usage.Sampler
 
 	// Identification is what getIdentification gives.

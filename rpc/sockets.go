@@ -188,7 +188,7 @@ func (k *socket) open(o SocketOptions) error {
 	}
 	suffix := strconv.Itoa(o.PID)
 	if o.Held != nil {
-		suffix += "n" // those held may be made anew meanwhile
+		suffix += "n" // those held may be created again meanwhile
 	}
 	temp, err := tempName(k.Path, suffix)
 	if err != nil {
@@ -306,7 +306,7 @@ func tempName(path, suffix string) (string, error) {
 
 var errPathTooLong = errors.New("Cannot open an HTTP server: socket.error reported AF_UNIX path too long")
 
-// ServerError is why a server cannot be had.
+// ServerError is why a server cannot be opened.
 type ServerError struct {
 	// Mistake is where in the configuration the reason is, as far as that is known:
 	// the section and the key. Its Text is Supervisor's.

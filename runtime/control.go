@@ -19,7 +19,7 @@ import (
 )
 
 // lookUpPatience is how long all others have been looked up when a request for several
-// goes on without a command whose directory does not answer.
+// continues without a command whose directory does not answer.
 const lookUpPatience = time.Second
 
 // Start starts what sel names. For one process the outcome is the error; for a

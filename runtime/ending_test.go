@@ -284,7 +284,7 @@ func TestExitWhenIdle(t *testing.T) {
 		if err := b.sup.EndIfIdle(background); err != nil {
 			t.Fatal(err)
 		}
-		if got, want := b.causeAtEnd(), "5: every program has ended, b first of those that failed (exit_when=idle)"; got != want {
+		if got, want := b.causeAtEnd(), "5: every program has ended; b was the first to fail (exit_when=idle)"; got != want {
 			t.Errorf("the cause is %q, want %q", got, want)
 		}
 	}, program("a", oneShot), program("b", oneShot), program("never", func(p *spec.Process) { p.Autostart = false }), listening("l"))

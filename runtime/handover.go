@@ -277,7 +277,7 @@ func waitFor(what string, wait func()) *obstacle {
 
 func (s *Supervisor) resumeLog(p *process, log *logfile.Writer, saved logfile.Saved, file *os.File) {
 	if err := log.Resume(saved, file); err != nil {
-		s.log.Warn("cannot go on with a log of " + p.def.Name + ": " + err.Error())
+		s.log.Warn("cannot continue a log of " + p.def.Name + ": " + err.Error())
 	}
 }
 

@@ -112,7 +112,7 @@ func (s *Supervisor) result(r launched) {
 	s.advance()
 }
 
-// overtake lets those behind the first in line go on without it.
+// overtake lets those behind the first in line continue without it.
 func (s *Supervisor) overtake() {
 	place := s.leaveLine()
 	place.overtaken = true

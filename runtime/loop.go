@@ -102,7 +102,7 @@ func (s *Supervisor) settle(timer *time.Timer) {
 }
 
 // untilFirst is how long it is to the first of these times, of which the zero ones are
-// never; an hour at the most. All are times of the monotonic clock, that is, made by
+// never; an hour at most. All are times of the monotonic clock, that is, made by
 // time.Now and Add, or a step of the wall clock would move them against each other.
 func untilFirst(now time.Time, times ...time.Time) time.Duration {
 	next := now.Add(time.Hour)

@@ -21,7 +21,7 @@ const (
 	isHealthy
 )
 
-// looking is a probe at work for one run of a process.
+// looking is a probe active for one run of a process.
 type looking struct {
 	watch *probe.Watch
 	asked asked
@@ -148,7 +148,7 @@ func (p *process) probed() *ProbeInfo {
 	return info
 }
 
-// userOf is the number of the user as whom a process runs.
+// userOf is the number of the user that a process runs as.
 func userOf(def *spec.Process) int {
 	if def.User != nil {
 		return def.User.UID

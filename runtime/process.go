@@ -322,7 +322,7 @@ func exitOf(status syscall.WaitStatus) proc.Exit {
 	return e
 }
 
-// outputDone goes on with an exit when the output is read: which descendants
+// outputDone continues with an exit when the output is read: which descendants
 // outlived the leader is looked up outside the loop, if any did.
 func (s *Supervisor) outputDone(p *process) {
 	left, run := p.descendants, p.run
@@ -465,8 +465,7 @@ func (s *Supervisor) closeStdin(p *process) {
 	}
 }
 
-// touch has the process looked at when the turn ends, and the next snapshot
-// made anew.
+// touch has the process examined when the turn ends, and the next snapshot rebuilt.
 func (s *Supervisor) touch(p *process) {
 	s.tableChanged()
 	s.order.changed = true

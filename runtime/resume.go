@@ -78,7 +78,7 @@ func (h *handedDescendants) resume() descendants {
 // slot names the place of a process in the table.
 func (p *process) slot() slotName { return slotName{p.group.def.Name, p.def.Name} }
 
-// resume goes on from a Handover, before the first turn.
+// resume continues from a Handover, before the first turn.
 func (s *Supervisor) resume(h *Handover) {
 	d, now := &h.data, h.data.Present.Time()
 	s.begun, s.subreaper = d.Begun, d.Subreaper

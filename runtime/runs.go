@@ -74,7 +74,7 @@ func (i *Info) ReadyAfter() (took time.Duration, ok bool) {
 }
 
 // StartsWithin is how often the process has begun again within a time before now: runs that
-// did not follow another one do not count. It is MaxRuns-1 at the most.
+// did not follow another one do not count. It is MaxRuns-1 at most.
 func (i *Info) StartsWithin(d time.Duration) int {
 	n := 0
 	for _, run := range i.Runs[min(1, len(i.Runs)):] {
@@ -86,7 +86,7 @@ func (i *Info) StartsWithin(d time.Duration) int {
 }
 
 // FailuresWithin is how often the process has ended within a time before now by itself, and
-// not with status 0. It is MaxRuns at the most.
+// not with status 0. It is MaxRuns at most.
 func (i *Info) FailuresWithin(d time.Duration) int {
 	n := 0
 	for _, run := range i.Runs {

@@ -248,7 +248,7 @@ func (s *Supervisor) patienceEnds(now time.Time) time.Time {
 	return time.Time{}
 }
 
-// abandon has the end go on without a process that is not down and has no time
+// abandon has the end continue without a process that is not down and has no time
 // left.
 func (s *Supervisor) abandon(p *process) {
 	p.abandoned = true

@@ -27,7 +27,7 @@ type call struct {
 	done     chan struct{}
 }
 
-// outcome is what became of one process.
+// outcome is the result for one process.
 type outcome struct {
 	Result
 	after time.Duration // since the request, in steps of sameMoment; 0 for at once

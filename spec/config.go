@@ -301,9 +301,9 @@ type Retry struct {
 	Crashes CrashLimit `json:",omitzero"`
 }
 
-// Probes say how one finds out whether a process is ready and healthy, and what becomes of
-// it if not. The zero value is Supervisor's way: it is ready when it has been up for
-// startsecs. Ours beyond Supervisor.
+// Probes say how readiness and health of a process are checked, and what happens if a
+// check fails. The zero value is Supervisor's way: it is ready when it has been up for
+// startsecs. Supervisor has no such keys.
 //
 // The zero value of each number is its default, which the methods give: so a definition
 // that an earlier version has written down is the same as one that says nothing.
@@ -322,9 +322,9 @@ type Probes struct {
 // has it.
 func (p *Probes) Notifies() bool { return p.Ready.Kind == value.ProbeNotify || p.Watchdog > 0 }
 
-// Verify says how a process that an update has started is proved, and what becomes of the
-// update if it fails. Ours beyond Supervisor. The zero value of each is what [reconcile]
-// says; see Reconcile.Proof.
+// Verify says how a process that an update started is proved, and what happens to the
+// update if it fails. Supervisor has no such keys. The zero value of each is what
+// [reconcile] says; see Reconcile.Proof.
 type Verify struct {
 	Within    time.Duration `json:",omitzero"` // it must be RUNNING; noTime is not at all
 	Stable    time.Duration `json:",omitzero"` // and stay so; noTime is not at all
@@ -362,10 +362,10 @@ func (p *Probes) ReadyEvery() time.Duration { return cmp.Or(p.ReadyInterval, def
 // HealthEvery is how often health is checked.
 func (p *Probes) HealthEvery() time.Duration { return cmp.Or(p.HealthInterval, defaultHealthInterval) }
 
-// Patience is how long one look of either kind may take.
+// Patience is how long one check of either kind may take.
 func (p *Probes) Patience() time.Duration { return cmp.Or(p.HealthTimeout, defaultHealthTimeout) }
 
-// Failures is how many looks in a row must fail.
+// Failures is how many checks in a row must fail.
 func (p *Probes) Failures() int { return cmp.Or(p.HealthFailures, defaultHealthFailures) }
 
 // OutputKind says where a child's output stream goes.
@@ -407,7 +407,7 @@ type Reconcile struct {
 	// SettleRemovals is how long a file must be absent before it is taken for deleted;
 	// default 3s.
 	SettleRemovals time.Duration
-	Rescan         time.Duration // default 10s; 0 trusts notices alone
+	Rescan         time.Duration // default 10s; 0 trusts notifications alone
 	Strict         bool          // on_invalid=strict; default isolate
 	MaxRemovals    Removals      // default 50%
 	Permissions    string        // warn, enforce or ignore; default warn

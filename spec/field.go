@@ -24,14 +24,14 @@ type key struct {
 	ours   bool // beyond Supervisor; shown by Normal only where it is not the default
 }
 
-// effect is what becomes of running processes when the value of a key changes.
+// effect is what happens to running processes when the value of a key changes.
 //
 // Source: reconciler.md, What counts as a change.
 type effect int
 
 const (
 	inPlace    effect = iota // the new value is in force at once; the process keeps its pid
-	restarts                 // the process was given the value at its start, and is started anew
+	restarts                 // the process was given the value at its start, and is started again
 	mayRestart               // one or the other, as the value says
 	resizes                  // processes are added and removed; those that stay are left alone
 )
@@ -322,7 +322,7 @@ var (
 	groupFields = slices.Concat(plainGroupFields, within(listenerFields, (*Group).listener))
 
 	plainGroupFields = []field[Group]{
-		{ // another kind makes it another group: everything in it is started anew
+		{ // another kind makes it another group: everything in it is started again
 			key:   key{name: "type", effect: restarts},
 			same:  func(g, h *Group) bool { return g.Kind == h.Kind },
 			show:  func(g *Group) string { return g.Kind.String() },

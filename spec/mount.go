@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Mounted is a Host with the directory From in the place of At: what is below At is read
+// Mounted is a Host with the directory From in place of At: what is below At is read
 // below From. Both are absolute and clean. So a checkout is read as if it stood where it
 // will be installed, and two of them have the same paths and the same %(here)s.
 type Mounted struct {

@@ -101,7 +101,7 @@ func isLoopback(host string) bool {
 }
 
 // adviseLogs says where two streams write to one file that one of them rotates: the
-// other goes on with the file that was renamed.
+// other continues with the file that was renamed.
 func (b *builder) adviseLogs() {
 	type user struct {
 		section, key string

@@ -82,7 +82,7 @@ func (s *session) mistakes(ctx context.Context, err error) []string {
 	return strings.Split(faultText(err), "\n")
 }
 
-// files prints each watched file and directory, and what became of it.
+// files prints each watched file and directory, and its state.
 func (c *call) files(ctx context.Context) error {
 	files, err := c.Files(ctx)
 	if err != nil {
@@ -269,7 +269,7 @@ func below(note string) []string {
 	return []string{note}
 }
 
-// outcome parts what became of an update from the reason for it. An update that
+// outcome separates the result of an update from the reason for it. An update that
 // failed and did something was applied in part.
 func outcome(p client.HistoryEntry) (result, reason string) {
 	result, reason, _ = strings.Cut(p.Result, ": ")

@@ -89,7 +89,7 @@ func isProblem(info client.ProcessInfo, exitCodes []int) bool {
 	case state.Backoff, state.Fatal, state.Unknown:
 		return true
 	case state.Exited:
-		if exitCodes == nil { // it is not configured any more
+		if exitCodes == nil { // it is no longer configured
 			exitCodes = []int{0}
 		}
 		return !slices.Contains(exitCodes, info.ExitStatus)

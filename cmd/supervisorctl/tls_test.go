@@ -142,7 +142,7 @@ autostart=false
 		text  string // what scripts see
 		hint  string
 	}{
-		"authority unknown":      {[]string{url, certificate("me")}, "error: https://", "hint: No authority that this machine trusts has signed the server's certificate."},
+		"authority unknown":      {[]string{url, certificate("me")}, "error: https://", "hint: The server's certificate is not signed by an authority that this machine trusts."},
 		"another authority":      {[]string{url, certificate("me"), "server_ca=clients.crt"}, "error: https://", "not signed by an authority in " + clients.file},
 		"another host":           {[]string{"serverurl=https://localhost:" + fmt.Sprint(d.Port), ca}, "error: https://", "is for another host than serverurl names"},
 		"no certificate":         {[]string{url, ca}, "error: https://", "lets in only clients with a certificate. Name its file"},

@@ -12,7 +12,7 @@ import (
 	"supervisord/runtime/state"
 )
 
-// topModel is what top shows, and what becomes of a key. It is pure: what the server has
+// topModel is what top shows, and what a key does. It is pure: what the server has
 // said goes in, the lines of a screen and requests come out.
 type topModel struct {
 	server    string

@@ -15,7 +15,7 @@ import (
 // comparison is what --check --against found out: what an update from one tree of files,
 // the base, to the other, the head, would do. No daemon is asked.
 type comparison struct {
-	// mistakes are those of the head, and follows what becomes of them, a line for each file.
+	// mistakes are those of the head, and follows their consequences, a line for each file.
 	mistakes []*spec.Error
 	follows  []string
 	// baseMistakes are those of the base: what runs for such a file is not known.
@@ -117,7 +117,7 @@ func absolute(h spec.Host, path string) string {
 	return filepath.Join(h.Getwd(), path)
 }
 
-// below is the tree that has the directory root in the place of the machine's; its main file
+// below is the tree that has the directory root in place of the machine's; its main file
 // may be named either way.
 func (t fileTree) below(h spec.Host, root string) fileTree {
 	t.host = h
@@ -197,7 +197,8 @@ func (t fileTree) load(inForce *spec.Config, before fileTree) (l loaded) {
 	return l
 }
 
-// follows says what becomes of mistakes: nothing is applied, or files stay as they were.
+// follows gives the consequences of mistakes: nothing is applied, or files stay as they
+// were.
 func (l *loaded) follows(before *spec.Config, t fileTree) (lines []string) {
 	switch {
 	case len(l.mistakes) == 0:

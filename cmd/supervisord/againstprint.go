@@ -58,7 +58,7 @@ type said struct {
 	// Assumed are variables of the environment that must be a number, or the like: they are
 	// taken for 1.
 	Assumed []string `json:"assumed"`
-	// Errors are the mistakes of the head, Follows what becomes of them, and BaseErrors the
+	// Errors are the mistakes of the head, Follows their consequences, and BaseErrors the
 	// mistakes of the base.
 	Errors     []finding `json:"errors"`
 	Follows    []string  `json:"follows"`

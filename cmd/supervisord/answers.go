@@ -33,7 +33,7 @@ func (a answers) Diff(ctx context.Context, names []string) ([]any, error) {
 }
 
 // Plan is what an update would do, with the name of that plan; of another tree, if one is
-// given, in the place of the daemon's own files.
+// given, in place of the daemon's own files.
 func (a answers) Plan(ctx context.Context, names []string, tree string) (xmlrpc.Struct, error) {
 	plan := func() (reconcile.Planned, error) { return a.Reconciler.PlanTree(ctx, names, tree) }
 	if tree == "" {

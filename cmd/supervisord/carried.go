@@ -30,8 +30,8 @@ const (
 
 // carried is what one program leaves to the one that is executed in its place, in the
 // same process: all that the daemon knows. Descriptors are in it by their numbers, which
-// they keep. Who reads it ignores what it does not know, and takes what is not there for
-// what the files say.
+// they keep. The reader ignores what it does not know, and for what is missing uses what
+// the files say.
 type carried struct {
 	Version int `json:"version"`
 	Since   int `json:"readable_since"`
@@ -63,7 +63,7 @@ type carried struct {
 	supervisor *runtime.Handover
 }
 
-// upgrades is what became of the daemon's upgrades.
+// upgrades is the outcome of the daemon's upgrades.
 type upgrades struct {
 	Count int    `json:"count"` // those that were carried out
 	From  string `json:"from"`  // the build before the last of them
@@ -71,7 +71,7 @@ type upgrades struct {
 	Error string `json:"error"` // why the last that was begun was given up; "" if it was not
 }
 
-// from is what the supervisor goes on from, nil for nothing.
+// from is what the supervisor continues from, nil for nothing.
 func (c *carried) from() *runtime.Handover {
 	if c == nil {
 		return nil
@@ -79,7 +79,7 @@ func (c *carried) from() *runtime.Handover {
 	return c.supervisor
 }
 
-// servers are what the servers go on from, nil for nothing.
+// servers are what the servers continue from, nil for nothing.
 func (c *carried) servers() *rpc.Handover {
 	if c == nil {
 		return nil

@@ -321,7 +321,7 @@ func TestCheckAsksNginx(t *testing.T) {
 		}
 		var out bytes.Buffer
 		check(&out, userHost{host.New()}, "supervisord.conf", spec.Options{}, flags{})
-		if got := strings.Contains(out.String(), "nginx goes to the background by itself"); got != r.warns {
+		if got := strings.Contains(out.String(), "nginx goes into the background by itself"); got != r.warns {
 			t.Errorf("%s: warns %v, and prints\n%s", r.config, got, &out)
 		}
 	}

@@ -46,8 +46,8 @@ type daemon struct {
 	caught    *caught            // signals, over all lives
 	lives     chan *life         // each when it can take signals, and nil when it has ended
 	printer   *printer           // of standard output, over all lives
-	handed    chan handedLife    // capacity one: the life that another program is to go on with
-	resumed   *carried           // what the life to come goes on from; nil for nothing
+	handed    chan handedLife    // capacity one: the life that another program is to continue with
+	resumed   *carried           // what the life to come continues from; nil for nothing
 	surrender chan chan []string // asks takeSignals for the signals that it has not acted on
 
 	preparing   sync.Mutex   // held while a life is made ready; guards the following

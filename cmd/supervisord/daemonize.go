@@ -129,9 +129,10 @@ func detach(d *spec.Daemon, log *slog.Logger) error {
 	return nil
 }
 
-// tellReady lets whoever started the daemon go, and closes gone when he has.
+// tellReady releases the process that started the daemon, and closes gone once it has
+// exited.
 func tellReady(ready *os.File, gone chan<- struct{}) {
-	ready.Write([]byte{1}) // whoever does not wait any more need not know
+	ready.Write([]byte{1}) // it need not know if it no longer waits
 	go func() {            // ends with who started the daemon
 		defer close(gone)
 		defer ready.Close()

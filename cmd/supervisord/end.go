@@ -15,7 +15,7 @@ import (
 	"supervisord/spec"
 )
 
-// How long a shutdown takes at the most, whatever hangs: until every child has had the
+// How long a shutdown takes at most, whatever hangs: until every child has had the
 // time that its stopwaitsecs gives it, and then these.
 const (
 	// stopGrace is for the supervisor's loop beyond that, and groupGrace for each of its
@@ -30,7 +30,7 @@ const (
 	// hurriedPatience is the same after a second signal: no time for a disk that hangs,
 	// and enough for one that does not, since some tools signal twice.
 	hurriedPatience = 500 * time.Millisecond
-	// endReserve is what is left of shutdown_timeout, at the most, for the last words.
+	// endReserve is what is left of shutdown_timeout, at most, for the last words.
 	endReserve = 250 * time.Millisecond
 	// logPatience is for what the activity log has not written yet.
 	logPatience = 1500 * time.Millisecond
@@ -114,13 +114,13 @@ func (l *life) stopTime() time.Duration {
 	return sum
 }
 
-// inSeconds is a stopwaitsecs, a year at the most so that sums of them stay durations.
+// inSeconds is a stopwaitsecs, a year at most so that sums of them stay durations.
 func inSeconds(n int) time.Duration {
 	const year = 365 * 24 * 60 * 60
 	return time.Duration(min(n, year)) * time.Second
 }
 
-// handOff ends a life that another program goes on with. Nothing is supervised meanwhile,
+// handOff ends a life that another program continues with. Nothing is supervised meanwhile,
 // so it waits for nothing but the table of what runs: all else ends with this program or,
 // should that stay, soon.
 func (l *life) handOff() { l.helpers.wait(tableHelper, endPatience, hurriedPatience, l.hurried) }
@@ -181,7 +181,7 @@ func (h *helpers) Go(name string, f func()) {
 }
 
 // wait waits until all have ended that are of a name, "" for any, for limit or, from when
-// hurry is closed on, for the shorter time at the most, and returns the names of those that
+// hurry is closed on, for the shorter time at most, and returns the names of those that
 // have not.
 func (h *helpers) wait(name string, limit, shorter time.Duration, hurry <-chan struct{}) (left []string) {
 	over := time.After(limit)

@@ -64,7 +64,7 @@ func TestLastWords(t *testing.T) {
 		panic("a defect")
 	}()
 	text, err := os.ReadFile(path)
-	if want := "CRIT the supervisor panicked, and supervisord ends: a defect\n"; err != nil || !strings.Contains(string(text), want) ||
+	if want := "CRIT the supervisor panicked, and supervisord exits: a defect\n"; err != nil || !strings.Contains(string(text), want) ||
 		!strings.Contains(string(text), "end_test.go") {
 		t.Errorf("%v; the log says:\n%s", err, text)
 	}

@@ -276,8 +276,8 @@ func (l *life) cleanAuto() {
 }
 
 // addGroups makes every configured group active; nothing is started yet. After a
-// restart one that cannot be had costs the others nothing: the reconciler tries it
-// again, and says why it fails.
+// restart one that cannot be made active does not affect the others: the reconciler
+// tries it again, and says why it fails.
 func (l *life) addGroups(ctx context.Context, restarted bool) error {
 	for i := range l.cfg.Groups {
 		err := l.supervisor.SetGroup(ctx, nil, &l.cfg.Groups[i], nil)

@@ -59,7 +59,7 @@ func tooLow(d *spec.Daemon) []*spec.Error {
 		Text: fmt.Sprintf("cannot get %d file descriptors: the limit is %d", d.MinFDs, files.Max), Hint: "raise the limit, or lower minfds"}}
 }
 
-// tryServer is why a server cannot be had, nil if it can. An address that the very
+// tryServer is why a server cannot be opened, nil if it can. An address that the very
 // daemon has which runs with this configuration is no obstacle to it.
 func (m machine) tryServer(sv spec.Server, pidfile string) *spec.Error {
 	tried, err := rpc.OpenSockets([]spec.Server{sv}, rpc.SocketOptions{Stderr: io.Discard, Try: true})

@@ -97,7 +97,7 @@ supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 	}
 
 	_, got = run(userHost{host.New()}, "long.conf", flags{})
-	if want := fmt.Sprintf("long.conf:3: warning: [unix_http_server] file: the path has %d bytes, and a unix socket's may have ", len(long)); !strings.Contains(got, want) {
+	if want := fmt.Sprintf("long.conf:3: warning: [unix_http_server] file: the path has %d bytes, and that of a unix socket may have ", len(long)); !strings.Contains(got, want) {
 		t.Errorf("got %swant %s", got, want)
 	}
 	if left, err := os.ReadDir("."); err != nil || len(left) != 3 {

@@ -4,12 +4,11 @@
 // main.go reads the command line. daemon.go is the daemon over its restarts, prepare.go
 // makes each of its lives ready before the one before is given up, life.go is one life
 // between two restarts: it wires every package to the others and is the only place that
-// knows them all. looks.go is what a life looks after, and rounds.go when. end.go is how a life ends, in time, and crash.go how it is not to.
-// manager.go is the message to the service manager of all that.
-// upgrade.go has another program go on in this process, and carried.go is what that is left.
-// explain.go is what can be asked about keys. check.go and machine.go are --check,
-// against.go compares two trees of files and againstprint.go tells of it, running.go the table of what runs for the daemon
-// after a crash, survivors.go what that one does with it.
+// knows them all. looks.go is what a life checks regularly, and rounds.go when. end.go ends a life in time, and crash.go records how one
+// crashed. manager.go is the message to the service manager of all that. upgrade.go hands this process over to another program, and
+// carried.go is the state that it gets. explain.go explains keys. check.go and machine.go are --check, against.go compares two trees of
+// files and againstprint.go prints the result, running.go is the table of what runs, for the daemon after a crash, and survivors.go what
+// that one does with it.
 package main
 
 import (

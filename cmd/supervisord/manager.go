@@ -28,8 +28,8 @@ const (
 	extendBy    = 15 * time.Second
 )
 
-// manager is the service manager that has started the daemon, over all lives: systemd, as
-// a rule. Where there is none, or it does not want to know, it is told nothing. Its
+// manager is the service manager that started the daemon, over all lives: usually
+// systemd. Where there is none, or it asks for no messages, none are sent. Its
 // methods may be called from any goroutine and never wait for it.
 type manager struct {
 	systemd.Service
@@ -48,9 +48,9 @@ type manager struct {
 	status string     // that was told last
 }
 
-// findManager finds out by whom this process was started, or what it was handed on where
-// it has taken the place of the one that was. Each error is about something that cannot
-// be used. A process in the background has its turn when told so.
+// findManager finds the service manager that started this process, or that of its
+// predecessor where it replaced one. Each error is about something that cannot be used.
+// A process in the background has its turn when told so.
 func findManager(background bool) (m *manager, errs []error) {
 	m = &manager{turn: make(chan struct{})}
 	if !background {

@@ -24,12 +24,12 @@ import (
 	"supervisord/spec/value"
 )
 
-// reporter tells those whom report_command and report_url name what became of the
-// configuration files. It runs on a goroutine of its own, and each of them is told at least
-// once of the newest state: what could not be delivered is tried again until it could be, or
-// there is something newer to tell. That outlives the daemon where there is a state directory.
+// reporter reports the outcome of the configuration files to report_command and report_url. It
+// runs on a goroutine of its own, and delivers the newest state to each at least once: a
+// failed delivery is retried until it succeeds or there is a newer state. That outlives the
+// daemon where there is a state directory.
 type reporter struct {
-	// status says what is to be told, and to whom; ok is false while nothing is.
+	// status says what is to be reported, and where; ok is false while nothing is.
 	status  func() (s reconcile.Status, to spec.Report, ok bool)
 	changed func() <-chan struct{} // closed when that may be another
 	store   *reconcile.Store       // nil for none
@@ -121,7 +121,7 @@ func (r *reporter) run(ctx context.Context) {
 	}
 }
 
-// look sees what is to be told, and to whom. It reports whether that is new.
+// look finds what is to be reported, and where, and whether that is new.
 func (r *reporter) look() (to spec.Report, isNew bool) {
 	s, to, ok := r.status()
 	if !ok || to.Command == "" && to.URL == "" || r.last.Report != nil && r.last.Report.Same(&s) {
@@ -132,14 +132,15 @@ func (r *reporter) look() (to spec.Report, isNew bool) {
 	return to, true
 }
 
-// keep has it outlive the daemon. Of an error State tells.
+// keep saves it, so that it outlives the daemon. State reports an error.
 func (r *reporter) keep() {
 	if r.store != nil {
 		_ = r.store.Save(reportItem, &r.last, true)
 	}
 }
 
-// deliver tells whoever has not been told. It returns when to try again, zero for never.
+// deliver reports to those that have not got it yet. It returns when to try again, zero for
+// never.
 func (r *reporter) deliver(ctx context.Context, now time.Time, to spec.Report) (next time.Time) {
 	if r.last.Report == nil {
 		return next
@@ -179,7 +180,7 @@ func (r *reporter) deliver(ctx context.Context, now time.Time, to spec.Report) (
 	return now.Add(r.pause(r.tries))
 }
 
-// tell logs what became of a delivery; a failure once for as long as it is the same.
+// tell logs the outcome of a delivery; a failure once for as long as it is the same.
 func (r *reporter) tell(key string, err error) {
 	if err == nil {
 		delete(r.said, key)

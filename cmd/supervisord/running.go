@@ -166,7 +166,7 @@ func (t *runningTable) began(v runtime.Survivor) {
 	t.runs[s] = v
 }
 
-// remove is of a process that is no more; its successor may stand there already.
+// remove is of a process that is gone; its successor may stand there already.
 func (t *runningTable) remove(e endedLine) {
 	s := place{e.Group, e.Name}
 	if t.runs[s].PID == e.PID {
@@ -229,7 +229,7 @@ func newest(queue []entry) []entry {
 	return kept
 }
 
-// forget notes that a survivor is no more, or no concern of ours.
+// forget notes that a survivor is gone, or no concern of ours.
 func (t *runningTable) forget(v runtime.Survivor) {
 	t.changed(runtime.RunChange{Group: v.Group, Name: v.Name, PID: v.PID})
 }

@@ -227,7 +227,7 @@ func TestTableWithoutADisk(t *testing.T) {
 	}
 	table.announce(began("last", 9))
 	leave()
-	if n := strings.Count(log.String(), "cannot note what runs"); n != 1 {
+	if n := strings.Count(log.String(), "cannot record what runs"); n != 1 {
 		t.Errorf("said %d times:\n%s", n, &log)
 	}
 	if got := reread(t, dir); len(got) != 100 {

@@ -75,7 +75,7 @@ func (c *caught) resend(name string) {
 	}
 }
 
-// startPatience is how long the daemon may go on with what it is doing, once it was told
+// startPatience is how long the daemon may continue with what it is doing, once it was told
 // to end, while nothing runs that would have to be stopped.
 const startPatience = 5 * time.Second
 

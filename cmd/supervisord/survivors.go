@@ -107,7 +107,7 @@ func (l *life) runsAsAnother(v runtime.Survivor) (uid int, is bool) {
 			}
 		}
 	}
-	if named == nil { // it is not configured any more
+	if named == nil { // it is no longer configured
 		named = append(named, os.Geteuid())
 	}
 	uid, err := launch.RealUID(v.PID)

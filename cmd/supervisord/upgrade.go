@@ -24,14 +24,14 @@ import (
 )
 
 // How long the parts of an upgrade may take. Only restPatience may pass while an update is
-// in hand, and then nothing has been done yet.
+// under way, and then nothing has been done yet.
 const (
 	restPatience  = 10 * time.Second
 	trialPatience = 20 * time.Second
 	quietPatience = 5 * time.Second // for the supervisor: launches under way, logs on their disks
 )
 
-// trial is what a program answers that was asked whether it can go on in the daemon's place.
+// trial is a program's answer to whether it can continue in the daemon's place.
 type trial struct {
 	Upgrade int    `json:"upgrade"` // the version of what it understands
 	Build   string `json:"build"`
@@ -94,7 +94,7 @@ func chooseBinary(path string) (string, error) {
 	return path, nil
 }
 
-// prepareUpgrade tries whether another program can go on in this one's place, and then
+// prepareUpgrade checks whether another program can continue in this one's place, and then
 // has that done, which the caller does not wait for. A *notReadyError says why not.
 func (d *daemon) prepareUpgrade(ctx context.Context, l *life, path, caller string) (tried trial, err error) {
 	d.preparing.Lock()
@@ -235,7 +235,7 @@ func (d *daemon) handOver(l *life, c *carried, binary string) error {
 	return nil
 }
 
-// handedLife is a life that has ended, for another program to go on with.
+// handedLife is a life that has ended, for another program to continue with.
 type handedLife struct {
 	*carried
 	binary string

@@ -29,7 +29,7 @@ type survey struct {
 	limits   []fallback // reasons to fall back
 }
 
-// fallback is why notices alone cannot be trusted.
+// fallback is why notifications alone cannot be trusted.
 type fallback struct {
 	reason, what string
 	err          error
@@ -168,7 +168,7 @@ func (s *survey) arm() (added bool) {
 	return added
 }
 
-// fallBack notes that notices alone cannot be trusted.
+// fallBack notes that notifications alone cannot be trusted.
 func (s *survey) fallBack(reason, what string, err error) {
 	s.degraded = true
 	s.limits = append(s.limits, fallback{reason, what, err})
@@ -182,7 +182,7 @@ func (w *Watcher) disarm(path string) {
 	delete(w.remote, path)
 }
 
-// report says once for each reason that notices alone cannot be trusted: one line
+// report says once for each reason that notifications alone cannot be trusted: one line
 // for all that met the same limit.
 func (w *Watcher) report(f fallback) {
 	if w.reported[f.reason] {

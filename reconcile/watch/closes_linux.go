@@ -25,7 +25,7 @@ type closes struct {
 	wds   map[string]int32
 }
 
-// openCloses is nil where the system has no more notices for us: then the next look
+// openCloses is nil where the system has no more notifications for us: then the next look
 // finds what there was no notice of.
 func openCloses() *closes {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)

@@ -131,7 +131,7 @@ func resolve(t tree, patterns []string, matcher Matcher, ignore func(string) boo
 	return r.out
 }
 
-// walk goes on from dir, a real path, along rest, the components still to go.
+// walk continues from dir, a real path, along rest, the components still to go.
 func (r *resolver) walk(dir, rest string, links int) {
 	if r.seen[visit{dir, rest}] || links > maxLinks {
 		return

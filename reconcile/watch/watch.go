@@ -21,7 +21,7 @@ const (
 	Rescan = "rescan" // a periodic look found a difference
 )
 
-// FallbackRescan is how often everything is looked at where no notices can be
+// FallbackRescan is how often everything is looked at where no notifications can be
 // had and the Scope asks for none.
 const FallbackRescan = 10 * time.Second
 
@@ -82,7 +82,7 @@ type Watcher struct {
 	reset   chan struct{} // capacity one: scope was replaced
 	disks   *hang.Disks
 
-	// How notices are asked for; tests replace them to meet the system's limits.
+	// How notifications are requested; tests replace them to meet the system's limits.
 	open   func() (*fsnotify.Watcher, error)
 	add    func(*fsnotify.Watcher, string) error
 	fsType func(path string) string // remoteType
@@ -207,7 +207,7 @@ func (w *Watcher) Run(ctx context.Context) {
 		case e := <-events:
 			w.event(e, events)
 		case err := <-errs:
-			// A full queue has lost notices of anything; whatever else it is,
+			// A full queue has lost notifications of anything; whatever else it is,
 			// looking again cannot hurt.
 			w.log.Debug("file system notices were lost", "err", err)
 			w.survey()
@@ -242,7 +242,7 @@ func (w *Watcher) adopt(s *Scope) {
 }
 
 // mounted looks whether what was mounted or unmounted has put another directory or
-// file in the place of a watched one. No notice tells of that: the directory below is
+// file in place of a watched one. No notification reports that: the directory below is
 // as it was, and so is the one above.
 func (w *Watcher) mounted() {
 	if w.mountedFiles() {
@@ -304,7 +304,7 @@ const closeGrace = time.Second
 
 // elapsed is called when the settle timer has fired. A notice that is waiting
 // goes first, since it tells of a change from before. Where the timer is handled
-// late, because a survey took long or the machine stood still, notices may be
+// late, because a survey took long or the machine stood still, notifications may be
 // late too: the timer is set once more, briefly.
 func (w *Watcher) elapsed(events <-chan fsnotify.Event) {
 	changes := w.changes
@@ -403,7 +403,7 @@ func (w *Watcher) role(path string) role {
 }
 
 // noteChange notes that the tree changed now and starts to wait for quiet, for
-// SettleLimit times Settle at the most.
+// SettleLimit times Settle at most.
 func (w *Watcher) noteChange(trigger string) {
 	w.changes++
 	w.quiet = time.Now()
@@ -436,7 +436,7 @@ func (w *Watcher) busy() []string {
 	return list
 }
 
-// hint gives a hint, in the place of one that nobody has taken.
+// hint gives a hint, in place of one that nobody has taken.
 func (w *Watcher) hint(h Hint) {
 	h.Changes = w.changes
 	select {

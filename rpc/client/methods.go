@@ -67,7 +67,7 @@ func configInfo(v any) (ConfigInfo, error) {
 	return info, f.err
 }
 
-// Result is what became of one process of a call for several. Status is
+// Result is the outcome for one process of a call for several. Status is
 // Success or a fault code.
 type Result struct {
 	Name, Group string

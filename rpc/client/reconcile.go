@@ -105,7 +105,7 @@ type Plan struct {
 }
 
 // Plan asks what an update of these groups, or of all for none, would do; with a tree that
-// is not "", with that in the place of the server's files.
+// is not "", with that in place of the server's files.
 func (c *Client) Plan(ctx context.Context, names []string, tree string) (Plan, error) {
 	params := []any{array(names)}
 	if tree != "" {
@@ -232,7 +232,7 @@ func array(names []string) []string {
 	return names
 }
 
-// Program is which program a supervisord is, and what became of its last upgrade.
+// Program is which program a supervisord is, and the outcome of its last upgrade.
 type Program struct {
 	PID      int    `json:"pid"`
 	Build    string `json:"build"`  // names it

@@ -19,7 +19,7 @@ type Action struct {
 	File    string   `json:"file"` // that says so, "" where none does
 }
 
-// Change is one key that differs. Both values are empty where they are nobody's business.
+// Change is one key that differs. Both values are empty where they must not be shown.
 type Change struct {
 	Key string `json:"key"`
 	Old string `json:"old"`

@@ -7,7 +7,7 @@ import (
 )
 
 // together is how many accesses that are asked for may be under way in one directory:
-// so many goroutines are left behind at the most when it falls silent.
+// so many goroutines are left behind at most when it falls silent.
 const together = 4
 
 // queue is those who ask something of one directory.

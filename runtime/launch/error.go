@@ -51,7 +51,7 @@ func (e *Error) Error() string {
 // Unwrap gives the system's error.
 func (e *Error) Unwrap() error { return e.Err }
 
-// InChild tells whether a child had come to be when the start failed.
+// InChild reports whether a child existed when the start failed.
 func (e *Error) InChild() bool { return e.Stage >= StageUser }
 
 // SpawnErr is what Supervisor shows for a failure in the daemon, "" for one in

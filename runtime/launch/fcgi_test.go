@@ -99,11 +99,11 @@ func TestSocketTakesNothingAway(t *testing.T) {
 		want  string // PATH is the path
 	}{
 		"file": {func(_ *testing.T, path string) error { return os.WriteFile(path, []byte("precious"), 0o600) },
-			"PATH is there and is no socket; remove it, or give another path in socket="},
+			"PATH exists and is not a socket; remove it, or set another path in socket="},
 		"fifo": {func(_ *testing.T, path string) error { return syscall.Mkfifo(path, 0o600) },
-			"PATH is there and is no socket; remove it, or give another path in socket="},
+			"PATH exists and is not a socket; remove it, or set another path in socket="},
 		"link": {func(_ *testing.T, path string) error { return os.Symlink(os.DevNull, path) },
-			"PATH is there and is no socket; remove it, or give another path in socket="},
+			"PATH exists and is not a socket; remove it, or set another path in socket="},
 		"another server's": {func(t *testing.T, path string) error {
 			child := start(t, launcher(t), self("listen", path))
 			if line, err := bufio.NewReader(child.Stdout).ReadString('\n'); err != nil {

@@ -115,7 +115,7 @@ func (f *forker) onThread(files []int, job func(t *thread, files []int, failed e
 	<-done
 }
 
-// maxThreads is how many forks may go on at once. More would gain nothing: a
+// maxThreads is how many forks may be under way at once. More would gain nothing: a
 // fork occupies its processor until the program is executed.
 func maxThreads() int { return min(goruntime.GOMAXPROCS(0), 4) }
 

@@ -7,8 +7,8 @@ import (
 	"supervisord/runtime/trust"
 )
 
-// SavedSocket is a Socket as it is written down for another one to go on from, but for its
-// file.
+// SavedSocket is a Socket as it is written down for another one to continue from, except
+// its file.
 type SavedSocket struct {
 	Options      SocketOptions `json:"options"`
 	Holders      int           `json:"holders,omitempty"`
@@ -35,7 +35,7 @@ func (s *Socket) Save() (saved SavedSocket, file *os.File, busy <-chan struct{})
 	return saved, file, nil
 }
 
-// Resume has a Socket without holders go on in the place of one that was saved. It never
+// Resume makes a Socket without holders continue in place of one that was saved. It never
 // waits.
 func (s *Socket) Resume(saved SavedSocket, file *os.File) {
 	s.mu.Lock()

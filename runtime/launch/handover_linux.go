@@ -12,7 +12,7 @@ func (p *PidFD) Save() *os.File {
 	return p.file
 }
 
-// ResumePidFD goes on in the place of a PidFD that was saved. The file is non-blocking.
+// ResumePidFD continues in place of a PidFD that was saved. The file is non-blocking.
 func ResumePidFD(file *os.File) *PidFD {
 	_ = file.SetReadDeadline(time.Time{})
 	return &PidFD{file}

@@ -75,7 +75,7 @@ func pollerDescriptors() (list []int, err error) {
 	return list, nil
 }
 
-// closeOthers gives the calling thread a table with these descriptors alone.
+// closeOthers gives the calling thread a table with only these descriptors.
 func closeOthers(keep []int) error {
 	slices.Sort(keep)
 	last := keep[len(keep)-1]

@@ -6,7 +6,7 @@ import (
 )
 
 // openAgain opens a file that is open for writing for reading, too, although it may have
-// no name any more.
+// no name any longer.
 func openAgain(f *os.File) (again *os.File, err error) {
 	conn, err := f.SyscallConn()
 	if err != nil {

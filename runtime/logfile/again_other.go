@@ -7,5 +7,5 @@ import (
 	"os"
 )
 
-// openAgain is for Linux alone.
+// openAgain is only for Linux.
 func openAgain(*os.File) (*os.File, error) { return nil, errors.ErrUnsupported }

@@ -21,7 +21,7 @@ type Saved struct {
 	End   int64       `json:"end,omitempty"`
 }
 
-// Save closes a Writer that nobody writes to, without a flush, and gives out its open file,
+// Save closes a Writer that is not in use, without a flush, and returns its open file,
 // with the lock that it may have; nil if it has none of its own. It never waits: busy says
 // that somebody is at work on the Writer, which is then as it was. WaitForTurn waits for
 // that. A Writer that was saved is a closed one.
@@ -43,13 +43,13 @@ func (w *Writer) Save() (saved Saved, open *os.File, busy bool) {
 	return saved, open, false
 }
 
-// WaitForTurn waits until nobody is at work on the Writer.
+// WaitForTurn waits until nothing uses the Writer.
 func (w *Writer) WaitForTurn() { w.takeTurn()() }
 
-// Resume has a Writer that is closed go on in the place of one that was saved, with its
+// Resume makes a closed Writer continue in place of one that was saved, with its
 // open file. Without one it is opened by its path, if it was open. The error is that of
 // opening it, or says that the file is none: the Writer is then open, and drops what it is
-// given until it is opened anew.
+// given until it is opened again.
 func (w *Writer) Resume(saved Saved, open *os.File) error {
 	defer w.takeTurn()()
 	w.users, w.held, w.partial = saved.Users, saved.Held, saved.Partial
@@ -66,7 +66,7 @@ func (w *Writer) Resume(saved Saved, open *os.File) error {
 	}
 	t, err := w.adopt(open, saved.Mount)
 	if err != nil {
-		return fmt.Errorf("cannot go on with log: %w", err)
+		return fmt.Errorf("cannot continue log: %w", err)
 	}
 	t.end.Store(saved.End)
 	t.seen.Store(&saved.Seen)

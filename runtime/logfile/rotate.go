@@ -79,7 +79,7 @@ func entryOf(path string) entry {
 	return entry{trust.IDOf(info), filepath.Base(path)}
 }
 
-// lockRotation waits until nobody else rotates path, and returns what lets others do so.
+// lockRotation waits until nothing else rotates path, and returns the unlock function.
 func lockRotation(path string) func() {
 	name := entryOf(path)
 	rotations.Lock()

@@ -1,4 +1,4 @@
-// Package moment writes times down so that another process can go on from them, whatever
+// Package moment writes times down so that another process can continue from them, whatever
 // is done to the wall clock meanwhile.
 //
 // It imports nothing of ours.

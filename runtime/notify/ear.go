@@ -9,7 +9,7 @@ import (
 )
 
 // pace is how long an Ear waits after each message, so that a program which never stops
-// talking keeps nobody busy.
+// talking keeps nothing busy.
 const pace = time.Millisecond
 
 // Message is what a program has said.
@@ -19,10 +19,10 @@ type Message struct {
 	Stranger int
 }
 
-// Sender is who has sent a message, as the kernel says.
+// Sender is the process that sent a message, as the kernel says.
 type Sender struct{ PID, UID int }
 
-// Options say how to hear a program.
+// Options say how to read a program's notifications.
 type Options struct {
 	// Of reports whether the sender of a message may speak for the program. It is called
 	// from the Ear's goroutine, and may wait. nil is for a pipe, which has no other writers.
@@ -36,7 +36,7 @@ type Options struct {
 	Done func()
 }
 
-// Ear hears one socket or pipe.
+// Ear reads one socket or pipe.
 type Ear struct {
 	o     Options
 	file  *os.File
@@ -52,7 +52,7 @@ const (
 	finishes
 )
 
-// Hear begins to hear a socket, or the read end of a pipe, which is the Ear's from now on.
+// Hear begins to read a socket, or the read end of a pipe, which the Ear owns from now on.
 func Hear(f *os.File, o Options) *Ear {
 	e := &Ear{o: o, file: f, ended: make(chan struct{})}
 	go e.run() // ends with Pause or Finish
@@ -66,7 +66,7 @@ func (e *Ear) Pause() (quiet <-chan struct{}) {
 	return e.ended
 }
 
-// Finish says that the program has ended: what it has said is heard, then Done is called.
+// Finish says that the program has ended: what it has sent is read, then Done is called.
 // It never blocks.
 func (e *Ear) Finish() { e.end(finishes) }
 
@@ -76,7 +76,7 @@ func (e *Ear) end(mode int32) {
 	}
 }
 
-// Paused is what it heard, for another Ear, if it was paused; nil if it has finished.
+// Paused is what it read from, for another Ear, if it was paused; nil if it has finished.
 func (e *Ear) Paused() *os.File {
 	if e.mode.Load() != pauses {
 		return nil
@@ -101,7 +101,7 @@ func (e *Ear) run() {
 // errOver is the end of a pipe.
 var errOver = errors.New("nothing more is said")
 
-// listen hears until it is to end.
+// listen reads until it is to end.
 func (e *Ear) listen() {
 	raw, err := e.file.SyscallConn()
 	for err == nil && e.mode.Load() == hears {
@@ -125,7 +125,7 @@ func (e *Ear) listen() {
 	}
 }
 
-// drain hears what was said before now.
+// drain reads what was sent before now.
 func (e *Ear) drain() {
 	raw, err := e.file.SyscallConn()
 	if err != nil {
@@ -142,7 +142,7 @@ func (e *Ear) drain() {
 	}
 }
 
-// maxLeft bounds what is heard of a program that has ended, whose descendants may go on
+// maxLeft bounds what is read from a program that has ended, whose descendants may go on
 // talking.
 const maxLeft = 1000
 

@@ -24,7 +24,7 @@ func Listen() (socket *os.File, address string, err error) {
 	return os.NewFile(uintptr(fd), "notify "+address), address, nil
 }
 
-// name has the kernel give a socket a name, and who sends to it show who he is.
+// name makes the kernel give a socket a name and pass on the credentials of senders.
 func name(fd int) (address string, err error) {
 	if err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PASSCRED, 1); err != nil {
 		return "", os.NewSyscallError("setsockopt", err)
@@ -43,7 +43,7 @@ func name(fd int) (address string, err error) {
 	return own.Name, nil // with @ for the NUL byte
 }
 
-// receive takes a message of a socket, and who sent it.
+// receive reads a message from a socket, and who sent it.
 func receive(fd int) (h heard, err error) {
 	var text [maxMessage]byte
 	// There is room only for the credentials of the sender. The kernel drops descriptors

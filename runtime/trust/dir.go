@@ -321,7 +321,7 @@ const temporary = ".tmp"
 // killed, in seconds.
 const leftAfter = 60
 
-// Replace puts data in the place of a file of a directory of our own, whole or not
+// Replace puts data in place of a file of a directory of our own, whole or not
 // at all, and returns the file, to which more may be written. With sync it is on the
 // disk by then, so that it outlives the machine; without, it outlives the daemon and
 // costs little. The temporary file has a name that nobody can guess; those that were
@@ -396,7 +396,7 @@ type Entry struct {
 	Modified int64 // seconds since 1970
 }
 
-// List lists what is in a directory of our own, max names at the most; the error says
+// List lists what is in a directory of our own, max names at most; the error says
 // that there are more.
 func List(d Dir, max int) (list []Entry, err error) {
 	err = d.with(func(dir int) error {

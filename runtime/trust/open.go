@@ -179,7 +179,7 @@ func Check(path string) error {
 	return nil
 }
 
-// ReadFile reads a small regular file, 1 MiB at the most, at a path from the
+// ReadFile reads a small regular file, 1 MiB at most, at a path from the
 // configuration.
 func ReadFile(path string) ([]byte, error) {
 	f, err := OpenFile(path, os.O_RDONLY, 0)

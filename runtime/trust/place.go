@@ -46,7 +46,7 @@ func ours(st *unix.Stat_t) bool { return st.Uid == 0 || int(st.Uid) == os.Geteui
 
 // Writers says who but root and its owner can write to something of that mode and
 // group; "" for nobody. With an access control list, the bits of the group are no more
-// the group's: they are what the list may allow at the most, to anybody. Whether there
+// the group's: they are what the list may allow at most, to anybody. Whether there
 // is one is asked only where it matters.
 func Writers(mode, gid uint32, hasACL func() bool) string {
 	switch {

@@ -9,7 +9,7 @@ type Document struct {
 
 	// What is probably not meant as it is read.
 	Truncated []Note   // a comment ends the value in quotes, or a password; its text
-	Continued []Note   // an option or a header that is indented, and so goes on with a value
+	Continued []Note   // an option or a header that is indented, and so continues with a value
 	Unclosed  []Note   // an option that begins with a bracket which nothing closes
 	Repeated  []Repeat // a key that stands twice under one header, with different values
 
@@ -34,7 +34,7 @@ type Section struct {
 }
 
 // Option is one key and its value, whose lines are joined by \n. Of a key that
-// stands twice under one header there is only the last value, in the place of the
+// stands twice under one header there is only the last value, in place of the
 // first.
 type Option struct {
 	Name, Value string

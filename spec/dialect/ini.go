@@ -47,7 +47,7 @@ func (s *store) begin(section *ini.Section) {
 	clear(s.options)
 }
 
-// put opens an option of the open section, in the place of one of the same name.
+// put opens an option of the open section, in place of one of the same name.
 // first is the line of that, or 0. ok is false for a name that no option can have,
 // the empty one.
 func (s *store) put(name string, line int) (first int, ok bool) {

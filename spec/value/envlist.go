@@ -118,7 +118,7 @@ func earlyEnd(value, next string) string {
 // envTokens cuts an environment= value into tokens. A run of word characters is
 // one, a quoted text with its quotes is one, and any other character is one by
 // itself. # begins a comment up to the end of the line, and a word that it
-// interrupts goes on after it.
+// interrupts continues after it.
 func envTokens(s string) ([]string, error) {
 	var tokens []string
 	for i := 0; i < len(s); {

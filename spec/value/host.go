@@ -37,8 +37,8 @@ type Unanswered struct {
 
 func (e *Unanswered) Error() string { return e.Reason }
 
-// unanswered is the error of a value for which an account is asked. The original has no
-// words for that: to the C library such an account does not exist.
+// unanswered is the error of a value whose account could not be looked up. The original
+// has no words for that: to the C library such an account does not exist.
 func unanswered(err error, what, name string) error {
 	var e *Unanswered
 	if !errors.As(err, &e) {
@@ -53,5 +53,5 @@ type lookupError struct{ text, hint string }
 
 func (e *lookupError) Error() string { return e.text }
 
-// Hint says what comes of it.
+// Hint says what follows from it.
 func (e *lookupError) Hint() string { return e.hint }

@@ -68,7 +68,7 @@ func (p Probe) String() string {
 	return string(p.Kind) + ":" + p.Target
 }
 
-// ParseHealth reads what health= says: the words by which somebody looks.
+// ParseHealth reads the value of health=: the probes that check from outside.
 func ParseHealth(s string) (Probe, error) {
 	p, err := ParseReady(s)
 	if err != nil || !p.Told() {
@@ -77,7 +77,7 @@ func ParseHealth(s string) (Probe, error) {
 	return Probe{}, fmt.Errorf("not a valid probe: %s: %s reports readiness and cannot check health", PyRepr(Strip(s)), p.Kind)
 }
 
-// ParseReady reads what ready= says.
+// ParseReady reads the value of ready=.
 func ParseReady(s string) (Probe, error) {
 	s = Strip(s)
 	if s == "" {
@@ -122,7 +122,7 @@ func ParseReady(s string) (Probe, error) {
 // lastDescriptor is the highest number that a program can be given a descriptor under.
 const lastDescriptor = 255
 
-// descriptor is the number of a descriptor that a program can be given.
+// descriptor parses the number of a descriptor that a program can be given.
 func descriptor(s string) (string, error) {
 	switch n, err := strconv.Atoi(s); {
 	case err != nil || n < 0 || n > lastDescriptor:
@@ -152,7 +152,7 @@ func tcpTarget(s string) (string, error) {
 	return host + ":" + port, nil
 }
 
-// parseURL reads a URL, and behind it the good statuses in brackets.
+// parseURL reads a URL and the accepted statuses in brackets after it.
 func (p *Probe) parseURL(s string) error {
 	if before, codes, ok := strings.Cut(s, " "); ok {
 		codes = Strip(codes)
@@ -211,7 +211,7 @@ func ParseStatuses(s string) (Statuses, error) {
 	return all, nil
 }
 
-// OnUnhealthy says what becomes of a process that is not healthy.
+// OnUnhealthy says what happens to a process that is not healthy.
 type OnUnhealthy int
 
 // The values of on_unhealthy.

@@ -1,6 +1,7 @@
 package value
 
-// OnFailure says what becomes of an update whose processes fail. Ours beyond Supervisor.
+// OnFailure says what happens to an update whose processes fail. Supervisor has no such
+// key.
 type OnFailure int
 
 // The values of on_failure. The zero value is that of a program without the key.

@@ -9,7 +9,7 @@ import (
 	"supervisord/runtime/state"
 )
 
-// Autorestart says what becomes of a process that left RUNNING by itself.
+// Autorestart says what happens to a process that left RUNNING by itself.
 type Autorestart int
 
 // The values of autorestart.

@@ -35,7 +35,7 @@ func main() {
 	}
 }
 
-// bench measures what is wanted and writes the table to out. It goes on where one
+// bench measures what is wanted and writes the table to out. It continues where one
 // daemon fails at one row, and says so in the end; when it is interrupted, it writes
 // what it has.
 func bench(ctx context.Context, o options, out, progress io.Writer) (err error) {

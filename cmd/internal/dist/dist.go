@@ -24,7 +24,7 @@ type File struct {
 	Mode    fs.FileMode
 	// Config is set for what belongs to the administrator once it is there.
 	Config bool
-	// Owned is set for what belongs to the user as whom the daemon runs.
+	// Owned is set for what belongs to the user that the daemon runs as.
 	Owned bool
 }
 

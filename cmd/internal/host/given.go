@@ -23,7 +23,7 @@ type Given struct {
 // maxGiven bounds it, in bytes, as the other files are bounded.
 const maxGiven = 64 << 20
 
-// Give has a file be of that content, whatever becomes of what its name leads to.
+// Give fixes the content of a file, whatever happens to what its name leads to.
 func Give(path string, content []byte) (*Given, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {

@@ -31,7 +31,7 @@ func placeAt(text string, line, character int) place {
 	}
 	p := place{line: strings.TrimSuffix(lines[line], "\r")}
 	p.at = byteAt(p.line, character)
-	continued := false // goes on with the value of a key above it
+	continued := false // continues with the value of a key above it
 	for i, text := range lines[:line+1] {
 		switch m := headerLine.FindStringSubmatch(text); {
 		case m != nil && i < line:

@@ -15,7 +15,7 @@ import (
 //go:embed source
 var sources embed.FS
 
-// Page is the page of that name, such as supervisord.8, with its lists in the place of
+// Page is the page of that name, such as supervisord.8, with its lists in place of
 // their marks, which are words in capitals between at signs.
 func Page(name string, lists map[string]string) (string, error) {
 	text, err := sources.ReadFile("source/" + name)
@@ -33,7 +33,7 @@ func Page(name string, lists map[string]string) (string, error) {
 }
 
 // Options is the list of options in a text of --help: lines such as
-// "-c/--configuration FILENAME -- what it does", indented lines that go on with it, and
+// "-c/--configuration FILENAME -- what it does", indented lines that continue with it, and
 // headings that end with a colon.
 func Options(help string) string {
 	var b strings.Builder
@@ -84,7 +84,7 @@ func flags(text string) string {
 }
 
 // Actions is a list of what supervisorctl does, of the help of each action: lines such
-// as "stop <name>\tStop a process"; one that begins with a tab goes on with the last.
+// as "stop <name>\tStop a process"; one that begins with a tab continues with the last.
 func Actions(helps []string) string {
 	var b strings.Builder
 	b.WriteString(".Bl -tag -width Ds\n")

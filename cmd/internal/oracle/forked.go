@@ -72,7 +72,7 @@ func startForked() (*forkedClient, error) {
 	return &forkedClient{dir, requests, answers}, cmd.Start()
 }
 
-// run has the server run one command. After an error it is of no more use.
+// run has the server run one command. After an error it is no longer usable.
 func (c *forkedClient) run(dir string, env []string, stdin string, args []string) (Output, error) {
 	files := map[string]string{}
 	for _, name := range []string{"in", "out", "err"} {

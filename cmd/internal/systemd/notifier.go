@@ -60,7 +60,7 @@ func checkAddress(address string) error {
 }
 
 // Tell sends lines in their order, each as a message of its own. After Stopping, Ready and
-// Reloading are not true any more and are left out. The error is why a line cannot be
+// Reloading are no longer true and are left out. The error is why a line cannot be
 // sent at all, for instance because nobody listens; it is then dropped.
 func (n *Notifier) Tell(lines ...Line) error {
 	if n == nil {

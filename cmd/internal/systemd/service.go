@@ -72,7 +72,7 @@ func Read(getenv func(string) string, pid int) (s Service, errs []error) {
 	if text := getenv("WATCHDOG_USEC"); text != "" && s.Notify != "" && (getenv("WATCHDOG_PID") == "" || ours("WATCHDOG_PID")) {
 		n, err := strconv.ParseInt(text, 10, 64)
 		if err != nil || n < 1 || n > math.MaxInt64/int64(time.Microsecond) {
-			errs = append(errs, fmt.Errorf("WATCHDOG_USEC=%s is ignored: it is no number of microseconds", text))
+			errs = append(errs, fmt.Errorf("WATCHDOG_USEC=%s is ignored: not a number of microseconds", text))
 		} else {
 			s.Watchdog = time.Duration(n) * time.Microsecond
 			use(watchdogVariables...)
@@ -82,7 +82,7 @@ func Read(getenv func(string) string, pid int) (s Service, errs []error) {
 		const most = 1 << 16
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 0 || n > most {
-			errs = append(errs, fmt.Errorf("LISTEN_FDS=%s is ignored: it is no number of descriptors", text))
+			errs = append(errs, fmt.Errorf("LISTEN_FDS=%s is ignored: not a number of descriptors", text))
 		} else {
 			s.Sockets = sockets(n, getenv("LISTEN_FDNAMES"))
 			use(socketVariables...)

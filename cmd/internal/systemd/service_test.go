@@ -52,7 +52,7 @@ func TestRead(t *testing.T) {
 		"for ever": {
 			environ: []string{"NOTIFY_SOCKET=@n", "WATCHDOG_USEC=18446744073709551615", "WATCHDOG_PID=42"},
 			want:    Service{Notify: "@n", Variables: []string{"NOTIFY_SOCKET"}},
-			err:     "WATCHDOG_USEC=18446744073709551615 is ignored: it is no number of microseconds",
+			err:     "WATCHDOG_USEC=18446744073709551615 is ignored: not a number of microseconds",
 		},
 		"sockets": {
 			environ: []string{"LISTEN_FDS=3", "LISTEN_PID=42", "LISTEN_FDNAMES=a.socket:b"},
@@ -61,7 +61,7 @@ func TestRead(t *testing.T) {
 		},
 		"another's sockets":   {environ: []string{"LISTEN_FDS=1", "LISTEN_PID=1"}},
 		"sockets for whoever": {environ: []string{"LISTEN_FDS=1"}},
-		"no number":           {environ: []string{"LISTEN_FDS=-1", "LISTEN_PID=42"}, err: "LISTEN_FDS=-1 is ignored: it is no number of descriptors"},
+		"no number":           {environ: []string{"LISTEN_FDS=-1", "LISTEN_PID=42"}, err: "LISTEN_FDS=-1 is ignored: not a number of descriptors"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, errs := Read(func(key string) string {
