@@ -61,8 +61,8 @@ type drawing struct {
 	// health and chips are the summary, drawn when the first stream wants it: health by
 	// whether it is for the overview, and for those who may only read.
 	summary summary
-	health [2][2]func() string
-	chips  func() string
+	health  [2][2]func() string
+	chips   func() string
 	// news is what streams are sent on the overview that have seen the drawing before this
 	// one, made once for all of them: for those who may act, and those who may only read.
 	news [2]func() []byte
