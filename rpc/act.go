@@ -70,7 +70,7 @@ func (s *Server) serveAct(w http.ResponseWriter, r *http.Request) {
 	ctx := context.WithoutCancel(r.Context())
 	var done string
 	var err error
-	switch do := r.Form.Get("do"); do {
+	switch do, target, _ := strings.Cut(r.Form.Get("do"), " "); do {
 	case "update":
 		var report any
 		if report, err = s.ask(ctx, "reconcile.apply"); err == nil {
@@ -80,6 +80,19 @@ func (s *Server) serveAct(w http.ResponseWriter, r *http.Request) {
 		if _, err = s.ask(ctx, "reconcile.setAutoupdate", do == "thaw"); err == nil {
 			done = map[string]string{"freeze": "Automatic updates are off until the daemon is restarted", "thaw": "Automatic updates are on"}[do]
 		}
+	case "revert": // to an update, by its number
+		if r.Form.Get("confirm") == "" {
+			s.askAbout(w, r, page.Question{Text: "Take all files back to what they were in update " + target + "?", Do: "revert " + target})
+			return
+		}
+		var report any
+		if report, err = s.ask(ctx, "reconcile.revert", target); err == nil {
+			done = updateMessage(answerOf(report))
+		}
+	case "unpin":
+		if _, err = s.ask(ctx, "reconcile.unpin", target); err == nil {
+			done = target + " counts again"
+		}
 	default:
 		o, ok := orderOf(r.Form)
 		if !ok {
@@ -87,7 +100,7 @@ func (s *Server) serveAct(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		if o.many() && r.Form.Get("confirm") == "" {
-			s.askAbout(w, r, o)
+			s.askAbout(w, r, o.question())
 			return
 		}
 		done, err = s.carryOut(ctx, o)
@@ -126,15 +139,23 @@ func updateMessage(report answer) string {
 	return "Nothing to update"
 }
 
-// askAbout asks whether an order is meant.
-func (s *Server) askAbout(w http.ResponseWriter, r *http.Request, o order) {
-	text := verbs[o.verb][0] + " " + o.subject() + "?"
+// question asks whether an order is meant.
+func (o order) question() page.Question {
+	verb := verbs[o.verb][0]
+	if o.verb == "signal" {
+		verb = "Send " + o.signal + " to"
+	}
+	return page.Question{Text: verb + " " + o.subject() + "?", Do: o.verb, Names: o.names, Signal: o.signal}
+}
+
+// askAbout asks a question.
+func (s *Server) askAbout(w http.ResponseWriter, r *http.Request, q page.Question) {
 	if wantsJSON(r) {
-		s.answerJSON(w, map[string]any{"ask": text, "names": o.names})
+		s.answerJSON(w, map[string]any{"ask": q.Text, "names": q.Names})
 		return
 	}
 	if !showsPages(r) { // a script would take the question for an answer
-		httpErrorMessage(w, http.StatusConflict, "Conflict: "+text+" Say confirm=yes")
+		httpErrorMessage(w, http.StatusConflict, "Conflict: "+q.Text+" Say confirm=yes")
 		return
 	}
 	all, err := s.overall(r.Context())
@@ -142,7 +163,7 @@ func (s *Server) askAbout(w http.ResponseWriter, r *http.Request, o order) {
 		s.pageError(w, err)
 		return
 	}
-	q := page.Question{Frame: s.frame(r, all, "overview", text, "./"), Text: text, Do: o.verb, Names: o.names}
+	q.Frame = s.frame(r, all, "overview", q.Text, "./")
 	s.draw(w, r, http.StatusOK, q)
 }
 

@@ -161,7 +161,7 @@ func (s *Server) serveOverview(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	choice := page.Choice{State: r.Form.Get("state"), Text: r.Form.Get("q"), Sort: r.Form.Get("sort")}
-	p := page.Overview{Choice: choice, Chips: page.Chips(o.rows, choice), Total: len(o.rows)}
+	p := page.Overview{Choice: choice, Chips: page.Chips(o.rows, choice), Total: len(o.rows), Signals: signals}
 	p.Frame = s.frame(r, o, "overview", s.opt.Identification, "./")
 	if rows := choice.Of(o.rows); choice.Sort == "" {
 		p.Items = page.Items(rows)

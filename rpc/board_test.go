@@ -58,11 +58,13 @@ func (r fakeReconciler) History(context.Context, int) ([]any, error) {
 	return []any{xmlrpc.Struct{{Name: "generation", Value: 7}, {Name: "trigger", Value: "update"}, {Name: "caller", Value: script}, {Name: "actions", Value: []any{script}}, {Name: "result", Value: "applied"}}}, nil
 }
 
-func (r fakeReconciler) SetAutoupdate(context.Context, bool) error              { return nil }
-func (fakeReconciler) Revert(context.Context, string) (xmlrpc.Struct, error)    { return nil, nil }
 func (fakeReconciler) Generation(context.Context, int) (xmlrpc.Struct, error)   { return nil, nil }
 func (fakeReconciler) DiffGenerations(context.Context, int, int) ([]any, error) { return nil, nil }
+func (r fakeReconciler) SetAutoupdate(context.Context, bool) error              { return nil }
 func (fakeReconciler) Unpin(context.Context, string) error                      { return nil }
+func (r fakeReconciler) Revert(ctx context.Context, target string) (xmlrpc.Struct, error) {
+	return r.Apply(ctx, []string{target})
+}
 
 // script is what must never reach a browser as it is.
 const script = `<script>alert(1)</script>"'><img src=x onerror=alert(1)>`
@@ -169,9 +171,14 @@ func TestBoardActs(t *testing.T) {
 		{"do=stop&name=cat&name=stopped&confirm=yes", false, "stopped: not running"},
 		{"do=signal+cat&signal=HUP", true, "Cat signalled"},
 		{"do=signal+cat&signal=NOPE", false, "cat: NOPE"},
+		{"do=signal&name=cat&name=nolog&signal=HUP", true, "Send HUP to 2 processes?"},
+		{"do=signal&name=cat&name=nolog&signal=HUP&confirm=yes", true, "2 processes signalled"},
 		{"do=clear+cat", true, "Cat cleared of its logs"},
 		{"do=stop+nope", false, "nope: bad name"},
 		{"do=update", true, "cat: updated process group"},
+		{"do=revert+7", true, "Take all files back to what they were in update 7?"},
+		{"do=revert+7&confirm=yes", true, "cat: updated process group"},
+		{"do=unpin+/etc/x.ini", true, "/etc/x.ini counts again"},
 		{"do=freeze", true, "Automatic updates are off until the daemon is restarted"},
 	} {
 		t.Run(tc.form, func(t *testing.T) {

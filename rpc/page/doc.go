@@ -10,6 +10,10 @@
 // There is no inline script and no inline style, so that the Content-Security-Policy forbids
 // both.
 //
+// Each line of the table is laid out as a grid of its own and, with content-visibility, only
+// where it is seen; to screen readers they are rows of one table all the same. A line says
+// nothing twice: the script reads from its cells what it sorts by.
+//
 // # Addresses
 //
 // All links are relative, so that a proxy may serve the page under any path:

@@ -71,9 +71,10 @@ func (f Frame) Overview() bool { return f.Tab == "overview" }
 type Overview struct {
 	Frame
 	Choice
-	Chips []Chip
-	Items []Item
-	Total int
+	Chips   []Chip
+	Items   []Item
+	Total   int
+	Signals []string
 }
 
 // Process is the page of one process.
@@ -206,12 +207,13 @@ func stuck(since, now time.Time) bool {
 	return !since.IsZero() && now.Sub(since) > long
 }
 
-// Question is the page that asks before something is done to several processes.
+// Question is the page that asks before something is done to much.
 type Question struct {
 	Frame
-	Text  string
-	Do    string
-	Names []string
+	Text   string
+	Do     string
+	Names  []string
+	Signal string
 }
 
 // Draw writes a page: the data says which.

@@ -62,7 +62,7 @@ startsecs=0
 autorestart=false
 
 [eventlistener:alerts]
-command=/bin/sh -c 'echo READY; exec cat >/dev/null'
+command=/bin/sh -c 'echo READY; while read -r header; do head -c "${header##*len:}" >/dev/null; printf "RESULT 2\nOKREADY\n"; done'
 events=PROCESS_STATE_FATAL
 `
 
