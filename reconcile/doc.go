@@ -97,6 +97,11 @@
 //   - Where a program is added or removed by a person, nothing is on trial.
 //   - Revert pins a file to what it was before, in the way of a rejection: until it changes,
 //     or Unpin. That is an update by a person, which is not on trial.
+//   - A file that was deleted is taken back, too: a look sees it as it was until it comes, or
+//     Unpin. But not if a group of it is in another file by now that does not go back with it.
+//
+// The reason for a failure has the last lines of the output of the run that failed, from the
+// memory of the Target: no disk is asked, and none of them is of an earlier run.
 //
 // Proof is pure (proof.go, trial.go, failed.go): the loop gives it the processes when they change, and at the
 // times for which it asks.
@@ -149,6 +154,8 @@
 //   - reach.go, review.go: pure. What a plan means to the processes that run, and the
 //     plan between two configurations that no daemon has.
 //   - planned.go: a plan by its name, and that of another tree of files.
+//   - generations.go, past.go: what the files were before the last updates, to go back to
+//     and to be told of.
 //   - explain.go, drift.go: where a definition comes from, and what differs from the
 //     files although nothing is to be done.
 //   - keep.go, store.go: what is kept across restarts.
