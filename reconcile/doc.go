@@ -96,6 +96,12 @@
 //   - Programs that a person adds or removes are not on trial.
 //   - Revert pins a file to its former content, as a rejection does: until it changes, or
 //     until Unpin. That is an update by a person, which is not on trial.
+//   - Revert also takes back a file that was deleted: scans read it as it was until it comes
+//     back, or until Unpin. It is refused if a group of it is in another file by now that does
+//     not go back with it.
+//
+// The reason for a failure has the last lines of output of the run that failed, from the
+// memory of the Target: no disk is read, and no line is of an earlier run.
 //
 // Proof is pure (proof.go, trial.go, failed.go): the loop gives it the processes when they change, and at the
 // times it asks for.
@@ -150,6 +156,8 @@
 //   - reach.go, review.go: pure. What a plan means for the running processes, and the plan
 //     between two configurations that no daemon has.
 //   - planned.go: a plan by its name, and the plan for another tree of files.
+//   - generations.go, past.go: what the files were before the last updates, to show and to go
+//     back to.
 //   - explain.go, drift.go: where a definition comes from, and what differs from the files
 //     although there is nothing to do.
 //   - keep.go, store.go: the state that survives restarts.
