@@ -29,8 +29,8 @@ END
 }
 
 // A configuration that is no regular file is read once, and the daemon in the background
-// has what was read. It is not watched, the files that it includes are; and a reload,
-// which would need it again, is refused.
+// has what was read, also after an upgrade. It is not watched, the files that it includes
+// are; and a reload, which would need it again, is refused.
 func TestGivenConfiguration(t *testing.T) {
 	t.Parallel()
 	for _, kind := range oracle.Kinds(t) {
@@ -87,6 +87,14 @@ func testGiven(t *testing.T, kind oracle.Kind, script string, background bool) {
 	s.Write("conf.d/b.ini", "[program:b]\ncommand=/bin/sleep 1000\n")
 	s.logged("reconcile: restart b")
 	s.until("b", "RUNNING")
+	if out := s.Ctl(oracle.Ours, "upgrade"); out.Exit != 0 {
+		t.Errorf("upgrade: %v", out)
+	}
+	s.Write("conf.d/c.ini", "[program:c]\ncommand=/bin/cat\n")
+	s.until("c", "RUNNING")
+	if out := s.Ctl(oracle.Ours, "reload"); out.Exit != 1 || !strings.HasSuffix(out.Stdout, why) {
+		t.Errorf("reload after an upgrade: %v", out)
+	}
 	if after := pid(); after != before {
 		t.Errorf("a was restarted: pid %s, before %s", after, before)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"supervisord/cmd/internal/oracle"
+	"supervisord/runtime/needs"
 )
 
 func init() { roles["count"] = count }
@@ -230,6 +232,47 @@ func pauses(log string) string {
 	}
 	slices.Sort(all)
 	return fmt.Sprintf("min %v, p50 %v, p99 %v, max %v", all[0], all[len(all)/2], all[len(all)*99/100], all[len(all)-1])
+}
+
+// TestUpgradeOfAnotherUser executes a daemon anew that root has started and that has become
+// another user: it stays that user, and loses nothing.
+func TestUpgradeOfAnotherUser(t *testing.T) {
+	t.Parallel()
+	needs.Root(t)
+	owner, uid, _ := nobody(t)
+	name, _, _ := strings.Cut(owner, ":")
+	dir, bin := t.TempDir(), t.TempDir()
+	must(t, os.Chmod(filepath.Dir(dir), 0o755), os.Chmod(dir, 0o777), os.Chmod(bin, 0o755))
+	program := filepath.Join(bin, "supervisord") // that user need not reach where the tests have theirs
+	content, err := os.ReadFile(oracle.Command(t, oracle.Ours, "supervisord"))
+	must(t, err, os.WriteFile(program, content, 0o755))
+	s := &eventRun{oracle.StartDaemon(t, oracle.Ours, dir, strings.Replace(oracle.Prelude, "[supervisord]", "[supervisord]\nuser="+name, 1)+`
+[program:count]
+command=/bin/sh -c 'n=0; while echo $n; do n=$((n+1)); sleep 0.01; done'
+startsecs=0
+stdout_logfile={{.Dir}}/count.0
+stdout_logfile_maxbytes=0
+`), t}
+	s.until("count", "RUNNING")
+	before := s.pids()
+	for range 3 {
+		if out := s.Ctl(oracle.Ours, "upgrade", "--binary", program); out.Exit != 0 {
+			t.Fatal(out)
+		}
+		if now := s.pids(); !slices.Equal(now, before) {
+			t.Fatalf("the processes were %v and are %v", before, now)
+		}
+	}
+	if exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", s.PID())); err != nil || exe != program {
+		t.Errorf("it executes %s: %v", exe, err)
+	}
+	if status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.PID())); err != nil || !strings.Contains(string(status), fmt.Sprintf("\nUid:\t%[1]d\t%[1]d\t%[1]d\t%[1]d\n", uid)) {
+		t.Errorf("the daemon is %s, %v", status, err)
+	}
+	written := len(countedIn(s.Read("count.0")))
+	s.wait("more lines", func() bool { return len(countedIn(s.Read("count.0"))) > written+10 })
+	s.call("stopProcess", "count")
+	contiguous(t, "log", countedIn(s.Read("count.0")), 0)
 }
 
 // TestUpgradeIsNotDone: what cannot go on in the daemon's place is refused before anything is

@@ -120,12 +120,13 @@ func (m *manager) say(text string) {
 }
 
 // watch feeds the watchdog, if there is one. At every half of its interval the loop that
-// owns all processes is asked, and its answer feeds: one that is stuck gives none. It
-// ends with the process.
+// owns all processes is asked, and its answer feeds: one that is stuck gives none. The
+// first time is at once: to the manager a process executed anew is the one from before,
+// which may have fed long ago. It ends with the process.
 func (m *manager) watch() {
 	<-m.turn
 	half := max(m.Watchdog/2, 10*time.Millisecond)
-	for range time.Tick(half) {
+	for tick := time.Tick(half); ; <-tick {
 		m.feed(half)
 	}
 }

@@ -62,6 +62,10 @@ func TestStuckLoopStarvesTheWatchdog(t *testing.T) {
 	if !fed(time.Minute) {
 		t.Error("it is not fed before the first life")
 	}
+	go m.watch()
+	if !fed(time.Minute) {
+		t.Error("it is not fed by a process that has just begun, and may have taken the place of another")
+	}
 	h := stickyHandler{slog.NewTextHandler(&bytes.Buffer{}, &slog.HandlerOptions{Level: slog.LevelDebug}), make(chan struct{}, 1), make(chan struct{})}
 	s := runtime.New(runtime.Options{Logger: slog.New(h)})
 	ctx, cancel := context.WithCancel(t.Context())

@@ -33,6 +33,9 @@ import (
 	"supervisord/cmd/internal/dist"
 )
 
+// compatible is the version of Supervisor that other packages find here.
+const compatible = "4.3.0"
+
 // nfpm is the last release whose dependencies are all available from the module proxy.
 const nfpm = "github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.0"
 
@@ -238,13 +241,15 @@ func (r *release) packages(t target, bin string) error {
 // directory. JSON is YAML, too.
 func (r *release) describe(t target, bin, stage string) ([]byte, error) {
 	var contents []any
-	add := func(dst, src, kind string, mode os.FileMode) {
+	// add has a file in the packages of one kind alone, or in all if packager is "".
+	add := func(dst, src, kind string, mode os.FileMode, packager string) {
 		contents = append(contents, map[string]any{
-			"dst": dst, "src": src, "type": kind, "file_info": map[string]any{"mode": mode, "mtime": r.time.Format(time.RFC3339), "owner": "root", "group": "root"},
+			"dst": dst, "src": src, "type": kind, "packager": packager,
+			"file_info": map[string]any{"mode": mode, "mtime": r.time.Format(time.RFC3339), "owner": "root", "group": "root"},
 		})
 	}
 	for _, name := range programs {
-		add("/usr/bin/"+name, filepath.Join(bin, name), "", 0o755)
+		add("/usr/bin/"+name, filepath.Join(bin, name), "", 0o755, "")
 	}
 	write := func(name, content string) (string, error) {
 		file := filepath.Join(stage, strings.ReplaceAll(strings.Trim(name, "/"), "/", "+"))
@@ -256,7 +261,7 @@ func (r *release) describe(t target, bin, stage string) ([]byte, error) {
 	}
 	for _, f := range dist.Files(dist.Options{}) {
 		if f.Dir {
-			add(f.Path, "", "dir", f.Mode)
+			add(f.Path, "", "dir", f.Mode, "")
 			continue
 		}
 		dst, kind := f.Path, ""
@@ -270,7 +275,13 @@ func (r *release) describe(t target, bin, stage string) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		add(dst, src, kind, f.Mode)
+		if path.Base(dst) == "supervisor.service" {
+			add("/usr/share/supervisord/supervisor.service", src, kind, f.Mode, "deb") // copied by postinstall.sh
+			add(dst, src, kind, f.Mode, "rpm")
+			add(dst, src, kind, f.Mode, "apk")
+			continue
+		}
+		add(dst, src, kind, f.Mode, "")
 	}
 	scriptFiles := map[string]any{}
 	for _, name := range []string{"postinstall", "preremove", "postremove"} {
@@ -290,7 +301,10 @@ func (r *release) describe(t target, bin, stage string) ([]byte, error) {
 		"contents":    contents, "scripts": map[string]any{"postinstall": scriptFiles["postinstall"]}, // of several, an .apk has a random order
 		"provides": []string{"supervisor"}, "conflicts": []string{"supervisor"}, "replaces": []string{"supervisor"},
 		"overrides": map[string]any{
-			"deb": map[string]any{"scripts": scriptFiles, "recommends": []string{"logrotate"}},
+			"deb": map[string]any{
+				"scripts": scriptFiles, "recommends": []string{"logrotate"},
+				"provides": []string{"supervisor (= " + compatible + ")"}, // packages may need some version of it
+			},
 			"rpm": map[string]any{"scripts": scriptFiles},
 		},
 	})

@@ -19,12 +19,35 @@ if [ ! -e /etc/supervisor/supervisord.conf ]; then
 	cksum </etc/supervisor/supervisord.conf >/etc/supervisor/.supervisord.conf.as-shipped
 fi
 
-if [ -d /run/systemd/system ]; then
-	systemctl daemon-reload
-	case "$1-$2" in
-	configure- | 1-*) systemctl enable supervisor.service || true ;;
-	esac
+# A .deb does not hold the unit in its place: Debian's package has one of that name in
+# /lib or /usr/lib, which are one directory. dpkg knows them as two, and whichever package
+# goes would take the other's file along.
+if [ -e /usr/share/supervisord/supervisor.service ]; then
+	mkdir -p /usr/lib/systemd/system
+	cp /usr/share/supervisord/supervisor.service /usr/lib/systemd/system/supervisor.service
 fi
+
+# Whoever has disabled the unit, of Debian's package too, finds it so.
+if command -v deb-systemd-helper >/dev/null; then
+	deb-systemd-helper unmask supervisor.service >/dev/null || true # Debian's package masked it when it went, before Debian 12
+	if deb-systemd-helper --quiet was-enabled supervisor.service; then
+		deb-systemd-helper enable supervisor.service >/dev/null || true
+	else
+		deb-systemd-helper update-state supervisor.service >/dev/null || true
+	fi
+elif [ "$1-$2" = 1- ] && command -v systemctl >/dev/null; then
+	systemctl enable supervisor.service || true
+fi
+[ ! -d /run/systemd/system ] || systemctl daemon-reload || true
+
+# start starts the unit where that is wanted.
+start() {
+	if command -v deb-systemd-invoke >/dev/null; then
+		deb-systemd-invoke start supervisor.service # not if it is disabled, or policy-rc.d forbids it
+	elif [ "$1" = 1 ]; then
+		systemctl start supervisor.service
+	fi
+}
 
 # A daemon that runs from the old file goes on in the new one, and no program stops.
 pid=$(supervisorctl -c /etc/supervisor/supervisord.conf pid 2>/dev/null) || pid=
@@ -35,8 +58,7 @@ case "$(readlink "/proc/$pid/exe" 2>/dev/null)" in
 	;;
 *)
 	if [ -d /run/systemd/system ]; then
-		systemctl start supervisor.service ||
-			echo "supervisord did not start: see systemctl status supervisor" >&2
+		start "$1" || echo "supervisord did not start: see systemctl status supervisor" >&2
 	fi
 	;;
 esac

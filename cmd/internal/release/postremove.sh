@@ -6,9 +6,14 @@ set -e
 [ "$1" = purge ] || exit 0
 conf=/etc/supervisor/supervisord.conf
 made=/etc/supervisor/.supervisord.conf.as-shipped
-if [ -e "$made" ] && [ "$(cksum <"$conf" 2>/dev/null)" = "$(cat "$made")" ] && [ ! -e /usr/bin/supervisord ]; then
-	rm -f "$conf" # as it was shipped: nobody's work
+# Where another supervisord is installed by now, such as Debian's, all else is its own.
+if [ ! -e /usr/bin/supervisord ]; then
+	[ ! -e "$made" ] || rm -f "$conf"
+	rm -rf /var/lib/supervisord /var/log/supervisor/supervisord.log* /var/log/supervisor/*-std???---*
+	if command -v deb-systemd-helper >/dev/null; then
+		deb-systemd-helper purge supervisor.service >/dev/null || true
+		deb-systemd-helper unmask supervisor.service >/dev/null || true
+	fi
 fi
 rm -f "$made"
-[ -e /usr/bin/supervisord ] || rm -rf /var/lib/supervisord /var/log/supervisor/supervisord.log* /var/log/supervisor/*-std???---*
 rmdir /etc/supervisor/conf.d /etc/supervisor/config.d /etc/supervisor /var/log/supervisor 2>/dev/null || true
