@@ -112,6 +112,7 @@ var (
 	asDuration  = pure("duration", value.ParseDuration, word[time.Duration](), "a time such as 300ms, 10s or 2m; a bare number is seconds")
 	asEvents    = kind[[]string]{name: "event types", hint: "event types with commas, such as PROCESS_STATE,TICK_60", form: wordsForm} // events reads it
 	asRemovals  = pure("removals", value.ParseRemovals, form[Removals]{show: Removals.String}, "a number of groups, or a percentage such as 50%")
+	asWindows   = pure("windows", value.ParseWindows, form[Windows]{show: Windows.String}, "days, times and a time zone, such as Mon-Fri 08:00-18:00 Europe/Berlin; commas between several")
 	asDepends   = pure("dependencies", value.ParseDependsOn, dependsForm, "names, each of them with a condition if it is not running: db migrate:done cache?; "+
 		"the conditions are running, started, exited and done")
 	asTargets = pure("names", value.ParseTargets, wordsForm, "names of programs, processes or groups, without conditions")
