@@ -86,8 +86,8 @@ func (t target) Groups() []reconcile.Active {
 				Name: p.Name, State: p.State.String(),
 				Running:     p.State.InRunning() || p.State == state.Stopping || p.Waiting,
 				UserStopped: p.UserStopped, Disabled: p.Disabled,
-				Failed:      p.Failed,
-				Waiting:     p.Waiting, Crashed: p.Crashed, Ending: p.Ending, Trouble: p.Trouble,
+				Failed:  p.Failed,
+				Waiting: p.Waiting, Crashed: p.Crashed, Ending: p.Ending, Trouble: p.Trouble,
 			})
 		}
 	}
