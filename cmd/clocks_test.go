@@ -48,6 +48,9 @@ var wallClock = map[string]string{
 	"runtime/logfile Writer.wake: time.Unix":        "in 1970, to end a write that is under way",
 	"runtime/logfile fileTarget.truncate: Truncate": "a file",
 	"runtime/mainlog newRecord: Local":              "printed",
+	"spec/value Window.changes: In":                 "of a calendar: made into how long it is until then, and looked at again within a minute",
+	"spec/value Window.changes: time.Date":          "likewise",
+	"spec/value Window.contains: In":                "of a calendar, compared with that alone",
 	"spec builder.lastChanged: ModTime":             "of a file, compared with another file's",
 }
 

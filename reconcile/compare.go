@@ -82,6 +82,8 @@ func compareProcess(group string, old, new *spec.Process, live Process, pending,
 		f.start, reason = true, "it is "+live.State+" after an automatic update, and an update was requested: it is started again"
 	case live.Running && !live.UserStopped:
 		f.start, reason = f.stop, "a running child keeps what it was started with"
+	case live.UserStopped && live.Disabled:
+		reason = "it is disabled; the definition counts from its next start"
 	case live.UserStopped && explicit && wanted:
 		f.start, reason = true, "it was stopped by a person, and an update was requested"
 	case live.UserStopped:

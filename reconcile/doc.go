@@ -106,6 +106,27 @@
 // Proof is pure (proof.go, trial.go, failed.go): the loop gives it the processes when they change, and at the
 // times it asks for.
 //
+// # What people want
+//
+// People may pause and disable a group or a process by its name (intent.go, persons.go):
+// whatever has that name, whether it is there or goes and comes back. Both outlive the daemon.
+// The rules, each a transcript in testdata/intent:
+//
+//   - Paused: no automatic update touches it, until a time or Resume. A step of its group
+//     that would is held as a whole; one that does something to others alone is taken. What a
+//     person asks for is done, and ends no pause. What is paused and fails to be proved is
+//     held, not reverted. A daemon that starts goes by its files as they are then.
+//   - How long a pause has left goes by the clock that nobody sets; after a boot of the
+//     machine by the one on the wall, and it is never longer than it was.
+//   - Disabled: the Target is told, and starts it for a person alone, by its name. It counts as
+//     stopped by a person, until one starts it: so updates leave it down, and nothing of it is
+//     on trial. That is no change of its definition. Enable starts what has autostart.
+//   - A group goes with all that is in it; a process of it cannot be taken out.
+//   - With window=, steps of automatic updates are held outside of it. The first update, those
+//     of people and reverts pass. What an update has stopped to restart it is started with the
+//     definition in force. An update that has begun goes on when the window closes. While
+//     something is held the clock is looked at each minute, since it may be set.
+//
 // # The revision
 //
 // With revision=auto a scan reads which commit the files are at: that of the first include
@@ -139,6 +160,8 @@
 //   - compare.go, plan.go: pure. Plan(active, desired) is the list of steps.
 //   - guard.go, absence.go: pure. Which of those steps may be taken without a person,
 //     and when.
+//   - intent.go, persons.go: what people want of groups and processes, the former pure: which
+//     steps that and the window permit.
 //   - proof.go, trial.go, failed.go: pure. What was proved, whether what an update started
 //     runs, and what happens if not.
 //   - apply.go: carries steps out, in order, in parallel within one priority.

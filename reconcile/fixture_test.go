@@ -125,6 +125,7 @@ type fixture struct {
 	log    *logBuffer
 	events chan Event
 	stop   func()
+	begins []spec.Group // that are made active before the reconciler runs
 	host   testHost
 	seen   spec.Host // what the reconciler is given; nil for host
 	watch  bool      // conf.d is given by --watch, and there is no main file
@@ -232,6 +233,14 @@ func (w *fixture) run(st *Start, o Options) {
 		}
 	}
 	w.rec = New(o)
+	if err := w.table.SetDisabled(context.Background(), w.rec.Disabled()); err != nil {
+		w.t.Fatal(err)
+	}
+	for i := range w.begins { // the daemon starts what starts by itself
+		if err := w.table.SetGroup(context.Background(), nil, &w.begins[i], nil); err != nil {
+			w.t.Fatal(err)
+		}
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var done sync.WaitGroup
 	done.Go(func() { w.rec.Run(ctx) })

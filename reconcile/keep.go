@@ -20,6 +20,7 @@ type keepsake struct {
 	proof       *proofRecord
 	generations []generation
 	inForce     string // the revision
+	intents     *intentRecord
 }
 
 // keep has what outlives the daemon written, in a while.
@@ -34,12 +35,12 @@ func (l *loop) keep() {
 	if l.keptAt != l.proof.changes || l.keptGood != l.view.good {
 		l.kept, l.keptAt, l.keptGood = l.proof.record(l.inForce, l.view.good, l.kept), l.proof.changes, l.view.good
 	}
-	l.keepsakes <- keepsake{l.history, l.view.good, l.kept, l.generations.list, l.revisions.InForce}
+	l.keepsakes <- keepsake{l.history, l.view.good, l.kept, l.generations.list, l.revisions.InForce, l.keptIntents}
 }
 
 // equal reports whether two say the same.
 func (k keepsake) equal(o keepsake) bool {
-	return sameHistory(k.history, o.history) && k.good == o.good && k.proof == o.proof && k.inForce == o.inForce && sameGenerations(k.generations, o.generations)
+	return sameHistory(k.history, o.history) && k.good == o.good && k.proof == o.proof && k.inForce == o.inForce && k.intents == o.intents && sameGenerations(k.generations, o.generations)
 }
 
 // sameGenerations goes by the numbers: of one number there is one record, which only grows.
@@ -112,6 +113,9 @@ func (r *keeper) keep(k keepsake) {
 	}
 	if k.inForce != r.stored.inForce && r.store.Save(revisionItem, k.inForce, true) == nil {
 		r.stored.inForce = k.inForce
+	}
+	if k.intents != r.stored.intents && r.store.Save(intentsItem, k.intents, true) == nil {
+		r.stored.intents = k.intents
 	}
 	if k.proof != r.stored.proof && r.store.Save(proofItem, k.proof, true) == nil {
 		r.stored.proof = k.proof

@@ -55,6 +55,8 @@ type loop struct {
 	proof        *proof
 	generations  generations
 	pending      pendingStarts
+	intents      intents
+	keptIntents  *intentRecord // as they outlive the daemon
 	holds        []hold
 	waits        []hold    // what is not due yet
 	drift        []Step    // what would be done, as of the last decision
@@ -476,6 +478,7 @@ func (l *loop) decide() (active []Active, back bool, steps []Step) {
 	l.pending.prune(active)
 	now := time.Now()
 	l.retryAt = time.Time{}
+	l.expire(now)
 	before, awaited := l.goingBack(active)
 	l.drift = Plan(active, l.inForce.Groups, Policy{Kept: l.inForce.Kept, LeftOut: l.inForce.LeftOut, Files: l.files, PendingStarts: l.pending, Back: before})
 	l.proof.settle(l.inForce, l.view.good, active, l.drift)
@@ -511,7 +514,9 @@ func (l *loop) decide() (active []Active, back bool, steps []Step) {
 		}
 	default:
 		l.setCandidate(l.view)
-		v = l.guard.admit(now, steps, active, l.view.settings.MaxRemovals, pause{l.view.settings.SettleRemovals, l.view.beingWritten(now)})
+		due, kept := l.permit(now, steps, active)
+		holds = append(holds, kept...)
+		v = l.guard.admit(now, due, active, l.view.settings.MaxRemovals, pause{l.view.settings.SettleRemovals, l.view.beingWritten(now)})
 		l.retryAt = earliest(l.retryAt, v.retryAt)
 	}
 	old, waited := l.holds, l.waits

@@ -34,6 +34,7 @@ type Memory struct {
 	Proof       proofMemory          `json:"proof"`
 	Generations []generation         `json:"generations,omitempty"`
 	Revisions   revisions            `json:"revisions"`
+	Intents     *intentRecord        `json:"intents,omitempty"`
 	Revision    string               `json:"revision"` // of the files as they were read last
 }
 
@@ -74,7 +75,7 @@ func (l *loop) remember() *Memory {
 		Good: l.view.good.raw(), Settings: l.view.settings, Patterns: l.view.patterns,
 		InForce: configMemory{l.inForce.Files, l.inForce.LeftOut, l.inForce.Groups},
 		Located: l.files, Guard: l.guard.remember(c), Debts: l.debts.remember(c),
-		Proof: l.proof.remember(c, l.inForce, l.view.good), Generations: l.generations.list, Revisions: l.revisions, Revision: l.view.revision,
+		Proof: l.proof.remember(c, l.inForce, l.view.good), Generations: l.generations.list, Intents: l.intents.record(l.boot), Revisions: l.revisions, Revision: l.view.revision,
 	}
 	for _, d := range l.view.dirs {
 		saved := directoryMemory{
@@ -127,6 +128,7 @@ func (m *Memory) restore(l *loop) {
 	l.proof = m.Proof.restore(c, m.Good)
 	l.generations = generations{m.Generations, newContents(m.Good).files}
 	l.revisions = m.Revisions
+	l.setIntents(m.Intents.restore(l.boot))
 	for _, key := range m.Pending {
 		l.pending[key] = true
 	}

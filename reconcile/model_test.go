@@ -22,6 +22,7 @@ type model struct {
 	log    []string
 	wrong  []string // broken rules
 	notice notice.Notice
+	off    map[spec.Namespec]bool      // what is disabled
 	fate   func(p spec.Process) string // the state of a process just after its start; RUNNING where nil
 
 	stopping func(group, process string) time.Duration              // how long a stop takes
@@ -46,6 +47,7 @@ type modelProcess struct {
 	waiting bool
 	failed  bool // of EXITED
 	says    []string
+	off     bool // disabled
 }
 
 func newModel() *model { return &model{groups: make(map[string]*modelGroup)} }
@@ -67,7 +69,7 @@ func (m *model) Groups() []Active {
 		for _, p := range g.def.Processes {
 			l := g.procs[p.Name]
 			a.Processes = append(a.Processes, Process{Name: p.Name, State: l.state, Running: l.running(), UserStopped: l.user, Failed: l.state == "FATAL" || l.state == "BACKOFF" || l.failed,
-				Crashed: l.crashed, Waiting: l.waiting})
+				Crashed: l.crashed, Waiting: l.waiting, Disabled: l.off})
 		}
 		list = append(list, a)
 	}
@@ -110,9 +112,9 @@ func (m *model) SetGroup(_ context.Context, old, new *spec.Group, start []string
 		m.groups[new.Name] = g
 		m.order = append(m.order, new.Name)
 		for i := range new.Processes {
-			g.procs[new.Processes[i].Name] = &modelProcess{state: "STOPPED"}
+			g.procs[new.Processes[i].Name] = m.fresh(new.Name, new.Processes[i].Name)
 			if start == nil && new.Processes[i].Autostart {
-				m.start(g, new.Processes[i].Name)
+				m.startAll(g, []string{new.Processes[i].Name})
 			}
 		}
 		m.startAll(g, start)
@@ -148,7 +150,7 @@ func (m *model) SetGroup(_ context.Context, old, new *spec.Group, start []string
 	}
 	for _, p := range new.Processes {
 		if g.procs[p.Name] == nil {
-			g.procs[p.Name] = &modelProcess{state: "STOPPED"}
+			g.procs[p.Name] = m.fresh(new.Name, p.Name)
 		}
 	}
 	g.def = new
@@ -158,8 +160,43 @@ func (m *model) SetGroup(_ context.Context, old, new *spec.Group, start []string
 
 func (m *model) startAll(g *modelGroup, names []string) {
 	for _, n := range names {
-		m.start(g, n)
+		if p := g.procs[n]; p == nil || !p.off || !p.user {
+			m.start(g, n)
+		}
 	}
+}
+
+// fresh is a process that has not been there.
+func (m *model) fresh(group, name string) *modelProcess {
+	off := m.isOff(group, name)
+	return &modelProcess{state: "STOPPED", off: off, user: off}
+}
+
+func (m *model) isOff(group, name string) bool {
+	return m.off[spec.Namespec{Group: group, Process: name}] || m.off[spec.Namespec{Group: group}]
+}
+
+func (m *model) SetDisabled(_ context.Context, names map[spec.Namespec]bool) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	defer m.notice.Tell()
+	m.off = names
+	for _, name := range m.order {
+		g := m.groups[name]
+		for i := range g.def.Processes {
+			q := &g.def.Processes[i]
+			p := g.procs[q.Name]
+			switch was := p.off; {
+			case m.isOff(name, q.Name) && !was:
+				p.off, p.user = true, true
+			case was && !m.isOff(name, q.Name):
+				if p.off = false; q.Autostart && !p.running() {
+					m.start(g, q.Name)
+				}
+			}
+		}
+	}
+	return nil
 }
 
 func (m *model) start(g *modelGroup, name string) {
@@ -173,7 +210,7 @@ func (m *model) start(g *modelGroup, name string) {
 		return
 	}
 	m.pids++
-	*p = modelProcess{state: "RUNNING", pid: m.pids, given: *find(g.def, name)}
+	*p = modelProcess{state: "RUNNING", pid: m.pids, given: *find(g.def, name), off: p.off}
 	if m.fate != nil {
 		p.state = m.fate(p.given)
 	}

@@ -211,7 +211,7 @@ func replaceGroup(s *Step, a *Active, live map[string]Process, p Policy) {
 		back := p.Back[s.Group]
 		switch {
 		case l.UserStopped:
-			start[q.Name] = p.Explicit && q.Autostart
+			start[q.Name] = p.Explicit && q.Autostart && !l.Disabled
 		case back != nil:
 			start[q.Name] = back[q.Name]
 		case was && l.Running:

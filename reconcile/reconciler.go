@@ -41,6 +41,9 @@ type Options struct {
 	Trigger string
 	// Caller is who asked for it: of TriggerReload, whoever asked for that.
 	Caller string
+	// Boot is a word that is never the same in another boot of the machine, "" where there is
+	// none.
+	Boot string
 	// Logger gets one line for each action, mistake and hold; nil discards
 	// them.
 	Logger *slog.Logger
@@ -59,6 +62,7 @@ type Reconciler struct {
 	log     *slog.Logger
 	emit    func(Event)
 	trees   *treeReader
+	boot    string
 	store   *Store // nil without a state directory that can be used
 
 	asks      chan func(*loop) // to the loop
@@ -73,7 +77,7 @@ type Reconciler struct {
 // directory; nothing else happens before Run.
 func New(o Options) *Reconciler {
 	r := &Reconciler{
-		target: o.Target, watcher: o.Watcher, log: o.Logger, emit: o.Emit,
+		target: o.Target, watcher: o.Watcher, log: o.Logger, emit: o.Emit, boot: o.Boot,
 		asks: make(chan func(*loop)), ended: make(chan struct{}),
 	}
 	if r.log == nil {
@@ -89,38 +93,43 @@ func New(o Options) *Reconciler {
 		r.watcher = watch.New(watch.Options{Matcher: spec.Matcher, Ignore: neverRead, Every: o.Every, Logger: r.log})
 	}
 	r.trees = newTreeReader(o.Start.reader)
-	history, inForce := r.openStore(o.Start)
-	r.loop = newLoop(r, o, history)
+	kept := r.openStore(o.Start)
+	r.loop = newLoop(r, o, kept.history)
 	if o.Start.memory == nil {
-		r.loop.revisions.InForce = inForce
+		r.loop.revisions.InForce = kept.inForce
+		r.loop.setIntents(kept.intents.restore(r.boot))
 	}
 	r.loop.publish()
 	return r
 }
 
-// openStore opens the state directory and reads the history, and which revision was in force.
-// A directory that does not answer is not used in this life.
-func (r *Reconciler) openStore(start *Start) (history []Entry, inForce string) {
+// opened is the state directory, and what in it is read when the life before has ended.
+type opened struct {
+	store   *Store
+	history []Entry
+	inForce string
+	intents *intentRecord
+}
+
+// openStore opens the state directory and reads the history, which revision was in force, and
+// what people want. A directory that does not answer is not used in this life.
+func (r *Reconciler) openStore(start *Start) opened {
 	dir := start.StateDir()
 	if dir == "" {
-		return nil, ""
-	}
-	type opened struct {
-		store   *Store
-		history []Entry
-		inForce string
+		return opened{}
 	}
 	o, err := answering(start.reader.disks, dir, func() (o opened) {
 		o.store = OpenStore(dir, r.log)
 		o.store.Load(historyItem, &o.history)
 		o.store.Load(revisionItem, &o.inForce)
+		o.store.Load(intentsItem, &o.intents)
 		return o
 	})
 	if err != nil {
 		r.log.Warn(fmt.Sprintf("the state directory is not used: last good files, history and survivors of a crash will not be known after a restart: %v", err))
 	}
 	r.store = o.store
-	return o.history, o.inForce
+	return o
 }
 
 // answering does something in a directory unless that does not answer.

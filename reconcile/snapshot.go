@@ -31,6 +31,7 @@ type snapshot struct {
 	since       time.Time
 	revisions   revisions
 	outcome     outcome
+	intents     intents
 }
 
 // publish has others see what the loop knows.
@@ -39,7 +40,7 @@ func (l *loop) publish() {
 		view: l.view, inForce: l.inForce, files: l.files, candidate: l.candidate, automatic: l.automatic(),
 		holds: l.holds, waits: l.waits, drift: l.drift, gen: l.gen, history: l.history, generations: l.generations,
 		verdicts: l.proof.verdicts(), rejected: l.proof.rejected(), programs: l.proof.programs(), reverts: l.reverts, phase: l.phase, reason: l.reason, since: l.since,
-		revisions: l.revisions, outcome: l.outcome,
+		revisions: l.revisions, outcome: l.outcome, intents: l.intents,
 	})
 	l.notice.Tell()
 }
@@ -94,12 +95,14 @@ type Progress struct {
 	Autoupdate  bool
 	LastSuccess time.Time // when the last update that was applied began; zero for never
 	Reverts     int64     // how often content that failed was taken back, in this life
+	Paused      int       // groups and processes that no automatic update touches
+	Disabled    int       // and that nothing but a person starts
 }
 
 // Progress is the part of State that costs nothing.
 func (r *Reconciler) Progress() Progress {
 	s := r.published.Load()
-	p := Progress{Phase: s.phase, Reason: s.reason, Since: s.since, Generation: s.gen, Held: len(s.holds), Autoupdate: s.automatic, Reverts: s.reverts}
+	p := Progress{Phase: s.phase, Reason: s.reason, Since: s.since, Generation: s.gen, Held: len(s.holds), Autoupdate: s.automatic, Reverts: s.reverts, Paused: s.intents.at(time.Now()).count(Paused), Disabled: s.intents.count(Disabled)}
 	for _, e := range slices.Backward(s.history) {
 		if e.Result == Applied {
 			p.LastSuccess = e.Time

@@ -37,6 +37,7 @@ const (
 	generationsItem = "generations" // what files were before the last updates
 	proofItem       = "proof"       // what of the files is not proved to run, and what has failed
 	revisionItem    = "revision"    // the last that was in force
+	intentsItem     = "intents"     // what people have paused and disabled
 )
 
 // OpenStore makes the directory if need be. Where another user has made it, or

@@ -209,7 +209,7 @@ func TestKeeperTriesAgain(t *testing.T) {
 		if err := os.Mkdir(inTheWay, 0o700); err != nil {
 			t.Fatal(err)
 		}
-		k := keepsake{[]Entry{{Generation: 1, Time: time.Now()}}, newContents(map[string][]byte{"/etc/a": []byte("x")}), nil, nil, ""}
+		k := keepsake{[]Entry{{Generation: 1, Time: time.Now()}}, newContents(map[string][]byte{"/etc/a": []byte("x")}), nil, nil, "", nil}
 		tries := 0
 		for began := time.Now(); time.Since(began) < time.Hour; time.Sleep(time.Second) { // the looks
 			was := r.again

@@ -42,6 +42,12 @@ type Target interface {
 	// is not a person's stop: UserStopped stays as it was.
 	StopProcesses(ctx context.Context, group string, names []string) error
 
+	// SetDisabled says which processes a person has disabled, all of those of a group where
+	// Process is "": nothing but a person starts them. One that is disabled by this counts as
+	// stopped by a person, but is not stopped; one that is so no longer is started if it has
+	// autostart.
+	SetDisabled(ctx context.Context, names map[spec.Namespec]bool) error
+
 	// AwaitRunning waits until each of the named processes of a group is RUNNING, has ended
 	// as expected, or is not to run, by a person's word, or since it is gone. The error says
 	// which one has failed and how, or is that of ctx.
@@ -71,6 +77,9 @@ type Process struct {
 	Running bool
 	// UserStopped: the last that was asked of the process was a person's stop.
 	UserStopped bool
+	// Disabled: a person has disabled it. UserStopped then says whether nobody has started
+	// it since.
+	Disabled bool
 	// Failed: FATAL or BACKOFF, or EXITED with an exit code that is not expected.
 	Failed bool
 	// Waiting: its start is held back by what it depends on.

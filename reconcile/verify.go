@@ -81,7 +81,7 @@ func quoted(lines []string) string {
 
 // fail does what is to be done about an update whose processes have failed.
 func (l *loop) fail(v verdict) {
-	files, action := l.proof.fail(l.judged, v, l.inForce, l.remembers(), l.seq+1)
+	files, action := l.proof.fail(l.judged, v, l.inForce, !l.pausedOn(v.trial) && l.remembers(), l.seq+1)
 	names := strings.Join(files, ", ")
 	e := Event{Type: EventFailed, Generation: l.gen, Trigger: TriggerVerify, Reason: names + ": " + v.reason}
 	if action == spec.OnFailureRevert {

@@ -18,7 +18,7 @@ import (
 	"supervisord/spec"
 )
 
-var rewrite = flag.Bool("update", false, "rewrite what the transcripts of testdata/verify say")
+var rewrite = flag.Bool("update", false, "rewrite what the transcripts of testdata/verify and testdata/intent say")
 
 // TestVerify: what becomes of updates whose processes run or do not, as transcripts. Each
 // situation in testdata/verify begins with a line "# title" and is a daemon of its own:
@@ -26,11 +26,20 @@ var rewrite = flag.Bool("update", false, "rewrite what the transcripts of testda
 // their pids and states, the phase, files that are not simply applied, and what is new in
 // the history. See verifier for the commands.
 func TestVerify(t *testing.T) {
-	files, err := filepath.Glob("testdata/verify/*.txt")
+	if count := transcripts(t, "testdata/verify/*.txt"); count < 40 {
+		t.Errorf("%d situations, want 40", count)
+	}
+}
+
+// TestIntent: the same for what people pause and disable, and for windows.
+func TestIntent(t *testing.T) { transcripts(t, "testdata/intent/*.txt") }
+
+// transcripts compares, or rewrites, all situations of some files, and counts them.
+func transcripts(t *testing.T, pattern string) (count int) {
+	files, err := filepath.Glob(pattern)
 	if err != nil || len(files) == 0 {
 		t.Fatal("no transcripts", err)
 	}
-	count := 0
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
@@ -57,9 +66,7 @@ func TestVerify(t *testing.T) {
 			}
 		}
 	}
-	if count < 40 {
-		t.Errorf("%d situations, want 40", count)
-	}
+	return count
 }
 
 // verifier is a daemon of a transcript.
@@ -82,8 +89,9 @@ func transcribe(t *testing.T, text string) string {
 		case strings.HasPrefix(line, "#"):
 			fmt.Fprintln(&out, line)
 		case strings.HasPrefix(line, "[reconcile] "):
-			fmt.Fprintln(&out, line)
-			settings += strings.Join(strings.Fields(line)[1:], "\n") + "\n"
+			fmt.Fprintln(&out, line) // a space in a value has a backslash before it
+			keys := strings.ReplaceAll(strings.Join(strings.Fields(strings.ReplaceAll(line, `\ `, "\x00"))[1:], "\n"), "\x00", " ")
+			settings += keys + "\n"
 		case strings.HasPrefix(line, "$ "):
 			commands = append(commands, line[2:])
 		}
@@ -131,6 +139,8 @@ func fate(p spec.Process) string {
 //	update [NAME...]                        a person asks
 //	remove NAME                             a person stops and removes it
 //	revert FILE|NAME|N, unpin FILE|NAME
+//	pause NAME TIME [REASON], resume NAME, disable NAME, enable NAME
+//	start NAME                              a person starts it
 //	autoupdate on|off
 //	restart, kill, upgrade                  the daemon ends and begins again; is killed; goes on in
 //	                                        another program
@@ -198,6 +208,35 @@ func (v *verifier) do(command string, out *strings.Builder) {
 		if err := v.rec.Unpin(context.Background(), rest, "uid 0"); err != nil {
 			fmt.Fprintln(out, "  error:", v.short(err.Error()))
 		}
+	case "pause":
+		name, rest, _ := strings.Cut(rest, " ")
+		length, reason, _ := strings.Cut(rest, " ")
+		d, err := time.ParseDuration(length)
+		if err != nil {
+			v.t.Fatal(err)
+		}
+		said, err := v.rec.Pause(context.Background(), name, d, reason, "uid 0")
+		v.said(said, err, out)
+	case "resume":
+		said, err := v.rec.Resume(context.Background(), rest, "uid 0")
+		v.said(said, err, out)
+	case "disable":
+		said, err := v.rec.Disable(context.Background(), rest, "uid 0")
+		if err == nil { // whoever asks stops it, too
+			for _, p := range v.table.groups[group].def.Processes {
+				if !both || p.Name == process {
+					v.table.set(group, p.Name, "STOPPED", true)
+				}
+			}
+		}
+		v.said(said, err, out)
+	case "enable":
+		said, err := v.rec.Enable(context.Background(), rest, "uid 0")
+		v.said(said, err, out)
+	case "start":
+		v.table.mu.Lock()
+		v.table.start(v.table.groups[group], process)
+		v.table.mu.Unlock()
 	case "autoupdate":
 		v.autoupdate(rest == "on")
 	case "update":
@@ -227,6 +266,18 @@ func (v *verifier) do(command string, out *strings.Builder) {
 		v.run(st, Options{Watcher: v.hint})
 	default:
 		v.t.Fatalf("no such command: %s", command)
+	}
+}
+
+// said shows the answer to a person who says what he wants.
+func (v *verifier) said(s Said, err error, out *strings.Builder) {
+	switch {
+	case err != nil:
+		fmt.Fprintln(out, "  error:", err)
+	case !s.Changed:
+		fmt.Fprintln(out, "  it is so already")
+	case !s.Kept:
+		fmt.Fprintln(out, "  it is not kept")
 	}
 }
 
@@ -265,11 +316,8 @@ func (v *verifier) restart(killed bool) {
 	if err != nil {
 		v.t.Fatal(err)
 	}
-	for i := range st.Config.Groups { // the daemon starts what starts by itself
-		if err := v.table.SetGroup(context.Background(), nil, &st.Config.Groups[i], nil); err != nil {
-			v.t.Fatal(err)
-		}
-	}
+	v.begins = st.Config.Groups
+	defer func() { v.begins = nil }()
 	v.hint = &fakeWatcher{make(chan watch.Hint, 1)}
 	v.run(st, Options{Watcher: v.hint})
 }
@@ -317,6 +365,7 @@ func (v *verifier) show(out *strings.Builder) {
 		name  string
 		pid   int
 		state string
+		off   bool
 	}
 	var list []shown
 	for _, a := range v.table.Groups() {
@@ -326,7 +375,7 @@ func (v *verifier) show(out *strings.Builder) {
 				text += ":" + p.Name
 			}
 			text += "=" + filepath.Base(p.Command)
-			list = append(list, shown{text, v.table.pidOf(a.Group.Name, p.Name), a.Processes[i].State})
+			list = append(list, shown{text, v.table.pidOf(a.Group.Name, p.Name), a.Processes[i].State, a.Processes[i].Disabled})
 		}
 	}
 	slices.SortFunc(list, func(a, b shown) int { return strings.Compare(a.name, b.name) })
@@ -342,6 +391,9 @@ func (v *verifier) show(out *strings.Builder) {
 		if p.state != "RUNNING" {
 			texts[i] += " " + p.state
 		}
+		if p.off {
+			texts[i] += " disabled"
+		}
 	}
 	fmt.Fprintf(out, "  %s\n", cmp.Or(strings.Join(texts, ", "), "nothing"))
 	state := v.rec.State()
@@ -355,6 +407,12 @@ func (v *verifier) show(out *strings.Builder) {
 				line += ": " + v.short(f.Reason)
 			}
 			fmt.Fprintln(out, line)
+		}
+	}
+	intents, known := v.rec.Intents()
+	for i := range intents {
+		if !known[i] {
+			fmt.Fprintf(out, "  %s, which is not there, is %s\n", intents[i].Name(), intents[i].String())
 		}
 	}
 	history := v.rec.History(0)

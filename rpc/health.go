@@ -27,7 +27,7 @@ func (s *Server) serveHealth(w http.ResponseWriter, r *http.Request) {
 }
 
 // serveReady says whether all is as the files want it: they are in force, and no process
-// is on its way or has failed.
+// is on its way or has failed, but for those that a person has disabled.
 func (s *Server) serveReady(w http.ResponseWriter, r *http.Request) {
 	all, err := s.opt.Processes.Snapshot(r.Context())
 	if err != nil {
@@ -42,6 +42,9 @@ func (s *Server) serveReady(w http.ResponseWriter, r *http.Request) {
 		not = append(not, "files: "+p.Phase) // the reason may quote a file, and who asks need not have a password
 	}
 	for _, p := range all {
+		if p.Disabled {
+			continue
+		}
 		switch p.State {
 		case state.Starting, state.Backoff, state.Fatal, state.Unknown:
 			not = append(not, namespec(p.Group, p.Name)+": "+p.State.String())

@@ -92,6 +92,8 @@ type Progress struct {
 	Autoupdate  bool
 	LastSuccess time.Time // when the last update that was applied began; zero for never
 	Reverts     int64     // how often content that failed was taken back, in this life
+	Paused      int       // groups and processes that no automatic update touches
+	Disabled    int       // and that nothing but a person starts
 }
 
 // Phases are those that the reconciler may be in.

@@ -105,7 +105,8 @@ func epoch(t time.Time) int64 {
 //
 // Source: contract/process.md section 5.
 // Differs: a process that never had an exit says so instead of the year 1970
-// (contract/differences.md row 11); one whose start waits says for what.
+// (contract/differences.md row 11); one whose start waits says for what;
+// one that a person has disabled says so.
 func describe(p runtime.Info) string {
 	if p.Waiting != "" {
 		return "waiting for " + p.Waiting
@@ -130,6 +131,9 @@ func describe(p runtime.Info) string {
 		}
 		return p.SpawnErr
 	case state.Stopped, state.Exited:
+		if p.Disabled && p.State == state.Stopped {
+			return "disabled"
+		}
 		if p.Start.IsZero() || p.Stop.IsZero() {
 			return "Not started"
 		}

@@ -217,6 +217,8 @@ func (s *Server) configMetrics(e *exposition) {
 	e.single("supervisord_reconcile_generation", gauge, "Number of the last update that did something.", float64(p.Generation))
 	e.single("supervisord_reconcile_held", gauge, "Number of changes that wait for a person.", float64(p.Held))
 	e.single("supervisord_reconcile_autoupdate", gauge, "Whether changes are applied by themselves.", number(p.Autoupdate))
+	e.single("supervisord_reconcile_paused", gauge, "Number of groups and processes that no automatic update touches for now.", float64(p.Paused))
+	e.single("supervisord_reconcile_disabled", gauge, "Number of groups and processes that nothing but a person starts.", float64(p.Disabled))
 	e.single("supervisord_reconcile_reverts_total", counter, "How often content that did not run as it must was taken back.", float64(p.Reverts))
 	e.single("supervisord_reconcile_last_success_time_seconds", gauge, "When the last update that was applied began; 0 for never.", float64(epoch(p.LastSuccess)))
 }

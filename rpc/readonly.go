@@ -42,7 +42,7 @@ var reading = map[string]bool{
 	"supervisor.readProcessLog": true, "supervisor.readProcessStdoutLog": true, "supervisor.readProcessStderrLog": true,
 	"supervisor.tailProcessLog": true, "supervisor.tailProcessStdoutLog": true, "supervisor.tailProcessStderrLog": true,
 
-	"reconcile.getState": true, "reconcile.diff": true, "reconcile.plan": true, "reconcile.explain": true, "reconcile.getDrift": true, "reconcile.getFiles": true, "reconcile.getHistory": true, "reconcile.getGeneration": true, "reconcile.diffGenerations": true, "reconcile.getProgram": true,
+	"reconcile.getState": true, "reconcile.diff": true, "reconcile.plan": true, "reconcile.explain": true, "reconcile.getDrift": true, "reconcile.getIntents": true, "reconcile.getFiles": true, "reconcile.getHistory": true, "reconcile.getGeneration": true, "reconcile.diffGenerations": true, "reconcile.getProgram": true,
 
 	"events.getListeners": true, "processes.getExits": true, "processes.getUsage": true,
 	"processes.getHealth": true, "processes.getDependencies": true,

@@ -32,7 +32,7 @@ const lookUpPatience = time.Second
 // Source: contract/process.md section 7, contract/rpc.md section 4.
 func (s *Supervisor) Start(ctx context.Context, sel Select, wait bool) ([]Result, error) {
 	return s.startPicked(ctx, sel.Process != "", wait, func() (procs []*process, within map[spec.Namespec]bool, err error) {
-		procs, err = s.chosen(sel, ascending, notStarted)
+		procs, err = s.chosen(sel, ascending, isWanted)
 		return procs, s.among(sel), err
 	})
 }
@@ -51,7 +51,7 @@ func (s *Supervisor) StartWithDeps(ctx context.Context, group, name string, wait
 		within = make(map[spec.Namespec]bool)
 		for _, at := range s.currentGraph().Closure(p.namespec(), s.missing) {
 			q, _ := s.find(at.Group, at.Process)
-			if within[at] = true; q == p || notStarted(q) {
+			if within[at] = true; q == p || isWanted(q) {
 				procs = append(procs, q)
 			}
 		}
@@ -390,7 +390,7 @@ const (
 // The processes to which a request for several applies.
 func everyone(*process) bool        { return true }
 func isStarted(p *process) bool     { return p.machine.State.InRunning() }
-func notStarted(p *process) bool    { return !p.machine.State.InRunning() }
+func isWanted(p *process) bool      { return !p.machine.State.InRunning() && !p.disabled } // started
 func isSignallable(p *process) bool { return p.machine.State.Signallable() }
 
 // chosen are the processes that sel names, in the order in which they are to

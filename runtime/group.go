@@ -60,7 +60,7 @@ func (s *Supervisor) Begin(ctx context.Context) error {
 
 func (s *Supervisor) autostart(g *group) {
 	for _, p := range g.byPriority() {
-		if p.def.Autostart {
+		if p.def.Autostart && !p.leftAlone() {
 			s.start(p)
 		}
 	}
@@ -86,6 +86,9 @@ type ProcessState struct {
 	// UserStopped: the last request for the process was a stop, by a client
 	// and not by an update.
 	UserStopped bool
+	// Disabled: a person has disabled it; UserStopped says whether nobody has started it
+	// since.
+	Disabled bool
 	// Failed: it could not be started, so far or for good, or has ended in a way that
 	// its exit codes do not expect.
 	Failed bool
@@ -121,7 +124,7 @@ func (s *Supervisor) Groups(ctx context.Context) ([]GroupState, error) {
 func (p *process) state() ProcessState {
 	m := &p.machine
 	return ProcessState{
-		Name: p.def.Name, State: m.State, UserStopped: p.userStopped, Failed: m.Failed(), Waiting: m.Waiting,
+		Name: p.def.Name, State: m.State, UserStopped: p.userStopped, Disabled: p.disabled, Failed: m.Failed(), Waiting: m.Waiting,
 		Crashed: m.Crashed, Ending: m.Frozen, Trouble: p.trouble(),
 	}
 }
@@ -308,7 +311,7 @@ func (s *Supervisor) add(def *spec.Group, made *parts, start []string) {
 
 func (s *Supervisor) startNamed(g *group, names []string) {
 	for _, name := range names {
-		if p := g.process(name); p != nil {
+		if p := g.process(name); p != nil && !p.leftAlone() {
 			s.start(p)
 		}
 	}
@@ -317,6 +320,9 @@ func (s *Supervisor) startNamed(g *group, names []string) {
 // place makes p the rank'th process of g under the definition there.
 func (s *Supervisor) place(g *group, p *process, rank int) {
 	def := &g.def.Processes[rank]
+	if p.def == nil && s.isDisabled(spec.Namespec{Group: g.def.Name, Process: def.Name}) {
+		p.disabled, p.userStopped = true, true
+	}
 	p.group, p.def, p.rank = g, def, rank
 	s.step(p, proc.Input{Kind: proc.Defined, Name: def.Name, Rules: proc.RulesOf(def)})
 	p.socket = nil

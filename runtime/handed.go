@@ -104,6 +104,7 @@ type handedProcess struct {
 	RestartWhenStopped bool         `json:"restart_when_stopped,omitempty"`
 	Restarting         bool         `json:"restarting,omitempty"`
 	UserStopped        bool         `json:"user_stopped,omitempty"`
+	Disabled           bool         `json:"disabled,omitempty"`
 	Order              *handedOrder `json:"order,omitempty"`
 }
 

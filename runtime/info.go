@@ -37,11 +37,13 @@ type Info struct {
 	// that say when; RetryIn is how long still.
 	Retry   int
 	RetryIn time.Duration
-	Waiting string     // what its start waits for, "" for nothing
-	Probed  *ProbeInfo // nil where there is nothing to find out
-	LastEnd *End       // how it ended last; nil for never
-	Ends    EndCounts
-	Runs    []Run // the last ones, the oldest first; never changed
+	Waiting string // what its start waits for, "" for nothing
+	// Disabled: a person has disabled it.
+	Disabled bool
+	Probed   *ProbeInfo // nil where there is nothing to find out
+	LastEnd  *End       // how it ended last; nil for never
+	Ends     EndCounts
+	Runs     []Run // the last ones, the oldest first; never changed
 
 	up      time.Time          // Start, for measuring
 	retryAt time.Time          // when RetryIn is over

@@ -100,7 +100,7 @@ func (s *Supervisor) asOthersSee(name spec.Namespec) depend.Process {
 	}
 	m := &p.machine
 	return depend.Process{State: m.State, Forked: m.PID != 0, Waiting: m.Waiting || p.restartWhenStopped, Done: p.order.done,
-		Disabled: !p.def.Autostart || p.userStopped}
+		Disabled: !p.def.Autostart || p.userStopped || p.disabled, ByPerson: p.disabled}
 }
 
 // waits is what a start of p waits for.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -42,7 +43,7 @@ func TestOrder(t *testing.T) {
 				t.Fatal(err)
 			}
 			var got string
-			play := orderPlay{fails: make(map[string]bool)}
+			play := orderPlay{fails: make(map[string]bool), disabled: make(map[spec.Namespec]bool)}
 			prepareKernel = func(k *fakeKernel) { k.run = play.probe }
 			defer func() { prepareKernel = nil }()
 			inBubble(t, func(b *bench) {
@@ -69,6 +70,7 @@ type orderPlay struct {
 	forked, signals int
 	upgraded        bool
 	shown           map[string]string
+	disabled        map[spec.Namespec]bool
 
 	mu    sync.Mutex
 	fails map[string]bool // by the arguments of a probe
@@ -141,6 +143,9 @@ func (o *orderPlay) show() {
 		if i.Waiting != "" {
 			now[name] += ", waiting for " + i.Waiting
 		}
+		if i.Disabled {
+			now[name] += ", disabled"
+		}
 		if now[name] != o.shown[name] {
 			o.say("= %s %s", name, now[name])
 		}
@@ -180,6 +185,19 @@ func (o *orderPlay) do(words []string) (answer func() []string) {
 		o.kernel.exit(words[1], 0)
 	case "start", "stop":
 		return o.ask(words)
+	case "disable", "enable": // as the reconciler does: the whole list, and then a stop
+		now := maps.Clone(o.disabled)
+		name := spec.ParseNamespec(words[1])
+		if now[name] = true; words[0] == "enable" {
+			delete(now, name)
+		}
+		o.disabled = now
+		if err := o.sup.SetDisabled(background, now); err != nil {
+			o.t.Fatal(err)
+		}
+		if words[0] == "disable" {
+			return o.ask([]string{"stop", words[1]})
+		}
 	case "ready", "healthy", "unready", "unhealthy":
 		what, not := strings.CutPrefix(words[0], "un")
 		o.find(what, words[1], !not)
@@ -204,6 +222,9 @@ func (o *orderPlay) upgrade() {
 	o.sup = second
 	o.upgraded = true
 	go func() { o.ended <- second.Run(background) }()
+	if err := second.SetDisabled(background, o.disabled); err != nil {
+		o.t.Fatal(err)
+	}
 }
 
 func (o *orderPlay) ask(words []string) func() []string {

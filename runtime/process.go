@@ -82,6 +82,7 @@ type process struct {
 	order      inOrder
 	// userStopped: the last that was asked for was a stop, by a client.
 	userStopped bool
+	disabled    bool // see SetDisabled
 
 	due       time.Time // its place in the heap of deadlines
 	heapIndex int       // -1 when it has none

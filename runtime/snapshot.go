@@ -159,7 +159,7 @@ func (s *Supervisor) info(p *process) Info {
 		SpawnErr: m.SpawnErr, ExitStatus: m.ExitStatus, Starts: p.starts, LastEnd: p.ends.last, Ends: p.ends.counts, Runs: p.runs,
 		StdoutLog: p.out[0].path, StderrLog: p.out[1].path,
 		Priority: p.def.Priority, GroupPrio: p.group.def.Priority,
-		MetricsPort: p.def.MetricsPort, MetricsPath: p.def.MetricsPath, Waiting: p.order.text,
+		MetricsPort: p.def.MetricsPort, MetricsPath: p.def.MetricsPath, Waiting: p.order.text, Disabled: p.disabled,
 		up: m.Up(), logs: [2]*logfile.Writer{p.out[0].log, p.out[1].log},
 	}
 	i.Retry, i.retryAt, _ = m.Retry()

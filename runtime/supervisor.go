@@ -166,11 +166,12 @@ type Supervisor struct {
 	held            bool           // Options.Hold is not closed yet
 	unknownExits    map[int]unknownExit
 	heldAuto        heldAuto
-	reaching        int       // processes of the table with a killmode that reaches further than the process
-	subreaper       bool      // orphans come to us because we asked for it
-	subreaperFailed bool      // and it was said that we cannot
-	ticked          time.Time // when the ticks were last looked at
-	begun           bool      // Begin was called: groups that come now are started
+	reaching        int                    // processes of the table with a killmode that reaches further than the process
+	subreaper       bool                   // orphans come to us because we asked for it
+	subreaperFailed bool                   // and it was said that we cannot
+	ticked          time.Time              // when the ticks were last looked at
+	disabled        map[spec.Namespec]bool // see SetDisabled
+	begun           bool                   // Begin was called: groups that come now are started
 	order           order
 	shutdown        shutdown
 	handing         handing

@@ -58,6 +58,7 @@ func (b *builder) reconcile(r *reader) Reconcile {
 		// A percentage is no place for expansion: 50% means what it says.
 		c.MaxRemovals = convert(r, e, strings.ReplaceAll(e.text, "%%", "%"), c.MaxRemovals, asRemovals)
 	}
+	c.Window = get(r, "window", c.Window, asWindows)
 	c.Permissions = get(r, "permissions", c.Permissions, oneOf("permissions", "warn", "enforce", "ignore"))
 	c.StateDir = b.file(r, "statedir")
 	c.Verify.Within = get(r, "verify", c.Verify.Within, asDuration)

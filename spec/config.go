@@ -410,6 +410,7 @@ type Reconcile struct {
 	Rescan         time.Duration // default 10s; 0 trusts notifications alone
 	Strict         bool          // on_invalid=strict; default isolate
 	MaxRemovals    Removals      // default 50%
+	Window         Windows       // when changes are applied by themselves; default none, which is always
 	Permissions    string        // warn, enforce or ignore; default warn
 	StateDir       string        // "" is the default place
 	// Verify is how what an update has started is proved where its own section does not
@@ -453,6 +454,7 @@ type (
 	Percent     = value.Percent
 	CrashLimit  = value.CrashLimit
 	Rollout     = value.Rollout
+	Windows     = value.Windows
 )
 
 // The values of autorestart, killmode, on_exit, exit_when, give_up, on_unhealthy and on_failure, and

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -143,7 +144,7 @@ func describe(cfg *Config, err error) string {
 			showChanged(&b, "\t\t", plain, got)
 		}
 	}
-	if c := cfg.Reconcile; c != defaultReconcile() {
+	if c := cfg.Reconcile; !reflect.DeepEqual(c, defaultReconcile()) {
 		fmt.Fprintf(&b, "reconcile %+v\n", c)
 	}
 	for _, f := range cfg.Files[1:] {

@@ -37,7 +37,7 @@ var (
 	groupKeys     = []string{"programs", "priority", "depends_on", "restart_with"}
 	includeKeys   = []string{"files"}
 	reconcileKeys = []string{
-		"autoupdate", "settle", "settle_removals", "rescan", "on_invalid", "max_removals", "permissions", "statedir",
+		"autoupdate", "settle", "settle_removals", "rescan", "on_invalid", "max_removals", "window", "permissions", "statedir",
 		"verify", "verify_stable", "on_failure", "atomic",
 		"revision", "environment_revision", "report_command", "report_url", "report_secret_file",
 	}

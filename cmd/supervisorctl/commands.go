@@ -221,12 +221,24 @@ func commands() []command {
 				"Exit status: 0 nothing to do, 1 something, 2 unknown",
 		},
 		{
+			name: "disable", ours: true, json: true, server: upChecked,
+			run: (*call).disable, complete: completeIntended,
+			help: "disable <name> [...]\tStop a group or process, and let nothing start it but start <name>, also after a\n" +
+				"\t\t\trestart of the daemon: no boot, no update, no start all, nothing that depends on it\n" +
+				"disable\t\t\tShow what is disabled",
+		},
+		{
 			name: "drift", ours: true, json: true, server: upChecked, noArguments: true,
 			downStatus: exitDiffFailed, failure: exitDiffFailed,
 			run: (*call).drift,
 			help: "drift\t\t\tShow what differs from the files although no update is due: what was stopped, started\n" +
 				"\t\t\tor removed by hand, and what runs a different program from the one on disk\n" +
 				"Exit status: 0 nothing, 1 something, 2 unknown",
+		},
+		{
+			name: "enable", ours: true, json: true, server: upChecked,
+			run: (*call).enable, complete: completeIntended,
+			help: "enable <name> [...]\tEnd that; what has autostart is started",
 		},
 		{
 			name: "explain", ours: true, json: true, server: upChecked,
@@ -247,12 +259,25 @@ func commands() []command {
 				"history show <number>\tShow one update: what it did and why, and what it changed in which file",
 		},
 		{
+			name: "pause", ours: true, json: true, server: upChecked,
+			run: (*call).pause, complete: completeIntended,
+			help: "pause <name> [...] --for <time> [--reason <text>]\n" +
+				"\t\t\tKeep automatic updates away from a group or process, for 30m, 2h or 3d; it is\n" +
+				"\t\t\tstill restarted when it crashes, and commands such as update work\n" +
+				"pause\t\t\tShow what is paused",
+		},
+		{
 			name: "reset", ours: true, server: upChecked,
 			run: (*call).reset, complete: completeProcesses,
 			help: "reset <name>\t\tForget failures: FATAL becomes STOPPED, waits and counts start over\n" +
 				"reset <gname>:*\t\tForget those of all processes in a group\n" +
 				"reset <name> <name>\tForget those of multiple processes or groups\n" +
 				"reset all\t\tForget those of all processes",
+		},
+		{
+			name: "resume", ours: true, json: true, server: upChecked,
+			run: (*call).resume, complete: completeIntended,
+			help: "resume <name> [...]\tEnd a pause",
 		},
 		{
 			name: "revert", ours: true, json: true, server: upChecked,

@@ -105,3 +105,10 @@ func completeProcesses(c *call, ctx context.Context) []string {
 	slices.Sort(names)
 	return slices.Compact(names)
 }
+
+// completeIntended offers groups, then processes.
+func completeIntended(c *call, ctx context.Context) []string {
+	words := append(completeGroups(c, ctx), completeProcesses(c, ctx)...)
+	slices.Sort(words)
+	return slices.Compact(words)
+}

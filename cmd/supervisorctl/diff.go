@@ -54,10 +54,20 @@ func (c *call) diff(ctx context.Context) error {
 	if len(actions) > 0 {
 		c.fail(exitFailed)
 	}
+	intents, err := c.knownIntents(ctx)
+	if err != nil {
+		return err
+	}
+	paused := func(a planned.Action) []client.Intent {
+		return slices.DeleteFunc(intentsOf(intents, a.Group, a.Process), func(i client.Intent) bool { return i.Kind != "paused" })
+	}
 	if c.json {
 		list := make([]actionOfPlan, len(actions))
 		for i, d := range redact(actions) {
-			list[i] = actionOfPlan{d, p.ID}
+			list[i] = actionOfPlan{Action: d, Plan: p.ID}
+			if by := paused(d); len(by) > 0 {
+				list[i].Paused = &by[0]
+			}
 		}
 		return c.emit(list)
 	}
@@ -76,6 +86,15 @@ func (c *call) diff(ctx context.Context) error {
 	if p.ID != "" {
 		c.say("plan %s", p.ID)
 	}
+	told := make(map[client.Intent]bool)
+	for _, d := range actions {
+		for _, i := range paused(d) {
+			if !told[i] {
+				told[i] = true
+				c.say("%s is %s: until then only update does this", nameOfIntent(i), i.String())
+			}
+		}
+	}
 	c.sayTrouble(ctx)
 	return nil
 }
@@ -84,7 +103,8 @@ func (c *call) diff(ctx context.Context) error {
 // JSON has always been a list.
 type actionOfPlan struct {
 	planned.Action
-	Plan string `json:"plan,omitempty"`
+	Plan   string         `json:"plan,omitempty"`
+	Paused *client.Intent `json:"paused,omitempty"` // because of which only a person's update does it
 }
 
 // colourOf is the colour of an action, as a parameter of a colour sequence.

@@ -18,6 +18,8 @@ type explained struct {
 	Why         []string      `json:"why"`       // of the state, a clause each
 	WaitsFor    string        `json:"waits_for"` // "" for nothing
 	Needs       []client.Need `json:"needs"`
+	// Intents are what people want of it whatever the files say.
+	Intents []client.Intent `json:"intents"`
 }
 
 // explain says of processes why they are as they are: the state, what is waited for, where
@@ -73,6 +75,7 @@ type facts struct {
 	ends    map[[2]string]client.End
 	health  map[[2]string]client.Health
 	depends map[[2]string]client.Dependency
+	intents []client.KnownIntent
 }
 
 func (c *call) facts(ctx context.Context) (f facts, err error) {
@@ -80,6 +83,9 @@ func (c *call) facts(ctx context.Context) (f facts, err error) {
 		return f, err
 	}
 	if f.health, err = c.Health(ctx); err != nil {
+		return f, err
+	}
+	if f.intents, err = c.knownIntents(ctx); err != nil {
 		return f, err
 	}
 	all, err := c.Dependencies(ctx)
@@ -98,6 +104,7 @@ func (f facts) explain(info client.ProcessInfo, e client.Explanation) explained 
 	return explained{
 		Explanation: e, State: info.StateName, Description: info.Description,
 		Why: whyState(info, e.UserStopped, end, ended, f.health[at]), WaitsFor: d.Waiting, Needs: d.Needs,
+		Intents: append([]client.Intent{}, intentsOf(f.intents, info.Group, info.Name)...),
 	}
 }
 
@@ -142,6 +149,12 @@ func whyState(info client.ProcessInfo, userStopped bool, end client.End, ended b
 	return why
 }
 
+// whatIntent is what follows from an intent.
+var whatIntent = map[string]string{
+	"paused":   "no automatic update touches it until then, or resume",
+	"disabled": "nothing starts it but start with its name",
+}
+
 // sayExplained tells of one process.
 func (c *call) sayExplained(e explained) {
 	head := display(e.Group, e.Name) + ": " + e.State
@@ -151,6 +164,9 @@ func (c *call) sayExplained(e explained) {
 	c.say("%s", head)
 	for _, clause := range e.Why {
 		c.say("  %s", clause)
+	}
+	for _, i := range e.Intents {
+		c.say("  %s is %s: %s", nameOfIntent(i), i.String(), whatIntent[i.Kind])
 	}
 	if e.WaitsFor != "" {
 		c.say("  it waits for %s", e.WaitsFor)

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"supervisord/rpc/planned"
 	"supervisord/rpc/client"
+	"supervisord/rpc/planned"
 )
 
 // showGeneration prints one update of the history, with what it changed in the files.

@@ -135,7 +135,7 @@ func TestShellLists(t *testing.T) {
 	term.expect("two:*  two:one  two:other")
 	term.send("\x15help\r")
 	term.expect("further commands (type help <topic>):")
-	term.expect("completion  diff  explain  history  revert  unpin  wait")
+	term.expect("completion  diff  drift    explain  history  reset  revert  unpin  wait")
 	term.expect(prompt)
 	term.send("\x04")
 	if exit := term.wait(); exit != 0 {

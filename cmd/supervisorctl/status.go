@@ -128,7 +128,7 @@ func without(words []string, option string) (rest []string, found bool) {
 	return rest, len(rest) < len(words)
 }
 
-// emitStatus writes processes as JSON, and with each how it ended last, what probes have found out, and how the event
+// emitStatus writes processes as JSON, and with each how it ended last, what probes have found out, what people want of it, and how the event
 // listeners among them are doing, where the server can tell.
 func (c *call) emitStatus(ctx context.Context, infos []client.ProcessInfo) error {
 	listeners, err := c.Listeners(ctx)
@@ -143,15 +143,20 @@ func (c *call) emitStatus(ctx context.Context, infos []client.ProcessInfo) error
 	if err != nil && !client.HasCode(err, client.FaultUnknownMethod) {
 		return err
 	}
+	intents, err := c.knownIntents(ctx)
+	if err != nil {
+		return err
+	}
 	type row struct {
 		client.ProcessInfo
 		*client.Health
+		Intents  []client.Intent  `json:"intents,omitempty"` // what people want of it
 		LastExit *client.End      `json:"last_exit,omitempty"`
 		Listener *client.Listener `json:"listener,omitempty"`
 	}
 	rows := []row{}
 	for _, info := range infos {
-		r := row{ProcessInfo: info}
+		r := row{ProcessInfo: info, Intents: intentsOf(intents, info.Group, info.Name)}
 		if at := slices.IndexFunc(listeners, func(l client.Listener) bool {
 			return l.Group == info.Group && l.Name == info.Name
 		}); at >= 0 {

@@ -221,6 +221,10 @@ func (c *call) notRunning(ctx context.Context, names []string) (lines []string, 
 	if err != nil {
 		return nil, false, err
 	}
+	intents, err := c.knownIntents(ctx)
+	if err != nil {
+		return nil, false, err
+	}
 	if len(names) > 0 {
 		var named []client.ProcessInfo
 		for _, name := range names {
@@ -236,6 +240,8 @@ func (c *call) notRunning(ctx context.Context, names []string) (lines []string, 
 		config := configs[processID{info.Group, info.Name}]
 		switch {
 		case info.State == state.Running, !config.Autostart && len(names) == 0:
+			continue
+		case len(names) == 0 && slices.ContainsFunc(intentsOf(intents, info.Group, info.Name), func(i client.Intent) bool { return i.Kind == "disabled" }):
 			continue
 		case strings.HasPrefix(info.Description, "waiting for "): // it is to be started
 		case info.State == state.Exited && slices.Contains(config.ExitCodes, info.ExitStatus):

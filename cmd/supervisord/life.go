@@ -14,6 +14,7 @@ import (
 	"supervisord/runtime"
 	"supervisord/runtime/event"
 	"supervisord/runtime/hang"
+	"supervisord/runtime/launch"
 	"supervisord/runtime/logfile"
 	"supervisord/runtime/mainlog"
 	"supervisord/runtime/usage"
@@ -88,6 +89,9 @@ func (d *daemon) live() (err error) {
 		d.status = l.status()
 		err = l.outcome(err) // of a signal that came to the last
 	}()
+	if err := l.supervisor.SetDisabled(ctx, l.reconciler.Disabled()); err != nil {
+		return err
+	}
 	if resumed == nil {
 		if err := l.addGroups(ctx, d.restarts > 0); err != nil {
 			return err
@@ -222,8 +226,9 @@ func (d *daemon) wire() (*life, error) {
 		trigger = reconcile.TriggerReload
 		caller, _ = d.restartedBy.Load().(string)
 	}
+	boot, _ := launch.BootID() // where there is none, the wall clock alone tells how long a pause has left
 	l.reconciler = reconcile.New(reconcile.Options{
-		Start: next.start, Target: target{l.supervisor}, Trigger: trigger, Caller: caller, Logger: l.logger,
+		Boot: boot, Start: next.start, Target: target{l.supervisor}, Trigger: trigger, Caller: caller, Logger: l.logger,
 		Emit: l.announceUpdate, Every: l.rounds.every,
 	})
 	l.usage = usage.New(usage.Options{Roots: roots(l.supervisor)})
@@ -243,7 +248,7 @@ func (d *daemon) wire() (*life, error) {
 		HasSupervisorNamespace: slices.ContainsFunc(l.cfg.RPC, func(r spec.RPCInterface) bool {
 			return r.Name == "supervisor" // its factory is the standard one, or spec refuses it
 		}),
-		Extra: []rpc.Namespace{rpc.ReconcileNamespace(answers{l.reconciler}),
+		Extra: []rpc.Namespace{rpc.ReconcileNamespace(answers{l.reconciler}), rpc.IntentNamespace(persons{l.reconciler, l.supervisor}),
 			rpc.WhyNamespace(whys{l.reconciler, l.supervisor, hang.New(0, 0)}), rpc.EventsNamespace(l.supervisor),
 			rpc.ProcessesNamespace(l.supervisor, l.usage), rpc.OrderNamespace(l.supervisor), rpc.ReexecNamespace(d.reexec(l))},
 		Handed: d.resumed.servers(),

@@ -85,9 +85,9 @@ func (t target) Groups() []reconcile.Active {
 			active[i].Processes = append(active[i].Processes, reconcile.Process{
 				Name: p.Name, State: p.State.String(),
 				Running:     p.State.InRunning() || p.State == state.Stopping || p.Waiting,
-				UserStopped: p.UserStopped,
-				Failed:      p.Failed,
-				Waiting:     p.Waiting, Crashed: p.Crashed, Ending: p.Ending, Trouble: p.Trouble,
+				UserStopped: p.UserStopped, Disabled: p.Disabled,
+				Failed:  p.Failed,
+				Waiting: p.Waiting, Crashed: p.Crashed, Ending: p.Ending, Trouble: p.Trouble,
 			})
 		}
 	}

@@ -19,6 +19,8 @@ type Process struct {
 	Done bool
 	// Disabled: nobody but a person starts it.
 	Disabled bool
+	// ByPerson: that is since a person has disabled it.
+	ByPerson bool
 }
 
 // is reports whether a condition is fulfilled.
@@ -36,6 +38,14 @@ func (p Process) is(c spec.Condition) bool {
 
 // rests reports whether nothing of it runs or is about to.
 func (p Process) rests() bool { return p.State.InStopped() && !p.Waiting }
+
+// word is why it is not there.
+func (p Process) word() string {
+	if p.ByPerson && p.State == state.Stopped {
+		return "disabled"
+	}
+	return p.State.String()
+}
 
 // dispensable reports whether an optional one is not waited for.
 func (p Process) dispensable() bool {
@@ -102,9 +112,9 @@ func Text(list []Wait) string {
 			words[i] += " (not defined)"
 		case !w.Stuck():
 		case w.Process.String() == w.Name:
-			words[i] += " (" + w.How.State.String() + ")"
+			words[i] += " (" + w.How.word() + ")"
 		default:
-			words[i] += " (" + w.Process.String() + " is " + w.How.State.String() + ")"
+			words[i] += " (" + w.Process.String() + " is " + w.How.word() + ")"
 		}
 	}
 	return strings.Join(words, ", ")

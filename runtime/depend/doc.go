@@ -31,7 +31,7 @@
 //	name:done             it has ended as its exit codes expect, ever since it was defined
 //	                      as it is; an upgrade of the daemon in place does not forget that
 //	name?                 any of these; or it is FATAL, has ended for good, is missing, or
-//	                      is disabled: autostart=false, or stopped by a person
+//	                      is not to run: autostart=false, stopped or disabled by a person
 //
 // A name that stands for several processes is satisfied when each of them is. A name that
 // no file defines is waited for.

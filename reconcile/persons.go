@@ -1,0 +1,190 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"supervisord/spec"
+)
+
+// Said is the answer to a person who says what he wants of a group or a process.
+type Said struct {
+	Intent  Intent // as it is now, or was
+	Changed bool   // false where it was so already
+	Kept    bool   // it outlives the daemon: the state directory can be written
+}
+
+// ErrWhole: what is wanted of a process is so of its whole group.
+var ErrWhole = errors.New("the whole group is")
+
+// Pause has no automatic update touch a group or a process for so long, however often
+// whatever has the name comes and goes. Crashes are restarted, and what a person asks for is
+// done. An update of it that fails to be proved meanwhile is held, not reverted. A name is
+// that of a group or GROUP:NAME; ErrBadName where nothing has it. caller is who asks.
+//
+// The methods of this file are for whoever may change the state of processes; their error
+// may also be that of the context, or ErrNotRunning.
+func (r *Reconciler) Pause(ctx context.Context, name string, length time.Duration, reason, caller string) (Said, error) {
+	return r.say(ctx, name, func(l *loop, n spec.Namespec) (Said, error) {
+		now := time.Now()
+		i := Intent{Paused, n.Group, n.Process, now, now.Add(length), caller, reason}
+		return l.say(i), nil
+	})
+}
+
+// Resume ends a pause: of a group, also those of its processes. ErrWhole for a process whose
+// whole group is paused.
+func (r *Reconciler) Resume(ctx context.Context, name, caller string) (Said, error) {
+	return r.say(ctx, name, func(l *loop, n spec.Namespec) (Said, error) { return l.unsay(Paused, n, caller) })
+}
+
+// Disable has nothing but a person start a group or a process any more, in this life of the
+// daemon and later ones: not its start, no update, no request for several, nor what depends
+// on it. What a person starts by its name runs, and stays disabled. It is not stopped by
+// this: that is for whoever asks.
+func (r *Reconciler) Disable(ctx context.Context, name, caller string) (Said, error) {
+	return r.say(ctx, name, func(l *loop, n spec.Namespec) (Said, error) {
+		if i := slices.IndexFunc(l.intents, func(i Intent) bool { return i.Kind == Disabled && i.namespec() == n }); i >= 0 {
+			return Said{Intent: l.intents[i], Kept: l.keeps()}, nil
+		}
+		return l.say(Intent{Kind: Disabled, Group: n.Group, Process: n.Process, Since: time.Now(), By: caller}), nil
+	})
+}
+
+// Enable ends that: of a group, also for its processes. What has autostart is started, when
+// what it depends on is there. ErrWhole for a process whose whole group is disabled.
+func (r *Reconciler) Enable(ctx context.Context, name, caller string) (Said, error) {
+	return r.say(ctx, name, func(l *loop, n spec.Namespec) (Said, error) { return l.unsay(Disabled, n, caller) })
+}
+
+// Intents are what people want now of groups and processes, in the order in which they said
+// so. Known says of each whether anything has the name.
+func (r *Reconciler) Intents() (list []Intent, known []bool) {
+	s := r.published.Load()
+	list = s.intents.at(time.Now())
+	there := slices.Concat(definitions(r.target.Groups()), pointers(s.inForce.Groups))
+	for i := range list {
+		known = append(known, slices.ContainsFunc(there, func(g *spec.Group) bool {
+			return g.Name == list[i].Group && (list[i].Process == "" || find(g, list[i].Process) != nil)
+		}))
+	}
+	return list, known
+}
+
+// Disabled are the names of what is disabled, as Target.SetDisabled has them.
+func (r *Reconciler) Disabled() map[spec.Namespec]bool { return r.published.Load().intents.disabled() }
+
+// say has the loop do something about what a name means.
+func (r *Reconciler) say(ctx context.Context, name string, do func(*loop, spec.Namespec) (Said, error)) (Said, error) {
+	type answered struct {
+		said Said
+		err  error
+	}
+	a, err := ask(ctx, r, func(l *loop, answer func(answered)) {
+		known := slices.Concat(definitions(l.target.Groups()), pointers(l.inForce.Groups))
+		n, err := nameFor(name, known)
+		if err != nil && !slices.ContainsFunc(l.intents, func(i Intent) bool { return i.namespec() == n }) {
+			answer(answered{err: err})
+			return
+		}
+		said, err := do(l, n)
+		answer(answered{said, err})
+	})
+	if err != nil {
+		return Said{}, err
+	}
+	return a.said, a.err
+}
+
+// say notes what a person wants from now on.
+func (l *loop) say(i Intent) Said {
+	l.log.Info("reconcile: " + i.Name() + " is " + i.String())
+	l.changeIntents(l.intents.with(i))
+	return Said{i, true, l.keeps()}
+}
+
+// unsay ends what a person has said before.
+func (l *loop) unsay(kind string, n spec.Namespec, caller string) (Said, error) {
+	said := Said{Intent: Intent{Kind: kind, Group: n.Group, Process: n.Process, By: caller}, Kept: l.keeps()}
+	now := l.intents.without(kind, n)
+	if len(now) == len(l.intents) {
+		whole := func(i Intent) bool { return i.Kind == kind && i.Group == n.Group && i.Process == "" }
+		if i := slices.IndexFunc(l.intents, whole); i >= 0 {
+			return said, fmt.Errorf("%s: %w %s", n, ErrWhole, l.intents[i].String())
+		}
+		return said, nil
+	}
+	l.log.Info("reconcile: " + said.Intent.Name() + " is not " + kind + " any more: " + caller + " has asked for it")
+	l.changeIntents(now)
+	said.Changed = true
+	return said, nil
+}
+
+// setIntents is for a loop that has not begun.
+func (l *loop) setIntents(list intents) {
+	if l.intents = list; len(list) > 0 {
+		l.keptIntents = list.record(l.boot)
+	}
+}
+
+// changeIntents puts a list in force. An update in hand goes on with what it has begun.
+func (l *loop) changeIntents(list intents) {
+	before := l.intents.disabled()
+	l.intents, l.keptIntents = list, list.record(l.boot)
+	l.undecided = true
+	l.keep()
+	if now := list.disabled(); !maps.Equal(before, now) {
+		// It fails only where the target has ended.
+		_ = l.target.SetDisabled(l.ctx, now)
+	}
+}
+
+// expire drops the pauses that are over.
+func (l *loop) expire(now time.Time) {
+	list := l.intents.at(now)
+	if len(list) == len(l.intents) {
+		return
+	}
+	for _, i := range l.intents {
+		if i.Kind == Paused && !now.Before(i.Until) {
+			l.log.Info("reconcile: the pause of " + i.Name() + " by " + i.By + " is over")
+		}
+	}
+	l.changeIntents(list)
+	l.undecided = false // it is being decided
+}
+
+// keeps reports whether what people say now outlives the daemon, as far as that is known.
+func (l *loop) keeps() bool { return l.store != nil && l.store.Keeps(intentsItem) }
+
+// permit is what people and the window permit of an automatic update. What an update has
+// stopped to restart it is started all the same, with the definition in force.
+func (l *loop) permit(now time.Time, steps []Step, active []Active) (permitted []Step, holds []hold) {
+	permitted, holds, at := l.intents.permit(now, steps, l.view.settings.Window)
+	l.retryAt = earliest(l.retryAt, at)
+	if len(l.pending) == 0 || len(holds) == 0 {
+		return permitted, holds
+	}
+	var down []string
+	for i := range steps {
+		s := &steps[i]
+		if _, held := holdFor(holds, s); held && s.Old != nil && !slices.ContainsFunc(permitted, func(p Step) bool { return p.Group == s.Group }) {
+			down = append(down, s.Group)
+		}
+	}
+	if len(down) > 0 {
+		permitted = append(permitted, Plan(active, l.inForce.Groups, Policy{Only: down, Kept: down, PendingStarts: l.pending})...)
+	}
+	return permitted, holds
+}
+
+// pausedOn reports whether a person wants nothing that is on trial to be touched.
+func (l *loop) pausedOn(t *trial) bool {
+	return slices.ContainsFunc(l.intents.at(l.judged), func(i Intent) bool {
+		return i.Kind == Paused && slices.ContainsFunc(slices.Collect(maps.Values(t.files)), func(f tried) bool { return slices.Contains(f.groups, i.Group) })
+	})
+}

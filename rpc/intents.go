@@ -1,0 +1,103 @@
+package rpc
+
+import (
+	"context"
+	"time"
+
+	"supervisord/rpc/xmlrpc"
+)
+
+// Persons is what rpc asks to note what people want of groups and processes. The methods may
+// be called from any goroutine, and give up when ctx ends; an error is as that of Method.Func.
+type Persons interface {
+	Pause(ctx context.Context, name string, length time.Duration, reason string) (xmlrpc.Struct, error)
+	Resume(ctx context.Context, name string) (xmlrpc.Struct, error)
+	Disable(ctx context.Context, name string, wait bool) (xmlrpc.Struct, error)
+	Enable(ctx context.Context, name string) (xmlrpc.Struct, error)
+	Intents(ctx context.Context) ([]any, error)
+}
+
+// longestPause is how long a pause may be: who forgets it is to be reminded.
+const longestPause = 366 * 24 * time.Hour
+
+// IntentNamespace has the methods for what people want of groups and processes whatever the
+// files say, for Options.Extra.
+func IntentNamespace(p Persons) Namespace {
+	name := Param{Type: "string", Name: "name", Text: "a group, or a process as group:name"}
+	said := Param{Type: "struct", Name: "result", Text: "kind, group, name, since, until, by, reason, changed (false where it was so already) and kept (it outlives the daemon)"}
+	on := func(do func(context.Context, string) (xmlrpc.Struct, error)) func(context.Context, Args) (any, error) {
+		return func(ctx context.Context, a Args) (any, error) {
+			name, err := a.Name(0)
+			if err != nil {
+				return nil, err
+			}
+			return do(ctx, name)
+		}
+	}
+	return Namespace{Name: "reconcile", Methods: []Method{
+		{
+			Name: "pause",
+			Help: "Has no automatic update touch a group or a process for so many seconds, from 1 to 366 days. Crashes are still\n" +
+				"restarted, and what people ask for is done.",
+			Params: []Param{name, {Type: "int", Name: "seconds", Text: "for how long"},
+				{Type: "string", Name: "reason", Text: "why, for people", Optional: true}},
+			Returns: said,
+			Done:    "%s paused",
+			Func: func(ctx context.Context, a Args) (any, error) {
+				name, err := a.Name(0)
+				if err != nil {
+					return nil, err
+				}
+				seconds, err := a.Int(1)
+				if err != nil {
+					return nil, err
+				}
+				if seconds < 1 || seconds > int64(longestPause/time.Second) {
+					return nil, badParameters
+				}
+				reason := ""
+				if len(a) > 2 {
+					if reason, err = a.Name(2); err != nil {
+						return nil, err
+					}
+				}
+				return p.Pause(ctx, name, time.Duration(seconds)*time.Second, reason)
+			},
+		}, {
+			Name:    "resume",
+			Help:    "Ends a pause; of a group, also those of its processes.",
+			Params:  []Param{name},
+			Returns: said,
+			Done:    "%s resumed",
+			Func:    on(p.Resume),
+		}, {
+			Name: "disable",
+			Help: "Stops a group or a process, and has nothing but a person start it any more, by its name, in this life of the\n" +
+				"daemon and later ones: not its start, no update, no start of several, nor what depends on it.",
+			Params:  []Param{name, {Type: "boolean", Name: "wait", Text: "whether to wait until it has stopped; true if not given", Optional: true}},
+			Returns: said,
+			Waits:   true,
+			Done:    "%s disabled",
+			Func: func(ctx context.Context, a Args) (any, error) {
+				name, err := a.Name(0)
+				if err != nil {
+					return nil, err
+				}
+				return p.Disable(ctx, name, a.Bool(1, true))
+			},
+		}, {
+			Name:    "enable",
+			Help:    "Ends that; of a group, also for its processes. What has autostart is started.",
+			Params:  []Param{name},
+			Returns: said,
+			Done:    "%s enabled",
+			Func:    on(p.Enable),
+		}, {
+			Name: "getIntents",
+			Help: "What people have paused and disabled. It holds for what has the name, whether that is there or not.",
+			Returns: Param{Type: "array", Name: "intents", Text: "structs with kind (paused or disabled), group, name (empty for a whole group), since, until\n" +
+				"(0 for no end), by, reason and known (whether anything has the name)"},
+			Func: func(ctx context.Context, _ Args) (any, error) { return p.Intents(ctx) },
+		},
+	}}
+}

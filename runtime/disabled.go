@@ -1,0 +1,60 @@
+package runtime
+
+import (
+	"context"
+
+	"supervisord/runtime/proc"
+	"supervisord/runtime/state"
+	"supervisord/spec"
+)
+
+// SetDisabled says which processes a person has disabled, all of those of a group where
+// Process is "": nothing but a person starts them, one by one, and nobody waits for them
+// where that is optional. They need not be there. One that is disabled by this counts as
+// stopped by a person, but is not stopped: that is Stop's. One that is so no longer is
+// started, when what it depends on is there, if it has autostart.
+func (s *Supervisor) SetDisabled(ctx context.Context, names map[spec.Namespec]bool) error {
+	return s.ask(ctx, func() {
+		s.disabled = names
+		s.order.changed = true
+		s.tableChanged()
+		for _, g := range s.ordered() {
+			for _, p := range g.byPriority() {
+				switch is := s.isDisabled(p.namespec()); {
+				case is && !p.disabled:
+					s.disable(p)
+				case p.disabled && !is:
+					s.enable(p)
+				}
+			}
+		}
+	})
+}
+
+// isDisabled reports whether a process of that name is.
+func (s *Supervisor) isDisabled(name spec.Namespec) bool {
+	return s.disabled[name] || s.disabled[spec.Namespec{Group: name.Group}]
+}
+
+// disable has p count as stopped by a person. That it was given up is forgotten: nobody is
+// to wait for it, nor to be told of it.
+func (s *Supervisor) disable(p *process) {
+	s.stayDown(p)
+	p.disabled, p.userStopped = true, true
+	if p.machine.State == state.Fatal {
+		s.step(p, proc.Input{Kind: proc.Reset})
+	}
+	s.touch(p)
+}
+
+// enable has p be as its definition says.
+func (s *Supervisor) enable(p *process) {
+	p.disabled = false
+	if s.begun && p.def.Autostart && p.idle() {
+		s.start(p)
+	}
+	s.touch(p)
+}
+
+// leftAlone reports whether p is disabled, and nobody has started it since.
+func (p *process) leftAlone() bool { return p.disabled && p.userStopped }
