@@ -73,7 +73,7 @@ var static = sync.OnceValues(func() (map[string][]byte, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	build := exec.Command("go", "build", "-trimpath", "-o", dir+"/", "supervisord/cmd/supervisord", "supervisord/cmd/supervisorctl")
+	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", dir+"/", "supervisord/cmd/supervisord", "supervisord/cmd/supervisorctl")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
 	if out, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("%v: %v\n%s", build, err, out)

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"io"
 	"os"
-	"os/exec"
 	"path"
 	"path/filepath"
 	"slices"
@@ -62,14 +61,9 @@ func (i image) build(t *testing.T, root string) (compressed int64) {
 	if err := os.MkdirAll(bin, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	args := []string{"build", "-trimpath", "-ldflags=-s -w", "-o", bin + "/"}
-	for _, name := range i.copied {
-		args = append(args, "supervisord/cmd/"+name)
-	}
-	build := exec.Command("go", args...)
-	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %v\n%s", build, err, out)
+	programs, err := static()
+	if err != nil {
+		t.Fatal(err)
 	}
 	layer, err := os.Create(filepath.Join(t.TempDir(), "layer.tar.gz"))
 	if err != nil {
@@ -79,8 +73,11 @@ func (i image) build(t *testing.T, root string) (compressed int64) {
 	zip := gzip.NewWriter(layer)
 	w := tar.NewWriter(zip)
 	for _, name := range i.copied {
-		content, err := os.ReadFile(filepath.Join(bin, name))
-		if err != nil {
+		content := programs[name]
+		if content == nil {
+			t.Fatalf("the tests do not build %s", name)
+		}
+		if err := os.WriteFile(filepath.Join(bin, name), content, 0o755); err != nil {
 			t.Fatal(err)
 		}
 		if err := w.WriteHeader(&tar.Header{Name: path.Join(i.to, name), Mode: 0o755, Size: int64(len(content))}); err != nil {

@@ -20,6 +20,8 @@ var roles = map[string]func(args []string) int{
 	"gone-at-once": goneAtOnce,
 
 	"steady": steady,
+
+	"web": web,
 }
 
 func TestMain(m *testing.M) {
