@@ -20,8 +20,8 @@ import (
 )
 
 // stack are files as others write them: a database, its migration, a cache, a web server
-// that needs them and one in front of it. The keys of an order are the only ones that
-// Supervisor does not know.
+// that needs them and one in front of it. The keys of an order and of readiness are the only
+// ones that Supervisor does not know.
 var stack = map[string]string{
 	"conf.d/10-nginx.conf": `
 [program:nginx]
@@ -34,6 +34,9 @@ stopasgroup=true
 [program:web]
 command=/usr/bin/python3 {{.Dir}}/web.py {{.Dir}}/run/redis.sock WEBPORT
 depends_on=migrate:done cache
+ready=http://127.0.0.1:WEBPORT/
+health=http://127.0.0.1:WEBPORT/
+health_interval=1s
 startretries=20
 `,
 	"conf.d/30-migrate.conf": `
@@ -46,13 +49,14 @@ depends_on=db
 	"conf.d/40-cache.conf": `
 [program:cache]
 command=/usr/bin/redis-server --port 0 --unixsocket {{.Dir}}/run/redis.sock --save "" --dir {{.Dir}}/run
+ready=unix:{{.Dir}}/run/redis.sock
 priority=998
 `,
 	"conf.d/50-db.conf": `
 [program:db]
 command=POSTGRES -D {{.Dir}}/db -k {{.Dir}}/run -c listen_addresses=
 user=postgres
-startsecs=3
+ready=exec:/usr/bin/pg_isready -h {{.Dir}}/run
 startretries=20
 stopsignal=INT
 killasgroup=true
