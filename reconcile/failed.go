@@ -119,12 +119,16 @@ func (p *proof) release(names []string) {
 	}
 }
 
-// known are the contents that have failed, but for those that an update releases; nil for
-// none.
-func (p *proof) known(u *update) map[string]*failedFile {
+// known are the contents that have failed, but for those that a person's update of these
+// groups releases, with all that failed with them; nil for none.
+func (p *proof) known(names []string) map[string]*failedFile {
 	list := maps.Clone(p.failed)
-	if u != nil && u.explicit {
-		maps.DeleteFunc(list, func(_ string, f *failedFile) bool { return f.releases(u.names) })
+	for _, f := range p.failed {
+		if f.releases(names) {
+			for _, name := range f.Files {
+				delete(list, name)
+			}
+		}
 	}
 	return list
 }

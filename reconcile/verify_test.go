@@ -137,6 +137,7 @@ func fate(p spec.Process) string {
 //	says NAME TEXT                          it writes a line
 //	waits|goes NAME                         it waits for what it depends on; does no more
 //	update [NAME...]                        a person asks
+//	diff [NAME...]                          a person asks what that would do
 //	remove NAME                             a person stops and removes it
 //	revert FILE|NAME|N, unpin FILE|NAME
 //	pause NAME TIME [REASON], resume NAME, disable NAME, enable NAME
@@ -242,6 +243,14 @@ func (v *verifier) do(command string, out *strings.Builder) {
 	case "update":
 		report, err := v.rec.Apply(context.Background(), strings.Fields(rest), "uid 0")
 		v.report(report, err, out)
+	case "diff":
+		actions, err := v.rec.Diff(context.Background(), strings.Fields(rest))
+		if err != nil {
+			fmt.Fprintln(out, "  error:", v.short(err.Error()))
+		}
+		for i := range actions {
+			fmt.Fprintln(out, "  |", actions[i].String())
+		}
 	case "restart", "kill":
 		v.restart(verb == "kill")
 	case "upgrade":

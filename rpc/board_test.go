@@ -58,10 +58,19 @@ func (r fakeReconciler) History(context.Context, int) ([]any, error) {
 	return []any{xmlrpc.Struct{{Name: "generation", Value: 7}, {Name: "trigger", Value: "update"}, {Name: "caller", Value: script}, {Name: "actions", Value: []any{script}}, {Name: "result", Value: "applied"}}}, nil
 }
 
-func (fakeReconciler) Generation(context.Context, int) (xmlrpc.Struct, error)   { return nil, nil }
-func (fakeReconciler) DiffGenerations(context.Context, int, int) ([]any, error) { return nil, nil }
-func (r fakeReconciler) SetAutoupdate(context.Context, bool) error              { return nil }
-func (fakeReconciler) Unpin(context.Context, string) error                      { return nil }
+func (fakeReconciler) Generation(_ context.Context, number int) (xmlrpc.Struct, error) {
+	if number != 7 {
+		return nil, faultWith(xmlrpc.BadName, "no such generation: the last one is 7")
+	}
+	return xmlrpc.Struct{{Name: "generation", Value: number}}, nil
+}
+
+func (fakeReconciler) DiffGenerations(_ context.Context, from, to int) ([]any, error) {
+	return []any{from, to}, nil
+}
+
+func (r fakeReconciler) SetAutoupdate(context.Context, bool) error { return nil }
+func (fakeReconciler) Unpin(context.Context, string) error         { return nil }
 func (r fakeReconciler) Revert(ctx context.Context, target string) (xmlrpc.Struct, error) {
 	return r.Apply(ctx, []string{target})
 }
