@@ -45,7 +45,8 @@
 // as probes do: READY=1 like a probe that succeeds, a watchdog that times out like too many
 // probes that fail. RELOADING is not a state: the process is RUNNING, and not ready. The
 // deadlines of readiness and the watchdog are suspended from Blind to Sighted, while nothing
-// probes or listens.
+// probes or listens. They begin anew when their Tick comes late, since then the daemon itself
+// stood still and has heard nothing.
 //
 // # Duties
 //
