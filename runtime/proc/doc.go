@@ -16,7 +16,7 @@
 //	STOPPED  ──> STARTING   a start
 //	         ──> RUNNING    a process of an earlier daemon is adopted
 //	         ──> STARTING * it was unhealthy
-//	         ──> BACKOFF  * the same, and backoff is set
+//	         ──> BACKOFF  * the same, and backoff is set or it has not lived for a second
 //	         ──> FATAL    * the same, and crash_limit is reached
 //	STARTING ──> RUNNING    it has been up for startsecs and, with ready, was found ready
 //	         ──> BACKOFF    it could not be spawned, or has ended before. With ready_timeout
