@@ -259,7 +259,8 @@ func (p *process) hasStopped() (bool, error) {
 
 // StopProcesses stops the named processes of a group together, for an update,
 // and returns when they are down. What does not run, or is not there, is no
-// error.
+// error. Until the next SetGroup of the group those that depend on what was stopped take it
+// for something that is to be started again.
 func (s *Supervisor) StopProcesses(ctx context.Context, group string, names []string) error {
 	c := newCall(false)
 	err := s.ask(ctx, func() {
@@ -271,6 +272,7 @@ func (s *Supervisor) StopProcesses(ctx context.Context, group string, names []st
 		}
 		c.expect(procs)
 		for _, p := range procs {
+			p.order.updating = true
 			s.callOffStart(p)
 			if p.machine.State.InRunning() {
 				s.step(p, proc.Input{Kind: proc.Stop})
@@ -283,8 +285,19 @@ func (s *Supervisor) StopProcesses(ctx context.Context, group string, names []st
 	if err != nil {
 		return err
 	}
-	_, err = s.wait(ctx, c)
+	if _, err = s.wait(ctx, c); err != nil {
+		s.endUpdate(group)
+	}
 	return err
+}
+
+// endUpdate gives the update of a group up.
+func (s *Supervisor) endUpdate(group string) {
+	s.post(func() {
+		if g := s.byName[group]; g != nil {
+			s.updated(g)
+		}
+	})
 }
 
 // Signal sends a signal to what sel names: to each process itself, not to its

@@ -373,3 +373,32 @@ func TestOrderFromBefore(t *testing.T) {
 		}
 	}
 }
+
+// TestUpdateGivenUp: what an update has taken down is waited for until the update is over,
+// also where that is since it was refused.
+func TestUpdateGivenUp(t *testing.T) {
+	cache := program("cache", func(p *spec.Process) { p.Autostart = false })
+	web := program("web", func(p *spec.Process) {
+		p.DependsOn = []spec.Dependency{{Name: "cache", Until: spec.UntilRunning, Optional: true}}
+	})
+	inBubble(t, func(b *bench) {
+		if _, err := b.sup.Start(background, one("cache"), true); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.sup.StopProcesses(background, "cache", []string{"cache"}); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.sup.SetGroup(background, nil, web, nil); err != nil {
+			t.Fatal(err)
+		}
+		b.after(time.Minute)
+		b.expect("web", state.Stopped)
+		another := *cache
+		var refused *Error
+		if err := b.sup.SetGroup(background, &another, &another, []string{"cache"}); !errors.As(err, &refused) || refused.Kind != Conflict {
+			t.Errorf("an update of what is not there: %v", err)
+		}
+		b.after(2 * time.Second)
+		b.expect("web", state.Running)
+	}, cache)
+}

@@ -43,6 +43,7 @@ type process struct {
 
 	// Of the present run, that is one launch and what came of it.
 	run         uint64
+	launch      int            // its place among all launches
 	ticket      *forkTicket    // of its launch
 	calledOff   bool           // there will be no process
 	looking     [2]looking     // isReady, isHealthy
@@ -85,6 +86,7 @@ type process struct {
 	disabled    bool // see SetDisabled
 
 	due       time.Time // its place in the heap of deadlines
+	turn      int       // among those that are due at the same time
 	heapIndex int       // -1 when it has none
 	inTouched bool      // in touched already
 }
