@@ -139,6 +139,7 @@ func fate(p spec.Process) string {
 //	update [NAME...]                        a person asks
 //	remove NAME                             a person stops and removes it
 //	revert FILE|NAME|N, unpin FILE|NAME
+//	looking COMMAND                         the same while the files are being looked at
 //	pause NAME TIME [REASON], resume NAME, disable NAME, enable NAME
 //	start NAME                              a person starts it
 //	autoupdate on|off
@@ -204,6 +205,15 @@ func (v *verifier) do(command string, out *strings.Builder) {
 	case "revert":
 		report, err := v.rec.Revert(context.Background(), rest, "uid 0")
 		v.report(report, err, out)
+	case "looking":
+		v.hang("conf.d")
+		v.hint.hints <- watch.Hint{Trigger: TriggerWatch}
+		synctest.Wait()
+		done := make(chan bool)
+		go func() { defer close(done); v.do(rest, out) }()
+		synctest.Wait()
+		v.answers("conf.d")
+		<-done
 	case "unpin":
 		if err := v.rec.Unpin(context.Background(), rest, "uid 0"); err != nil {
 			fmt.Fprintln(out, "  error:", v.short(err.Error()))
