@@ -517,9 +517,7 @@ func (l *loop) decide() (active []Active, back bool, steps []Step) {
 		v = l.guard.admit(now, steps, active, l.view.settings.MaxRemovals, pause{l.view.settings.SettleRemovals, l.view.beingWritten(now)})
 		l.retryAt = earliest(l.retryAt, v.retryAt)
 		// Afterwards: what is not permitted now counts towards the limits all the same.
-		var kept []hold
-		v.steps, kept = l.permit(now, v.steps, active)
-		holds = append(holds, kept...)
+		l.permit(now, steps, &v, active)
 	}
 	old, waited := l.holds, l.waits
 	l.holds, l.waits = append(holds, v.holds...), v.waits

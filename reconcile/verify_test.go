@@ -142,6 +142,7 @@ func fate(p spec.Process) string {
 //	looking COMMAND                         the same while the files are being looked at
 //	pause NAME TIME [REASON], resume NAME, disable NAME, enable NAME
 //	start NAME                              a person starts it
+//	told                                    what was logged of holds
 //	autoupdate on|off
 //	restart, kill, upgrade                  the daemon ends and begins again; is killed; goes on in
 //	                                        another program
@@ -247,6 +248,13 @@ func (v *verifier) do(command string, out *strings.Builder) {
 		v.table.mu.Lock()
 		v.table.start(v.table.groups[group], process)
 		v.table.mu.Unlock()
+	case "told":
+		for line := range strings.Lines(v.log.String()) {
+			if _, text, is := strings.Cut(line, `msg="reconcile: held: `); is {
+				text, _, _ = strings.Cut(text, `"`)
+				fmt.Fprintln(out, "  held:", v.short(text))
+			}
+		}
 	case "autoupdate":
 		v.autoupdate(rest == "on")
 	case "update":
