@@ -535,10 +535,10 @@ func (l *loop) decide() (active []Active, back bool, steps []Step) {
 		}
 	default:
 		l.setCandidate(l.view)
-		due, kept := l.permit(now, steps, active)
-		holds = append(holds, kept...)
-		v = l.guard.admit(now, due, active, l.view.settings.MaxRemovals, pause{l.view.settings.SettleRemovals, l.view.beingWritten(now)})
+		v = l.guard.admit(now, steps, active, l.view.settings.MaxRemovals, pause{l.view.settings.SettleRemovals, l.view.beingWritten(now)})
 		l.retryAt = earliest(l.retryAt, v.retryAt)
+		// Afterwards: what is not permitted now counts towards the limits all the same.
+		l.permit(now, steps, &v, active)
 	}
 	old, waited := l.holds, l.waits
 	l.holds, l.waits = append(holds, v.holds...), v.waits

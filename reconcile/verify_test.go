@@ -140,8 +140,10 @@ func fate(p spec.Process) string {
 //	diff [NAME...]                          a person asks what that would do
 //	remove NAME                             a person stops and removes it
 //	revert FILE|NAME|N, unpin FILE|NAME
+//	looking COMMAND                         the same while the files are being looked at
 //	pause NAME TIME [REASON], resume NAME, disable NAME, enable NAME
 //	start NAME                              a person starts it
+//	told                                    what was logged of holds
 //	autoupdate on|off
 //	restart, kill, upgrade                  the daemon ends and begins again; is killed; goes on in
 //	                                        another program
@@ -205,6 +207,15 @@ func (v *verifier) do(command string, out *strings.Builder) {
 	case "revert":
 		report, err := v.rec.Revert(context.Background(), rest, "uid 0")
 		v.report(report, err, out)
+	case "looking":
+		v.hang("conf.d")
+		v.hint.hints <- watch.Hint{Trigger: TriggerWatch}
+		synctest.Wait()
+		done := make(chan bool)
+		go func() { defer close(done); v.do(rest, out) }()
+		synctest.Wait()
+		v.answers("conf.d")
+		<-done
 	case "unpin":
 		if err := v.rec.Unpin(context.Background(), rest, "uid 0"); err != nil {
 			fmt.Fprintln(out, "  error:", v.short(err.Error()))
@@ -238,6 +249,13 @@ func (v *verifier) do(command string, out *strings.Builder) {
 		v.table.mu.Lock()
 		v.table.start(v.table.groups[group], process)
 		v.table.mu.Unlock()
+	case "told":
+		for line := range strings.Lines(v.log.String()) {
+			if _, text, is := strings.Cut(line, `msg="reconcile: held: `); is {
+				text, _, _ = strings.Cut(text, `"`)
+				fmt.Fprintln(out, "  held:", v.short(text))
+			}
+		}
 	case "autoupdate":
 		v.autoupdate(rest == "on")
 	case "update":
