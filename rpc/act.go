@@ -215,12 +215,7 @@ func (s *Server) do(ctx context.Context, o order, name string, wait bool) error 
 	case "start", "stop":
 		return s.operate(ctx, o.verb+"Process", name, wait)
 	case "restart":
-		if err := s.operate(ctx, "stopProcess", name, true); err != nil {
-			if refused, is := errors.AsType[*refusals](err); !is || !refused.notRunning {
-				return err
-			}
-		}
-		return s.operate(ctx, "startProcess", name, true)
+		return s.restart(ctx, name, true)
 	case "signal":
 		return s.operate(ctx, "signalProcess", name, o.signal)
 	}
@@ -228,32 +223,52 @@ func (s *Server) do(ctx context.Context, o order, name string, wait bool) error 
 	if err != nil {
 		return err
 	}
-	for _, member := range members {
-		if o.verb == "clear" {
+	ran := false
+	for _, p := range members {
+		member := namespec(p.Group, p.Name)
+		switch {
+		case o.verb == "clear":
 			err = s.operate(ctx, "clearProcessLogs", member)
-		} else {
-			err = s.do(ctx, order{verb: "restart"}, member, true)
+		case p.State.InRunning():
+			ran, err = true, s.restart(ctx, member, false)
 		}
 		if err != nil {
 			return err
 		}
 	}
+	if o.verb == "roll" && !ran && len(o.names) == 1 {
+		return &refusals{texts: []string{name + ": not running"}}
+	}
 	return nil
 }
 
+// restart stops what name stands for and starts it. What is down is started only if stopped
+// says so: somebody may have stopped it on purpose.
+func (s *Server) restart(ctx context.Context, name string, stopped bool) error {
+	if err := s.operate(ctx, "stopProcess", name, true); err != nil {
+		if refused, is := errors.AsType[*refusals](err); !is || !refused.notRunning {
+			return err
+		}
+		if !stopped {
+			return nil
+		}
+	}
+	return s.operate(ctx, "startProcess", name, true)
+}
+
 // members are the processes that a name stands for.
-func (s *Server) members(ctx context.Context, name string) (names []string, err error) {
+func (s *Server) members(ctx context.Context, name string) (members []runtime.Info, err error) {
 	all, err := s.opt.Processes.Snapshot(ctx)
 	n := spec.ParseNamespec(name)
 	for _, p := range all {
 		if name == "" || p.Group == n.Group && (n.WholeGroup() || p.Name == n.Process) {
-			names = append(names, namespec(p.Group, p.Name))
+			members = append(members, p)
 		}
 	}
-	if len(names) == 0 && name != "" && err == nil {
+	if len(members) == 0 && name != "" && err == nil {
 		err = toFault(&runtime.Error{Kind: runtime.BadName, Name: name}, name)
 	}
-	return names, err
+	return members, err
 }
 
 // operate calls a method of supervisor.* on one process, one group or all. Of several it

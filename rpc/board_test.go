@@ -224,6 +224,34 @@ func TestBoardActs(t *testing.T) {
 	}
 }
 
+// TestRollStartsNothing: who restarts a group, or all, one after another starts nothing that
+// somebody has stopped.
+func TestRollStartsNothing(t *testing.T) {
+	for form, says := range map[string]string{
+		"do=roll+two:*&confirm=yes":                 "The group two restarted one after another",
+		"do=roll&name=cat&name=stopped&confirm=yes": "2 processes restarted one after another",
+		"do=roll&confirm=yes":                       "All processes restarted one after another",
+		"do=roll+stopped":                           "stopped: not running",
+	} {
+		w, o := unixOnly(t)
+		c := dial(t, serve(t, o), 0)
+		c.do(t, "POST", "/act", "do=stop+two:two_01", "Content-Type", "application/x-www-form-urlencoded")
+		_, body := c.do(t, "POST", "/act", form, "Content-Type", "application/x-www-form-urlencoded", "Accept", "application/json")
+		if !strings.Contains(body, says) {
+			t.Errorf("%s: %s", form, body)
+		}
+		after, err := w.Snapshot(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range after {
+			if (p.Name == "two_01" || p.Name == "stopped") && p.State.InRunning() {
+				t.Errorf("%s: %s is %v", form, p.Name, p.State)
+			}
+		}
+	}
+}
+
 // TestBoardIsNotOpenToOthers: a page of another origin changes nothing, asks nothing, and a
 // GET does nothing.
 func TestBoardIsNotOpenToOthers(t *testing.T) {
