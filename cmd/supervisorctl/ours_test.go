@@ -469,7 +469,7 @@ func TestAdvice(t *testing.T) {
 	}{
 		{[]string{"-s", "unix:///nope/s"}, "hint: There is no directory /nope."},
 		{[]string{"-s", "unix://" + dir + "/s"}, "hint: There is no socket " + dir + "/s."},
-		{[]string{"-s", "unix://" + dead}, "hint: The socket " + dead + " is there, but nobody listens"},
+		{[]string{"-s", "unix://" + dead}, "hint: The socket " + dead + " exists, but nothing listens on it"},
 		{[]string{"-s", "unix://" + unauthorized}, "hint: Give a name and a password with -u and -p"},
 		{[]string{"-s", "unix://" + unauthorized, "-u", "x"}, "hint: The server does not accept this name and password"},
 	} {

@@ -144,8 +144,8 @@ autostart=false
 	}{
 		"authority unknown":      {[]string{url, certificate("me")}, "error: https://", "hint: The server's certificate is not signed by an authority that this machine trusts."},
 		"another authority":      {[]string{url, certificate("me"), "server_ca=clients.crt"}, "error: https://", "not signed by an authority in " + clients.file},
-		"another host":           {[]string{"serverurl=https://localhost:" + fmt.Sprint(d.Port), ca}, "error: https://", "is for another host than serverurl names"},
-		"no certificate":         {[]string{url, ca}, "error: https://", "lets in only clients with a certificate. Name its file"},
+		"another host":           {[]string{"serverurl=https://localhost:" + fmt.Sprint(d.Port), ca}, "error: https://", "is for a different host than serverurl names"},
+		"no certificate":         {[]string{url, ca}, "error: https://", "accepts only clients with a certificate. Set certfile and keyfile"},
 		"a strange certificate":  {[]string{url, ca, certificate("stranger")}, "error: https://", "does not accept the certificate in " + dir + "/stranger.crt"},
 		"http to a TLS port":     {[]string{"serverurl=http://" + address}, "xmlrpc.client.ProtocolError", "hint: The server speaks TLS. Its URL is https://" + address + "."},
 		"no file of that name":   {[]string{url, "certfile=no.crt\nkeyfile=no.key"}, "error: cannot use", "cannot use certfile and keyfile of section [supervisorctl]: open " + dir + "/no.crt: no such file or directory"},
