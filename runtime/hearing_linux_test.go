@@ -56,6 +56,7 @@ func talking(name string, edit func(*spec.Process), words ...string) *spec.Group
 	}
 	return shell(name, "PLAY=1 "+os.Args[0]+" "+strings.Join(quoted, " ")+"; exec sleep 1000", func(p *spec.Process) {
 		p.Probes.Ready = spec.Probe{Kind: "notify"}
+		p.StopAsGroup, p.KillAsGroup = true, true
 		if edit != nil {
 			edit(p)
 		}
