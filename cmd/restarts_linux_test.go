@@ -140,7 +140,7 @@ func TestStuckStandardOutput(t *testing.T) {
 		"[eventlistener:l]\ncommand={{.Self}} echo\nevents=PROCESS_LOG\nresult_handler=supervisor_stdout:event_handler\nbuffer_size=100\n"+
 		"[program:p]\ncommand={{.Self}} steady\nstdout_events_enabled=true\nstdout_logfile=NONE\nstopasgroup=true\n",
 		oracle.Surroundings{Through: []string{"/bin/sh", "-c", `exec "$@" >&3`, "sh"}, Files: []*os.File{writer}}), t}
-	s.logged("nobody reads standard output")
+	s.logged("nothing reads standard output")
 	s.Signal(syscall.SIGHUP)
 	s.wait("a second life", func() bool { return strings.Count(s.Log(), "supervisord started with pid") == 2 })
 	s.until("p", "RUNNING")

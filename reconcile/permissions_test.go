@@ -59,7 +59,7 @@ func TestPermissionCheck(t *testing.T) {
 		{"root's own group", map[string]entry{"/": dir(0o755), "/a": file(0o664)}, "/a", ""},
 		{"a list of root's own group's file", map[string]entry{"/": dir(0o755), "/a": listed(file(0o664))}, "/a", "file /a is writable by the users that its access control list names (mode 0664)"},
 		{"a list of readers", map[string]entry{"/": dir(0o755), "/a": listed(file(0o644))}, "/a", ""},
-		{"a list of a parent", map[string]entry{"/": dir(0o755), "/d": listed(dir(0o775)), "/d/a": file(0o644)}, "/d/a", "directory /d is writable by those"},
+		{"a list of a parent", map[string]entry{"/": dir(0o755), "/d": listed(dir(0o775)), "/d/a": file(0o644)}, "/d/a", "directory /d is writable by the users that its access control list names (mode 0775)"},
 		{"a list of a sticky parent", map[string]entry{"/": dir(0o755), "/d": listed(dir(sticky | 0o775)), "/d/a": file(0o644)}, "/d/a", ""},
 		{"the directory is another's", map[string]entry{"/": dir(0o755), "/d": dir(0o755, 7), "/d/a": file(0o644)}, "/d/a", "directory /d is owned by uid 7"},
 		{"a parent is everyone's", map[string]entry{"/": dir(0o755), "/p": dir(0o777), "/p/d": dir(0o755), "/p/d/a": file(0o644)}, "/p/d/a", "directory /p is writable by everyone"},

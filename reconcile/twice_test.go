@@ -58,12 +58,12 @@ func TestDefinedTwice(t *testing.T) {
 			w.watch = r.watch
 			w.start()
 			w.becomes(r.groups)
-			w.log.once(t, "defined twice", strings.ReplaceAll(r.said, "ROOT", w.root), "what stands here wins")
+			w.log.once(t, "defined twice", strings.ReplaceAll(r.said, "ROOT", w.root), "the values here win")
 			loser, winner := w.file(r.loser), w.file(r.winner)
-			if got := strings.Join(loser.Warnings, "\n"); loser.State != FileApplied || !strings.Contains(got, "is also in "+winner.Path+":") || !strings.Contains(got, "what stands there wins") {
+			if got := strings.Join(loser.Warnings, "\n"); loser.State != FileApplied || !strings.Contains(got, "is also in "+winner.Path+":") || !strings.Contains(got, "the values there win") {
 				t.Errorf("files say of the one that loses: %+v", loser)
 			}
-			if got := strings.Join(winner.Warnings, "\n"); winner.State != FileApplied || !strings.Contains(got, "is also in "+loser.Path+":") || !strings.Contains(got, "what stands here wins") {
+			if got := strings.Join(winner.Warnings, "\n"); winner.State != FileApplied || !strings.Contains(got, "is also in "+loser.Path+":") || !strings.Contains(got, "the values here win") {
 				t.Errorf("files say of the one that wins: %+v", winner)
 			}
 

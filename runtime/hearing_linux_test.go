@@ -56,6 +56,7 @@ func talking(name string, edit func(*spec.Process), words ...string) *spec.Group
 	}
 	return shell(name, "PLAY=1 "+os.Args[0]+" "+strings.Join(quoted, " ")+"; exec sleep 1000", func(p *spec.Process) {
 		p.Probes.Ready = spec.Probe{Kind: "notify"}
+		p.StopAsGroup, p.KillAsGroup = true, true
 		if edit != nil {
 			edit(p)
 		}
@@ -85,7 +86,7 @@ func TestNotify(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _, _ = stranger.Process.Kill(), stranger.Wait() }()
-	l.untilLog("process " + itoa(stranger.Process.Pid) + " is not of that program")
+	l.untilLog("process " + itoa(stranger.Process.Pid) + " is not part of that program")
 	if i := l.info("web"); i.State != state.Starting {
 		t.Fatalf("a stranger had it %v", i.State)
 	}

@@ -91,7 +91,7 @@ func TestDefaults(t *testing.T) {
 		"user", "directory", "nocleanup", "childlogdir", "environment", "chown", "username", "password", "readonly_username", "readonly_password", "operators",
 		"depends_on", "restart_with", "ready", "health", "port", "certfile",
 		"keyfile", "client_ca", "metrics_port", "metrics_path", "history_file", "statedir", "command", "umask", "events", "socket", "socket_backlog",
-		"socket_owner", "programs", "files ", "revision", "report_command", "report_url", "report_secret_file",
+		"socket_owner", "programs", "files ", "revision", "report_command", "report_url", "report_secret_file", "window",
 	}
 	bare := "[supervisord]\n[unix_http_server]\nfile=/tmp/s\n[program:theprogramname]\ncommand=/bin/cat\n" +
 		"[eventlistener:l]\ncommand=/bin/cat\nevents=EVENT\n[fcgi-program:f]\ncommand=/bin/cat\nsocket=unix:///tmp/f\n" +

@@ -81,6 +81,8 @@ func (s sockets) give(one socket) {
 		default:
 		}
 	}
+	// Where it still has its connection, Close resets that, too.
+	_ = unix.SetsockoptLinger(int(one), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 	unix.Close(int(one))
 }
 

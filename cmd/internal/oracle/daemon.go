@@ -332,9 +332,10 @@ func WaitFor(t testing.TB, what string, cond func() bool) {
 	}
 }
 
-// Eventually polls cond until it is true or the time is over, and reports which. It spends
-// at most a fifth of the time in cond, so that to wait costs little when a look is dear, as
-// one at all processes is, and less the busier the machine is.
+// Eventually polls cond until it is true or the time is over, and reports which; the last
+// look is at the end of that time. It spends at most a fifth of the time in cond, so that to
+// wait costs little when a look is dear, as one at all processes is, and less the busier the
+// machine is.
 func Eventually(within time.Duration, cond func() bool) bool {
 	pause := firstPoll
 	for deadline := time.Now().Add(within); ; pause = min(pause*5/4, lastPoll) {
@@ -343,23 +344,25 @@ func Eventually(within time.Duration, cond func() bool) bool {
 			return true
 		}
 		now := time.Now()
-		if now.After(deadline) {
+		if !now.Before(deadline) {
 			return false
 		}
-		time.Sleep(max(pause, 4*now.Sub(begun)))
+		time.Sleep(min(max(pause, 4*now.Sub(begun)), deadline.Sub(now)))
 	}
 }
 
-// Script is the context of a script under test. It has many steps, so no time of its own:
-// it is over shortly before the limit of the whole run, which leaves time to say where it was.
+// Script is the context of a script under test. It has many steps, and so five times
+// Deadline. It is over before the limit of the whole run, which leaves time to say where it was.
 func Script(t testing.TB) (context.Context, context.CancelFunc) {
 	t.Helper()
+	long := 5 * Deadline
 	if run, is := t.(interface{ Deadline() (time.Time, bool) }); is {
 		if limit, limited := run.Deadline(); limited {
-			return context.WithDeadline(t.Context(), limit.Add(-Deadline/4))
+			left := time.Until(limit)
+			long = min(long, left-min(Deadline/4, left/4))
 		}
 	}
-	return context.WithCancel(t.Context())
+	return context.WithTimeout(t.Context(), long)
 }
 
 // ports is where the search for a free port begins. The kernel gives higher ones to

@@ -8,7 +8,8 @@ conf=/etc/supervisor/supervisord.conf
 made=/etc/supervisor/.supervisord.conf.as-shipped
 # Where another supervisord is installed by now, such as Debian's, all else is its own.
 if [ ! -e /usr/bin/supervisord ]; then
-	[ ! -e "$made" ] || rm -f "$conf"
+	# A file that somebody has edited since, or that another package has written, stays.
+	[ ! -e "$made" ] || [ "$(cksum 2>/dev/null <"$conf")" != "$(cat "$made")" ] || rm -f "$conf"
 	rm -rf /var/lib/supervisord /var/log/supervisor/supervisord.log* /var/log/supervisor/*-std???---*
 	if command -v deb-systemd-helper >/dev/null; then
 		deb-systemd-helper purge supervisor.service >/dev/null || true
