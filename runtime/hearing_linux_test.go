@@ -85,7 +85,7 @@ func TestNotify(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _, _ = stranger.Process.Kill(), stranger.Wait() }()
-	l.untilLog("process " + itoa(stranger.Process.Pid) + " is not of that program")
+	l.untilLog("process " + itoa(stranger.Process.Pid) + " is not part of that program")
 	if i := l.info("web"); i.State != state.Starting {
 		t.Fatalf("a stranger had it %v", i.State)
 	}
