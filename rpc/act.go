@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"supervisord/rpc/page"
@@ -81,6 +82,10 @@ func (s *Server) serveAct(w http.ResponseWriter, r *http.Request) {
 			done = map[string]string{"freeze": "Automatic updates are off until the daemon is restarted", "thaw": "Automatic updates are on"}[do]
 		}
 	case "revert": // to an update, by its number
+		if n, err := strconv.ParseUint(target, 10, 31); err != nil || n == 0 {
+			httpErrorMessage(w, http.StatusBadRequest, "Bad Request: an update has a number")
+			return
+		}
 		if r.Form.Get("confirm") == "" {
 			s.askAbout(w, r, page.Question{Text: "Take all files back to what they were in update " + target + "?", Do: "revert " + target})
 			return
@@ -100,6 +105,10 @@ func (s *Server) serveAct(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		if o.many() && r.Form.Get("confirm") == "" {
+			if o.verb == "signal" && !slices.Contains(signals, o.signal) {
+				httpErrorMessage(w, http.StatusBadRequest, "Bad Request: there is no such signal here")
+				return
+			}
 			s.askAbout(w, r, o.question())
 			return
 		}

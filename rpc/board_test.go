@@ -272,10 +272,22 @@ func TestBoardIsNotOpenToOthers(t *testing.T) {
 	if resp, _ := c.do(t, "POST", "/act", "do=explode+cat", "Content-Type", "application/x-www-form-urlencoded"); resp.StatusCode != 400 {
 		t.Errorf("what there is not: %s", resp.Status)
 	}
+	for _, form := range []string{
+		"do=revert+<b>7</b>", "do=revert+0", "do=revert+-1", "do=revert+7%0a8", "do=revert+", "do=signal&signal=<b>HUP</b>", "do=signal&signal=NOPE", "do=signal",
+	} {
+		resp, body := c.do(t, "POST", "/act", form, "Content-Type", "application/x-www-form-urlencoded")
+		if resp.StatusCode != 400 || strings.Contains(body, "<b>") {
+			t.Errorf("%s: %s %s", form, resp.Status, body)
+		}
+	}
+	resp, body := c.do(t, "POST", "/act", "do=stop+%3Cb%3E:*", "Content-Type", "application/x-www-form-urlencoded")
+	if resp.StatusCode != 409 || strings.Contains(body, "<b>") || !strings.Contains(body, "&lt;b&gt;") {
+		t.Errorf("a group with markup in its name: %s %s", resp.Status, body)
+	}
 	if after, _ := w.Snapshot(t.Context()); states(after) != states(before) {
 		t.Errorf("something was done: %s", states(after))
 	}
-	resp, _ := c.do(t, "POST", "/act", "do=stop+cat", "Content-Type", "application/x-www-form-urlencoded", "Referer", c.base+"/evil")
+	resp, _ = c.do(t, "POST", "/act", "do=stop+cat", "Content-Type", "application/x-www-form-urlencoded", "Referer", c.base+"/evil")
 	if to := resp.Header.Get("Location"); !strings.HasPrefix(to, "./?") {
 		t.Errorf("it leads to %s", to)
 	}

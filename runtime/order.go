@@ -256,7 +256,9 @@ func (s *Supervisor) stopInOrder() (any bool) {
 			continue
 		}
 		any = true
+		again := p.restartWhenStopped && !p.userStopped // enabled since
 		s.callOffStart(p)
+		p.restartWhenStopped = again
 		if len(p.waiters) > 0 {
 			s.reportLater(p)
 		}

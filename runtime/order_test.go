@@ -196,7 +196,7 @@ func (o *orderPlay) do(words []string) (answer func() []string) {
 			o.t.Fatal(err)
 		}
 		if words[0] == "disable" {
-			return o.ask([]string{"stop", words[1]})
+			return o.ask(append([]string{"stop-disabled"}, words[1:]...))
 		}
 	case "ready", "healthy", "unready", "unhealthy":
 		what, not := strings.CutPrefix(words[0], "un")
@@ -239,8 +239,11 @@ func (o *orderPlay) ask(words []string) func() []string {
 	go func() {
 		defer close(done)
 		do := o.sup.Start
-		if words[0] == "stop" {
+		switch words[0] {
+		case "stop":
 			do = o.sup.Stop
+		case "stop-disabled":
+			do = o.sup.StopDisabled
 		}
 		if slices.Contains(words, "with-deps") {
 			do = func(ctx context.Context, sel Select, wait bool) ([]Result, error) {

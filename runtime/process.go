@@ -84,6 +84,9 @@ type process struct {
 	// userStopped: the last that was asked for was a stop, by a client.
 	userStopped bool
 	disabled    bool // see SetDisabled
+	// wasRunning: a stop of several has stopped it while disabled, and a start of several is
+	// to start it again: the two are a restart.
+	wasRunning bool
 
 	due       time.Time // its place in the heap of deadlines
 	turn      int       // among those that are due at the same time
