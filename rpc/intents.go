@@ -2,7 +2,11 @@ package rpc
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"supervisord/rpc/xmlrpc"
 )
@@ -19,6 +23,21 @@ type Persons interface {
 
 // longestPause is how long a pause may be: who forgets it is to be reminded.
 const longestPause = 366 * 24 * time.Hour
+
+// longestReason is how many bytes why something is paused may have.
+const longestReason = 500
+
+// fitReason refuses a reason that would not be one line of text wherever it is shown: in
+// events, logs and terminals.
+func fitReason(reason string) error {
+	switch {
+	case len(reason) > longestReason:
+		return xmlrpc.NewFault(xmlrpc.BadArguments, fmt.Sprintf("the reason has %d bytes; it may have %d", len(reason), longestReason))
+	case !utf8.ValidString(reason), strings.ContainsFunc(reason, func(r rune) bool { return !unicode.IsPrint(r) }):
+		return xmlrpc.NewFault(xmlrpc.BadArguments, "the reason may have no line breaks, tabs or other control characters")
+	}
+	return nil
+}
 
 // IntentNamespace has the methods for what people want of groups and processes whatever the
 // files say, for Options.Extra.
@@ -40,7 +59,7 @@ func IntentNamespace(p Persons) Namespace {
 			Help: "Has no automatic update touch a group or a process for so many seconds, from 1 to 366 days. Crashes are still\n" +
 				"restarted, and what people ask for is done.",
 			Params: []Param{name, {Type: "int", Name: "seconds", Text: "for how long"},
-				{Type: "string", Name: "reason", Text: "why, for people", Optional: true}},
+				{Type: "string", Name: "reason", Text: "why, for people, in one line of at most 500 bytes", Optional: true}},
 			Returns: said,
 			Done:    "%s paused",
 			Func: func(ctx context.Context, a Args) (any, error) {
@@ -58,6 +77,9 @@ func IntentNamespace(p Persons) Namespace {
 				reason := ""
 				if len(a) > 2 {
 					if reason, err = a.Name(2); err != nil {
+						return nil, err
+					}
+					if err := fitReason(reason); err != nil {
 						return nil, err
 					}
 				}
