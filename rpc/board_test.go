@@ -178,7 +178,7 @@ func TestBoardActs(t *testing.T) {
 		{"do=update", true, "cat: updated process group"},
 		{"do=revert+7", true, "Take all files back to what they were in update 7?"},
 		{"do=revert+7&confirm=yes", true, "cat: updated process group"},
-		{"do=unpin+/etc/x.ini", true, "/etc/x.ini counts again"},
+		{"do=unpin+/etc/x.ini", true, "/etc/x.ini is in force again"},
 		{"do=freeze", true, "Automatic updates are off until the daemon is restarted"},
 	} {
 		t.Run(tc.form, func(t *testing.T) {
