@@ -36,6 +36,13 @@ type Past struct {
 // ErrNoGeneration: there is no update of that number, or nothing is known of it any more.
 var ErrNoGeneration = errors.New("no such generation")
 
+// CanRevert reports whether Revert could take all files back to what they were in an update:
+// that is known, and something was changed since. It may be called from any goroutine.
+func (r *Reconciler) CanRevert(number int) bool {
+	_, err := r.published.Load().generations.at(number)
+	return err == nil
+}
+
 // Past is what is known of the update of that number. The error is ErrNoGeneration. It asks
 // no disk.
 func (r *Reconciler) Past(number int) (Past, error) {

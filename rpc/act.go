@@ -96,7 +96,7 @@ func (s *Server) serveAct(w http.ResponseWriter, r *http.Request) {
 		}
 	case "unpin":
 		if _, err = s.ask(ctx, "reconcile.unpin", target); err == nil {
-			done = target + " counts again"
+			done = target + " is in force again"
 		}
 	default:
 		o, ok := orderOf(r.Form)

@@ -55,7 +55,8 @@ func (r fakeReconciler) Files(context.Context) ([]any, error) {
 }
 
 func (r fakeReconciler) History(context.Context, int) ([]any, error) {
-	return []any{xmlrpc.Struct{{Name: "generation", Value: 7}, {Name: "trigger", Value: "update"}, {Name: "caller", Value: script}, {Name: "actions", Value: []any{script}}, {Name: "result", Value: "applied"}}}, nil
+	return []any{xmlrpc.Struct{{Name: "generation", Value: 7}, {Name: "trigger", Value: "update"}, {Name: "caller", Value: script}, {Name: "actions", Value: []any{script}}, {Name: "result", Value: "applied"}},
+		xmlrpc.Struct{{Name: "generation", Value: 6}, {Name: "revertible", Value: true}}, xmlrpc.Struct{{Name: "generation", Value: 5}, {Name: "revertible", Value: false}}}, nil
 }
 
 func (fakeReconciler) Generation(_ context.Context, number int) (xmlrpc.Struct, error) {
@@ -187,7 +188,7 @@ func TestBoardActs(t *testing.T) {
 		{"do=update", true, "cat: updated process group"},
 		{"do=revert+7", true, "Take all files back to what they were in update 7?"},
 		{"do=revert+7&confirm=yes", true, "cat: updated process group"},
-		{"do=unpin+/etc/x.ini", true, "/etc/x.ini counts again"},
+		{"do=unpin+/etc/x.ini", true, "/etc/x.ini is in force again"},
 		{"do=freeze", true, "Automatic updates are off until the daemon is restarted"},
 	} {
 		t.Run(tc.form, func(t *testing.T) {
@@ -248,6 +249,18 @@ func TestRollStartsNothing(t *testing.T) {
 			if (p.Name == "two_01" || p.Name == "stopped") && p.State.InRunning() {
 				t.Errorf("%s: %s is %v", form, p.Name, p.State)
 			}
+		}
+	}
+}
+
+// TestRevertIsOffered: for an update to which one can go back, and for no other.
+func TestRevertIsOffered(t *testing.T) {
+	_, o := unixOnly(t)
+	o.Extra = []Namespace{ReconcileNamespace(fakeReconciler{})}
+	_, body := dial(t, serve(t, o), 0).do(t, "GET", "/files", "", "Accept", "text/html")
+	for number, want := range map[int]bool{7: false, 6: true, 5: false} {
+		if offered := strings.Contains(body, fmt.Sprintf(`value="revert %d"`, number)); offered != want {
+			t.Errorf("update %d: %v", number, offered)
 		}
 	}
 }

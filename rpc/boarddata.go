@@ -142,6 +142,7 @@ func (s *Server) updates(ctx context.Context) (list []page.Update) {
 		list = append(list, page.Update{
 			Generation: int(e.number("generation")), Time: e.time("time"), Trigger: e.text("trigger"), Caller: e.text("caller"),
 			Result: e.text("result"), Actions: e.texts("actions"), Duration: time.Duration(e.number("duration_ms")) * time.Millisecond,
+			Revertible: e.flag("revertible"),
 		})
 	}
 	return list

@@ -330,7 +330,8 @@ func (s *Server) drawParts(d, before *drawing) {
 		d.health, d.chips = before.health, before.chips
 		return
 	}
-	frame := page.Frame{Now: time.Now(), Health: d.summary.health}
+	// What is drawn is drawn when it is first asked for, and outlives this drawing.
+	frame, chips, total := page.Frame{Health: d.summary.health}, d.summary.chips, len(d.overall.rows)
 	drawn := func(html string, err error) string {
 		if err != nil {
 			s.log.Error(fmt.Sprintf("Web interface error:%v", err))
@@ -341,10 +342,13 @@ func (s *Server) drawParts(d, before *drawing) {
 		for j, readOnly := range []bool{false, true} {
 			f := frame
 			f.Tab, f.ReadOnly = tab, readOnly
-			d.health[i][j] = sync.OnceValue(func() string { return drawn(page.Status(f)) })
+			d.health[i][j] = sync.OnceValue(func() string {
+				f.Now = time.Now()
+				return drawn(page.Status(f))
+			})
 		}
 	}
-	d.chips = sync.OnceValue(func() string { return drawn(page.ChipsOf(d.summary.chips, len(d.overall.rows))) })
+	d.chips = sync.OnceValue(func() string { return drawn(page.ChipsOf(chips, total)) })
 }
 
 // listenersPrint is equal for listeners that are equal.

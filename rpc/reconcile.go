@@ -149,7 +149,7 @@ func ReconcileNamespace(r Reconciler) Namespace {
 			Name:    "getHistory",
 			Help:    "The last updates, the newest first.",
 			Params:  []Param{{Type: "int", Name: "limit", Text: "the maximum number; 10 if not given", Optional: true}},
-			Returns: Param{Type: "array", Name: "entries", Text: "structs with generation, time, trigger, caller, actions, reasons (of each action), result, duration_ms, reason, revision"},
+			Returns: Param{Type: "array", Name: "entries", Text: "structs with generation, time, trigger, caller, actions, reasons (of each action), result, duration_ms, reason, revision, revertible (whether reconcile.revert can go back to it)"},
 			Func: func(ctx context.Context, a Args) (any, error) {
 				limit := int64(10)
 				if len(a) > 0 {

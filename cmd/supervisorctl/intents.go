@@ -14,7 +14,7 @@ import (
 //
 // Source: ours.
 func (c *call) pause(ctx context.Context) error {
-	reason, err := c.optionText("--reason") // first, since it ends where --for begins
+	reason, err := c.optionText("--reason")
 	if err != nil {
 		return err
 	}
@@ -52,23 +52,21 @@ func parseLength(text string) (d time.Duration, ok bool) {
 	return d, d >= time.Second && d <= 366*24*time.Hour
 }
 
-// optionText is option for a text of several words: it goes to the next option.
+// optionText is option for a text: a word of the command line with the spaces that it was
+// given, and in the shell, which knows no quotes, all to the end of the line.
 func (c *call) optionText(name string) (text string, err error) {
-	at := slices.IndexFunc(c.words, func(w string) bool { return w == name || strings.HasPrefix(w, name+"=") })
-	if at < 0 {
-		return "", nil
+	if c.given == nil {
+		for i, word := range c.words {
+			if word == name || strings.HasPrefix(word, name+"=") {
+				c.words = append(c.words[:i:i], strings.Join(c.words[i:], " "))
+				if rest, separate := strings.CutPrefix(c.words[i], name+" "); separate {
+					c.words[i] = name + "=" + rest
+				}
+				break
+			}
+		}
 	}
-	end := at + 1
-	for end < len(c.words) && !strings.HasPrefix(c.words[end], "--") {
-		end++
-	}
-	_, first, _ := strings.Cut(c.words[at], "=")
-	text = strings.TrimSpace(first + " " + strings.Join(c.words[at+1:end], " "))
-	if text == "" {
-		return "", c.usage(exitUsage, "%s requires a value", name)
-	}
-	c.words = slices.Delete(c.words, at, end)
-	return text, nil
+	return c.option(name)
 }
 
 func (c *call) resume(ctx context.Context) error {

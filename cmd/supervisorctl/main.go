@@ -45,6 +45,7 @@ func run(argv []string) int {
 	if len(words) == 0 {
 		return s.shell(ctx)
 	}
+	s.given = words
 	if err := s.execute(ctx, strings.Join(words, " ")); err != nil {
 		return s.exitShell(err)
 	}

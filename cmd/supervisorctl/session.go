@@ -16,6 +16,7 @@ import (
 // session is one run of the program: where it reads and writes, which server it
 // talks to, and what it will exit with. It belongs to the main goroutine.
 type session struct {
+	given    []string // the words of the command line that are the one command, nil in the shell
 	settings settings
 	stdin    lineReader
 	out      io.Writer // standard output; a terminal by way of toTerminal
@@ -113,6 +114,9 @@ func (s *session) execute(ctx context.Context, line string) error {
 		return nil
 	}
 	c := &call{session: s, command: cmd, argument: argument, words: strings.Fields(argument)}
+	if len(s.given) > 1 && s.given[0] == "pause" { // its reason has spaces
+		c.words = slices.Clone(s.given[1:])
+	}
 	if cmd.json {
 		c.data = s.out
 		defer func(out io.Writer) { s.out = out }(s.out)

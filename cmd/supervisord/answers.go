@@ -129,7 +129,7 @@ func (a answers) Files(context.Context) ([]any, error) {
 
 // History lists the last updates, the newest first.
 func (a answers) History(_ context.Context, limit int) ([]any, error) {
-	return historyStructs(a.Reconciler.History(limit)), nil
+	return historyStructs(a.Reconciler.History(limit), a.Reconciler.CanRevert), nil
 }
 
 // SetAutoupdate turns automatic updates on or off.
@@ -182,7 +182,8 @@ func actionStructs(actions []reconcile.Action) []any {
 	return list
 }
 
-func historyStructs(entries []reconcile.Entry) []any {
+// historyStructs are entries for a client, and of each whether one can go back to it.
+func historyStructs(entries []reconcile.Entry, canRevert func(int) bool) []any {
 	list := []any{}
 	for i := range entries {
 		e := &entries[i]
@@ -190,7 +191,7 @@ func historyStructs(entries []reconcile.Entry) []any {
 		for k := range e.Actions {
 			actions, reasons = append(actions, e.Actions[k].String()), append(reasons, e.Actions[k].Reason)
 		}
-		list = append(list, append(entryStruct(e), xmlrpc.Struct{{Name: "actions", Value: actions}, {Name: "reasons", Value: reasons}}...))
+		list = append(list, append(entryStruct(e), xmlrpc.Struct{{Name: "actions", Value: actions}, {Name: "reasons", Value: reasons}, {Name: "revertible", Value: canRevert(e.Generation)}}...))
 	}
 	return list
 }

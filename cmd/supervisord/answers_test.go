@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -50,9 +51,14 @@ func TestReconcileFault(t *testing.T) {
 
 // TestHistoryStructs: a client learns what was done, and why, in the same order.
 func TestHistoryStructs(t *testing.T) {
-	list := historyStructs([]reconcile.Entry{{Actions: []reconcile.Action{
+	list := historyStructs([]reconcile.Entry{{Generation: 7, Actions: []reconcile.Action{
 		{Action: reconcile.Add, Group: "a", Reason: "it is new"}, {Action: reconcile.Restart, Group: "g", Process: "b", Reason: "command differs"},
-	}}})
+	}}, {Generation: 3}}, func(number int) bool { return number == 7 })
+	for i, want := range []bool{true, false} {
+		if !slices.Contains(list[i].(xmlrpc.Struct), xmlrpc.Member{Name: "revertible", Value: want}) {
+			t.Errorf("entry %d: %v", i, list[i])
+		}
+	}
 	got := map[string]any{}
 	for _, m := range list[0].(xmlrpc.Struct) {
 		got[m.Name] = m.Value

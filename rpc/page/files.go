@@ -60,6 +60,7 @@ type Update struct {
 	Trigger, Caller, Result string
 	Actions                 []string
 	Duration                time.Duration
+	Revertible              bool // one can go back to it, and something was changed since
 }
 
 // Level is how the update went.

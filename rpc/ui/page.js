@@ -201,7 +201,7 @@
     const none = $('#none');
     if (any || none.hidden === (list.length === 0)) {
       none.hidden = n > 0;
-      if (any) none.textContent = 'No process fits.';
+      if (any) none.textContent = 'No process matches.';
     }
     for (const c of $$('.chip')) c.toggleAttribute('aria-current', c.dataset.state === choice.state);
     for (const c of $$('.chip[aria-current]')) c.setAttribute('aria-current', 'true');
