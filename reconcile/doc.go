@@ -122,6 +122,8 @@
 //   - Disabled: the Target is told, and starts it for a person alone, by its name. It counts as
 //     stopped by a person, until one starts it: so updates leave it down, and nothing of it is
 //     on trial. That is no change of its definition. Enable starts what has autostart.
+//   - What pauses and the window hold is held as it was asked for: it is counted by itself, is
+//     no reason not to be ready, and the phase is held only if nothing else is to be done.
 //   - A group goes with all that is in it; a process of it cannot be taken out.
 //   - With window=, steps of automatic updates are held outside of it. The first update, those
 //     of people and reverts pass. What an update has stopped to restart it is started with the

@@ -40,6 +40,7 @@ type hold struct {
 	// rejected: of a file, its content has failed, and what ran before is in force.
 	rejected bool
 	pinned   bool   // a person has taken the file back
+	deferred bool   // a pause or a closed window holds it: all is as it was asked for
 	names    string // of such a file: the groups that its content defines, with spaces between
 }
 

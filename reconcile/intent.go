@@ -141,7 +141,7 @@ func (list intents) hold(now time.Time, steps []Step, window spec.Windows) (hold
 			retryAt = earliest(retryAt, list[i].Until)
 		}
 	}
-	outside := hold{Reason: "outside the window", kind: "groups that change outside the window"}
+	outside := hold{deferred: true, Reason: "outside the window", kind: "groups that change outside the window"}
 	next := now.Add(windowRetry)
 	if !opens.IsZero() {
 		outside.Reason += "; opens " + opens.Format("Mon 15:04 MST")
@@ -152,7 +152,7 @@ func (list intents) hold(now time.Time, steps []Step, window spec.Windows) (hold
 		s := &steps[i]
 		switch reason := paused[s.Group]; {
 		case reason != "":
-			holds = append(holds, hold{Group: s.Group, Reason: reason})
+			holds = append(holds, hold{Group: s.Group, Reason: reason, deferred: true})
 		case !open:
 			outside.Group = s.Group
 			holds = append(holds, outside)

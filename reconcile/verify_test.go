@@ -416,7 +416,7 @@ func (v *verifier) show(out *strings.Builder) {
 	fmt.Fprintf(out, "  %s\n", cmp.Or(strings.Join(texts, ", "), "nothing"))
 	state := v.rec.State()
 	if state.Phase != Synced {
-		fmt.Fprintf(out, "  %s: %s\n", state.Phase, v.short(state.Reason))
+		fmt.Fprintf(out, "  %s: %s\n", state.Phase+map[bool]string{true: " deferred"}[state.Deferred], v.short(state.Reason))
 	}
 	for _, f := range v.rec.Files() {
 		if !f.Directory && (f.State != FileApplied || f.Reason != "") {
