@@ -127,7 +127,8 @@
 //   - A group goes with all that is in it; a process of it cannot be taken out.
 //   - With window=, steps of automatic updates are held outside of it. The first update, those
 //     of people and reverts pass. What an update has stopped to restart it is started with the
-//     definition in force. An update that has begun goes on when the window closes. While
+//     definition in force, and what could not be added after a removal
+//     is tried again. An update that has begun goes on when the window closes. While
 //     something is held the clock is looked at each minute, since it may be set.
 //
 // # The revision

@@ -165,7 +165,7 @@ func (l *loop) keeps() bool { return l.store != nil && l.store.Keeps(intentsItem
 // permit, and says why others of its steps are held. What an update has stopped to restart it
 // is started all the same, with the definition in force.
 func (l *loop) permit(now time.Time, steps []Step, v *admission, active []Active) {
-	holds, at := l.intents.hold(now, steps, l.view.settings.Window)
+	holds, at := l.intents.hold(now, steps, l.view.settings.Window, func(s *Step) bool { return s.Old == nil && l.guard.failed[s.Group].begun })
 	l.retryAt = earliest(l.retryAt, at)
 	if len(holds) == 0 {
 		return

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -142,6 +143,7 @@ func fate(p spec.Process) string {
 //	looking COMMAND                         the same while the files are being looked at
 //	pause NAME TIME [REASON], resume NAME, disable NAME, enable NAME
 //	start NAME                              a person starts it
+//	fails NAME, succeeds                    it cannot be added; it can
 //	told                                    what was logged of holds
 //	autoupdate on|off
 //	restart, kill, upgrade                  the daemon ends and begins again; is killed; goes on in
@@ -248,6 +250,15 @@ func (v *verifier) do(command string, out *strings.Builder) {
 		v.table.mu.Lock()
 		v.table.start(v.table.groups[group], process)
 		v.table.mu.Unlock()
+	case "fails":
+		v.table.refusing(func(op string) error {
+			if op == "add "+rest {
+				return errors.New("no")
+			}
+			return nil
+		})
+	case "succeeds":
+		v.table.refusing(nil)
 	case "told":
 		for line := range strings.Lines(v.log.String()) {
 			if _, text, is := strings.Cut(line, `msg="reconcile: held: `); is {
