@@ -102,7 +102,8 @@
 //     groups are removed, past every guard. Looks that began before know of neither.
 //
 // The reason for a failure has the last lines of output of the run that failed, from the
-// memory of the Target: no disk is read, and no line is of an earlier run.
+// memory of the Target: no disk is read, and no line is of an earlier run. Reports and events
+// go without those lines, which may have secrets.
 //
 // Proof is pure (proof.go, trial.go, failed.go): the loop gives it the processes when they change, and at the
 // times it asks for.

@@ -76,7 +76,20 @@ func quoted(lines []string) string {
 	for i, line := range lines {
 		texts[i] = strconv.Quote(line)
 	}
-	return ", after this output: " + strings.Join(texts, " ")
+	return outputFollows + strings.Join(texts, " ")
+}
+
+// outputFollows stands in reasons before what a program has written.
+const outputFollows = ", after this output: "
+
+// withoutOutput is a reason up to where a program is quoted, which may have written secrets:
+// for all that leaves this machine or goes to other programs.
+func withoutOutput(reason string) string {
+	before, _, quotes := strings.Cut(reason, outputFollows)
+	if quotes {
+		before += ", after output that the history has"
+	}
+	return before
 }
 
 // fail does what is to be done about an update whose processes have failed.

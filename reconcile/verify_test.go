@@ -35,6 +35,47 @@ func TestVerify(t *testing.T) {
 // TestIntent: the same for what people pause and disable, and for windows.
 func TestIntent(t *testing.T) { transcripts(t, "testdata/intent/*.txt") }
 
+// TestOutputStays: what a program has written before it failed is in the history, and neither
+// in an event nor in a report.
+func TestOutputStays(t *testing.T) {
+	for _, action := range []string{"keep", "hold", "revert"} {
+		settings := "settle=20ms\nrescan=0\nverify=30s\non_failure=" + action + "\n"
+		inBubble(t, settings, nil, func(w *fixture, hint *fakeWatcher) {
+			v := &verifier{fixture: w, settings: settings, hint: hint, pids: make(map[int]int)}
+			w.table.fate = fate
+			var out strings.Builder
+			for _, command := range []string{"write a.ini a=one", "5s", "write a.ini a=slow", "says a hunter2", "fatal a", "5s"} {
+				v.do(command, &out)
+				synctest.Wait()
+			}
+			if text := fmt.Sprint(w.rec.History(0), w.rec.Files()); !strings.Contains(text, "hunter2") {
+				t.Errorf("%s: the output is not in %s", action, text)
+			}
+			s, _, ok := w.rec.Status()
+			text := fmt.Sprint(s)
+			if !ok || !strings.Contains(text, "a is FATAL") {
+				t.Errorf("%s: the report is %s", action, text)
+			}
+			for failed := false; ; {
+				select {
+				case e := <-w.events:
+					text += fmt.Sprint(e)
+					failed = failed || strings.Contains(e.Reason, "a is FATAL")
+					continue
+				default:
+				}
+				if !failed {
+					t.Errorf("%s: no event says why", action)
+				}
+				break
+			}
+			if strings.Contains(text, "hunter2") {
+				t.Errorf("%s: the output is in %s", action, text)
+			}
+		})
+	}
+}
+
 // transcripts compares, or rewrites, all situations of some files, and counts them.
 func transcripts(t *testing.T, pattern string) (count int) {
 	files, err := filepath.Glob(pattern)
