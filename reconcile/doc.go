@@ -122,7 +122,8 @@
 //     machine by the one on the wall, and it is never longer than it was.
 //   - Disabled: the Target is told, and starts it for a person alone, by its name. It counts as
 //     stopped by a person, until one starts it: so updates leave it down, and nothing of it is
-//     on trial. That is no change of its definition. Enable starts what has autostart.
+//     on trial; content of which all is disabled stays unproved. That is no change of its
+//     definition. Enable starts what has autostart.
 //   - What pauses and the window hold is held as it was asked for: it is counted by itself, is
 //     no reason not to be ready, and the phase is held only if nothing else is to be done.
 //   - A group goes with all that is in it; a process of it cannot be taken out.
