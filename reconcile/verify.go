@@ -94,7 +94,11 @@ func withoutOutput(reason string) string {
 
 // fail does what is to be done about an update whose processes have failed.
 func (l *loop) fail(v verdict) {
-	files, action := l.proof.fail(l.judged, v, l.inForce, !l.pausedOn(v.trial) && l.remembers(), l.seq+1)
+	p := l.pausedOn(v.trial)
+	if p != nil && v.run.onFailure == spec.OnFailureRevert {
+		v.reason += "; it is not taken back, since " + p.Name() + " is " + p.String()
+	}
+	files, action := l.proof.fail(l.judged, v, l.inForce, p == nil && l.remembers(), l.seq+1)
 	names := strings.Join(files, ", ")
 	e := Event{Type: EventFailed, Generation: l.gen, Trigger: TriggerVerify, Reason: names + ": " + v.reason}
 	if action == spec.OnFailureRevert {
