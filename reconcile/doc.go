@@ -102,7 +102,8 @@
 //     groups are removed, past every guard. Looks that began before know of neither.
 //
 // The reason for a failure has the last lines of output of the run that failed, from the
-// memory of the Target: no disk is read, and no line is of an earlier run.
+// memory of the Target: no disk is read, and no line is of an earlier run. Reports and events
+// go without those lines, which may have secrets.
 //
 // Proof is pure (proof.go, trial.go, failed.go): the loop gives it the processes when they change, and at the
 // times it asks for.
@@ -121,11 +122,15 @@
 //     machine by the one on the wall, and it is never longer than it was.
 //   - Disabled: the Target is told, and starts it for a person alone, by its name. It counts as
 //     stopped by a person, until one starts it: so updates leave it down, and nothing of it is
-//     on trial. That is no change of its definition. Enable starts what has autostart.
+//     on trial; content of which all is disabled stays unproved. That is no change of its
+//     definition. Enable starts what has autostart.
+//   - What pauses and the window hold is held as it was asked for: it is counted by itself, is
+//     no reason not to be ready, and the phase is held only if nothing else is to be done.
 //   - A group goes with all that is in it; a process of it cannot be taken out.
 //   - With window=, steps of automatic updates are held outside of it. The first update, those
 //     of people and reverts pass. What an update has stopped to restart it is started with the
-//     definition in force. An update that has begun goes on when the window closes. While
+//     definition in force, and what could not be added after a removal
+//     is tried again. An update that has begun goes on when the window closes. While
 //     something is held the clock is looked at each minute, since it may be set.
 //
 // # The revision

@@ -40,6 +40,7 @@ type hold struct {
 	// rejected: of a file, its content has failed, and what ran before is in force.
 	rejected bool
 	pinned   bool   // a person has taken the file back
+	deferred bool   // a pause or a closed window holds it: all is as it was asked for
 	names    string // of such a file: the groups that its content defines, with spaces between
 }
 
@@ -85,6 +86,7 @@ type failure struct {
 	reason string
 	times  int
 	next   time.Time
+	begun  bool // it adds what the same update had removed something for
 }
 
 func newGuard() *guard {
@@ -301,14 +303,14 @@ func (g *guard) began(now time.Time, steps []Step) {
 func (g *guard) succeeded(group string) { delete(g.failed, group) }
 
 // fails notes that a step went wrong, and reports whether that is news: another
-// reason than at the last try.
-func (g *guard) fails(now time.Time, group, reason string) bool {
+// reason than at the last try. begun says that its update has removed something before.
+func (g *guard) fails(now time.Time, group, reason string, begun bool) bool {
 	f := g.failed[group]
 	wait := retryAtMost
 	if f.times < 6 {
 		wait = retryFirst << f.times
 	}
-	g.failed[group] = failure{reason, f.times + 1, now.Add(wait)}
+	g.failed[group] = failure{reason, f.times + 1, now.Add(wait), begun || f.begun}
 	return f.reason != reason
 }
 

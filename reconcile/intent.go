@@ -133,15 +133,15 @@ func (list intents) pauses(s *Step) *Intent {
 const windowRetry = time.Minute
 
 // hold says which steps of an automatic update people and the window do not permit now, and
-// why. retryAt is when that may be another although nothing changed.
-func (list intents) hold(now time.Time, steps []Step, window spec.Windows) (holds []hold, retryAt time.Time) {
+// why; the window does not hold what has begun. retryAt is when that may be another although nothing changed.
+func (list intents) hold(now time.Time, steps []Step, window spec.Windows, begun func(*Step) bool) (holds []hold, retryAt time.Time) {
 	open, opens := window.Open(now)
 	for i := range list {
 		if list[i].Kind == Paused {
 			retryAt = earliest(retryAt, list[i].Until)
 		}
 	}
-	outside := hold{Reason: "outside the window", kind: "groups that change outside the window"}
+	outside := hold{deferred: true, Reason: "outside the window", kind: "groups that change outside the window"}
 	next := now.Add(windowRetry)
 	if !opens.IsZero() {
 		outside.Reason += "; opens " + opens.Format("Mon 15:04 MST")
@@ -152,8 +152,8 @@ func (list intents) hold(now time.Time, steps []Step, window spec.Windows) (hold
 		s := &steps[i]
 		switch reason := paused[s.Group]; {
 		case reason != "":
-			holds = append(holds, hold{Group: s.Group, Reason: reason})
-		case !open:
+			holds = append(holds, hold{Group: s.Group, Reason: reason, deferred: true})
+		case !open && !begun(s):
 			outside.Group = s.Group
 			holds = append(holds, outside)
 			retryAt = earliest(retryAt, next)

@@ -636,22 +636,41 @@ func (l *loop) rests() bool {
 	case !l.automatic(), l.view.config == nil:
 		return true
 	}
-	return len(l.waits) == 0 && !slices.ContainsFunc(l.drift, func(s Step) bool {
-		_, held := holdFor(l.holds, &s)
-		return !held
-	})
+	return len(l.waits) == 0 && l.unheld() == 0
+}
+
+// unheld is how many groups will change by themselves, if automatic updates are on.
+func (l *loop) unheld() (n int) {
+	for i := range l.drift {
+		if _, held := holdFor(l.holds, &l.drift[i]); !held {
+			n++
+		}
+	}
+	return n
+}
+
+// countDeferred is how many holds are as a person, or the window, wants it.
+func countDeferred(holds []hold) (n int) {
+	for i := range holds {
+		if holds[i].deferred {
+			n++
+		}
+	}
+	return n
 }
 
 // setPhase works out what State says.
 func (l *loop) setPhase() {
 	phase, reason := Synced, ""
+	deferred, open := countDeferred(l.holds), l.unheld()
 	switch {
 	case len(l.steps) > 0:
 		phase, reason = Applying, plural(len(l.steps), "group")+" by "+l.current.trigger
 	case l.current != nil:
 		phase, reason = Pending, "an update looks at the files"
-	case len(l.holds) > 0:
-		phase, reason = Held, l.holds[0].describe()
+	case len(l.holds) > deferred:
+		i := slices.IndexFunc(l.holds, func(h hold) bool { return !h.deferred })
+		phase, reason = Held, l.holds[i].describe()
 	case len(l.view.bad) > 0:
 		phase, reason = Invalid, l.view.bad[0].Report()
 	case l.view.config == nil:
@@ -660,10 +679,12 @@ func (l *loop) setPhase() {
 		phase, reason = Pending, plural(len(l.drift), "group")+" would change: autoupdate is off"
 	case len(l.waits) > 0:
 		phase, reason = Pending, l.waits[0].describe()
-	case len(l.drift) > 0:
-		phase, reason = Pending, plural(len(l.drift), "group")+" will change"
+	case open > 0:
+		phase, reason = Pending, plural(open, "group")+" will change"
 	case len(l.proof.trials) > 0:
 		phase, reason = Pending, l.proof.waitsFor()
+	case deferred > 0: // last: there is nothing else to be done
+		phase, reason = Held, l.holds[0].describe()
 	}
 	if phase != l.phase {
 		l.since = time.Now()

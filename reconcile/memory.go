@@ -157,6 +157,7 @@ type (
 		Reason string         `json:"reason"`
 		Times  int            `json:"times"`
 		Next   *moment.Moment `json:"next"`
+		Begun  bool           `json:"begun,omitempty"`
 	}
 	absenceMemory struct {
 		Since  *moment.Moment `json:"since"`
@@ -201,7 +202,7 @@ func (g *guard) remember(c clock) guardMemory {
 		Returns:  converted(g.returns, convertedList(c.of)),
 		Flapping: g.flapping,
 		Changed:  converted(g.changed, c.of),
-		Failed:   converted(g.failed, func(f failure) failureMemory { return failureMemory{f.reason, f.times, c.of(f.next)} }),
+		Failed:   converted(g.failed, func(f failure) failureMemory { return failureMemory{f.reason, f.times, c.of(f.next), f.begun} }),
 		Removed:  g.removed,
 		Absent:   converted(g.absent, func(a absence) absenceMemory { return absenceMemory{c.of(a.since), c.of(a.forget)} }),
 		Gone:     converted(g.gone, func(d departure) departureMemory { return departureMemory{c.of(d.at), d.processes} }),
@@ -218,7 +219,7 @@ func (g *guard) restore(c clock, m guardMemory, seen []spec.Group) {
 		returns:  converted(m.Returns, convertedList(c.at)),
 		flapping: converted(m.Flapping, func(b bool) bool { return b }),
 		changed:  converted(m.Changed, c.at),
-		failed:   converted(m.Failed, func(f failureMemory) failure { return failure{f.Reason, f.Times, c.at(f.Next)} }),
+		failed:   converted(m.Failed, func(f failureMemory) failure { return failure{f.Reason, f.Times, c.at(f.Next), f.Begun} }),
 		removed:  converted(m.Removed, func(d *spec.Group) *spec.Group { return d }),
 		absent:   converted(m.Absent, func(a absenceMemory) absence { return absence{c.at(a.Since), c.at(a.Forget)} }),
 		gone:     converted(m.Gone, func(d departureMemory) departure { return departure{c.at(d.At), d.Processes} }),

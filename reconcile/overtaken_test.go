@@ -97,7 +97,7 @@ func TestFailedRemovalCountsOnce(t *testing.T) {
 	}
 	g.began(now, steps)
 	g.succeeded("c")
-	g.fails(now, "d", "cannot be stopped")
+	g.fails(now, "d", "cannot be stopped", false)
 	active = []Active{active[0], active[1], active[3]}
 	now = now.Add(2 * time.Second)
 	v := g.admit(now, Plan(active, []spec.Group{*active[0].Group, *active[1].Group}, Policy{}), active, limit, pause{})

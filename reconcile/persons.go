@@ -165,7 +165,7 @@ func (l *loop) keeps() bool { return l.store != nil && l.store.Keeps(intentsItem
 // permit, and says why others of its steps are held. What an update has stopped to restart it
 // is started all the same, with the definition in force.
 func (l *loop) permit(now time.Time, steps []Step, v *admission, active []Active) {
-	holds, at := l.intents.hold(now, steps, l.view.settings.Window)
+	holds, at := l.intents.hold(now, steps, l.view.settings.Window, func(s *Step) bool { return s.Old == nil && l.guard.failed[s.Group].begun })
 	l.retryAt = earliest(l.retryAt, at)
 	if len(holds) == 0 {
 		return
@@ -188,9 +188,20 @@ func (l *loop) permit(now time.Time, steps []Step, v *admission, active []Active
 	}
 }
 
-// pausedOn reports whether a person wants nothing that is on trial to be touched.
-func (l *loop) pausedOn(t *trial) bool {
-	return slices.ContainsFunc(l.intents.at(l.judged), func(i Intent) bool {
-		return i.Kind == Paused && slices.ContainsFunc(slices.Collect(maps.Values(t.files)), func(f tried) bool { return slices.Contains(f.groups, i.Group) })
-	})
+// pausedOn is a pause of something that a trial's update has changed, which a revert would
+// touch; nil for none. What a daemon has put on trial at its start is all of its files.
+func (l *loop) pausedOn(t *trial) *Intent {
+	for _, i := range l.intents.at(l.judged) {
+		_, changed := t.ran[i.Group]
+		changed = changed || slices.ContainsFunc(t.started, func(key ProcessKey) bool { return i.Covers(key.Group, key.Process) })
+		if !changed && t.first {
+			for _, f := range t.files {
+				changed = changed || slices.Contains(f.groups, i.Group)
+			}
+		}
+		if i.Kind == Paused && changed {
+			return &i
+		}
+	}
+	return nil
 }

@@ -83,7 +83,7 @@ func (p *proof) settle(cfg *spec.Config, good *contents, active []Active, drift 
 }
 
 // unsettled are the files of which nobody knows yet whether they run: something is left to
-// be done, or a process that is verified has failed.
+// be done, a process that is verified has failed, or all that are verified are disabled.
 func (p *proof) unsettled(cfg *spec.Config, active []Active, drift []Step) map[string]bool {
 	open := make(map[string]bool)
 	for i := range drift {
@@ -91,16 +91,23 @@ func (p *proof) unsettled(cfg *spec.Config, active []Active, drift []Step) map[s
 			open[name] = true
 		}
 	}
+	off := make(map[string]bool) // files with verified processes: all are disabled
 	for i := range active {
 		g := active[i].Group
 		for _, q := range active[i].Processes {
-			if !q.Failed {
+			def := find(g, q.Name)
+			if def == nil || cfg.Reconcile.Proof(def).Within == 0 {
 				continue
 			}
-			if def := find(g, q.Name); def != nil && cfg.Reconcile.Proof(def).Within > 0 {
-				open[origin(g)], open[def.Origin.File] = true, true
+			for _, file := range []string{origin(g), def.Origin.File} {
+				before, known := off[file]
+				off[file] = q.Disabled && q.UserStopped && (before || !known)
+				open[file] = open[file] || q.Failed
 			}
 		}
+	}
+	for file, all := range off {
+		open[file] = open[file] || all
 	}
 	for _, name := range cfg.Kept {
 		if g := groupOf(cfg, name); g != nil {

@@ -77,14 +77,17 @@ type Reconciler struct {
 // directory; nothing else happens before Run.
 func New(o Options) *Reconciler {
 	r := &Reconciler{
-		target: o.Target, watcher: o.Watcher, log: o.Logger, emit: o.Emit, boot: o.Boot,
+		target: o.Target, watcher: o.Watcher, log: o.Logger, boot: o.Boot,
 		asks: make(chan func(*loop)), ended: make(chan struct{}),
 	}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}
-	if r.emit == nil {
-		r.emit = func(Event) {}
+	r.emit = func(e Event) {
+		if o.Emit != nil {
+			e.Reason = withoutOutput(e.Reason)
+			o.Emit(e)
+		}
 	}
 	if o.Trigger == "" {
 		o.Trigger = TriggerStart

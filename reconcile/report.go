@@ -157,8 +157,10 @@ func (r *Reconciler) Status() (s Status, to spec.Report, ok bool) {
 	return s, to, true
 }
 
-// shortened is the beginning of a long text.
+// shortened is the beginning of a long reason, without output of programs: what is reported
+// may be public.
 func shortened(text string) string {
+	text = withoutOutput(text)
 	if len(text) <= maxStatusReason {
 		return text
 	}

@@ -76,7 +76,7 @@ func (r *Reconciler) State() State {
 		Generation: s.gen, Applied: applied, Autoupdate: s.automatic,
 		Desired:     spec.Fingerprint(pointers(s.inForce.Groups)),
 		Directories: slices.Clone(s.view.places), Rejected: s.rejected,
-		Revisions: s.told(),
+		Revisions: s.told(), Deferred: s.phase == Held && countDeferred(s.holds) == len(s.holds),
 	}
 	if r.store != nil && r.store.Err() != nil {
 		state.StateDirError = r.store.Err().Error()
@@ -92,6 +92,7 @@ type Progress struct {
 	Since       time.Time
 	Generation  int // of the last update that did something
 	Held        int // changes that wait for a person
+	Deferred    int // groups of which a pause or a closed window holds the change
 	Autoupdate  bool
 	LastSuccess time.Time // when the last update that was applied began; zero for never
 	Reverts     int64     // how often content that failed was taken back, in this life
@@ -102,7 +103,7 @@ type Progress struct {
 // Progress is the part of State that costs nothing.
 func (r *Reconciler) Progress() Progress {
 	s := r.published.Load()
-	p := Progress{Phase: s.phase, Reason: s.reason, Since: s.since, Generation: s.gen, Held: len(s.holds), Autoupdate: s.automatic, Reverts: s.reverts, Paused: s.intents.at(time.Now()).count(Paused), Disabled: s.intents.count(Disabled)}
+	p := Progress{Phase: s.phase, Reason: s.reason, Since: s.since, Generation: s.gen, Held: len(s.holds) - countDeferred(s.holds), Deferred: countDeferred(s.holds), Autoupdate: s.automatic, Reverts: s.reverts, Paused: s.intents.at(time.Now()).count(Paused), Disabled: s.intents.count(Disabled)}
 	for _, e := range slices.Backward(s.history) {
 		if e.Result == Applied {
 			p.LastSuccess = e.Time

@@ -17,6 +17,8 @@ type trial struct {
 	files map[string]tried
 	runs  []*run // that are not proved yet
 	ran   ran    // before
+	// started are all that its updates have started, also those that are proved.
+	started []ProcessKey
 	// first: it is of the daemon's first update. Of what is not known to have run before,
 	// it is what starts by itself.
 	first bool
@@ -122,6 +124,9 @@ func (p *proof) open(a applied) {
 			t.files[name] = f
 		}
 		t.ran, t.first = before, a.first
+		for _, r := range t.runs {
+			t.started = append(t.started, r.key)
+		}
 		p.put(t)
 	}
 	p.changes++
@@ -352,6 +357,7 @@ func (p *proof) put(t *trial) {
 				t.runs = append(t.runs, r)
 			}
 		}
+		t.started = append(t.started, old.started...)
 		before := old.ran // it was earlier
 		before.addAll(t.ran)
 		t.ran, t.first = before, t.first || old.first

@@ -26,6 +26,8 @@ type State struct {
 	Since       time.Time   `json:"since"`  // when the phase began
 	Autoupdate  bool        `json:"autoupdate"`
 	Directories []Directory `json:"directories"`
+	// Deferred: pauses and a closed window hold all that is held, as it was asked for.
+	Deferred bool `json:"deferred"`
 	// Rejected are the files whose content has not run as it must: what ran before is in
 	// force.
 	Rejected []string `json:"rejected,omitempty"`

@@ -189,6 +189,7 @@ func (l *loop) roundDone(outcomes []Outcome) {
 	persists := (u.explicit || u.first) && u.plan == "" && l.ctx.Err() == nil
 	last := !persists || u.rounds >= maxRounds
 	again := false
+	removed := slices.ContainsFunc(outcomes, func(o Outcome) bool { return o.Begun && o.Err == nil && isRemoval(*o.Step) })
 	for i := range outcomes {
 		o := &outcomes[i]
 		changed := errors.Is(o.Err, ErrConflict) || errors.Is(o.Err, ErrStillRunning) && o.Step.New != nil
@@ -208,7 +209,7 @@ func (l *loop) roundDone(outcomes []Outcome) {
 			o.Err = fmt.Errorf("gave up after %d tries: %w", u.rounds, o.Err)
 			u.fail(o.Err.Error(), false)
 		case !changed && l.ctx.Err() == nil:
-			u.fail(o.Err.Error(), !l.guard.fails(now, o.Step.Group, o.Err.Error()))
+			u.fail(o.Err.Error(), !l.guard.fails(now, o.Step.Group, o.Err.Error(), removed && o.Step.Old == nil))
 		}
 	}
 	if again && u.overtaken.Load() { // by newer files, which are to be read

@@ -76,12 +76,29 @@ func quoted(lines []string) string {
 	for i, line := range lines {
 		texts[i] = strconv.Quote(line)
 	}
-	return ", after this output: " + strings.Join(texts, " ")
+	return outputFollows + strings.Join(texts, " ")
+}
+
+// outputFollows stands in reasons before what a program has written.
+const outputFollows = ", after this output: "
+
+// withoutOutput is a reason up to where a program is quoted, which may have written secrets:
+// for all that leaves this machine or goes to other programs.
+func withoutOutput(reason string) string {
+	before, _, quotes := strings.Cut(reason, outputFollows)
+	if quotes {
+		before += ", after output that the history has"
+	}
+	return before
 }
 
 // fail does what is to be done about an update whose processes have failed.
 func (l *loop) fail(v verdict) {
-	files, action := l.proof.fail(l.judged, v, l.inForce, !l.pausedOn(v.trial) && l.remembers(), l.seq+1)
+	p := l.pausedOn(v.trial)
+	if p != nil && v.run.onFailure == spec.OnFailureRevert {
+		v.reason += "; it is not taken back, since " + p.Name() + " is " + p.String()
+	}
+	files, action := l.proof.fail(l.judged, v, l.inForce, p == nil && l.remembers(), l.seq+1)
 	names := strings.Join(files, ", ")
 	e := Event{Type: EventFailed, Generation: l.gen, Trigger: TriggerVerify, Reason: names + ": " + v.reason}
 	if action == spec.OnFailureRevert {

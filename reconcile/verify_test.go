@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -33,6 +34,47 @@ func TestVerify(t *testing.T) {
 
 // TestIntent: the same for what people pause and disable, and for windows.
 func TestIntent(t *testing.T) { transcripts(t, "testdata/intent/*.txt") }
+
+// TestOutputStays: what a program has written before it failed is in the history, and neither
+// in an event nor in a report.
+func TestOutputStays(t *testing.T) {
+	for _, action := range []string{"keep", "hold", "revert"} {
+		settings := "settle=20ms\nrescan=0\nverify=30s\non_failure=" + action + "\n"
+		inBubble(t, settings, nil, func(w *fixture, hint *fakeWatcher) {
+			v := &verifier{fixture: w, settings: settings, hint: hint, pids: make(map[int]int)}
+			w.table.fate = fate
+			var out strings.Builder
+			for _, command := range []string{"write a.ini a=one", "5s", "write a.ini a=slow", "says a hunter2", "fatal a", "5s"} {
+				v.do(command, &out)
+				synctest.Wait()
+			}
+			if text := fmt.Sprint(w.rec.History(0), w.rec.Files()); !strings.Contains(text, "hunter2") {
+				t.Errorf("%s: the output is not in %s", action, text)
+			}
+			s, _, ok := w.rec.Status()
+			text := fmt.Sprint(s)
+			if !ok || !strings.Contains(text, "a is FATAL") {
+				t.Errorf("%s: the report is %s", action, text)
+			}
+			for failed := false; ; {
+				select {
+				case e := <-w.events:
+					text += fmt.Sprint(e)
+					failed = failed || strings.Contains(e.Reason, "a is FATAL")
+					continue
+				default:
+				}
+				if !failed {
+					t.Errorf("%s: no event says why", action)
+				}
+				break
+			}
+			if strings.Contains(text, "hunter2") {
+				t.Errorf("%s: the output is in %s", action, text)
+			}
+		})
+	}
+}
 
 // transcripts compares, or rewrites, all situations of some files, and counts them.
 func transcripts(t *testing.T, pattern string) (count int) {
@@ -143,6 +185,7 @@ func fate(p spec.Process) string {
 //	looking COMMAND                         the same while the files are being looked at
 //	pause NAME TIME [REASON], resume NAME, disable NAME, enable NAME
 //	start NAME                              a person starts it
+//	fails NAME, succeeds                    it cannot be added; it can
 //	told                                    what was logged of holds
 //	autoupdate on|off
 //	restart, kill, upgrade                  the daemon ends and begins again; is killed; goes on in
@@ -249,6 +292,15 @@ func (v *verifier) do(command string, out *strings.Builder) {
 		v.table.mu.Lock()
 		v.table.start(v.table.groups[group], process)
 		v.table.mu.Unlock()
+	case "fails":
+		v.table.refusing(func(op string) error {
+			if op == "add "+rest {
+				return errors.New("no")
+			}
+			return nil
+		})
+	case "succeeds":
+		v.table.refusing(nil)
 	case "told":
 		for line := range strings.Lines(v.log.String()) {
 			if _, text, is := strings.Cut(line, `msg="reconcile: held: `); is {
@@ -425,7 +477,7 @@ func (v *verifier) show(out *strings.Builder) {
 	fmt.Fprintf(out, "  %s\n", cmp.Or(strings.Join(texts, ", "), "nothing"))
 	state := v.rec.State()
 	if state.Phase != Synced {
-		fmt.Fprintf(out, "  %s: %s\n", state.Phase, v.short(state.Reason))
+		fmt.Fprintf(out, "  %s: %s\n", state.Phase+map[bool]string{true: " deferred"}[state.Deferred], v.short(state.Reason))
 	}
 	for _, f := range v.rec.Files() {
 		if !f.Directory && (f.State != FileApplied || f.Reason != "") {

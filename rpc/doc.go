@@ -72,8 +72,8 @@
 // # Metrics
 //
 // /metrics is for Prometheus, in its text format or as OpenMetrics. /healthz is 200 while
-// the supervisor's loop answers, /readyz while the files are in force and no process is
-// starting or has failed; otherwise they are 503, and say why. /sd lists the processes with
+// the supervisor's loop answers, /readyz while the files are in force, but for what pauses
+// and a closed window hold, and no process is starting or has failed; otherwise they are 503, and say why. /sd lists the processes with
 // a metrics_port for Prometheus to discover. With metrics=open a server serves these four,
 // and nothing else, without its password. What processes use is measured by package usage
 // on demand, and left out if /proc does not answer.

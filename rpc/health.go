@@ -26,7 +26,8 @@ func (s *Server) serveHealth(w http.ResponseWriter, r *http.Request) {
 	verdict(w, nil)
 }
 
-// serveReady says whether all is as the files want it: they are in force, and no process
+// serveReady says whether all is as people want it: the files are in force, but for what a
+// pause or a closed window holds, and no process
 // is on its way or has failed, but for those that a person has disabled.
 func (s *Server) serveReady(w http.ResponseWriter, r *http.Request) {
 	all, err := s.opt.Processes.Snapshot(r.Context())
@@ -38,7 +39,7 @@ func (s *Server) serveReady(w http.ResponseWriter, r *http.Request) {
 	if s.opt.Processes.Mood() != state.MoodRunning {
 		not = append(not, "the daemon is shutting down or restarting")
 	}
-	if p := s.opt.Config.Progress(); p.Phase != "synced" {
+	if p := s.opt.Config.Progress(); p.Phase != "synced" && !(p.Phase == "held" && p.Held == 0 && p.Deferred > 0) {
 		not = append(not, "files: "+p.Phase) // the reason may quote a file, and who asks need not have a password
 	}
 	for _, p := range all {

@@ -89,6 +89,7 @@ type Progress struct {
 	Since       time.Time
 	Generation  int // of the last update that did something
 	Held        int // changes that wait for a person
+	Deferred    int // groups of which a pause or a closed window holds the change
 	Autoupdate  bool
 	LastSuccess time.Time // when the last update that was applied began; zero for never
 	Reverts     int64     // how often content that failed was taken back, in this life

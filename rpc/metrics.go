@@ -216,6 +216,7 @@ func (s *Server) configMetrics(e *exposition) {
 	e.single("supervisord_reconcile_phase_start_time_seconds", gauge, "When that phase began.", float64(epoch(p.Since)))
 	e.single("supervisord_reconcile_generation", gauge, "Number of the last update that did something.", float64(p.Generation))
 	e.single("supervisord_reconcile_held", gauge, "Number of changes that wait for a person.", float64(p.Held))
+	e.single("supervisord_reconcile_deferred", gauge, "Number of groups of which a pause or a closed window holds the change.", float64(p.Deferred))
 	e.single("supervisord_reconcile_autoupdate", gauge, "Whether changes are applied by themselves.", number(p.Autoupdate))
 	e.single("supervisord_reconcile_paused", gauge, "Number of groups and processes that no automatic update touches for now.", float64(p.Paused))
 	e.single("supervisord_reconcile_disabled", gauge, "Number of groups and processes that nothing but a person starts.", float64(p.Disabled))

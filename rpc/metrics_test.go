@@ -45,7 +45,7 @@ func TestMetrics(t *testing.T) {
 	w.configFiles = []ConfigFile{{State: "applied", Warnings: 3}, {State: "applied"}, {State: "invalid"}}
 	w.procs[2].Listener = &runtime.ListenerInfo{Waiting: 4, Dropped: 9, Since: time.Now().Add(-time.Minute)}
 	w.procs[0].Ends.OOM, w.procs[1].LogBytes = 2, 4711
-	w.progress = Progress{Phase: "held", Held: 3, Generation: 7, LastSuccess: time.Unix(1e9, 0)}
+	w.progress = Progress{Phase: "held", Held: 3, Deferred: 2, Generation: 7, LastSuccess: time.Unix(1e9, 0)}
 	o.Usage = fakeUsage(t, 101)
 	begun := time.Now()
 	w.procs[1].Runs = []runtime.Run{{PID: 101, Start: begun, Running: begun.Add(1250 * time.Millisecond)}}
@@ -70,7 +70,7 @@ func TestMetrics(t *testing.T) {
 		`supervisord_config_files{state="applied"} 2`, `supervisord_config_files{state="invalid"} 1`,
 		`supervisord_config_files{state="held"} 0`, "supervisord_config_warnings 3\n",
 		`supervisord_process_exits_total{group="badcmd",name="badcmd",kind="oom"} 2`, `supervisord_process_log_bytes{group="cat",name="cat"} 4711`,
-		`supervisord_reconcile_phase{phase="held"} 1`, `supervisord_reconcile_phase{phase="synced"} 0`, "supervisord_reconcile_held 3\n",
+		`supervisord_reconcile_phase{phase="held"} 1`, `supervisord_reconcile_phase{phase="synced"} 0`, "supervisord_reconcile_held 3\n", "supervisord_reconcile_deferred 2\n",
 		"supervisord_reconcile_generation 7\n", "supervisord_reconcile_last_success_time_seconds 1000000000\n",
 		`supervisord_process_cpu_seconds_total{group="cat",name="cat"} 1.5`, `supervisord_process_threads{group="cat",name="cat"} 3`,
 		`supervisord_process_open_fds{group="cat",name="cat"} 2`, `supervisord_process_descendants{group="cat",name="cat"} 0`,
@@ -139,6 +139,8 @@ func TestHealth(t *testing.T) {
 		health, ready string
 	}{
 		{func() { w.progress.Phase = "synced" }, "ok\n", "ok\n"},
+		{func() { w.progress = Progress{Phase: "held", Held: 1, Deferred: 1} }, "ok\n", "files: held\n"},
+		{func() { w.progress = Progress{Phase: "held", Deferred: 2} }, "ok\n", "ok\n"},
 		{func() { w.procs[5].State = state.Fatal }, "ok\n", "two:two_00: FATAL\n"},
 		{func() { w.progress = Progress{Phase: "invalid", Reason: "bad.ini"} }, "ok\n", "files: invalid\ntwo:two_00: FATAL\n"},
 		{func() { w.become(state.MoodShutdown) }, "ok\n", "the daemon is shutting down or restarting\nfiles: invalid\ntwo:two_00: FATAL\n"},

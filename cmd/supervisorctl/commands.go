@@ -312,7 +312,7 @@ func commands() []command {
 				"wait <name> [...]\tWait for some processes or groups\n" +
 				"wait -t <seconds>\tGive up after that time (default 60)\n" +
 				"wait --revision <sha>\tWait until that commit is in force (at least 7 digits); exits 1 at once if it is rejected\n" +
-				"Exit status: 0 they do, 1 not (yet), or something is FATAL, 2 no connection",
+				"Exit status: 0 they do, 1 not (yet), 1 at once if something is FATAL or a pause or window holds a change, 2 no connection",
 		},
 	}
 }

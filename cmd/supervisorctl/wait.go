@@ -170,7 +170,8 @@ func (c *call) missing(ctx context.Context, revision string, names []string) (mi
 			missing, fatal = append([]string{line}, missing...), failed
 		}
 	}
-	fatal = fatal || revision == "" && len(phase.Rejected) > 0 // it is tried again when the file changes
+	fatal = fatal || phase.Deferred && strings.HasPrefix(phase.Attempted, revision) // until a pause or the window is over
+	fatal = fatal || revision == "" && len(phase.Rejected) > 0                      // it is tried again when the file changes
 	if len(missing) > 0 {
 		return missing, fatal, nil
 	}

@@ -154,6 +154,7 @@ func stateStruct(s reconcile.State) xmlrpc.Struct {
 		{Name: "since", Value: seconds(s.Since)},
 		{Name: "autoupdate", Value: s.Autoupdate},
 		{Name: "directories", Value: dirs},
+		{Name: "deferred", Value: s.Deferred},
 		{Name: "rejected", Value: stringList(s.Rejected)},
 		{Name: "revision", Value: s.InForce},
 		{Name: "attempted_revision", Value: s.Attempted},

@@ -26,6 +26,7 @@ type ReconcileState struct {
 	Since       int         `json:"since"` // seconds since the epoch
 	Autoupdate  bool        `json:"autoupdate"`
 	Directories []Directory `json:"directories"`
+	Deferred    bool        `json:"deferred"` // a pause or a closed window holds all that is held
 	Rejected    []string    `json:"rejected"` // files whose content has not run; empty from servers of earlier versions
 	// The following are empty from servers of earlier versions.
 	Revision  string `json:"revision"`           // that is in force, "" for none
@@ -83,6 +84,7 @@ func reconcileState(v any) (ReconcileState, error) {
 			return d, f.err
 		}),
 	}
+	s.Deferred = optional[bool](f, "deferred")
 	s.Revision, s.Attempted, s.Outcome = optional[string](f, "revision"), optional[string](f, "attempted_revision"), optional[string](f, "outcome")
 	if f.err == nil && f.members["rejected"] != nil {
 		s.Rejected = list(f, "rejected", asString)

@@ -134,7 +134,8 @@ func (ws Windows) String() string {
 	return strings.Join(texts, ", ")
 }
 
-// MarshalText and UnmarshalText are for JSON.
+// MarshalText and UnmarshalText are for JSON: a daemon that goes on in another program hands
+// them over with the settings.
 func (ws Windows) MarshalText() ([]byte, error) { return []byte(ws.String()), nil }
 
 // UnmarshalText reads what MarshalText has written.
@@ -146,7 +147,7 @@ func (ws *Windows) UnmarshalText(text []byte) (err error) {
 // Open reports whether now is within one of the windows. If not, opens is when the next
 // one opens, in its zone. Days and hours are those that clocks show: an hour that there is
 // twice is so both times, and a window that would open in one that there is not opens after
-// it. The times are those of the wall clock: whoever waits for one looks again, since that
+// it: for its length, where it would close there, too. The times are those of the wall clock: whoever waits for one looks again, since that
 // may be set.
 func (ws Windows) Open(now time.Time) (open bool, opens time.Time) {
 	if len(ws) == 0 || ws.contain(now) {
@@ -171,9 +172,24 @@ func (w *Window) contains(t time.Time) bool {
 	t = t.In(w.zone)
 	day, at := t.Weekday(), t.Hour()*60+t.Minute()
 	if w.from < w.to {
-		return w.days[day] && w.from <= at && at < w.to
+		return w.days[day] && w.from <= at && at < w.to || w.afterGap(t)
 	}
 	return w.days[day] && w.from <= at || w.days[(day+6)%7] && at < w.to
+}
+
+// afterGap reports whether t is within the window where all of it is in an hour that the
+// clocks have left out: it then opens when they are put forward, for its length.
+func (w *Window) afterGap(t time.Time) bool {
+	start, _ := t.ZoneBounds()
+	if start.IsZero() {
+		return false
+	}
+	_, before := start.Add(-1).Zone()
+	_, after := start.Zone()
+	shown := start.Add(time.Duration(before) * time.Second).UTC() // what the clocks do not show any more
+	first := shown.Hour()*60 + shown.Minute()
+	return w.days[shown.Weekday()] && first <= w.from && w.to <= first+(after-before)/60 &&
+		t.Sub(start) < time.Duration(w.to-w.from)*time.Minute
 }
 
 // changes are the moments of a week and a day from now, and some more, at which the window
