@@ -98,7 +98,8 @@
 //     until Unpin. That is an update by a person, which is not on trial.
 //   - Revert also takes back a file that was deleted: scans read it as it was until it comes
 //     back, or until Unpin. It is refused if a group of it is in another file by now that does
-//     not go back with it.
+//     not go back with it. Going back further, to before there was the file, ends that: its
+//     groups are removed, past every guard. Looks that began before know of neither.
 //
 // The reason for a failure has the last lines of output of the run that failed, from the
 // memory of the Target: no disk is read, and no line is of an earlier run.

@@ -30,12 +30,14 @@ func (f *failedFile) reverted() bool { return f.Action == spec.OnFailureRevert }
 
 // reversion is former content that is to be put back in force.
 type reversion struct {
-	seq    int // of the first look that knows of it
-	files  []string
-	ran    ran  // what ran then; nil where a person goes back, and the usual rules count
-	first  bool // what is not in ran is what starts by itself
-	reason string
-	update *update // of the person; nil for none
+	seq   int // of the first look that knows of it
+	files []string
+	// without are those of files that are to be gone; a file that is only missing now is not.
+	without []string
+	ran     ran  // what ran then; nil where a person goes back, and the usual rules count
+	first   bool // what is not in ran is what starts by itself
+	reason  string
+	update  *update // of the person; nil for none
 }
 
 // fail notes that the content of a trial has failed, and what is to be done about it: what
@@ -119,12 +121,16 @@ func (p *proof) release(names []string) {
 	}
 }
 
-// known are the contents that have failed, but for those that an update releases; nil for
-// none.
-func (p *proof) known(u *update) map[string]*failedFile {
+// known are the contents that have failed, but for those that a person's update of these
+// groups releases, with all that failed with them; nil for none.
+func (p *proof) known(names []string) map[string]*failedFile {
 	list := maps.Clone(p.failed)
-	if u != nil && u.explicit {
-		maps.DeleteFunc(list, func(_ string, f *failedFile) bool { return f.releases(u.names) })
+	for _, f := range p.failed {
+		if f.releases(names) {
+			for _, name := range f.Files {
+				delete(list, name)
+			}
+		}
 	}
 	return list
 }
@@ -161,6 +167,11 @@ func (p *proof) isBack(seq int, there func(file string) bool) (updates []*update
 		return over
 	})
 	return updates
+}
+
+// takesAway reports whether a person goes back to a time when there was no such file.
+func (p *proof) takesAway(file string) bool {
+	return slices.ContainsFunc(p.back, func(r *reversion) bool { return slices.Contains(r.without, file) })
 }
 
 // asked is the first update of a person that a look of that number has made ready; nil for

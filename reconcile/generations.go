@@ -138,17 +138,28 @@ func (l *loop) revert(target, caller string, answer func(Report, error)) {
 		answer(Report{}, err)
 		return
 	}
-	files, refused := l.proof.pin(time.Now(), former, l.view, l.inForce, fmt.Sprintf("%s took it back to what it was %s", caller, to))
+	reason := fmt.Sprintf("%s took it back to what it was %s", caller, to)
+	files, without, refused := l.proof.pin(time.Now(), former, l.view, l.inForce, reason)
 	u := &update{trigger: TriggerRevert, caller: caller, back: true, answer: answer}
 	for _, text := range refused {
 		u.refuse(text)
 	}
-	if len(files) == 0 {
+	switch {
+	case len(files)+len(without) > 0:
+	case len(refused) > 0:
 		answer(Report{Generation: l.gen, Result: Failed + ": " + strings.Join(refused, "; "), Lines: u.lines}, nil)
 		return
+	default:
+		answer(Report{Generation: l.gen, Result: Applied, OK: true, Lines: []string{"nothing to do"}}, nil)
+		return
 	}
-	l.log.Info("reconcile: "+strings.Join(files, ", ")+" is pinned: "+l.proof.failed[files[0]].Reason, "by", caller)
-	l.proof.back = append(l.proof.back, &reversion{seq: l.seq + 1, files: files, update: u})
+	if len(files) > 0 {
+		l.log.Info("reconcile: "+strings.Join(files, ", ")+" is pinned: "+reason, "by", caller)
+	}
+	if len(without) > 0 {
+		l.log.Info("reconcile: "+strings.Join(without, ", ")+" is gone again: "+reason, "by", caller)
+	}
+	l.proof.back = append(l.proof.back, &reversion{seq: l.seq + 1, files: slices.Concat(files, without), without: without, update: u})
 	l.want(lookWanted{trigger: TriggerRevert})
 	l.keep()
 }
@@ -243,8 +254,9 @@ func (l *loop) filesNamed(target string) (files []string) {
 }
 
 // pin has these former contents stand for what the files say, until they change. It returns
-// the files of which that is so, and why it is not of others.
-func (p *proof) pin(now time.Time, former map[string][]byte, v *view, inForce *spec.Config, reason string) (files, refused []string) {
+// the files of which that is so, those that stood for a deleted file and do so no more since
+// there was none then, and why other files are not taken back.
+func (p *proof) pin(now time.Time, former map[string][]byte, v *view, inForce *spec.Config, reason string) (files, without, refused []string) {
 	for _, name := range slices.Sorted(maps.Keys(former)) {
 		at := slices.IndexFunc(inForce.Files, func(f spec.File) bool { return f.Path == name })
 		state, why := v.special(name)
@@ -259,7 +271,10 @@ func (p *proof) pin(now time.Time, former map[string][]byte, v *view, inForce *s
 			refused = append(refused, fmt.Sprintf("%s is %s, and cannot be taken back: %s", name, state, why))
 			continue
 		case gone && !had: // it was not there then, either
-			p.forgive(name)
+			if was != nil {
+				p.forgive(name)
+				without = append(without, name)
+			}
 			continue
 		}
 		f := &failedFile{
@@ -283,7 +298,7 @@ func (p *proof) pin(now time.Time, former map[string][]byte, v *view, inForce *s
 		files = append(files, name)
 	}
 	p.changes++
-	return files, refused
+	return files, without, refused
 }
 
 // elsewhere says which group of a content that was deleted is defined by another file by now,

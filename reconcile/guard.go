@@ -29,14 +29,12 @@ const (
 // hold is something that is not done, and why. Two are the same hold if they are
 // equal.
 type hold struct {
-	// What it is about: one group, one file or directory, all removals, or, outside the
-	// window, all that is to be done.
+	// What it is about: one group, one file or directory, or all removals.
 	Group    string
 	Path     string
 	Removals bool
-	Window   bool
 	Reason   string
-	// kind is what many files may be at once: they are told in one line. "" for
+	// kind is what many files or groups may be at once: they are told in one line. "" for
 	// what is told each by itself.
 	kind string
 	// rejected: of a file, its content has failed, and what ran before is in force.
@@ -50,7 +48,7 @@ func (h hold) groups() []string { return strings.Fields(h.names) }
 
 // holds reports whether a step is one of those that the hold is about.
 func (h hold) holds(s *Step) bool {
-	return h.Window || h.Removals && isRemoval(*s) || h.Group == s.Group
+	return h.Removals && isRemoval(*s) || h.Group == s.Group
 }
 
 // guard records what automatic updates did, and decides what the next may do. It

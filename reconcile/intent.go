@@ -132,41 +132,83 @@ func (list intents) pauses(s *Step) *Intent {
 // for that: the clock may be set.
 const windowRetry = time.Minute
 
-// permit divides the steps of an automatic update: those that people and the window permit
-// now, and why the others are held. retryAt is when that may be another although nothing
-// changed.
-func (list intents) permit(now time.Time, steps []Step, window spec.Windows) (permitted []Step, holds []hold, retryAt time.Time) {
+// hold says which steps of an automatic update people and the window do not permit now, and
+// why. retryAt is when that may be another although nothing changed.
+func (list intents) hold(now time.Time, steps []Step, window spec.Windows) (holds []hold, retryAt time.Time) {
 	open, opens := window.Open(now)
 	for i := range list {
 		if list[i].Kind == Paused {
 			retryAt = earliest(retryAt, list[i].Until)
 		}
 	}
-	outside := false
+	outside := hold{Reason: "outside the window", kind: "groups that change outside the window"}
+	next := now.Add(windowRetry)
+	if !opens.IsZero() {
+		outside.Reason += "; opens " + opens.Format("Mon 15:04 MST")
+		next = earliest(next, now.Add(opens.Sub(now)))
+	}
+	paused := list.pausedSteps(steps)
 	for i := range steps {
 		s := &steps[i]
-		p := list.pauses(s)
-		switch {
-		case p != nil && p.Process != "":
-			holds = append(holds, hold{Group: s.Group, Reason: p.Name() + " is " + p.String()})
-		case p != nil:
-			holds = append(holds, hold{Group: s.Group, Reason: p.String()})
+		switch reason := paused[s.Group]; {
+		case reason != "":
+			holds = append(holds, hold{Group: s.Group, Reason: reason})
 		case !open:
-			outside = true
+			outside.Group = s.Group
+			holds = append(holds, outside)
+			retryAt = earliest(retryAt, next)
+		}
+	}
+	return holds, retryAt
+}
+
+// pausedSteps are the reasons for which pauses hold steps, by their groups: those that touch
+// what is paused, and those that would start what a held one is to stop first. These are
+// about processes that come into a file from which a held one takes some away: it may be
+// the same under another name.
+func (list intents) pausedSteps(steps []Step) map[string]string {
+	reasons := make(map[string]string)
+	leave := make(map[string]string) // the group whose processes are to leave a file, by its path
+	held := func(s *Step, reason string) {
+		reasons[s.Group] = reason
+		if lacks(s.New, s.Old) {
+			for _, file := range filesOf(s) {
+				leave[file] = s.Group
+			}
+		}
+	}
+	for i := range steps {
+		s := &steps[i]
+		switch p := list.pauses(s); {
+		case p == nil:
+		case p.Process != "":
+			held(s, p.Name()+" is "+p.String())
 		default:
-			permitted = append(permitted, *s)
+			held(s, p.String())
 		}
 	}
-	if outside {
-		reason, next := "outside the window", now.Add(windowRetry)
-		if !opens.IsZero() {
-			reason += "; opens " + opens.Format("Mon 15:04 MST")
-			next = earliest(next, now.Add(opens.Sub(now)))
+	for again := len(leave) > 0; again; {
+		again = false
+		for i := range steps {
+			s := &steps[i]
+			if reasons[s.Group] != "" || !lacks(s.Old, s.New) {
+				continue
+			}
+			for _, file := range groupFiles(s.New) {
+				if group := leave[file]; group != "" {
+					held(s, "what may be the same in "+file+" cannot go before: group "+group+": "+reasons[group])
+					again = true
+					break
+				}
+			}
 		}
-		holds = append(holds, hold{Window: true, Reason: reason})
-		retryAt = earliest(retryAt, next)
 	}
-	return permitted, holds, retryAt
+	return reasons
+}
+
+// lacks reports whether a group, nil for none, is without a process that another has.
+func lacks(g, other *spec.Group) bool {
+	return other != nil && slices.ContainsFunc(other.Processes, func(q spec.Process) bool { return g == nil || find(g, q.Name) == nil })
 }
 
 // intentRecord is what outlives the daemon of them, and the machine.

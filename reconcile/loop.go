@@ -32,12 +32,12 @@ type loop struct {
 	undecided bool            // something changed: decide what to do
 
 	// Reading the files.
-	view       *view         // as last read for automatic updates
-	seq        int           // of the newest question
-	looking    *looking      // under way; nil when the loader is idle
-	readers    []func(*view) // who waits for the next look at a person's request
-	wanted     *lookWanted   // the next automatic look; nil for none
-	ahead      *view         // what was read ahead, and how many changes there had been
+	view       *view       // as last read for automatic updates
+	seq        int         // of the newest question
+	looking    *looking    // under way; nil when the loader is idle
+	readers    []reading   // who waits for the next look at a person's request
+	wanted     *lookWanted // the next automatic look; nil for none
+	ahead      *view       // what was read ahead, and how many changes there had been
 	aheadAt    int
 	busy       []string    // files that were still being written to at the last hint
 	rereadAt   time.Time   // when to read again without a hint; zero for never
@@ -95,7 +95,7 @@ type loop struct {
 
 // looking is a look that is under way.
 type looking struct {
-	readers []func(*view) // who waits for it
+	readers []reading // who waits for it
 	lookWanted
 }
 
@@ -292,9 +292,16 @@ func (l *loop) next() {
 	l.carryOut(active, steps)
 }
 
-// read has f called in the loop with what the files say from now on. A person
-// asks.
-func (l *loop) read(f func(*view)) { l.readers = append(l.readers, f) }
+// reading is the wait of a person for a look.
+type reading struct {
+	names []string // of the groups that are asked for by name
+	f     func(*view)
+}
+
+// read has f called in the loop with what the files say from now on to a person who asks
+// for these groups by name: content of theirs that was rejected is read as it stands, as an
+// update by these names tries it again.
+func (l *loop) read(names []string, f func(*view)) { l.readers = append(l.readers, reading{names, f}) }
 
 // want asks for a look for the sake of automatic updates. One that is wanted
 // already serves; but one that reads ahead gives way.
@@ -313,18 +320,32 @@ func (l *loop) look() {
 	l.seq++
 	q := question{
 		seq: l.seq, open: l.view.open, good: l.view.good, dirs: l.view.dirs, settings: l.view.settings,
-		inForce: l.inForce, patterns: l.view.patterns, failed: l.proof.known(l.current), revision: l.view.revision,
+		inForce: l.inForce, patterns: l.view.patterns, revision: l.view.revision,
+	}
+	var names []string
+	if u := l.current; u != nil && u.explicit {
+		names = u.names
 	}
 	l.looking = new(looking)
 	if l.wanted == nil || len(l.readers) > 0 && !l.forReaders {
 		q.explicit, l.forReaders = true, true
-		l.looking.readers, l.readers = l.readers, nil
+		names = l.readers[0].names
+		var later []reading
+		for _, r := range l.readers {
+			if slices.Equal(r.names, names) {
+				l.looking.readers = append(l.looking.readers, r)
+			} else {
+				later = append(later, r)
+			}
+		}
+		l.readers = later
 	} else {
 		l.looking.lookWanted, l.wanted, l.forReaders = *l.wanted, nil, false
 		if !l.looking.ahead { // what is read ahead counts only if all was quiet
 			q.busy = l.busy
 		}
 	}
+	q.failed = l.proof.known(names)
 	l.questions <- q
 }
 
@@ -349,8 +370,8 @@ func (l *loop) looked(v *view) {
 	l.looking = nil
 	switch {
 	case was.trigger == "":
-		for _, f := range was.readers {
-			f(v)
+		for _, r := range was.readers {
+			r.f(v)
 		}
 	case was.ahead:
 		l.ahead, l.aheadAt = v, was.changes
@@ -514,10 +535,10 @@ func (l *loop) decide() (active []Active, back bool, steps []Step) {
 		}
 	default:
 		l.setCandidate(l.view)
-		due, kept := l.permit(now, steps, active)
-		holds = append(holds, kept...)
-		v = l.guard.admit(now, due, active, l.view.settings.MaxRemovals, pause{l.view.settings.SettleRemovals, l.view.beingWritten(now)})
+		v = l.guard.admit(now, steps, active, l.view.settings.MaxRemovals, pause{l.view.settings.SettleRemovals, l.view.beingWritten(now)})
 		l.retryAt = earliest(l.retryAt, v.retryAt)
+		// Afterwards: what is not permitted now counts towards the limits all the same.
+		l.permit(now, steps, &v, active)
 	}
 	old, waited := l.holds, l.waits
 	l.holds, l.waits = append(holds, v.holds...), v.waits

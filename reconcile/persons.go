@@ -161,25 +161,31 @@ func (l *loop) expire(now time.Time) {
 // keeps reports whether what people say now outlives the daemon, as far as that is known.
 func (l *loop) keeps() bool { return l.store != nil && l.store.Keeps(intentsItem) }
 
-// permit is what people and the window permit of an automatic update. What an update has
-// stopped to restart it is started all the same, with the definition in force.
-func (l *loop) permit(now time.Time, steps []Step, active []Active) (permitted []Step, holds []hold) {
-	permitted, holds, at := l.intents.permit(now, steps, l.view.settings.Window)
+// permit leaves those of the admitted steps of an automatic update that people and the window
+// permit, and says why others of its steps are held. What an update has stopped to restart it
+// is started all the same, with the definition in force.
+func (l *loop) permit(now time.Time, steps []Step, v *admission, active []Active) {
+	holds, at := l.intents.hold(now, steps, l.view.settings.Window)
 	l.retryAt = earliest(l.retryAt, at)
-	if len(l.pending) == 0 || len(holds) == 0 {
-		return permitted, holds
+	if len(holds) == 0 {
+		return
+	}
+	held := make(map[string]bool, len(holds))
+	for _, h := range holds {
+		held[h.Group] = true
 	}
 	var down []string
-	for i := range steps {
-		s := &steps[i]
-		if _, held := holdFor(holds, s); held && s.Old != nil && !slices.ContainsFunc(permitted, func(p Step) bool { return p.Group == s.Group }) {
+	v.steps = slices.DeleteFunc(v.steps, func(s Step) bool {
+		if held[s.Group] && s.Old != nil {
 			down = append(down, s.Group)
 		}
+		return held[s.Group]
+	})
+	v.waits = slices.DeleteFunc(v.waits, func(h hold) bool { return held[h.Group] })
+	v.holds = append(v.holds, holds...)
+	if len(l.pending) > 0 && len(down) > 0 {
+		v.steps = append(v.steps, Plan(active, l.inForce.Groups, Policy{Only: down, Kept: down, PendingStarts: l.pending})...)
 	}
-	if len(down) > 0 {
-		permitted = append(permitted, Plan(active, l.inForce.Groups, Policy{Only: down, Kept: down, PendingStarts: l.pending})...)
-	}
-	return permitted, holds
 }
 
 // pausedOn reports whether a person wants nothing that is on trial to be touched.

@@ -34,7 +34,9 @@ var ErrTree = errors.New("the tree cannot be read")
 
 // Diff says what an update would do, reading the files again. ErrBadName for a
 // name that is neither active nor in the files; an error of spec.Load when
-// nothing can be made of the files; else that of the context, or ErrNotRunning.
+// nothing can be made of the files; else that of the context, or ErrNotRunning. Content
+// that was rejected is in it if the update would try it again, which is if these names are
+// of groups from it.
 func (r *Reconciler) Diff(ctx context.Context, names []string) ([]Action, error) {
 	p, err := r.Plan(ctx, names)
 	return p.Actions, err
@@ -42,12 +44,13 @@ func (r *Reconciler) Diff(ctx context.Context, names []string) ([]Action, error)
 
 // Plan is Diff with the name of what it says, for Apply, and with what it reaches.
 func (r *Reconciler) Plan(ctx context.Context, names []string) (Planned, error) {
+	names = everything(names)
 	type found struct {
 		view *view
 		known
 	}
 	f, err := ask(ctx, r, func(l *loop, answer func(found)) {
-		l.read(func(v *view) { answer(found{v, l.known()}) })
+		l.read(names, func(v *view) { answer(found{v, l.known()}) })
 	})
 	if err != nil {
 		return Planned{}, err
@@ -55,7 +58,7 @@ func (r *Reconciler) Plan(ctx context.Context, names []string) (Planned, error) 
 	if f.view.config == nil {
 		return Planned{}, f.view.err
 	}
-	return r.planned(f.view.config, f.known, everything(names))
+	return r.planned(f.view.config, f.known, names)
 }
 
 // PlanTree says what an update would do if another tree of files stood in place of those

@@ -73,8 +73,10 @@ func (p *proof) settle(cfg *spec.Config, good *contents, active []Active, drift 
 			p.changes++
 		}
 	}
-	for name := range p.failed {
-		if gone(name) && !slices.ContainsFunc(active, func(a Active) bool { return slices.Contains(groupFiles(a.Group), name) }) {
+	for name, f := range p.failed {
+		// What a person took back of a deleted file is in no config until the look that knows
+		// of it: only a person, or the file itself, ends it.
+		if !f.Gone && gone(name) && !slices.ContainsFunc(active, func(a Active) bool { return slices.Contains(groupFiles(a.Group), name) }) {
 			p.forgive(name)
 		}
 	}

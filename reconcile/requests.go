@@ -24,7 +24,7 @@ func (r *Reconciler) Reread(ctx context.Context) (added, changed, removed []stri
 		debts debts
 	}
 	f, err := ask(ctx, r, func(l *loop, answer func(found)) {
-		l.read(func(v *view) {
+		l.read(nil, func(v *view) {
 			if v.err == nil {
 				l.setCandidate(v)
 			}
@@ -46,7 +46,7 @@ func (r *Reconciler) Reread(ctx context.Context) (added, changed, removed []stri
 // or nil. It is asked before a reload. The error may be that of the context, or
 // ErrNotRunning.
 func (r *Reconciler) Check(ctx context.Context) error {
-	v, err := ask(ctx, r, func(l *loop, answer func(*view)) { l.read(answer) })
+	v, err := ask(ctx, r, func(l *loop, answer func(*view)) { l.read(nil, answer) })
 	if err == nil {
 		err = v.err
 	}
@@ -156,7 +156,7 @@ func (l *loop) addGroup(name, caller string, look bool, answer func(error)) {
 	began := time.Now()
 	g := groupOf(l.candidate, name)
 	if g == nil && look && l.automatic() {
-		l.read(func(v *view) {
+		l.read(nil, func(v *view) {
 			if v.config != nil {
 				l.setCandidate(v)
 			}

@@ -92,7 +92,7 @@ func (l *loop) begin(u *update) {
 		l.round()
 		return
 	}
-	l.read(l.beginFrom)
+	l.read(u.names, l.beginFrom)
 }
 
 // beginFrom goes on when the files have been read.
@@ -234,7 +234,7 @@ func (l *loop) roundDone(outcomes []Outcome) {
 		l.finish()
 	case u.left:
 		u.left = false
-		l.read(func(v *view) {
+		l.read(u.names, func(v *view) {
 			if v.config != nil {
 				u.config, u.good, u.revision = v.config, v.good, v.revision
 				u.unread(v)

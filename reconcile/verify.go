@@ -138,7 +138,7 @@ func (l *loop) turnBack(now time.Time, steps []Step, back map[string]map[string]
 		case awaited[s.Group]:
 			open = true
 			continue
-		case !goes, isRemoval(*s) && !there(s.File), s.Old == nil && l.guard.removed[s.Group] != nil:
+		case !goes, isRemoval(*s) && !there(s.File) && !l.proof.takesAway(s.File), s.Old == nil && l.guard.removed[s.Group] != nil:
 			rest = append(rest, *s)
 			continue
 		}

@@ -137,10 +137,13 @@ func fate(p spec.Process) string {
 //	says NAME TEXT                          it writes a line
 //	waits|goes NAME                         it waits for what it depends on; does no more
 //	update [NAME...]                        a person asks
+//	diff [NAME...]                          a person asks what that would do
 //	remove NAME                             a person stops and removes it
 //	revert FILE|NAME|N, unpin FILE|NAME
+//	looking COMMAND                         the same while the files are being looked at
 //	pause NAME TIME [REASON], resume NAME, disable NAME, enable NAME
 //	start NAME                              a person starts it
+//	told                                    what was logged of holds
 //	autoupdate on|off
 //	restart, kill, upgrade                  the daemon ends and begins again; is killed; goes on in
 //	                                        another program
@@ -204,6 +207,15 @@ func (v *verifier) do(command string, out *strings.Builder) {
 	case "revert":
 		report, err := v.rec.Revert(context.Background(), rest, "uid 0")
 		v.report(report, err, out)
+	case "looking":
+		v.hang("conf.d")
+		v.hint.hints <- watch.Hint{Trigger: TriggerWatch}
+		synctest.Wait()
+		done := make(chan bool)
+		go func() { defer close(done); v.do(rest, out) }()
+		synctest.Wait()
+		v.answers("conf.d")
+		<-done
 	case "unpin":
 		if err := v.rec.Unpin(context.Background(), rest, "uid 0"); err != nil {
 			fmt.Fprintln(out, "  error:", v.short(err.Error()))
@@ -237,11 +249,26 @@ func (v *verifier) do(command string, out *strings.Builder) {
 		v.table.mu.Lock()
 		v.table.start(v.table.groups[group], process)
 		v.table.mu.Unlock()
+	case "told":
+		for line := range strings.Lines(v.log.String()) {
+			if _, text, is := strings.Cut(line, `msg="reconcile: held: `); is {
+				text, _, _ = strings.Cut(text, `"`)
+				fmt.Fprintln(out, "  held:", v.short(text))
+			}
+		}
 	case "autoupdate":
 		v.autoupdate(rest == "on")
 	case "update":
 		report, err := v.rec.Apply(context.Background(), strings.Fields(rest), "uid 0")
 		v.report(report, err, out)
+	case "diff":
+		actions, err := v.rec.Diff(context.Background(), strings.Fields(rest))
+		if err != nil {
+			fmt.Fprintln(out, "  error:", v.short(err.Error()))
+		}
+		for i := range actions {
+			fmt.Fprintln(out, "  |", actions[i].String())
+		}
 	case "restart", "kill":
 		v.restart(verb == "kill")
 	case "upgrade":

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"supervisord/rpc/page"
@@ -81,6 +82,10 @@ func (s *Server) serveAct(w http.ResponseWriter, r *http.Request) {
 			done = map[string]string{"freeze": "Automatic updates are off until the daemon is restarted", "thaw": "Automatic updates are on"}[do]
 		}
 	case "revert": // to an update, by its number
+		if n, err := strconv.ParseUint(target, 10, 31); err != nil || n == 0 {
+			httpErrorMessage(w, http.StatusBadRequest, "Bad Request: an update has a number")
+			return
+		}
 		if r.Form.Get("confirm") == "" {
 			s.askAbout(w, r, page.Question{Text: "Take all files back to what they were in update " + target + "?", Do: "revert " + target})
 			return
@@ -100,6 +105,10 @@ func (s *Server) serveAct(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		if o.many() && r.Form.Get("confirm") == "" {
+			if o.verb == "signal" && !slices.Contains(signals, o.signal) {
+				httpErrorMessage(w, http.StatusBadRequest, "Bad Request: there is no such signal here")
+				return
+			}
 			s.askAbout(w, r, o.question())
 			return
 		}
@@ -215,12 +224,7 @@ func (s *Server) do(ctx context.Context, o order, name string, wait bool) error 
 	case "start", "stop":
 		return s.operate(ctx, o.verb+"Process", name, wait)
 	case "restart":
-		if err := s.operate(ctx, "stopProcess", name, true); err != nil {
-			if refused, is := errors.AsType[*refusals](err); !is || !refused.notRunning {
-				return err
-			}
-		}
-		return s.operate(ctx, "startProcess", name, true)
+		return s.restart(ctx, name, true)
 	case "signal":
 		return s.operate(ctx, "signalProcess", name, o.signal)
 	}
@@ -228,32 +232,52 @@ func (s *Server) do(ctx context.Context, o order, name string, wait bool) error 
 	if err != nil {
 		return err
 	}
-	for _, member := range members {
-		if o.verb == "clear" {
+	ran := false
+	for _, p := range members {
+		member := namespec(p.Group, p.Name)
+		switch {
+		case o.verb == "clear":
 			err = s.operate(ctx, "clearProcessLogs", member)
-		} else {
-			err = s.do(ctx, order{verb: "restart"}, member, true)
+		case p.State.InRunning():
+			ran, err = true, s.restart(ctx, member, false)
 		}
 		if err != nil {
 			return err
 		}
 	}
+	if o.verb == "roll" && !ran && len(o.names) == 1 {
+		return &refusals{texts: []string{name + ": not running"}}
+	}
 	return nil
 }
 
+// restart stops what name stands for and starts it. What is down is started only if stopped
+// says so: somebody may have stopped it on purpose.
+func (s *Server) restart(ctx context.Context, name string, stopped bool) error {
+	if err := s.operate(ctx, "stopProcess", name, true); err != nil {
+		if refused, is := errors.AsType[*refusals](err); !is || !refused.notRunning {
+			return err
+		}
+		if !stopped {
+			return nil
+		}
+	}
+	return s.operate(ctx, "startProcess", name, true)
+}
+
 // members are the processes that a name stands for.
-func (s *Server) members(ctx context.Context, name string) (names []string, err error) {
+func (s *Server) members(ctx context.Context, name string) (members []runtime.Info, err error) {
 	all, err := s.opt.Processes.Snapshot(ctx)
 	n := spec.ParseNamespec(name)
 	for _, p := range all {
 		if name == "" || p.Group == n.Group && (n.WholeGroup() || p.Name == n.Process) {
-			names = append(names, namespec(p.Group, p.Name))
+			members = append(members, p)
 		}
 	}
-	if len(names) == 0 && name != "" && err == nil {
+	if len(members) == 0 && name != "" && err == nil {
 		err = toFault(&runtime.Error{Kind: runtime.BadName, Name: name}, name)
 	}
-	return names, err
+	return members, err
 }
 
 // operate calls a method of supervisor.* on one process, one group or all. Of several it

@@ -58,10 +58,19 @@ func (r fakeReconciler) History(context.Context, int) ([]any, error) {
 	return []any{xmlrpc.Struct{{Name: "generation", Value: 7}, {Name: "trigger", Value: "update"}, {Name: "caller", Value: script}, {Name: "actions", Value: []any{script}}, {Name: "result", Value: "applied"}}}, nil
 }
 
-func (fakeReconciler) Generation(context.Context, int) (xmlrpc.Struct, error)   { return nil, nil }
-func (fakeReconciler) DiffGenerations(context.Context, int, int) ([]any, error) { return nil, nil }
-func (r fakeReconciler) SetAutoupdate(context.Context, bool) error              { return nil }
-func (fakeReconciler) Unpin(context.Context, string) error                      { return nil }
+func (fakeReconciler) Generation(_ context.Context, number int) (xmlrpc.Struct, error) {
+	if number != 7 {
+		return nil, faultWith(xmlrpc.BadName, "no such generation: the last one is 7")
+	}
+	return xmlrpc.Struct{{Name: "generation", Value: number}}, nil
+}
+
+func (fakeReconciler) DiffGenerations(_ context.Context, from, to int) ([]any, error) {
+	return []any{from, to}, nil
+}
+
+func (r fakeReconciler) SetAutoupdate(context.Context, bool) error { return nil }
+func (fakeReconciler) Unpin(context.Context, string) error         { return nil }
 func (r fakeReconciler) Revert(ctx context.Context, target string) (xmlrpc.Struct, error) {
 	return r.Apply(ctx, []string{target})
 }
@@ -215,6 +224,34 @@ func TestBoardActs(t *testing.T) {
 	}
 }
 
+// TestRollStartsNothing: who restarts a group, or all, one after another starts nothing that
+// somebody has stopped.
+func TestRollStartsNothing(t *testing.T) {
+	for form, says := range map[string]string{
+		"do=roll+two:*&confirm=yes":                 "The group two restarted one after another",
+		"do=roll&name=cat&name=stopped&confirm=yes": "2 processes restarted one after another",
+		"do=roll&confirm=yes":                       "All processes restarted one after another",
+		"do=roll+stopped":                           "stopped: not running",
+	} {
+		w, o := unixOnly(t)
+		c := dial(t, serve(t, o), 0)
+		c.do(t, "POST", "/act", "do=stop+two:two_01", "Content-Type", "application/x-www-form-urlencoded")
+		_, body := c.do(t, "POST", "/act", form, "Content-Type", "application/x-www-form-urlencoded", "Accept", "application/json")
+		if !strings.Contains(body, says) {
+			t.Errorf("%s: %s", form, body)
+		}
+		after, err := w.Snapshot(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range after {
+			if (p.Name == "two_01" || p.Name == "stopped") && p.State.InRunning() {
+				t.Errorf("%s: %s is %v", form, p.Name, p.State)
+			}
+		}
+	}
+}
+
 // TestBoardIsNotOpenToOthers: a page of another origin changes nothing, asks nothing, and a
 // GET does nothing.
 func TestBoardIsNotOpenToOthers(t *testing.T) {
@@ -235,10 +272,22 @@ func TestBoardIsNotOpenToOthers(t *testing.T) {
 	if resp, _ := c.do(t, "POST", "/act", "do=explode+cat", "Content-Type", "application/x-www-form-urlencoded"); resp.StatusCode != 400 {
 		t.Errorf("what there is not: %s", resp.Status)
 	}
+	for _, form := range []string{
+		"do=revert+<b>7</b>", "do=revert+0", "do=revert+-1", "do=revert+7%0a8", "do=revert+", "do=signal&signal=<b>HUP</b>", "do=signal&signal=NOPE", "do=signal",
+	} {
+		resp, body := c.do(t, "POST", "/act", form, "Content-Type", "application/x-www-form-urlencoded")
+		if resp.StatusCode != 400 || strings.Contains(body, "<b>") {
+			t.Errorf("%s: %s %s", form, resp.Status, body)
+		}
+	}
+	resp, body := c.do(t, "POST", "/act", "do=stop+%3Cb%3E:*", "Content-Type", "application/x-www-form-urlencoded")
+	if resp.StatusCode != 409 || strings.Contains(body, "<b>") || !strings.Contains(body, "&lt;b&gt;") {
+		t.Errorf("a group with markup in its name: %s %s", resp.Status, body)
+	}
 	if after, _ := w.Snapshot(t.Context()); states(after) != states(before) {
 		t.Errorf("something was done: %s", states(after))
 	}
-	resp, _ := c.do(t, "POST", "/act", "do=stop+cat", "Content-Type", "application/x-www-form-urlencoded", "Referer", c.base+"/evil")
+	resp, _ = c.do(t, "POST", "/act", "do=stop+cat", "Content-Type", "application/x-www-form-urlencoded", "Referer", c.base+"/evil")
 	if to := resp.Header.Get("Location"); !strings.HasPrefix(to, "./?") {
 		t.Errorf("it leads to %s", to)
 	}

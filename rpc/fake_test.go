@@ -45,6 +45,7 @@ type fakeDaemon struct {
 	emitted  []string
 	stdin    []string
 	signals  []int
+	said     []string // what people want of groups and processes
 	snapErr  error
 	notice   notice.Notice
 

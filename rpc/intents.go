@@ -2,7 +2,11 @@ package rpc
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"supervisord/rpc/xmlrpc"
 )
@@ -19,6 +23,25 @@ type Persons interface {
 
 // longestPause is how long a pause may be: who forgets it is to be reminded.
 const longestPause = 366 * 24 * time.Hour
+
+// longestReason is how many characters a reason may have: it stands in the log, in what is
+// held and in lists, each time in one line.
+const longestReason = 200
+
+// reason is why somebody wants something, for people; "" where it is not given.
+func (a Args) reason(i int) (string, error) {
+	if i >= len(a) {
+		return "", nil
+	}
+	text, err := a.Name(i)
+	switch {
+	case err != nil:
+		return "", err
+	case utf8.RuneCountInString(text) > longestReason, strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsGraphic(r) }):
+		return "", faultWith(xmlrpc.Failed, fmt.Sprintf("a reason is one line of at most %d characters", longestReason))
+	}
+	return text, nil
+}
 
 // IntentNamespace has the methods for what people want of groups and processes whatever the
 // files say, for Options.Extra.
@@ -40,7 +63,7 @@ func IntentNamespace(p Persons) Namespace {
 			Help: "Keeps automatic updates from touching a group or process for so many seconds, at most 366 days. It is still\n" +
 				"restarted when it crashes, and what people ask for is done.",
 			Params: []Param{name, {Type: "int", Name: "seconds", Text: "for how long"},
-				{Type: "string", Name: "reason", Text: "why, for people", Optional: true}},
+				{Type: "string", Name: "reason", Text: "why, for people: one line of at most 200 characters", Optional: true}},
 			Returns: said,
 			Done:    "%s paused",
 			Func: func(ctx context.Context, a Args) (any, error) {
@@ -55,11 +78,9 @@ func IntentNamespace(p Persons) Namespace {
 				if seconds < 1 || seconds > int64(longestPause/time.Second) {
 					return nil, badParameters
 				}
-				reason := ""
-				if len(a) > 2 {
-					if reason, err = a.Name(2); err != nil {
-						return nil, err
-					}
+				reason, err := a.reason(2)
+				if err != nil {
+					return nil, err
 				}
 				return p.Pause(ctx, name, time.Duration(seconds)*time.Second, reason)
 			},

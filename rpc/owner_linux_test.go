@@ -87,6 +87,7 @@ func TestOperators(t *testing.T) {
 	needs.Root(t)
 	w, o := unixOnly(t)
 	o.Servers[0].Mode, o.Servers[0].Operators = 0o666, []int{65532}
+	o.Extra = []Namespace{ReconcileNamespace(fakeReconciler{}), IntentNamespace(w)}
 	s := serve(t, o)
 	path := s.servers[0].Path
 	if err := os.Chmod(filepath.Dir(path), 0o755); err != nil {
@@ -126,5 +127,20 @@ func TestOperators(t *testing.T) {
 	}
 	if got := ask(65533, post(t, "supervisor.stopProcess", "cat")); got != http.StatusForbidden {
 		t.Errorf("a call: %d", got)
+	}
+	for _, request := range []string{
+		post(t, "reconcile.pause", "cat", 60, "why"), post(t, "reconcile.resume", "cat"), post(t, "reconcile.disable", "cat"), post(t, "reconcile.enable", "cat"),
+	} {
+		if got := ask(65533, request); got != http.StatusForbidden || len(w.said) > 0 {
+			t.Errorf("one who may look says what he wants: %d, %q", got, w.said)
+		}
+	}
+	if got := ask(65532, post(t, "reconcile.disable", "cat")); got != http.StatusOK || fmt.Sprint(w.said) != "[uid 65532 via unix socket: disable cat, waiting]" {
+		t.Errorf("an operator: %d, %q", got, w.said)
+	}
+	for _, request := range []string{post(t, "reconcile.getIntents"), post(t, "reconcile.getGeneration", 7), post(t, "reconcile.diffGenerations", 6, 7)} {
+		if got := ask(65533, request); got != http.StatusOK {
+			t.Errorf("one who may look asks: %d", got)
+		}
 	}
 }

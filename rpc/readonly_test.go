@@ -15,7 +15,8 @@ import (
 // changing are the methods that a client may not call who may change nothing.
 var changing = []string{
 	"processes.reset", "processes.resetAll", "processes.startWithDependencies",
-	"reconcile.apply", "reconcile.applyPlan", "reconcile.revert", "reconcile.setAutoupdate", "reconcile.unpin",
+	"reconcile.apply", "reconcile.applyPlan", "reconcile.disable", "reconcile.enable", "reconcile.pause", "reconcile.resume",
+	"reconcile.revert", "reconcile.setAutoupdate", "reconcile.unpin",
 	"supervisor.addProcessGroup", "supervisor.clearAllProcessLogs", "supervisor.clearLog", "supervisor.clearProcessLog",
 	"supervisor.clearProcessLogs", "supervisor.reloadConfig", "supervisor.removeProcessGroup", "supervisor.restart",
 	"supervisor.sendProcessStdin", "supervisor.sendRemoteCommEvent", "supervisor.shutdown", "supervisor.signalAllProcesses",
@@ -29,7 +30,7 @@ func TestReadOnly(t *testing.T) {
 	w, o := unixOnly(t)
 	o.Servers[0].Username, o.Servers[0].Password = "user", "pa:ss"
 	o.Servers[0].ReadOnlyUsername, o.Servers[0].ReadOnlyPassword = "eye", "look"
-	o.Extra = []Namespace{ReconcileNamespace(fakeReconciler{}), WhyNamespace(nil), EventsNamespace(w), ProcessesNamespace(w, nil), OrderNamespace(struct{ Order }{})}
+	o.Extra = []Namespace{ReconcileNamespace(fakeReconciler{}), IntentNamespace(w), WhyNamespace(nil), EventsNamespace(w), ProcessesNamespace(w, nil), OrderNamespace(struct{ Order }{})}
 	s := serve(t, o)
 	if diff := cmp.Diff(changing, slices.DeleteFunc(slices.Clone(s.methods.names), func(name string) bool { return reading[name] })); diff != "" {
 		t.Errorf("what changes something (-want +got):\n%s", diff)
@@ -69,7 +70,7 @@ func TestReadOnly(t *testing.T) {
 		!strings.Contains(body, "4711") || !strings.Contains(body, "<int>403</int>") {
 		t.Errorf("several calls: %s %s", resp.Status, body)
 	}
-	if after, _ := w.Snapshot(t.Context()); states(after) != states(before) || len(w.emitted)+len(w.stdin)+len(w.signals) > 0 {
+	if after, _ := w.Snapshot(t.Context()); states(after) != states(before) || len(w.emitted)+len(w.stdin)+len(w.signals)+len(w.said) > 0 {
 		t.Errorf("something was done: %s", states(after))
 	}
 	for _, path := range []string{"/", "/process?name=cat", "/files", "/listeners", "/metrics", "/classic.html", "/log?name=cat"} {

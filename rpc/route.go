@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"html"
 	"io"
 	"net/http"
 	"net/url"
@@ -288,12 +289,13 @@ func httpError(w http.ResponseWriter, status int) {
 	httpErrorMessage(w, status, http.StatusText(status))
 }
 
-// httpErrorMessage answers with a page that says more than the status does.
+// httpErrorMessage answers with a page that says more than the status does. The message is
+// plain text.
 //
 // Source: contract/rpc.md section 1, error page.
 func httpErrorMessage(w http.ResponseWriter, status int, message string) {
 	page := fmt.Sprintf("<head>\r\n<title>Error response</title>\r\n</head>\r\n<body>\r\n<h1>Error response</h1>\r\n"+
-		"<p>Error code %d.\r\n<p>Message: %s.\r\n</body>\r\n", status, message)
+		"<p>Error code %d.\r\n<p>Message: %s.\r\n</body>\r\n", status, html.EscapeString(message))
 	w.Header().Set("Content-Type", "text/html")
 	w.Header().Set("Content-Length", strconv.Itoa(len(page)))
 	w.WriteHeader(status)

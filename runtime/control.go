@@ -158,7 +158,7 @@ func (s *Supervisor) startWith(p *process, within map[spec.Namespec]bool, refuse
 		}
 		return p.refuse(AlreadyStarted)
 	}
-	p.userStopped, p.order.within = false, within
+	p.userStopped, p.wasRunning, p.order.within = false, false, within
 	s.stopNow(p) // a stop that waits for others is over
 	kind := proc.Start
 	if within != nil {
@@ -193,14 +193,35 @@ func (p *process) hasStarted(wait bool) (bool, error) {
 // Refusals: BadName, NotRunning, Failed (the signal could not be sent),
 // ShuttingDown.
 func (s *Supervisor) Stop(ctx context.Context, sel Select, wait bool) ([]Result, error) {
+	return s.stop(ctx, sel, wait, everyone, func(p *process) { p.wasRunning = p.disabled && sel.Process == "" })
+}
+
+// StopDisabled stops what sel names and is disabled, as Stop does: not what has been enabled
+// since. No start of several starts it again.
+//
+// Refusals: those of Stop; NotRunning also where it is not disabled.
+func (s *Supervisor) StopDisabled(ctx context.Context, sel Select, wait bool) ([]Result, error) {
+	return s.stop(ctx, sel, wait, func(p *process) bool { return p.disabled }, func(p *process) { p.wasRunning = false })
+}
+
+// stop stops what sel names of what is meant, and has each noted.
+func (s *Supervisor) stop(ctx context.Context, sel Select, wait bool, meant func(*process) bool, note func(*process)) ([]Result, error) {
 	among := sync.OnceValue(func() map[spec.Namespec]bool { return s.among(sel) })
 	applies := func(p *process) bool {
+		if !meant(p) {
+			return false
+		}
 		if !isStarted(p) { // there is nothing to tell of it
 			s.stayDown(p)
 		}
 		return isStarted(p)
 	}
 	return s.operate(ctx, sel, descending, applies, func(p *process, c *call) {
+		if !meant(p) {
+			c.answered(p, p.refuse(NotRunning))
+			return
+		}
+		note(p)
 		c.answered(p, s.stopWith(p, s.dependentsAmong(p, among()), wait, c))
 	})
 }
@@ -259,7 +280,8 @@ func (p *process) hasStopped() (bool, error) {
 
 // StopProcesses stops the named processes of a group together, for an update,
 // and returns when they are down. What does not run, or is not there, is no
-// error.
+// error. Until the next SetGroup of the group those that depend on what was stopped take it
+// for something that is to be started again.
 func (s *Supervisor) StopProcesses(ctx context.Context, group string, names []string) error {
 	c := newCall(false)
 	err := s.ask(ctx, func() {
@@ -271,6 +293,7 @@ func (s *Supervisor) StopProcesses(ctx context.Context, group string, names []st
 		}
 		c.expect(procs)
 		for _, p := range procs {
+			p.order.updating = true
 			s.callOffStart(p)
 			if p.machine.State.InRunning() {
 				s.step(p, proc.Input{Kind: proc.Stop})
@@ -283,8 +306,19 @@ func (s *Supervisor) StopProcesses(ctx context.Context, group string, names []st
 	if err != nil {
 		return err
 	}
-	_, err = s.wait(ctx, c)
+	if _, err = s.wait(ctx, c); err != nil {
+		s.endUpdate(group)
+	}
 	return err
+}
+
+// endUpdate gives the update of a group up.
+func (s *Supervisor) endUpdate(group string) {
+	s.post(func() {
+		if g := s.byName[group]; g != nil {
+			s.updated(g)
+		}
+	})
 }
 
 // Signal sends a signal to what sel names: to each process itself, not to its
@@ -390,8 +424,12 @@ const (
 // The processes to which a request for several applies.
 func everyone(*process) bool        { return true }
 func isStarted(p *process) bool     { return p.machine.State.InRunning() }
-func isWanted(p *process) bool      { return !p.machine.State.InRunning() && !p.disabled } // started
 func isSignallable(p *process) bool { return p.machine.State.Signallable() }
+
+// isWanted is for a start. What is disabled had to be started by its name.
+func isWanted(p *process) bool {
+	return !p.machine.State.InRunning() && (!p.disabled || p.wasRunning)
+}
 
 // chosen are the processes that sel names, in the order in which they are to
 // be asked. A filter applies to requests for several only.

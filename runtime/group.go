@@ -164,6 +164,14 @@ func (p *process) trouble() string {
 // that would go is not stopped, Failed when a socket cannot be made or the kind
 // cannot be changed.
 func (s *Supervisor) SetGroup(ctx context.Context, old, new *spec.Group, start []string) error {
+	err := s.setGroup(ctx, old, new, start)
+	if err != nil && old != nil {
+		s.endUpdate(old.Name)
+	}
+	return err
+}
+
+func (s *Supervisor) setGroup(ctx context.Context, old, new *spec.Group, start []string) error {
 	name := groupName(old, new)
 	if old != nil && new != nil && (old.Listener == nil) != (new.Listener == nil) {
 		return &Error{Kind: Failed, Name: name,
@@ -309,12 +317,20 @@ func (s *Supervisor) add(def *spec.Group, made *parts, start []string) {
 	s.startNamed(g, start)
 }
 
+// startNamed starts processes of a group at the end of its update. None of them counts as
+// gone before it is its turn.
 func (s *Supervisor) startNamed(g *group, names []string) {
+	var procs []*process
 	for _, name := range names {
 		if p := g.process(name); p != nil && !p.leftAlone() {
-			s.start(p)
+			p.order.updating = true
+			procs = append(procs, p)
 		}
 	}
+	for _, p := range procs {
+		s.start(p)
+	}
+	s.updated(g)
 }
 
 // place makes p the rank'th process of g under the definition there.

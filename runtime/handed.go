@@ -105,6 +105,7 @@ type handedProcess struct {
 	Restarting         bool         `json:"restarting,omitempty"`
 	UserStopped        bool         `json:"user_stopped,omitempty"`
 	Disabled           bool         `json:"disabled,omitempty"`
+	WasRunning         bool         `json:"was_running,omitempty"`
 	Order              *handedOrder `json:"order,omitempty"`
 }
 

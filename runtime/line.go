@@ -170,6 +170,7 @@ func (s *Supervisor) beginLaunch(l queuedLaunch) {
 	s.line.begun = append(s.line.begun, place)
 	s.launches++
 	p := l.p
+	p.launch = s.launches
 	t := launchTask{p: p, run: p.run, def: p.def, group: p.group.def.Name, environ: s.environ(),
 		logs: [2]*logfile.Writer{p.out[0].log, p.out[1].log}, socket: p.socket, kernel: s.opt.kernel,
 		runName: s.cgroupName + "." + itoa(s.launches), warn: func(text string) { s.log.Warn(text) }, beforeSpawn: s.opt.BeforeSpawn,

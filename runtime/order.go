@@ -27,6 +27,7 @@ type inOrder struct {
 	done      bool                   // it has ended as expected since it was defined so
 	ran       bool                   // it has been RUNNING
 	noted     bool                   // it is in order.waiting
+	updating  bool                   // an update has taken it down, and has not said yet what becomes of it
 }
 
 // save writes it down; nil for nothing.
@@ -99,7 +100,7 @@ func (s *Supervisor) asOthersSee(name spec.Namespec) depend.Process {
 		return depend.Process{State: state.Stopped, Disabled: true}
 	}
 	m := &p.machine
-	return depend.Process{State: m.State, Forked: m.PID != 0, Waiting: m.Waiting || p.restartWhenStopped, Done: p.order.done,
+	return depend.Process{State: m.State, Forked: m.PID != 0, Waiting: m.Waiting || p.restartWhenStopped || p.order.updating, Done: p.order.done,
 		Disabled: !p.def.Autostart || p.userStopped || p.disabled, ByPerson: p.disabled}
 }
 
@@ -192,6 +193,14 @@ func byPriorities(a, b *process) int {
 	return cmp.Or(cmp.Compare(a.group.def.Priority, b.group.def.Priority), cmp.Compare(a.def.Priority, b.def.Priority))
 }
 
+// updated says that the update of a group is over, whatever has come of it.
+func (s *Supervisor) updated(g *group) {
+	for _, p := range g.procs {
+		p.order.updating = false
+	}
+	s.order.changed = true
+}
+
 // lookAtWaiting starts p if it need not wait any longer, and reports whether it waits no
 // longer.
 func (s *Supervisor) lookAtWaiting(p *process) bool {
@@ -247,7 +256,9 @@ func (s *Supervisor) stopInOrder() (any bool) {
 			continue
 		}
 		any = true
+		again := p.restartWhenStopped && !p.userStopped // enabled since
 		s.callOffStart(p)
+		p.restartWhenStopped = again
 		if len(p.waiters) > 0 {
 			s.reportLater(p)
 		}

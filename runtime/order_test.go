@@ -196,7 +196,7 @@ func (o *orderPlay) do(words []string) (answer func() []string) {
 			o.t.Fatal(err)
 		}
 		if words[0] == "disable" {
-			return o.ask([]string{"stop", words[1]})
+			return o.ask(append([]string{"stop-disabled"}, words[1:]...))
 		}
 	case "ready", "healthy", "unready", "unhealthy":
 		what, not := strings.CutPrefix(words[0], "un")
@@ -239,8 +239,11 @@ func (o *orderPlay) ask(words []string) func() []string {
 	go func() {
 		defer close(done)
 		do := o.sup.Start
-		if words[0] == "stop" {
+		switch words[0] {
+		case "stop":
 			do = o.sup.Stop
+		case "stop-disabled":
+			do = o.sup.StopDisabled
 		}
 		if slices.Contains(words, "with-deps") {
 			do = func(ctx context.Context, sel Select, wait bool) ([]Result, error) {
@@ -372,4 +375,33 @@ func TestOrderFromBefore(t *testing.T) {
 			t.Errorf("%v: done %v, ran %v", r.m.State, got.done, got.ran)
 		}
 	}
+}
+
+// TestUpdateGivenUp: what an update has taken down is waited for until the update is over,
+// also where that is since it was refused.
+func TestUpdateGivenUp(t *testing.T) {
+	cache := program("cache", func(p *spec.Process) { p.Autostart = false })
+	web := program("web", func(p *spec.Process) {
+		p.DependsOn = []spec.Dependency{{Name: "cache", Until: spec.UntilRunning, Optional: true}}
+	})
+	inBubble(t, func(b *bench) {
+		if _, err := b.sup.Start(background, one("cache"), true); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.sup.StopProcesses(background, "cache", []string{"cache"}); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.sup.SetGroup(background, nil, web, nil); err != nil {
+			t.Fatal(err)
+		}
+		b.after(time.Minute)
+		b.expect("web", state.Stopped)
+		another := *cache
+		var refused *Error
+		if err := b.sup.SetGroup(background, &another, &another, []string{"cache"}); !errors.As(err, &refused) || refused.Kind != Conflict {
+			t.Errorf("an update of what is not there: %v", err)
+		}
+		b.after(2 * time.Second)
+		b.expect("web", state.Running)
+	}, cache)
 }

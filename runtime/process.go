@@ -43,6 +43,7 @@ type process struct {
 
 	// Of the present run, that is one launch and what came of it.
 	run         uint64
+	launch      int            // its place among all launches
 	ticket      *forkTicket    // of its launch
 	calledOff   bool           // there will be no process
 	looking     [2]looking     // isReady, isHealthy
@@ -83,8 +84,12 @@ type process struct {
 	// userStopped: the last that was asked for was a stop, by a client.
 	userStopped bool
 	disabled    bool // see SetDisabled
+	// wasRunning: a stop of several has stopped it while disabled, and a start of several is
+	// to start it again: the two are a restart.
+	wasRunning bool
 
 	due       time.Time // its place in the heap of deadlines
+	turn      int       // among those that are due at the same time
 	heapIndex int       // -1 when it has none
 	inTouched bool      // in touched already
 }

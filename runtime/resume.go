@@ -23,7 +23,7 @@ func (p *process) save(w *writingDown, now time.Time) handedProcess {
 		LastEnd: p.ends.last, Ends: p.ends.counts, Runs: p.runs.save(), Killed: p.killed,
 		Socket: w.sockets[p.socket], HeldSocket: w.sockets[p.heldSocket],
 		PendingExit: p.pendingExit, GroupSignal: int(p.groupSignal),
-		EndingOrphans: p.endingOrphans, RestartWhenStopped: p.restartWhenStopped, Restarting: p.restarting, UserStopped: p.userStopped, Disabled: p.disabled,
+		EndingOrphans: p.endingOrphans, RestartWhenStopped: p.restartWhenStopped, Restarting: p.restarting, UserStopped: p.userStopped, Disabled: p.disabled, WasRunning: p.wasRunning,
 		Order: p.order.save(),
 	}
 	for ch := range p.out {
@@ -153,7 +153,7 @@ func (s *Supervisor) resumedProcess(h *Handover, from *handedProcess, def *spec.
 		pendingExit: from.PendingExit, exitedAt: from.ExitedAt.At(now), groupSignal: syscall.Signal(from.GroupSignal),
 		orphans: from.Orphans.resume(), endOrphansFirst: from.EndOrphansFirst,
 		endingOrphans: from.EndingOrphans, orphansUntil: from.OrphansUntil.At(now),
-		restartWhenStopped: from.RestartWhenStopped, restarting: from.Restarting, userStopped: from.UserStopped, disabled: from.Disabled,
+		restartWhenStopped: from.RestartWhenStopped, restarting: from.Restarting, userStopped: from.UserStopped, disabled: from.Disabled, wasRunning: from.WasRunning,
 	}
 	p.order = from.Order.resume(&p.machine)
 	for ch := range p.out {

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"cmp"
 	"container/heap"
 	"context"
 	"crypto/rand"
@@ -318,11 +319,14 @@ func (s *Supervisor) post(f func()) {
 	}
 }
 
-// deadlines is a heap of processes by the time each wants to be looked at.
+// deadlines is a heap of processes by the time each wants to be looked at, and by the order
+// of their launches where that is equal.
 type deadlines []*process
 
-func (d deadlines) Len() int           { return len(d) }
-func (d deadlines) Less(i, j int) bool { return d[i].due.Before(d[j].due) }
+func (d deadlines) Len() int { return len(d) }
+func (d deadlines) Less(i, j int) bool {
+	return cmp.Or(d[i].due.Compare(d[j].due), cmp.Compare(d[i].turn, d[j].turn)) < 0
+}
 func (d deadlines) Swap(i, j int) {
 	d[i], d[j] = d[j], d[i]
 	d[i].heapIndex, d[j].heapIndex = i, j
@@ -348,10 +352,10 @@ func (s *Supervisor) schedule(p *process) {
 	case !ok && p.heapIndex >= 0:
 		heap.Remove(&s.queue, p.heapIndex)
 	case ok && p.heapIndex < 0:
-		p.due = due
+		p.due, p.turn = due, p.launch
 		heap.Push(&s.queue, p)
 	case ok && !p.due.Equal(due):
-		p.due = due
+		p.due, p.turn = due, p.launch
 		heap.Fix(&s.queue, p.heapIndex)
 	}
 }

@@ -310,6 +310,30 @@ func TestSlowLaunchKeepsItsPlace(t *testing.T) {
 	}, program("slow", atOnceAs(1)), program("web", atOnceAs(2)), program("other", atOnceAs(3)))
 }
 
+// Those that become RUNNING at the same moment do so in the order in which they were forked.
+func TestSameMomentKeepsTheOrder(t *testing.T) {
+	var groups []*spec.Group
+	var want []string
+	for i := range 9 {
+		name := "p" + itoa(i)
+		groups = append(groups, program(name, nil))
+		want = append(want, name)
+	}
+	inBubble(t, func(b *bench) {
+		b.after(2 * time.Second)
+		var got []string
+		for line := range strings.Lines(b.lines()) {
+			if _, rest, is := strings.Cut(line, "success: "); is {
+				name, _, _ := strings.Cut(rest, " ")
+				got = append(got, name)
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("RUNNING in another order: %s", diff)
+		}
+	}, groups...)
+}
+
 // atOnceAs is a priority, without a startsecs to wait for.
 func atOnceAs(priority int) func(*spec.Process) {
 	return func(p *spec.Process) { p.Priority, p.StartSecs = priority, 0 }

@@ -112,7 +112,7 @@ var (
 	asDuration  = pure("duration", value.ParseDuration, word[time.Duration](), "a time such as 300ms, 10s or 2m; a bare number is seconds")
 	asEvents    = kind[[]string]{name: "event types", hint: "event types, separated by commas, such as PROCESS_STATE,TICK_60", form: wordsForm} // events reads it
 	asRemovals  = pure("removals", value.ParseRemovals, form[Removals]{show: Removals.String}, "a number of groups, or a percentage such as 50%")
-	asWindows   = pure("windows", value.ParseWindows, form[Windows]{show: Windows.String}, "days, times and a time zone, such as Mon-Fri 08:00-18:00 Europe/Berlin; several separated by commas")
+	asWindows   = pure("windows", value.ParseWindows, form[Windows]{show: Windows.String}, "days, times and a time zone, such as Mon-Fri 08:00-18:00 Europe/Berlin; several are separated by commas")
 	asDepends   = pure("dependencies", value.ParseDependsOn, dependsForm, "names, each with its condition unless that is running: db migrate:done cache?; "+
 		"the conditions are running, started, exited and done")
 	asTargets = pure("names", value.ParseTargets, wordsForm, "names of programs, processes or groups, without conditions")

@@ -47,9 +47,15 @@ var completions = []struct{ line, want string }{
 	{"-s SOCK -i start c", "cat"},
 	{"-s SOCK --timeout=1 start cat two:ot", "two:other"},
 	{"autoupdate ", "off on"},
+	{"dis", "disable"},
+	{"-s SOCK history s", "show"},
+	{"-s SOCK history show 1", "12"},
+	{"-s SOCK disable tw", "two two:* two:one two:other"},
+	{"-s SOCK pause c", "cat"},
+	{"-s SOCK resume cat two:ot", "two:other"},
 	{"-s unix:///nope status ", ""},
 	{"--his", "--history_file"},
-	{"-i --", "--binary --configuration --help --history_file --interactive --password --plan --problems --revision --rolling --serverurl --state --timeout --tree --username --watch --with-deps"},
+	{"-i --", "--binary --configuration --for --help --history_file --interactive --password --plan --problems --reason --revision --rolling --serverurl --state --timeout --tree --username --watch --with-deps"},
 	{"-o json --problems -s SOCK status c", "cat"},
 	{"status -s SOCK tw", "two:* two:one two:other"},
 	{"-o js", ""},
@@ -63,7 +69,9 @@ var completions = []struct{ line, want string }{
 // completionDir is a directory with a file, and the rows for a server.
 func completionDir(t *testing.T) (dir string, line func(string) string) {
 	t.Helper()
-	socket := fakeServer().serve(t)
+	server := fakeServer()
+	with(server.answers, "getHistory", []any{entryOf(12, "", ""), entryOf(12, "", ""), entryOf(9, "", "")})
+	socket := server.serve(t)
 	dir = t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "mine.conf"), nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -109,7 +117,7 @@ func TestCompletionZsh(t *testing.T) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	term := startCommand(t, cmd)
 	const mark = "\nzsh>"
-	term.send("PROMPT='zsh''> '; setopt interactive_comments; unsetopt prompt_cr prompt_sp list_beep; stty cols 300\r")
+	term.send("PROMPT='zsh''> '; setopt interactive_comments; unsetopt prompt_cr prompt_sp list_beep; stty cols 400\r")
 	term.expect(mark)
 	term.send("autoload -Uz compinit && compinit -u -D; source <(supervisorctl completion zsh)\r")
 	term.expect(mark)

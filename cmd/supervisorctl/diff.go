@@ -40,15 +40,8 @@ func (c *call) diff(ctx context.Context) error {
 		p = client.Plan{}
 		p.Actions, err = c.Diff(ctx, names)
 	}
-	if client.HasCode(err, client.FaultBadName) || client.HasCode(err, client.FaultCantReread) || client.HasCode(err, client.FaultFailed) {
-		for line := range strings.SplitSeq(faultText(err), "\n") { // one for each mistake
-			c.say("ERROR: %s", line)
-		}
-		c.fail(exitDiffFailed)
-		return nil
-	}
 	if err != nil {
-		return c.needsReconcile(err)
+		return c.refused(err, exitDiffFailed)
 	}
 	actions := p.Actions
 	if len(actions) > 0 {
@@ -95,8 +88,22 @@ func (c *call) diff(ctx context.Context) error {
 			}
 		}
 	}
+	if tree == "" {
+		c.sayRejected(ctx, names)
+	}
 	c.sayTrouble(ctx)
 	return nil
+}
+
+// sayRejected tells of the files of some groups, all for none, whose content was rejected:
+// an update by name tries it again, and no other.
+func (c *call) sayRejected(ctx context.Context, names []string) {
+	files, _ := c.Files(ctx) // a server that cannot tell has none
+	for _, f := range files {
+		if f.State == "rejected" && (len(names) == 0 || slices.ContainsFunc(f.Programs, func(p string) bool { return slices.Contains(names, p) })) {
+			c.say("%s is rejected: %s", f.Path, f.Reason)
+		}
+	}
 }
 
 // actionOfPlan is an action as JSON, with the plan that it is part of: what diff prints as

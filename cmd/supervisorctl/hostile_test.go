@@ -34,7 +34,12 @@ func hostileServer() *script {
 		"getFiles", []any{xmlrpc.Struct{{Name: "path", Value: name}, {Name: "state", Value: name}, {Name: "programs", Value: []string{name}},
 			{Name: "changed", Value: 0}, {Name: "reason", Value: name}}},
 		"getHistory", []any{xmlrpc.Struct{{Name: "generation", Value: 12}, {Name: "time", Value: 0}, {Name: "trigger", Value: name},
-			{Name: "caller", Value: name}, {Name: "actions", Value: []string{name}}, {Name: "reasons", Value: []string{name}}, {Name: "result", Value: name}, {Name: "duration_ms", Value: 0}}})
+			{Name: "caller", Value: name}, {Name: "actions", Value: []string{name}}, {Name: "reasons", Value: []string{name}}, {Name: "result", Value: name}, {Name: "duration_ms", Value: 0}}},
+		"getGeneration", generationOf(12, name, []any{action(name, name, name, name, name, name, name)}, fileDiffOf(name, name, sectionOf(name, name, name, name, name))),
+		"diffGenerations", []any{fileDiffOf(name, name, sectionOf(name, name, name, name, name))},
+		"getIntents", []any{intent("paused", name, name, 60, name, true), intent("disabled", name, "", 0, name, false)},
+		"pause", said("paused", name, name, 60, name, true, true), "resume", fault(xmlrpc.BadName, name), "disable", said("disabled", name, "", 0, name, true, false),
+		"enable", fault(xmlrpc.Failed, name), "revert", fault(xmlrpc.CantReread, name), "unpin", fault(xmlrpc.BadName, name))
 	return &script{answers: answers, stream: func(w http.ResponseWriter, _ *http.Request) {
 		for i := range len(hostileStream) { // in the smallest pieces
 			fmt.Fprint(w, hostileStream[i:i+1])
@@ -46,7 +51,7 @@ func hostileServer() *script {
 var hostileCommands = []string{
 	"status", "status x*", "status -o json", "status \u202e", "avail", "version", "tail x", "tail -f x", "maintail", "maintail -f", "fg x",
 	"stop x", "reread", "update", "diff", "diff -o json", "files", "history", "wait -t 0", "remove \u009b", "\u009b2J", "help \u009b", "pid -o json all",
-	"open unix:///\u009b2J",
+	"open unix:///\u009b2J", "history show 12", "diff 1 2", "pause", "pause x --for 2h", "resume x", "disable", "disable \u009b", "enable x", "revert x", "unpin x",
 }
 
 // TestTerminalIsSafe: whatever a server or a log says, nothing but text and colours

@@ -14,11 +14,11 @@ import (
 //
 // Source: ours.
 func (c *call) pause(ctx context.Context) error {
-	length, err := c.option("--for")
+	reason, err := c.optionText("--reason") // first, since it ends where --for begins
 	if err != nil {
 		return err
 	}
-	reason, err := c.optionText("--reason")
+	length, err := c.option("--for")
 	if err != nil {
 		return err
 	}
@@ -54,15 +54,16 @@ func parseLength(text string) (d time.Duration, ok bool) {
 
 // optionText is option for a text of several words: it goes to the next option.
 func (c *call) optionText(name string) (text string, err error) {
-	at := slices.Index(c.words, name)
+	at := slices.IndexFunc(c.words, func(w string) bool { return w == name || strings.HasPrefix(w, name+"=") })
 	if at < 0 {
-		return c.option(name)
+		return "", nil
 	}
 	end := at + 1
 	for end < len(c.words) && !strings.HasPrefix(c.words[end], "--") {
 		end++
 	}
-	text = strings.Join(c.words[at+1:end], " ")
+	_, first, _ := strings.Cut(c.words[at], "=")
+	text = strings.TrimSpace(first + " " + strings.Join(c.words[at+1:end], " "))
 	if text == "" {
 		return "", c.usage(exitUsage, "%s requires a value", name)
 	}

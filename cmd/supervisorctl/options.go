@@ -41,11 +41,13 @@ Options:
 
 They may stand after the action too, and those of actions before it: -o json,
 -t SECONDS, --state STATES, --problems, --binary PATH, --with-deps, --rolling[=N],
---plan ID, --tree DIR, --revision COMMIT (see "help ACTION").
+--plan ID, --tree DIR, --revision COMMIT, --for TIME, --reason TEXT
+(see "help ACTION").
 Without an action a shell is started that reads actions line by line. The
 action "help" lists Supervisor's actions, "help ACTION" explains one. Beyond
-them there are: autoupdate, completion, deps, diff, drift, explain, files,
-history, top, upgrade, wait.
+them there are: autoupdate, completion, deps, diff, disable, drift, enable,
+explain, files, history, pause, reset, resume, revert, top, unpin, upgrade,
+wait.
 `
 
 // settings are the command line and the configuration file together.
@@ -70,12 +72,13 @@ var errHelp = errors.New("help is asked for")
 // longOptions are the words; ! keeps Supervisor's abbreviations what they were.
 var longOptions = []string{
 	"configuration=", "help", "interactive", "serverurl=", "username=", "password=", "history_file=",
-	"!timeout=", "!state=", "!problems", "!watch", "!binary=", "!with-deps", "!rolling", "!plan=", "!tree=", "!revision=",
+	"!timeout=", "!state=", "!problems", "!watch", "!binary=", "!with-deps", "!rolling", "!plan=", "!tree=", "!revision=", "!for=", "!reason=",
 }
 
 // actionOptions are the options of actions, and the letters of those that are one.
 var actionOptions = map[string]bool{"-o": true, "-t": true, "--state": true, "--problems": true, "--binary": true,
-	"--with-deps": true, "--rolling": true, "--plan": true, "--tree": true, "--revision": true}
+	"--with-deps": true, "--rolling": true, "--plan": true, "--tree": true, "--revision": true,
+	"--for": true, "--reason": true}
 
 // longOf is the long form of each letter, by which an option is known here.
 var longOf = map[string]string{

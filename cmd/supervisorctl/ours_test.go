@@ -277,6 +277,8 @@ func oursRows() []answered {
 		line = strings.TrimSpace(line)
 		add("completion words "+line, every())
 	}
+	pastRows(add, every)
+	intentRows(add, every)
 	return rows
 }
 
@@ -302,7 +304,8 @@ func TestJSONIsJSON(t *testing.T) {
 	t.Parallel()
 	socket := (&script{answers: settled()}).serve(t)
 	for _, url := range []string{"unix://" + socket, "unix:///nope"} {
-		for _, command := range []string{"status", "status nope", "pid", "version", "avail", "diff", "files", "history", "autoupdate", "update", "wait -t 0"} {
+		for _, command := range []string{"status", "status nope", "pid", "version", "avail", "diff", "files", "history", "autoupdate", "update", "wait -t 0",
+			"history show 12", "diff 11 12", "pause", "pause web --for 2h", "resume web", "disable", "disable web", "enable web", "revert web"} {
 			out := ctl(t, oracle.Ours, filepath.Dir(socket), "", append([]string{"-s", url}, strings.Fields(command+" -o json")...)...)
 			if out.Stdout != "" && !json.Valid([]byte(out.Stdout)) {
 				t.Errorf("%s at %s: not JSON: %s", command, url, out.Stdout)
@@ -338,8 +341,19 @@ func TestExitStatuses(t *testing.T) {
 		{"explain x", exitNotRunning, exitRefused, exitNoNamespace, exitUsage},
 		{"wait -t 0", exitUsage, exitUsage, exitUsage, exitUsage},
 		{"reset x", exitNotRunning, exitRefused, exitNoNamespace, exitUsage},
+		{"history show 1", exitNotRunning, exitRefused, exitNoNamespace, exitUsage},
+		{"diff 1 2", exitDiffFailed, exitDiffFailed, exitDiffFailed, exitDiffFailed},
+		{"pause", exitNotRunning, exitRefused, exitNoNamespace, exitUsage},
+		{"pause x --for 2h", exitNotRunning, exitRefused, exitNoNamespace, exitUsage},
+		{"resume x", exitNotRunning, exitRefused, exitNoNamespace, exitUsage},
+		{"disable x", exitNotRunning, exitRefused, exitNoNamespace, exitUsage},
+		{"enable x", exitNotRunning, exitRefused, exitNoNamespace, exitUsage},
+		{"revert x", exitNotRunning, exitRefused, exitNoNamespace, exitUsage},
+		{"unpin x", exitNotRunning, exitRefused, exitNoNamespace, exitUsage},
 	} {
-		odd := map[string]string{"diff": "diff -o yaml", "wait -t 0": "wait -t x", "reset x": "reset", "explain x": "explain"}[r.command]
+		odd := map[string]string{"diff": "diff -o yaml", "wait -t 0": "wait -t x", "reset x": "reset", "explain x": "explain",
+			"pause": "pause x --for 2x", "pause x --for 2h": "pause x", "resume x": "resume", "disable x": "disable -o yaml", "enable x": "enable",
+			"diff 1 2": "diff 1 2 -o yaml"}[r.command]
 		if odd == "" {
 			odd = r.command + " odd"
 		}

@@ -21,13 +21,8 @@ func (c *call) showGeneration(ctx context.Context) error {
 		return c.usage(exitUsage, "%s is not the number of an update: see history", c.words[1])
 	}
 	g, err := c.Generation(ctx, number)
-	switch {
-	case client.HasCode(err, client.FaultBadName):
-		c.say("ERROR: %s", faultText(err))
-		c.fail(exitFailed)
-		return nil
-	case err != nil:
-		return c.needsReconcile(err)
+	if err != nil {
+		return c.refused(err, exitFailed)
 	}
 	for _, e := range g.Entries {
 		redact(e.Actions)
@@ -95,13 +90,8 @@ var actionLike = map[string]string{"added": "add", "removed": "remove", "changed
 // diffGenerations prints how the files in force differ between two updates.
 func (c *call) diffGenerations(ctx context.Context, from, to int) error {
 	files, err := c.DiffGenerations(ctx, from, to)
-	switch {
-	case client.HasCode(err, client.FaultBadName):
-		c.say("ERROR: %s", faultText(err))
-		c.fail(exitDiffFailed)
-		return nil
-	case err != nil:
-		return c.needsReconcile(err)
+	if err != nil {
+		return c.refused(err, exitDiffFailed)
 	}
 	if len(files) > 0 {
 		c.fail(exitFailed)

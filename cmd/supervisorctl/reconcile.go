@@ -26,6 +26,21 @@ func (c *call) needsReconcile(err error) error {
 	return nil
 }
 
+// refused says that the server will not do what was asked for, a line for each mistake, and
+// hands back what is no refusal.
+func (c *call) refused(err error, status int) error {
+	for _, code := range []client.Code{client.FaultBadName, client.FaultCantReread, client.FaultFailed} {
+		if client.HasCode(err, code) {
+			for line := range strings.SplitSeq(faultText(err), "\n") {
+				c.say("ERROR: %s", line)
+			}
+			c.fail(status)
+			return nil
+		}
+	}
+	return c.needsReconcile(err)
+}
+
 // troubledFiles asks which files cannot be used, and which wait before what they say,
 // or their absence, counts. It says nothing of a server that cannot tell, nor waits long
 // for one that is busy: the answer is only good to know.

@@ -106,11 +106,11 @@ func TestNoColour(t *testing.T) {
 // in the small one, too.
 func TestWindows(t *testing.T) {
 	var rows []goldenRow
-	for _, size := range []pty.Winsize{{Rows: 24, Cols: 80}, {Rows: 50, Cols: 200}} {
-		for _, args := range []string{"status", "status --problems", "files", "diff"} {
-			name := fmt.Sprintf("%d by %d: %s", size.Cols, size.Rows, args)
+	add := func(size pty.Winsize, what string, program func() *script, commands ...string) {
+		for _, args := range commands {
+			name := fmt.Sprintf("%d by %d: %s%s", size.Cols, size.Rows, args, what)
 			rows = append(rows, goldenRow{name: name, alone: true, play: func(t *testing.T, kind oracle.Kind) string {
-				server := manyPrograms()
+				server := program()
 				server.answers["supervisor.reloadConfig"] = changed(nil, nil, nil)
 				socket := server.serve(t)
 				cmd := exec.Command(oracle.Command(t, kind, "supervisorctl"), append([]string{"-s", "unix://" + socket}, strings.Fields(args)...)...)
@@ -122,7 +122,28 @@ func TestWindows(t *testing.T) {
 			}})
 		}
 	}
+	small := pty.Winsize{Rows: 24, Cols: 80}
+	for _, size := range []pty.Winsize{small, {Rows: 50, Cols: 200}} {
+		add(size, "", manyPrograms, "status", "status --problems", "files", "diff")
+	}
+	add(small, ", of what is paused and disabled", intendedPrograms, "status", "status cron", "pause", "disable", "diff", "explain cron")
 	holdAgainst(t, "testdata/windows.txt", rows)
+}
+
+// intendedPrograms are a few, of which somebody has paused some and disabled others.
+func intendedPrograms() *script {
+	processes := []any{
+		info("api", "api", 20, "RUNNING", "pid 8, uptime 0:14:07", 8), info("cron", "cron", 0, "STOPPED", "disabled", 0), info("web", "web", 20, "RUNNING", "pid 7, uptime 0:14:07", 7),
+	}
+	s := &script{answers: with(answers("getAllProcessInfo", processes, "getProcessInfo", processes[1]),
+		"getIntents", []any{
+			intent("paused", "web", "", 7200, "a heap dump, and the one who takes it would not like to see it go away before it is whole", true),
+			intent("paused", "worker", "worker_03", 7200, "", false), intent("disabled", "cron", "", 0, "", true)},
+		"diff", []any{action("restart", "web", "web", "command differs", "command", "/bin/a", "/bin/b")},
+		"explain", xmlrpc.Struct{{Name: "group", Value: "cron"}, {Name: "name", Value: "cron"}, {Name: "user_stopped", Value: true}, {Name: "next", Value: []any{}},
+			{Name: "settings", Value: []any{setting("command", "/bin/cron", "/etc/a.conf", 2, 0)}}})}
+	s.answers["processes.getExits"], s.answers["processes.getHealth"], s.answers["processes.getDependencies"] = []any{}, []any{}, []any{}
+	return s
 }
 
 // inView is the end of a text in a window, above the shell's next line.

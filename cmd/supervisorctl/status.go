@@ -64,9 +64,27 @@ func (c *call) status(ctx context.Context) error {
 		}
 	}
 	if everything {
+		c.sayPaused(ctx)
 		c.sayTrouble(ctx)
 	}
 	return nil
+}
+
+// sayPaused tells a person what automatic updates leave alone for now: of what is disabled,
+// the table tells.
+func (c *call) sayPaused(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, asideLimit)
+	defer cancel()
+	intents, _ := c.Intents(ctx) // a server that cannot tell has none
+	var names []string
+	for _, i := range intents {
+		if i.Kind == "paused" {
+			names = append(names, nameOfIntent(i.Intent))
+		}
+	}
+	if len(names) > 0 {
+		c.say("paused: %s: %s", someOf(names, mostNames), c.typed("pause"))
+	}
 }
 
 // countStates is how many processes are in each state, most of them first; "" for one

@@ -66,7 +66,7 @@ func (c *call) revert(ctx context.Context) error {
 	}
 	outcome, err := c.Revert(ctx, c.words[0])
 	if err != nil {
-		return c.needsReconcile(err)
+		return c.refused(err, exitFailed)
 	}
 	return c.updated(outcome)
 }
@@ -77,7 +77,7 @@ func (c *call) unpin(ctx context.Context) error {
 		return c.usage(exitUsage, "one file or name is needed")
 	}
 	if err := c.Unpin(ctx, c.words[0]); err != nil {
-		return c.needsReconcile(err)
+		return c.refused(err, exitFailed)
 	}
 	c.say("%s: unpinned", c.words[0])
 	return nil

@@ -1,14 +1,17 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"supervisord/reconcile"
 	"supervisord/rpc"
 	"supervisord/rpc/xmlrpc"
 	"supervisord/runtime"
+	"supervisord/spec"
 )
 
 // persons is what rpc asks to note what people want of groups and processes.
@@ -29,20 +32,41 @@ func (p persons) Resume(ctx context.Context, name string) (xmlrpc.Struct, error)
 	return asSaid(ctx)(p.reconciler.Resume(ctx, name, rpc.Caller(ctx)))
 }
 
-// Disable has nothing but a person start what has the name, and stops it as a person's stop does.
+// Disable has nothing but a person start what has the name, and stops it as a person's stop
+// does. Where something cannot be stopped it stays disabled all the same, and the fault names
+// it.
 func (p persons) Disable(ctx context.Context, name string, wait bool) (xmlrpc.Struct, error) {
 	s, err := p.reconciler.Disable(ctx, name, rpc.Caller(ctx))
 	if err == nil {
-		_, err = p.supervisor.Stop(ctx, runtime.Select{Group: s.Intent.Group, Process: s.Intent.Process}, wait)
-		var refused *runtime.Error
-		if errors.As(err, &refused) && (refused.Kind == runtime.NotRunning || refused.Kind == runtime.BadName) { // it is down
-			err = nil
-		}
-		if err != nil {
+		results, err := p.supervisor.StopDisabled(ctx, runtime.Select{Group: s.Intent.Group, Process: s.Intent.Process}, wait)
+		if err := notStopped(spec.Namespec{Group: s.Intent.Group, Process: s.Intent.Process}, results, err); err != nil {
 			return nil, err
 		}
 	}
 	return asSaid(ctx)(s, err)
+}
+
+// notStopped is what is wrong where something that was disabled still runs: err is that of
+// the stop of the one process, or of all.
+func notStopped(one spec.Namespec, results []runtime.Result, err error) error {
+	refused, is := errors.AsType[*runtime.Error](err)
+	switch {
+	case is && refused.Kind != runtime.ShuttingDown:
+		results = []runtime.Result{{Group: one.Group, Name: one.Process, Err: err}}
+	case err != nil:
+		return err
+	}
+	var texts []string
+	for _, r := range results {
+		refused, is := errors.AsType[*runtime.Error](r.Err)
+		if is && refused.Kind != runtime.NotRunning && refused.Kind != runtime.BadName { // those are down
+			texts = append(texts, spec.Namespec{Group: r.Group, Process: r.Name}.String()+": "+cmp.Or(refused.Detail, refused.Kind.String()))
+		}
+	}
+	if len(texts) == 0 {
+		return nil
+	}
+	return xmlrpc.NewFault(xmlrpc.Failed, "disabled, but not stopped: "+strings.Join(texts, "; "))
 }
 
 // Enable ends that.

@@ -24,8 +24,13 @@ var helpers = struct {
 // maxHelperOutput is how much of a helper's output is taken, in bytes.
 const maxHelperOutput = 1 << 20
 
+// outputPatience is how long the output of a helper that has ended is still read: a child of
+// its own may hold it open for ever.
+const outputPatience = time.Second
+
 // Run runs a command of the daemon's own, with its environment and nothing on its
 // standard input, and returns its standard output and exit status once it has ended.
+// What its children write later than a second after that is lost.
 // One that lives when the context ends is killed, and the error is the context's. It
 // may be called whether or not somebody calls Reap, and not from a goroutine that must
 // not wait. argv[0] is an absolute path.
@@ -75,27 +80,30 @@ func (l *Launcher) Run(ctx context.Context, c Command) (output []byte, status in
 
 // runHelper waits for a helper that fork starts, and for what it writes.
 func runHelper(ctx context.Context, name string, fork func() (pid int, stdout *os.File, err error)) (output []byte, status int, err error) {
-	type result struct {
+	type started struct {
 		pid    int
 		stdout *os.File
 		ended  chan syscall.WaitStatus
+		err    error
+	}
+	type text struct {
 		output []byte
 		err    error
 	}
-	forked, read := make(chan result, 1), make(chan result, 1)
-	go func() { // ends with the command, or with the disk that it is on
+	forked, read := make(chan started, 1), make(chan text, 1)
+	go func() { // ends with the output, or with the disk that the command is on
 		pid, r, ended, err := startHelper(fork)
 		if r != nil {
 			defer r.Close()
 		}
-		forked <- result{pid: pid, stdout: r, ended: ended, err: err}
+		forked <- started{pid, r, ended, err}
 		if err != nil {
 			return
 		}
-		text, err := io.ReadAll(io.LimitReader(r, maxHelperOutput))
-		read <- result{output: text, err: err}
+		output, err := io.ReadAll(io.LimitReader(r, maxHelperOutput))
+		read <- text{output, err}
 	}()
-	var child result
+	var child started
 	select {
 	case child = <-forked:
 	case <-ctx.Done():
@@ -109,26 +117,22 @@ func runHelper(ctx context.Context, name string, fork func() (pid int, stdout *o
 	if child.err != nil {
 		return nil, 0, child.err
 	}
-	select {
-	case all := <-read:
-		if all.err != nil {
-			endHelper(child.pid, child.ended)
-			return nil, 0, all.err
-		}
-		how, err := waitHelper(ctx, child.pid, child.ended)
-		if err != nil {
-			endHelper(child.pid, child.ended)
-			return nil, 0, err
-		}
-		if !how.Exited() {
-			return nil, 0, errors.New(name + ": " + Describe(how))
-		}
-		return all.output, how.ExitStatus(), nil
-	case <-ctx.Done():
+	how, err := waitHelper(ctx, child.pid, child.ended)
+	if err != nil {
 		endHelper(child.pid, child.ended)
-		child.stdout.Close() // which a child of its own may hold open for ever
-		return nil, 0, ctx.Err()
+		child.stdout.Close()
+		return nil, 0, err
 	}
+	late := time.AfterFunc(outputPatience, func() { child.stdout.Close() })
+	all := <-read
+	late.Stop()
+	switch {
+	case !how.Exited():
+		return nil, 0, errors.New(name + ": " + Describe(how))
+	case all.err != nil && !errors.Is(all.err, os.ErrClosed):
+		return nil, 0, all.err
+	}
+	return all.output, how.ExitStatus(), nil
 }
 
 func startHelper(fork func() (int, *os.File, error)) (pid int, stdout *os.File, ended chan syscall.WaitStatus, err error) {
@@ -192,11 +196,10 @@ func Stranger(pid int) bool {
 	return !was
 }
 
-// waitHelper waits until a helper has ended, whoever collects it.
+// waitHelper waits until a helper has ended. Whoever calls Reap collects it and hands its
+// status over; where nobody does it is looked for, ever more seldom.
 func waitHelper(ctx context.Context, pid int, ended chan syscall.WaitStatus) (syscall.WaitStatus, error) {
-	look := time.NewTicker(time.Millisecond)
-	defer look.Stop()
-	for {
+	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
 		var status syscall.WaitStatus
 		if got, err := syscall.Wait4(pid, &status, syscall.WNOHANG, nil); err == nil && got == pid {
 			helpers.mu.Lock()
@@ -207,7 +210,7 @@ func waitHelper(ctx context.Context, pid int, ended chan syscall.WaitStatus) (sy
 		select {
 		case status := <-ended:
 			return status, nil
-		case <-look.C:
+		case <-time.After(pause):
 		case <-ctx.Done():
 			return 0, ctx.Err()
 		}

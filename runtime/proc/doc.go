@@ -16,7 +16,7 @@
 //	STOPPED  ──> STARTING   a start
 //	         ──> RUNNING    a process of an earlier daemon is adopted
 //	         ──> STARTING * it was unhealthy
-//	         ──> BACKOFF  * the same, and backoff is set
+//	         ──> BACKOFF  * the same, and backoff is set or it has not lived for a second
 //	         ──> FATAL    * the same, and crash_limit is reached
 //	STARTING ──> RUNNING    it has been up for startsecs and, with ready, was found ready
 //	         ──> BACKOFF    it could not be spawned, or has ended before. With ready_timeout
@@ -45,7 +45,8 @@
 // as probes do: READY=1 like a probe that succeeds, a watchdog that times out like too many
 // probes that fail. RELOADING is not a state: the process is RUNNING, and not ready. The
 // deadlines of readiness and the watchdog are suspended from Blind to Sighted, while nothing
-// probes or listens.
+// probes or listens. They begin anew when their Tick comes late, since then the daemon itself
+// stood still and has heard nothing.
 //
 // # Duties
 //

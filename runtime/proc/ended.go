@@ -132,7 +132,7 @@ func (m *Machine) exitedRunning(now time.Time, e Exit, expected bool) {
 	again := m.Rules.Autorestart == spec.RestartAlways ||
 		m.Rules.Autorestart == spec.RestartUnexpected && !expected
 	if again && !m.Frozen {
-		m.again(now)
+		m.again(now, false)
 		return
 	}
 	m.left()

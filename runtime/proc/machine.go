@@ -234,6 +234,9 @@ func (m *Machine) tick(now time.Time) {
 	if !ok || now.Before(at) {
 		return // early ticks are harmless
 	}
+	if m.stoodStill(now, at) {
+		return
+	}
 	switch m.State {
 	case state.Starting:
 		m.dueStarting(now)

@@ -441,6 +441,9 @@ func TestRandomWalk(t *testing.T) {
 		if i%500 == 0 {
 			in.Kind = Defined
 		}
+		if at, ok := m.Deadline(); ok && in.Kind == Tick && now.Before(at) && rng.IntN(2) == 0 {
+			now = at // most come in time
+		}
 		switch in.Kind {
 		case Defined:
 			if i%500 != 0 && rng.IntN(10) != 0 {
@@ -596,8 +599,10 @@ func broken(m, before *Machine, in Input, effects []Effect, live int) string {
 		return fmt.Sprintf("in BACKOFF with %d tries of %d", m.Tries, m.Rules.StartRetries)
 	case m.State == state.Backoff && m.Retries < 1 && in.Kind != Reset && before.Retries > 0, m.Retries < m.Tries:
 		return fmt.Sprintf("in %s with %d retries and %d tries", m.State, m.Retries, m.Tries)
-	case before.State != state.Backoff && m.State == state.Backoff && before.State != state.Starting && m.Rules.Retry.Backoff == 0:
+	case before.State != state.Backoff && m.State == state.Backoff && before.State != state.Starting && m.Rules.Retry.Backoff == 0 && (!before.Renewing || m.Stopped.Sub(m.up) >= time.Second):
 		return "a wait after RUNNING that nobody asked for"
+	case launches == 1 && before.Renewing && m.Stopped.Sub(before.up) < time.Second:
+		return "it was unhealthy at once, and did not wait"
 	case before.State == state.Backoff && m.Launching && in.Kind != Tick:
 		return "a wait was cut short"
 	case len(m.crashes) > max(m.Rules.Retry.Crashes.N, len(before.crashes)):

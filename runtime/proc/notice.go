@@ -178,6 +178,11 @@ func (m *Machine) becomeSighted(now time.Time) {
 	}
 	before := m.blind
 	m.blind = time.Time{}
+	m.goOn(now, before)
+}
+
+// goOn has those clocks go on that stood still since a time before.
+func (m *Machine) goOn(now, before time.Time) {
 	goesOn := func(until time.Time) time.Time { return now.Add(max(sightGrace, until.Sub(before))) }
 	if m.State == state.Starting && !m.Launching && !m.Late && m.awaitsReady() && m.Rules.ReadyWithin > 0 {
 		m.extended = goesOn(m.readyUntil())
@@ -185,6 +190,31 @@ func (m *Machine) becomeSighted(now time.Time) {
 	if until, ok := m.watched(); ok {
 		m.said = goesOn(until).Add(-m.watchdog)
 	}
+}
+
+// tardy is how late a Tick may be before its lateness says that nobody looked and heard.
+const tardy = time.Second
+
+// stoodStill has the time begin anew within which the process must be found ready or say
+// that it is well, if the Tick for its end is late: then the daemon itself stood still
+// (SIGSTOP, a frozen cgroup, a paused virtual machine), nobody knows since when, and what
+// the process has said meanwhile is still to be read. at is that end.
+func (m *Machine) stoodStill(now, at time.Time) bool {
+	var since time.Time
+	switch {
+	case m.State == state.Starting && !m.Late && m.awaitsReady():
+		since = m.since
+	case m.State == state.Running && !m.Leaving:
+		since = m.said
+	default:
+		return false
+	}
+	if now.Sub(at) <= min(tardy, at.Sub(since)/10) {
+		return false
+	}
+	m.log(warn, "%s (pid %d) has its time from the beginning, since supervisord itself stood still", m.Name, m.PID)
+	m.goOn(now, since)
+	return true
 }
 
 // readyUntil is when a process that has a time for it must be ready.

@@ -72,7 +72,8 @@ func (m *Machine) unhealthy(now time.Time, text string) {
 }
 
 // renew starts a process again that was stopped since it was unhealthy. That is an end
-// like any other by itself, for crash_limit, too.
+// like any other by itself, for crash_limit, too. One that has not lived for as long as the
+// first wait waits that long, or a probe that fails at once has it restart without pause.
 func (m *Machine) renew(now time.Time) {
 	if !m.Renewing {
 		return
@@ -84,5 +85,5 @@ func (m *Machine) renew(now time.Time) {
 	m.SpawnErr = "Unhealthy: " + m.why
 	m.Tries = 0
 	m.hasLived()
-	m.again(now)
+	m.again(now, m.Stopped.Sub(m.up) < firstWait)
 }

@@ -75,15 +75,15 @@ func (m *Machine) waitToRetry(now time.Time) {
 }
 
 // again starts a process anew that has run: as soon as what it depends on is there, after
-// a wait where backoff asks for one, or never where it has ended too often.
-func (m *Machine) again(now time.Time) {
+// a wait where backoff or the caller asks for one, or never where it has ended too often.
+func (m *Machine) again(now time.Time, waits bool) {
 	limit := m.Rules.Retry.Crashes
 	switch {
 	case m.crashed(now, limit):
 		m.SpawnErr = fmt.Sprintf("Exited too often (crash_limit %s)", limit)
 		m.log(info, "gave up: %s entered FATAL state, exited too often (crash_limit %s)", m.Name, limit)
 		m.fail()
-	case m.Rules.Retry.Backoff != 0:
+	case waits || m.Rules.Retry.Backoff != 0:
 		m.waitToRetry(now)
 	default:
 		m.launchInOrder(now)
