@@ -114,23 +114,23 @@
 // whatever has that name, whether it is there or goes and comes back. Both outlive the daemon.
 // The rules, each a transcript in testdata/intent:
 //
-//   - Paused: no automatic update touches it, until a time or Resume. A step of its group
-//     that would is held as a whole; one that does something to others alone is taken. What a
-//     person asks for is done, and ends no pause. What is paused and fails to be proved is
-//     held, not reverted. A daemon that starts goes by its files as they are then.
-//   - How long a pause has left goes by the clock that nobody sets; after a boot of the
-//     machine by the one on the wall, and it is never longer than it was.
-//   - Disabled: the Target is told, and starts it for a person alone, by its name. It counts as
-//     stopped by a person, until one starts it: so updates leave it down, and nothing of it is
-//     on trial; content of which all is disabled stays unproved. That is no change of its
-//     definition. Enable starts what has autostart.
-//   - What pauses and the window hold is held as it was asked for: it is counted by itself, is
-//     no reason not to be ready, and the phase is held only if nothing else is to be done.
-//   - A group goes with all that is in it; a process of it cannot be taken out.
+//   - Paused: no automatic update touches it until that time or Resume. If a step of its
+//     group would, the whole step is held; a step that affects only other processes is taken.
+//     Requests by people are carried out and do not end the pause. A paused program that fails
+//     verification is held, not reverted. A daemon that starts uses the files as they are then.
+//   - What is left of a pause is measured with the monotonic clock, after a reboot with the
+//     wall clock; it never grows.
+//   - Disabled: the Target starts it only when a person names it. It counts as stopped by a
+//     person, until one starts it: so updates leave it down, and nothing of it is on trial;
+//     content all of which is disabled stays unproved. That is no change of its definition.
+//     Enable starts what has autostart, unless it has ended by itself.
+//   - Changes held by a pause or the window are held as intended: they are counted
+//     separately, do not make the daemon unready, and the phase is held only if nothing else
+//     is to be done.
+//   - Pausing or disabling a group includes all its processes; one of them cannot be exempted.
 //   - With window=, steps of automatic updates are held outside of it. The first update, those
-//     of people and reverts pass. What an update has stopped to restart it is started with the
-//     definition in force, and what could not be added after a removal
-//     is tried again. An update that has begun goes on when the window closes. While
+//     of people and reverts pass. What an update has stopped for a restart is started with the
+//     definition in force, and an addition that failed after a removal is tried again. An update that has begun goes on when the window closes. While
 //     something is held the clock is looked at each minute, since it may be set.
 //
 // # The revision
@@ -170,6 +170,7 @@
 //     steps that and the window permit.
 //   - proof.go, trial.go, failed.go: pure. What was proved, whether what an update started
 //     runs, and what happens if not.
+//   - debts.go: pure. What automatic updates did lately, for the next person who asks.
 //   - apply.go: carries steps out, in order, in parallel within one priority.
 //   - rollout.go: divides a step into waves, where a program limits how many of its
 //     processes are restarted at a time, and waits between them. These come last.
@@ -246,9 +247,6 @@
 //     one answer only.
 //   - add and remove by a person, with any client, are updates of one action in the history.
 //     What a reload does is the first entry of the history after it.
-//
-// It imports spec, its own subpackage watch, which hints that something may have
-// changed, and hang.
 //
 // Source: reconciler.md, contract/reconcile.md.
 package reconcile

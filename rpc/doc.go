@@ -138,8 +138,5 @@
 // each connection, which end when Run closes the connections. A stream polls its file
 // in the goroutine of its request. Returning memory to the system takes one for a moment.
 //
-// The package imports spec, runtime (values, errors, levels, logfile, state, usage, notice),
-// rpc/page and rpc/xmlrpc; never reconcile.
-//
 // Source: contract/rpc.md, contract/config.md section 10.
 package rpc

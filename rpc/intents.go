@@ -60,8 +60,8 @@ func IntentNamespace(p Persons) Namespace {
 	return Namespace{Name: "reconcile", Methods: []Method{
 		{
 			Name: "pause",
-			Help: "Has no automatic update touch a group or a process for so many seconds, from 1 to 366 days. Crashes are still\n" +
-				"restarted, and what people ask for is done.",
+			Help: "Keeps automatic updates from touching a group or process for so many seconds, at most 366 days. It is still\n" +
+				"restarted when it crashes, and what people ask for is done.",
 			Params: []Param{name, {Type: "int", Name: "seconds", Text: "for how long"},
 				{Type: "string", Name: "reason", Text: "why, for people: one line of at most 200 characters", Optional: true}},
 			Returns: said,
@@ -92,9 +92,8 @@ func IntentNamespace(p Persons) Namespace {
 			Done:    "%s resumed",
 			Func:    on(p.Resume),
 		}, {
-			Name: "disable",
-			Help: "Stops a group or a process, and has nothing but a person start it any more, by its name, in this life of the\n" +
-				"daemon and later ones: not its start, no update, no start of several, nor what depends on it.",
+			Name:    "disable",
+			Help:    "Stops a group or process; from then on only a request that names it starts it, also after the daemon restarts.",
 			Params:  []Param{name, {Type: "boolean", Name: "wait", Text: "whether to wait until it has stopped; true if not given", Optional: true}},
 			Returns: said,
 			Waits:   true,
@@ -108,14 +107,14 @@ func IntentNamespace(p Persons) Namespace {
 			},
 		}, {
 			Name:    "enable",
-			Help:    "Ends that; of a group, also for its processes. What has autostart is started.",
+			Help:    "Undoes disable, for a group also that of its processes. What has autostart is started.",
 			Params:  []Param{name},
 			Returns: said,
 			Done:    "%s enabled",
 			Func:    on(p.Enable),
 		}, {
 			Name: "getIntents",
-			Help: "What people have paused and disabled. It holds for what has the name, whether that is there or not.",
+			Help: "What people have paused and disabled. They apply to the name, whether or not it exists now.",
 			Returns: Param{Type: "array", Name: "intents", Text: "structs with kind (paused or disabled), group, name (empty for a whole group), since, until\n" +
 				"(0 for no end), by, reason and known (whether anything has the name)"},
 			Func: func(ctx context.Context, _ Args) (any, error) { return p.Intents(ctx) },

@@ -95,7 +95,7 @@ func listenPrivate(path string) (net.Listener, error) {
 }
 
 // publish links a socket to its real name. A name that is taken by a socket on which
-// nobody answers is freed first, which stderr reports.
+// nobody answers is freed first, and that is reported on stderr.
 func publish(temp, path string, stderr io.Writer) error {
 	err := os.Link(temp, path)
 	if errors.Is(err, fs.ErrExist) {

@@ -11,8 +11,9 @@ import (
 // SetDisabled says which processes a person has disabled, all of those of a group where
 // Process is "": nothing but a person starts them, one by one, and nobody waits for them
 // where that is optional. They need not be there. One that is disabled by this counts as
-// stopped by a person, but is not stopped: that is Stop's. One that is so no longer is
-// started, when what it depends on is there, if it has autostart and has not ended by itself.
+// stopped by a person, but is not stopped: that is Stop's. A process that is no longer
+// disabled is started if it has autostart and has not ended by itself, once its dependencies
+// are satisfied.
 func (s *Supervisor) SetDisabled(ctx context.Context, names map[spec.Namespec]bool) error {
 	return s.ask(ctx, func() {
 		s.disabled = names

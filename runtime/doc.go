@@ -37,7 +37,8 @@
 // process's state machine and, for processes that wait, at the end of every turn in which
 // anything changed; so no start can overtake a change. The graph is rebuilt whenever
 // one of the active groups changes. Stops of several processes, and the shutdown, are
-// divided into stages by the same graph.
+// divided into stages by the same graph. A disabled process (SetDisabled, disabled.go) is
+// started only by a request that names it. Optional dependencies do not wait for it.
 //
 // # Exit comes after output
 //
@@ -122,8 +123,6 @@
 //	shutdown           2, to wait for the last launch and the last log
 //
 // Those stuck on a hanging disk may outlive Run; what they post then is dropped.
-//
-// It imports spec and its own subpackages, never rpc, reconcile or net/http.
 //
 // Source: contract/process.md, contract/events.md section 8.
 package runtime

@@ -91,7 +91,7 @@ func (p *process) rests() resting {
 }
 
 // endByItself ends the daemon in its order if a process of this turn is a cause of that.
-// Where all are idle, the one who is told asks for the end, since he may know of more
+// Where all are idle, the one who is told asks for the end, since it may know of more
 // to be done.
 func (s *Supervisor) endByItself() {
 	causes := s.left

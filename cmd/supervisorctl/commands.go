@@ -238,7 +238,7 @@ func commands() []command {
 		{
 			name: "enable", ours: true, json: true, server: upChecked,
 			run: (*call).enable, complete: completeIntended,
-			help: "enable <name> [...]\tEnd that; what has autostart is started",
+			help: "enable <name> [...]\tUndo disable; what has autostart is started",
 		},
 		{
 			name: "explain", ours: true, json: true, server: upChecked,
@@ -311,8 +311,8 @@ func commands() []command {
 			help: "wait\t\t\tWait until processes match the files and all with autostart are RUNNING\n" +
 				"wait <name> [...]\tWait for some processes or groups\n" +
 				"wait -t <seconds>\tGive up after that time (default 60)\n" +
-				"wait --revision <sha>\tWait until that commit is in force (at least 7 digits); exits 1 at once if it is rejected\n" +
-				"Exit status: 0 they do, 1 not (yet), 1 at once if something is FATAL or a pause or window holds a change, 2 no connection",
+				"wait --revision <sha>\tWait until that commit is in force and runs (7 digits or more); exits 1 at once if it has failed\n" +
+				"Exit status: 0 yes, 1 not (yet), 1 at once if something is FATAL or rejected, or a pause or window holds a change, 2 no connection",
 		},
 	}
 }

@@ -5,7 +5,7 @@
 // makes each of its lives ready before the one before is given up, life.go is one life
 // between two restarts: it wires every package to the others and is the only place that
 // knows them all. looks.go is what a life checks regularly, and rounds.go when. end.go ends a life in time, and crash.go records how one
-// crashed. manager.go is the message to the service manager of all that. upgrade.go hands this process over to another program, and
+// crashed. manager.go reports all that to the service manager. upgrade.go hands this process over to another program, and
 // carried.go is the state that it gets. explain.go explains keys. check.go and machine.go are --check, against.go compares two trees of
 // files and againstprint.go prints the result, running.go is the table of what runs, for the daemon after a crash, and survivors.go what
 // that one does with it.

@@ -32,8 +32,9 @@ func (p persons) Resume(ctx context.Context, name string) (xmlrpc.Struct, error)
 	return asSaid(ctx)(p.reconciler.Resume(ctx, name, rpc.Caller(ctx)))
 }
 
-// Disable has nothing but a person start what has the name, and stops it as he would. Where
-// something cannot be stopped it stays disabled all the same, and the fault names it.
+// Disable has nothing but a person start what has the name, and stops it as a person's stop
+// does. Where something cannot be stopped it stays disabled all the same, and the fault names
+// it.
 func (p persons) Disable(ctx context.Context, name string, wait bool) (xmlrpc.Struct, error) {
 	s, err := p.reconciler.Disable(ctx, name, rpc.Caller(ctx))
 	if err == nil {
@@ -83,7 +84,7 @@ func (p persons) Intents(context.Context) ([]any, error) {
 	return structs, nil
 }
 
-// asSaid is the answer to somebody who says what he wants.
+// asSaid is the answer to somebody who says what they want.
 func asSaid(ctx context.Context) func(reconcile.Said, error) (xmlrpc.Struct, error) {
 	return func(s reconcile.Said, err error) (xmlrpc.Struct, error) {
 		switch {

@@ -2,9 +2,8 @@
 // and the log streams.
 //
 // It knows the wire format and the vocabulary and nothing of the daemon's
-// internals: of this module it imports only rpc/xmlrpc and runtime/state. It
-// speaks to Supervisor's own supervisord as well as to this one; what only this
-// one has is in reconcile.go.
+// internals. It speaks to Supervisor's own supervisord as well as to this one; the
+// methods of both are in methods.go, those that only this one has in files of their own.
 //
 // A Client keeps its connections between calls and may be used by several
 // goroutines at once. Cancelling a context ends the wait for an answer,

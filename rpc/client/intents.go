@@ -23,7 +23,7 @@ type KnownIntent struct {
 	Known bool `json:"known"`
 }
 
-// Said is the answer to a person who says what he wants.
+// Said is the answer to a person who says what they want.
 type Said struct {
 	Intent
 	Changed bool `json:"changed"` // false where it was so already

@@ -136,9 +136,9 @@ func size(text string) string {
 	return text
 }
 
-// Find is the entries that a person may mean: by only a key's name, or after its
-// section, as in program.user or [program:web] user. Where several sections say the same
-// of a key, the first stands for all.
+// Find is the entries that a person may mean: by a key's name, without its section, or
+// after its section, as in program.user or [program:web] user. Where several sections say
+// the same of a key, the first stands for all.
 func Find(words string) []Entry {
 	fields := strings.FieldsFunc(words, func(c rune) bool { return strings.ContainsRune("[] .=", c) })
 	if len(fields) == 0 || len(fields) > 2 {
