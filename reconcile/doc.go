@@ -130,8 +130,9 @@
 //   - Pausing or disabling a group includes all its processes; one of them cannot be exempted.
 //   - With window=, steps of automatic updates are held outside of it. The first update, those
 //     of people and reverts pass. What an update has stopped for a restart is started with the
-//     definition in force, and an addition that failed after a removal is tried again. An update that has begun goes on when the window closes. While
-//     something is held the clock is looked at each minute, since it may be set.
+//     definition in force, and an addition that failed after a removal is tried again. An
+//     update that has begun goes on when the window closes. While something is held the clock
+//     is read each minute, since it may be set.
 //
 // # The revision
 //

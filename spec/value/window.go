@@ -25,8 +25,12 @@ const minutesOfDay = 24 * 60
 // Mon or Mon-Fri, every day if there are none; days alone, as in Mon,Wed 08:00-18:00, belong
 // to the window after them. One that ends before it begins spans midnight. A window without
 // a zone has that of the next one that names it; the last without has that of the machine.
-func ParseWindows(s string) (Windows, error) {
-	var list Windows
+func ParseWindows(s string) (ws Windows, err error) {
+	err = ws.UnmarshalText([]byte(s))
+	return ws, err
+}
+
+func parseWindows(s string) (list Windows, err error) {
 	var days [7]bool
 	begun, zoned := "", 0 // days that wait for their window; windows that have their zone
 	for item := range strings.SplitSeq(s, ",") {
@@ -53,7 +57,6 @@ func ParseWindows(s string) (Windows, error) {
 		if len(words) == 0 || len(words) > 2 {
 			return nil, fmt.Errorf("not a window: %s", PyRepr(Strip(item)))
 		}
-		var err error
 		if w.from, w.to, err = parseTimes(words[0]); err != nil {
 			return nil, err
 		}
@@ -138,9 +141,9 @@ func (ws Windows) String() string {
 // them over with the settings.
 func (ws Windows) MarshalText() ([]byte, error) { return []byte(ws.String()), nil }
 
-// UnmarshalText reads what MarshalText has written.
+// UnmarshalText is ParseWindows.
 func (ws *Windows) UnmarshalText(text []byte) (err error) {
-	*ws, err = ParseWindows(string(text))
+	*ws, err = parseWindows(string(text))
 	return err
 }
 
