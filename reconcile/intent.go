@@ -213,6 +213,7 @@ func lacks(g, other *spec.Group) bool {
 
 // intentRecord is what outlives the daemon of them, and the machine.
 type intentRecord struct {
+	number  int            // it counts the records of this life of the daemon
 	Boot    string         `json:"boot"`    // in which Present counts
 	Present moment.Present `json:"present"` // of every moment in it
 	Intents []intentMemory `json:"intents"`

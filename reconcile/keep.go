@@ -7,7 +7,7 @@ import (
 
 // keepDelay is how long after a change what outlives the daemon is written: when
 // the processes that it is about have been started, which else would wait for the
-// disk with it.
+// disk with it. What people want is written at once: they are told whether it is.
 const keepDelay = 250 * time.Millisecond
 
 // keepPatience is how long the end of Run waits for the last of it.
@@ -62,6 +62,7 @@ const (
 // keeper knows what is in the state directory.
 type keeper struct {
 	store  *Store
+	tell   func(*intentRecord) // that writing it has been tried
 	stored keepsake
 	tried  keepsake // what was to be there last
 	pause  time.Duration
@@ -71,10 +72,14 @@ type keeper struct {
 // keepAll has a keeper write to the state directory, which may take as long as it will.
 // When done is closed it writes what is left, and ends.
 func (l *loop) keepAll(done <-chan struct{}) {
-	all := keeper{store: l.store}
+	all := keeper{store: l.store, tell: func(written *intentRecord) {
+		l.through.Store(int64(written.number))
+		l.written.Tell()
+	}}
 	for {
 		select {
 		case k := <-l.keepsakes:
+			all.keepIntents(k)
 			select {
 			case <-time.After(keepDelay):
 			case <-done:
@@ -97,6 +102,17 @@ func (l *loop) keepAll(done <-chan struct{}) {
 	}
 }
 
+// keepIntents writes what people want if it is new.
+func (r *keeper) keepIntents(k keepsake) {
+	if k.intents == r.stored.intents {
+		return
+	}
+	if r.store.Save(intentsItem, k.intents, true) == nil {
+		r.stored.intents = k.intents
+	}
+	r.tell(k.intents)
+}
+
 // keep writes what of k is not stored, unless that has just failed. What is new is
 // tried at once.
 func (r *keeper) keep(k keepsake) {
@@ -114,9 +130,7 @@ func (r *keeper) keep(k keepsake) {
 	if k.inForce != r.stored.inForce && r.store.Save(revisionItem, k.inForce, true) == nil {
 		r.stored.inForce = k.inForce
 	}
-	if k.intents != r.stored.intents && r.store.Save(intentsItem, k.intents, true) == nil {
-		r.stored.intents = k.intents
-	}
+	r.keepIntents(k)
 	if k.proof != r.stored.proof && r.store.Save(proofItem, k.proof, true) == nil {
 		r.stored.proof = k.proof
 	}

@@ -45,23 +45,24 @@ type loop struct {
 	complaints []complaint // what was logged of the files and still stands, see about
 
 	// Deciding.
-	inForce      *spec.Config      // the last view's that could be used
-	files        map[string]string // that groups were last seen in; never changed once made
-	candidate    *spec.Config      // what AddGroup and getAllConfigInfo go by
-	candidateSeq int               // seq of the view that candidate is from
-	minSeq       int               // seq that a view must have for automatic updates to go by it
-	auto         *bool             // what SetAutoupdate said, nil for what the files say
-	guard        *guard
-	proof        *proof
-	generations  generations
-	pending      pendingStarts
-	intents      intents
-	keptIntents  *intentRecord // as they outlive the daemon
-	holds        []hold
-	waits        []hold    // what is not due yet
-	drift        []Step    // what would be done, as of the last decision
-	retryAt      time.Time // when to decide again; zero for never
-	timer        *time.Timer
+	inForce       *spec.Config      // the last view's that could be used
+	files         map[string]string // that groups were last seen in; never changed once made
+	candidate     *spec.Config      // what AddGroup and getAllConfigInfo go by
+	candidateSeq  int               // seq of the view that candidate is from
+	minSeq        int               // seq that a view must have for automatic updates to go by it
+	auto          *bool             // what SetAutoupdate said, nil for what the files say
+	guard         *guard
+	proof         *proof
+	generations   generations
+	pending       pendingStarts
+	intents       intents
+	keptIntents   *intentRecord // as they outlive the daemon
+	intentRecords int           // how many there were of these
+	holds         []hold
+	waits         []hold    // what is not due yet
+	drift         []Step    // what would be done, as of the last decision
+	retryAt       time.Time // when to decide again; zero for never
+	timer         *time.Timer
 
 	// Verifying.
 	stirred       <-chan struct{} // closed when processes may have changed; nil while none is on trial

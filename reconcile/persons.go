@@ -15,7 +15,7 @@ import (
 type Said struct {
 	Intent  Intent // as it is now, or was
 	Changed bool   // false where it was so already
-	Kept    bool   // it outlives the daemon: the state directory can be written
+	Kept    bool   // it is on the disk, and outlives the daemon
 }
 
 // ErrWhole: what is wanted of a process is so of its whole group.
@@ -81,8 +81,9 @@ func (r *Reconciler) Disabled() map[spec.Namespec]bool { return r.published.Load
 // say has the loop do something about what a name means.
 func (r *Reconciler) say(ctx context.Context, name string, do func(*loop, spec.Namespec) (Said, error)) (Said, error) {
 	type answered struct {
-		said Said
-		err  error
+		said   Said
+		record int
+		err    error
 	}
 	a, err := ask(ctx, r, func(l *loop, answer func(answered)) {
 		known := slices.Concat(definitions(l.target.Groups()), pointers(l.inForce.Groups))
@@ -92,12 +93,35 @@ func (r *Reconciler) say(ctx context.Context, name string, do func(*loop, spec.N
 			return
 		}
 		said, err := do(l, n)
-		answer(answered{said, err})
+		answer(answered{said, l.intentRecords, err})
 	})
 	if err != nil {
 		return Said{}, err
 	}
+	if a.said.Kept && a.said.Changed {
+		a.said.Kept = r.areWritten(ctx, a.record)
+	}
 	return a.said, a.err
+}
+
+// areWritten reports whether that record of what people want is in the state directory. It
+// waits for the keeper, a second at most.
+func (r *Reconciler) areWritten(ctx context.Context, record int) bool {
+	enough := time.NewTimer(keepPatience)
+	defer enough.Stop()
+	for {
+		next := r.written.Next()
+		if r.through.Load() >= int64(record) {
+			return r.store.Keeps(intentsItem)
+		}
+		select {
+		case <-next:
+		case <-enough.C:
+			return false
+		case <-ctx.Done():
+			return false
+		}
+	}
 }
 
 // say notes what a person wants from now on.
@@ -135,6 +159,8 @@ func (l *loop) setIntents(list intents) {
 func (l *loop) changeIntents(list intents) {
 	before := l.intents.disabled()
 	l.intents, l.keptIntents = list, list.record(l.boot)
+	l.intentRecords++
+	l.keptIntents.number = l.intentRecords
 	l.undecided = true
 	l.keep()
 	if now := list.disabled(); !maps.Equal(before, now) {

@@ -2,7 +2,10 @@ package reconcile
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 )
@@ -35,4 +38,37 @@ func TestEndingWhatIsGone(t *testing.T) {
 			t.Errorf("of what there is not: %v", err)
 		}
 	})
+}
+
+// What a person is told is kept is on the disk by then; what cannot be written is told, too.
+func TestKeptIsWritten(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t, "", map[string]string{"conf.d/a.ini": ini("a")}).start()
+	ctx := context.Background()
+	stored := func() int {
+		data, err := os.ReadFile(filepath.Join(w.rec.store.Dir(), intentsItem+".json"))
+		if err != nil {
+			return 0
+		}
+		var r intentRecord
+		if err := json.Unmarshal(data, &r); err != nil {
+			t.Fatal(err)
+		}
+		return len(r.Intents)
+	}
+	for range 20 {
+		said, err := w.rec.Disable(ctx, "a", "uid 0")
+		if err != nil || !said.Kept || stored() != 1 {
+			t.Fatalf("disable: %+v, %v; stored are %d", said, err, stored())
+		}
+		said, err = w.rec.Enable(ctx, "a", "uid 0")
+		if err != nil || !said.Kept || stored() != 0 {
+			t.Fatalf("enable: %+v, %v; stored are %d", said, err, stored())
+		}
+	}
+	w.sh("mv state gone && : >state")
+	said, err := w.rec.Disable(ctx, "a", "uid 0")
+	if err != nil || said.Kept || !said.Changed {
+		t.Errorf("where it cannot be written: %+v, %v", said, err)
+	}
 }

@@ -70,6 +70,11 @@ type Reconciler struct {
 	published atomic.Pointer[snapshot]
 	notice    notice.Notice // of what is published
 
+	// written is told when the keeper has tried to write what people want; through is the
+	// number of the last record of it.
+	written notice.Notice
+	through atomic.Int64
+
 	loop *loop // Run's
 }
 
