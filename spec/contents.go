@@ -83,7 +83,7 @@ func compareTexts(section string, old, new *sectionText) (fields []Field) {
 		case had && has && was == is:
 		case key == "environment":
 			fields = append(fields, compareEnvTexts(was, is)...)
-		case !slices.Contains(known, key), slices.Contains(privateKeys, key):
+		case !slices.Contains(known, key), isSecret(key), slices.Contains(mayHoldSecrets, key):
 			fields = append(fields, Field{Key: key})
 		default:
 			fields = append(fields, Field{Key: key, Old: was, New: is})
@@ -92,8 +92,8 @@ func compareTexts(section string, old, new *sectionText) (fields []Field) {
 	return fields
 }
 
-// privateKeys are those whose values may be, or have in them, what is nobody's business.
-var privateKeys = []string{"password", "readonly_password", "serverurl", "report_url", "report_command"}
+// mayHoldSecrets are keys, beside secret ones, whose values may have a password in them.
+var mayHoldSecrets = []string{"serverurl", "report_url", "report_command"}
 
 // compareEnvTexts tells of variables; as a whole where one cannot be read.
 func compareEnvTexts(old, new string) []Field {

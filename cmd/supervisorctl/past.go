@@ -122,7 +122,8 @@ func generationNumber(word string) (number int, ok bool) {
 	return pythonInt(word)
 }
 
-// hideSecrets leaves out the values of private keys, which the server does, too.
+// hideSecrets leaves out the values of secret keys. The server does so too; this holds even if
+// one does not.
 func hideSecrets(files []client.FileDiff) {
 	for _, f := range files {
 		for _, s := range f.Sections {

@@ -27,7 +27,9 @@ type Change struct {
 }
 
 // Secret reports whether the values of a key may be secrets: it is said only that they differ.
-func (c Change) Secret() bool { return strings.HasPrefix(c.Key, "environment") }
+func (c Change) Secret() bool {
+	return strings.HasPrefix(c.Key, "environment") || strings.Contains(c.Key, "password")
+}
 
 // Shown is what may be told of a change: all, or of a secret its key.
 func (c Change) Shown() Change {
