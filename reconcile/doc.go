@@ -93,6 +93,8 @@
 //   - A daemon that starts verifies what has changed since content was proved. What was
 //     never proved is not taken back then: a machine that comes up without its state shall
 //     run what its files say.
+//   - A process that failed before an update does not keep new content from being proved;
+//     one that failed in content which on_failure kept or held does, until it runs.
 //   - Programs that a person adds or removes are not on trial.
 //   - Revert pins a file to its former content, as a rejection does: until it changes, or
 //     until Unpin. That is an update by a person, which is not on trial.

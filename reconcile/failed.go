@@ -60,6 +60,11 @@ func (p *proof) fail(now time.Time, v verdict, cfg *spec.Config, remembers bool,
 		p.back = append(p.back, &reversion{
 			seq: seq, files: files, ran: v.trial.ran, first: v.trial.first, reason: strings.Join(files, ", ") + ": " + v.reason,
 		})
+	} else {
+		p.suspects[v.run.key] = true
+		for _, key := range v.trial.started {
+			p.suspects[key] = true
+		}
 	}
 	p.changes++
 	return files, action

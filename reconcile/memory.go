@@ -246,6 +246,8 @@ type proofMemory struct {
 	proofRecord
 	Trials []trialMemory     `json:"trials,omitempty"`
 	Back   []reversionMemory `json:"back,omitempty"`
+	// Suspects are the keys of proof.suspects.
+	Suspects []ProcessKey `json:"suspects,omitempty"`
 }
 
 type (
@@ -297,6 +299,9 @@ func (p *proof) remember(c clock, cfg *spec.Config, good *contents) proofMemory 
 		}
 		m.Trials = append(m.Trials, saved)
 	}
+	for key := range p.suspects {
+		m.Suspects = append(m.Suspects, key)
+	}
 	for _, r := range p.back {
 		m.Back = append(m.Back, reversionMemory{r.files, r.ran, r.first, r.reason})
 	}
@@ -316,6 +321,9 @@ func (m *proofMemory) restore(c clock, good map[string][]byte) *proof {
 			})(t.Runs),
 			ran: t.Ran, first: t.First, kept: t.Kept,
 		})
+	}
+	for _, key := range m.Suspects {
+		p.suspects[key] = true
 	}
 	for _, r := range m.Back {
 		p.back = append(p.back, &reversion{files: r.Files, ran: r.Ran, first: r.First, reason: r.Reason})

@@ -23,12 +23,16 @@ type proof struct {
 	trials []*trial
 	failed map[string]*failedFile // contents that have failed, by path; each is never changed
 	back   []*reversion           // what is to be put back in force
+	// suspects are the processes that content has started which has failed and is in force
+	// still: while one of them has failed, nothing of its files is proved. Others prove
+	// nothing against new content: they failed before it.
+	suspects map[ProcessKey]bool
 	// changes counts what is to outlive the daemon.
 	changes int
 }
 
 func newProof(proved map[string]goodFile, failed map[string]*failedFile) *proof {
-	p := &proof{proved: proved, failed: maps.Clone(failed)}
+	p := &proof{proved: proved, failed: maps.Clone(failed), suspects: make(map[ProcessKey]bool)}
 	if p.failed == nil {
 		p.failed = make(map[string]*failedFile)
 	}
@@ -83,7 +87,7 @@ func (p *proof) settle(cfg *spec.Config, good *contents, active []Active, drift 
 }
 
 // unsettled are the files of which nobody knows yet whether they run: something is left to
-// be done, a process that is verified has failed, or all that are verified are disabled.
+// be done, a suspect has failed, or all that are verified are disabled.
 func (p *proof) unsettled(cfg *spec.Config, active []Active, drift []Step) map[string]bool {
 	open := make(map[string]bool)
 	for i := range drift {
@@ -92,20 +96,23 @@ func (p *proof) unsettled(cfg *spec.Config, active []Active, drift []Step) map[s
 		}
 	}
 	off := make(map[string]bool) // files with verified processes: all are disabled
+	live := make(map[ProcessKey]bool)
 	for i := range active {
 		g := active[i].Group
 		for _, q := range active[i].Processes {
-			def := find(g, q.Name)
+			def, key := find(g, q.Name), ProcessKey{g.Name, q.Name}
+			live[key] = true
 			if def == nil || cfg.Reconcile.Proof(def).Within == 0 {
 				continue
 			}
 			for _, file := range []string{origin(g), def.Origin.File} {
 				before, known := off[file]
 				off[file] = q.Disabled && q.UserStopped && (before || !known)
-				open[file] = open[file] || q.Failed
+				open[file] = open[file] || q.Failed && p.suspects[key]
 			}
 		}
 	}
+	maps.DeleteFunc(p.suspects, func(key ProcessKey, _ bool) bool { return !live[key] })
 	for file, all := range off {
 		open[file] = open[file] || all
 	}

@@ -126,6 +126,7 @@ func (p *proof) open(a applied) {
 		t.ran, t.first = before, a.first
 		for _, r := range t.runs {
 			t.started = append(t.started, r.key)
+			delete(p.suspects, r.key)
 		}
 		p.put(t)
 	}
