@@ -24,8 +24,8 @@ type proof struct {
 	failed map[string]*failedFile // contents that have failed, by path; each is never changed
 	back   []*reversion           // what is to be put back in force
 	// suspects are the processes that content has started which has failed and is in force
-	// still: while one of them has failed, nothing of its files is proved. Others prove
-	// nothing against new content: they failed before it.
+	// still, and those that were disabled when it came: while one of them has failed, nothing
+	// of its files is proved. Others prove nothing against new content: they failed before it.
 	suspects map[ProcessKey]bool
 	// changes counts what is to outlive the daemon.
 	changes int
@@ -44,7 +44,7 @@ func newProof(proved map[string]goodFile, failed map[string]*failedFile) *proof 
 // or is gone, is on trial no more. drift is what is left to be done to these active
 // groups.
 func (p *proof) settle(cfg *spec.Config, good *contents, active []Active, drift []Step) {
-	open := p.unsettled(cfg, active, drift)
+	open := p.unsettled(cfg, good, active, drift)
 	p.follow(cfg, good, open)
 	for _, t := range p.trials {
 		for name := range t.files {
@@ -88,7 +88,7 @@ func (p *proof) settle(cfg *spec.Config, good *contents, active []Active, drift 
 
 // unsettled are the files of which nobody knows yet whether they run: something is left to
 // be done, a suspect has failed, or all that are verified are disabled.
-func (p *proof) unsettled(cfg *spec.Config, active []Active, drift []Step) map[string]bool {
+func (p *proof) unsettled(cfg *spec.Config, good *contents, active []Active, drift []Step) map[string]bool {
 	open := make(map[string]bool)
 	for i := range drift {
 		for _, name := range filesOf(&drift[i]) {
@@ -107,7 +107,11 @@ func (p *proof) unsettled(cfg *spec.Config, active []Active, drift []Step) map[s
 			}
 			for _, file := range []string{origin(g), def.Origin.File} {
 				before, known := off[file]
-				off[file] = q.Disabled && q.UserStopped && (before || !known)
+				down := q.Disabled && q.UserStopped
+				off[file] = down && (before || !known)
+				if down && p.proved[file].hash != good.files[file].hash {
+					p.suspects[key] = true
+				}
 				open[file] = open[file] || q.Failed && p.suspects[key]
 			}
 		}
