@@ -32,7 +32,7 @@ func TestVerifyDaemon(t *testing.T) {
 	if n, err := strconv.Atoi(os.Getenv("VERIFY_DAEMON_EDITS")); err == nil {
 		edits, files = n, 40
 	}
-	m := &verifyRun{r: seeded(t), files: make(map[string]*verifiedFile), each: max(3, files/8)}
+	m := &verifyRun{r: seeded(t), files: make(map[string]*verifiedFile), each: max(3, files/8), stamp: 1_600_000_000}
 	for i := range files {
 		m.files[fmt.Sprintf("f%02d", i)] = &verifiedFile{}
 	}
@@ -71,6 +71,7 @@ type verifiedFile struct {
 	written map[string]string // on the disk; nil where there is no file
 	inForce map[string]string // nil where nothing of it is
 	known   bool              // something of it was proved
+	stamp   int               // when it changed last, by which it is seen that the daemon knows of it
 }
 
 // verifyRun is a daemon, and what must come of each edit.
@@ -80,6 +81,7 @@ type verifyRun struct {
 	files   map[string]*verifiedFile
 	each    int            // programs of a file
 	number  int            // of definitions
+	stamp   int            // of the last write
 	pids    map[string]int // at rest before the edit; nil where all may be others
 	changed map[string]bool
 	note    string
@@ -172,6 +174,11 @@ func (m *verifyRun) edit(known bool) {
 		if err := os.WriteFile(path+".tmp", []byte(text.String()), 0o644); err != nil {
 			m.t.Fatal(err)
 		}
+		m.stamp++ // each its own second
+		f.stamp = m.stamp
+		if at := time.Unix(int64(f.stamp), 0); os.Chtimes(path+".tmp", at, at) != nil {
+			m.t.Fatal("no time can be set")
+		}
 		if err := os.Rename(path+".tmp", path); err != nil {
 			m.t.Fatal(err)
 		}
@@ -251,7 +258,11 @@ func (m *verifyRun) wrong() (list []string) {
 	states := make(map[string]string)
 	for _, f := range answer.([]any) {
 		f := f.(map[string]any)
-		states[strings.TrimSuffix(filepath.Base(f["path"].(string)), ".ini")] = f["state"].(string)
+		name := strings.TrimSuffix(filepath.Base(f["path"].(string)), ".ini")
+		states[name] = f["state"].(string)
+		if file := m.files[name]; file != nil && f["changed"].(int) != file.stamp {
+			list = append(list, name+" is not seen yet")
+		}
 		if reason := f["reason"].(string); strings.Contains(reason, "being verified") {
 			list = append(list, reason)
 		}
