@@ -151,7 +151,7 @@ var differences = []difference{
 			"one of the two (row 45)",
 		"and so is a member named twice",
 		func(_ *mutant, ours, _ loadResult) bool {
-			return regexp.MustCompile(`^the (group|process) name .* is taken |^\[group:.*\] names .* twice`).MatchString(ours.err)
+			return regexp.MustCompile(`^the (group|process) name .* is already used |^\[group:.*\] names .* twice`).MatchString(ours.err)
 		},
 	},
 	{
