@@ -113,7 +113,7 @@ func (c *call) saidOf(say func(name string) (client.Said, error), done func(clie
 		}
 		c.say("%s: %s", name, text)
 		if !s.Kept {
-			c.say("warning: the state directory cannot be written: a restart of the daemon forgets this")
+			c.say("warning: this is not stored: the state directory cannot be written, or does not answer: a restart of the daemon forgets it")
 		}
 	}
 	if c.json {
