@@ -8,8 +8,8 @@ import (
 )
 
 // Cache remembers what a load read, parsed and built, so that the next one does
-// only what is new. The zero value is empty. It may be used by many goroutines,
-// whose loads then follow one another.
+// only what is new. The zero value is empty. It may be used by many goroutines: a load
+// that finds it in use by another does without it.
 //
 // Three things are remembered: the content of a file for as long as its Stamp
 // stands, its sections for as long as its content does, and the group made of a

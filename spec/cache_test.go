@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -161,4 +162,35 @@ func TestLoadIsPure(t *testing.T) {
 	if !slices.IsSortedFunc(want.Groups, func(g, h Group) int { return g.Priority - h.Priority }) {
 		t.Error("groups are not by priority")
 	}
+}
+
+// stuckHost is a machine with a disk that does not answer.
+type stuckHost struct {
+	*memHost
+	asked, answers chan struct{}
+}
+
+func (h stuckHost) ReadFile(path string) ([]byte, error) {
+	close(h.asked)
+	<-h.answers
+	return h.memHost.ReadFile(path)
+}
+
+// TestCacheInUse: a load that is stuck in a disk keeps no other from going on.
+func TestCacheInUse(t *testing.T) {
+	h := &memHost{cwd: "/", files: map[string]string{"/etc/sv.conf": "[supervisord]\n"}}
+	stuck := stuckHost{h, make(chan struct{}), make(chan struct{})}
+	o := Options{Cache: &Cache{}}
+	var loads sync.WaitGroup
+	loads.Go(func() {
+		if _, err := Load(stuck, "/etc/sv.conf", o); err != nil {
+			t.Error(err)
+		}
+	})
+	<-stuck.asked
+	if _, err := Load(h, "/etc/sv.conf", o); err != nil { // does not wait
+		t.Error(err)
+	}
+	close(stuck.answers)
+	loads.Wait()
 }

@@ -123,7 +123,10 @@ func newLoad(h Host, path string, o Options) *load {
 }
 
 func (l *load) run() (*Config, error) {
-	l.cache.mu.Lock()
+	if !l.cache.mu.TryLock() { // by a load that may wait for a disk without end
+		l.cache = &Cache{}
+		l.cache.mu.Lock()
+	}
 	defer l.cache.mu.Unlock()
 	if err := l.gather(); err != nil {
 		return nil, newLoadError([]*Error{err})
