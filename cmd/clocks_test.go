@@ -51,6 +51,8 @@ var wallClock = map[string]string{
 	"spec/value Window.changes: In":                 "of a calendar: made into how long it is until then, and looked at again within a minute",
 	"spec/value Window.changes: time.Date":          "likewise",
 	"spec/value Window.contains: In":                "of a calendar, compared with that alone",
+	"spec/value Window.afterGap: UTC":               "likewise",
+	"spec/value ParseWindows: UnmarshalText":        "the text of windows, in which there is no time",
 	"spec builder.lastChanged: ModTime":             "of a file, compared with another file's",
 }
 

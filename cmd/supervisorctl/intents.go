@@ -52,8 +52,8 @@ func parseLength(text string) (d time.Duration, ok bool) {
 	return d, d >= time.Second && d <= 366*24*time.Hour
 }
 
-// optionText is option for a text: a word of the command line with the spaces that it was
-// given, and in the shell, which knows no quotes, all to the end of the line.
+// optionText is option for a text in one line: a word of the command line and, in the
+// interactive shell, which knows no quotes, all to the end of the line.
 func (c *call) optionText(name string) (text string, err error) {
 	if c.given == nil {
 		for i, word := range c.words {
@@ -66,7 +66,8 @@ func (c *call) optionText(name string) (text string, err error) {
 			}
 		}
 	}
-	return c.option(name)
+	text, err = c.option(name)
+	return strings.Join(strings.Fields(text), " "), err
 }
 
 func (c *call) resume(ctx context.Context) error {
