@@ -91,20 +91,28 @@ func (g *generations) before(name string) (content []byte, number int, ok bool) 
 	return nil, 0, false
 }
 
+// reaches is nil if one can go back to the update of that number, else why not.
+func (g *generations) reaches(number int) error {
+	if len(g.list) == 0 || number >= g.list[len(g.list)-1].Number {
+		return errors.New("nothing was changed since generation " + strconv.Itoa(number))
+	}
+	if first := g.list[0].Number; number < first-1 {
+		return fmt.Errorf("generation %d is not known any more: %d is the first that is", number, first-1)
+	}
+	return nil
+}
+
 // at is what each file that was changed since was in the update of that number.
 func (g *generations) at(number int) (files map[string][]byte, err error) {
-	if len(g.list) == 0 || number >= g.list[len(g.list)-1].Number {
-		return nil, errors.New("nothing was changed since generation " + strconv.Itoa(number))
+	if err := g.reaches(number); err != nil {
+		return nil, err
 	}
 	files = make(map[string][]byte)
 	for _, r := range slices.Backward(g.list) {
 		if r.Number <= number {
-			return files, nil
+			break
 		}
 		maps.Copy(files, r.Before)
-	}
-	if first := g.list[0].Number; number < first-1 {
-		return nil, fmt.Errorf("generation %d is not known any more: %d is the first that is", number, first-1)
 	}
 	return files, nil
 }

@@ -59,6 +59,11 @@ func (i *Intent) Covers(group, process string) bool {
 	return i.Group == group && (i.Process == "" || i.Process == process)
 }
 
+// within reports whether it is about what has that name, or about a process of that group.
+func (i *Intent) within(n spec.Namespec) bool {
+	return i.Group == n.Group && (n.Process == "" || i.Process == n.Process)
+}
+
 // touchedBy reports whether a step would do something to what it is about: of one process,
 // also by taking its group away or making it.
 func (i *Intent) touchedBy(s *Step) bool {
@@ -88,7 +93,7 @@ func (list intents) with(i Intent) intents {
 // in it.
 func (list intents) without(kind string, n spec.Namespec) intents {
 	return slices.DeleteFunc(slices.Clone(list), func(i Intent) bool {
-		return i.Kind == kind && i.Group == n.Group && (n.Process == "" || i.Process == n.Process)
+		return i.Kind == kind && i.within(n)
 	})
 }
 
@@ -133,7 +138,8 @@ func (list intents) pauses(s *Step) *Intent {
 const windowRetry = time.Minute
 
 // hold says which steps of an automatic update people and the window do not permit now, and
-// why; the window does not hold what has begun. retryAt is when that may be another although nothing changed.
+// why; the window does not hold what has begun. retryAt is when that may be another although
+// nothing changed.
 func (list intents) hold(now time.Time, steps []Step, window spec.Windows, begun func(*Step) bool) (holds []hold, retryAt time.Time) {
 	open, opens := window.Open(now)
 	for i := range list {

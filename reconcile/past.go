@@ -39,8 +39,7 @@ var ErrNoGeneration = errors.New("no such generation")
 // CanRevert reports whether Revert could take all files back to what they were in an update:
 // that is known, and something was changed since. It may be called from any goroutine.
 func (r *Reconciler) CanRevert(number int) bool {
-	_, err := r.published.Load().generations.at(number)
-	return err == nil
+	return r.published.Load().generations.reaches(number) == nil
 }
 
 // Past is what is known of the update of that number. The error is ErrNoGeneration. It asks

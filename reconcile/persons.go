@@ -88,7 +88,7 @@ func (r *Reconciler) say(ctx context.Context, name string, do func(*loop, spec.N
 	a, err := ask(ctx, r, func(l *loop, answer func(answered)) {
 		known := slices.Concat(definitions(l.target.Groups()), pointers(l.inForce.Groups))
 		n, err := nameFor(name, known)
-		if err != nil && !slices.ContainsFunc(l.intents, func(i Intent) bool { return i.Group == n.Group && (n.Process == "" || i.Process == n.Process) }) {
+		if err != nil && !slices.ContainsFunc(l.intents, func(i Intent) bool { return i.within(n) }) {
 			answer(answered{err: err})
 			return
 		}

@@ -27,8 +27,8 @@ func (s *Server) serveHealth(w http.ResponseWriter, r *http.Request) {
 }
 
 // serveReady says whether all is as people want it: the files are in force, but for what a
-// pause or a closed window holds, and no process
-// is on its way or has failed, but for those that a person has disabled.
+// pause or a closed window holds, and no process is on its way or has failed, but for those
+// that a person has disabled.
 func (s *Server) serveReady(w http.ResponseWriter, r *http.Request) {
 	all, err := s.opt.Processes.Snapshot(r.Context())
 	if err != nil {
