@@ -181,7 +181,9 @@
 //     good content in place of what is invalid, rejected or cannot be read.
 //   - revision.go, report.go: which revision the files are at, and its outcome.
 //   - permissions.go: who else could have written a file.
-//   - loop.go, update.go, verify.go: the loop, the current update, and what is on trial.
+//   - loop.go, looks.go, update.go, verify.go: the loop, its looks at the files, the current
+//     update, and what is on trial.
+//   - holds.go: what is held, as it is reported and counted.
 //   - complaints.go: what is wrong with the files; each problem is reported once when it
 //     appears and once when it is solved. One that cannot be checked for now is not solved.
 //   - requests.go, snapshot.go: what clients may ask of the loop, and what they

@@ -3,13 +3,11 @@ package reconcile
 import (
 	"context"
 	"fmt"
-	"maps"
 	"path"
 	"slices"
 	"sync"
 	"time"
 
-	"supervisord/reconcile/watch"
 	"supervisord/spec"
 )
 
@@ -92,19 +90,6 @@ type loop struct {
 
 	revisions revisions
 	outcome   outcome
-}
-
-// looking is a look that is under way.
-type looking struct {
-	readers []reading // who waits for it
-	lookWanted
-}
-
-// lookWanted is a look for the sake of automatic updates.
-type lookWanted struct {
-	trigger string // "" in a look that is for readers
-	ahead   bool   // it is kept until a hint with the same number of changes
-	changes int
 }
 
 func newLoop(r *Reconciler, o Options, history []Entry) *loop {
@@ -293,198 +278,6 @@ func (l *loop) next() {
 	l.carryOut(active, steps)
 }
 
-// reading is the wait of a person for a look.
-type reading struct {
-	names []string // of the groups that are asked for by name
-	f     func(*view)
-}
-
-// read has f called in the loop with what the files say from now on to a person who asks
-// for these groups by name: content of theirs that was rejected is read as it stands, as an
-// update by these names tries it again.
-func (l *loop) read(names []string, f func(*view)) { l.readers = append(l.readers, reading{names, f}) }
-
-// want asks for a look for the sake of automatic updates. One that is wanted
-// already serves; but one that reads ahead gives way.
-func (l *loop) want(w lookWanted) {
-	if l.wanted == nil || l.wanted.ahead {
-		l.wanted = &w
-	}
-}
-
-// look has the loader look, if there is a reason and it is idle. People go
-// first, but not twice in a row.
-func (l *loop) look() {
-	if l.looking != nil || len(l.readers) == 0 && l.wanted == nil {
-		return
-	}
-	l.seq++
-	q := question{
-		seq: l.seq, open: l.view.open, good: l.view.good, dirs: l.view.dirs, settings: l.view.settings,
-		inForce: l.inForce, patterns: l.view.patterns, revision: l.view.revision,
-	}
-	var names []string
-	if u := l.current; u != nil && u.explicit {
-		names = u.names
-	}
-	l.looking = new(looking)
-	if l.wanted == nil || len(l.readers) > 0 && !l.forReaders {
-		q.explicit, l.forReaders = true, true
-		names = l.readers[0].names
-		var later []reading
-		for _, r := range l.readers {
-			if slices.Equal(r.names, names) {
-				l.looking.readers = append(l.looking.readers, r)
-			} else {
-				later = append(later, r)
-			}
-		}
-		l.readers = later
-	} else {
-		l.looking.lookWanted, l.wanted, l.forReaders = *l.wanted, nil, false
-		if !l.looking.ahead { // what is read ahead counts only if all was quiet
-			q.busy = l.busy
-		}
-	}
-	q.failed = l.proof.known(names)
-	l.questions <- q
-}
-
-// load answers questions until done is closed. What it does may take as long as it
-// will: the loop goes on meanwhile.
-func (l *loop) load(done <-chan struct{}) {
-	for {
-		select {
-		case q := <-l.questions:
-			if v := l.reader.look(done, q); v != nil {
-				l.views <- v
-			}
-		case <-done:
-			return
-		}
-	}
-}
-
-// looked takes the view that the loader made.
-func (l *loop) looked(v *view) {
-	was := l.looking
-	l.looking = nil
-	switch {
-	case was.trigger == "":
-		for _, r := range was.readers {
-			r.f(v)
-		}
-	case was.ahead:
-		l.ahead, l.aheadAt = v, was.changes
-	default:
-		l.useView(was.trigger, v)
-	}
-}
-
-// onHint reads the files because of a hint. What was read ahead is what they say
-// if nothing changed since.
-func (l *loop) onHint(h watch.Hint) {
-	w := lookWanted{trigger: h.Trigger, ahead: h.ReadAhead, changes: h.Changes}
-	if h.ReadAhead {
-		l.want(w)
-		return
-	}
-	l.busy = h.Busy
-	v := l.ahead
-	l.ahead = nil
-	switch now := l.looking; {
-	case len(h.Busy) > 0:
-		l.want(w)
-	case v != nil && l.aheadAt == h.Changes && v.seq > l.view.seq:
-		l.useView(h.Trigger, v)
-	case now != nil && now.ahead && now.changes == h.Changes:
-		now.ahead = false // it is under way
-	default:
-		l.want(w)
-	}
-}
-
-// useView goes by a new view, unless a newer one is in force. An update that runs
-// on older content is told to stop after the steps in hand.
-func (l *loop) useView(trigger string, v *view) {
-	if v.seq <= l.view.seq {
-		return
-	}
-	before := l.inForce
-	if trigger == TriggerRevert { // all else that it sees may not have settled
-		l.minSeq = max(l.minSeq, v.seq+1)
-	} else {
-		l.trigger = trigger
-	}
-	l.take(v)
-	if l.current != nil && !spec.Diff(before.Groups, l.inForce.Groups).Empty() {
-		l.overtake()
-	}
-}
-
-// overtake has the update in hand stop after the steps in hand. The first one goes on:
-// nothing else may finish it where automatic updates are off.
-func (l *loop) overtake() {
-	if !l.current.first {
-		l.current.overtake()
-	}
-}
-
-// take goes by a view from now on, and tells whoever depends on it.
-func (l *loop) take(v *view) {
-	l.proof.seen(v)
-	l.setView(v)
-	l.logProblems(v)
-	l.watchFor(v)
-	l.keep()
-}
-
-// setView makes a view the newest.
-func (l *loop) setView(v *view) {
-	l.view, l.undecided = v, true
-	if v.config == nil {
-		return
-	}
-	l.inForce = v.config
-	back, _ := l.goingBack(nil)
-	l.guard.returned(v.config.Groups, back)
-	l.guard.observe(time.Now(), v.config)
-	l.locate(v.config)
-}
-
-// locate notes which file each group is in now. Those that are active but in no file any
-// more were where they were seen last.
-func (l *loop) locate(cfg *spec.Config) {
-	files := make(map[string]string, len(cfg.Groups))
-	for i := range cfg.Groups {
-		files[cfg.Groups[i].Name] = origin(&cfg.Groups[i])
-	}
-	gone := maps.Clone(l.files)
-	maps.DeleteFunc(gone, func(group, _ string) bool { return files[group] != "" })
-	if len(gone) > 0 {
-		for _, a := range l.target.Groups() {
-			if file := gone[a.Group.Name]; file != "" {
-				files[a.Group.Name] = file
-			}
-		}
-	}
-	l.files = files
-}
-
-// watchFor has the watcher watch what a view depends on, and sets the time at
-// which what is wrong is read again even if no file changes: a missing directory
-// for logs may be made, a lost mount come back.
-func (l *loop) watchFor(v *view) {
-	l.watcher.Set(watch.Scope{Paths: slices.Concat(v.patterns, v.revisionFiles), Settle: v.settings.Settle, Rescan: v.settings.Rescan})
-	l.rereadAt = time.Time{}
-	if (len(v.bad) > 0 || slices.ContainsFunc(v.holds, func(h hold) bool { return !h.rejected && !h.pinned }) || v.config == nil) && v.settings.Rescan > 0 {
-		l.rereadAt = time.Now().Add(v.settings.Rescan)
-	}
-	if !v.retryAt.IsZero() && (l.rereadAt.IsZero() || v.retryAt.Before(l.rereadAt)) {
-		l.rereadAt = v.retryAt
-	}
-}
-
 // automatic reports whether settled changes are applied by themselves.
 func (l *loop) automatic() bool {
 	if l.auto != nil {
@@ -554,76 +347,6 @@ func (l *loop) decide() (active []Active, back bool, steps []Step) {
 	return active, false, v.steps
 }
 
-// manyHolds is from how many holds of a kind on they are told in one line.
-const manyHolds = 4
-
-// reportHolds tells of holds that are new, and of those that are over.
-func (l *loop) reportHolds(old []hold) {
-	for _, h := range gather(difference(l.holds, old)) {
-		l.log.Warn("reconcile: held: "+h.describe(), "group", h.Group, "file", h.Path)
-		if h.rejected || h.pinned { // which has an event of its own
-			continue
-		}
-		e := Event{Type: EventHeld, Generation: l.gen, Trigger: l.trigger, Reason: h.Reason}
-		for i := range l.drift {
-			if slices.ContainsFunc(h.all, func(h hold) bool { return h.holds(&l.drift[i]) }) {
-				e.Actions = append(e.Actions, l.drift[i].Actions...)
-			}
-		}
-		l.emit(e)
-	}
-	for _, h := range gather(difference(old, l.holds)) {
-		l.log.Info("reconcile: no longer held: "+h.describe(), "group", h.Group, "file", h.Path)
-	}
-}
-
-// difference is what is in a and not in b.
-func difference(a, b []hold) []hold {
-	there := make(map[hold]bool, len(b))
-	for _, h := range b {
-		there[h] = true
-	}
-	return slices.DeleteFunc(slices.Clone(a), func(h hold) bool { return there[h] })
-}
-
-// told is a hold as it is told, or many of a kind.
-type told struct {
-	hold
-	all []hold
-}
-
-// gather puts holds of a kind together where they are many.
-func gather(holds []hold) []told {
-	kinds := make(map[string][]hold)
-	for _, h := range holds {
-		kinds[h.kind] = append(kinds[h.kind], h)
-	}
-	var list []told
-	for _, h := range holds {
-		same := kinds[h.kind]
-		switch {
-		case h.kind == "" || len(same) < manyHolds:
-			list = append(list, told{h, []hold{h}})
-		case h == same[0]:
-			list = append(list, told{hold{Reason: fmt.Sprintf("%d %s, the first: %s", len(same), h.kind, h.describe())}, same})
-		}
-	}
-	return list
-}
-
-func (h hold) describe() string {
-	switch {
-	case h.rejected:
-		return h.Path + " is rejected: " + h.Reason
-	case h.pinned:
-		return h.Path + " is pinned: " + h.Reason
-	}
-	if h.Group != "" {
-		return "group " + h.Group + ": " + h.Reason
-	}
-	return h.Reason
-}
-
 // rests reports whether there is nothing that is being done, or will be without anybody
 // asking for it: what is held, or wrong, waits for people.
 func (l *loop) rests() bool {
@@ -638,26 +361,6 @@ func (l *loop) rests() bool {
 		return true
 	}
 	return len(l.waits) == 0 && l.unheld() == 0
-}
-
-// unheld is how many groups will change by themselves, if automatic updates are on.
-func (l *loop) unheld() (n int) {
-	for i := range l.drift {
-		if _, held := holdFor(l.holds, &l.drift[i]); !held {
-			n++
-		}
-	}
-	return n
-}
-
-// countDeferred is how many holds are as a person, or the window, wants it.
-func countDeferred(holds []hold) (n int) {
-	for i := range holds {
-		if holds[i].deferred {
-			n++
-		}
-	}
-	return n
 }
 
 // setPhase works out what State says.

@@ -83,6 +83,14 @@ func (u *update) unread(v *view) {
 	}
 }
 
+// overtake has the update in hand stop after the steps in hand. The first one goes on:
+// nothing else may finish it where automatic updates are off.
+func (l *loop) overtake() {
+	if !l.current.first {
+		l.current.overtake()
+	}
+}
+
 // begin starts an update: the first uses what Startup read, one that somebody asked for
 // reads the files.
 func (l *loop) begin(u *update) {
