@@ -79,8 +79,13 @@ func (h hold) describe() string {
 
 // unheld is how many groups will change by themselves, if automatic updates are on.
 func (l *loop) unheld() (n int) {
+	removals, held := false, make(map[string]bool, len(l.holds))
+	for i := range l.holds {
+		removals = removals || l.holds[i].Removals
+		held[l.holds[i].Group] = true
+	}
 	for i := range l.drift {
-		if _, held := holdFor(l.holds, &l.drift[i]); !held {
+		if s := &l.drift[i]; !held[s.Group] && !(removals && isRemoval(*s)) {
 			n++
 		}
 	}

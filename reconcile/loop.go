@@ -366,7 +366,7 @@ func (l *loop) rests() bool {
 // setPhase works out what State says.
 func (l *loop) setPhase() {
 	phase, reason := Synced, ""
-	deferred, open := countDeferred(l.holds), l.unheld()
+	deferred := countDeferred(l.holds)
 	switch {
 	case len(l.steps) > 0:
 		phase, reason = Applying, plural(len(l.steps), "group")+" by "+l.current.trigger
@@ -383,8 +383,8 @@ func (l *loop) setPhase() {
 		phase, reason = Pending, plural(len(l.drift), "group")+" would change: autoupdate is off"
 	case len(l.waits) > 0:
 		phase, reason = Pending, l.waits[0].describe()
-	case open > 0:
-		phase, reason = Pending, plural(open, "group")+" will change"
+	case l.unheld() > 0:
+		phase, reason = Pending, plural(l.unheld(), "group")+" will change"
 	case len(l.proof.trials) > 0:
 		phase, reason = Pending, l.proof.waitsFor()
 	case deferred > 0: // last: there is nothing else to be done
