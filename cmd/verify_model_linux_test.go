@@ -3,6 +3,9 @@
 package cmd
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -41,8 +44,8 @@ func TestVerifyDaemon(t *testing.T) {
 	for i := range edits {
 		m.note = fmt.Sprintf("edit %d: ", i)
 		inTrial := m.r.IntN(20) == 0
-		if inTrial { // what was proved is stored: a kill is to find the new content on trial alone
-			time.Sleep(time.Second)
+		if inTrial {
+			m.stored() // so that a kill finds the new content on trial alone
 		}
 		m.edit(inTrial)
 		if inTrial {
@@ -58,7 +61,7 @@ func TestVerifyDaemon(t *testing.T) {
 			m.rests(nil)
 		case 1:
 			m.note += "killed; "
-			time.Sleep(time.Second) // likewise
+			m.stored() // likewise
 			m.reborn(true)
 			m.rests(nil)
 		}
@@ -71,6 +74,7 @@ type verifiedFile struct {
 	written map[string]string // on the disk; nil where there is no file
 	inForce map[string]string // nil where nothing of it is
 	known   bool              // something of it was proved
+	sum     string            // of the content with that in force, in hex
 	stamp   int               // when it changed last, by which it is seen that the daemon knows of it
 }
 
@@ -186,7 +190,8 @@ func (m *verifyRun) edit(known bool) {
 			m.differs(before, f.written)
 		}
 		if !verifiedFailing(f.written) {
-			f.inForce, f.known = f.written, true
+			sum := sha256.Sum256([]byte(text.String()))
+			f.inForce, f.known, f.sum = f.written, true, hex.EncodeToString(sum[:])
 		}
 	}
 }
@@ -233,6 +238,40 @@ func (m *verifyRun) rests(counts map[string]int) {
 		if counts != nil && f.written != nil {
 			counts[f.state()]++
 		}
+	}
+}
+
+// stored waits until what was proved is in the state directory: a daemon that is killed knows
+// no more than that.
+func (m *verifyRun) stored() {
+	m.t.Helper()
+	var missing []string
+	if !oracle.Eventually(oracle.Deadline, func() bool {
+		missing = nil
+		var record struct {
+			Proved map[string]string `json:"proved"`
+		}
+		names, err := filepath.Glob(filepath.Join(m.Dir, "state", "*", "proof.json"))
+		if err != nil || len(names) > 1 {
+			m.t.Fatalf("%v, %v", names, err)
+		}
+		for _, name := range names { // none before anything was proved
+			data, err := os.ReadFile(name)
+			if err == nil {
+				err = json.Unmarshal(data, &record)
+			}
+			if err != nil {
+				m.t.Fatal(err)
+			}
+		}
+		for name, f := range m.files {
+			if len(f.inForce) > 0 && record.Proved[filepath.Join(m.Dir, "conf.d", name+".ini")] != f.sum {
+				missing = append(missing, name)
+			}
+		}
+		return len(missing) == 0
+	}) {
+		m.t.Fatalf("%s: what was proved of %v is not stored\nlog:\n%s", m.note, missing, m.Log())
 	}
 }
 
