@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Key is what can be said of a key of a section without reading any file.
@@ -57,7 +58,7 @@ func (b *builder) keysOf(name, effect string, read func(*reader)) []Key {
 	var list []Key
 	for _, key := range keysFor(name) {
 		k := Key{Name: key, Type: "text", Effect: effect}
-		row, isField := fieldKeys[key]
+		row, isField := fieldKeys()[key]
 		if isField = isField && strings.HasSuffix(name, ":x"); isField {
 			k = row
 		}
@@ -118,7 +119,7 @@ func (k kind[T]) words() (list []string) {
 }
 
 // fieldKeys is what the tables of fields say of their keys.
-var fieldKeys = func() map[string]Key {
+var fieldKeys = sync.OnceValue(func() map[string]Key {
 	m := map[string]Key{}
 	add := func(keys []key) {
 		for _, k := range keys {
@@ -126,14 +127,18 @@ var fieldKeys = func() map[string]Key {
 			if k.ours {
 				since = ""
 			}
-			m[k.name] = Key{Name: k.name, Type: k.kind, Hint: k.hint, Words: k.words, Default: k.def, Unit: k.unit, Since: since, Effect: effects[k.effect]}
+			var words []string
+			if k.words != nil {
+				words = k.words()
+			}
+			m[k.name] = Key{Name: k.name, Type: k.kind, Hint: k.hint, Words: words, Default: k.def, Unit: k.unit, Since: since, Effect: effects[k.effect]}
 		}
 	}
 	add(rowsOf(groupFields))
 	add(rowsOf(numberedFields))
 	add(rowsOf(processFields))
 	return m
-}()
+})
 
 // rowsOf are the keys of some fields.
 func rowsOf[S any](fields []field[S]) []key {

@@ -13,9 +13,9 @@ import (
 type key struct {
 	name string // as a file has it
 	kind string // of value, such as integer
-	// hint is what a right value looks like, and words are those that it names.
+	// hint is what a right value looks like, and words are those that it names; nil for none.
 	hint  string
-	words []string
+	words func() []string
 	// def is the value where a file does not give the key, as it would be written
 	// there; "" where there is none.
 	def    string
@@ -51,13 +51,14 @@ type field[S any] struct {
 }
 
 // at is the field of a value that stands by itself.
-func at[S, T any](name string, as kind[T], def T, e effect, place func(*S) *T) field[S] {
+func at[S, T any](name string, of kind[T], def T, e effect, place func(*S) *T) field[S] {
+	as := &of // which all functions below share
 	f := field[S]{
-		key:   key{name: name, kind: as.name, hint: as.hint, words: as.words(), def: as.show(def), effect: e},
+		key:   key{name: name, kind: as.name, hint: as.hint, words: as.words, def: as.show(def), effect: e},
 		same:  func(p, q *S) bool { return as.equal(*place(p), *place(q)) },
 		show:  func(p *S) string { return as.show(*place(p)) },
 		feed:  func(d *digest, p *S) { as.feed(d, *place(p)) },
-		read:  func(r *reader, p *S) { *place(p) = get(r, name, def, as) },
+		read:  func(r *reader, p *S) { *place(p) = get(r, name, def, *as) },
 		reset: func(p *S) { *place(p) = def },
 	}
 	if as.plain != nil {
@@ -74,7 +75,7 @@ func (f field[S]) in(unit string) field[S] {
 
 // naming is the field whose values are of some words.
 func (f field[S]) naming(words []string) field[S] {
-	f.words = words
+	f.words = func() []string { return words }
 	return f
 }
 

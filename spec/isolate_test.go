@@ -51,6 +51,12 @@ func TestLoadIsolated(t *testing.T) {
 			leftOut: []string{"/etc/conf.d/b"},
 		},
 		{
+			name:    "a key that must be there is misspelt",
+			files:   map[string]string{"/etc/conf.d/b": "[program:b]\nautostart=false\nComand=b\n"},
+			bad:     []string{"/etc/conf.d/b:1: [program:b] command: program section program:b does not specify a command (did you mean command, where line 3 says comand?)"},
+			leftOut: []string{"/etc/conf.d/b"},
+		},
+		{
 			name:     "the last good content may be wrong by now",
 			files:    map[string]string{"/etc/conf.d/a": "[program:a]\ncommand=a\n", "/etc/conf.d/b": "[program:b]\n"},
 			lastGood: map[string]string{"/etc/conf.d/b": "[program:b]\ncommand=x\nuser=gone\n"},

@@ -157,12 +157,28 @@ func (r *reader) wrong(e *entry, text, hint string) {
 // missing notes that a key is not there, unless a line of the section could not
 // be read: then it is probably that one.
 func (r *reader) missing(key, text, hint string) {
-	if !r.section.damaged {
-		r.note(&Error{
-			File: r.section.from.shown, Line: r.section.origin.Line, Section: r.section.name,
-			Key: key, Text: text, Hint: hint,
-		})
+	if r.section.damaged {
+		return
 	}
+	if e := r.misspelt(key); e != nil {
+		hint = fmt.Sprintf("did you mean %s, where line %d says %s?", key, e.line, e.name)
+	}
+	r.note(&Error{
+		File: r.section.from.shown, Line: r.section.origin.Line, Section: r.section.name,
+		Key: key, Text: text, Hint: hint,
+	})
+}
+
+// misspelt is the entry that may be meant to be key, nil for none.
+func (r *reader) misspelt(key string) *entry {
+	known := keysFor(r.section.name)
+	for i := range r.section.entries {
+		e := &r.section.entries[i]
+		if e.from == r.section.from && !slices.Contains(known, e.name) && value.Nearest(e.name, known) == key {
+			return e
+		}
+	}
+	return nil
 }
 
 // header notes a mistake in the header of the section.

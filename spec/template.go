@@ -1,10 +1,10 @@
 package spec
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
+	"supervisord/runtime/lazy"
 	"supervisord/spec/dialect"
 	"supervisord/spec/value"
 )
@@ -20,12 +20,12 @@ func Template(content []byte) (line int, mark string) {
 		if text == "" || text[0] == ';' || text[0] == '#' {
 			continue
 		}
-		if mark := templateMark.FindString(text); mark != "" {
+		if mark := templateMark().FindString(text); mark != "" {
 			return i + 1, strings.TrimSpace(mark)
 		}
 	}
 	for _, s := range doc.Sections {
-		if mark := placeholder.FindString(s.Name); mark != "" {
+		if mark := placeholder().FindString(s.Name); mark != "" {
 			return s.Line, mark
 		}
 		for _, o := range s.Options {
@@ -39,15 +39,15 @@ func Template(content []byte) (line int, mark string) {
 
 var (
 	// What Jinja, Django, Go, Helm, Mustache, ERB and EJS templates have.
-	templateMark = regexp.MustCompile(`\{\{[-~#/]?\s*[A-Za-z_][^}]*\}?\}?|\{\{[-~]?\s+[.$"][^}]*\}?\}?|\{%[-+]?\s*\w+.*|<%[=#-]*\s*[@$:\w].*`)
+	templateMark = lazy.Regexp(`\{\{[-~#/]?\s*[A-Za-z_][^}]*\}?\}?|\{\{[-~]?\s+[.$"][^}]*\}?\}?|\{%[-+]?\s*\w+.*|<%[=#-]*\s*[@$:\w].*`)
 	// What shells, CMake, autoconf and installers replace.
-	placeholder = regexp.MustCompile(`\$\{[A-Za-z_][\w.:-]*\}|@[A-Za-z_]{2,}@`)
-	percents    = regexp.MustCompile(`(?:^|[^%])(%[A-Z][A-Z0-9_]+%)`)
+	placeholder = lazy.Regexp(`\$\{[A-Za-z_][\w.:-]*\}|@[A-Za-z_]{2,}@`)
+	percents    = lazy.Regexp(`(?:^|[^%])(%[A-Z][A-Z0-9_]+%)`)
 )
 
 // optionMark is what of a value is to be replaced, "" for nothing.
 func optionMark(o dialect.Option) string {
-	if m := percents.FindStringSubmatch(o.Value); m != nil {
+	if m := percents().FindStringSubmatch(o.Value); m != nil {
 		return m[1]
 	}
 	switch o.Name {
@@ -55,10 +55,10 @@ func optionMark(o dialect.Option) string {
 		return ""
 	case "command":
 		found := value.ShellSyntax(o.Value)
-		if i := slices.IndexFunc(found, placeholder.MatchString); i >= 0 {
+		if i := slices.IndexFunc(found, placeholder().MatchString); i >= 0 {
 			return found[i]
 		}
 		return ""
 	}
-	return placeholder.FindString(o.Value)
+	return placeholder().FindString(o.Value)
 }

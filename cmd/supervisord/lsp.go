@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"supervisord/cmd/internal/host"
 	"supervisord/cmd/internal/lsp"
+	"supervisord/runtime/lazy"
 	"supervisord/spec"
 )
 
@@ -47,7 +47,7 @@ func (h editorHost) ReadFile(path string) ([]byte, error) {
 // neighbours, as if a main file included them, since a group may name their programs.
 func checkText(h editorHost, path string) (mistakes, warnings []*spec.Error, files []string) {
 	main := path
-	if text, _ := h.ReadFile(path); !daemonSection.Match(text) {
+	if text, _ := h.ReadFile(path); !daemonSection().Match(text) {
 		main = filepath.Join(filepath.Dir(path), ".supervisord.lsp")
 		open := h.open
 		h.open = func(name string) (string, bool) {
@@ -69,7 +69,7 @@ func checkText(h editorHost, path string) (mistakes, warnings []*spec.Error, fil
 	return v.errors, v.warnings, files
 }
 
-var daemonSection = regexp.MustCompile(`(?m)^\[supervisord\]`)
+var daemonSection = lazy.Regexp(`(?m)^\[supervisord\]`)
 
 // literal is a path as a pattern that matches only it.
 func literal(path string) string {

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"supervisord/spec"
 	"supervisord/spec/value"
@@ -39,15 +40,17 @@ type Section struct {
 	Keys    []Entry
 }
 
-// Sections is every kind of section that has keys, in the order of the sample.
-var Sections = func() []Section {
+// Sections is every kind of section that has keys, in the order of the sample. The caller
+// changes nothing in it.
+var Sections = sync.OnceValue(func() []Section {
+	lines := sampleLines()
 	var list []Section
 	for _, k := range spec.Keys() {
 		if len(list) == 0 || list[len(list)-1].Kind != k.Section {
 			list = append(list, Section{Kind: k.Section, Meaning: sectionMeanings[k.Section]})
 		}
 		s := &list[len(list)-1]
-		line := sampleLines[k.Section+" "+k.Name]
+		line := lines[k.Section+" "+k.Name]
 		e := Entry{Key: k, Meaning: sentence(cmp.Or(line.comment, uncommented[k.Name]))}
 		if k.Type == "size" {
 			e.Default = size(k.Default)
@@ -58,7 +61,7 @@ var Sections = func() []Section {
 		s.Keys = append(s.Keys, e)
 	}
 	return list
-}()
+})
 
 // sectionMeanings is what each kind of section is for.
 var sectionMeanings = map[string]string{
@@ -77,13 +80,16 @@ var sectionMeanings = map[string]string{
 // sampleLine is what the sample says of a key.
 type sampleLine struct{ value, comment string }
 
-var sampleLines = func() map[string]sampleLine {
+// sampleLines is that by section and key.
+func sampleLines() map[string]sampleLine {
+	header := regexp.MustCompile(`^;?\[(.*)\]`)
+	key := regexp.MustCompile(`^;?([a-z_]+) ?= ?(.*?)(?:\s+; (.*))?\n?$`)
 	lines := map[string]sampleLine{}
 	section := ""
 	for line := range strings.Lines(Sample) {
-		if m := sampleHeader.FindStringSubmatch(line); m != nil {
+		if m := header.FindStringSubmatch(line); m != nil {
 			section = spec.KindOf(m[1])
-		} else if m := sampleKey.FindStringSubmatch(line); m != nil {
+		} else if m := key.FindStringSubmatch(line); m != nil {
 			name := section + " " + m[1]
 			if _, known := lines[name]; !known {
 				lines[name] = sampleLine{m[2], cmp.Or(m[3], uncommented[m[1]])}
@@ -91,12 +97,7 @@ var sampleLines = func() map[string]sampleLine {
 		}
 	}
 	return lines
-}()
-
-var (
-	sampleHeader = regexp.MustCompile(`^;?\[(.*)\]`)
-	sampleKey    = regexp.MustCompile(`^;?([a-z_]+) ?= ?(.*?)(?:\s+; (.*))?\n?$`)
-)
+}
 
 // uncommented is what is to be said of keys whose line in the sample says nothing, or that
 // have none.
@@ -149,7 +150,7 @@ func Find(words string) []Entry {
 		section = fields[0]
 	}
 	var found []Entry
-	for _, s := range Sections {
+	for _, s := range Sections() {
 		kind, _, _ := strings.Cut(s.Kind, ":")
 		if wanted, _, _ := strings.Cut(section, ":"); wanted != "" && wanted != kind {
 			continue
@@ -171,7 +172,7 @@ func (e Entry) sameBut(o Entry) bool {
 // Nearest is the key or the section that a word was probably meant to be, "" for none.
 func Nearest(word string) string {
 	var names []string
-	for _, s := range Sections {
+	for _, s := range Sections() {
 		for _, e := range s.Keys {
 			names = append(names, e.Name)
 		}

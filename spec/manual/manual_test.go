@@ -11,7 +11,7 @@ import (
 // a change of it does.
 func TestEveryKeyIsExplained(t *testing.T) {
 	keys := 0
-	for _, s := range Sections {
+	for _, s := range Sections() {
 		if s.Meaning == "" {
 			t.Errorf("nothing says what [%s] is for", s.Kind)
 		}
@@ -33,7 +33,7 @@ func TestEveryKeyIsExplained(t *testing.T) {
 // TestSectionsAreKnown: each kind of section that has keys is one by which a section of
 // a file is found.
 func TestSectionsAreKnown(t *testing.T) {
-	for _, s := range Sections {
+	for _, s := range Sections() {
 		if name := strings.Replace(s.Kind, ":x", ":web", 1); spec.KindOf(name) != s.Kind {
 			t.Errorf("the kind of [%s] is %q, want %q", name, spec.KindOf(name), s.Kind)
 		}

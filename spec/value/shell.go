@@ -2,9 +2,10 @@ package value
 
 import (
 	"path"
-	"regexp"
 	"slices"
 	"strings"
+
+	"supervisord/runtime/lazy"
 )
 
 // ShellSyntax lists what of a command only a shell would understand, each once, in
@@ -40,21 +41,26 @@ type bareWord struct {
 }
 
 var (
-	redirection  = regexp.MustCompile(`^([0-9]*|&)>>?($|[^=>])|^[0-9]*<(<|$|[./~][^<>]*$)`)
-	variable     = regexp.MustCompile(`\$(\{[A-Za-z_][^}]*\}|[A-Za-z_]\w*)`)
-	substitution = regexp.MustCompile("\\$\\([^)]*\\)?|`[^`]*`?")
+	redirection  = lazy.Regexp(`^([0-9]*|&)>>?($|[^=>])|^[0-9]*<(<|$|[./~][^<>]*$)`)
+	variable     = lazy.Regexp(`\$(\{[A-Za-z_][^}]*\}|[A-Za-z_]\w*)`)
+	substitution = lazy.Regexp("\\$\\([^)]*\\)?|`[^`]*`?")
 )
 
 // ShellVariable is the first variable of a text as a shell, not Supervisor, names it; ""
 // for none.
-func ShellVariable(text string) string { return variable.FindString(text) }
+func ShellVariable(text string) string {
+	if !strings.Contains(text, "$") {
+		return "" // as in most values
+	}
+	return variable().FindString(text)
+}
 
 func (w bareWord) shellSyntax(last, shell bool) (list []string) {
 	switch b := w.bare; {
 	case slices.Contains([]string{"&&", "||", "|", "|&", "&", ";"}, b):
 		return []string{b}
-	case redirection.MatchString(b):
-		return []string{redirectionSign.FindString(b)}
+	case redirection().MatchString(b):
+		return []string{redirectionSign().FindString(b)}
 	case strings.Contains(b, "&&"):
 		return []string{"&&"}
 	case len(b) > 1 && strings.HasSuffix(b, ";"):
@@ -62,18 +68,18 @@ func (w bareWord) shellSyntax(last, shell bool) (list []string) {
 	case last && len(b) > 1 && strings.HasSuffix(b, "&"):
 		return []string{"&"}
 	}
-	list = append(list, substitution.FindAllString(w.bare, -1)...)
+	list = append(list, substitution().FindAllString(w.bare, -1)...)
 	text := w.soft
 	if shell {
 		text = w.bare
 	}
 	if len(list) == 0 {
-		list = variable.FindAllString(text, -1)
+		list = variable().FindAllString(text, -1)
 	}
 	return list
 }
 
-var redirectionSign = regexp.MustCompile(`^([0-9]*|&)(>>?|<<?)(&[0-9-])?`)
+var redirectionSign = lazy.Regexp(`^([0-9]*|&)(>>?|<<?)(&[0-9-])?`)
 
 // bareWords parts a command as Split does, of which it need not be a correct one.
 func bareWords(command string) (words []bareWord) {

@@ -6,9 +6,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"time"
 
+	"supervisord/runtime/lazy"
 	"supervisord/spec"
 )
 
@@ -127,7 +127,7 @@ func namesDescriptor(path string) bool {
 		if err != nil {
 			return false
 		}
-		if dir, err = filepath.Abs(dir); err != nil || descriptors.MatchString(dir) {
+		if dir, err = filepath.Abs(dir); err != nil || descriptors().MatchString(dir) {
 			return err == nil
 		}
 		path = filepath.Join(dir, filepath.Base(path))
@@ -143,4 +143,4 @@ func namesDescriptor(path string) bool {
 }
 
 // descriptors are directories whose names are descriptors.
-var descriptors = regexp.MustCompile(`^(/dev/fd|/proc/\d+(/task/\d+)?/fd)$`)
+var descriptors = lazy.Regexp(`^(/dev/fd|/proc/\d+(/task/\d+)?/fd)$`)

@@ -1,11 +1,11 @@
 package lsp
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
+	"supervisord/runtime/lazy"
 	"supervisord/spec"
 	"supervisord/spec/manual"
 )
@@ -21,7 +21,7 @@ type place struct {
 	header  bool   // the line is a header
 }
 
-var headerLine = regexp.MustCompile(`^\[([^\]]*)\]?`)
+var headerLine = lazy.Regexp(`^\[([^\]]*)\]?`)
 
 // placeAt finds it. line counts from 0, character in UTF-16, as the protocol does.
 func placeAt(text string, line, character int) place {
@@ -33,7 +33,7 @@ func placeAt(text string, line, character int) place {
 	p.at = byteAt(p.line, character)
 	continued := false // continues with the value of a key above it
 	for i, text := range lines[:line+1] {
-		switch m := headerLine.FindStringSubmatch(text); {
+		switch m := headerLine().FindStringSubmatch(text); {
 		case m != nil && i < line:
 			p.section, p.key = m[1], ""
 		case m != nil:
@@ -98,8 +98,8 @@ func (p place) word() string {
 
 // entry is what the manual says of a key of a section, nil for none.
 func entry(kind, key string) *manual.Entry {
-	for i := range manual.Sections {
-		if s := &manual.Sections[i]; s.Kind == kind {
+	for _, s := range manual.Sections() {
+		if s.Kind == kind {
 			if j := slices.IndexFunc(s.Keys, func(e manual.Entry) bool { return e.Name == key }); j >= 0 {
 				return &s.Keys[j]
 			}
@@ -111,7 +111,7 @@ func entry(kind, key string) *manual.Entry {
 // explain is what there is to say of a place, as Markdown; "" for nothing.
 func (p place) explain() string {
 	if p.header {
-		for _, s := range manual.Sections {
+		for _, s := range manual.Sections() {
 			if s.Kind == spec.KindOf(p.key) {
 				return s.Meaning
 			}
@@ -164,7 +164,7 @@ func (p place) complete(text string) []item {
 		}
 	case p.inValue:
 	default:
-		for _, s := range manual.Sections {
+		for _, s := range manual.Sections() {
 			if s.Kind != p.kind {
 				continue
 			}
@@ -176,11 +176,11 @@ func (p place) complete(text string) []item {
 	return list
 }
 
-var programHeader = regexp.MustCompile(`(?m)^\[(?:fcgi-)?program:([^\]]+)\]`)
+var programHeader = lazy.Regexp(`(?m)^\[(?:fcgi-)?program:([^\]]+)\]`)
 
 // programsIn are the programs of a text that a group may name.
 func programsIn(text string) (names []string) {
-	for _, m := range programHeader.FindAllStringSubmatch(text, -1) {
+	for _, m := range programHeader().FindAllStringSubmatch(text, -1) {
 		names = append(names, m[1])
 	}
 	return names

@@ -110,7 +110,7 @@ func Actions(helps []string) string {
 func Keys() string {
 	var b strings.Builder
 	first := map[string]string{} // the section that tells of a key in the same words
-	for _, s := range manual.Sections {
+	for _, s := range manual.Sections() {
 		fmt.Fprintf(&b, ".Ss [%s]\n%s\n", Escape(s.Kind), lines(Escape(s.Meaning)))
 		var known []string
 		open := false
