@@ -37,7 +37,7 @@ func (c *call) status(ctx context.Context) error {
 			return err
 		}
 		infos = filter(infos, func(i client.ProcessInfo) bool {
-			return isProblem(i, configs[processID{i.Group, i.Name}].ExitCodes)
+			return i.State.Failed(i.ExitStatus, configs[processID{i.Group, i.Name}].ExitCodes)
 		})
 	}
 	if slices.ContainsFunc(infos, func(i client.ProcessInfo) bool { return i.State.InStopped() }) {
@@ -59,7 +59,7 @@ func (c *call) status(ctx context.Context) error {
 	default:
 		c.say("%s", counts)
 		// What the exit codes say costs another question.
-		if slices.ContainsFunc(infos, func(i client.ProcessInfo) bool { return isProblem(i, []int{i.ExitStatus}) }) {
+		if slices.ContainsFunc(infos, func(i client.ProcessInfo) bool { return i.State.Failed(0, nil) }) {
 			c.say("there are problems: %s", c.typed("status --problems"))
 		}
 	}
@@ -98,21 +98,6 @@ func countStates(infos []client.ProcessInfo) string {
 		count[info.State]++
 	}
 	return count.String()
-}
-
-// isProblem reports whether somebody should look after a process: it cannot be
-// started, or it has ended with an exit code that its configuration does not expect.
-func isProblem(info client.ProcessInfo, exitCodes []int) bool {
-	switch info.State {
-	case state.Backoff, state.Fatal, state.Unknown:
-		return true
-	case state.Exited:
-		if exitCodes == nil { // it is no longer configured
-			exitCodes = []int{0}
-		}
-		return !slices.Contains(exitCodes, info.ExitStatus)
-	}
-	return false
 }
 
 // typed is how a person asks for an action.

@@ -11,6 +11,7 @@ import (
 
 	"supervisord/rpc/client"
 	"supervisord/rpc/planned"
+	"supervisord/runtime/state"
 )
 
 const (
@@ -75,6 +76,8 @@ type top struct {
 	model   topModel
 	answers chan func(*topModel) // what became of a request
 	busy    bool                 // a refresh is under way
+	looking bool                 // a look for the pane is
+	exits   int                  // until which exit, in the server's time, the expected exit codes are known
 }
 
 // later does something that takes long, whose outcome changes the model.
@@ -94,6 +97,7 @@ func (t *top) refresh(ctx context.Context) {
 		return
 	}
 	t.busy = true
+	known := t.exits
 	t.later(ctx, func(ctx context.Context) func(*topModel) {
 		ctx, cancel := context.WithTimeout(ctx, topPatience)
 		defer cancel()
@@ -106,8 +110,27 @@ func (t *top) refresh(ctx context.Context) {
 				err = nil
 			}
 		}
+		latest := known // what ended later may have a definition that is not known yet
+		for _, p := range processes {
+			if p.State == state.Exited {
+				latest = max(latest, p.Stop)
+			}
+		}
+		var expected map[string][]int
+		if err == nil && latest > known {
+			var configs []client.ConfigInfo
+			if configs, err = t.AllConfigInfo(ctx); err == nil {
+				expected = make(map[string][]int, len(configs))
+				for _, c := range configs {
+					expected[display(c.Group, c.Name)] = c.ExitCodes
+				}
+			}
+		}
 		return func(m *topModel) {
 			t.busy = false
+			if expected != nil {
+				t.exits, m.expected = latest, expected
+			}
 			if err != nil {
 				m.trouble = cmp.Or(unavailable(err), errorText(err))
 				return
@@ -116,7 +139,9 @@ func (t *top) refresh(ctx context.Context) {
 			m.update(processes, usage)
 		}
 	})
-	t.do(ctx, t.model.look())
+	if t.model.pane != paneDiff { // the server reads all files for that: it is shown as it was asked for
+		t.do(ctx, t.model.look())
+	}
 }
 
 // do does what a key asks for.
@@ -125,6 +150,10 @@ func (t *top) do(ctx context.Context, r *topRequest) {
 		return
 	}
 	if r.verb == "look" {
+		if t.looking { // one at a time, so that none overtakes another
+			return
+		}
+		t.looking = true
 		t.look(ctx, t.model.pane, r.name)
 		return
 	}
@@ -164,8 +193,13 @@ func (t *top) look(ctx context.Context, pane topPane, name string) {
 			text = errorText(err)
 		}
 		return func(m *topModel) {
-			if asked := m.look(); asked != nil && m.pane == pane && asked.name == name { // else it is of the one before
+			t.looking = false
+			asked := m.look()
+			switch {
+			case asked != nil && m.pane == pane && asked.name == name:
 				m.text = plainLines(text)
+			case asked != nil: // it is of the one before
+				t.do(ctx, asked)
 			}
 		}
 	})

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -100,6 +101,38 @@ func TestTopConfirms(t *testing.T) {
 		}
 		if got != row.want {
 			t.Errorf("%s: %q, want %q", row.keys, got, row.want)
+		}
+	}
+}
+
+// TestTopKeepsTheSelection: what has vanished gives its place to no other, which a key would
+// start; and what has ended with an unexpected status is among the problems.
+func TestTopKeepsTheSelection(t *testing.T) {
+	m := newTop()
+	m.key("Down")
+	selected := m.selected
+	processes, usage := topWorld(10)
+	processes = slices.DeleteFunc(processes, func(p client.ProcessInfo) bool { return display(p.Group, p.Name) == selected })
+	m.update(processes, usage)
+	for _, key := range []string{"s", "x", "r"} {
+		if asked := m.key(key); asked != nil || m.asking != nil {
+			t.Errorf("%s acts on %+v, for %s", key, asked, selected)
+		}
+	}
+	m.view(80, 24)
+	if m.key("Down"); m.key("s") == nil {
+		t.Error("nothing can be selected any more")
+	}
+
+	processes, usage = topWorld(15)
+	processes[1].State, processes[1].ExitStatus = state.Exited, 3
+	m = newTop()
+	m.key("p")
+	for want, expected := range map[bool][]int{true: {0}, false: {3}} {
+		m.expected = map[string][]int{"cron": expected}
+		m.update(processes, usage)
+		if shown := slices.ContainsFunc(m.rows(), func(p *client.ProcessInfo) bool { return p.Name == "cron" }); shown != want {
+			t.Errorf("one that ended with 3, where %v is expected, is a problem: %v", expected, shown)
 		}
 	}
 }

@@ -20,9 +20,11 @@ type topModel struct {
 	usage     map[string]client.Usage
 	cpu       map[string]float64 // processors that each keeps busy, where that is known
 	noUsage   bool               // the server cannot tell
+	expected  map[string][]int   // the exit codes that definitions expect, where that was asked
 	trouble   string             // why the server did not answer last
 
 	selected string // by its name as status has it
+	gone     bool   // it is no longer among those that are shown, by no doing of the person
 	sort     int    // of topColumns
 	reverse  bool
 	problems bool   // only what status --problems shows
@@ -77,7 +79,7 @@ var topColumns = []struct {
 	less  func(m *topModel, p, q *client.ProcessInfo) int // nil: no order of its own
 }{
 	{"NAME", 0, false, func(_ *topModel, p *client.ProcessInfo) string { return display(p.Group, p.Name) }, func(*topModel, *client.ProcessInfo, *client.ProcessInfo) int { return 0 }},
-	{"STATE", -8, false, func(_ *topModel, p *client.ProcessInfo) string { return p.StateName }, func(_ *topModel, p, q *client.ProcessInfo) int { return cmp.Compare(urgency(q), urgency(p)) }},
+	{"STATE", -8, false, func(_ *topModel, p *client.ProcessInfo) string { return p.StateName }, func(m *topModel, p, q *client.ProcessInfo) int { return cmp.Compare(m.urgency(q), m.urgency(p)) }},
 	{"CPU%", 6, false, func(m *topModel, p *client.ProcessInfo) string {
 		if cpu, known := m.cpu[display(p.Group, p.Name)]; known && p.PID != 0 {
 			return fmt.Sprintf("%.1f", 100*cpu)
@@ -120,13 +122,16 @@ func shortDescription(p *client.ProcessInfo) string {
 	return p.Description
 }
 
-// urgency is how much a state wants to be looked at.
-func urgency(p *client.ProcessInfo) int {
-	switch p.State {
-	case state.Fatal, state.Unknown:
-		return 4
-	case state.Backoff:
+// urgency is how much a process wants to be looked at: what has failed, as status --problems
+// shows it, from 3 on.
+func (m *topModel) urgency(p *client.ProcessInfo) int {
+	switch {
+	case p.State == state.Backoff:
 		return 3
+	case p.State.Failed(p.ExitStatus, m.expected[display(p.Group, p.Name)]):
+		return 4
+	}
+	switch p.State {
 	case state.Starting, state.Stopping:
 		return 2
 	case state.Running:
@@ -172,10 +177,18 @@ func (m *topModel) update(processes []client.ProcessInfo, all []client.Usage) {
 			}
 		}
 	}
+	choose := func() (chosen bool) { // what a key acts on stays the same in whatever order they are
+		rows := m.rows()
+		at := m.at(rows)
+		if at >= 0 {
+			m.selected = display(rows[at].Group, rows[at].Name)
+		}
+		return at >= 0
+	}
+	m.gone = choose() || m.gone // until it is found again
 	m.processes, m.usage, m.cpu, m.trouble = processes, usage, share, ""
-	if rows := m.rows(); len(rows) > 0 { // what a key acts on stays the same in whatever order they are
-		p := rows[m.at(rows)]
-		m.selected = display(p.Group, p.Name)
+	if choose() {
+		m.gone = false
 	}
 }
 
@@ -184,7 +197,7 @@ func (m *topModel) rows() []*client.ProcessInfo {
 	var rows []*client.ProcessInfo
 	for i := range m.processes {
 		p := &m.processes[i]
-		if strings.Contains(display(p.Group, p.Name), m.filter) && (!m.problems || urgency(p) >= 3) {
+		if strings.Contains(display(p.Group, p.Name), m.filter) && (!m.problems || m.urgency(p) >= 3) {
 			rows = append(rows, p)
 		}
 	}
@@ -199,9 +212,14 @@ func (m *topModel) rows() []*client.ProcessInfo {
 	return rows
 }
 
-// at is where the selected process is in the list, or the first.
+// at is where the selected process is in the list, or the first; -1 if there is none, or the
+// selected one has gone: no key then acts on another in its place.
 func (m *topModel) at(rows []*client.ProcessInfo) int {
-	return max(slices.IndexFunc(rows, func(p *client.ProcessInfo) bool { return display(p.Group, p.Name) == m.selected }), 0)
+	at := slices.IndexFunc(rows, func(p *client.ProcessInfo) bool { return display(p.Group, p.Name) == m.selected })
+	if at < 0 && !m.gone && len(rows) > 0 {
+		return 0
+	}
+	return at
 }
 
 // topHelp is what the keys do.
@@ -218,6 +236,10 @@ var topHelp = []string{
 // key takes a key, by its name or as the character that it makes, and returns what is to
 // be done, nil for nothing.
 func (m *topModel) key(key string) *topRequest {
+	filter, problems := m.filter, m.problems
+	defer func() { // who has others shown begins with the first of them
+		m.gone = m.gone && m.filter == filter && m.problems == problems
+	}()
 	switch {
 	case key == "Ctrl-C":
 		return &topRequest{verb: "quit"}
@@ -239,7 +261,7 @@ func (m *topModel) key(key string) *topRequest {
 	if by, moves := move[key]; moves {
 		if len(rows) > 0 {
 			p := rows[min(max(m.at(rows)+by, 0), len(rows)-1)]
-			m.selected = display(p.Group, p.Name)
+			m.selected, m.gone = display(p.Group, p.Name), false
 		}
 		if m.pane == paneStdout || m.pane == paneStderr {
 			return m.open(m.pane)
@@ -278,10 +300,12 @@ func (m *topModel) key(key string) *topRequest {
 	case "]":
 		m.scroll = max(m.scroll-1, 0)
 	case "s", "x", "r":
-		if len(rows) == 0 {
+		at := m.at(rows)
+		if at < 0 {
+			m.message = "select a process first"
 			return nil
 		}
-		p := rows[m.at(rows)]
+		p := rows[at]
 		request := &topRequest{map[string]string{"s": "start", "x": "stop", "r": "restart"}[key], display(p.Group, p.Name)}
 		if key != "s" {
 			m.asking = request
@@ -321,7 +345,7 @@ func (m *topModel) look() *topRequest {
 	switch {
 	case m.pane == paneDiff:
 		return &topRequest{"look", ""}
-	case (m.pane == paneStdout || m.pane == paneStderr) && len(rows) > 0:
+	case (m.pane == paneStdout || m.pane == paneStderr) && m.at(rows) >= 0:
 		p := rows[m.at(rows)]
 		return &topRequest{"look", display(p.Group, p.Name)}
 	}
@@ -424,7 +448,7 @@ func (m *topModel) table(rows []*client.ProcessInfo, at, listed, width int) []to
 			lines = append(lines, topLine{})
 			continue
 		}
-		mark, style := "  ", [...]topStyle{styleDim, stylePlain, styleBusy, styleBad, styleBad}[urgency(rows[i])]
+		mark, style := "  ", [...]topStyle{styleDim, stylePlain, styleBusy, styleBad, styleBad}[m.urgency(rows[i])]
 		if i == at {
 			mark, style = "> ", styleSelected
 		}
@@ -436,7 +460,7 @@ func (m *topModel) table(rows []*client.ProcessInfo, at, listed, width int) []to
 // below is the pane, with a line for its title.
 func (m *topModel) below(rows []*client.ProcessInfo, at, height int) []topLine {
 	name := ""
-	if len(rows) > 0 {
+	if at >= 0 {
 		name = display(rows[at].Group, rows[at].Name)
 	}
 	title := map[topPane]string{paneStdout: "log of " + name, paneStderr: "log of " + name + ", standard error",

@@ -6,6 +6,8 @@
 // Source: contract/process.md section 1.
 package state
 
+import "slices"
+
 // Process is the state of one process. The numbers are Supervisor's.
 type Process int
 
@@ -56,6 +58,22 @@ func (p Process) InRunning() bool { return p == Starting || p == Running || p ==
 // supervisorctl, for removing a group and for the daemon's shutdown.
 func (p Process) InStopped() bool {
 	return p == Stopped || p == Exited || p == Fatal || p == Unknown
+}
+
+// Failed reports whether somebody should look after a process in this state: it cannot be
+// started, or has ended with an exit status that is none of those expected. Of one that has
+// no definition any more, and so no expected ones, that is 0.
+func (p Process) Failed(exitStatus int, expected []int) bool {
+	switch p {
+	case Backoff, Fatal, Unknown:
+		return true
+	case Exited:
+		if expected == nil {
+			return exitStatus != 0
+		}
+		return !slices.Contains(expected, exitStatus)
+	}
+	return false
 }
 
 // Signallable reports whether a signal may be sent.
