@@ -1,12 +1,14 @@
 package oracle
 
 import (
+	"bytes"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -73,10 +75,16 @@ func Main(m *testing.M) int {
 	return m.Run()
 }
 
+// linkedStateDir is the state directory in a program as it is linked. It is as long as
+// that of a test process, which then takes its place.
+var linkedStateDir = "/" + strings.Repeat("s", 99)
+
 // StateDir is where the daemons under test that root runs keep their state, unless
 // their configuration names a place: it is built into them, so that no test leaves
 // anything in the machine's own directory.
-func StateDir() string { return filepath.Join(built.dir, "state") }
+func StateDir() string {
+	return built.dir + "/" + strings.Repeat("s", max(1, len(linkedStateDir)-len(built.dir)-1))
+}
 
 // defaultSignals has what the tests start find SIGHUP and SIGINT as a terminal gives
 // them. Under nohup, and in the background of a script, they are ignored, and what
@@ -101,25 +109,73 @@ func Command(t testing.TB, kind Kind, name string) string {
 	if built.dir == "" {
 		t.Fatal("oracle: TestMain of this package must call oracle.Main")
 	}
-	built.Lock()
-	p := built.programs[name]
-	if p == nil {
-		p = new(program)
-		built.programs[name] = p
-	}
-	built.Unlock()
+	p := programOf(name)
 	p.once.Do(func() {
 		p.path = filepath.Join(built.dir, name)
-		out, err := exec.Command("go", "build", "-o", p.path, "-ldflags=-X supervisord/reconcile.rootStateDir="+StateDir(),
-			"supervisord/cmd/"+name).CombinedOutput()
-		if err != nil {
-			p.err = fmt.Errorf("cannot build %s: %v\n%s", name, err, out)
-		}
+		p.err = build(name, p.path, "", nil)
 	})
 	if p.err != nil {
 		t.Fatal(p.err)
 	}
 	return p.path
+}
+
+func programOf(name string) *program {
+	built.Lock()
+	defer built.Unlock()
+	p := built.programs[name]
+	if p == nil {
+		p = new(program)
+		built.programs[name] = p
+	}
+	return p
+}
+
+// OtherCommit is the commit that Other says it was built from.
+const OtherCommit = "0fe12ba5e0fe"
+
+// Other is the path of a second build of our supervisord, made without cgo as a release is.
+// It differs from that of Command in that, and in the commit that it names.
+func Other(t testing.TB) string {
+	t.Helper()
+	p := programOf("other")
+	p.once.Do(func() {
+		p.path = filepath.Join(built.dir, "supervisord.other")
+		p.err = build("supervisord", p.path, " -X supervisord/cmd/internal/build.Commit="+OtherCommit, []string{"CGO_ENABLED=0", "GOFLAGS="})
+	})
+	if p.err != nil {
+		t.Fatal(p.err)
+	}
+	return p.path
+}
+
+// build makes one of our commands, with further flags for the linker and variables. To link
+// one takes seconds, and go run, other than go build, keeps what it has linked: so it links
+// the same for every test process, and has cp run what would be run.
+func build(name, path, flags string, variables []string) error {
+	cmd := exec.Command("go", "run", "-ldflags=-X supervisord/reconcile.rootStateDir="+linkedStateDir+flags,
+		"-exec", "/bin/cp", "supervisord/cmd/"+name, path)
+	cmd.Env = append(os.Environ(), variables...)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("cannot build %s: %v\n%s", name, err, out)
+	}
+	program, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if len(StateDir()) != len(linkedStateDir) {
+		return fmt.Errorf("%s is too long for a directory of tests", built.dir)
+	}
+	return writeFile(path, bytes.ReplaceAll(program, []byte(linkedStateDir), []byte(StateDir())), 0o755)
+}
+
+// writeFile writes a file that may be executed. A child that another test starts meanwhile
+// would have it open for writing until its own exec, and nobody could execute it.
+func writeFile(path string, content []byte, mode os.FileMode) error {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	return os.WriteFile(path, content, mode)
 }
 
 // FullSize reports whether tests are to be as large as they can be, and to ask the

@@ -139,6 +139,7 @@ func begin(t testing.TB, kind Kind, dir, config string, files map[string]string,
 		d.Write(name, text)
 	}
 	d.in = in
+	Command(t, kind, "supervisorctl") // built now, so that no test measures how long that takes
 	d.line = append(slices.Clone(in.Through), Command(t, kind, "supervisord"), "-c", d.Config)
 	for _, arg := range args {
 		d.line = append(d.line, d.fill(arg))
@@ -203,12 +204,7 @@ func (d *Daemon) Write(name, text string) {
 	if strings.HasPrefix(text, "#!") {
 		mode = 0o755
 	}
-	// A child that another test starts now would have the file open for writing
-	// until its exec, and nobody could execute it.
-	syscall.ForkLock.RLock()
-	err := os.WriteFile(fresh, []byte(d.fill(text)), mode)
-	syscall.ForkLock.RUnlock()
-	if err != nil {
+	if err := writeFile(fresh, []byte(d.fill(text)), mode); err != nil {
 		d.t.Fatal(err)
 	}
 	if err := os.Rename(fresh, path); err != nil {

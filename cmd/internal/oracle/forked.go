@@ -9,13 +9,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 )
 
-// forkServer runs Debian's supervisorctl, unchanged, in processes forked from
-// one that has loaded it already: starting Python costs ten times what a
-// command does.
+// forkServer runs Debian's supervisorctl, unchanged, in a process that has loaded it
+// already: starting Python costs ten times what a command does. A process forked from
+// that one costs three times as much, and only those commands have one that may leave
+// something behind: what has standard input may start threads in a shell, and fg does.
 //
 //go:embed forkserver.py
 var forkServer string
@@ -81,7 +83,8 @@ func (c *forkedClient) run(dir string, env []string, stdin string, args []string
 	if err := os.WriteFile(files["in"], []byte(stdin), 0o600); err != nil {
 		return Output{}, err
 	}
-	request, err := json.Marshal(map[string]any{"dir": dir, "env": env, "files": files, "args": args})
+	own := stdin != "" || slices.Contains(args, "fg") || slices.Contains(args, "-f")
+	request, err := json.Marshal(map[string]any{"dir": dir, "env": env, "files": files, "args": args, "own": own})
 	if err != nil {
 		return Output{}, err
 	}

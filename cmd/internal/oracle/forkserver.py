@@ -1,13 +1,18 @@
 # Runs supervisorctl once for each line of standard input, a JSON object: the
-# working directory, the environment, the arguments (null for none), and the files
-# that are its standard streams. Answers with a line that holds the exit status.
+# working directory, the environment, the arguments (null for none), the files
+# that are its standard streams, and whether a process of its own is needed.
+# Answers with a line that holds the exit status.
+import gc
 import json
 import os
 import sys
 import time
 import traceback
 
-from supervisor import supervisorctl
+from supervisor import events, rpcinterface, supervisorctl  # the first two are imported later by a command
+
+requests, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
+errors = sys.stdin.errors, sys.stdout.errors, sys.stderr.errors
 
 
 def run(request):
@@ -22,9 +27,9 @@ def run(request):
     for fd, source in enumerate(fds):
         os.dup2(source, fd)
         os.close(source)
-    sys.stdin = open(0, errors=sys.stdin.errors)
-    sys.stdout = open(1, "w", errors=sys.stdout.errors)
-    sys.stderr = open(2, "w", errors=sys.stderr.errors)
+    sys.stdin = open(0, errors=errors[0], closefd=False)
+    sys.stdout = open(1, "w", errors=errors[1], closefd=False)
+    sys.stderr = open(2, "w", errors=errors[2], closefd=False)
     sys.argv = ["/usr/bin/supervisorctl"] + (request["args"] or [])
     status = 0
     try:
@@ -36,16 +41,20 @@ def run(request):
         status = 1
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(status)
+    return status
 
 
-while True:
-    line = sys.stdin.readline()
-    if not line:
-        break
-    child = os.fork()
-    if child == 0:
-        run(json.loads(line))
-    _, status = os.waitpid(child, 0)
-    sys.stdout.write("%d\n" % os.waitstatus_to_exitcode(status))
-    sys.stdout.flush()
+gc.collect()
+gc.freeze()  # what is here now stays: to collect is cheap
+for line in requests:
+    request = json.loads(line)
+    if not request["own"]:
+        status = run(request)
+        gc.collect()  # closes its connection
+    else:
+        child = os.fork()
+        if child == 0:
+            os._exit(run(request))
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    answers.write("%d\n" % status)
+    answers.flush()
