@@ -69,7 +69,7 @@ func bench(ctx context.Context, o options, out, progress io.Writer) (err error) 
 	for _, s := range subjects {
 		columns = append(columns, s.name)
 	}
-	t := newTable(columns)
+	t := newResults(columns)
 	var failures []error
 	for round := range o.rounds {
 		for _, row := range wanted {
@@ -102,7 +102,7 @@ func bench(ctx context.Context, o options, out, progress io.Writer) (err error) 
 	return errors.Join(append(failures, t.write(out, o))...)
 }
 
-func (t *table) write(out io.Writer, o options) error {
+func (t *results) write(out io.Writer, o options) error {
 	if o.json {
 		return t.json(out)
 	}

@@ -250,8 +250,22 @@ func idle(r *run) ([]float64, error) {
 	if _, _, err := r.settled(1000); err != nil {
 		return nil, err
 	}
+	// What a daemon does once, some time after its start, is not what it uses at rest.
+	if err := r.pause(atRest); err != nil {
+		return nil, err
+	}
 	ms, wakeups, err := r.rest()
 	return []float64{ms, wakeups}, err
+}
+
+// pause waits, unless the run is over before.
+func (r *run) pause(d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-r.Done():
+		return context.Cause(r)
+	}
 }
 
 // atRest is for how long a daemon is watched that has little to do.
@@ -269,10 +283,8 @@ func (r *run) rest() (ms, wakes float64, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	select {
-	case <-time.After(atRest):
-	case <-r.Done():
-		return 0, 0, context.Cause(r)
+	if err := r.pause(atRest); err != nil {
+		return 0, 0, err
 	}
 	after, err := cpu(pid)
 	if err != nil {

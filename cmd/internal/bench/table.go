@@ -21,19 +21,19 @@ const (
 	ours   = "ours"
 )
 
-// table is what has been measured: by figure, and by column, one sample a round.
-type table struct {
+// results is what has been measured: by figure, and by column, one sample a round.
+type results struct {
 	columns []string
 	figures []figure
 	samples map[figure]map[string][]float64
 }
 
-func newTable(columns []string) *table {
-	return &table{columns: columns, samples: make(map[figure]map[string][]float64)}
+func newResults(columns []string) *results {
+	return &results{columns: columns, samples: make(map[figure]map[string][]float64)}
 }
 
 // add takes one round's value of a figure. NaN is for what that column cannot do.
-func (t *table) add(f figure, column string, value float64) {
+func (t *results) add(f figure, column string, value float64) {
 	if t.samples[f] == nil {
 		t.figures = append(t.figures, f)
 		t.samples[f] = make(map[string][]float64)
@@ -95,13 +95,13 @@ func cell(values []float64) string {
 }
 
 // others are the columns that ours are divided by.
-func (t *table) others() []string {
+func (t *results) others() []string {
 	return slices.DeleteFunc(slices.Clone(t.columns), func(c string) bool { return c == ours })
 }
 
 // markdown writes the table: a column for each daemon and one for each quotient of
 // ours and another's median.
-func (t *table) markdown(out io.Writer) error {
+func (t *results) markdown(out io.Writer) error {
 	head := append([]string{"figure"}, t.columns...)
 	for _, other := range t.others() {
 		head = append(head, ours+" / "+other)
@@ -133,7 +133,7 @@ func (t *table) markdown(out io.Writer) error {
 }
 
 // json writes every sample.
-func (t *table) json(out io.Writer) error {
+func (t *results) json(out io.Writer) error {
 	type row struct {
 		Figure  string               `json:"figure"`
 		Unit    string               `json:"unit"`

@@ -66,8 +66,8 @@ func TestNumber(t *testing.T) {
 }
 
 // filled has a figure that all have, one without a limit, and one that ours alone has.
-func filled() *table {
-	t := newTable([]string{limit, debian, "old|build", ours})
+func filled() *results {
+	t := newResults([]string{limit, debian, "old|build", ours})
 	start, rss, threads := figure{"start", "ms"}, figure{"RSS", "MiB"}, figure{"threads", ""}
 	for _, sample := range []struct {
 		figure
