@@ -40,7 +40,7 @@ func openCloses() *closes {
 	return c
 }
 
-// C gives the paths. It is closed by nobody.
+// C gives the paths, and "" where some were lost. It is closed by nobody.
 func (c *closes) C() <-chan string {
 	if c == nil {
 		return nil
@@ -111,7 +111,7 @@ func (c *closes) read() {
 			name := b[unix.SizeofInotifyEvent:end]
 			b = b[end:]
 			path := c.path(wd, mask)
-			if path == "" {
+			if path == "" && mask&unix.IN_Q_OVERFLOW == 0 {
 				continue
 			}
 			if name, _, _ = bytes.Cut(name, []byte{0}); len(name) > 0 {

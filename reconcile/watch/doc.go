@@ -13,6 +13,10 @@
 // is compared again every Rescan. So a lost notification, a full queue, a file system
 // without notifications or a limit on watches delays a change by one Rescan at most.
 //
+// Notices that do not matter and do not end, as of a log that stands beside the
+// configuration, are left in the kernel's queue for up to 50 ms at a time, and then taken
+// together for an eighth of that. While a change settles each is taken as it comes.
+//
 // The survey is made half-way through Settle. A hint to read ahead follows it, so that
 // the files can be read during the other half.
 //

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"maps"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -81,6 +82,7 @@ type Watcher struct {
 	scope   atomic.Pointer[Scope]
 	reset   chan struct{} // capacity one: scope was replaced
 	disks   *hang.Disks
+	rests   atomic.Int64 // how often notices were left alone
 
 	// How notifications are requested; tests replace them to meet the system's limits.
 	open   func() (*fsnotify.Watcher, error)
@@ -109,6 +111,9 @@ type Watcher struct {
 	settle   *time.Timer
 	due      time.Time // when settle is to fire
 	late     bool      // settle fired late, and was set once more
+	noise    noise
+	rest     *time.Timer
+	resting  bool // notices are left alone until rest fires, as long as nothing settles
 
 	rescanEvery time.Duration    // 0 for never
 	rescan      <-chan time.Time // ticks of that; nil for never
@@ -180,8 +185,9 @@ func (w *Watcher) Set(s Scope) {
 // Rescan instead, and a directory that does not answer when it does again.
 func (w *Watcher) Run(ctx context.Context) {
 	w.now, w.stop = new(Scope), ctx.Done()
-	w.settle = idleTimer()
+	w.settle, w.rest = idleTimer(), idleTimer()
 	defer w.settle.Stop()
+	defer w.rest.Stop()
 	defer func() { w.stopRescan() }()
 	defer func() {
 		if w.fsn != nil {
@@ -196,8 +202,12 @@ func (w *Watcher) Run(ctx context.Context) {
 	for {
 		var events <-chan fsnotify.Event
 		var errs <-chan error
+		var closes <-chan string
 		if w.fsn != nil {
-			events, errs = w.fsn.Events, w.fsn.Errors
+			events, errs, closes = w.fsn.Events, w.fsn.Errors, w.closes.C()
+		}
+		if w.resting && w.phase == idle {
+			events, closes = nil, nil
 		}
 		select {
 		case <-ctx.Done():
@@ -205,15 +215,22 @@ func (w *Watcher) Run(ctx context.Context) {
 		case <-w.reset:
 			w.adopt(w.scope.Load())
 		case e := <-events:
-			w.event(e, events)
+			w.heed(w.event(e, events))
 		case err := <-errs:
 			// A full queue has lost notifications of anything; whatever else it is,
 			// looking again cannot hurt.
 			w.log.Debug("file system notices were lost", "err", err)
 			w.survey()
 			w.noteChange(Notice)
-		case path := <-w.closes.C():
-			w.closed(path)
+		case path := <-closes:
+			if path == "" { // some were lost
+				w.survey()
+				w.noteChange(Notice)
+				continue
+			}
+			w.heed(w.closed(path))
+		case <-w.rest.C:
+			w.resting = false
 		case <-mounts:
 			w.mounted()
 		case <-w.disks.Back():
@@ -224,6 +241,20 @@ func (w *Watcher) Run(ctx context.Context) {
 		case <-w.rescan:
 			w.look()
 		}
+	}
+}
+
+// heed is told whether a notice mattered. If many have not, the next are left alone for a
+// moment, in which the kernel gathers them.
+func (w *Watcher) heed(mattered bool) {
+	if mattered || w.phase != idle {
+		w.noise.heeded()
+		return
+	}
+	if rest := w.noise.unheeded(time.Now()); rest > 0 {
+		w.resting = true
+		w.rests.Add(1)
+		w.rest.Reset(rest)
 	}
 }
 
@@ -281,22 +312,26 @@ func (w *Watcher) mountedFiles() bool {
 
 // closed is told that somebody who had a file open for writing has closed it. What he
 // wrote with a system call there was a notice of; what he wrote to a mapping shows in
-// the file alone.
-func (w *Watcher) closed(path string) {
-	if w.phase != idle || w.role(path)&last == 0 {
-		return
+// the file alone. It reports whether the file matters.
+func (w *Watcher) closed(path string) (matters bool) {
+	if w.role(path)&last == 0 {
+		return false
+	}
+	if w.phase != idle {
+		return true
 	}
 	fresh, _ := hang.Do(w.disks, w.stop, func(try *hang.Try) bool {
 		info, err := disk{try: try}.Lstat(path)
 		return err == nil && info.ModTime().After(w.looked.Add(-closeGrace))
 	})
 	if !fresh {
-		return
+		return true
 	}
 	before := w.layout.sum
 	if armed := w.survey(); armed || w.layout.sum != before {
 		w.noteChange(Notice)
 	}
+	return true
 }
 
 // closeGrace is by how much the clock of a file may be behind.
@@ -331,33 +366,38 @@ func (w *Watcher) wait(d time.Duration) {
 	w.settle.Reset(d)
 }
 
-// event takes one notice and all that wait behind it, so that a burst of
-// structural changes is surveyed once.
-func (w *Watcher) event(e fsnotify.Event, more <-chan fsnotify.Event) {
+// event takes one notice and those behind it that the library hands over, so that a burst
+// of structural changes is seldom surveyed for each. It reports whether one of them mattered.
+func (w *Watcher) event(e fsnotify.Event, more <-chan fsnotify.Event) (mattered bool) {
 	r := w.note(e)
-	for range 4096 {
+	for taken, tries := 1, 0; taken < 4096 && tries < drainTries; tries++ {
 		select {
 		case e, ok := <-more:
 			if ok {
 				r |= w.note(e)
-				continue
+				taken, tries = taken+1, 0
 			}
 		default:
+			runtime.Gosched()
 		}
-		break
 	}
 	if r == 0 {
-		return
+		return false
 	}
 	if r&through != 0 {
 		// At once: what happens inside a new directory must be noticed.
 		before := w.layout.sum
 		if armed := w.survey(); !armed && r&last == 0 && w.layout.sum == before {
-			return // a name on the way that leads nowhere
+			return true // a name on the way that leads nowhere
 		}
 	}
 	w.noteChange(Notice)
+	return true
 }
+
+// drainTries is how often the library's goroutine is given the processor to hand over the
+// next notice: its channel holds none.
+const drainTries = 8
 
 // note takes one notice, and says what it is to us.
 func (w *Watcher) note(e fsnotify.Event) role {
