@@ -1,6 +1,6 @@
 // Package capture reads what children write and writes what they read.
 //
-// A Stream is one captured pipe and one goroutine: it reads, recognises capture
+// A Stream is one captured pipe and, from its first byte on, one goroutine: it reads, recognises capture
 // tokens, strips terminal sequences, writes the channel's log and posts facts to
 // the supervisor's loop. Log bytes never pass through the loop, and a slow log slows only
 // its own child. A Stdin is one child's standard input and has a goroutine only while
@@ -10,7 +10,10 @@
 //
 // # Goroutines
 //
-//   - one per Stream, from Start until, after Finish, everything has been read;
+//   - one per Stream, from its first byte or Finish, whichever is first, until, after
+//     Finish, everything has been read. Where the kernel cannot tell of the first byte
+//     (Linux can), from Start on;
+//   - one for all Streams that wait for their first byte;
 //   - one per Stream from Finish until then, which posts FactDone for it if its log
 //     hangs;
 //   - one per Stdin while its queue is not empty.
@@ -33,6 +36,10 @@
 // A stream that has emptied its pipe a few times yields to the poller; on all processors
 // but one a stream may continue longer first. So a request waits until a few chunks are
 // copied, not until all children pause.
+//
+// While there are requests (Attend), streams whose output only goes to the log take turns on
+// all processors but one, which is left to the requests. A stream that does not end its turn
+// within 10 ms, since its log hangs, keeps no other from the next.
 //
 // # The end of a child
 //

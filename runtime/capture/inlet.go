@@ -40,6 +40,9 @@ type inlet struct {
 	chunk *[chunkSize]byte // before; nil between two reads
 	n     int              // 0 or less at the end
 	empty bool             // there was nothing to read
+
+	patient bool  // what is read may wait while there are requests
+	turn    *turn // that it takes then; nil until the first
 }
 
 // newInlet takes over r, a pipe in non-blocking mode.
@@ -81,6 +84,7 @@ func (in *inlet) each(took func() (again bool)) bool {
 		if !in.busy.sleep(in.raw) {
 			return false
 		}
+		defer in.beginTurn()()
 		in.read(uintptr(in.busy.fd))
 		took()
 		return true
@@ -89,6 +93,7 @@ func (in *inlet) each(took func() (again bool)) bool {
 	// One Read for all: the next would forget what the poller has told.
 	return in.raw.Read(func(fd uintptr) bool {
 		defer s.end()
+		defer in.beginTurn()()
 		for in.read(fd) {
 			n := in.n
 			switch {
@@ -100,6 +105,18 @@ func (in *inlet) each(took func() (again bool)) bool {
 		}
 		return false
 	}) == nil
+}
+
+// beginTurn waits for a turn, if there is to be one, and returns what ends it.
+func (in *inlet) beginTurn() (end func()) {
+	if !in.patient || !attentive() {
+		return func() {}
+	}
+	if in.turn == nil {
+		in.turn = newTurn()
+	}
+	copying.take(in.turn)
+	return func() { copying.end(in.turn) }
 }
 
 // emptied reports whether a read of n bytes has left nothing in the pipe, so that the

@@ -97,6 +97,9 @@ type Stream struct {
 	pause atomic.Pointer[pause] // asked for; nil for none
 	idle  atomic.Bool           // there is nothing left to read: it waits for Finish
 
+	sleepMu sync.Mutex // guards sleep
+	sleep   sleep
+
 	posting sync.Mutex // held while a fact is posted
 	over    bool       // FactDone is posted
 
@@ -116,7 +119,7 @@ type Stream struct {
 // block, which makes the child wait, and is never called after FactDone.
 func Start(r *os.File, ch state.Channel, set Settings, post func(Fact)) *Stream {
 	s := newStream(r, ch, set, post)
-	go s.run()
+	s.start()
 	return s
 }
 
@@ -148,6 +151,7 @@ func (s *Stream) Finish() {
 		}
 		close(s.finished)
 		s.in.wake()
+		s.rouse()
 		go s.expire()
 	})
 }
@@ -187,6 +191,7 @@ func (s *Stream) tell(f Fact) {
 
 func (s *Stream) run() {
 	defer s.end()
+	sleepers.remove(s)
 	if !s.broken {
 		s.broken = s.guard(s.readAll)
 	}
@@ -247,7 +252,8 @@ func (s *Stream) follow(use func([]byte)) (eof bool) {
 			use(in.bytes())
 			in.release()
 		}
-		if pause = 0; s.settings.Load().unhurried() {
+		in.patient = s.settings.Load().unhurried()
+		if pause = 0; in.patient {
 			pause = p.next(in.n, in.room(), time.Now())
 		} else {
 			p = pace{}

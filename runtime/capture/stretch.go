@@ -34,6 +34,9 @@ func (s *stretch) goesOn(n int) bool {
 	case s.read < shortStretch:
 		return true
 	}
+	if attentive() {
+		return false
+	}
 	if int(longOnes.Add(1)) >= runtime.GOMAXPROCS(0) {
 		longOnes.Add(-1)
 		return false
