@@ -1,7 +1,6 @@
 package cmd
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"os"
@@ -109,6 +108,39 @@ func (w *fixture) synced() {
 	}
 }
 
+// rests waits until no process is on its way, and returns them all, as NAME VERSION or
+// NAME STATE. The original starts what was added when it turns to the next request, so
+// two answers must be the same.
+func (w *fixture) rests() (all string) {
+	w.t.Helper()
+	last := "unknown"
+	oracle.WaitFor(w.t, "the processes to rest", func() bool {
+		answer, err := w.Call("supervisor.getAllProcessInfo")
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		var list []string
+		resting := true
+		for _, info := range answer.([]any) {
+			p := info.(map[string]any)
+			name, state := p["name"].(string), p["statename"].(string)
+			switch state {
+			case "STARTING", "STOPPING", "BACKOFF":
+				resting = false
+			case "RUNNING":
+				line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", p["pid"]))
+				_, seconds, _ := strings.Cut(string(line), "\x00")
+				state = "v" + strings.TrimSuffix(seconds, "000\x00")
+			}
+			list = append(list, name+" "+state)
+		}
+		slices.Sort(list)
+		last, all = all, strings.Join(list, ", ")
+		return resting && all == last
+	})
+	return all
+}
+
 // decided waits until the daemon has decided by the files as they are now: one that
 // cannot be used is shown, and then shown no longer. With the first it has read the
 // files, and before the second it has done what it made of them.
@@ -168,17 +200,24 @@ func differences(before, after string) (n int, same []string) {
 
 // update is an entry of the history.
 type update struct {
-	Trigger string   `json:"trigger"`
-	Result  string   `json:"result"`
-	Actions []string `json:"actions"`
+	Trigger, Result string
+	Actions         []string
 }
 
-// history is every update so far, the newest first, as supervisorctl has it.
+// history is every update so far, the newest first.
 func history(t testing.TB, d *oracle.Daemon) (past []update) {
 	t.Helper()
-	out := d.Ctl(oracle.Ours, "history", "200", "-o", "json")
-	if err := json.Unmarshal([]byte(out.Stdout), &past); err != nil || out.Exit != 0 {
-		t.Fatalf("%v: %v", out, err)
+	entries, err := d.Call("reconcile.getHistory", 200)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries.([]any) {
+		e := e.(map[string]any)
+		u := update{Trigger: e["trigger"].(string), Result: e["result"].(string)}
+		for _, a := range e["actions"].([]any) {
+			u.Actions = append(u.Actions, a.(string))
+		}
+		past = append(past, u)
 	}
 	return past
 }

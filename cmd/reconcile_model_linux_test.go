@@ -162,19 +162,6 @@ func newModel(t testing.TB, dir string, n int) (m *modelRun, files map[string]st
 	return m, files
 }
 
-// seeded is the source of what is up to chance, and logs how to repeat it.
-func seeded(t testing.TB) *rand.Rand {
-	t.Helper()
-	seed := uint64(time.Now().UnixNano())
-	if s := os.Getenv("RECONCILE_SEED"); s != "" {
-		if _, err := fmt.Sscan(s, &seed); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Logf("RECONCILE_SEED=%d", seed)
-	return rand.New(rand.NewPCG(seed, 1))
-}
-
 // lasting is how long a test goes on: as the environment says, or so long.
 func lasting(t testing.TB, variable string, length time.Duration) time.Duration {
 	t.Helper()

@@ -1,11 +1,9 @@
 package cmd
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -135,9 +133,9 @@ func TestRedeploys(t *testing.T) {
 	const path, mark = "testdata/redeploys.txt", "\n\n"
 	ansible := installed(t, "ansible-playbook")
 	dir := versions(t)
-	pythons := make(chan *pythonClients, 3)
-	for range cap(pythons) {
-		pythons <- newPythonClients(t)
+	modules := make(chan *ansibleModule, 3)
+	for range cap(modules) {
+		modules <- &ansibleModule{t: t}
 	}
 	got := make([][]redeployed, len(redeploys)) // of each order, the original's and then that of each passage
 	t.Run("orders", func(t *testing.T) {
@@ -149,7 +147,7 @@ func TestRedeploys(t *testing.T) {
 			for k, p := range append([]passage{original}, passages...) {
 				t.Run(fmt.Sprintf("%s/%v, %v", r.name, p.daemon, p), func(t *testing.T) {
 					t.Parallel()
-					got[i][k] = r.play(t, p, dir, pythons)
+					got[i][k] = r.play(t, p, dir, modules)
 				})
 			}
 		}
@@ -248,16 +246,16 @@ func (r *redeploy) section(got []redeployed) string {
 }
 
 // play goes through an order.
-func (r *redeploy) play(t *testing.T, p passage, versions string, pythons chan *pythonClients) redeployed {
+func (r *redeploy) play(t *testing.T, p passage, versions string, modules chan *ansibleModule) redeployed {
 	settle, removals := 50*time.Millisecond, 100*time.Millisecond
 	if p.pace == before {
-		settle = 500 * time.Millisecond
+		settle = 2 * time.Second
 		if r.byAnsible() {
 			settle = 4 * time.Second
 		}
 	}
 	for {
-		if came, intime := r.playWith(t, p, versions, pythons, settle, removals); intime || p.pace != before {
+		if came, intime := r.playWith(t, p, versions, modules, settle, removals); intime || p.pace != before {
 			return came
 		}
 		settle *= 2 // the machine is busy: the watcher looked before all was done
@@ -266,13 +264,13 @@ func (r *redeploy) play(t *testing.T, p passage, versions string, pythons chan *
 
 // playWith is play with these times; intime is false where the watcher may have looked
 // before the last step.
-func (r *redeploy) playWith(t *testing.T, p passage, versions string, pythons chan *pythonClients, settle, removals time.Duration) (came redeployed, intime bool) {
+func (r *redeploy) playWith(t *testing.T, p passage, versions string, modules chan *ansibleModule, settle, removals time.Duration) (came redeployed, intime bool) {
 	w := r.start(t, p, versions, settle, removals)
 	defer w.Stop()
-	var python *pythonClients // for all of it, so that nobody waits for one in the middle
-	if p.client == oracle.Debian || r.byAnsible() {
-		python = <-pythons
-		defer func() { pythons <- python }()
+	var module *ansibleModule // for all of it, so that nobody waits for one in the middle
+	if r.byAnsible() {
+		module = <-modules
+		defer func() { modules <- module }()
 	}
 	initial := len(w.spawned())
 	var edited time.Time // when the first file was
@@ -288,9 +286,9 @@ func (r *redeploy) playWith(t *testing.T, p passage, versions string, pythons ch
 		said := ""
 		switch words := strings.Fields(step); words[0] {
 		case "supervisorctl":
-			said = w.supervisorctl(p.client, python, words[1:]...)
+			said = w.supervisorctl(p.client, words[1:]...)
 		case "ansible":
-			said = w.ansible(p.client, python, words[1], words[2])
+			said = w.ansible(p.client, module, words[1], words[2])
 		default:
 			if edited.IsZero() {
 				edited = time.Now()
@@ -402,48 +400,10 @@ func (w *fixture) quiet(number int) {
 	})
 }
 
-// rests waits until no process is on its way, and returns them all, as NAME VERSION or
-// NAME STATE. The original starts what was added when it turns to the next request, so
-// two answers must be the same.
-func (w *fixture) rests() (all string) {
-	w.t.Helper()
-	last := "unknown"
-	oracle.WaitFor(w.t, "the processes to rest", func() bool {
-		answer, err := w.Call("supervisor.getAllProcessInfo")
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		var list []string
-		resting := true
-		for _, info := range answer.([]any) {
-			p := info.(map[string]any)
-			name, state := p["name"].(string), p["statename"].(string)
-			switch state {
-			case "STARTING", "STOPPING", "BACKOFF":
-				resting = false
-			case "RUNNING":
-				line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", p["pid"]))
-				_, seconds, _ := strings.Cut(string(line), "\x00")
-				state = "v" + strings.TrimSuffix(seconds, "000\x00")
-			}
-			list = append(list, name+" "+state)
-		}
-		slices.Sort(list)
-		last, all = all, strings.Join(list, ", ")
-		return resting && all == last
-	})
-	return all
-}
-
 // supervisorctl is what a command prints, on one line, and its exit status.
-func (w *fixture) supervisorctl(client oracle.Kind, python *pythonClients, words ...string) string {
+func (w *fixture) supervisorctl(client oracle.Kind, words ...string) string {
 	w.t.Helper()
-	var out oracle.Output
-	if client == oracle.Ours {
-		out = w.Ctl(client, words...)
-	} else {
-		out.Stdout, out.Exit = python.run(w.t, append([]string{"supervisorctl", "-c", w.Config}, words...))
-	}
+	out := w.Ctl(client, words...)
 	lines := strings.Split(strings.TrimSuffix(out.Stdout+out.Stderr, "\n"), "\n")
 	if last := words[len(words)-1]; last == "all" || strings.HasSuffix(last, "*") { // what ends at once is told in any order
 		slices.SortFunc(lines, func(a, b string) int {
@@ -458,99 +418,4 @@ func (w *fixture) supervisorctl(client oracle.Kind, python *pythonClients, words
 		said += fmt.Sprintf(" [exit %d]", out.Exit)
 	}
 	return strings.TrimSpace(said)
-}
-
-// ansible is what Ansible's module reports.
-func (w *fixture) ansible(client oracle.Kind, python *pythonClients, name, state string) string {
-	w.t.Helper()
-	args, err := json.Marshal(map[string]any{"ANSIBLE_MODULE_ARGS": map[string]string{
-		"name": name, "state": state, "config": w.Config, "supervisorctl_path": oracle.Command(w.t, client, "supervisorctl"),
-	}})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	out, _ := python.run(w.t, []string{"ansible", string(args)})
-	var result struct {
-		Changed, Failed bool
-		Msg             string
-	}
-	if err := json.Unmarshal([]byte(out), &result); err != nil {
-		w.t.Fatalf("%v: %s", err, out)
-	}
-	switch {
-	case result.Failed:
-		return "failed: " + strings.TrimSpace(result.Msg)
-	case result.Changed:
-		return "changed"
-	}
-	return "ok"
-}
-
-// pythonClients are Debian's supervisorctl and Ansible's module in one Python, which
-// makes a process for each command, as the commands themselves would be, but without the
-// time that their imports take.
-type pythonClients struct {
-	in  *json.Encoder
-	out *json.Decoder
-}
-
-const pythonClientsScript = `
-import json, os, sys, tempfile
-from supervisor import supervisorctl
-for line in sys.stdin:
-    words = json.loads(line)
-    main = supervisorctl.main
-    if words[0] == "ansible":
-        from ansible_collections.community.general.plugins.modules.supervisorctl import main
-    with tempfile.TemporaryFile() as output:
-        pid = os.fork()
-        if pid == 0:
-            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-            os.dup2(output.fileno(), 1)
-            os.dup2(output.fileno(), 2)
-            sys.argv = words
-            sys.exit(main())
-        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        output.seek(0)
-        print(json.dumps({"output": output.read().decode(), "exit": status}), flush=True)
-`
-
-func newPythonClients(t *testing.T) *pythonClients {
-	t.Helper()
-	python := exec.Command("/usr/bin/python3", "-c", pythonClientsScript)
-	python.Stderr = os.Stderr
-	in, err := python.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := python.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := python.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		in.Close()
-		if err := python.Wait(); err != nil {
-			t.Error(err)
-		}
-	})
-	return &pythonClients{json.NewEncoder(in), json.NewDecoder(out)}
-}
-
-func (p *pythonClients) run(t testing.TB, words []string) (output string, exit int) {
-	t.Helper()
-	var answer struct {
-		Output string
-		Exit   int
-	}
-	err := p.in.Encode(words)
-	if err == nil {
-		err = p.out.Decode(&answer)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return answer.Output, answer.Exit
 }

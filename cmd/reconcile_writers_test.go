@@ -116,6 +116,7 @@ func TestWriters(t *testing.T) {
 			w := started(t, "conf.d/*.ini conf2/*.ini root/etc/demo/*.ini", "max_removals=100%\n", r.setup, map[string]string{
 				"conf.d/keep.ini": sleeper("keep", 1000), "conf.d/a.ini": sleeper("a", 1000),
 			})
+			w.rests()
 			w.becomes(w.sleepers())
 			for _, s := range r.steps {
 				w.does(s.sh, func() { w.sh(s.sh) }, s.sleepers)
@@ -200,9 +201,10 @@ func (s *screenful) String() string {
 	return s.text.String()
 }
 
-// TestAnsible plays a playbook against a daemon that watches: its supervisorctl
-// module comes after the watcher each time, and must succeed, and find
-// nothing left to do.
+// TestAnsible does what a playbook does against a daemon that watches: the supervisorctl
+// module of Ansible comes after the watcher each time, and must succeed, and find nothing
+// left to do. With FULL_SIZE=1 the tasks are played by ansible-playbook, which costs
+// seconds of processor time for each; else its module alone is Ansible's.
 func TestAnsible(t *testing.T) {
 	t.Parallel()
 	if !installed(t, "ansible-playbook") {
@@ -211,43 +213,81 @@ func TestAnsible(t *testing.T) {
 	w := started(t, "conf.d/*.ini", "", "", map[string]string{"conf.d/a.ini": sleeper("a", 1000), "conf.d/keep.ini": sleeper("keep", 1000)})
 	w.becomes("a, keep")
 	w.Write("ctl", "#!/bin/sh\nexec "+oracle.Command(t, oracle.Ours, "supervisorctl")+" \"$@\"\n")
-	play := func(tasks string) (recap string) {
+	module := &ansibleModule{t: t}
+	// task is one of a playbook, and how it is done without one.
+	type task struct {
+		yaml string
+		do   func() (result string)
+	}
+	play := func(tasks []task) (recap string) {
 		t.Helper()
-		w.Write("play.yml", "- hosts: localhost\n  connection: local\n  gather_facts: false\n  module_defaults:\n"+
-			"    community.general.supervisorctl: {config: {{.Dir}}/supervisord.conf, supervisorctl_path: {{.Dir}}/ctl}\n  tasks:\n"+tasks)
+		if !fullSize {
+			results := make(map[string]int)
+			for _, task := range tasks {
+				results[task.do()]++
+			}
+			return fmt.Sprintf("ok=%d changed=%d failed=%d", results["ok"]+results["changed"], results["changed"], len(tasks)-results["ok"]-results["changed"])
+		}
+		text := "- hosts: localhost\n  connection: local\n  gather_facts: false\n  module_defaults:\n" +
+			"    community.general.supervisorctl: {config: {{.Dir}}/supervisord.conf, supervisorctl_path: {{.Dir}}/ctl}\n  tasks:\n"
+		for _, task := range tasks {
+			text += "    - " + task.yaml + "\n"
+		}
+		w.Write("play.yml", text)
 		// Pipelining leaves out the copies of modules, which cost more than what they do.
 		out := w.sh("ANSIBLE_NOCOLOR=1 ANSIBLE_PIPELINING=1 ansible-playbook -i localhost, -e ansible_python_interpreter=/usr/bin/python3 play.yml")
 		_, recap, _ = strings.Cut(out, "PLAY RECAP")
 		_, recap, _ = strings.Cut(recap, ": ")
 		return strings.Join(strings.Fields(recap), " ")
 	}
-	file := func(name, seconds string) string {
-		return "    - copy: {dest: {{.Dir}}/conf.d/" + name + ".ini, content: \"[program:" + name + "]\\ncommand=/bin/sleep " + seconds + "\\n\"}\n"
+	file := func(name, seconds string) task {
+		path, text := "conf.d/"+name+".ini", "[program:"+name+"]\ncommand=/bin/sleep "+seconds+"\n"
+		return task{fmt.Sprintf("copy: {dest: {{.Dir}}/%s, content: %q}", path, text), func() string {
+			if w.Read(path) == text {
+				return "ok"
+			}
+			w.Write(path, text)
+			return "changed"
+		}}
 	}
-	state := func(name, state string) string {
-		return "    - community.general.supervisorctl: {name: " + name + ", state: " + state + "}\n"
+	state := func(name, state string) task {
+		return task{"community.general.supervisorctl: {name: " + name + ", state: " + state + "}", func() string {
+			return w.ansible(oracle.Ours, module, name, state)
+		}}
 	}
-	gone := func(name string) string {
-		return "    - file: {dest: {{.Dir}}/conf.d/" + name + ".ini, state: absent}\n"
+	gone := func(name string) task {
+		path := "conf.d/" + name + ".ini"
+		return task{"file: {dest: {{.Dir}}/" + path + ", state: absent}", func() string {
+			if err := os.Remove(w.Dir + "/" + path); err != nil {
+				return err.Error()
+			}
+			return "changed"
+		}}
 	}
 	// first waits until status ends so, when the watcher has been first. It does so within
 	// one task, since each costs seconds of processor time.
-	first := func(name string, status int) string {
-		return fmt.Sprintf("    - {shell: \"until {{.Dir}}/ctl -c {{.Dir}}/supervisord.conf status %s >/dev/null; [ $? = %d ]; do sleep 0.2; done\", changed_when: false}\n", name, status)
+	first := func(name string, status int) task {
+		script := fmt.Sprintf("until {{.Dir}}/ctl -c {{.Dir}}/supervisord.conf status %s >/dev/null; [ $? = %d ]; do sleep 0.2; done", name, status)
+		return task{fmt.Sprintf("{shell: %q, changed_when: false}", script), func() string {
+			oracle.WaitFor(t, "the watcher to be first", func() bool { return w.State(name) == map[int]string{0: "RUNNING", 4: ""}[status] })
+			return "ok"
+		}}
 	}
 	rows := []struct {
-		what, tasks, recap, sleepers string
-		actions                      int // of the daemon's own; -1 where that is chance
+		what     string
+		tasks    []task
+		recap    string
+		sleepers string
+		actions  int // of the daemon's own; -1 where that is chance
 	}{
-		{"a new program, the watcher first", file("b", "1000") + first("b", 0) + state("b", "present") + state("b", "started"), "ok=4 changed=1 ", "a, b, keep", 1},
-		{"another command, and a restart", file("b", "2000") + state("b", "restarted"), "ok=2 changed=2 ", "a, b=2000, keep", 1},
-		{"stopped, absent, then the file", state("b", "stopped") + state("b", "absent") + gone("b"), "ok=3 changed=3 ", "a, keep", -1},
+		{"a new program, the watcher first", []task{file("b", "1000"), first("b", 0), state("b", "present"), state("b", "started")}, "ok=4 changed=1 ", "a, b, keep", 1},
+		{"another command, and a restart", []task{file("b", "2000"), state("b", "restarted")}, "ok=2 changed=2 ", "a, b=2000, keep", 1},
+		{"stopped, absent, then the file", []task{state("b", "stopped"), state("b", "absent"), gone("b")}, "ok=3 changed=3 ", "a, keep", -1},
 
-		{"a new program, neither waits for the other", file("c", "1000") + state("c", "present") + state("c", "started"), "ok=3 ", "a, c, keep", -1},
-		{"the same again", file("c", "1000") + state("c", "present") + state("c", "started"), "ok=3 changed=0 ", "a, c, keep", 0},
-		{"the file, then absent", gone("c") + first("c", 4) + state("c", "absent"), "ok=3 changed=1 ", "a, keep", 1},
+		{"a new program, neither waits for the other", []task{file("c", "1000"), state("c", "present"), state("c", "started")}, "ok=3 ", "a, c, keep", -1},
+		{"the same again", []task{file("c", "1000"), state("c", "present"), state("c", "started")}, "ok=3 changed=0 ", "a, c, keep", 0},
+		{"the file, then absent", []task{gone("c"), first("c", 4), state("c", "absent")}, "ok=3 changed=1 ", "a, keep", 1},
 	}
-	rows = rows[:size(3, len(rows))]
 	for _, r := range rows {
 		w.doesIn(r.actions, r.what, func() {
 			if got := play(r.tasks); !strings.HasPrefix(got, r.recap) || !strings.Contains(got, "failed=0") {

@@ -15,14 +15,14 @@ import (
 )
 
 // TestVerifyFromGit: a commit that does not run is taken back within two seconds of its
-// failure, which wait tells at once with the reason; the next good one goes through. It
-// comes by git-sync's way of flipping a link.
+// failure, which wait tells with the reason, long before verify is over; the next good one
+// goes through. It comes by git-sync's way of flipping a link.
 func TestVerifyFromGit(t *testing.T) {
 	t.Parallel()
 	if !installed(t, "git") {
 		return
 	}
-	w := started(t, "sync/current/*.ini", "settle=100ms\nverify=20s\nverify_stable=500ms\non_failure=revert\n"+
+	w := started(t, "sync/current/*.ini", "settle=100ms\nverify=60m\nverify_stable=500ms\non_failure=revert\n"+
 		"revision=auto\nenvironment_revision=true\nreport_command=/bin/sh -c 'cat >>\"$0\"' %(here)s/reports\n", "", nil)
 	w.sh(`mkdir -p origin sync/.worktrees; cd origin; git init -q -b main .; git config user.email a@b; git config user.name n`)
 	revision := 0
@@ -45,7 +45,6 @@ ln -s .worktrees/%[2]d ../sync/tmp; mv -T ../sync/tmp ../sync/current`, edit, re
 	}
 
 	commit(`sed -i 's:^command=.*:command=/bin/sh -c "exit 3"\nstartretries=0:' web.ini; sed -i s/1000/2000/ db.ini`)
-	began := time.Now()
 	out := wait()
 	if out.Exit != 1 || !strings.Contains(out.Stdout, "web.ini is rejected: web is FATAL (Exited too quickly: exit status 3)") {
 		t.Errorf("wait: %v", out)
@@ -54,9 +53,6 @@ ln -s .worktrees/%[2]d ../sync/tmp; mv -T ../sync/tmp ../sync/current`, edit, re
 	if out := w.Ctl(oracle.Ours, "wait", "-t", "60", "--revision", bad[:7]); out.Exit != 1 || !strings.Contains(out.Stdout, "revision "+bad+": failed") ||
 		!strings.Contains(out.Stdout, "web.ini is rejected: web is FATAL") {
 		t.Errorf("wait --revision: %v", out)
-	}
-	if took := time.Since(began); took > 20*time.Second {
-		t.Errorf("wait took %v", took)
 	}
 	oracle.WaitFor(t, "what ran before runs again", func() bool { return w.sleepers() == "db=2000, web" })
 	if took := tookBack(t, w.Log()); took > 2*time.Second {
