@@ -20,40 +20,41 @@ const module = "supervisord/"
 // module's name. A package that is not listed fails the test, so that a new one
 // is a decision.
 var arrows = map[string][]string{
-	"spec":                      {"spec/dialect", "spec/value", "runtime/state"}, // the words that a file may use are every side's
+	"spec":                      {"spec/dialect", "spec/value", "runtime/state", "runtime/lazy"}, // the words that a file may use are every side's
 	"spec/dialect":              {"spec/value"},
-	"spec/value":                {"runtime/state"},
+	"spec/value":                {"runtime/state", "runtime/lazy"},
 	"spec/manual":               {"spec", "spec/value"},
 	"spec/internal/debian":      {}, // for tests
 	"runtime/state":             {},
 	"runtime/trust":             {}, // for all who open what another user may have a hand in
 	"runtime/hang":              {}, // for all who ask a disk that may not answer
-	"runtime/logfile":           {"runtime/trust"},
+	"runtime/lazy":              {}, // for all who seldom need what takes time to make
+	"runtime/logfile":           {"runtime/trust", "runtime/lazy"},
 	"runtime/launch":            {"runtime/state", "runtime/trust", "runtime/procstat"},
 	"runtime/procstat":          {},
 	"runtime/usage":             {"runtime/procstat", "runtime/notice"}, // it measures; whom, it is told
 	"runtime/moment":            {},
 	"runtime/notice":            {}, // for all who tell of a change
 	"runtime/notify":            {},
-	"runtime/exactjson":         {},
+	"runtime/exact":             {},
 	"runtime/proc":              {"spec", "spec/value", "runtime/state", "runtime/moment"},
 	"runtime/depend":            {"spec", "runtime/state"},
 	"runtime/event":             {"spec", "runtime/state", "runtime/moment"},
 	"runtime/probe":             {"spec/value", "runtime/hang"},
 	"runtime/capture":           {"runtime/logfile", "runtime/state"},
 	"runtime/mainlog":           {"runtime/logfile", "runtime/state"},
-	"runtime":                   {"spec", "spec/value", "runtime/state", "runtime/logfile", "runtime/launch", "runtime/proc", "runtime/depend", "runtime/event", "runtime/capture", "runtime/probe", "runtime/hang", "runtime/moment", "runtime/exactjson", "runtime/notice", "runtime/notify"},
-	"reconcile":                 {"spec", "reconcile/watch", "spec/value", "runtime/hang", "runtime/trust", "runtime/moment", "runtime/notice"}, // the last four are leaves, and all it sees of runtime's
+	"runtime":                   {"spec", "spec/value", "runtime/state", "runtime/logfile", "runtime/launch", "runtime/proc", "runtime/depend", "runtime/event", "runtime/capture", "runtime/probe", "runtime/hang", "runtime/moment", "runtime/exact", "runtime/notice", "runtime/notify"},
+	"reconcile":                 {"spec", "reconcile/watch", "spec/value", "runtime/hang", "runtime/trust", "runtime/moment", "runtime/notice", "runtime/lazy"}, // the last five are leaves, and all it sees of runtime's
 	"reconcile/watch":           {"runtime/hang"},
 	"rpc/xmlrpc":                {},
 	"rpc/planned":               {}, // for all who tell of a plan
 	"rpc/client":                {"rpc/xmlrpc", "rpc/planned", "runtime/state"},
 	"rpc":                       {"spec", "spec/value", "runtime", "runtime/hang", "runtime/logfile", "runtime/mainlog", "runtime/state", "runtime/trust", "runtime/notice", "runtime/usage", "rpc/xmlrpc", "rpc/page", "rpc/planned"},
-	"rpc/page":                  {"rpc/planned", "spec", "runtime", "runtime/state", "runtime/usage"}, // it draws what it is handed
-	"runtime/bound":             {},                                                                   // for tests
-	"runtime/needs":             {},                                                                   // for tests
+	"rpc/page":                  {"rpc/planned", "spec", "runtime", "runtime/state", "runtime/usage", "runtime/lazy"}, // it draws what it is handed
+	"runtime/bound":             {},                                                                                   // for tests
+	"runtime/needs":             {},                                                                                   // for tests
 	"cmd":                       {},
-	"cmd/internal/host":         {"spec"},
+	"cmd/internal/host":         {"spec", "runtime/lazy"},
 	"cmd/internal/getopt":       {},
 	"cmd/internal/systemd":      {},
 	"cmd/internal/early":        {}, // so that it comes before all others
@@ -62,7 +63,7 @@ var arrows = map[string][]string{
 	"cmd/internal/mdoc":         {"spec/manual"}, // for tests
 	"cmd/internal/pages":        {},
 	"cmd/internal/completion":   {},
-	"cmd/internal/lsp":          {"spec", "spec/manual"},
+	"cmd/internal/lsp":          {"spec", "spec/manual", "runtime/lazy"},
 	"cmd/internal/build":        {},
 	"cmd/internal/dist":         {"cmd/internal/completion", "cmd/internal/pages"},
 	"cmd/internal/release":      {"cmd/internal/build", "cmd/internal/dist"}, // for those who release
@@ -71,7 +72,7 @@ var arrows = map[string][]string{
 	"cmd/pidproxy":              {},
 	"cmd/echo_supervisord_conf": {"spec/manual"},
 	"cmd/supervisord": {"spec", "spec/value", "spec/manual", "reconcile", "runtime/hang", "reconcile/watch", "runtime", "runtime/state", "runtime/event", "runtime/launch", "runtime/logfile",
-		"runtime/mainlog", "runtime/trust", "rpc", "rpc/xmlrpc", "cmd/internal/host", "cmd/internal/getopt", "cmd/internal/systemd", "cmd/internal/early", "cmd/internal/build", "cmd/internal/dist", "cmd/internal/lsp", "rpc/planned", "runtime/moment", "runtime/exactjson", "runtime/usage"},
+		"runtime/mainlog", "runtime/trust", "rpc", "rpc/xmlrpc", "cmd/internal/host", "cmd/internal/getopt", "cmd/internal/systemd", "cmd/internal/early", "cmd/internal/build", "cmd/internal/dist", "cmd/internal/lsp", "rpc/planned", "runtime/moment", "runtime/exact", "runtime/usage", "runtime/lazy"},
 }
 
 // nevers are packages from elsewhere that only the named packages of ours may
@@ -82,6 +83,7 @@ var nevers = []struct {
 }{
 	{"gopkg.in/ini.v1", "the dialect is ours; one file hides the library", []string{"spec/dialect"}},
 	{"github.com/fsnotify/fsnotify", "a notice is a hint, and one package turns hints into looks", []string{"reconcile/watch"}},
+	{"github.com/fxamacker/cbor/v2", "what is handed over has one form, with the same options wherever it is read", []string{"runtime/exact"}},
 	{"os/exec", "who starts processes must also be who reaps them", []string{"cmd/supervisord"}}, // before it is the daemon
 	{"net/http", "supervision knows nothing of its clients", []string{"rpc", "rpc/client", "cmd/supervisord", "cmd/supervisorctl"}},
 	{"github.com/hanwen/go-fuse/v2/fs", "disks that hang are for tests alone", nil},

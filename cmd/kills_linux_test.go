@@ -3,10 +3,12 @@
 package cmd
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"maps"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -49,11 +51,11 @@ stdout_logfile=NONE
 stderr_logfile=NONE
 `
 
-// TestKills kills a daemon at random moments, those of its start among them, while
-// clients ask and half of its programs write, and starts it again: no slot ever has two
-// processes, each has one in the end, and nobody else is signalled, not even who has
-// the number of a process that ended while no daemon was there. Of a log is lost what a
-// kill must cost: see ledger.audit. KILLS=200 kills so often, with 300 programs;
+// TestKills kills a daemon at random moments, those of its start among them, while clients
+// ask, one follows a log and half of its programs write, and starts it again: no slot ever
+// has two processes, each has one in the end, and nobody else is signalled, not even who
+// has the number of a process that ended while no daemon was there. Of a log is lost what
+// a kill must cost: see ledger.audit. KILLS=200 kills so often, with 300 programs;
 // RECONCILE_SEED repeats what is up to chance.
 func TestKills(t *testing.T) {
 	t.Parallel()
@@ -120,10 +122,15 @@ func startKilled(t testing.TB, mode string, programs int) *killsRun {
 			}
 		})
 	}
+	followed := int64(0)
+	beside.Go(func() { followed = followLog(k.Daemon, "clerk:0", done) })
 	k.over = sync.OnceFunc(func() {
 		close(done)
 		beside.Wait()
-		t.Logf("%d looks at all processes", looks)
+		t.Logf("%d looks at all processes, %d bytes of a log followed", looks, followed)
+		if followed == 0 {
+			t.Error("whoever follows a log reads nothing")
+		}
 		if len(doubles) > 0 {
 			t.Errorf("two processes at once: %s", strings.Join(doubles, "; "))
 		}
@@ -134,6 +141,33 @@ func startKilled(t testing.TB, mode string, programs int) *killsRun {
 	}
 	k.settled()
 	return k
+}
+
+// followLog follows the log of a process until done, of one daemon after the other, and
+// returns how much it has read.
+func followLog(d *oracle.Daemon, name string, done <-chan struct{}) (read int64) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() { // ends when it should
+		<-done
+		cancel()
+	}()
+	client := d.HTTPClient()
+	client.Timeout = 0
+	for again := time.NewTicker(10 * time.Millisecond); ctx.Err() == nil; <-again.C {
+		req, err := http.NewRequestWithContext(ctx, "GET", "http://daemon/logtail/"+name, nil)
+		if err != nil {
+			panic(err) // the URL is ours
+		}
+		if resp, err := client.Do(req); err == nil {
+			n, _ := io.Copy(io.Discard, resp.Body) // until the daemon is killed
+			resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				read += n
+			}
+		}
+	}
+	return read
 }
 
 // kill kills the daemon, and starts it again.

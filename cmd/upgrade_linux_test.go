@@ -275,17 +275,20 @@ stdout_logfile_maxbytes=0
 	contiguous(t, "log", countedIn(s.Read("count.0")), 0)
 }
 
-// TestUpgradeIsNotDone: what cannot go on in the daemon's place is refused before anything is
-// done, and where it cannot be executed after all everything goes on as it was.
-func TestUpgradeIsNotDone(t *testing.T) {
-	t.Parallel()
-	s := &eventRun{oracle.StartDaemon(t, oracle.Ours, t.TempDir(), oracle.Prelude+`
+// counts is a program that counts into a log which never rotates.
+const counts = `
 [program:count]
 command={{.Self}} count 5
 startsecs=0
 stdout_logfile={{.Dir}}/count.0
 stdout_logfile_maxbytes=0
-[program:down]
+`
+
+// TestUpgradeIsNotDone: what cannot go on in the daemon's place is refused before anything is
+// done, and where it cannot be executed after all everything goes on as it was.
+func TestUpgradeIsNotDone(t *testing.T) {
+	t.Parallel()
+	s := &eventRun{oracle.StartDaemon(t, oracle.Ours, t.TempDir(), oracle.Prelude+counts+`[program:down]
 command=/bin/sleep 1000
 autostart=false
 `), t}
@@ -300,15 +303,17 @@ autostart=false
 		}
 	}
 	script("silent", "exit 0", 0o755)
-	script("older", `echo '{"upgrade":0}'`, 0o755)
-	script("cannot", `echo '{"upgrade":1,"build":"x","error":"no such key"}'`, 0o755)
+	script("another", `echo '{}'`, 0o755)
+	script("older", `echo '{"upgrade":1,"build":"x","error":"invalid character"}'`, 0o755)
+	script("cannot", `echo '{"upgrade":2,"build":"x","error":"no such key"}'`, 0o755)
 	script("open", "exec "+ours+` "$@"`, 0o777)
 	script("plain", "exec "+ours+` "$@"`, 0o644)
 	script("gone", "chmod 644 $0\nexec "+ours+` "$@"`, 0o755)
 	for name, want := range map[string]string{
 		"nowhere": "no such file or directory",
 		"silent":  "is not a supervisord that can replace this one",
-		"older":   "is not a supervisord that can replace this one",
+		"another": "is not a supervisord that can replace this one",
+		"older":   "(build x) cannot replace this one: it is older, and does not understand what this one would leave to it",
 		"cannot":  "(build x) cannot replace this one: no such key",
 		"open":    "is not executed, since other users could change it: the file",
 		"plain":   "is not a program",
@@ -317,6 +322,9 @@ autostart=false
 		out := s.Ctl(oracle.Ours, "upgrade", "--binary", s.Dir+"/"+name)
 		if out.Exit != 1 || !strings.HasPrefix(out.Stdout, "ERROR: ") || !strings.Contains(out.Stdout, want) {
 			t.Errorf("%s: %v", name, out)
+		}
+		if log := s.Log(); !strings.Contains(log, want) {
+			t.Errorf("%s: the log does not say %q:\n%s", name, want, log[max(0, len(log)-logShown):])
 		}
 		if now := s.pids(); !slices.Equal(now, before) {
 			t.Fatalf("%s: the processes were %v and are %v", name, before, now)
@@ -328,10 +336,57 @@ autostart=false
 			t.Errorf("%s: %v", name, out)
 		}
 	}
+	// The log that is open works; the new program would have to open it again.
+	must(t, os.Rename(s.Dir+"/supervisord.log", s.Dir+"/elsewhere"), os.Mkdir(s.Dir+"/supervisord.log", 0o755))
+	if out := s.Ctl(oracle.Ours, "upgrade"); out.Exit != 1 || !strings.Contains(out.Stdout, "cannot open logfile") {
+		t.Errorf("without a log: %v", out)
+	}
+	must(t, os.Remove(s.Dir+"/supervisord.log"), os.Rename(s.Dir+"/elsewhere", s.Dir+"/supervisord.log"))
 	s.Write("supervisord.conf", "[supervisord") // the new program would not know what to do
 	var fault *oracle.Fault
 	if _, err := s.Call("reconcile.reexec"); !errors.As(err, &fault) || fault.Code != 30 || !strings.Contains(fault.Text, "supervisord.conf:1") {
 		t.Errorf("with a broken main file: %v", err)
+	}
+	s.call("stopProcess", "count")
+	contiguous(t, "log", countedIn(s.Read("count.0")), 0)
+}
+
+// TestUpgradeToWhatIsBroken: a program that is cut short, that hangs when it is tried or
+// that fails is refused with the reason, what runs stays, and a sound one is still taken.
+func TestUpgradeToWhatIsBroken(t *testing.T) {
+	t.Parallel()
+	s := &eventRun{oracle.StartDaemon(t, oracle.Ours, t.TempDir(), oracle.Prelude+counts), t}
+	s.until("count", "RUNNING")
+	before := s.pids()
+	ours := oracle.Command(t, oracle.Ours, "supervisord")
+	content, err := os.ReadFile(ours)
+	must(t, err)
+	s.Write("half", string(content[:len(content)/2])) // by Write, so that no child of another test has it open
+	s.Write("start", string(content[:100]))
+	must(t, os.Chmod(s.Dir+"/half", 0o755), os.Chmod(s.Dir+"/start", 0o755))
+	s.Write("hangs", "#!/bin/sh\nexec sleep 1000\n")
+	s.Write("fails", "#!/bin/sh\necho 'it lacks a library' >&2\necho 'and more' >&2\nexit 1\n")
+	s.Write("halts", "#!/bin/sh\nkill -KILL $$\n")
+	for name, want := range map[string]string{
+		"half":  " cannot be run: ",
+		"start": " cannot be run: ",
+		"hangs": " has not answered within ",
+		"fails": ` is not a supervisord that can replace this one: exit status 1: "it lacks a library"`,
+		"halts": "terminated by SIGKILL",
+	} {
+		out := s.Ctl(oracle.Ours, "upgrade", "--binary", s.Dir+"/"+name)
+		if out.Exit != 1 || !strings.HasPrefix(out.Stdout, "ERROR: ") || !strings.Contains(out.Stdout, s.Dir+"/"+name) || !strings.Contains(out.Stdout, want) {
+			t.Errorf("%s: %v", name, out)
+		}
+		if now := s.pids(); !slices.Equal(now, before) {
+			t.Fatalf("%s: the processes were %v and are %v", name, before, now)
+		}
+	}
+	if out := s.Ctl(oracle.Ours, "upgrade", "--binary", ours); out.Exit != 0 {
+		t.Error(out)
+	}
+	if now := s.pids(); !slices.Equal(now, before) {
+		t.Fatalf("the processes were %v and are %v", before, now)
 	}
 	s.call("stopProcess", "count")
 	contiguous(t, "log", countedIn(s.Read("count.0")), 0)

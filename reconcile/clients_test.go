@@ -92,6 +92,39 @@ func TestOvertakenByUs(t *testing.T) {
 		if err := w.rec.AddGroup(ctx, "b", "uid 7"); !errors.Is(err, ErrAlreadyAdded) {
 			t.Errorf("add after a minute: %v", err)
 		}
+		// The minute ends between a reread and what it leads to.
+		reread := func() string {
+			added, _, removed, err := w.rec.Reread(ctx)
+			return fmt.Sprint(added, removed, err)
+		}
+		w.put(hint, "conf.d/c.ini", ini("c"))
+		time.Sleep(gracePeriod - time.Second)
+		if got := reread(); got != "[c] [] <nil>" {
+			t.Errorf("within the minute a reread says %s", got)
+		}
+		time.Sleep(2 * time.Second)
+		if got := reread(); got != "[] [] <nil>" {
+			t.Errorf("after the minute a reread says %s", got)
+		}
+		if err := w.rec.AddGroup(ctx, "c", "uid 7"); err != nil {
+			t.Errorf("add of what a reread has told: %v", err)
+		}
+		if err := w.rec.AddGroup(ctx, "c", "uid 7"); !errors.Is(err, ErrAlreadyAdded) {
+			t.Errorf("add for the second time: %v", err)
+		}
+		w.sh("rm conf.d/c.ini")
+		hint.hints <- watch.Hint{Trigger: TriggerWatch}
+		time.Sleep(gracePeriod - time.Second)
+		if got := reread(); got != "[] [c] <nil>" {
+			t.Errorf("within the minute a reread says %s", got)
+		}
+		time.Sleep(2 * time.Second)
+		if !owes("c", "c") {
+			t.Error("the removal that a reread has told is not owed")
+		}
+		if err := w.rec.RemoveGroup(ctx, "c", "uid 7"); err != nil {
+			t.Errorf("remove of what a reread has told: %v", err)
+		}
 		if err := w.rec.AddGroup(ctx, "a", "uid 7"); !errors.Is(err, ErrAlreadyAdded) {
 			t.Errorf("add of a group from the start: %v", err)
 		}

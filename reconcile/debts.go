@@ -14,13 +14,16 @@ import (
 // reread, its lines of an update, and afresh what came too early to run. It is pure.
 //
 // A reread is told what is owed as often as it asks, since Debian's client makes the
-// same request for its update; what an update, an add or a remove is told is paid.
+// same request for its update; what an update, an add or a remove is told is paid. Who
+// was told by a reread has as long again to do it: the two are requests of their own, and
+// the period must not end between them.
 type debts map[string]debt
 
 // debt is what automatic updates did to one group.
 type debt struct {
 	before  *spec.Group // the definition that the group had when nothing was owed; nil for none
 	at      time.Time   // of the last of them
+	told    time.Time   // when a reread was last told of it; zero for never
 	last    string      // Add, Remove or, for a change, Restart
 	stopped bool        // Supervisor's update says of such a change that the group was stopped
 	paid    bool
@@ -57,14 +60,27 @@ func (d debts) done(now time.Time, group string) {
 }
 
 func (d debts) forget(now time.Time) {
-	maps.DeleteFunc(d, func(_ string, t debt) bool { return now.Sub(t.at) >= gracePeriod })
+	maps.DeleteFunc(d, func(_ string, t debt) bool { return !within(now, t.at) && !within(now, t.told) })
+}
+
+// within reports whether something was less than gracePeriod ago.
+func within(now, at time.Time) bool { return now.Sub(at) < gracePeriod }
+
+// tell notes that a reread is told now of all that is owed.
+func (d debts) tell(now time.Time) {
+	for name, t := range d {
+		if !t.paid && within(now, t.at) {
+			t.told = now
+			d[name] = t
+		}
+	}
 }
 
 // lately reports whether the last that an automatic update did to a group was this, a
-// moment ago, and nobody has been told.
+// moment ago or told by a reread a moment ago, and nobody has acted on it.
 func (d debts) lately(now time.Time, group, action string) bool {
 	t, ok := d[group]
-	return ok && !t.paid && t.last == action && now.Sub(t.at) < gracePeriod
+	return ok && !t.paid && t.last == action && (within(now, t.at) || within(now, t.told))
 }
 
 // owed is what is owed of each group by these names, all for none, where active are
@@ -81,7 +97,7 @@ func (d debts) owed(now time.Time, active []Active, names []string) map[string]o
 	for name, t := range d {
 		is := there[name]
 		switch {
-		case t.paid, now.Sub(t.at) >= gracePeriod, len(names) > 0 && !slices.Contains(names, name):
+		case t.paid, !within(now, t.at), len(names) > 0 && !slices.Contains(names, name):
 		case t.before == nil && is != nil:
 			list[name] = owed{Add, t}
 		case t.before != nil && is == nil:

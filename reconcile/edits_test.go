@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // editsProgram is what the model of random edits knows of one program.
@@ -23,6 +24,9 @@ type editsProgram struct {
 	broken  bool   // its file cannot be used; moving such a file is deleting it
 	uses    int    // how often it was edited
 }
+
+// editsSettle is how long files must stay as they are before anything is done.
+const editsSettle = 150 * time.Millisecond
 
 // edits is a fixture and a model of it.
 type edits struct {
@@ -65,7 +69,7 @@ func TestRandomEdits(t *testing.T) {
 	}
 	t.Logf("seed %d", seed)
 	w := newFixture(t, "", nil)
-	w.write("main.conf", "[supervisord]\n[include]\nfiles = conf.d/*.ini extra/*.ini\n[reconcile]\nstatedir="+w.root+"/state\nsettle=150ms\nsettle_removals=0\nrescan=0\nmax_removals=100%\n")
+	w.write("main.conf", "[supervisord]\n[include]\nfiles = conf.d/*.ini extra/*.ini\n[reconcile]\nstatedir="+w.root+"/state\nsettle="+editsSettle.String()+"\nsettle_removals=0\nrescan=0\nmax_removals=100%\n")
 	w.sh("mkdir extra logs")
 	e := &edits{fixture: w, r: rand.New(rand.NewPCG(seed, 3)), programs: make(map[string]*editsProgram), groups: make(map[string][]string)}
 	const n = 60
@@ -195,13 +199,19 @@ func (e *edits) editOne() {
 		p.broken = true
 		e.write(p.file, "[program:"+name+"]\ncommand=/bin/no\npriority=high\n")
 		e.note("%s breaks", name)
-	case op == 6:
-		other, q := e.pick(func(q *editsProgram) bool { return q.file != "" && !q.broken })
+	case op == 6 && p.uses < flapLimit-1: // with a use to spare, for a swap that is seen half done
+		other, q := e.pick(func(q *editsProgram) bool { return q.file != "" && !q.broken && q.uses < flapLimit-2 })
 		if q == nil {
 			return
 		}
+		began := time.Now()
 		for _, mv := range [][2]string{{p.file, "t"}, {q.file, p.file}, {"t", q.file}} {
 			e.rename(mv[0], mv[1])
+		}
+		if time.Since(began) >= editsSettle { // on a busy machine one of them may have been missing for that long
+			e.fresh[name], e.fresh[other] = true, true
+			p.uses++
+			q.uses++
 		}
 		p.file, q.file = q.file, p.file
 		e.note("%s swaps its file with %s", name, other)

@@ -86,7 +86,9 @@ type loop struct {
 	phase   string  // with reason and since: what State says
 	reason  string
 	since   time.Time
-	debts   debts
+	// verifying: the phase is Pending only until what is applied has proved itself.
+	verifying bool
+	debts     debts
 
 	revisions revisions
 	outcome   outcome
@@ -365,7 +367,7 @@ func (l *loop) rests() bool {
 
 // setPhase works out what State says.
 func (l *loop) setPhase() {
-	phase, reason := Synced, ""
+	phase, reason, verifying := Synced, "", false
 	deferred := countDeferred(l.holds)
 	switch {
 	case len(l.steps) > 0:
@@ -386,12 +388,12 @@ func (l *loop) setPhase() {
 	case l.unheld() > 0:
 		phase, reason = Pending, plural(l.unheld(), "group")+" will change"
 	case len(l.proof.trials) > 0:
-		phase, reason = Pending, l.proof.waitsFor()
+		phase, reason, verifying = Pending, l.proof.waitsFor(), true
 	case deferred > 0: // last: there is nothing else to be done
 		phase, reason = Held, l.holds[0].describe()
 	}
 	if phase != l.phase {
 		l.since = time.Now()
 	}
-	l.phase, l.reason = phase, reason
+	l.phase, l.reason, l.verifying = phase, reason, verifying
 }

@@ -15,7 +15,7 @@ import (
 // Memory is what a reconciler knows and a later one cannot read from the files: what a
 // person decided, what is held and since when, what the files said when they were last
 // valid. From it, a later reconciler continues exactly as the first would have. It is
-// plain JSON.
+// plain data, which exact can write down.
 type Memory struct {
 	Present     moment.Present       `json:"present"` // of every moment in it
 	Generation  int                  `json:"generation"`
@@ -237,7 +237,9 @@ func (d debts) remember(c clock) map[string]debtEntry {
 }
 
 func restoreDebts(c clock, m map[string]debtEntry) debts {
-	return converted(m, func(t debtEntry) debt { return debt{t.Before, c.at(t.At), t.Last, t.Stopped, t.Paid} })
+	return converted(m, func(t debtEntry) debt {
+		return debt{before: t.Before, at: c.at(t.At), last: t.Last, stopped: t.Stopped, paid: t.Paid}
+	})
 }
 
 // proofMemory is what a proof knows. Where an earlier version has not said so, all is

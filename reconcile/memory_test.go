@@ -2,13 +2,13 @@ package reconcile
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"maps"
 	"strings"
 	"testing"
 	"time"
 
+	"supervisord/runtime/exact"
 	"supervisord/spec"
 )
 
@@ -21,12 +21,12 @@ func (w *fixture) goOn(meanwhile func()) {
 		w.t.Fatal(err)
 	}
 	w.stop()
-	text, err := json.Marshal(m)
+	text, err := exact.Marshal(m)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	m = new(Memory)
-	if err := json.Unmarshal(text, m); err != nil {
+	if err := exact.Unmarshal(text, m); err != nil {
 		w.t.Fatal(err)
 	}
 	meanwhile()

@@ -28,6 +28,7 @@ func (r *Reconciler) Reread(ctx context.Context) (added, changed, removed []stri
 			if v.err == nil {
 				l.setCandidate(v)
 			}
+			l.debts.tell(time.Now())
 			answer(found{v, maps.Clone(l.debts)})
 		})
 	})
@@ -62,6 +63,13 @@ func (r *Reconciler) AtRest(ctx context.Context) error {
 		l.want(lookWanted{trigger: TriggerRescan})
 		l.resters = append(l.resters, func() { answer(struct{}{}) })
 	})
+	return err
+}
+
+// Answers returns when the loop does: one that is stuck never does. The error is that of the
+// context, or ErrNotRunning.
+func (r *Reconciler) Answers(ctx context.Context) error {
+	_, err := ask(ctx, r, func(_ *loop, answer func(struct{})) { answer(struct{}{}) })
 	return err
 }
 
@@ -129,8 +137,9 @@ func (l *loop) request(u *update) {
 // process, any for "", and nobody who asked for that was told yet.
 func (r *Reconciler) OwesRemoval(ctx context.Context, group, process string) bool {
 	is, err := ask(ctx, r, func(l *loop, answer func(bool)) {
-		o := l.debts.owed(time.Now(), l.target.Groups(), []string{group})[group]
-		answer(o.action == Remove && (process == "" || find(o.before, process) != nil))
+		before := l.debts[group].before
+		answer(l.active(group) == nil && l.debts.lately(time.Now(), group, Remove) &&
+			before != nil && (process == "" || find(before, process) != nil))
 	})
 	return err == nil && is
 }

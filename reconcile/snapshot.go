@@ -1,6 +1,8 @@
 package reconcile
 
 import (
+	"fmt"
+	"hash/fnv"
 	"slices"
 	"time"
 
@@ -29,6 +31,7 @@ type snapshot struct {
 	phase       string
 	reason      string
 	since       time.Time
+	verifying   bool
 	revisions   revisions
 	outcome     outcome
 	intents     intents
@@ -39,7 +42,7 @@ func (l *loop) publish() {
 	l.published.Store(&snapshot{
 		view: l.view, inForce: l.inForce, files: l.files, candidate: l.candidate, automatic: l.automatic(),
 		holds: l.holds, waits: l.waits, drift: l.drift, gen: l.gen, history: l.history, generations: l.generations,
-		verdicts: l.proof.verdicts(), rejected: l.proof.rejected(), programs: l.proof.programs(), reverts: l.reverts, phase: l.phase, reason: l.reason, since: l.since,
+		verdicts: l.proof.verdicts(), rejected: l.proof.rejected(), programs: l.proof.programs(), reverts: l.reverts, phase: l.phase, reason: l.reason, since: l.since, verifying: l.verifying,
 		revisions: l.revisions, outcome: l.outcome, intents: l.intents,
 	})
 	l.notice.Tell()
@@ -76,7 +79,7 @@ func (r *Reconciler) State() State {
 		Generation: s.gen, Applied: applied, Autoupdate: s.automatic,
 		Desired:     spec.Fingerprint(pointers(s.inForce.Groups)),
 		Directories: slices.Clone(s.view.places), Rejected: s.rejected,
-		Revisions: s.told(), Deferred: s.phase == Held && countDeferred(s.holds) == len(s.holds),
+		Revisions: s.told(), Deferred: s.phase == Held && countDeferred(s.holds) == len(s.holds), Verifying: s.verifying,
 	}
 	if r.store != nil && r.store.Err() != nil {
 		state.StateDirError = r.store.Err().Error()
@@ -98,12 +101,13 @@ type Progress struct {
 	Reverts     int64     // how often content that failed was taken back, in this life
 	Paused      int       // groups and processes that no automatic update touches
 	Disabled    int       // and that nothing but a person starts
+	Verifying   bool      // the phase is Pending only until what is applied has proved itself
 }
 
 // Progress is the part of State that costs nothing.
 func (r *Reconciler) Progress() Progress {
 	s := r.published.Load()
-	p := Progress{Phase: s.phase, Reason: s.reason, Since: s.since, Generation: s.gen, Held: len(s.holds) - countDeferred(s.holds), Deferred: countDeferred(s.holds), Autoupdate: s.automatic, Reverts: s.reverts, Paused: s.intents.at(time.Now()).count(Paused), Disabled: s.intents.count(Disabled)}
+	p := Progress{Phase: s.phase, Reason: s.reason, Since: s.since, Generation: s.gen, Held: len(s.holds) - countDeferred(s.holds), Deferred: countDeferred(s.holds), Autoupdate: s.automatic, Reverts: s.reverts, Paused: s.intents.at(time.Now()).count(Paused), Disabled: s.intents.count(Disabled), Verifying: s.verifying}
 	for _, e := range slices.Backward(s.history) {
 		if e.Result == Applied {
 			p.LastSuccess = e.Time
@@ -119,6 +123,25 @@ func pointers(groups []spec.Group) []*spec.Group {
 		list[i] = &groups[i]
 	}
 	return list
+}
+
+// Told is another as soon as anything that State, Files or History say is another, but for
+// what only the Target knows. It waits for nobody.
+func (r *Reconciler) Told() uint64 {
+	s := r.published.Load()
+	h := fnv.New64a()
+	fmt.Fprintln(h, s.phase, s.reason, s.since.UnixNano(), s.gen, s.automatic, s.verifying, s.told(), spec.Fingerprint(pointers(s.inForce.Groups)))
+	for i := range s.drift {
+		s.drift[i].name(h)
+	}
+	for _, f := range r.Files() {
+		fmt.Fprintf(h, "%q %q %q %q %q %d\n", f.Path, f.State, f.Reason, f.Programs, f.Warnings, f.Changed.UnixNano())
+	}
+	if n := len(s.history); n > 0 {
+		last := &s.history[n-1]
+		fmt.Fprintf(h, "%d %d %q\n", last.Generation, last.Time.UnixNano(), last.Result)
+	}
+	return h.Sum64()
 }
 
 // Files lists every watched file and directory, as last looked at.

@@ -3,10 +3,10 @@ package reconcile
 import (
 	"fmt"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 
+	"supervisord/runtime/lazy"
 	"supervisord/runtime/trust"
 )
 
@@ -22,10 +22,10 @@ const (
 )
 
 // stateName is the name of a state directory; the group is what tells its user.
-var stateName = regexp.MustCompile(`^[0-9a-f]{16}(-[0-9]+)?(\.[0-9]+)?$`)
+var stateName = lazy.Regexp(`^[0-9a-f]{16}(-[0-9]+)?(\.[0-9]+)?$`)
 
 // stateFile are the names of files that daemons of ours keep there.
-var stateFile = regexp.MustCompile(`^(files|history|running)\.json$|^(last-)?crash\.log$|^` + lockFile + `$|\.tmp$`)
+var stateFile = lazy.Regexp(`^(files|history|running)\.json$|^(last-)?crash\.log$|^` + lockFile + `$|\.tmp$`)
 
 // Tidy removes the state directories of other daemons of this user, beside the directory
 // own, if nothing was written there for UnusedAfter, nobody holds the lock, inUse knows of
@@ -34,13 +34,13 @@ var stateFile = regexp.MustCompile(`^(files|history|running)\.json$|^(last-)?cra
 // waits for the lock, and makes the directory again.
 func Tidy(own trust.Dir, now time.Time, inUse func(trust.Dir) bool) (removed []string) {
 	base := trust.Dir{Path: filepath.Dir(own.Path), UID: own.UID}
-	user := stateName.FindStringSubmatch(filepath.Base(own.Path))
+	user := stateName().FindStringSubmatch(filepath.Base(own.Path))
 	all, err := trust.List(base, tidyNames)
 	if err != nil || user == nil {
 		return nil // another user's, as a rule, where we may not look
 	}
 	for _, e := range all {
-		of := stateName.FindStringSubmatch(e.Name)
+		of := stateName().FindStringSubmatch(e.Name)
 		if !e.Dir || of == nil || of[1] != user[1] || e.Name == filepath.Base(own.Path) || !unused(e.Modified, now) {
 			continue
 		}
@@ -66,7 +66,7 @@ func removeUnused(base, dir trust.Dir, now time.Time, inUse func(trust.Dir) bool
 		return false
 	}
 	for _, f := range files {
-		if !f.Regular || !stateFile.MatchString(f.Name) || !unused(f.Modified, now) {
+		if !f.Regular || !stateFile().MatchString(f.Name) || !unused(f.Modified, now) {
 			return false
 		}
 	}

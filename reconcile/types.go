@@ -28,6 +28,8 @@ type State struct {
 	Directories []Directory `json:"directories"`
 	// Deferred: pauses and a closed window hold all that is held, as it was asked for.
 	Deferred bool `json:"deferred"`
+	// Verifying: all is applied, and is pending only until it has proved itself.
+	Verifying bool `json:"verifying"`
 	// Rejected are the files whose content has not run as it must: what ran before is in
 	// force.
 	Rejected []string `json:"rejected,omitempty"`

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"supervisord/rpc/page"
+	"supervisord/rpc/planned"
 	"supervisord/rpc/xmlrpc"
 	"supervisord/runtime"
 	"supervisord/spec"
@@ -26,11 +27,12 @@ type order struct {
 	signal string
 }
 
-// verbs are what can be done to processes: the word for the question, for what was done.
-var verbs = map[string][2]string{
-	"start": {"Start", "started"}, "stop": {"Stop", "stopped"}, "restart": {"Restart", "restarted"},
-	"roll": {"Restart, one after another,", "restarted one after another"}, "clear": {"Clear the logs of", "cleared of its logs"},
-	"signal": {"Send a signal to", "signalled"},
+// verbs are what can be done to processes: the word for the question, for what was done, and
+// for what was asked and not waited for, where that is not the same.
+var verbs = map[string]struct{ question, done, asked string }{
+	"start": {"Start", "started", "asked to start"}, "stop": {"Stop", "stopped", "asked to stop"},
+	"restart": {"Restart what runs of", "restarted", ""}, "roll": {"Restart, one after another,", "restarted one after another", ""},
+	"clear": {"Clear the logs of", "cleared of logs", ""}, "signal": {"Send a signal to", "signalled", ""},
 }
 
 // orderOf reads a form: do is a verb, or a verb and a name, which goes before those that
@@ -73,9 +75,13 @@ func (s *Server) serveAct(w http.ResponseWriter, r *http.Request) {
 	var err error
 	switch do, target, _ := strings.Cut(r.Form.Get("do"), " "); do {
 	case "update":
-		var report any
-		if report, err = s.ask(ctx, "reconcile.apply"); err == nil {
-			done = updateMessage(answerOf(report))
+		var question string
+		if question, err = s.questionOf(ctx, r.Form.Get("plan")); question != "" && r.Form.Get("confirm") == "" {
+			s.askAbout(w, r, page.Question{Text: question, Do: "update", Plan: r.Form.Get("plan")})
+			return
+		}
+		if err == nil {
+			done, err = s.update(ctx, r.Form.Get("plan"))
 		}
 	case "freeze", "thaw":
 		if _, err = s.ask(ctx, "reconcile.setAutoupdate", do == "thaw"); err == nil {
@@ -92,7 +98,7 @@ func (s *Server) serveAct(w http.ResponseWriter, r *http.Request) {
 		}
 		var report any
 		if report, err = s.ask(ctx, "reconcile.revert", target); err == nil {
-			done = updateMessage(answerOf(report))
+			done, err = updateMessage(answerOf(report))
 		}
 	case "unpin":
 		if _, err = s.ask(ctx, "reconcile.unpin", target); err == nil {
@@ -103,6 +109,11 @@ func (s *Server) serveAct(w http.ResponseWriter, r *http.Request) {
 		if !ok {
 			httpErrorMessage(w, http.StatusBadRequest, "Bad Request: there is no such action")
 			return
+		}
+		if choice := (page.Choice{State: r.Form.Get("state"), Text: r.Form.Get("q")}); len(o.names) == 0 && choice.Any() {
+			if o.names, err = s.shown(ctx, choice); err != nil {
+				break
+			}
 		}
 		if o.many() && r.Form.Get("confirm") == "" {
 			if o.verb == "signal" && !slices.Contains(signals, o.signal) {
@@ -132,25 +143,81 @@ func (s *Server) serveAct(w http.ResponseWriter, r *http.Request) {
 	httpError(w, http.StatusSeeOther)
 }
 
+// shown are the names of the processes that a page shows by a choice: where none were
+// selected, those are meant.
+func (s *Server) shown(ctx context.Context, c page.Choice) (names []string, err error) {
+	all, err := s.processes(ctx)
+	for _, row := range c.Of(all.rows) {
+		names = append(names, row.Name)
+	}
+	if len(names) == 0 && err == nil {
+		err = &refusals{texts: []string{"No process is shown"}}
+	}
+	return names, err
+}
+
 func isFault(err error) bool {
 	_, is := errors.AsType[*xmlrpc.Fault](err)
 	return is
 }
 
-// updateMessage says what an update did.
-func updateMessage(report answer) string {
-	if texts := report.texts("lines"); len(texts) > 0 {
-		return strings.Join(texts, "; ")
+// otherPlan is what somebody is told who saw another update than there would be.
+const otherPlan = "Nothing was done: the files or the processes have changed since the page showed what an update would do. Look at it again"
+
+// questionOf is what is asked before an update of that plan, "" for nothing: one that ends
+// several processes, or that was held for a person. The error says that the plan is another
+// one by now. Without a plan nothing was shown, and nothing is asked.
+func (s *Server) questionOf(ctx context.Context, id string) (string, error) {
+	if id == "" {
+		return "", nil
 	}
-	if result := report.text("result"); !report.flag("ok") && result != "" {
-		return result
+	now, problem := s.plan(ctx)
+	switch {
+	case problem != nil:
+		return "", &refusals{texts: problem}
+	case now.id != id:
+		return "", &refusals{texts: []string{otherPlan}}
+	case now.held != "":
+		return "Update, although " + now.held + "? " + planned.Summary(now.actions), nil
+	case now.ends > 1:
+		return fmt.Sprintf("Update? It ends %d processes: %s", now.ends, strings.TrimPrefix(planned.Summary(now.actions), "update: ")), nil
 	}
-	return "Nothing to update"
+	return "", nil
+}
+
+// update makes the groups what the files say, if that is still the plan, unless that is "".
+func (s *Server) update(ctx context.Context, id string) (string, error) {
+	var report any
+	var err error
+	if id == "" {
+		report, err = s.ask(ctx, "reconcile.apply")
+	} else {
+		report, err = s.ask(ctx, "reconcile.applyPlan", id)
+	}
+	if fault, is := errors.AsType[*xmlrpc.Fault](err); is && fault.Code == xmlrpc.Conflict {
+		return "", &refusals{texts: []string{otherPlan}}
+	}
+	if err != nil {
+		return "", err
+	}
+	return updateMessage(answerOf(report))
+}
+
+// updateMessage says what an update did, or has met.
+func updateMessage(report answer) (string, error) {
+	texts := report.texts("lines")
+	if report.flag("ok") {
+		return cmp.Or(strings.Join(texts, "; "), "Nothing to update"), nil
+	}
+	if result := report.text("result"); result != "" {
+		texts = append([]string{result}, texts...)
+	}
+	return "", &refusals{texts: texts}
 }
 
 // question asks whether an order is meant.
 func (o order) question() page.Question {
-	verb := verbs[o.verb][0]
+	verb := verbs[o.verb].question
 	if o.verb == "signal" {
 		verb = "Send " + o.signal + " to"
 	}
@@ -214,8 +281,14 @@ func (s *Server) carryOut(ctx context.Context, o order) (done string, err error)
 	if len(failed) > 0 {
 		return "", &refusals{texts: failed}
 	}
-	subject := o.subject()
-	return strings.ToUpper(subject[:1]) + subject[1:] + " " + verbs[o.verb][1], nil
+	subject, did := o.subject(), verbs[o.verb].done
+	if asked := verbs[o.verb].asked; len(targets) > 1 && asked != "" {
+		did = asked
+	}
+	if len(o.names) != 1 || subject != o.names[0] { // a name is written as it is
+		subject = strings.ToUpper(subject[:1]) + subject[1:]
+	}
+	return subject + " " + did, nil
 }
 
 // do carries out an order on one process, one group ("NAME:*") or all ("").
@@ -224,6 +297,9 @@ func (s *Server) do(ctx context.Context, o order, name string, wait bool) error 
 	case "start", "stop":
 		return s.operate(ctx, o.verb+"Process", name, wait)
 	case "restart":
+		if o.many() {
+			return s.restartRunning(ctx, name)
+		}
 		return s.restart(ctx, name, true)
 	case "signal":
 		return s.operate(ctx, "signalProcess", name, o.signal)
@@ -233,20 +309,65 @@ func (s *Server) do(ctx context.Context, o order, name string, wait bool) error 
 		return err
 	}
 	ran := false
+	var failed []string
 	for _, p := range members {
 		member := namespec(p.Group, p.Name)
 		switch {
-		case o.verb == "clear":
-			err = s.operate(ctx, "clearProcessLogs", member)
+		case o.verb == "clear": // each for itself
+			err := s.operate(ctx, "clearProcessLogs", member)
+			if refused, is := errors.AsType[*refusals](err); is {
+				failed = append(failed, refused.texts...)
+			} else if err != nil {
+				return err
+			}
 		case p.State.InRunning():
-			ran, err = true, s.restart(ctx, member, false)
+			ran = true
+			if err := s.restart(ctx, member, false); err != nil {
+				return err
+			}
 		}
-		if err != nil {
-			return err
-		}
+	}
+	if len(failed) > 0 {
+		return &refusals{texts: failed}
 	}
 	if o.verb == "roll" && !ran && len(o.names) == 1 {
 		return &refusals{texts: []string{name + ": not running"}}
+	}
+	return nil
+}
+
+// restartRunning restarts what runs of what a name stands for: what is down is so on purpose, or
+// waits for somebody. They stop in the order of a stop. If all of it ran it starts as a whole;
+// otherwise each is started in the order of a start, and not waited for.
+func (s *Server) restartRunning(ctx context.Context, name string) error {
+	members, err := s.members(ctx, name)
+	if err != nil {
+		return err
+	}
+	run := slices.DeleteFunc(slices.Clone(members), func(p runtime.Info) bool { return !p.State.InRunning() })
+	if len(run) == 0 {
+		return &refusals{texts: []string{cmp.Or(name, "all") + ": not running"}}
+	}
+	if err := s.operate(ctx, "stopProcess", name, true); err != nil {
+		return err
+	}
+	if len(run) == len(members) {
+		return s.operate(ctx, "startProcess", name, true)
+	}
+	slices.SortStableFunc(run, func(p, q runtime.Info) int {
+		return cmp.Or(cmp.Compare(p.GroupPrio, q.GroupPrio), cmp.Compare(p.Priority, q.Priority))
+	})
+	var failed []string
+	for _, p := range run {
+		err := s.operate(ctx, "startProcess", namespec(p.Group, p.Name), false)
+		if refused, is := errors.AsType[*refusals](err); is {
+			failed = append(failed, refused.texts...)
+		} else if err != nil {
+			return err
+		}
+	}
+	if len(failed) > 0 {
+		return &refusals{texts: failed}
 	}
 	return nil
 }

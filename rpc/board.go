@@ -19,10 +19,10 @@ import (
 	"time"
 
 	"supervisord/rpc/page"
-	"supervisord/rpc/planned"
 	"supervisord/runtime"
 	"supervisord/runtime/hang"
 	"supervisord/runtime/logfile"
+	"supervisord/runtime/state"
 	"supervisord/runtime/trust"
 	"supervisord/spec"
 )
@@ -66,13 +66,14 @@ type overall struct {
 	infos     []runtime.Info
 	rows      []page.Row
 	reconcile page.Reconcile
+	mood      state.Mood
 }
 
 // overall asks for the state of everything. Nothing in it waits for a disk.
 func (s *Server) overall(ctx context.Context) (overall, error) {
 	o, err := s.processes(ctx)
 	if err == nil {
-		o.reconcile = s.reconcileState(ctx)
+		o.reconcile = s.reconcileState()
 	}
 	return o, err
 }
@@ -87,7 +88,7 @@ func (s *Server) processes(ctx context.Context) (overall, error) {
 	if err := accountOf(ctx).take(ctx, int64(len(all))*perRow); err != nil {
 		return overall{}, err
 	}
-	o := overall{infos: all, rows: make([]page.Row, len(all))}
+	o := overall{infos: all, rows: make([]page.Row, len(all)), mood: s.opt.Processes.Mood()}
 	expected := s.definitions.of(s.opt.Config.Desired())
 	for i := range all {
 		o.rows[i] = page.RowOf(&all[i], expected.exit(&all[i]))
@@ -133,10 +134,15 @@ func (d *definitions) of(c *spec.Config) index {
 // exit reports whether the way in which a process ended last is one that its definition
 // expects.
 func (x index) exit(p *runtime.Info) bool {
+	return !state.Exited.Failed(p.ExitStatus, x.exitCodes(p))
+}
+
+// exitCodes are the exit statuses that a definition expects; nil where there is none.
+func (x index) exitCodes(p *runtime.Info) []int {
 	if def, known := x[runtime.Select{Group: p.Group, Process: p.Name}]; known {
-		return slices.Contains(def.process.ExitCodes, p.ExitStatus)
+		return def.process.ExitCodes
 	}
-	return p.ExitStatus == 0
+	return nil
 }
 
 // frame is what all pages have. self is the address of the page.
@@ -145,7 +151,7 @@ func (s *Server) frame(r *http.Request, o overall, tab, title, self string) page
 		Title: title, Tab: tab, Self: self,
 		Identifier: s.opt.Identification, Host: s.host, Version: s.opt.Version, Release: s.opt.Release, Build: s.opt.Build, Message: r.Form.Get("message"),
 		Stamp: stampOf(o),
-		Now:   time.Now(), Health: page.HealthOf(o.rows, o.reconcile), ReadOnly: readOnly(r.Context()),
+		Now:   time.Now(), Health: page.HealthOf(o.rows, o.reconcile, o.mood), ReadOnly: readOnly(r.Context()),
 	}
 }
 
@@ -210,14 +216,16 @@ func (s *Server) serveProcess(w http.ResponseWriter, r *http.Request) {
 	if def, known := definitions[runtime.Select{Group: info.Group, Process: info.Name}]; known {
 		p.ExitCodes = def.process.ExitCodes
 		for _, k := range config.Settings(def.group, def.process) {
-			p.Settings = append(p.Settings, page.Setting(k))
+			p.Settings = append(p.Settings, page.Setting{Key: k.Key, Value: k.Value, Unit: k.Unit, File: k.File, Line: k.Line, Default: k.Default})
 		}
 	}
 	if o.reconcile.Known() && o.reconcile.Phase != "synced" {
-		diff, _ := s.difference(ctx)
-		p.Pending = slices.DeleteFunc(diff, func(a planned.Action) bool {
-			return a.Group != info.Group || a.Process != "" && a.Process != info.Name
-		})
+		for _, a := range s.lastPlan(ctx, o.reconcile.Told).actions {
+			if a.Group == info.Group && (a.Process == "" || a.Process == info.Name) {
+				p.Pending = append(p.Pending, a)
+			}
+		}
+		p.Compare()
 	}
 	if p.Log, err = s.logOf(ctx, info, r.Form.Get("stream"), r.Form.Get("q")); err != nil {
 		s.pageError(w, err)
@@ -264,7 +272,7 @@ func (s *Server) logOf(ctx context.Context, info runtime.Info, stream, words str
 	case memoryFault(err) != nil:
 		return l, err
 	case errors.Is(err, fs.ErrNotExist):
-		l.Problem = "Nothing has been written to " + path + " yet."
+		l.Problem, l.Follow = "Nothing has been written to "+path+" yet.", words == ""
 	case err != nil:
 		l.Problem = path + " cannot be read: " + err.Error()
 	default:
@@ -304,12 +312,27 @@ func (s *Server) serveLog(w http.ResponseWriter, r *http.Request) {
 		httpErrorMessage(w, http.StatusNotFound, "Not Found: the log cannot be read")
 		return
 	}
+	if text.size() > shortLog { // it takes as long as its reader likes
+		if err := lasts(r.Context(), streaming); err != nil {
+			w.Header().Set("Connection", "close")
+			httpErrorMessage(w, http.StatusServiceUnavailable, "Service Unavailable: "+err.Error())
+			return
+		}
+	}
 	w.Header().Set("Content-Type", "text/plain;charset=utf-8")
 	w.Header().Set("Content-Length", strconv.FormatInt(text.size(), 10))
 	w.Header().Set("Content-Disposition", `attachment; filename="`+fileName(namespec(info.Group, info.Name))+"-"+stream+`.log"`)
 	protectBoard(w)
 	w.WriteHeader(http.StatusOK)
-	text.read(context.WithoutCancel(r.Context()), func(p []byte) error { _, err := w.Write(p); return err })
+	control := http.NewResponseController(w)
+	text.read(context.WithoutCancel(r.Context()), func(p []byte) error {
+		// A log may be larger than a line takes in the time for a reply: each piece has that time.
+		if err := control.SetWriteDeadline(time.Now().Add(s.opt.BodyTimeout)); err != nil {
+			return err
+		}
+		_, err := w.Write(p)
+		return err
+	})
 }
 
 // fileName is a name that no system takes for anything else.
@@ -333,7 +356,9 @@ func (s *Server) serveFiles(w http.ResponseWriter, r *http.Request) {
 	p := page.Files{Frame: s.frame(r, o, "files", "Files", "files"), Reconcile: o.reconcile}
 	if o.reconcile.Known() {
 		if o.reconcile.Phase != "synced" {
-			p.Diff, p.DiffError = s.difference(ctx)
+			var next plan
+			next, p.DiffError = s.plan(ctx)
+			p.Plan, p.Diff = next.id, next.actions
 		}
 		p.Files, p.History = s.watched(ctx), s.updates(ctx)
 		slices.SortStableFunc(p.Files, page.ByUrgency)

@@ -6,12 +6,14 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,7 +24,14 @@ import (
 )
 
 // fakeReconciler says of one file that it is invalid.
-type fakeReconciler struct{ file string }
+type fakeReconciler struct {
+	file   string
+	id     string   // of what an update would do
+	held   string   // why that waits for a person
+	ended  []string // by it
+	result string   // how an update fails, "" for none
+	did    *[]string
+}
 
 func (r fakeReconciler) State(context.Context) (xmlrpc.Struct, error) {
 	return xmlrpc.Struct{{Name: "phase", Value: "invalid"}, {Name: "generation", Value: 7}, {Name: "since", Value: int64(1)}, {Name: "autoupdate", Value: true}}, nil
@@ -35,16 +44,31 @@ func (r fakeReconciler) Diff(context.Context, []string) ([]any, error) {
 	}}, nil
 }
 
-func (r fakeReconciler) Apply(context.Context, []string) (xmlrpc.Struct, error) {
+func (r fakeReconciler) Apply(_ context.Context, names []string) (xmlrpc.Struct, error) {
+	if r.did != nil {
+		*r.did = append(*r.did, "apply")
+	}
+	if r.result != "" {
+		return xmlrpc.Struct{{Name: "ok", Value: false}, {Name: "result", Value: r.result}}, nil
+	}
 	return xmlrpc.Struct{{Name: "ok", Value: true}, {Name: "lines", Value: []any{"cat: updated process group"}}}, nil
 }
 
-func (r fakeReconciler) Plan(context.Context, []string, string) (xmlrpc.Struct, error) {
-	return xmlrpc.Struct{}, nil
+func (r fakeReconciler) Plan(ctx context.Context, names []string, _ string) (xmlrpc.Struct, error) {
+	actions, err := r.Diff(ctx, names)
+	ended := []any{}
+	for _, name := range r.ended {
+		ended = append(ended, name)
+	}
+	return xmlrpc.Struct{{Name: "plan", Value: r.id}, {Name: "actions", Value: actions},
+		{Name: "reach", Value: xmlrpc.Struct{{Name: "ended", Value: ended}, {Name: "held", Value: r.held}}}}, err
 }
 
-func (r fakeReconciler) ApplyPlan(context.Context, string, []string) (xmlrpc.Struct, error) {
-	return xmlrpc.Struct{}, nil
+func (r fakeReconciler) ApplyPlan(ctx context.Context, plan string, names []string) (xmlrpc.Struct, error) {
+	if plan == "moving" { // just now
+		return nil, faultWith(xmlrpc.Conflict, "moved")
+	}
+	return r.Apply(ctx, names)
 }
 
 func (r fakeReconciler) Files(context.Context) ([]any, error) {
@@ -96,7 +120,8 @@ func TestScriptIsText(t *testing.T) {
 	if err := os.WriteFile(source, []byte("[program:x]\ncommand="+script+"\nenvironment=\n  TOKEN=\"geheim\",\n; prod\n\n\u00a0 MORE=\"geheim\",\nDB=\"geheim\"\npriority=high\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	o.Extra = []Namespace{ReconcileNamespace(fakeReconciler{source})}
+	o.Extra = []Namespace{ReconcileNamespace(fakeReconciler{file: source})}
+	w.progress = Progress{Phase: "invalid", Generation: 7, Autoupdate: true, Reason: script}
 	w.procs[0].Name, w.procs[0].Group, w.procs[0].State, w.procs[0].SpawnErr = script, script, state.Fatal, script
 	w.procs[1].LastEnd = &runtime.End{How: script}
 	w.procs[2].Listener = &runtime.ListenerInfo{}
@@ -167,23 +192,23 @@ func TestBoardActs(t *testing.T) {
 		ok   bool
 		says string // of a question too
 	}{
-		{"do=stop+cat", true, "Cat stopped"},
+		{"do=stop+cat", true, "cat stopped"},
 		{"do=start+badcmd", false, "badcmd: no such file"},
 		{"do=start+cat", false, "cat: already started"},
-		{"do=restart+two:two_00", true, "Two:two_00 restarted"},
-		{"do=restart+stopped", true, "Stopped restarted"},
+		{"do=restart+two:two_00", true, "two:two_00 restarted"},
+		{"do=restart+stopped", true, "stopped restarted"},
 		{"do=roll+two:*", true, "Restart, one after another, the group two?"},
 		{"do=roll+two:*&confirm=yes", true, "The group two restarted one after another"},
 		{"do=stop", true, "Stop all processes?"},
 		{"do=stop&confirm=yes", true, "All processes stopped"},
 		{"do=stop&name=cat&name=nolog", true, "Stop 2 processes?"},
-		{"do=stop&name=cat&name=nolog&confirm=yes", true, "2 processes stopped"},
+		{"do=stop&name=cat&name=nolog&confirm=yes", true, "2 processes asked to stop"},
 		{"do=stop&name=cat&name=stopped&confirm=yes", false, "stopped: not running"},
-		{"do=signal+cat&signal=HUP", true, "Cat signalled"},
+		{"do=signal+cat&signal=HUP", true, "cat signalled"},
 		{"do=signal+cat&signal=NOPE", false, "cat: NOPE"},
 		{"do=signal&name=cat&name=nolog&signal=HUP", true, "Send HUP to 2 processes?"},
 		{"do=signal&name=cat&name=nolog&signal=HUP&confirm=yes", true, "2 processes signalled"},
-		{"do=clear+cat", true, "Cat cleared of its logs"},
+		{"do=clear+cat", true, "cat cleared of logs"},
 		{"do=stop+nope", false, "nope: bad name"},
 		{"do=update", true, "cat: updated process group"},
 		{"do=revert+7", true, "Take all files back to what they were in update 7?"},
@@ -192,10 +217,10 @@ func TestBoardActs(t *testing.T) {
 		{"do=freeze", true, "Automatic updates are off until the daemon is restarted"},
 	} {
 		t.Run(tc.form, func(t *testing.T) {
-			w, o := unixOnly(t)
-			o.Extra = []Namespace{ReconcileNamespace(fakeReconciler{})}
-			c := dial(t, serve(t, o), 0)
 			for _, accept := range []string{"text/html", "application/json"} {
+				w, o := unixOnly(t) // anew: what was done is done
+				o.Extra = []Namespace{ReconcileNamespace(fakeReconciler{})}
+				c := dial(t, serve(t, o), 0)
 				before, _ := w.Snapshot(t.Context())
 				resp, body := c.do(t, "POST", "/act", tc.form, "Content-Type", "application/x-www-form-urlencoded", "Accept", accept)
 				question := strings.HasSuffix(tc.says, "?")
@@ -207,7 +232,7 @@ func TestBoardActs(t *testing.T) {
 						OK           bool
 						Message, Ask string
 					}
-					if err := json.Unmarshal([]byte(body), &said); err != nil || said.Message+said.Ask != tc.says && strings.HasPrefix(tc.form, "do=roll") {
+					if err := json.Unmarshal([]byte(body), &said); err != nil || said.Message+said.Ask != tc.says || said.OK != (tc.ok && !question) {
 						t.Errorf("%v: %s", err, body)
 					}
 					continue
@@ -253,9 +278,188 @@ func TestRollStartsNothing(t *testing.T) {
 	}
 }
 
+// TestUpdateIsWhatWasShown: the page asks for the plan that it shows, is asked before one that
+// ends several or was held, and is told in red of another one and of a failure.
+func TestUpdateIsWhatWasShown(t *testing.T) {
+	for _, tc := range []struct {
+		form string
+		r    fakeReconciler
+		says string
+		done bool
+	}{
+		{"plan=one", fakeReconciler{id: "one"}, `"message":"cat: updated process group","ok":true`, true},
+		{"plan=one", fakeReconciler{id: "two"}, `"message":"Nothing was done: `, false},
+		{"plan=one&confirm=yes", fakeReconciler{id: "two"}, `"message":"Nothing was done: `, false},
+		{"plan=moving", fakeReconciler{id: "moving"}, `"message":"Nothing was done: `, false},
+		{"plan=one", fakeReconciler{id: "one", held: "it removes 3 groups"}, `"ask":"Update, although it removes 3 groups? update: 1 to restart"`, false},
+		{"plan=one&confirm=yes", fakeReconciler{id: "one", held: "it removes 3 groups"}, `"ok":true`, true},
+		{"plan=one", fakeReconciler{id: "one", ended: []string{"a", "b"}}, `"ask":"Update? It ends 2 processes: 1 to restart"`, false},
+		{"plan=one", fakeReconciler{id: "one", ended: []string{"a"}, result: "failed: cat"}, `"message":"failed: cat","ok":false`, true},
+		{"", fakeReconciler{id: "one", held: "it removes 3 groups"}, `"ok":true`, true}, // who has seen none
+	} {
+		w, o := unixOnly(t)
+		w.progress = Progress{Phase: "held", Held: 1}
+		var did []string
+		tc.r.did = &did
+		o.Extra = []Namespace{ReconcileNamespace(tc.r)}
+		c := dial(t, serve(t, o), 0)
+		if _, body := c.do(t, "GET", "/files", "", "Accept", "text/html"); !strings.Contains(body, `name="plan" value="`+tc.r.id+`"`) {
+			t.Errorf("%s: the plan is not on the page", tc.form)
+		}
+		_, body := c.do(t, "POST", "/act", "do=update&"+tc.form, "Content-Type", "application/x-www-form-urlencoded", "Accept", "application/json")
+		if !strings.Contains(body, tc.says) || strings.Contains(tc.says, "Nothing") && !strings.Contains(body, `"ok":false`) || (len(did) > 0) != tc.done {
+			t.Errorf("%s of %+v: %s %v", tc.form, tc.r, body, did)
+		}
+	}
+}
+
+// TestActsOnWhatIsShown: where a page shows some and none is selected, an action is about
+// those; a restart of several starts nothing that is down; logs are cleared each for itself.
+func TestActsOnWhatIsShown(t *testing.T) {
+	for form, want := range map[string]struct{ says, down string }{
+		"do=stop&q=two&confirm=yes":                    {"2 processes asked to stop", "badcmd quick stopped two_00 two_01"},
+		"do=stop&state=running&q=cat&confirm=yes":      {"cat stopped", "badcmd cat quick stopped"},
+		"do=stop&q=nobody&confirm=yes":                 {"No process is shown", "badcmd quick stopped"},
+		"do=stop&q=two":                                {`"names":["two:two_00","two:two_01"]`, "badcmd quick stopped"},
+		"do=stop&q=two&name=cat":                       {"cat stopped", "badcmd cat quick stopped"},
+		"do=restart&confirm=yes":                       {"All processes restarted", "badcmd quick stopped"},
+		"do=restart&name=cat&name=stopped&confirm=":    {"Restart what runs of 2 processes?", "badcmd quick stopped"},
+		"do=restart&name=cat&name=stopped&confirm=yes": {"stopped: not running", "badcmd quick stopped"},
+		"do=clear+two:*&confirm=yes":                   {"two:two_00: failed; two:two_01: failed", "badcmd quick stopped"},
+	} {
+		w, o := unixOnly(t)
+		w.clearErr = errors.New("no")
+		c := dial(t, serve(t, o), 0)
+		_, body := c.do(t, "POST", "/act", form, "Content-Type", "application/x-www-form-urlencoded", "Accept", "application/json")
+		all, err := w.Snapshot(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var down []string
+		for _, p := range all {
+			if !p.State.InRunning() {
+				down = append(down, p.Name)
+			}
+		}
+		if got := strings.Join(down, " "); !strings.Contains(body, want.says) || got != want.down {
+			t.Errorf("%s: %s; down are %s", form, body, got)
+		}
+	}
+}
+
+// TestBoardPanics: a defect in showing a page ends its streams, and not the daemon.
+func TestBoardPanics(t *testing.T) {
+	w, o := unixOnly(t)
+	s := serve(t, o)
+	c := dial(t, s, 0)
+	first := live(t, c, "page=overview")
+	first.event()
+	w.mu.Lock()
+	all := w.procs
+	w.procs = append(slices.Clone(all), nil)
+	w.mu.Unlock()
+	w.notice.Tell()
+	for first.Scan() {
+	}
+	w.mu.Lock()
+	w.procs = all
+	w.mu.Unlock()
+	if name, _, _ := live(t, c, "page=overview").event(); name != "reload" {
+		t.Errorf("afterwards a page is told %s", name)
+	}
+}
+
+// TestFilesAreTold: a page of the files draws itself anew when anything that is told of them is
+// another, though the phase and its reason are the same; and processes are not looked at for it.
+func TestFilesAreTold(t *testing.T) {
+	w, o := unixOnly(t)
+	w.progress = Progress{Phase: "pending", Reason: "1 group would change"}
+	o.Extra = []Namespace{ReconcileNamespace(fakeReconciler{})}
+	l := live(t, dial(t, serve(t, o), 0), "page=files")
+	l.event()
+	for range 3 {
+		w.mu.Lock()
+		w.told++
+		w.mu.Unlock()
+		w.notice.Tell()
+		if name, _, _ := l.event(); name != "parts" {
+			t.Errorf("it is told %s", name)
+		}
+		if name, _, _ := l.event(); name != "reload" {
+			t.Errorf("then it is told %s", name)
+		}
+	}
+}
+
+// TestLogInTheStream: a page of a process is sent what is appended to its log in its only
+// stream, in whole characters, and of a log that is not there yet once it is.
+func TestLogInTheStream(t *testing.T) {
+	w, o := unixOnly(t)
+	c := dial(t, serve(t, o), 0)
+	for _, tc := range []struct{ name, stream, path string }{
+		{"cat", "stdout", w.procs[1].StdoutLog}, {"quick", "stdout", w.procs[3].StdoutLog},
+	} {
+		_, body := c.do(t, "GET", "/process?name="+tc.name, "")
+		_, rest, _ := strings.Cut(body, `data-next="`)
+		next, rest, _ := strings.Cut(rest, `"`)
+		if !strings.HasPrefix(rest, " data-follow") {
+			t.Errorf("the log of %s is not followed", tc.name)
+		}
+		l := live(t, c, "page=process&name="+tc.name+"&stream="+tc.stream+"&from="+next)
+		l.event()
+		f, err := os.OpenFile(tc.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for _, piece := range []string{"caf\xc3", "\xa9 <b>\n"} {
+			if _, err := f.WriteString(piece); err != nil {
+				t.Fatal(err)
+			}
+			var text string
+			name, _, data := l.event()
+			if err := json.Unmarshal([]byte(data), &text); err != nil || name != "log" {
+				t.Fatalf("%v %s %s", err, name, data)
+			}
+			got += text
+		}
+		f.Close()
+		if got != "café <b>\n" {
+			t.Errorf("%s: %q", tc.name, got)
+		}
+		l.stop()
+	}
+}
+
+// TestJoinsTogether: while one draws the first, others wait for it as long as they like.
+func TestJoinsTogether(t *testing.T) {
+	_, o := unixOnly(t)
+	s := serve(t, o)
+	s.board.first = make(chan struct{}) // somebody draws
+	late, stop := context.WithCancel(t.Context())
+	stop()
+	if _, _, err := s.board.join(late); !errors.Is(err, context.Canceled) {
+		t.Errorf("one who has gone is told %v", err)
+	}
+	joined := make(chan error)
+	go func() {
+		_, _, err := s.board.join(t.Context())
+		joined <- err
+	}()
+	s.board.mu.Lock()
+	close(s.board.first)
+	s.board.first = nil
+	s.board.mu.Unlock()
+	if err := <-joined; err != nil {
+		t.Error(err)
+	}
+	s.board.leave()
+}
+
 // TestRevertIsOffered: for an update to which one can go back, and for no other.
 func TestRevertIsOffered(t *testing.T) {
-	_, o := unixOnly(t)
+	w, o := unixOnly(t)
+	w.progress.Phase = "synced"
 	o.Extra = []Namespace{ReconcileNamespace(fakeReconciler{})}
 	_, body := dial(t, serve(t, o), 0).do(t, "GET", "/files", "", "Accept", "text/html")
 	for number, want := range map[int]bool{7: false, 6: true, 5: false} {
@@ -377,7 +581,7 @@ func (l *liveReader) event() (name, id, data string) {
 			name = value
 		case field == "id":
 			id = value
-		case field == "data":
+		case field == "data" && name != "beat":
 			return name, id, value
 		}
 	}
@@ -524,7 +728,7 @@ func TestOrdersAreHeld(t *testing.T) {
 	}
 	end()
 	(<-held)()
-	if said := restart(); said != "Cat restarted" {
+	if said := restart(); said != "cat restarted" {
 		t.Errorf("afterwards a restart says %q", said)
 	}
 }
@@ -559,7 +763,7 @@ func TestFiguresOnThePage(t *testing.T) {
 			t.Errorf("the page of a process has no %s: %s", want, body)
 		}
 	}
-	d, err := s.board.join(t.Context())
+	d, _, err := s.board.join(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -607,7 +811,7 @@ func TestNewsAreShared(t *testing.T) {
 	w, o := unixOnly(t)
 	s := serve(t, o)
 	ctx := context.WithValue(t.Context(), accountKey{}, (*account)(nil))
-	before, err := s.board.join(ctx)
+	before, _, err := s.board.join(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,12 +3,15 @@ package rpc
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"supervisord/rpc/page"
 	"supervisord/rpc/planned"
 	"supervisord/rpc/xmlrpc"
+	"supervisord/runtime/state"
 )
 
 // answer is one struct of a reply. The pages are a client of reconcile.* like any other,
@@ -71,16 +74,15 @@ func (s *Server) ask(ctx context.Context, method string, args ...any) (any, erro
 }
 
 // reconcileState is how files and processes stand to each other; without a phase where
-// there is no reconciler, or no longer one.
-func (s *Server) reconcileState(ctx context.Context) page.Reconcile {
-	result, err := s.ask(ctx, "reconcile.getState")
-	if err != nil {
+// there is no reconciler, or no longer one. It waits for nobody.
+func (s *Server) reconcileState() page.Reconcile {
+	if _, there := s.methods.rows["reconcile.getState"]; !there || s.opt.Processes.Mood() != state.MoodRunning {
 		return page.Reconcile{}
 	}
-	state := answerOf(result)
+	p := s.opt.Config.Progress()
 	r := page.Reconcile{
-		Phase: state.text("phase"), Reason: state.text("reason"), Since: state.time("since"),
-		Generation: int(state.number("generation")), Autoupdate: state.flag("autoupdate"),
+		Phase: p.Phase, Reason: p.Reason, Since: p.Since, Generation: p.Generation, Autoupdate: p.Autoupdate,
+		Verifying: p.Verifying, Paused: p.Paused, Told: s.opt.Config.Told(),
 	}
 	for _, f := range s.opt.Config.ConfigFiles() {
 		if f.State == fileInvalid {
@@ -90,24 +92,61 @@ func (s *Server) reconcileState(ctx context.Context) page.Reconcile {
 	return r
 }
 
-// difference is what an update would do, or why nobody can say, in lines.
-func (s *Server) difference(ctx context.Context) ([]planned.Action, []string) {
-	const patience = 5 * time.Second // the files are read anew
+// plan is what an update would do, as reconcile.plan says.
+type plan struct {
+	id      string
+	actions []planned.Action
+	// ends are the processes that it ends, held is why it is left to a person.
+	ends int
+	held string
+}
+
+// plan asks for that, or why nobody can say, in lines. The files are read anew.
+func (s *Server) plan(ctx context.Context) (plan, []string) {
+	const patience = 5 * time.Second
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	result, err := s.ask(ctx, "reconcile.diff")
+	result, err := s.ask(ctx, "reconcile.plan")
 	if err != nil {
-		return nil, lines(err)
+		return plan{}, lines(err)
 	}
-	var actions []planned.Action
-	for _, a := range answersOf(result) {
+	of := answerOf(result)
+	reach := answerOf(of["reach"])
+	p := plan{id: of.text("plan"), held: reach.text("held")}
+	p.ends = len(reach.texts("restarted")) + len(reach.texts("ended")) + len(answersOf(reach["following"]))
+	for _, a := range answersOf(of["actions"]) {
 		action := planned.Action{Action: a.text("action"), Group: a.text("group"), Process: a.text("process"), Reason: a.text("reason"), File: a.text("file")}
 		for _, c := range answersOf(a["changes"]) {
 			action.Changes = append(action.Changes, planned.Change{Key: c.text("key"), Old: c.text("old"), New: c.text("new")})
 		}
-		actions = append(actions, action)
+		p.actions = append(p.actions, action)
 	}
-	return actions, nil
+	return p, nil
+}
+
+// plans remembers what an update would do while nothing is told that would change it: pages of
+// processes are drawn often, and the files are not read for each.
+type plans struct {
+	mu   sync.Mutex // guards the following
+	told uint64     // 0 is never
+	last plan
+}
+
+// lastPlan is plan, as it was when what is told was told first.
+func (s *Server) lastPlan(ctx context.Context, told uint64) plan {
+	s.plans.mu.Lock()
+	last, known := s.plans.last, s.plans.told == told && told != 0
+	s.plans.mu.Unlock()
+	if known {
+		return last
+	}
+	p, problem := s.plan(ctx)
+	if problem == nil {
+		s.plans.mu.Lock()
+		s.plans.told, s.plans.last = told, p
+		s.plans.mu.Unlock()
+	}
+	return p
 }
 
 // lines are what a client is sent about an error.
@@ -139,9 +178,11 @@ func (s *Server) updates(ctx context.Context) (list []page.Update) {
 	const most = 30
 	result, _ := s.ask(ctx, "reconcile.getHistory", most)
 	for _, e := range answersOf(result) {
+		reasons := slices.DeleteFunc(slices.Compact(slices.Sorted(slices.Values(e.texts("reasons")))), func(r string) bool { return r == "" })
 		list = append(list, page.Update{
+			Reasons:    reasons,
 			Generation: int(e.number("generation")), Time: e.time("time"), Trigger: e.text("trigger"), Caller: e.text("caller"),
-			Result: e.text("result"), Actions: e.texts("actions"), Duration: time.Duration(e.number("duration_ms")) * time.Millisecond,
+			Result: e.text("result"), Reason: e.text("reason"), Actions: e.texts("actions"), Duration: time.Duration(e.number("duration_ms")) * time.Millisecond,
 			Revertible: e.flag("revertible"),
 		})
 	}

@@ -48,6 +48,17 @@ func openCertificates(sv spec.Server) (*certificates, error) {
 	return c, nil
 }
 
+// CheckCertificates is why the servers that use TLS cannot with their files, nil if they
+// can: a *ServerError.
+func CheckCertificates(servers []spec.Server) error {
+	for _, sv := range servers {
+		if _, err := openCertificates(sv); err != nil {
+			return serverError(sv, err)
+		}
+	}
+	return nil
+}
+
 // readCertificates reads files that nobody is waited for.
 func readCertificates(sv spec.Server) (files certificateFiles, err error) {
 	for _, f := range []struct {

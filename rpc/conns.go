@@ -27,6 +27,7 @@ type conns struct {
 	strangers  int // in all, those that are not the owner's
 	lasting    map[lasting]int
 	unfinished int
+	oneShot    bool          // each is closed when its reply has been written
 	changed    chan struct{} // closed when a connection or a lasting request goes or comes, or a reply ends; nil when nobody waits
 }
 
@@ -181,6 +182,24 @@ func closeNow(nc net.Conn) {
 	nc.Close()
 }
 
+// closeUnserved closes every connection that is not being answered.
+func (cs *conns) closeUnserved() {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	for _, c := range cs.all {
+		if !c.serving {
+			closeNow(c.net)
+		}
+	}
+}
+
+// setOneShot says whether a connection is closed when its reply has been written.
+func (cs *conns) setOneShot(on bool) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	cs.oneShot = on
+}
+
 // connState is http.Server's ConnState hook. Only when a connection is idle again,
 // or closed, has the end of a chunked reply been written.
 func (cs *conns) connState(nc net.Conn, state http.ConnState) {
@@ -194,8 +213,11 @@ func (cs *conns) connState(nc net.Conn, state http.ConnState) {
 		return
 	}
 	cs.finished(c)
-	if state != http.StateIdle {
+	switch {
+	case state != http.StateIdle:
 		cs.remove(c)
+	case cs.oneShot:
+		closeNow(nc)
 	}
 }
 

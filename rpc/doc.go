@@ -56,7 +56,7 @@
 // addresses of Supervisor's page answer as they did, and classic.html shows that page to
 // people. Our page is rendered by package page from the results of the same methods that
 // clients call (board.go, boarddata.go). It changes things only by POST to act, asks before
-// it does anything to several processes, and is updated by server-sent events (live.go):
+// it does anything to several processes, and is updated by server-sent events (live.go, of what drawing.go renders):
 // only while a page is open, one goroutine waits for changes, renders them once and wakes
 // the streams, which count as log streams. An update is encoded once for all streams that
 // have seen the one before, and rendering counts towards the memory limit as a request does.
@@ -73,7 +73,7 @@
 //
 // /metrics is for Prometheus, in its text format or as OpenMetrics. /healthz is 200 while
 // the supervisor's loop answers, /readyz while the files are in force, but for what pauses
-// and a closed window hold, and no process is starting or has failed; otherwise they are 503, and say why. /sd lists the processes with
+// and a closed window hold, and no process is starting or has failed, ended with an unexpected status included; otherwise they are 503, and say why. /sd lists the processes with
 // a metrics_port for Prometheus to discover. With metrics=open a server serves these four,
 // and nothing else, without its password. What processes use is measured by package usage
 // on demand, and left out if /proc does not answer.

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,11 +30,14 @@ import (
 // It keeps the rules of contract/process.md section 7, so that one table of
 // calls fits it and the real daemon.
 type fakeDaemon struct {
+	attended    atomic.Int32
 	mu          sync.Mutex
 	mood        state.Mood
 	procs       []*fakeProcess // in declaration order
 	configFiles []ConfigFile
 	progress    Progress
+	told        uint64
+	stuck       bool // who decides about the files
 	config      *spec.Config
 	active      map[string]bool
 	reread      struct {
@@ -106,6 +110,8 @@ func newFakeDaemon(t testing.TB, dir string) *fakeDaemon {
 	w.config = fakeConfig(dir)
 	return w
 }
+
+func (w *fakeDaemon) Attend() { w.attended.Add(1) }
 
 func (w *fakeDaemon) Mood() state.Mood {
 	w.mu.Lock()
@@ -351,7 +357,24 @@ func (w *fakeDaemon) ConfigFiles() []ConfigFile { return w.configFiles }
 
 func (w *fakeDaemon) Prints() (applied, desired, revision string) { return "aa", "dd", "v1" }
 
-func (w *fakeDaemon) Progress() Progress { return w.progress }
+func (w *fakeDaemon) Progress() Progress {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.progress
+}
+
+func (w *fakeDaemon) Told() uint64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.told
+}
+
+func (w *fakeDaemon) Answers(ctx context.Context) error {
+	if w.stuck {
+		<-ctx.Done()
+	}
+	return ctx.Err()
+}
 
 func (w *fakeDaemon) Active(name string) bool {
 	w.mu.Lock()

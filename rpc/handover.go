@@ -19,7 +19,7 @@ import (
 // Handover is what a Server hands over to the next one, in this process or in the
 // program that it executes: its sockets, the connections that are between two
 // requests, and those that follow a log. None of these clients notices anything. It is
-// plain JSON except for the open files.
+// plain data except for the open files.
 type Handover struct {
 	Sockets []HandedSocket `json:"sockets"`
 	Conns   []HandedConn   `json:"connections"`
@@ -78,7 +78,7 @@ func (h *Handover) closeOthers(servers []*httpServer) {
 	}
 }
 
-// Take gives the files to a Handover that was read as JSON. It fails if there are more
+// Take gives the files to a Handover that was read. It fails if there are more
 // or fewer than it has places.
 func (h *Handover) Take(files []*os.File) error {
 	rest := files
@@ -119,7 +119,8 @@ func (h *Handover) Close() {
 var errHandingOver = errors.New("supervisord is being upgraded: ask again")
 
 // How long the requests under way are waited for: those that wait themselves, while new
-// ones are still answered; then the short ones; and then what is left of all.
+// ones are still answered; then the short ones, and those of which a part is missing; and
+// then what is left of all.
 const (
 	waitingPatience = 5 * time.Second
 	shortPatience   = 3 * time.Second // a busy machine may be late by a second
@@ -127,8 +128,9 @@ const (
 
 // HandOver stops answering and returns what the next Server needs. New connections and
 // requests from then on are answered by the next Server. Requests under way are answered
-// first. One that still waits for something after five seconds is told to ask again, and a
-// client that does not read its reply is disconnected. Call it while Run runs, and end the
+// first. One that still waits for something after five seconds is told to ask again; a
+// client that does not read its reply, has sent a part of a request only, or uses TLS is
+// disconnected. Call it while Run runs, and end the
 // context of Run afterwards.
 func (s *Server) HandOver(ctx context.Context) *Handover {
 	s.each(ctx, waitingPatience, func(cs *conns) bool { return cs.lasting[lasting{waiting, ""}] == 0 })
@@ -141,11 +143,18 @@ func (s *Server) HandOver(ctx context.Context) *Handover {
 		hs.leave()
 		hs.accepting.Wait() // whoever was accepted just now is among the connections then
 		hs.gate.shut()
+		if hs.CertFile != "" { // the gate keeps none
+			hs.conns.setOneShot(true)
+			hs.conns.closeUnserved()
+		}
 	}
 	s.each(ctx, shortPatience, func(cs *conns) bool { return len(cs.all) == cs.lasting[lasting{streaming, ""}] })
 	s.mu.Lock()
 	s.interrupt(errHandingOver)
 	s.mu.Unlock()
+	for _, hs := range s.servers {
+		hs.conns.closeUnserved()
+	}
 	s.each(ctx, shortPatience, func(cs *conns) bool { return len(cs.all) == 0 })
 	for _, hs := range s.servers {
 		h.Conns = append(h.Conns, hs.gate.take()...)
@@ -172,6 +181,7 @@ func (s *Server) GoOn(h *Handover) {
 			continue
 		}
 		hs.listener = listener
+		hs.conns.setOneShot(false)
 		hs.gate.open()
 		hs.run(s.base, &s.serving, h.of(hs.Section))
 	}
@@ -394,6 +404,11 @@ func (hs *httpServer) resume(ctx context.Context, handed []HandedConn, streams *
 // resumeStream continues a log that a client follows.
 func (hs *httpServer) resumeStream(ctx context.Context, nc net.Conn, h *HandedStream) {
 	defer nc.Close()
+	defer func() {
+		if p := recover(); p != nil {
+			hs.panicked("the stream of "+h.Path, p)
+		}
+	}()
 	c := hs.conns.add(nc)
 	end, ok := hs.conns.begin(c)
 	defer func() {

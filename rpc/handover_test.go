@@ -3,12 +3,14 @@ package rpc
 import (
 	"bufio"
 	"context"
-	"encoding/json"
+	"crypto/tls"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -16,14 +18,21 @@ import (
 	"time"
 
 	"supervisord/rpc/xmlrpc"
+	"supervisord/runtime/exact"
+	"supervisord/spec"
 )
 
 // handOver has one server go on in another's place, by way of what is handed from one
 // program to the next.
 func handOver(t *testing.T, s *Server, o Options) *Server {
 	t.Helper()
-	h := s.HandOver(t.Context())
-	text, err := json.Marshal(h)
+	return goOnFrom(t, s.HandOver(t.Context()), o)
+}
+
+// goOnFrom is the second half of that.
+func goOnFrom(t *testing.T, h *Handover, o Options) *Server {
+	t.Helper()
+	text, err := exact.Marshal(h)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +40,7 @@ func handOver(t *testing.T, s *Server, o Options) *Server {
 		t.Errorf("the password is handed over: %s", text)
 	}
 	next := new(Handover)
-	if err := json.Unmarshal(text, next); err != nil {
+	if err := exact.Unmarshal(text, next); err != nil {
 		t.Fatal(err)
 	}
 	if err := next.Take(h.Files()); err != nil {
@@ -51,15 +60,21 @@ func handOver(t *testing.T, s *Server, o Options) *Server {
 	return serve(t, o)
 }
 
+// keepPort has the next server be found where s is.
+func keepPort(s *Server, o *Options) {
+	o.Servers[1].Port = s.servers[1].listener.Addr().(*net.TCPAddr).Port
+	s.sockets.list[1].Port = o.Servers[1].Port
+}
+
 // TestHandOver: nobody who talks to a server notices that another one has taken its place.
 func TestHandOver(t *testing.T) {
 	dir := shortDir(t)
 	w := newFakeDaemon(t, dir)
 	o := w.options(dir)
+	log := new(activity)
+	o.Logger = log.logger(slog.LevelInfo)
 	s := serve(t, o)
-	port := s.servers[1].listener.Addr().(*net.TCPAddr).Port
-	o.Servers[1].Port = port // the next one is to be found there, too
-	s.sockets.list[1].Port = port
+	keepPort(s, &o)
 	before, err := os.Lstat(o.Servers[0].Path)
 	if err != nil {
 		t.Fatal(err)
@@ -78,7 +93,7 @@ func TestHandOver(t *testing.T) {
 		polling.Go(func() {
 			nc, err := net.Dial("unix", o.Servers[0].Path)
 			if n%2 == 1 {
-				nc, err = net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+				nc, err = net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(o.Servers[1].Port)))
 			}
 			if err != nil {
 				t.Error(err)
@@ -129,9 +144,68 @@ func TestHandOver(t *testing.T) {
 	if conns != 1 {
 		t.Errorf("the idle client made %d connections", conns)
 	}
+	if log.has("panicked") {
+		t.Errorf("the log says %q", log.lines)
+	}
 	after, err := os.Lstat(o.Servers[0].Path)
 	if err != nil || !os.SameFile(before, after) {
 		t.Errorf("the socket's file is another one: %v", err)
+	}
+}
+
+// TestHandOverOfGone: clients that have gone while nobody was there to see it, with their
+// connections reset, harm nobody.
+func TestHandOverOfGone(t *testing.T) {
+	dir := shortDir(t)
+	w := newFakeDaemon(t, dir)
+	o := w.options(dir)
+	log := new(activity)
+	o.Logger = log.logger(slog.LevelInfo)
+	o.Servers[1].Username, o.Servers[1].Password, o.Servers[1].HasAuth = "", "", false
+	s := serve(t, o)
+	keepPort(s, &o)
+	cat, _ := w.Info(t.Context(), "cat", "cat")
+	if err := os.WriteFile(cat.StdoutLog, []byte("one\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var clients []*net.TCPConn
+	connect := func() *client {
+		c := dial(t, s, 1)
+		c.http.Transport.(*http.Transport).DialContext = func(context.Context, string, string) (net.Conn, error) {
+			nc, err := net.Dial("tcp", s.servers[1].listener.Addr().String())
+			if err == nil {
+				clients = append(clients, nc.(*net.TCPConn))
+			}
+			return nc, err
+		}
+		return c
+	}
+	if _, err := connect().call("supervisor.getState"); err != nil {
+		t.Fatal(err)
+	}
+	followOf(t, connect(), "/logtail/cat").reads("one\n")
+	h := s.HandOver(t.Context())
+	if len(h.Conns) != 2 {
+		t.Fatalf("%d connections are handed over", len(h.Conns))
+	}
+	for _, nc := range clients {
+		if err := nc.SetLinger(0); err != nil { // so that Close resets it
+			t.Fatal(err)
+		}
+		nc.Close()
+	}
+	next := goOnFrom(t, h, o)
+	if _, err := dial(t, next, 1).call("supervisor.getState"); err != nil {
+		t.Error(err)
+	}
+	eventually(t, "nobody but the last client", func() bool {
+		cs := next.servers[1].conns
+		cs.mu.Lock()
+		defer cs.mu.Unlock()
+		return len(cs.all) <= 1
+	})
+	if log.has("panicked") {
+		t.Errorf("the log says %q", log.lines)
 	}
 }
 
@@ -155,5 +229,60 @@ func TestHandOverWhileWaiting(t *testing.T) {
 	var fault *xmlrpc.Fault
 	if err := <-answer; !errors.As(err, &fault) || fault.Code != xmlrpc.Failed || !strings.Contains(fault.Text, "ask again") {
 		t.Errorf("the call that waited: %v", err)
+	}
+}
+
+// TestHandOverOfTLS: connections that cannot be handed over hold nobody up between two
+// requests.
+func TestHandOverOfTLS(t *testing.T) {
+	dir := shortDir(t)
+	selfSigned(t, dir)
+	o := newFakeDaemon(t, dir).options(dir)
+	answering, release := blocking(&o)
+	o.Servers = []spec.Server{{Section: "inet_http_server", Network: "tcp", Host: "127.0.0.1",
+		CertFile: filepath.Join(dir, "cert.pem"), KeyFile: filepath.Join(dir, "key.pem")}}
+	s := serve(t, o)
+	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+	defer transport.CloseIdleConnections()
+	c := &client{http: &http.Client{Transport: transport}, base: "https://" + s.servers[0].listener.Addr().String()}
+	if _, err := c.call("supervisor.getState"); err != nil {
+		t.Fatal(err)
+	}
+	begun := time.Now()
+	h := s.HandOver(t.Context())
+	if took := time.Since(begun); took >= shortPatience {
+		t.Errorf("it takes %v", took)
+	}
+	s.GoOn(h)
+	transport.CloseIdleConnections()
+	if _, err := c.call("supervisor.getState"); err != nil {
+		t.Errorf("after it was given up: %v", err)
+	}
+
+	answer := make(chan error, 1)
+	go func() {
+		_, err := c.call("test.block")
+		answer <- err
+	}()
+	<-answering
+	begun = time.Now()
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		s.HandOver(t.Context()).Close()
+	}()
+	eventually(t, "the handover to wait for nothing but the reply", func() bool {
+		cs := s.servers[0].conns
+		cs.mu.Lock()
+		defer cs.mu.Unlock()
+		return cs.changed != nil && len(cs.all) == 1
+	})
+	close(release)
+	<-over
+	if took := time.Since(begun); took >= shortPatience {
+		t.Errorf("it takes %v where a request is being answered", took)
+	}
+	if err := <-answer; err != nil {
+		t.Errorf("the request that was being answered: %v", err)
 	}
 }

@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -28,7 +29,8 @@ func (s *Server) serveHealth(w http.ResponseWriter, r *http.Request) {
 
 // serveReady says whether all is as people want it: the files are in force, but for what a
 // pause or a closed window holds, and no process is on its way or has failed, but for those
-// that a person has disabled.
+// that a person has disabled. What has failed is what the page and supervisorctl say needs
+// somebody.
 func (s *Server) serveReady(w http.ResponseWriter, r *http.Request) {
 	all, err := s.opt.Processes.Snapshot(r.Context())
 	if err != nil {
@@ -42,12 +44,15 @@ func (s *Server) serveReady(w http.ResponseWriter, r *http.Request) {
 	if p := s.opt.Config.Progress(); p.Phase != "synced" && !(p.Phase == "held" && p.Held == 0 && p.Deferred > 0) {
 		not = append(not, "files: "+p.Phase) // the reason may quote a file, and who asks need not have a password
 	}
-	for _, p := range all {
-		if p.Disabled {
-			continue
-		}
-		switch p.State {
-		case state.Starting, state.Backoff, state.Fatal, state.Unknown:
+	ctx, cancel := context.WithTimeout(r.Context(), loopPatience)
+	defer cancel()
+	if errors.Is(s.opt.Config.Answers(ctx), context.DeadlineExceeded) {
+		not = append(not, "the reconciler does not answer")
+	}
+	definitions := s.definitions.of(s.opt.Config.Desired())
+	for i := range all {
+		p := &all[i]
+		if !p.Disabled && (p.State == state.Starting || p.State.Failed(p.ExitStatus, definitions.exitCodes(p))) {
 			not = append(not, namespec(p.Group, p.Name)+": "+p.State.String())
 		}
 	}

@@ -98,6 +98,9 @@ func (hs *httpServer) connState(nc net.Conn, state http.ConnState) {
 	if f, framed := nc.(*framedConn); framed {
 		f.setIdle(state == http.StateNew || state == http.StateIdle)
 	}
+	if state == http.StateActive {
+		hs.server.opt.Processes.Attend()
+	}
 	hs.conns.connState(nc, state)
 }
 

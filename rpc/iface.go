@@ -14,6 +14,9 @@ import (
 // one turn of the supervisor's loop. A context that ends ends the wait, never
 // the operation. Refusals are *runtime.Error.
 type Processes interface {
+	// Attend says that a request begins, for a while after which the output of processes
+	// gives way to others; it never blocks.
+	Attend()
 	// Mood is the daemon's state; it never blocks.
 	Mood() state.Mood
 	// Info is one process. BadName when there is none.
@@ -74,6 +77,11 @@ type Config interface {
 	ConfigFiles() []ConfigFile
 	// Progress is how far the files are in force. It waits for nobody.
 	Progress() Progress
+	// Told is another as soon as anything that reconcile.* tells is another, but for what is
+	// active. It waits for nobody.
+	Told() uint64
+	// Answers returns when who decides about all this does; one that is stuck never does.
+	Answers(ctx context.Context) error
 	// Prints are the fingerprints of what is active and of what is desired, and the revision
 	// that is in force, "" for none.
 	Prints() (applied, desired, revision string)
@@ -95,6 +103,7 @@ type Progress struct {
 	Reverts     int64     // how often content that failed was taken back, in this life
 	Paused      int       // groups and processes that no automatic update touches
 	Disabled    int       // and that nothing but a person starts
+	Verifying   bool      // all is applied, and is pending only until it has proved itself
 }
 
 // Phases are those that the reconciler may be in.

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"supervisord/rpc/xmlrpc"
@@ -22,14 +23,15 @@ type processInfo runtime.Info
 // AppendValue writes the struct. It is the hot path of every status client, so
 // it appends the values between the parts of a text that was made once.
 func (p processInfo) AppendValue(b []byte) []byte {
+	parts := processInfoParts()
 	part := 0
 	str := func(b []byte, value string) []byte {
 		part++
-		return xmlrpc.AppendText(append(b, processInfoParts[part-1]...), value)
+		return xmlrpc.AppendText(append(b, parts[part-1]...), value)
 	}
 	num := func(b []byte, value int64) []byte {
 		part++
-		return strconv.AppendInt(append(b, processInfoParts[part-1]...), value, 10)
+		return strconv.AppendInt(append(b, parts[part-1]...), value, 10)
 	}
 	b = str(b, p.Name)
 	b = str(b, p.Group)
@@ -44,17 +46,17 @@ func (p processInfo) AppendValue(b []byte) []byte {
 	b = str(b, p.StdoutLog)
 	b = str(b, p.StderrLog)
 	b = num(b, int64(p.PID))
-	b = append(b, processInfoParts[part]...)
+	b = append(b, parts[part]...)
 	if p.State == state.Running && p.Probed == nil {
 		b = appendUptime(b, p.PID, p.Uptime)
 	} else {
 		b = xmlrpc.AppendText(b, describe(runtime.Info(p)))
 	}
-	return append(b, processInfoParts[part+1]...)
+	return append(b, parts[part+1]...)
 }
 
 // processInfoParts is the text of a processInfo around its values.
-var processInfoParts = func() []string {
+var processInfoParts = sync.OnceValue(func() []string {
 	const str, num = "?", 0
 	sample, err := xmlrpc.AppendValue(nil, xmlrpc.Struct{
 		{Name: "name", Value: str}, {Name: "group", Value: str},
@@ -68,7 +70,7 @@ var processInfoParts = func() []string {
 		panic(err)
 	}
 	return regexp.MustCompile(`\?|\b0\b`).Split(string(sample), -1)
-}()
+})
 
 // processInfos is the array that getAllProcessInfo gives.
 type processInfos []runtime.Info

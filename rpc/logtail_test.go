@@ -25,7 +25,12 @@ type tail struct {
 // follow opens a stream; the first word of request is the method.
 func follow(t *testing.T, s *Server, path string) *tail {
 	t.Helper()
-	c := dial(t, s, 0)
+	return followOf(t, dial(t, s, 0), path)
+}
+
+// followOf is the same by a client.
+func followOf(t *testing.T, c *client, path string) *tail {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
 	req, err := http.NewRequestWithContext(ctx, "GET", c.base+path, nil)

@@ -67,16 +67,16 @@ type row struct {
 	full string // namespace.name
 }
 
-// table is every method by its full name.
-type table struct {
+// methodTable is every method by its full name.
+type methodTable struct {
 	rows  map[string]row
 	names []string // sorted
 }
 
-// newTable makes a table of namespaces. Two methods of one name are a mistake
+// newMethodTable makes a table of namespaces. Two methods of one name are a mistake
 // in the program.
-func newTable(namespaces []Namespace) *table {
-	t := &table{rows: make(map[string]row)}
+func newMethodTable(namespaces []Namespace) *methodTable {
+	t := &methodTable{rows: make(map[string]row)}
 	for i := range namespaces {
 		for j := range namespaces[i].Methods {
 			m := &namespaces[i].Methods[j]
@@ -108,7 +108,7 @@ func (s *Server) call(ctx context.Context, method string, args Args) (any, error
 }
 
 // invoke runs one method of a table.
-func (s *Server) invoke(ctx context.Context, t *table, method string, args Args) (any, error) {
+func (s *Server) invoke(ctx context.Context, t *methodTable, method string, args Args) (any, error) {
 	m, ok := t.rows[method]
 	if !ok {
 		return nil, xmlrpc.NewFault(xmlrpc.UnknownMethod, "")

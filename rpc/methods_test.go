@@ -237,7 +237,7 @@ func TestMethodTwicePanics(t *testing.T) {
 			t.Error("a method was defined twice in silence")
 		}
 	}()
-	newTable([]Namespace{{Name: "a", Methods: []Method{{Name: "m"}, {Name: "m"}}}})
+	newMethodTable([]Namespace{{Name: "a", Methods: []Method{{Name: "m"}, {Name: "m"}}}})
 }
 
 // TestReplyLimit: neither a long log nor a list of calls makes a reply that the

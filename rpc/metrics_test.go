@@ -141,6 +141,8 @@ func TestHealth(t *testing.T) {
 		{func() { w.progress.Phase = "synced" }, "ok\n", "ok\n"},
 		{func() { w.progress = Progress{Phase: "held", Held: 1, Deferred: 1} }, "ok\n", "files: held\n"},
 		{func() { w.progress = Progress{Phase: "held", Deferred: 2} }, "ok\n", "ok\n"},
+		{func() { w.procs[5].State, w.procs[5].ExitStatus = state.Exited, 0 }, "ok\n", "ok\n"},
+		{func() { w.procs[5].ExitStatus = 3 }, "ok\n", "two:two_00: EXITED\n"},
 		{func() { w.procs[5].State = state.Fatal }, "ok\n", "two:two_00: FATAL\n"},
 		{func() { w.progress = Progress{Phase: "invalid", Reason: "bad.ini"} }, "ok\n", "files: invalid\ntwo:two_00: FATAL\n"},
 		{func() { w.become(state.MoodShutdown) }, "ok\n", "the daemon is shutting down or restarting\nfiles: invalid\ntwo:two_00: FATAL\n"},

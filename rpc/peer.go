@@ -26,7 +26,16 @@ func peer(c net.Conn) string {
 	case unix:
 		return "unix socket"
 	}
-	return c.RemoteAddr().String()
+	return address(c)
+}
+
+// address is that of the other end, "" where it is gone: a connection that its client has
+// reset before we made it of a descriptor has none.
+func address(c net.Conn) string {
+	if a := c.RemoteAddr(); a != nil {
+		return a.String()
+	}
+	return ""
 }
 
 // identify says whose connection it is: the user's at the other end of a unix socket,
@@ -39,9 +48,10 @@ func identify(c net.Conn) (client string, owner bool) {
 	case unix:
 		return "", false
 	}
-	host, _, err := net.SplitHostPort(c.RemoteAddr().String())
+	from := address(c)
+	host, _, err := net.SplitHostPort(from)
 	if err != nil {
-		host = c.RemoteAddr().String()
+		host = from
 	}
 	return host, false
 }

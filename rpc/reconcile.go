@@ -40,7 +40,7 @@ func ReconcileNamespace(r Reconciler) Namespace {
 		{
 			Name:    "getState",
 			Help:    "How the files and the active groups compare.",
-			Returns: Param{Type: "struct", Name: "result", Text: "phase, generation, desired, applied, reason, since, autoupdate, directories, deferred (all that is held is so by pauses or a closed window), rejected, revision (in force), attempted_revision (as read last), outcome (of that: success, failure, pending or empty)"},
+			Returns: Param{Type: "struct", Name: "result", Text: "phase, generation, desired, applied, reason, since, autoupdate, directories, deferred (all that is held is so by pauses or a closed window), verifying (all is applied, and has not proved itself yet), rejected, revision (in force), attempted_revision (as read last), outcome (of that: success, failure, pending or empty), statedir_error (why nothing can be stored; empty if it can)"},
 			Func:    func(ctx context.Context, _ Args) (any, error) { return r.State(ctx) },
 		}, {
 			Name:    "diff",

@@ -1,11 +1,13 @@
 package rpc
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"html"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"runtime/debug"
@@ -28,7 +30,7 @@ func (hs *httpServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer end()
 	defer func() {
 		if p := recover(); p != nil {
-			hs.server.log.Log(ctx, mainlog.LevelCritical, fmt.Sprintf("%s %q panicked: %v\n%s", r.Method, r.URL.Path, p, debug.Stack()))
+			hs.panicked(fmt.Sprintf("%s %q", r.Method, r.URL.Path), p)
 			panic(http.ErrAbortHandler) // net/http closes the connection
 		}
 	}()
@@ -44,10 +46,18 @@ func (hs *httpServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Connection", "close")
 		httpError(reply, http.StatusServiceUnavailable)
 	}
+	if reply.hijacked {
+		return
+	}
 	// What was answered leaves now: the daemon may be about to end.
 	reply.control.Flush()
 	reply.control.SetWriteDeadline(time.Time{})
 	hs.logAccess(r, reply)
+}
+
+// panicked reports what was recovered from. A deferred function calls it.
+func (hs *httpServer) panicked(what string, p any) {
+	hs.server.log.Log(context.Background(), mainlog.LevelCritical, fmt.Sprintf("%s panicked: %v\n%s", what, p, debug.Stack()))
 }
 
 // handle checks whether the request may be made, and finds what it is for.
@@ -326,7 +336,7 @@ func lasts(ctx context.Context, kind lastKind) error {
 		return nil
 	}
 	if kind == streaming {
-		return errors.New("too many logs are being followed")
+		return errors.New("too many logs are being followed and pages are open")
 	}
 	return faultWith(xmlrpc.Failed, "too many calls are waiting")
 }
@@ -364,6 +374,7 @@ type reply struct {
 	begins       func() // is called when the reply begins
 	status       int    // 0 until the header is written
 	bytes        int64
+	hijacked     bool // the connection is net/http's no more, which has nothing to flush
 }
 
 // WriteHeader notes the status. A client that has not taken the whole reply in
@@ -383,6 +394,13 @@ func (w *reply) Write(p []byte) (int, error) {
 	n, err := w.ResponseWriter.Write(p)
 	w.bytes += int64(n)
 	return n, err
+}
+
+// Hijack is http.Hijacker's.
+func (w *reply) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	nc, buffered, err := w.control.Hijack()
+	w.hijacked = err == nil
+	return nc, buffered, err
 }
 
 // Unwrap lets http.ResponseController reach the connection.

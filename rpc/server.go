@@ -94,8 +94,8 @@ type Options struct {
 type Server struct {
 	opt               Options
 	log               *slog.Logger
-	methods           *table // what clients may call
-	supervisorMethods *table // supervisor.*, which the status page uses in any case
+	methods           *methodTable // what clients may call
+	supervisorMethods *methodTable // supervisor.*, which the status page uses in any case
 	servers           []*httpServer
 	sockets           *Sockets
 	started           time.Time       // what Last-Modified of our own files says
@@ -105,6 +105,7 @@ type Server struct {
 	host              string      // of this machine, for people
 	definitions       definitions
 	board             board
+	plans             plans
 	orders            orders
 	oddBoolean        sync.Once // a client that sends words was told of
 
@@ -165,12 +166,12 @@ func New(o Options) *Server {
 	s.begin()
 	s.memory, s.bodies = newMemories(o.Memory, o.MemoryWait)
 	supervisor := s.supervisorNamespace()
-	s.supervisorMethods = newTable([]Namespace{supervisor})
+	s.supervisorMethods = newMethodTable([]Namespace{supervisor})
 	namespaces := []Namespace{s.systemNamespace()}
 	if o.HasSupervisorNamespace {
 		namespaces = append(namespaces, supervisor)
 	}
-	s.methods = newTable(append(namespaces, o.Extra...))
+	s.methods = newMethodTable(append(namespaces, o.Extra...))
 	return s
 }
 

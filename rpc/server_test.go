@@ -297,7 +297,7 @@ func serving(s *Server) int {
 // TestKeepAliveAndPipeline: many requests on one connection, also without
 // waiting for the replies.
 func TestKeepAliveAndPipeline(t *testing.T) {
-	_, o := unixOnly(t)
+	w, o := unixOnly(t)
 	s := serve(t, o)
 	conn, err := net.Dial("unix", s.servers[0].Path)
 	if err != nil {
@@ -318,6 +318,9 @@ func TestKeepAliveAndPipeline(t *testing.T) {
 	}
 	if _, err := r.ReadByte(); err != io.EOF {
 		t.Errorf("the connection stays open: %v", err)
+	}
+	if n := w.attended.Load(); n != 51 {
+		t.Errorf("%d of 51 requests were told of", n)
 	}
 }
 

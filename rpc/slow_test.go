@@ -138,6 +138,7 @@ func TestSlowReaders(t *testing.T) {
 	for _, request := range []string{
 		fmt.Sprintf("POST /RPC2 HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n%s", len(doc), doc),
 		"GET /tail.html?processname=cat&limit=9000000 HTTP/1.1\r\nHost: h\r\n\r\n",
+		"GET /log?name=cat HTTP/1.1\r\nHost: h\r\n\r\n",
 		"GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n",
 		"GET / HTTP/1.1\r\nHost: h\r\n\r\n",
 	} {
@@ -146,6 +147,33 @@ func TestSlowReaders(t *testing.T) {
 			t.Fatal(err)
 		}
 		eventually(t, "it is given up: "+request, func() bool { return serving(s) == 0 })
+	}
+}
+
+// TestSlowDownload: a log may take longer than a reply, as long as pieces of it are taken.
+func TestSlowDownload(t *testing.T) {
+	w, o := unixOnly(t)
+	o.BodyTimeout, o.HeaderTimeout = time.Second, 50*time.Millisecond
+	const size = 16 << 20 // more than any socket holds
+	if err := os.WriteFile(w.procs[1].StdoutLog, make([]byte, size), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := serve(t, o)
+	conn := sendRaw(t, s, "GET /log?name=cat HTTP/1.0\r\n\r\n")
+	got := int64(0)
+	for begun := time.Now(); time.Since(begun) < 2*o.BodyTimeout; {
+		n, err := io.CopyN(io.Discard, conn, 128<<10)
+		if got += n; err != nil {
+			t.Fatalf("%d bytes, then %v", got, err)
+		}
+		other := sendRaw(t, s, "GET / HT") // which comes to its limit meanwhile
+		other.SetReadDeadline(time.Now().Add(2 * time.Minute))
+		if _, err := io.Copy(io.Discard, other); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatal("half a request is waited for without a limit")
+		}
+	}
+	if n, err := io.Copy(io.Discard, conn); err != nil || got+n < size {
+		t.Errorf("%d of %d bytes, then %v", got+n, size, err)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"supervisord/rpc/xmlrpc"
@@ -26,7 +27,7 @@ var embedded embed.FS
 
 var (
 	ui    = mustSub(embedded, "ui")
-	pages = template.Must(template.ParseFS(ui, "*.html"))
+	pages = sync.OnceValue(func() *template.Template { return template.Must(template.ParseFS(ui, "*.html")) })
 )
 
 func mustSub(f fs.FS, dir string) fs.FS {
@@ -369,7 +370,7 @@ func (s *Server) wholeText(ctx context.Context, text *logText) (string, error) {
 // render writes a page.
 func (s *Server) render(w http.ResponseWriter, r *http.Request, status int, name string, data any) {
 	page := newDocument(r.Context())
-	if err := pages.ExecuteTemplate(page, name, data); err != nil {
+	if err := pages().ExecuteTemplate(page, name, data); err != nil {
 		s.pageError(w, err)
 		return
 	}
@@ -444,6 +445,7 @@ func (hs *httpServer) serveFile(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", types[path.Ext(name)])
 	if packed, there := packedFiles()[name]; there {
+		w.Header().Set("Cache-Control", "no-cache") // of another release they fit another page
 		w.Header().Set("Vary", "Accept-Encoding")
 		if takesGzip(r) {
 			w.Header().Set("Content-Encoding", "gzip")

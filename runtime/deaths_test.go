@@ -95,3 +95,44 @@ func TestEndsAreCounted(t *testing.T) {
 		}
 	}, program("web", func(p *spec.Process) { p.Autorestart = spec.RestartAlways }))
 }
+
+// TestKilledWhileHandedOver: which count a process is watched by goes over with it. What an
+// earlier version wrote down does not say, and the process is watched anew.
+func TestKilledWhileHandedOver(t *testing.T) {
+	for _, older := range []bool{false, true} {
+		inBubble(t, func(b *bench) {
+			b.after(lookAgainAfter * 2)
+			b.kernel.oomElsewhere = true // for who is watched from now on
+			h, err := b.sup.HandOver(background)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if older {
+				h.data.OOMCounts, h.data.Groups[0].Processes[0].OOM = nil, ""
+			}
+			data, err := writeDown(h)
+			if err != nil {
+				t.Fatal(err)
+			}
+			o := Options{Logger: b.sup.log, kernel: b.kernel, children: b.kernel.notices}
+			if o.From, err = readBack(data, h.Files()); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-b.ended; err != ErrHandedOver {
+				t.Fatal(err)
+			}
+			b.kernel.oomKills = 1
+			b.kernel.die("web", syscall.WaitStatus(syscall.SIGKILL))
+			b.sup = New(o)
+			go func() { b.ended <- b.sup.Run(background) }()
+			b.after(0)
+			b.expect("web", state.Exited)
+			if end := b.info("web").LastEnd; end == nil || end.OOM == older {
+				t.Errorf("by an older version: %v; its end is %+v", older, end)
+			}
+			if err := b.sup.Shutdown(background); err != nil {
+				t.Error(err)
+			}
+		}, program("web", func(p *spec.Process) { p.Autorestart = spec.RestartNever }))
+	}
+}

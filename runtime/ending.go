@@ -105,7 +105,14 @@ func (s *Supervisor) endByItself() {
 			return
 		}
 	}
-	if s.opt.ExitWhen != spec.ExitOnIdle || len(s.touched) == 0 {
+	if len(s.touched) > 0 {
+		s.lookForIdleness()
+	}
+}
+
+// lookForIdleness tells Options.OnIdle when all have become idle.
+func (s *Supervisor) lookForIdleness() {
+	if s.opt.ExitWhen != spec.ExitOnIdle {
 		return
 	}
 	before := s.idle

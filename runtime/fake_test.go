@@ -22,24 +22,25 @@ import (
 // fakeKernel is an operating system without processes: it hands out pids, and
 // what "runs" under them ends when a test, or a signal, says so.
 type fakeKernel struct {
-	mu        sync.Mutex
-	pids      int
-	names     map[int]string
-	started   []string
-	exits     []launch.Exit
-	signals   []string
-	members   map[int]int  // how many, by process group
-	listed    []int        // the members of every group, instead; nil for none
-	strays    []int        // those who left any group
-	subreaper []bool       // what was asked for
-	cgroups   *fakeCgroups // nil where there are none
-	others    map[int]bool // groups whose number has gone to somebody else
-	notices   chan os.Signal
-	hold      chan struct{} // what "stuck" waits for
-	oomKills  int           // by the out-of-memory killer
-	oomHangs  chan struct{} // what a look at their count waits for; nil for nothing
-	looks     chan struct{} // what a look at a group waits for; nil for nothing
-	pidfds    []*fakePidFD  // of processes that are no children of ours
+	mu           sync.Mutex
+	pids         int
+	names        map[int]string
+	started      []string
+	exits        []launch.Exit
+	signals      []string
+	members      map[int]int  // how many, by process group
+	listed       []int        // the members of every group, instead; nil for none
+	strays       []int        // those who left any group
+	subreaper    []bool       // what was asked for
+	cgroups      *fakeCgroups // nil where there are none
+	others       map[int]bool // groups whose number has gone to somebody else
+	notices      chan os.Signal
+	hold         chan struct{} // what "stuck" waits for
+	oomKills     int           // by the out-of-memory killer
+	oomElsewhere bool          // the processes' counter is another
+	oomHangs     chan struct{} // what a look at their count waits for; nil for nothing
+	looks        chan struct{} // what a look at a group waits for; nil for nothing
+	pidfds       []*fakePidFD  // of processes that are no children of ours
 
 	// fails is asked before each start, by the process's name.
 	fails func(name string) error
@@ -205,9 +206,18 @@ func (k *fakeKernel) Reopen(int, launch.Pipes) (stdout, stderr *os.File) { retur
 
 // FollowOOM gives every process the counter of one cgroup; ClaimOOM has counted as often as
 // a test says.
-func (k *fakeKernel) FollowOOM(pid int) string { return "the cgroup" }
-func (k *fakeKernel) UnfollowOOM(string)       {}
-func (k *fakeKernel) LookAtOOM()               {}
+func (k *fakeKernel) FollowOOM(pid int) string {
+	if k.oomElsewhere {
+		return "another cgroup"
+	}
+	return "the cgroup"
+}
+func (k *fakeKernel) UnfollowOOM(string) {}
+func (k *fakeKernel) LookAtOOM()         {}
+func (k *fakeKernel) SaveOOM() map[string]int64 {
+	return map[string]int64{"the cgroup": 7}
+}
+func (k *fakeKernel) ResumeOOM(string, int64) {}
 
 // ListenNotify makes no socket: who says something is the test.
 func (k *fakeKernel) ListenNotify() (*os.File, string, error) { return nil, "@notify", nil }

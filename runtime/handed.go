@@ -1,7 +1,6 @@
 package runtime
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -10,7 +9,6 @@ import (
 
 	"supervisord/runtime/capture"
 	"supervisord/runtime/event"
-	"supervisord/runtime/exactjson"
 	"supervisord/runtime/launch"
 	"supervisord/runtime/logfile"
 	"supervisord/runtime/moment"
@@ -23,9 +21,9 @@ import (
 // not processed yet, the events not yet delivered, and every deadline. It is plain data
 // and open descriptors, and belongs to one goroutine.
 //
-// New consumes it. Until then it can be marshalled and read again any number of times.
+// New consumes it. Until then it can be saved and made again any number of times.
 type Handover struct {
-	data  handedOver
+	data  Saved
 	files []*os.File
 }
 
@@ -36,9 +34,10 @@ const (
 	readableSince   = 1
 )
 
-// handedOver is what is written down of a Handover. Readers pass over fields that they do
-// not know, and have the zero value for those that are not there.
-type handedOver struct {
+// Saved is everything of a Handover but its descriptors, in the form in which exact
+// writes it down. Readers pass over fields that they do not know, and have the zero value
+// for those that are not there.
+type Saved struct {
 	Version       int            `json:"version"`
 	ReadableSince int            `json:"readable_since"`
 	Files         int            `json:"files"`   // how many descriptors go with it
@@ -55,6 +54,8 @@ type handedOver struct {
 	Groups     []handedGroup  `json:"groups"` // in the order of their activation
 	Waiting    []slotName     `json:"waiting,omitempty"`
 	HeldAuto   *handedAuto    `json:"held_auto,omitempty"`
+
+	OOMCounts map[string]int64 `json:"oom_counts,omitempty"` // see launch.OOMKills.SaveOOM
 }
 
 // fileNumber refers to one of Handover.Files, counted from 1; 0 is none.
@@ -92,6 +93,7 @@ type handedProcess struct {
 	Ends        EndCounts          `json:"ends"`
 	Runs        []handedRun        `json:"runs,omitempty"`
 	Killed      bool               `json:"killed,omitempty"`
+	OOM         string             `json:"oom,omitempty"` // which of Saved.OOMCounts
 	PendingExit *proc.Exit         `json:"pending_exit,omitempty"`
 	ExitedAt    *moment.Moment     `json:"exited_at,omitempty"`
 	GroupSignal int                `json:"group_signal,omitempty"`
@@ -149,42 +151,44 @@ type handedAuto struct {
 	Channel int      `json:"channel"`
 }
 
-// Files are the descriptors that belong to the Handover, in the order in which what
-// MarshalJSON writes refers to them. They still belong to the Handover. Get their
-// numbers with SyscallConn; Fd would make them blocking.
+// Files are the descriptors that belong to the Handover, in the order in which
+// Saved refers to them. They still belong to the Handover. Get their numbers with
+// SyscallConn; Fd would make them blocking.
 func (h *Handover) Files() []*os.File { return h.files }
 
-// MarshalJSON encodes everything except the descriptors.
-func (h *Handover) MarshalJSON() ([]byte, error) { return exactjson.Marshal(&h.data) }
+// Form is what is saved of nothing: whoever understands it understands what this version
+// saves.
+func Form() *Saved { return &Saved{Version: handoverVersion, ReadableSince: readableSince} }
 
-// ReadHandover makes a Handover from what MarshalJSON wrote and its files, in their
-// order; it may replace elements of files. It checks everything first: on an error
-// nothing is used, and the files still belong to the caller. A newer format is refused
-// unless it says that this version understands it.
-func ReadHandover(data []byte, files []*os.File) (*Handover, error) {
-	h := &Handover{files: files}
-	if err := h.read(data); err != nil {
-		return nil, fmt.Errorf("cannot take over: %w", err)
-	}
-	if len(files) != h.data.Files {
-		return nil, fmt.Errorf("cannot take over: there are %d files, and there should be %d", len(files), h.data.Files)
-	}
-	for _, n := range h.data.waitedFor() {
-		var err error
-		if h.files[n-1], err = nonBlocking(h.files[n-1]); err != nil {
-			return nil, fmt.Errorf("cannot take over: file %d: %w", n, err)
-		}
-	}
-	return h, nil
-}
+// Save is everything except the descriptors. It belongs to the Handover.
+func (h *Handover) Save() *Saved { return &h.data }
 
-// CheckHandover reports whether ReadHandover would understand data, given its files.
-// A new program is asked this before the old one hands over.
-func CheckHandover(data []byte) error {
-	if err := new(Handover).read(data); err != nil {
+// Check reports what Handover would refuse whatever the files are.
+func (d *Saved) Check() error {
+	if err := d.check(); err != nil {
 		return fmt.Errorf("cannot take over: %w", err)
 	}
 	return nil
+}
+
+// Handover makes a Handover of what was saved of one and of its files, in their order; it
+// may replace elements of files. It checks everything first: on an error nothing is used,
+// and the files still belong to the caller. A newer format is refused unless it says that
+// this version understands it. The Handover shares what d refers to.
+func (d *Saved) Handover(files []*os.File) (*Handover, error) {
+	if err := d.Check(); err != nil {
+		return nil, err
+	}
+	if len(files) != d.Files {
+		return nil, fmt.Errorf("cannot take over: there are %d files, and there should be %d", len(files), d.Files)
+	}
+	for _, n := range d.waitedFor() {
+		var err error
+		if files[n-1], err = nonBlocking(files[n-1]); err != nil {
+			return nil, fmt.Errorf("cannot take over: file %d: %w", n, err)
+		}
+	}
+	return &Handover{data: *d, files: files}, nil
 }
 
 // Close discards the Handover and closes its descriptors: children that write get
@@ -197,19 +201,6 @@ func (h *Handover) Close() {
 	h.files = nil
 }
 
-func (h *Handover) read(data []byte) error {
-	if err := exactjson.Unmarshal(data, &h.data); err != nil {
-		return err
-	}
-	switch v := h.data.Version; {
-	case v < 1:
-		return errors.New("it has no version")
-	case v > handoverVersion && (h.data.ReadableSince < 1 || h.data.ReadableSince > handoverVersion):
-		return fmt.Errorf("it is of version %d, and this program understands at most %d", v, handoverVersion)
-	}
-	return h.data.check()
-}
-
 // file is the file of a number, nil for none.
 func (h *Handover) file(n fileNumber) *os.File {
 	if n == 0 {
@@ -220,7 +211,7 @@ func (h *Handover) file(n fileNumber) *os.File {
 
 // numbers calls use with every number of a file; waits says that somebody will wait until
 // it can be read or written.
-func (d *handedOver) numbers(use func(n fileNumber, waits bool)) {
+func (d *Saved) numbers(use func(n fileNumber, waits bool)) {
 	for i := range d.Sockets {
 		use(d.Sockets[i].File, false)
 	}
@@ -233,14 +224,14 @@ func (d *handedOver) numbers(use func(n fileNumber, waits bool)) {
 			use(p.Says[onPipe], true)
 			for ch := range p.Out {
 				use(p.Out[ch].Pipe, true)
-				use(p.Out[ch].Log.File, true)
+				use(p.Out[ch].Log.File, p.Out[ch].Log.Saved.File == logfile.FileID{}) // a pipe or a terminal
 			}
 		}
 	}
 }
 
 // waitedFor are the files for which somebody will wait.
-func (d *handedOver) waitedFor() (list []fileNumber) {
+func (d *Saved) waitedFor() (list []fileNumber) {
 	d.numbers(func(n fileNumber, waits bool) {
 		if n != 0 && waits {
 			list = append(list, n)
@@ -253,12 +244,12 @@ func (d *handedOver) waitedFor() (list []fileNumber) {
 // otherwise another in its place: an image that was just executed may have made it of a
 // descriptor that blocks.
 func nonBlocking(f *os.File) (*os.File, error) {
+	if err := f.SetDeadline(time.Time{}); err == nil {
+		return f, nil
+	}
 	info, err := f.Stat()
 	if err != nil || info.Mode().IsRegular() || info.Mode()&fs.ModeDevice != 0 {
 		return f, err
-	}
-	if err := f.SetDeadline(time.Time{}); !errors.Is(err, os.ErrNoDeadline) {
-		return f, nil
 	}
 	conn, err := f.SyscallConn()
 	if err != nil {

@@ -7,9 +7,16 @@ import (
 	"supervisord/runtime/state"
 )
 
-// check reports what no Supervisor comes to. Nothing of it may reach the loop: a number
-// that is wrong might be that of a stranger to be signalled.
-func (d *handedOver) check() error {
+// check reports a version that is not understood, and what no Supervisor comes to. Nothing
+// of it may reach the loop: a number that is wrong might be that of a stranger to be
+// signalled.
+func (d *Saved) check() error {
+	switch {
+	case d.Version < 1:
+		return errors.New("it has no version")
+	case d.Version > handoverVersion && (d.ReadableSince < 1 || d.ReadableSince > handoverVersion):
+		return fmt.Errorf("it is of version %d, and this program understands at most %d", d.Version, handoverVersion)
+	}
 	c := checking{d: d, pids: make(map[int]bool), slots: make(map[slotName]*handedProcess), names: make(map[string]bool)}
 	for i := range d.Groups {
 		if err := c.group(&d.Groups[i]); err != nil {
@@ -35,7 +42,7 @@ func (d *handedOver) check() error {
 
 // checking is what is known of a Handover so far.
 type checking struct {
-	d     *handedOver
+	d     *Saved
 	pids  map[int]bool
 	slots map[slotName]*handedProcess
 	names map[string]bool // of groups

@@ -53,6 +53,7 @@ func (s *Supervisor) HandOver(ctx context.Context) (*Handover, error) {
 		}
 		if err == nil && left == nil {
 			<-s.done
+			h.data.OOMCounts = s.opt.kernel.SaveOOM() // now that no loop waits while files are read
 			return h, nil
 		}
 		if err == nil {
@@ -141,6 +142,9 @@ func (s *Supervisor) tryHandOver() (*Handover, *obstacle, error) {
 		return nil, left, nil
 	}
 	s.takeFacts()
+	if s.endByItself(); s.Mood() != state.MoodRunning {
+		return nil, nil, &Error{Kind: ShuttingDown}
+	}
 	s.answer()
 	if what, ended := s.underway.any(); what != "" { // it has come of the facts
 		return nil, &obstacle{what, ended}, nil
@@ -235,7 +239,11 @@ func (s *Supervisor) saveAll(h *Handover) (left *obstacle) {
 			}
 		}
 	}()
-	w := &writingDown{Handover: h, sockets: make(map[*launch.Socket]int)}
+	processes := 0
+	for _, g := range s.groups {
+		processes += len(g.procs)
+	}
+	w := &writingDown{Handover: h, logs: make([]handedLog, 0, 2*processes), sockets: make(map[*launch.Socket]int)}
 	for _, g := range s.groups {
 		for _, p := range g.procs {
 			for ch := range p.out {
@@ -306,7 +314,7 @@ func (s *Supervisor) save(w *writingDown) {
 	d.CgroupName, d.AutoMark, d.Launches = s.cgroupName, s.autoMark, s.launches
 	d.Ticked = moment.Of(s.ticked, now)
 	for _, g := range s.groups {
-		handed := handedGroup{Def: g.def}
+		handed := handedGroup{Def: g.def, Processes: make([]handedProcess, 0, len(g.procs))}
 		if g.pool != nil {
 			pool := g.pool.Save(now)
 			handed.Pool = &pool

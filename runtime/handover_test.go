@@ -3,6 +3,10 @@ package runtime
 import (
 	"errors"
 	"testing"
+	"time"
+
+	"supervisord/runtime/event"
+	"supervisord/spec"
 )
 
 // next has the table of a Supervisor go on in another one, by way of what is written down.
@@ -12,14 +16,11 @@ func next(t testing.TB, s *Supervisor, o Options) *Supervisor {
 	if err != nil {
 		t.Fatal(err)
 	}
-	data, err := h.MarshalJSON()
+	data, err := writeDown(h)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := CheckHandover(data); err != nil {
-		t.Fatal(err)
-	}
-	if o.From, err = ReadHandover(data, h.Files()); err != nil {
+	if o.From, err = readBack(data, h.Files()); err != nil {
 		t.Fatal(err)
 	}
 	return New(o)
@@ -53,5 +54,44 @@ func TestHandOverStopped(t *testing.T) {
 	}
 	if err := <-ended; err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestHandOverIdle: who waits for all to be idle is told in the next life, if nothing has
+// come of it in this one.
+func TestHandOverIdle(t *testing.T) {
+	idle := make(chan struct{}, 2)
+	o := Options{Serials: new(event.Serials), ExitWhen: spec.ExitOnIdle, OnIdle: func() { idle <- struct{}{} }}
+	first, ended := New(o), make(chan error, 1)
+	go func() { ended <- first.Run(background) }()
+	once := program("once", func(p *spec.Process) {
+		p.Command, p.StartSecs, p.Autorestart = "/bin/sh -c 'exit 0'", 0, spec.RestartNever
+	})
+	if err := first.SetGroup(background, nil, once, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Begin(background); err != nil {
+		t.Fatal(err)
+	}
+	told := func(life string) {
+		t.Helper()
+		select {
+		case <-idle:
+		case <-time.After(time.Minute):
+			t.Fatal("nobody is told in the " + life + " life that all are idle")
+		}
+	}
+	told("first")
+	second := next(t, first, o)
+	if err := <-ended; err != ErrHandedOver {
+		t.Fatal(err)
+	}
+	go func() { ended <- second.Run(background) }()
+	told("second")
+	if err := second.Shutdown(background); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }

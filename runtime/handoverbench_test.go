@@ -36,12 +36,12 @@ func BenchmarkHandOver(b *testing.B) {
 					b.Fatal(err)
 				}
 				rest = append(rest, time.Since(began))
-				data, err := h.MarshalJSON()
+				data, err := writeDown(h)
 				if err != nil {
 					b.Fatal(err)
 				}
 				written = len(data)
-				from, err := ReadHandover(data, h.Files())
+				from, err := readBack(data, h.Files())
 				if err != nil {
 					b.Fatal(err)
 				}

@@ -3,7 +3,6 @@ package runtime
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -100,7 +99,7 @@ func (l *lives) handOver() {
 // goOn has the next one begin.
 func (l *lives) goOn(h *Handover) {
 	l.t.Helper()
-	data, err := json.Marshal(h)
+	data, err := writeDown(h)
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -109,10 +108,7 @@ func (l *lives) goOn(h *Handover) {
 		files = append(files, executed(l.t, f))
 	}
 	h.Close()
-	if err := CheckHandover(data); err != nil {
-		l.t.Fatal(err)
-	}
-	from, err := ReadHandover(data, files)
+	from, err := readBack(data, files)
 	if err != nil {
 		l.t.Fatalf("%v\n%s", err, data)
 	}

@@ -36,6 +36,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	s.stopClocks(false) // which a handover has stopped
 	s.lookAtAll(true)
 	s.advance()
+	s.lookForIdleness() // which may have come with what was handed over
 	for !s.shutdown.over && !s.handedOver {
 		s.settle(timer)
 		select {
@@ -57,6 +58,9 @@ func (s *Supervisor) Run(ctx context.Context) error {
 			s.beginShutdown(state.MoodShutdown)
 		case <-gaveUp:
 			gaveUp = nil // once
+		}
+		if s.handedOver {
+			break // what happens now is for the next Supervisor, which begins from what was saved
 		}
 		s.expire(time.Now())
 		s.followOrder()

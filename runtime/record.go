@@ -29,13 +29,26 @@ type RunChange struct {
 }
 
 // reportRunning tells Options.OnChange of a process that runs.
-func (s *Supervisor) reportRunning(p *process) {
+func (s *Supervisor) reportRunning(p *process) { s.reportRun(p, &p.descendants) }
+
+// reportRun is about a run of p, of which these are left.
+func (s *Supervisor) reportRun(p *process, of *descendants) {
 	if s.opt.OnChange != nil {
 		s.opt.OnChange(RunChange{
-			Group: p.group.def.Name, Name: p.def.Name, PID: p.descendants.pgid, Runs: true,
-			StartTime: p.began, Started: p.machine.Started, Cgroup: p.descendants.cgroup, Variable: p.descendants.variable, Pipes: p.pipes,
+			Group: p.group.def.Name, Name: p.def.Name, PID: of.pgid, Runs: true,
+			StartTime: p.began, Started: p.machine.Started, Cgroup: of.cgroup, Variable: of.variable, Pipes: p.pipes,
 			GroupPriority: p.group.def.Priority, Def: p.def,
 		})
+	}
+}
+
+// reportResumed tells it of what was handed over and has not ended.
+func (s *Supervisor) reportResumed(p *process) {
+	switch {
+	case p.descendants.pgid != 0:
+		s.reportRunning(p)
+	case p.orphans.pgid != 0:
+		s.reportRun(p, &p.orphans)
 	}
 }
 

@@ -12,29 +12,47 @@ import (
 // RestoreLogs creates logs of children again that another program has renamed or
 // removed, see logfile.Restore, and logs that. It returns the errors of those that
 // cannot be created, in start order. A directory on a disk that hangs delays no other,
-// and is not accessed again before it has answered.
+// and is not accessed again before it has answered. A log that nothing was written to since
+// it was last seen in its place is looked at in every sixth call only, since what is in it
+// is safe.
 //
-// Call it every few seconds; it costs one stat for each open file.
+// Call it every few seconds; it costs one stat for each file that it looks at.
 func (s *Supervisor) RestoreLogs(ctx context.Context) []error {
-	var logs []*openLog // in start order
-	byFile := make(map[logfile.FileID]*openLog)
-	err := s.choose(ctx, Select{}, ascending, everyone, func(procs []*process) {
-		for _, p := range procs {
-			for _, out := range p.out {
-				id, open := out.log.FileID()
-				if !open {
-					continue
+	atRest := s.logLooks.atRest()
+	var logs []*openLog                         // in start order
+	byFile := make(map[logfile.FileID]*openLog) // those to look at; nil before they are in logs
+	err := s.ask(ctx, func() {
+		for _, g := range s.groups {
+			for _, p := range g.procs {
+				for _, out := range p.out {
+					if id, open := out.log.FileID(); open && (atRest || !out.log.AtRest()) {
+						byFile[id] = nil
+					}
 				}
-				if byFile[id] == nil {
-					byFile[id] = &openLog{}
-					logs = append(logs, byFile[id])
+			}
+		}
+		if len(byFile) == 0 {
+			return
+		}
+		for _, g := range s.ordered() {
+			for _, p := range g.byPriority() {
+				for _, out := range p.out {
+					id, open := out.log.FileID()
+					log, touched := byFile[id]
+					if !open || !touched {
+						continue
+					}
+					if log == nil {
+						byFile[id] = &openLog{}
+						logs = append(logs, byFile[id])
+					}
+					byFile[id].add(filepath.Dir(out.path), out.log)
 				}
-				byFile[id].add(filepath.Dir(out.path), out.log)
 			}
 		}
 	})
-	if err != nil {
-		return nil // it ends
+	if err != nil || len(logs) == 0 {
+		return nil // it ends, or there are none
 	}
 	dirs := s.logLooks.begin(logs)
 	failed := make([][]error, len(dirs))
@@ -82,6 +100,19 @@ func (l *openLog) add(dir string, w *logfile.Writer) {
 type logLooks struct {
 	mu    sync.Mutex
 	under map[string]int // how many looks
+	calls int
+}
+
+// restingLooks is how many calls of RestoreLogs there are for each that looks at logs at
+// rest, too.
+const restingLooks = 6
+
+// atRest reports whether this call does.
+func (l *logLooks) atRest() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.calls++
+	return l.calls%restingLooks == 0
 }
 
 // logDir are the logs that have their first name in one directory.

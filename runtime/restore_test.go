@@ -10,8 +10,29 @@ import (
 	"supervisord/spec"
 )
 
-// TestRestoreLogs: logs that were renamed are made again, what two processes share once,
-// and what is in the way of one is told and keeps no other from it.
+// write writes a text to the log of each process.
+func (b *bench) write(text string) {
+	b.t.Helper()
+	err := b.sup.choose(background, Select{}, ascending, everyone, func(procs []*process) {
+		for _, p := range procs {
+			for _, out := range p.out {
+				if _, open := out.log.FileID(); !open {
+					continue
+				}
+				if _, err := out.log.Write([]byte(text)); err != nil {
+					b.t.Error(err)
+				}
+			}
+		}
+	})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// TestRestoreLogs: logs that were renamed are made again, soon once something is written to
+// them, and in time if not, what two processes share once, and what is in the way of one is
+// told and keeps no other from it.
 func TestRestoreLogs(t *testing.T) {
 	dir := t.TempDir()
 	logging := func(name, path string) *spec.Group {
@@ -34,14 +55,32 @@ func TestRestoreLogs(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		if errs := b.sup.RestoreLogs(background); len(errs) > 0 {
+			t.Errorf("logs that nothing is written to: %v", errs)
+		}
+		if _, err := os.Stat(filepath.Join(dir, "b/log")); err == nil {
+			t.Error("a log that nothing is written to was made again")
+		}
+		b.write("one\n")
 		for range 2 {
 			errs := b.sup.RestoreLogs(background)
 			if len(errs) != 1 || !strings.Contains(errs[0].Error(), filepath.Join(dir, "a/log")) {
 				t.Errorf("troubles: %v", errs)
 			}
 		}
+		if err := os.Rename(filepath.Join(dir, "b/log"), filepath.Join(dir, "b/log.2")); err != nil {
+			t.Fatal(err)
+		}
+		for i := range restingLooks {
+			b.sup.RestoreLogs(background)
+			if _, err := os.Stat(filepath.Join(dir, "b/log")); err == nil && i == 0 {
+				t.Error("it was at rest, and looked at in the next call")
+			} else if err != nil && i == restingLooks-1 {
+				t.Error("a log that nothing is written to is never made again")
+			}
+		}
 		text := "log " + filepath.Join(dir, "b/log") + " had been renamed or removed by another program and was created again"
-		if n := strings.Count(b.lines(), text); n != 1 {
+		if n := strings.Count(b.lines(), text); n != 2 {
 			t.Errorf("said %d times:\n%s", n, b.lines())
 		}
 		if _, err := os.Stat(filepath.Join(dir, "b/log")); err != nil {
@@ -68,16 +107,14 @@ func TestRestoreSpellings(t *testing.T) {
 		if errs := b.sup.RestoreLogs(background); len(errs) > 0 {
 			t.Error(errs)
 		}
-		if err := os.WriteFile(path, []byte("once\n"), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		b.write("each\n")
 		if err := os.Remove(path); err != nil {
 			t.Fatal(err)
 		}
 		if errs := b.sup.RestoreLogs(background); len(errs) > 0 {
 			t.Error(errs)
 		}
-		if text, err := os.ReadFile(path); string(text) != "once\n" {
+		if text, err := os.ReadFile(path); string(text) != "each\neach\neach\n" {
 			t.Errorf("%q, %v", text, err)
 		}
 	}, logging("p", path), logging("q", dir+"/./log"), logging("r", dir+"/up/log"))

@@ -20,7 +20,7 @@ import (
 func (p *process) save(w *writingDown, now time.Time) handedProcess {
 	h := handedProcess{
 		Machine: p.machine.Save(now), Pipes: p.pipes, Began: p.began, Starts: p.starts,
-		LastEnd: p.ends.last, Ends: p.ends.counts, Runs: p.runs.save(), Killed: p.killed,
+		LastEnd: p.ends.last, Ends: p.ends.counts, Runs: p.runs.save(), Killed: p.killed, OOM: p.oom,
 		Socket: w.sockets[p.socket], HeldSocket: w.sockets[p.heldSocket],
 		PendingExit: p.pendingExit, GroupSignal: int(p.groupSignal),
 		EndingOrphans: p.endingOrphans, RestartWhenStopped: p.restartWhenStopped, Restarting: p.restarting, UserStopped: p.userStopped, Disabled: p.disabled, WasRunning: p.wasRunning,
@@ -108,7 +108,12 @@ func (s *Supervisor) resume(h *Handover) {
 			p := s.resumedProcess(h, handed, def, now)
 			p.heldSocket = sockets[handed.HeldSocket]
 			s.place(g, p, rank)
+			if count, known := d.OOMCounts[handed.OOM]; known && p.pendingExit == nil {
+				s.opt.kernel.ResumeOOM(handed.OOM, count)
+				p.oom = handed.OOM
+			}
 			s.reconnect(h, handed, p, now)
+			s.reportResumed(p)
 		}
 	}
 	for _, g := range s.groups {
@@ -127,7 +132,9 @@ func (s *Supervisor) resume(h *Handover) {
 	if hold := d.HeldAuto; hold != nil {
 		s.heldAuto = heldAuto{s.byName[hold.Slot.Group].process(hold.Slot.Process), hold.Channel}
 	}
-	go s.followOOM(maps.Clone(s.byPID)) // ends with its work
+	unfollowed := maps.Clone(s.byPID) // by a version that did not hand its counts over
+	maps.DeleteFunc(unfollowed, func(_ int, p *process) bool { return p.oom != "" })
+	go s.followOOM(unfollowed) // ends with its work
 }
 
 // followOOM has the counts of out-of-memory kills watched again that concern processes.

@@ -25,7 +25,7 @@ const (
 	// it: for disks that hold up the last output, a launch or a socket, for
 	// listeners, and for a process that does not go although it was killed. Then
 	// disks are given up on.
-	endPatience = 2 * time.Second
+	endPatience = 1750 * time.Millisecond
 	// stageGrace is what each stage has beyond that for what takes no disk: for killed
 	// processes to be reaped and their descendants to be counted.
 	stageGrace = 500 * time.Millisecond
@@ -59,7 +59,7 @@ type shutdown struct {
 // GiveUpOnDisks makes a shutdown, current or future, stop waiting for what
 // concerns no child: a log that hangs, a launch that has not returned, a
 // listener's last events. Every child keeps its stopwaitsecs. It is for who is
-// asked a second time to end; the end does it by itself after two seconds of such
+// asked a second time to end; the end does it by itself after endPatience of such
 // waiting. It never waits, may be called from any goroutine and more than once.
 func (s *Supervisor) GiveUpOnDisks() { s.giveUpOnce.Do(func() { close(s.gaveUp) }) }
 

@@ -118,6 +118,8 @@ type kernel interface {
 	FollowOOM(pid int) (counter string)
 	UnfollowOOM(counter string)
 	LookAtOOM()
+	SaveOOM() map[string]int64
+	ResumeOOM(counter string, count int64)
 	Run(context.Context, launch.Command) (output []byte, status int, err error)
 	ClaimOOM(counter string) bool
 	ListenNotify() (socket *os.File, address string, err error)
@@ -243,6 +245,10 @@ func New(o Options) *Supervisor {
 // Stopping is closed when a shutdown or a restart begins: from then on nothing is
 // added, and nothing is spawned but by a fork that is under way.
 func (s *Supervisor) Stopping() <-chan struct{} { return s.stopping }
+
+// Attend says that a request of a client begins: for a tenth of a second, the output of processes
+// gives way to those that follow (capture.Attend). It never blocks.
+func (s *Supervisor) Attend() { capture.Attend() }
 
 // Mood is the daemon's state. It never blocks.
 func (s *Supervisor) Mood() state.Mood { return state.Mood(s.mood.Load()) }

@@ -155,10 +155,12 @@ func stateStruct(s reconcile.State) xmlrpc.Struct {
 		{Name: "autoupdate", Value: s.Autoupdate},
 		{Name: "directories", Value: dirs},
 		{Name: "deferred", Value: s.Deferred},
+		{Name: "verifying", Value: s.Verifying},
 		{Name: "rejected", Value: stringList(s.Rejected)},
 		{Name: "revision", Value: s.InForce},
 		{Name: "attempted_revision", Value: s.Attempted},
 		{Name: "outcome", Value: s.Outcome},
+		{Name: "statedir_error", Value: s.StateDirError},
 	}
 }
 

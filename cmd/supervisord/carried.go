@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,7 +14,7 @@ import (
 	"supervisord/reconcile"
 	"supervisord/rpc"
 	"supervisord/runtime"
-	"supervisord/runtime/exactjson"
+	"supervisord/runtime/exact"
 	"supervisord/runtime/logfile"
 	"supervisord/runtime/moment"
 	"supervisord/spec"
@@ -24,8 +23,8 @@ import (
 // carriedVersion is the version of the form of carried, and carriedSince the oldest
 // version that can read what this one writes.
 const (
-	carriedVersion = 1
-	carriedSince   = 1
+	carriedVersion = 2 // 1 was in JSON
+	carriedSince   = 2
 )
 
 // carried is what one program leaves to the one that is executed in its place, in the
@@ -36,17 +35,17 @@ type carried struct {
 	Version int `json:"version"`
 	Since   int `json:"readable_since"`
 
-	Supervisor      json.RawMessage   `json:"supervisor,omitempty"`
-	SupervisorFiles []int             `json:"supervisor_files,omitempty"`
-	Reconciler      *reconcile.Memory `json:"reconciler"`
-	Servers         *rpc.Handover     `json:"servers"`
-	ServerFiles     []int             `json:"server_files"`
-	Lock            int               `json:"lock,omitempty"`            // the daemon's; 0 for none
-	ServiceSockets  []int             `json:"service_sockets,omitempty"` // that the service manager opened
-	Inherited       []int             `json:"inherited"`                 // what the daemon was started with, from 3 up
+	Supervisor      *runtime.Saved `json:"supervisor,omitempty"`
+	SupervisorFiles []int          `json:"supervisor_files,omitempty"`
+	Reconciler      exact.Raw      `json:"reconciler"` // a reconcile.Memory
+	Servers         *rpc.Handover  `json:"servers"`
+	ServerFiles     []int          `json:"server_files"`
+	Lock            int            `json:"lock,omitempty"`            // the daemon's; 0 for none
+	ServiceSockets  []int          `json:"service_sockets,omitempty"` // that the service manager opened
+	Inherited       []int          `json:"inherited"`                 // what the daemon was started with, from 3 up
 
 	// What the daemon went by, which an upgrade does not change.
-	Daemon  json.RawMessage     `json:"daemon"`
+	Daemon  exact.Raw           `json:"daemon"` // a spec.Daemon
 	Listen  []spec.Server       `json:"listen"`
 	RPC     []spec.RPCInterface `json:"rpc"`
 	Path    string              `json:"path"`
@@ -100,7 +99,7 @@ func (c *carried) files() []int {
 
 // write puts it into a file that exists in memory only.
 func (c *carried) write() (*os.File, error) {
-	text, err := exactjson.Marshal(c)
+	text, err := exact.Marshal(c)
 	if err != nil {
 		return nil, err
 	}
@@ -120,37 +119,48 @@ func (c *carried) write() (*os.File, error) {
 
 // readCarried reads what write wrote, and whether this program understands it. Nothing is
 // taken over yet.
-func readCarried(r io.Reader) (*carried, error) {
+func readCarried(f *os.File) (*carried, error) {
 	c := new(carried)
-	text, err := io.ReadAll(r)
+	text, err := readWhole(f)
 	if err == nil {
-		err = exactjson.Unmarshal(text, c)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("cannot read what the previous program left: %w", err)
+		err = exact.Unmarshal(text, c)
 	}
 	switch {
-	case c.Version < 1 || c.Reconciler == nil || c.Servers == nil:
-		return nil, errors.New("what the previous program left is incomplete")
-	case c.Version > carriedVersion && c.Since > carriedVersion:
+	case c.Version > carriedVersion && c.Since > carriedVersion: // which may be why it cannot be read
 		return nil, fmt.Errorf("what the previous program left is of version %d, and this one understands at most %d", c.Version, carriedVersion)
-	case len(c.Supervisor) == 0:
-		return c, nil // in a trial
+	case err != nil:
+		return nil, fmt.Errorf("cannot read what the previous program left: %w", err)
+	case c.Version < 1 || c.Reconciler == nil || c.Daemon == nil || c.Servers == nil:
+		return nil, errors.New("what the previous program left is incomplete")
 	}
-	return c, runtime.CheckHandover(c.Supervisor)
+	return c, nil
+}
+
+// readWhole reads a file whose size is known, in one piece.
+func readWhole(f *os.File) ([]byte, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	text := make([]byte, info.Size())
+	_, err = io.ReadFull(f, text)
+	return text, err
 }
 
 // take makes files of the descriptors.
 func (c *carried) take() (err error) {
 	logfile.SetInherited(c.Inherited)
-	if c.supervisor, err = runtime.ReadHandover(c.Supervisor, openFiles(c.SupervisorFiles)); err != nil {
+	if c.Supervisor == nil {
+		return errors.New("what the previous program left is incomplete")
+	}
+	if c.supervisor, err = c.Supervisor.Handover(openFiles(c.SupervisorFiles)); err != nil {
 		return err
 	}
 	return c.Servers.Take(openFiles(c.ServerFiles))
 }
 
 func openFiles(fds []int) []*os.File {
-	var files []*os.File
+	files := make([]*os.File, 0, len(fds))
 	for _, fd := range fds {
 		files = append(files, openFile(fd))
 	}
@@ -187,16 +197,29 @@ func number(f *os.File) (n int, err error) {
 // start is the configuration with which the daemon goes on: the groups as the files say
 // by now, itself as before.
 func (c *carried) start(d *daemon) (*reconcile.Start, error) {
-	start, err := reconcile.Resume(d.machine(), d.path, d.statedir, d.options(), c.Reconciler)
+	memory := new(reconcile.Memory)
+	if err := exact.Unmarshal(c.Reconciler, memory); err != nil {
+		return nil, err
+	}
+	start, err := reconcile.Resume(d.machine(), d.path, d.statedir, d.options(), memory)
 	if err != nil {
 		return nil, err
 	}
 	cfg := start.Config
-	if err := exactjson.Unmarshal(c.Daemon, &cfg.Daemon); err != nil {
+	if cfg.Daemon, err = c.own(cfg.Daemon); err != nil {
 		return nil, err
 	}
 	cfg.Servers, cfg.RPC = c.Listen, c.RPC
 	return start, nil
+}
+
+// own is what the daemon is by itself, as before. What an earlier version did not know is as
+// the files say by now.
+func (c *carried) own(files spec.Daemon) (spec.Daemon, error) {
+	own := files
+	own.User, own.Environment = nil, nil // else what they refer to would be written to
+	err := exact.Unmarshal(c.Daemon, &own)
+	return own, err
 }
 
 // give has the daemon be the one that c is of.
@@ -208,26 +231,41 @@ func (c *carried) give(d *daemon) (err error) {
 	return err
 }
 
-// execute has this process go on as another program. It returns only if it cannot.
-func (c *carried) execute(binary string, argv []string, variables ...string) error {
-	f, err := c.write()
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	ours, err := number(f)
-	if err != nil {
-		return err
-	}
-	all := append(c.files(), ours)
-	keep := func(flag int) {
-		for _, fd := range all {
-			unix.FcntlInt(uintptr(fd), unix.F_SETFD, flag) // it is open
+// execute has this process go on as another program. It returns only if it cannot. late is
+// asked at the very end for the signals that have come meanwhile.
+func (c *carried) execute(binary string, argv []string, late func() []string, variables ...string) error {
+	syscall.ForkLock.Lock() // no child gets what is handed over
+	defer syscall.ForkLock.Unlock()
+	kept := c.files()
+	defer func() { setDescriptors(kept, unix.FD_CLOEXEC) }()
+	setDescriptors(kept, 0)
+	for {
+		f, err := c.write()
+		if err != nil {
+			return err
 		}
+		ours, err := number(f)
+		if err != nil {
+			return err
+		}
+		setDescriptors([]int{ours}, 0)
+		came := late()
+		if len(came) == 0 {
+			env := append(os.Environ(), variables...)
+			env = append(env, fmt.Sprintf("%s=%d", early.Variable, ours))
+			err = &os.PathError{Op: "exec", Path: binary, Err: syscall.Exec(binary, argv, env)}
+		}
+		f.Close()
+		if err != nil {
+			return err
+		}
+		c.Signals = append(c.Signals, came...)
 	}
-	keep(0)
-	defer keep(unix.FD_CLOEXEC)
-	env := append(os.Environ(), variables...)
-	env = append(env, fmt.Sprintf("%s=%d", early.Variable, ours))
-	return &os.PathError{Op: "exec", Path: binary, Err: syscall.Exec(binary, argv, env)}
+}
+
+// setDescriptors sets the flags of open descriptors.
+func setDescriptors(fds []int, flags int) {
+	for _, fd := range fds {
+		unix.FcntlInt(uintptr(fd), unix.F_SETFD, flags)
+	}
 }

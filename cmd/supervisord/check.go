@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -17,6 +16,7 @@ import (
 
 	"supervisord/reconcile"
 	"supervisord/rpc"
+	"supervisord/runtime/lazy"
 	"supervisord/runtime/logfile"
 	"supervisord/spec"
 	"supervisord/spec/value"
@@ -96,7 +96,7 @@ func (v *checkResult) elsewhere(h spec.Host, path string, o spec.Options, isHere
 		}
 		return errs
 	})
-	unknown := slices.DeleteFunc(slices.Clone(here), func(e *spec.Error) bool { return !unknownVariable.MatchString(e.Plain) })
+	unknown := slices.DeleteFunc(slices.Clone(here), func(e *spec.Error) bool { return !unknownVariable().MatchString(e.Plain) })
 	if isHere {
 		v.config = config
 		return
@@ -124,7 +124,7 @@ func (v *checkResult) elsewhere(h spec.Host, path string, o spec.Options, isHere
 func samePlace(a, b *spec.Error) bool { return a.File == b.File && a.Line == b.Line && a.Key == b.Key }
 
 // unknownVariable is how a mistake names a variable that the environment has not got.
-var unknownVariable = regexp.MustCompile(`%\(ENV_(\w+)\)s`)
+var unknownVariable = lazy.Regexp(`%\(ENV_(\w+)\)s`)
 
 // dropWrongGuesses leaves out what nginx's own configuration shows not to be so.
 func (v *checkResult) dropWrongGuesses(h spec.Host) {
@@ -143,13 +143,13 @@ func (v *checkResult) dropWrongGuesses(h spec.Host) {
 				file = words[i+1]
 			}
 			text, err := h.ReadFile(file)
-			foreground[p.Origin.Section] = err == nil && daemonOff.Match(text)
+			foreground[p.Origin.Section] = err == nil && daemonOff().Match(text)
 		}
 	}
 	v.warnings = slices.DeleteFunc(v.warnings, func(e *spec.Error) bool { return e.Guess && foreground[e.Section] })
 }
 
-var daemonOff = regexp.MustCompile(`(?m)^\s*daemon\s+off\s*;`)
+var daemonOff = lazy.Regexp(`(?m)^\s*daemon\s+off\s*;`)
 
 // gatherTemplates says of each file that is a template nothing but that: what is made
 // of it may be right.

@@ -168,6 +168,10 @@ func (d *daemon) options() spec.Options {
 	}
 }
 
+// reservedThreads are made at the start, since Go cannot live through having none to give.
+// With those that never rest there are sixteen threads, however many programs.
+const reservedThreads = 8
+
 // become takes on the daemon's own limits and user. Limits are raised first,
 // since an ordinary user could not.
 //
@@ -175,8 +179,7 @@ func (d *daemon) options() spec.Options {
 func (d *daemon) become(start *reconcile.Start) error {
 	cfg := &start.Config.Daemon
 	if d.restarts == 0 {
-		// Go cannot live through having no thread to give, so they are made now.
-		launch.ReserveThreads(10)
+		launch.ReserveThreads(reservedThreads)
 		if err := d.raise(filesLimit, cfg.MinFDs, launch.RaiseFiles); err != nil {
 			return err
 		}

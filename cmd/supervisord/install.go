@@ -11,13 +11,13 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"supervisord/cmd/internal/dist"
 	"supervisord/cmd/internal/getopt"
+	"supervisord/runtime/lazy"
 	"supervisord/spec/value"
 )
 
@@ -90,7 +90,7 @@ func newInstaller(args []string, options ...string) (*installer, map[string]stri
 	if in.user == "root" {
 		in.user = ""
 	}
-	if in.user != "" && !userName.MatchString(in.user) {
+	if in.user != "" && !userName().MatchString(in.user) {
 		return nil, nil, fmt.Errorf("invalid value for --user %s: not a user name", value.PyRepr(in.user))
 	}
 	return in, words, nil
@@ -407,6 +407,6 @@ func sum(f dist.File) string {
 	return fmt.Sprintf("%x", sha256.Sum256([]byte(f.Content)))
 }
 
-var userName = regexp.MustCompile(`^[a-z_][a-z0-9_-]*$`)
+var userName = lazy.Regexp(`^[a-z_][a-z0-9_-]*$`)
 
 func (in *installer) say(format string, args ...any) { fmt.Fprintf(in.out, format+"\n", args...) }

@@ -63,10 +63,7 @@ func (d *daemon) live() (err error) {
 	if !l.cfg.Daemon.NoCleanup && resumed == nil {
 		l.cleanAuto()
 	}
-	survivors := l.openTable()
-	if resumed != nil {
-		survivors = nil // they are our own
-	}
+	survivors := l.openTable(resumed != nil)
 
 	ended := make(chan error, 1)
 	go func() { // waited for by untilEnd
@@ -119,6 +116,7 @@ func (d *daemon) live() (err error) {
 	l.help("the history of resource usage", func() { l.usage.Run(ctx) })
 	l.help("the looks", func() { l.lookAfter(ctx, pid) })
 	l.help("the tidying of old state", func() { l.tidy(ctx) })
+	l.help("the memory of the start", func() { l.giveBack(ctx) })
 	if l.supervisor.Begin(ctx) == nil { // else a signal came first
 		l.help("the reconciler", func() { l.reconcile(ctx) })
 		l.help("the reports", func() { l.report(ctx) })

@@ -154,14 +154,14 @@ func (m anyMachine) imagine(load func() []*spec.Error) []*spec.Error {
 	for {
 		mistakes, again := load(), false
 		give := func(e *spec.Error, value string) {
-			for _, found := range unknownVariable.FindAllStringSubmatch(e.Plain, -1) {
+			for _, found := range unknownVariable().FindAllStringSubmatch(e.Plain, -1) {
 				if was, known := m.variables[found[1]]; !known || value != "" && was != value {
 					m.variables[found[1]], again = cmp.Or(value, found[0]), true
 				}
 			}
 		}
 		for _, e := range mistakes {
-			if unknownVariable.MatchString(e.Plain) {
+			if unknownVariable().MatchString(e.Plain) {
 				asked = append(asked, e)
 				give(e, "")
 			}

@@ -214,16 +214,16 @@ func runReport(ctx context.Context, to spec.Report, body []byte) error {
 	if err != nil {
 		return err
 	}
-	defer input.Close()
 	if _, err = input.Write(body); err == nil {
 		_, err = input.Seek(0, io.SeekStart)
 	}
 	if err != nil {
+		input.Close()
 		return err
 	}
 	limited, cancel := context.WithTimeout(ctx, commandLimit)
 	defer cancel()
-	output, status, err := launch.RunOn(limited, input, argv...)
+	output, status, err := launch.RunOn(limited, input, nil, argv...)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("%s did not end within %v", argv[0], commandLimit)

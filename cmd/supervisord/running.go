@@ -40,12 +40,15 @@ type runningTable struct {
 	limit   int           // above which it is made shorter
 	waiting chan struct{} // capacity one: there is something in the queue
 
+	goesOn bool // this process goes on as the daemon that kept the table: it is run that begins it
+
 	// Owned by open, then by run.
 	file   *os.File // nil after a failure: the next write is of the whole
 	lines  int
 	runs   map[place]runtime.Survivor
 	begins map[place]runtime.Survivor // announced, and not heard of since
 	warned bool
+	lost   bool // another daemon keeps the file
 }
 
 // entry is a change to be written.
@@ -121,6 +124,23 @@ func (t *runningTable) open() ([]runtime.Survivor, error) {
 	clear(t.begins)
 	t.rewrite()
 	return slices.Collect(maps.Values(t.runs)), nil
+}
+
+// goOn begins the table anew with what was handed over, which the queue has: no start that
+// was announced is under way any more. The file is not that of the process if that could
+// not keep the table before, since another daemon does.
+func (t *runningTable) goOn() {
+	data, err := trust.Read(t.dir, tableFile)
+	if other := t.read(data); err == nil && other != t.self && launch.Alive(other) {
+		t.lost = true
+		return
+	}
+	clear(t.runs)
+	clear(t.begins)
+	t.write()
+	if t.file == nil { // there was nothing to write
+		t.rewrite()
+	}
 }
 
 // read takes over what a file says and returns who wrote it.
@@ -236,6 +256,9 @@ func (t *runningTable) forget(v runtime.Survivor) {
 
 // run writes changes until done is closed, and then those that are there still.
 func (t *runningTable) run(done <-chan struct{}) {
+	if t.goesOn && t.dir.Path != "" {
+		t.goOn()
+	}
 	for {
 		select {
 		case <-t.waiting:
@@ -254,7 +277,12 @@ func (t *runningTable) write() {
 	changes := t.queue
 	t.queue = nil
 	t.mu.Unlock()
-	if t.dir.Path == "" || len(changes) == 0 {
+	for _, c := range changes {
+		if c.announced != nil {
+			defer close(c.announced)
+		}
+	}
+	if t.dir.Path == "" || t.lost || len(changes) == 0 {
 		return
 	}
 	var text []byte
@@ -264,7 +292,6 @@ func (t *runningTable) write() {
 			v := c.Remember(t.self.BootID)
 			t.begins[place{c.Group, c.Name}] = v
 			text = appendLine(text, line{Begins: &v})
-			defer close(c.announced)
 		case c.Runs:
 			v := c.Remember(t.self.BootID)
 			t.began(v)
@@ -335,7 +362,7 @@ func (t *runningTable) close() {
 	if t.file != nil {
 		t.file.Close()
 	}
-	if t.dir.Path != "" && len(t.runs) == 0 {
+	if t.dir.Path != "" && !t.lost && len(t.runs) == 0 {
 		_ = trust.Remove(t.dir, tableFile) // else it says of nobody that he runs
 	}
 }

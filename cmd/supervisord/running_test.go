@@ -100,6 +100,46 @@ func TestTable(t *testing.T) {
 	}
 }
 
+// A program that goes on as the daemon begins the table with what it was handed, whatever
+// the file says, and leaves another daemon's alone.
+func TestTableGoesOn(t *testing.T) {
+	dir := t.TempDir()
+	table, _, leave := keepTable(t, dir, nil)
+	table.changed(began("a", 10))
+	table.announce(began("c", 0))
+	leave()
+	path, done := filepath.Join(dir, tableFile), make(chan struct{})
+	close(done)
+	goOn := func(changes ...runtime.RunChange) string {
+		next := newRunningTable(dir, slog.New(slog.DiscardHandler))
+		next.goesOn = true
+		for _, c := range changes {
+			next.changed(c)
+		}
+		next.run(done)
+		text, _ := os.ReadFile(path)
+		return string(text)
+	}
+	text := goOn(began("a", 10), began("b", 11), began("d", 12), runtime.RunChange{Group: "g", Name: "b", PID: 11})
+	if diff := cmp.Diff([]string{"a 10", "d 12"}, names(reread(t, dir))); diff != "" || strings.Contains(text, "begins") {
+		t.Errorf("%s\n%s", diff, text)
+	}
+	if text := goOn(); text != "" {
+		t.Errorf("nothing runs, and there is %s", text)
+	}
+	parent, err := launch.Identify(os.Getppid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	others := string(appendLine(nil, line{Daemon: &parent}))
+	if err := os.WriteFile(path, []byte(others), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if text := goOn(began("a", 10)); text != others {
+		t.Errorf("another daemon's file has become %s", text)
+	}
+}
+
 // After an orderly end there is no file.
 func TestTableOfNothing(t *testing.T) {
 	dir := t.TempDir()

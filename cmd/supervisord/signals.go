@@ -17,7 +17,8 @@ import (
 // restarts: one that comes between two lives is acted on in the next, and a second
 // HUP during a restart kills nobody.
 type caught struct {
-	exit, hangup, reopen chan os.Signal
+	exit, hangup, reopen, unheard chan os.Signal
+	restore                       func() // undoes defaultSignals
 }
 
 // catch begins to catch signals. A channel for each kind of request keeps a flood
@@ -30,11 +31,11 @@ func catch() *caught {
 		exit:   early.Exits, // one of each
 		hangup: make(chan os.Signal, 1),
 		reopen: make(chan os.Signal, 1),
+
+		unheard: make(chan os.Signal, 1),
+		restore: func() {},
 	}
 	c.again()
-	// These are caught and not ignored, so that children do not inherit it; nobody
-	// receives them.
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGUSR1, syscall.SIGPIPE)
 	return c
 }
 
@@ -43,6 +44,9 @@ func (c *caught) again() {
 	signal.Notify(c.exit, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
 	signal.Notify(c.hangup, syscall.SIGHUP)
 	signal.Notify(c.reopen, syscall.SIGUSR2)
+	// These are caught and not ignored, so that children do not inherit it; nobody
+	// receives them.
+	signal.Notify(c.unheard, syscall.SIGUSR1, syscall.SIGPIPE)
 }
 
 // pending are the signals that came and that nobody has taken.

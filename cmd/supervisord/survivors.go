@@ -12,8 +12,9 @@ import (
 
 // openTable begins the table of what runs and returns what a daemon that was
 // killed left running. It comes after the servers were opened, so that a second
-// daemon has failed before it could take the first one's processes for orphans.
-func (l *life) openTable() []runtime.Survivor {
+// daemon has failed before it could take the first one's processes for orphans. In a life
+// that goes on from another, what runs is its own, and the table is not waited for.
+func (l *life) openTable(goesOn bool) []runtime.Survivor {
 	if l.running.dir.Path != "" {
 		store := l.reconciler.Store()
 		if store == nil {
@@ -23,9 +24,12 @@ func (l *life) openTable() []runtime.Survivor {
 		l.running.dir.Path = store.Dir()      // which is another than was asked for, if that is not ours
 		l.running.warned = store.Err() != nil // the reconciler has said that nothing can be kept there
 	}
-	survivors, err := l.running.open()
-	if err != nil {
-		l.logger.Warn(err.Error() + ": running processes are not recorded, and those of the earlier daemon are left alone")
+	var survivors []runtime.Survivor
+	if l.running.goesOn = goesOn; !goesOn {
+		var err error
+		if survivors, err = l.running.open(); err != nil {
+			l.logger.Warn(err.Error() + ": running processes are not recorded, and those of the earlier daemon are left alone")
+		}
 	}
 	if l.running.dir.Path != "" && !l.running.warned {
 		l.catchCrashes()

@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -16,7 +18,8 @@ import (
 	"supervisord/rpc"
 	"supervisord/rpc/xmlrpc"
 	"supervisord/runtime"
-	"supervisord/runtime/exactjson"
+	"supervisord/runtime/exact"
+	"supervisord/runtime/hang"
 	"supervisord/runtime/launch"
 	"supervisord/runtime/logfile"
 	"supervisord/runtime/moment"
@@ -52,6 +55,9 @@ func (d *daemon) tryUpgrade() int {
 
 func (d *daemon) couldGoOn() error {
 	c, err := readCarried(os.Stdin)
+	if err == nil && c.Supervisor != nil { // an earlier version hands over its form only once it goes on
+		err = c.Supervisor.Check()
+	}
 	if err != nil {
 		return err
 	}
@@ -62,7 +68,19 @@ func (d *daemon) couldGoOn() error {
 	if err == nil {
 		err = start.Broken
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	if err := rpc.CheckCertificates(start.Config.Servers); err != nil {
+		return err
+	}
+	next := &prepared{start: start, options: logOptions(start.Config)}
+	if err := d.openLog(next, &prepared{}); err != nil {
+		return err
+	}
+	next.log.Close()
+	next.removeLog()
+	return nil
 }
 
 func refused(format string, args ...any) error { return &notReadyError{fmt.Sprintf(format, args...)} }
@@ -99,11 +117,14 @@ func chooseBinary(path string) (string, error) {
 func (d *daemon) prepareUpgrade(ctx context.Context, l *life, path, caller string) (tried trial, err error) {
 	d.preparing.Lock()
 	defer d.preparing.Unlock()
-	if l.supervisor.Mood() != state.MoodRunning || d.next != nil {
+	switch {
+	case l.supervisor.Mood() != state.MoodRunning || d.next != nil:
 		return trial{}, refused("supervisord is stopping or restarting")
-	}
-	if d.upgrading {
+	case d.upgrading:
 		return trial{}, refused("an upgrade is under way")
+	}
+	if err := disksAnswer(); err != nil {
+		return trial{}, err
 	}
 	binary, err := chooseBinary(path)
 	if err != nil {
@@ -143,6 +164,15 @@ func (d *daemon) prepareUpgrade(ctx context.Context, l *life, path, caller strin
 	return tried, nil
 }
 
+// disksAnswer refuses while a thread waits for a disk that hangs: the kernel executes no
+// program before every other thread of this one has ended.
+func disksAnswer() error {
+	if hang.LeftBehind() > 0 {
+		return refused("a disk does not answer, and no other program can be executed before it does")
+	}
+	return nil
+}
+
 // giveUpUpgrade notes that everything goes on as before.
 func (d *daemon) giveUpUpgrade(l *life, err error) {
 	l.logger.Error("upgrade abandoned, nothing was stopped: " + err.Error())
@@ -176,13 +206,17 @@ func (d *daemon) deferred() []string {
 
 // carry is what a program would be left, but for the supervisor and the servers.
 func (d *daemon) carry(l *life, memory *reconcile.Memory, caller string) (*carried, error) {
-	own, err := exactjson.Marshal(&l.cfg.Daemon)
+	own, err := exact.Marshal(&l.cfg.Daemon)
+	if err != nil {
+		return nil, err
+	}
+	known, err := exact.Marshal(memory) // now, since later nobody would supervise meanwhile
 	if err != nil {
 		return nil, err
 	}
 	c := &carried{
-		Version: carriedVersion, Since: carriedSince,
-		Reconciler: memory, Servers: new(rpc.Handover), Inherited: logfile.Inherited(),
+		Version: carriedVersion, Since: carriedSince, Supervisor: runtime.Form(),
+		Reconciler: known, Servers: new(rpc.Handover), Inherited: logfile.Inherited(),
 		Daemon: own, Listen: l.cfg.Servers, RPC: l.cfg.RPC, Path: d.path, State: d.statedir, Socket: d.socket,
 		Restarts: d.restarts, Upgrades: upgrades{Count: d.upgrades.Count + 1, From: build.Name(), By: caller},
 	}
@@ -199,23 +233,54 @@ func askProgram(binary string, c *carried) (trial, error) {
 	if err != nil {
 		return trial{}, err
 	}
-	defer f.Close()
+	stderr, firstSaid, err := listen()
+	if err != nil {
+		f.Close()
+		return trial{}, err
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), trialPatience)
 	defer cancel()
 	argv := append([]string{binary}, os.Args[1:]...)
-	output, _, err := launch.RunOn(ctx, f, append(argv, "--check-upgrade")...)
+	output, status, err := launch.RunOn(ctx, f, stderr, append(argv, "--check-upgrade")...)
+	said := firstSaid()
 	var answer trial
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		return trial{}, refused("%s has not answered within %v", binary, trialPatience)
 	case err != nil:
 		return trial{}, refused("%s cannot be run: %v", binary, err)
-	case json.Unmarshal(output, &answer) != nil || answer.Upgrade < carriedSince:
+	case status != 0:
+		return trial{}, refused("%s is not a supervisord that can replace this one: exit status %d%s", binary, status, inQuotes(said))
+	case json.Unmarshal(output, &answer) != nil || answer.Upgrade < 1:
 		return trial{}, refused("%s is not a supervisord that can replace this one", binary)
+	case answer.Upgrade < carriedSince:
+		return trial{}, refused("%s (build %s) cannot replace this one: it is older, and does not understand what this one would leave to it", binary, answer.Build)
 	case answer.Error != "":
 		return trial{}, refused("%s (build %s) cannot replace this one: %s", binary, answer.Build, answer.Error)
 	}
 	return answer, nil
+}
+
+// listen makes a pipe for what a program writes to its standard error, of which whoever
+// starts the program closes w. first, which is to be called once it has ended, is the first
+// line of that.
+func listen() (w *os.File, first func() string, err error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	line := make(chan string, 1)
+	go func() { // ends with the pipe
+		defer r.Close()
+		text, _ := io.ReadAll(io.LimitReader(r, 1<<10))
+		_, _ = io.Copy(io.Discard, r) // so that it need not wait for us
+		said, _, _ := strings.Cut(strings.TrimSpace(string(text)), "\n")
+		line <- said
+	}()
+	return w, func() string {
+		_ = r.SetReadDeadline(time.Now().Add(time.Second)) // a child of its own may hold the pipe open
+		return <-line
+	}, nil
 }
 
 // handOver brings everything to rest, the servers first, and then has the life end. On an
@@ -246,17 +311,16 @@ type handedLife struct {
 // to begin from, which is then this program's.
 func (d *daemon) goOnAs(h handedLife) *carried {
 	c := h.carried
-	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGUSR2) // what comes in between would kill
-	names := make(chan []string)
-	d.surrender <- names
-	c.Signals = append(<-names, d.deferred()...)
+	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGPIPE) // what comes in between would kill
+	c.Signals = d.deferred()
 	select {
 	case <-h.l.leaving: // one that came when the supervisor took no more
 		c.Signals = append(c.Signals, "SIGTERM")
 	default:
 	}
-	var err error
-	if c.Supervisor, err = c.supervisor.MarshalJSON(); err == nil {
+	c.Supervisor = c.supervisor.Save()
+	err := c.Supervisor.Check()
+	if err == nil {
 		c.SupervisorFiles, err = numbers(c.supervisor.Files())
 	}
 	if err == nil {
@@ -275,17 +339,37 @@ func (d *daemon) goOnAs(h handedLife) *carried {
 	d.printer.flush(time.Second) // what event listeners print
 	closeLog(d.current.log)
 	if err == nil {
+		err = disksAnswer()
+	}
+	if err == nil {
 		d.manager.reloading() // until the next life is ready, of whichever program
-		err = c.execute(h.binary, os.Args, d.manager.handOn())
+		err = c.execute(h.binary, os.Args, d.untilNow, d.manager.handOn())
 	}
 	for _, f := range given {
 		f.Close()
 	}
+	d.caught.restore()
 	d.caught.again()
 	c.Upgrades = d.upgradesSoFar()
 	c.Upgrades.Error = err.Error()
 	d.note(levelError, "upgrade abandoned, nothing was stopped: "+err.Error())
 	return c
+}
+
+// untilNow are the signals that have come and were not acted on. If there are none, one
+// that comes from now on ends this process, as it would end a program that was just
+// executed.
+func (d *daemon) untilNow() []string {
+	d.caught.restore = defaultSignals(syscall.SIGTERM, syscall.SIGQUIT)
+	signal.Stop(d.caught.exit) // and not Reset, which drops one that is on its way to the channel
+	names := make(chan []string)
+	d.surrender <- names
+	came := <-names
+	if len(came) > 0 {
+		signal.Notify(d.caught.exit, syscall.SIGTERM, syscall.SIGQUIT)
+		d.caught.restore()
+	}
+	return came
 }
 
 // goOnFrom makes the life ready that begins from what another left, of this program or of
@@ -329,11 +413,16 @@ func (d *daemon) goOnFrom(c *carried) error {
 func (d *daemon) takeOver(c *carried, next *prepared) {
 	var err error
 	var held *os.File
+	spare := -1 // the lock is held as long as a descriptor is left, whatever the disk answers
 	if c.Lock != 0 {
 		held = openFile(c.Lock)
+		spare, _ = syscall.Dup(c.Lock)
+		syscall.CloseOnExec(spare)
 	}
 	if next.lock, err = next.start.TakeLock(-1, 0, held); err != nil {
-		d.note(levelWarn, "the lock of the previous program is lost: "+err.Error())
+		d.note(levelWarn, "the lock of the previous program is held, but not looked after: "+err.Error())
+	} else {
+		syscall.Close(spare)
 	}
 	var given []rpc.Given
 	for _, fd := range c.ServiceSockets {
@@ -348,6 +437,7 @@ func (d *daemon) takeOver(c *carried, next *prepared) {
 
 // runUpgraded is the daemon's life from where an earlier program left it.
 func (d *daemon) runUpgraded(from *os.File) int {
+	launch.CloseOnExecAll()
 	c, err := readCarried(from)
 	from.Close()
 	if err == nil {
@@ -359,8 +449,7 @@ func (d *daemon) runUpgraded(from *os.File) int {
 	if err != nil {
 		return d.fail(err)
 	}
-	launch.CloseOnExecAll()
-	launch.ReserveThreads(10)
+	launch.ReserveThreads(reservedThreads)
 	d.begin()
 	return d.lead(d.goOnFrom(c))
 }
@@ -372,6 +461,7 @@ func (d *daemon) reexec(l *life) rpc.Reexec {
 			tried, err := d.prepareUpgrade(ctx, l, path, rpc.Caller(ctx))
 			var refusal *notReadyError
 			if errors.As(err, &refusal) {
+				l.logger.Warn("upgrade requested by " + rpc.Caller(ctx) + " refused, nothing was done: " + refusal.reason)
 				return nil, &runtime.Error{Kind: runtime.Failed, Detail: refusal.reason}
 			}
 			if err != nil {

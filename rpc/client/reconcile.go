@@ -32,6 +32,8 @@ type ReconcileState struct {
 	Revision  string `json:"revision"`           // that is in force, "" for none
 	Attempted string `json:"attempted_revision"` // as the files were read last, "" for none
 	Outcome   string `json:"outcome"`            // of that: success, failure or pending; "" while it is under way
+	// StateDirError is why the state directory cannot be written, "" if it can.
+	StateDirError string `json:"statedir_error"`
 }
 
 // Update is the outcome of an update.
@@ -86,6 +88,7 @@ func reconcileState(v any) (ReconcileState, error) {
 	}
 	s.Deferred = optional[bool](f, "deferred")
 	s.Revision, s.Attempted, s.Outcome = optional[string](f, "revision"), optional[string](f, "attempted_revision"), optional[string](f, "outcome")
+	s.StateDirError = optional[string](f, "statedir_error")
 	if f.err == nil && f.members["rejected"] != nil {
 		s.Rejected = list(f, "rejected", asString)
 	}

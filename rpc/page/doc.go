@@ -23,14 +23,22 @@
 //	files                   the reconciler: state, difference, files, history
 //	listeners               the event listeners
 //	act                     POST: do= is what to do, confirm= says that it was confirmed
-//	live?page=P             server-sent events
+//	live?page=P             server-sent events; of a process also name=, stream= and from=OFFSET
 //	log?name=N&stream=S     a log as text: a download, or from=OFFSET, which follows it
 //
 // # Live
 //
 // A stream has these events: rows are the rows of the table that changed, as HTML; figures
 // are what processes use, as texts and paths of graphs; parts are the summary line and the
-// counts of states; reload says that what the page shows has changed in another way. The
-// script counts elapsed times, so that nothing but resource figures is sent while nothing
-// happens.
+// counts of states; log is what is appended to the log that is shown; reload says that what
+// the page shows has changed in another way; beat, every ten seconds, says nothing else than
+// that the daemon is there. After two and a half of them the script takes the connection for
+// lost, and no time counts on. The script counts elapsed times, so that nothing but resource
+// figures is sent while nothing happens.
+//
+// # What is done
+//
+// A page acts on what it shows. Its form for an update has the name of the plan that stands
+// there, and another plan is refused. Where a filter leaves some processes and none is selected,
+// an action is about those.
 package page

@@ -2,13 +2,13 @@ package page
 
 import (
 	"bytes"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
+	"supervisord/runtime/lazy"
 	"supervisord/spec"
 )
 
@@ -19,7 +19,10 @@ type Reconcile struct {
 	Since      time.Time
 	Generation int
 	Autoupdate bool
-	Invalid    int // files that cannot be used
+	Invalid    int    // files that cannot be used
+	Paused     int    // groups and processes that no automatic update touches
+	Told       uint64 // another if anything else about it is another
+	Verifying  bool   // what was applied has not proved itself yet; nothing else is pending
 }
 
 // Known reports whether there is a reconciler.
@@ -58,7 +61,9 @@ type Update struct {
 	Generation              int
 	Time                    time.Time
 	Trigger, Caller, Result string
+	Reason                  string // why it was, of one that took something back
 	Actions                 []string
+	Reasons                 []string // why these
 	Duration                time.Duration
 	Revertible              bool // one can go back to it, and something was changed since
 }
@@ -98,7 +103,7 @@ func MistakeLine(path, report string) int {
 }
 
 // secretKey is a line that gives a key whose value is not to be shown.
-var secretKey = regexp.MustCompile(`(?i)^([^=:\s]*(?:password|environment|secret|token)[^=:]*[=:]).*`)
+var secretKey = lazy.Regexp(`(?i)^([^=:\s]*(?:password|environment|secret|token)[^=:]*[=:]).*`)
 
 // keyNames are the keys that there are.
 var keyNames = sync.OnceValue(func() map[string]bool {
@@ -122,8 +127,8 @@ func Source(content []byte, line int) []SourceLine {
 		shown := strings.ToValidUTF8(strings.TrimRight(string(text), "\r"), "\uFFFD")
 		key, _, _ := strings.Cut(strings.Replace(shown, ":", "=", 1), "=")
 		switch {
-		case secretKey.MatchString(shown):
-			secret, shown = true, secretKey.ReplaceAllString(shown, "$1 ***")
+		case secretKey().MatchString(shown):
+			secret, shown = true, secretKey().ReplaceAllString(shown, "$1 ***")
 		case strings.HasPrefix(shown, "["), keyNames()[strings.ToLower(strings.TrimRight(key, " \t"))]:
 			secret = false
 		case secret && strings.TrimSpace(shown) != "":

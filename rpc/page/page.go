@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"supervisord/rpc/planned"
@@ -16,13 +17,15 @@ import (
 //go:embed html
 var files embed.FS
 
-var pages = template.Must(template.New("").Funcs(template.FuncMap{
-	"time":  func(now, t time.Time) Time { return Time{now, t} },
-	"rows":  Rows,
-	"graph": drawGraph,
-	"do":    drawActions,
-	"name":  func(path string) string { return path[strings.LastIndexByte(path, '/')+1:] },
-}).ParseFS(files, "html/*.html"))
+var pages = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("").Funcs(template.FuncMap{
+		"time":  func(now, t time.Time) Time { return Time{now, t} },
+		"rows":  Rows,
+		"graph": drawGraph,
+		"do":    drawActions,
+		"name":  func(path string) string { return path[strings.LastIndexByte(path, '/')+1:] },
+	}).ParseFS(files, "html/*.html"))
+})
 
 // Time is a moment as pages show it: how long it is before another one.
 type Time struct{ now, at time.Time }
@@ -91,6 +94,24 @@ type Process struct {
 	Pending   []planned.Action // what the files say that is not in force
 }
 
+// Compare notes of each key whether another value is in force than that of the files.
+func (p *Process) Compare() {
+	for _, a := range p.Pending {
+		for _, c := range a.Changes {
+			for i := range p.Settings {
+				if s := &p.Settings[i]; s.Key == c.Key {
+					s.Differs, s.InForce = true, c.Shown().Old
+				}
+			}
+		}
+	}
+}
+
+// Differs reports whether the definition that is shown, that of the files, is not in force.
+func (p Process) Differs() bool {
+	return slices.ContainsFunc(p.Settings, func(s Setting) bool { return s.Differs })
+}
+
 // Runs are those that are remembered, the latest first.
 func (p Process) Runs() []Past {
 	var list []Past
@@ -156,6 +177,8 @@ type Setting struct {
 	Key, Value, Unit, File string
 	Line                   int
 	Default                bool
+	Differs                bool   // another value is in force
+	InForce                string // that, "" where it is not to be shown or there is none
 }
 
 // Log is what is shown of a log.
@@ -173,6 +196,7 @@ type Log struct {
 type Files struct {
 	Frame
 	Reconcile Reconcile
+	Plan      string // the name of what an update would do, as it is shown
 	Diff      []planned.Action
 	DiffError []string
 	Files     []File
@@ -214,24 +238,25 @@ type Question struct {
 	Do     string
 	Names  []string
 	Signal string
+	Plan   string // of an update
 }
 
 // Draw writes a page: the data says which.
 func Draw(w io.Writer, data any) error {
 	name := strings.ToLower(strings.TrimPrefix(fmt.Sprintf("%T", data), "page.")) + ".html"
-	return pages.ExecuteTemplate(w, name, data)
+	return pages().ExecuteTemplate(w, name, data)
 }
 
 // ChipsOf draws the states and their counts, of so many processes in all, for a stream.
 func ChipsOf(chips []Chip, total int) (string, error) {
 	var b strings.Builder
-	err := pages.ExecuteTemplate(&b, "chips", Overview{Chips: chips, Total: total})
+	err := pages().ExecuteTemplate(&b, "chips", Overview{Chips: chips, Total: total})
 	return b.String(), err
 }
 
 // Status draws the line that says how things are, for a stream.
 func Status(f Frame) (string, error) {
 	var b strings.Builder
-	err := pages.ExecuteTemplate(&b, "health", f)
+	err := pages().ExecuteTemplate(&b, "health", f)
 	return b.String(), err
 }

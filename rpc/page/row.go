@@ -98,6 +98,9 @@ func attention(f *runtime.Info, expected bool) (Level, string) {
 		}
 		return strings.TrimPrefix(what+": "+ended, ": ")
 	}
+	if f.Disabled && f.State.InStopped() {
+		return Idle, "disabled: only a request that names it starts it"
+	}
 	if f.Waiting != "" && f.State != state.Backoff {
 		return Busy, both("waiting for " + f.Waiting)
 	}
@@ -197,10 +200,10 @@ func (i Item) Print() uint64 {
 	return print.Sum64()
 }
 
-// Items are the lines of the table for rows that are sorted by group: a group of several,
-// or whose one process has another name, has a line of its own.
+// Items are the lines of the table for rows that are sorted by group: a group of several has a
+// line of its own.
 func Items(rows []Row) []Item {
-	items := make([]Item, 0, len(rows)+len(rows)/2) // two in each group is the most that there can be
+	items := make([]Item, 0, len(rows)+len(rows)/2) // groups of two make the most lines
 	for len(rows) > 0 {
 		n := 1
 		for n < len(rows) && rows[n].Group == rows[0].Group {

@@ -22,6 +22,7 @@ func TestAttention(t *testing.T) {
 	}{
 		{"how it ended is not cut off by where to look", runtime.Info{State: state.Fatal, SpawnErr: "Exited too quickly (process log may have details)", LastEnd: ended}, Bad, "Exited too quickly: exit status 3"},
 		{"no details to look for", runtime.Info{State: state.Fatal, SpawnErr: "can't find command '/x'"}, Bad, "can't find command '/x'"},
+		{"disabled", runtime.Info{State: state.Fatal, Disabled: true, LastEnd: ended}, Idle, "disabled: only a request that names it starts it"},
 		{"fine", runtime.Info{State: state.Running, Now: now}, Good, ""},
 		{"a listener without an event", runtime.Info{State: state.Running, Now: now, Listener: new(runtime.ListenerInfo)}, Good, ""},
 		{"a listener at work", runtime.Info{State: state.Running, Now: now, Listener: at(29 * time.Second)}, Good, ""},

@@ -17,8 +17,9 @@
     const rest = next ? Math.floor(s % n / next[0]) : 0;
     return Math.floor(s / n) + name + (rest > 0 ? ' ' + rest + next[1] : '');
   };
+  let lostAt = 0; // when the daemon was heard last, while the connection is lost: no time counts on
   const tick = () => {
-    const now = (Date.now() + skew) / 1000;
+    const now = ((lostAt || Date.now()) + skew) / 1000;
     for (const t of document.getElementsByTagName('time')) {
       const text = ago(now - Number(t.dataset.t));
       if (t.textContent !== text) t.textContent = text;
@@ -87,22 +88,42 @@
     if (again) { again = false; refresh(); }
   };
 
-  // The stream of what changes. A page that nobody sees has none.
+  // The stream of what changes, and of the log that is shown, in one connection: a browser has
+  // few. A page that nobody sees has none. It beats when nothing happens: a host that has gone
+  // closes nothing.
   const light = $('#live');
   const lit = (state, text) => { light.className = 'live js ' + state; light.lastElementChild.textContent = text; };
-  let stream = null;
-  const open = () => {
-    if (stream || document.hidden) return;
+  let stream = null, opening = false, beat = 10000, heardAt = 0;
+  const log = { resume: null, take: null }; // what the log below does, if there is one
+  const open = async () => {
+    if (stream || opening || document.hidden) return;
+    opening = true;
     const q = new URLSearchParams({ page: body.dataset.page, stamp: body.dataset.stamp });
     const name = $('.log')?.dataset.name;
     if (name) q.set('name', name);
+    try {
+      const more = await log.resume?.();
+      for (const [name, value] of Object.entries(more || {})) q.set(name, value);
+    } catch { lose('not connected'); return; } finally { opening = false; }
+    if (document.hidden) return;
     heard = '';
+    heardAt = Date.now();
     stream = new EventSource('live?' + q);
-    for (const name of ['hello', 'reload', 'parts', 'rows', 'figures']) stream.addEventListener(name, e => { heard = e.lastEventId; });
-    stream.onopen = () => lit('on', 'live');
-    stream.onerror = () => {
-      lit('off', 'not connected');
-      if (stream.readyState === EventSource.CLOSED) { stream = null; setTimeout(open, 5000); }
+    const hears = () => { heardAt = Date.now(); };
+    for (const name of ['hello', 'reload', 'parts', 'rows', 'figures']) stream.addEventListener(name, e => { heard = e.lastEventId; hears(); });
+    stream.addEventListener('beat', e => { beat = Number(e.data) || beat; hears(); });
+    stream.addEventListener('log', e => { hears(); log.take?.(JSON.parse(e.data)); });
+    let opened = false;
+    stream.onopen = () => { opened = true; hears(); lostAt = 0; root.classList.remove('lost'); lit('on', 'live'); tick(); };
+    stream.onerror = async () => {
+      lose('not connected');
+      if (opened) return;
+      const look = new AbortController();
+      try {
+        const answer = await fetch('live?' + q, { signal: look.signal });
+        if (answer.status === 503 && !stream) lit('off', 'too many pages are open');
+      } catch { /* it is not there */ }
+      look.abort();
     };
     stream.addEventListener('reload', refresh);
     const parts = e => {
@@ -154,6 +175,15 @@
     });
   };
   const close = () => { stream?.close(); stream = null; };
+  const lose = text => {
+    close();
+    lit('off', text);
+    lostAt ||= heardAt || Date.now();
+    root.classList.add('lost');
+    tick();
+    setTimeout(open, 3000);
+  };
+  setInterval(() => { if (stream && Date.now() - heardAt > 2.5 * beat) lose('not connected'); }, 1000);
   document.addEventListener('visibilitychange', () => { if (document.hidden) close(); else { tick(); open(); } });
   addEventListener('pagehide', close);
 
@@ -190,6 +220,7 @@
       if (r.hidden === fits) r.hidden = !fits;
       if (fits) { n++; groups.add(r.dataset.key.split(':', 1)[0]); }
     }
+    for (const i of $$('tbody input:checked')) if (i.closest('tr').hidden) i.checked = false;
     for (const r of list) if (isGroup(r)) r.hidden = !groups.has(r.dataset.key.slice(0, -2));
     table.classList.toggle('flat', choice.sort !== '');
     if (choice.sort || order) {
@@ -218,7 +249,7 @@
   };
   const chosen = () => {
     const n = $$('tbody input:checked').length, all = $('#chosen');
-    if (all) all.textContent = n ? n + ' selected' : 'all processes';
+    if (all) all.textContent = n ? n + ' selected' : choice.state || choice.q ? 'all shown' : 'all processes';
   };
   if (rows) {
     filter.addEventListener('input', () => choose({ q: filter.value }));
@@ -243,9 +274,10 @@
     $('#toasts').append(t);
     setTimeout(() => t.remove(), bad ? 12000 : 5000);
   };
-  const ask = question => new Promise(done => {
-    const dialog = $('#ask');
+  const ask = (question, names) => new Promise(done => {
+    const dialog = $('#ask'), most = 20;
     $('#ask-text').textContent = question;
+    $('#ask-names').textContent = names.length > 1 ? names.slice(0, most).join(', ') + (names.length > most ? ` and ${names.length - most} more` : '') : '';
     dialog.returnValue = '';
     dialog.onclose = () => done(dialog.returnValue === 'yes');
     dialog.showModal();
@@ -261,7 +293,7 @@
       }
       const said = await answer.json();
       if (said.ask) {
-        if (await ask(said.ask)) { data.append('confirm', 'yes'); await act(data, button); }
+        if (await ask(said.ask, said.names || [])) { data.append('confirm', 'yes'); await act(data, button); }
         return;
       }
       toast(said.message, !said.ok);
@@ -275,20 +307,29 @@
     e.preventDefault();
     const button = e.submitter;
     if (!button?.name || button.getAttribute('aria-busy')) return;
-    act(new FormData(e.target, button), button);
+    const data = new FormData(e.target, button);
+    if (e.target.id === 'table') { // of some that are shown, those, as they are chosen now
+      data.delete('q');
+      data.delete('state');
+      if (!data.has('name') && !button.value.includes(' ') && (choice.state || choice.q)) {
+        for (const r of rows.rows) if (!r.hidden && !isGroup(r)) data.append('name', r.dataset.key);
+        if (!data.has('name')) { toast('No process is shown', true); return; }
+      }
+    }
+    act(data, button);
   });
   for (const form of $$('form.ask')) form.addEventListener('submit', e => e.stopPropagation(), true);
 
   // The log.
-  const log = $('#log');
-  if (log) {
-    const card = log.closest('.log'), pause = $('#pause');
+  const lines = $('#log');
+  if (lines) {
+    const card = lines.closest('.log'), pause = $('#pause');
     // Nearly the words of page.Lines.
     const levels = [['err', /\b(?:emerg|alert|crit(?:ical)?|fatal|err(?:or)?|panic|exception|traceback)\b/i], ['warn', /\bwarn(?:ing)?\b/i],
       ['info', /\b(?:info|notice)\b/i], ['dim', /\b(?:debug|trace)\b/i]];
     const escapes = /\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])/g;
     const most = 5000; // lines
-    let rest = '', open = null, paused = false, resume = null, words = '';
+    let rest = '', last = null, paused = false, words = '';
     const show = span => {
       const text = span.textContent, at = words ? text.toLowerCase().indexOf(words) : -1;
       span.hidden = words !== '' && at < 0;
@@ -298,10 +339,10 @@
       span.replaceChildren(text.slice(0, at), found, text.slice(at + words.length));
     };
     const add = text => {
-      const end = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
-      const lines = (rest + text).split('\n');
-      rest = lines.pop().slice(-65536);
-      if (open) { open.remove(); open = null; }
+      const end = lines.scrollHeight - lines.scrollTop - lines.clientHeight < 40;
+      const all = (rest + text).split('\n');
+      rest = all.pop().slice(-65536);
+      if (last) { last.remove(); last = null; }
       const piece = document.createDocumentFragment();
       const line = text => {
         const span = document.createElement('span');
@@ -313,59 +354,53 @@
         piece.append(span);
         return span;
       };
-      lines.slice(-most).forEach(line);
-      if (rest) open = line(rest);
-      log.append(piece);
-      while (log.childElementCount > most) log.firstElementChild.remove();
-      if (end) log.scrollTop = log.scrollHeight;
+      all.slice(-most).forEach(line);
+      if (rest) last = line(rest);
+      lines.append(piece);
+      while (lines.childElementCount > most) lines.firstElementChild.remove();
+      if (end) lines.scrollTop = lines.scrollHeight;
     };
-    log.scrollTop = log.scrollHeight;
+    lines.scrollTop = lines.scrollHeight;
     // The stream begins where the page has ended. After it has broken off, nobody can say
     // where that is: the log may be another file by then. So its end is asked for again.
-    let from = Number(card.dataset.next), gone = null;
-    const again = async signal => {
-      const answer = await fetch(body.dataset.self, { headers: { Accept: 'text/html' }, signal });
+    let from = Number(card.dataset.next), waiting = '', stale = false;
+    const follows = 'follow' in card.dataset;
+    const enough = 1 << 20; // characters that wait while somebody reads
+    const again = async () => {
+      const answer = await fetch(body.dataset.self, { headers: { Accept: 'text/html' } });
       const fresh = $('.log', new DOMParser().parseFromString(await answer.text(), 'text/html'));
       if (!fresh || !('follow' in fresh.dataset)) throw new Error('there is no log');
-      const end = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
-      log.replaceChildren(...$('#log', fresh).children);
-      rest = ''; open = null; from = Number(fresh.dataset.next);
-      if (words) for (const span of log.children) show(span);
-      if (end) log.scrollTop = log.scrollHeight;
+      const end = lines.scrollHeight - lines.scrollTop - lines.clientHeight < 40;
+      if (!paused) {
+        lines.replaceChildren(...$('#log', fresh).children);
+        rest = ''; last = null; waiting = '';
+        if (words) for (const span of lines.children) show(span);
+        if (end) lines.scrollTop = lines.scrollHeight;
+      }
+      stale = paused;
+      from = Number(fresh.dataset.next);
     };
-    const going = () => paused ? new Promise(done => { resume = done; }) : null;
-    const follow = async () => {
-      if (gone || document.hidden) return;
-      const stop = gone = new AbortController();
-      try {
-        await going();
-        if (from === null) await again(stop.signal);
-        const answer = await fetch('log?' + new URLSearchParams({ name: card.dataset.name, stream: card.dataset.stream, from }), { signal: stop.signal });
+    if (follows) {
+      log.resume = async () => {
+        if (from === null) await again();
+        const at = from;
         from = null;
-        if (answer.ok) {
-          const text = new TextDecoder(), reader = answer.body.getReader();
-          for (;;) {
-            await going();
-            const { value, done } = await reader.read();
-            if (done) break;
-            await going();
-            add(text.decode(value, { stream: true }));
-          }
-        }
-      } catch { /* it is asked again below */ }
-      if (gone === stop) gone = null;
-      if (!stop.signal.aborted) setTimeout(follow, 3000);
-    };
-    document.addEventListener('visibilitychange', () => { if (document.hidden) { gone?.abort(); gone = null; resume?.(); } else if ('follow' in card.dataset) follow(); });
-    if ('follow' in card.dataset) follow(); else pause.hidden = true;
+        return { stream: card.dataset.stream, from: at };
+      };
+      log.take = text => {
+        $('.empty', card)?.remove();
+        if (paused) waiting = (waiting + text).slice(-enough); else add(text);
+      };
+    } else pause.hidden = true;
     pause.addEventListener('click', () => {
       paused = !paused;
       pause.setAttribute('aria-pressed', String(paused));
       pause.textContent = paused ? 'Go on' : 'Pause';
-      if (!paused) { resume?.(); resume = null; log.scrollTop = log.scrollHeight; }
+      if (!paused) { add(waiting); waiting = ''; lines.scrollTop = lines.scrollHeight; }
+      if (!paused && stale) { close(); open(); }
     });
-    $('#wrap').addEventListener('change', e => log.classList.toggle('nowrap', !e.target.checked));
-    filter.addEventListener('input', () => { words = filter.value.toLowerCase(); for (const span of log.children) show(span); });
+    $('#wrap').addEventListener('change', e => lines.classList.toggle('nowrap', !e.target.checked));
+    filter.addEventListener('input', () => { words = filter.value.toLowerCase(); for (const span of lines.children) show(span); });
     filter.form.addEventListener('submit', e => { if (!filter.value || 'follow' in card.dataset) e.preventDefault(); });
   }
 

@@ -54,7 +54,7 @@ func (s *Stream) Pause() (quiet <-chan struct{}) {
 		return nothingToDo
 	case s.idle.Load() && isClosed(s.finished):
 		return s.ended
-	case s.idle.Load():
+	case s.idle.Load(), s.hold():
 		return nothingToDo
 	}
 	return p.stopped
@@ -70,6 +70,7 @@ func (s *Stream) Continue() {
 		s.in.woken.Store(false)
 	}
 	close(p.over)
+	s.unhold()
 }
 
 // goOn is what the goroutine asks when its wait was ended: whether it is to read on. It
@@ -143,6 +144,9 @@ func (s *Stream) Save() (Saved, *os.File) {
 	}
 	s.given = true
 	close(p.over)
+	if s.leave() {
+		s.end()
+	}
 	return saved, file
 }
 
@@ -159,7 +163,7 @@ func Resume(r *os.File, ch state.Channel, set Settings, saved Saved, post func(F
 			s.applied = &before // so that the first chunk finds that they have changed
 		}
 	}
-	go s.run()
+	s.start()
 	return s
 }
 

@@ -2,7 +2,6 @@ package capture
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"supervisord/runtime/bound"
+	"supervisord/runtime/exact"
 )
 
 const (
@@ -33,16 +33,16 @@ func scanHandedOver(s scanner, chunks ...[]byte) scanned {
 	return scanWith(s, func(s *scanner) {
 		saved := Saved{Begun: true}
 		s.save(&saved)
-		data, err := json.Marshal(saved)
+		data, err := exact.Marshal(saved)
 		var read Saved
 		if err == nil {
-			err = json.Unmarshal(data, &read)
+			err = exact.Unmarshal(data, &read)
 		}
 		if err == nil {
 			err = read.Check()
 		}
 		if err != nil {
-			panic(fmt.Sprintf("%s: %v", data, err))
+			panic(fmt.Sprintf("%x: %v", data, err))
 		}
 		s.restore(&read)
 	}, chunks)

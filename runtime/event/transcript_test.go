@@ -1,7 +1,6 @@
 package event
 
 import (
-	"encoding/json"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -14,6 +13,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"supervisord/runtime/exact"
 )
 
 var update = flag.Bool("update", false, "write the transcripts anew")
@@ -79,16 +80,16 @@ func TestTranscripts(t *testing.T) {
 // handedOver is a pool that was written down and read again.
 func handedOver(t *testing.T, p *Pool, o Options, now time.Time) *Pool {
 	t.Helper()
-	data, err := json.Marshal(p.Save(now))
+	data, err := exact.Marshal(p.Save(now))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var saved Saved
-	if err := json.Unmarshal(data, &saved); err != nil {
+	if err := exact.Unmarshal(data, &saved); err != nil {
 		t.Fatal(err)
 	}
 	if err := saved.Check(); err != nil {
-		t.Fatalf("%s: %v", data, err)
+		t.Fatalf("%x: %v", data, err)
 	}
 	return Resume(o, &saved, now)
 }

@@ -27,7 +27,7 @@ type forker struct {
 	// unshare gives the calling thread an umask of its own, own a table of descriptors;
 	// tests take them away.
 	unshare func() error
-	own     func(*table) error
+	own     func(*fdTable) error
 	wg      sync.WaitGroup // the threads
 
 	mu      sync.Mutex
@@ -41,14 +41,14 @@ type thread struct {
 	// Written before the first job, and never changed.
 	umask   int
 	private bool // the umask is the thread's alone
-	table   table
+	table   fdTable
 	apart   bool // it has that table
 }
 
 func (f *forker) init() {
 	f.idle = make(chan *thread, maxThreads())
 	f.unshare = func() error { return unix.Unshare(unix.CLONE_FS) }
-	f.own = (*table).own
+	f.own = (*fdTable).own
 }
 
 // close ends the threads once the forks under way are done. There must be no further.

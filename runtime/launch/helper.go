@@ -35,28 +35,36 @@ const outputPatience = time.Second
 // may be called whether or not somebody calls Reap, and not from a goroutine that must
 // not wait. argv[0] is an absolute path.
 func Run(ctx context.Context, argv ...string) (output []byte, status int, err error) {
-	return RunOn(ctx, nil, argv...)
+	return RunOn(ctx, nil, nil, argv...)
 }
 
-// RunOn is Run with a file on the command's standard input.
-func RunOn(ctx context.Context, input *os.File, argv ...string) (output []byte, status int, err error) {
-	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
-	if err != nil {
-		return nil, 0, err
+// RunOn is Run with a file on the command's standard input, and one for what it writes to
+// its standard error; nil is none. It closes both when the command has been started or cannot
+// be, which is after it has returned where a disk hangs.
+func RunOn(ctx context.Context, input, stderr *os.File, argv ...string) (output []byte, status int, err error) {
+	var r, w *os.File
+	given := func() {
+		for _, f := range []*os.File{input, w, stderr} {
+			f.Close() // which says that it is none where it is nil
+		}
 	}
-	if input == nil {
-		input = null
+	for _, f := range []**os.File{&input, &stderr} {
+		if *f != nil {
+			continue
+		}
+		if *f, err = os.OpenFile(os.DevNull, os.O_RDWR, 0); err != nil {
+			given()
+			return nil, 0, err
+		}
 	}
-	r, w, err := os.Pipe()
-	if err != nil {
-		null.Close()
+	if r, w, err = os.Pipe(); err != nil {
+		given()
 		return nil, 0, err
 	}
 	return runHelper(ctx, argv[0], func() (pid int, stdout *os.File, err error) {
-		defer null.Close()
-		defer w.Close()
+		defer given()
 		pid, err = syscall.ForkExec(argv[0], argv, &syscall.ProcAttr{
-			Env: os.Environ(), Files: []uintptr{input.Fd(), w.Fd(), null.Fd()}, Sys: &syscall.SysProcAttr{Setpgid: true},
+			Env: os.Environ(), Files: []uintptr{input.Fd(), w.Fd(), stderr.Fd()}, Sys: &syscall.SysProcAttr{Setpgid: true},
 		})
 		return pid, r, err
 	})

@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -90,23 +89,33 @@ func TestRun(t *testing.T) {
 // another kind, and is then known to be none.
 func TestHelperThatEndsAtOnce(t *testing.T) {
 	dir := t.TempDir()
-	var perhaps atomic.Int32
+	reaped := make(chan Exit, 1)
 	stop := keepReaping(func(e Exit) {
-		if !e.PerhapsOurs {
-			return
+		if _, err := os.Stat(filepath.Join(dir, strconv.Itoa(e.PID))); err != nil {
+			return // what other tests have left behind
 		}
-		stranger := Stranger(e.PID)
-		if _, err := os.Stat(filepath.Join(dir, strconv.Itoa(e.PID))); err == nil {
-			perhaps.Add(1)
-			if stranger {
-				t.Errorf("%d is taken for a stranger", e.PID)
-			}
+		reaped <- e
+		if Stranger(e.PID) { // which waits until its pid is known
+			t.Errorf("%d is taken for a stranger", e.PID)
 		}
 	})
-	for n := 0; n < 1000 && perhaps.Load() == 0; n++ {
-		if _, _, err := Run(context.Background(), "/bin/sh", "-c", `: >"$1/$$"`, "sh", dir); err != nil {
-			t.Error(err)
+	out, status, err := runHelper(t.Context(), "sh", func() (pid int, stdout *os.File, err error) {
+		r, w, err := os.Pipe()
+		if err != nil {
+			return 0, nil, err
 		}
+		defer w.Close()
+		pid, err = syscall.ForkExec("/bin/sh", []string{"sh", "-c", `: >"$1/$$"; echo said; exit 3`, "sh", dir},
+			&syscall.ProcAttr{Files: []uintptr{0, w.Fd(), 2}})
+		if err == nil {
+			if e := <-reaped; e.PID != pid || !e.PerhapsOurs {
+				t.Errorf("%d was reaped as %+v", pid, e)
+			}
+		}
+		return pid, r, err
+	})
+	if string(out) != "said\n" || status != 3 || err != nil {
+		t.Errorf("%q, %d, %v", out, status, err)
 	}
 	stop()
 	helpers.mu.Lock()
@@ -114,7 +123,6 @@ func TestHelperThatEndsAtOnce(t *testing.T) {
 	if len(helpers.claimed) > 0 || len(helpers.early) > 0 || helpers.started != nil {
 		t.Errorf("left: %v, %v", helpers.claimed, helpers.early)
 	}
-	t.Logf("%d ended before their pid was known", perhaps.Load())
 }
 
 // TestRunAsAProgram: a command of the configuration is run as Start would run it.

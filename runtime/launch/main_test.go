@@ -77,6 +77,14 @@ func atoi(s string) int {
 	return n
 }
 
+// size is small in an ordinary run and large with FULL_SIZE=1.
+func size(small, large int) int {
+	if os.Getenv("FULL_SIZE") == "1" {
+		return large
+	}
+	return small
+}
+
 // self is a command that plays role.
 func self(role string, args ...string) Command {
 	exe, err := os.Executable()

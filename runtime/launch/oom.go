@@ -21,7 +21,17 @@ import (
 type OOMKills struct {
 	mu       sync.Mutex // held while such files are read
 	counters map[string]*oomCounter
+	nearest  nearestCounter // of the process that was followed last
 }
+
+// nearestCounter is the file that counts for whoever is in the same cgroups. It is looked
+// for once for all that begin at about the same time.
+type nearestCounter struct {
+	cgroups, file string
+	found         time.Time
+}
+
+const nearestFor = time.Second
 
 // oomCounter is the count of one cgroup.
 type oomCounter struct {
@@ -37,12 +47,15 @@ const oomMemory = 10 * time.Second
 // FollowOOM has the count watched of the cgroup that the process pid is in, and returns
 // what ClaimOOM and UnfollowOOM know it by; "" where there is none.
 func (o *OOMKills) FollowOOM(pid int) (counter string) {
-	counter = oomCounterOf(pid)
-	if counter == "" {
-		return ""
-	}
+	cgroups := cgroupsOf(pid)
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if n := &o.nearest; n.cgroups != cgroups || time.Since(n.found) > nearestFor {
+		*n = nearestCounter{cgroups, oomCounterOf(cgroups), time.Now()}
+	}
+	if counter = o.nearest.file; counter == "" {
+		return ""
+	}
 	c := o.counters[counter]
 	if c == nil {
 		count, ok := readOOMKills(counter)
@@ -68,6 +81,36 @@ func (o *OOMKills) UnfollowOOM(counter string) {
 			delete(o.counters, counter)
 		}
 	}
+}
+
+// SaveOOM is how far each count has been put down to deaths, for whoever follows the same
+// processes next: what has risen since, and lately, is a rise to that one.
+func (o *OOMKills) SaveOOM() map[string]int64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	saved := make(map[string]int64, len(o.counters))
+	now := time.Now()
+	for counter, c := range o.counters {
+		c.forget(now)
+		saved[counter] = c.count - int64(len(c.risen))
+	}
+	return saved
+}
+
+// ResumeOOM is FollowOOM for a process that another OOMKills has followed, with what that
+// one has saved of its counter.
+func (o *OOMKills) ResumeOOM(counter string, count int64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	c := o.counters[counter]
+	if c == nil {
+		if o.counters == nil {
+			o.counters = make(map[string]*oomCounter)
+		}
+		c = &oomCounter{count: count}
+		o.counters[counter] = c
+	}
+	c.processes++
 }
 
 // LookAtOOM looks at every count, so that what rises with nobody's death is not taken for
@@ -100,10 +143,15 @@ func (o *OOMKills) ClaimOOM(counter string) bool {
 // maxRises bounds what is remembered of one count.
 const maxRises = 1000
 
-func (c *oomCounter) look(counter string, now time.Time) {
+// forget drops the rises that are nobody's any more.
+func (c *oomCounter) forget(now time.Time) {
 	for len(c.risen) > 0 && now.Sub(c.risen[0]) > oomMemory {
 		c.risen = c.risen[1:]
 	}
+}
+
+func (c *oomCounter) look(counter string, now time.Time) {
+	c.forget(now)
 	count, ok := readOOMKills(counter)
 	if !ok {
 		return // the cgroup is gone

@@ -47,6 +47,40 @@ func TestOOMCounter(t *testing.T) {
 	}
 }
 
+// What is killed between two programs is put down to who dies in the second, as is what
+// was seen before and not put down to anybody. What was there from the beginning is not.
+func TestOOMHandedOver(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "memory.events.local")
+	kills := func(n int) {
+		t.Helper()
+		if err := os.WriteFile(file, fmt.Appendf(nil, "oom_kill %d\n", n), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	kills(3)
+	first := &OOMKills{counters: map[string]*oomCounter{file: {processes: 3, count: 3}}}
+	kills(5)
+	if !first.ClaimOOM(file) {
+		t.Fatal("the first kill is not seen")
+	}
+	saved := first.SaveOOM()
+	kills(6)
+	second := new(OOMKills)
+	for range 2 {
+		second.ResumeOOM(file, saved[file])
+	}
+	for i, want := range []bool{true, true, false} {
+		if got := second.ClaimOOM(file); got != want {
+			t.Errorf("claim %d: %v, want %v", i, got, want)
+		}
+	}
+	second.UnfollowOOM(file)
+	second.UnfollowOOM(file)
+	if len(second.counters) != 0 {
+		t.Error("a counter without processes is kept")
+	}
+}
+
 // A rise is put down to one death, not to one that comes long after it was seen, and not
 // at all once it was there before.
 func TestOOMClaims(t *testing.T) {

@@ -2,6 +2,8 @@
 
 package launch
 
-func oomCounterOf(int) string { return "" }
+func cgroupsOf(int) string { return "" }
+
+func oomCounterOf(string) string { return "" }
 
 func readOOMKills(string) (int64, bool) { return 0, false }

@@ -50,13 +50,14 @@ func TestGroupMembersLeavesOutZombies(t *testing.T) {
 	checkMembers(t, -1)
 }
 
-// As process 1 of a namespace we are given every orphan. Ten thousand of them
-// leave no zombie, and the statuses of the children that are ours are exact.
+// As process 1 of a namespace we are given every orphan. Fifteen hundred of them, ten
+// thousand with FULL_SIZE=1, leave no zombie, and the statuses of the children that are
+// ours are exact.
 func TestProcessOneReapsOrphans(t *testing.T) {
 	if !root(t) {
 		return
 	}
-	want := "managed: 7 8 9 10 11 12 13 14 15 16\norphans: 10000\nno child is left\n"
+	want := fmt.Sprintf("managed: 7 8 9 10 11 12 13 14 15 16\norphans: %d\nno child is left\n", 10*size(150, 1000))
 	got := playing(t, "pid1", func(c *exec.Cmd) {
 		c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID}
 	})
@@ -69,7 +70,7 @@ func playPID1([]string) {
 	if os.Getpid() != 1 {
 		check(errors.New("not process 1"))
 	}
-	becomeParentOfOrphans(10, 1000)
+	becomeParentOfOrphans(10, size(150, 1000))
 }
 
 // The same with fewer, as a subreaper.

@@ -3,6 +3,8 @@ package launch
 import (
 	"bufio"
 	"io"
+	"os"
+	"os/signal"
 	"syscall"
 	"testing"
 	"time"
@@ -89,12 +91,15 @@ func TestSignalRefusesWhatIsNoProcess(t *testing.T) {
 	}
 }
 
-// Three thousand programs that end at once, started from many goroutines while
-// one reaps, with failures among them: every end is seen once, with its own
+// A thousand programs, three thousand with FULL_SIZE=1, that end at once, started from
+// many goroutines while one reaps, with failures among them: every end is seen once, with its own
 // status, and no failure is taken for an end.
 func TestImmediateExits(t *testing.T) {
-	const programs = 3000
+	programs := size(1000, 3000)
 	l := launcher(t)
+	chld := make(chan os.Signal, 1)
+	signal.Notify(chld, syscall.SIGCHLD)
+	t.Cleanup(func() { signal.Stop(chld) })
 	type result struct {
 		child  *Child
 		err    error
@@ -148,15 +153,17 @@ func TestImmediateExits(t *testing.T) {
 			}
 		case <-deadline:
 			t.Fatalf("%d starts pending, %d children known", pending, len(known))
-		default:
-		}
-		for _, e := range Reap(100) {
-			if _, ok := known[e.PID]; ok {
-				end(e.PID, e.Status)
-			} else if _, twice := early[e.PID]; twice {
-				t.Fatalf("pid %d ended twice", e.PID)
-			} else {
-				early[e.PID] = e.Status
+		case <-chld:
+			for exits := Reap(100); len(exits) > 0; exits = Reap(100) {
+				for _, e := range exits {
+					if _, ok := known[e.PID]; ok {
+						end(e.PID, e.Status)
+					} else if _, twice := early[e.PID]; twice {
+						t.Fatalf("pid %d ended twice", e.PID)
+					} else {
+						early[e.PID] = e.Status
+					}
+				}
 			}
 		}
 	}

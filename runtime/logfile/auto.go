@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"supervisord/runtime/lazy"
 	"supervisord/runtime/trust"
 )
 
@@ -97,12 +98,12 @@ func CleanAuto(dir, identifier string) (failed []string, err error) {
 }
 
 // autoEnd is the end of an AUTO log's name, with the daemon's mark.
-var autoEnd = regexp.MustCompile(fmt.Sprintf(`-([%[1]s]{%[2]d})[%[1]s]{%[3]d}\.log`, autoLetters, markLetters, 8-markLetters))
+var autoEnd = lazy.Regexp(fmt.Sprintf(`-([%[1]s]{%[2]d})[%[1]s]{%[3]d}\.log`, autoLetters, markLetters, 8-markLetters))
 
 // daemonOf is the mark in the name of an AUTO log. Supervisor's logs have another for
 // each log and its backups; what has none at all is on its own.
 func daemonOf(name string) string {
-	if all := autoEnd.FindAllStringSubmatch(name, -1); len(all) > 0 {
+	if all := autoEnd().FindAllStringSubmatch(name, -1); len(all) > 0 {
 		return all[len(all)-1][1]
 	}
 	return name

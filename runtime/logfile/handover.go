@@ -16,6 +16,9 @@ type Saved struct {
 	Partial []byte `json:"partial,omitempty"` // an unfinished line, for targets that take whole lines
 	Dropped int64  `json:"dropped,omitempty"` // bytes
 
+	// File is a regular file, of which everything is known that Resume needs: it asks no
+	// disk. It is zero for others, and where an earlier version has saved it.
+	File  FileID      `json:"regular_file,omitzero"`
 	Mount trust.Mount `json:"mount,omitzero"` // of the file's directory
 	Seen  int64       `json:"seen,omitempty"` // see fileTarget
 	End   int64       `json:"end,omitempty"`
@@ -36,6 +39,9 @@ func (w *Writer) Save() (saved Saved, open *os.File, busy bool) {
 	if t, ok := w.target.(*fileTarget); ok {
 		open, _ = t.file.(*os.File)
 		saved.Mount, saved.Seen, saved.End = t.mount, *t.seen.Load(), t.end.Load()
+		if t.regular {
+			saved.File = t.id
+		}
 	}
 	w.users, w.held, w.partial, w.target = 0, false, nil, nil
 	w.blockedFile.Store(nil)
@@ -64,12 +70,16 @@ func (w *Writer) Resume(saved Saved, open *os.File) error {
 		}
 		return w.swap(t)
 	}
-	t, err := w.adopt(open, saved.Mount)
-	if err != nil {
-		return fmt.Errorf("cannot continue log: %w", err)
+	t := &fileTarget{file: open, id: saved.File, mount: saved.Mount, regular: true, interrupted: w.interrupted}
+	if saved.File == (FileID{}) {
+		var err error
+		if t, err = w.adopt(open, saved.Mount); err != nil {
+			return fmt.Errorf("cannot continue log: %w", err)
+		}
 	}
 	t.end.Store(saved.End)
 	t.seen.Store(&saved.Seen)
+	t.touched.Store(true)
 	return w.swap(t)
 }
 

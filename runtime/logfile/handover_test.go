@@ -1,7 +1,6 @@
 package logfile_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -9,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"supervisord/runtime/exact"
 	"supervisord/runtime/logfile"
 )
 
@@ -19,12 +19,12 @@ func passedOn(t *testing.T, w *logfile.Writer, o logfile.Options) *logfile.Write
 	for ; busy; saved, file, busy = w.Save() {
 		w.WaitForTurn()
 	}
-	data, err := json.Marshal(saved)
+	data, err := exact.Marshal(saved)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var read logfile.Saved
-	if err := json.Unmarshal(data, &read); err != nil {
+	if err := exact.Unmarshal(data, &read); err != nil {
 		t.Fatal(err)
 	}
 	if err := read.Check(); err != nil {
@@ -142,5 +142,22 @@ func TestBusyLogIsKept(t *testing.T) {
 	<-wrote
 	if _, _, busy := w.Save(); busy {
 		t.Error("it is busy still")
+	}
+}
+
+// TestResumeAsksNoDisk: a file that nothing can be asked about is written on.
+func TestResumeAsksNoDisk(t *testing.T) {
+	o := logfile.Options{Path: filepath.Join(t.TempDir(), "log")}
+	w := opened(t, o)
+	open(t, w)
+	id, _ := w.FileID()
+	saved, file, _ := w.Save()
+	file.Close() // so that a question fails
+	next := logfile.New(o)
+	if err := next.Resume(saved, file); err != nil {
+		t.Fatal(err)
+	}
+	if now, open := next.FileID(); !open || now != id {
+		t.Errorf("it is %v (open: %v), and was %v", now, open, id)
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"os"
 	"slices"
 	"syscall"
+
+	"supervisord/runtime/trust"
 )
 
 // Restore creates a log again at its path after another program has renamed or removed it
@@ -22,8 +24,8 @@ import (
 //
 // What was written since the file was last seen in its place is not lost: if the file
 // was renamed it is there, if it was removed it is moved to the new one (on Linux). So
-// call Restore every few seconds. It makes one stat of each path, and disturbs the
-// Writers only if there is something to do.
+// call Restore every few seconds, unless all of them are at rest, see AtRest. It makes one
+// stat of each path, and disturbs the Writers only if there is something to do.
 func Restore(logs []*Writer) (restored []string, err error) {
 	if !gone(logs) {
 		return nil, nil
@@ -44,6 +46,15 @@ func Restore(logs []*Writer) (restored []string, err error) {
 	return restored, nil
 }
 
+// AtRest reports whether nothing has been written since the file was opened, or since
+// Restore last saw it in its place: what has been written is safe, whatever becomes of the
+// file. What comes next is not, so Restore is to be called then, too, but seldom. It never
+// waits.
+func (w *Writer) AtRest() bool {
+	t := w.regular.Load()
+	return t == nil || !t.touched.Load()
+}
+
 // RestoredText is a line for the activity log about a log that was restored.
 func RestoredText(path string) string {
 	return "log " + path + " had been renamed or removed by another program and was created again"
@@ -56,8 +67,16 @@ func gone(logs []*Writer) (any bool) {
 	for i, w := range logs {
 		if t := w.regular.Load(); t != nil {
 			before[i] = t.seen.Load()
+			t.touched.Store(false) // likewise: a write beside the look counts
 		}
 	}
+	defer func() {
+		for _, w := range logs {
+			if t := w.regular.Load(); any && t != nil {
+				t.touched.Store(true)
+			}
+		}
+	}()
 	var last string
 	var there fs.FileInfo
 	for i, w := range logs {
@@ -72,7 +91,7 @@ func gone(logs []*Writer) (any bool) {
 			}
 			last = path
 		}
-		if !os.SameFile(there, t.info) {
+		if !t.id.Is(there) {
 			any = true
 			continue
 		}
@@ -108,7 +127,8 @@ func (w *Writer) restore(r *rescue) (changed bool, err error) {
 		return false, fmt.Errorf("cannot open log: %s: %w", path, ErrNotRegular)
 	}
 	now, err := old.file.Stat()
-	if err == nil && os.SameFile(now, next.info) {
+	next.touched.Store(true) // with what is moved there
+	if err == nil && next.id.Is(now) {
 		w.swap(next) // a file system that gave it another number
 		return false, nil
 	}
@@ -122,21 +142,21 @@ func (w *Writer) restore(r *rescue) (changed bool, err error) {
 // rescue moves what was written to files without a name, of each once.
 type rescue struct {
 	logs []*Writer
-	done []fs.FileInfo
+	done []FileID
 }
 
 // move moves what has come to the file old, whose present state is now, since it was
 // last seen at its path.
 func (r *rescue) move(w *Writer, old, next *fileTarget, now fs.FileInfo) {
-	same := func(f fs.FileInfo) bool { return os.SameFile(f, now) }
 	st, ok := now.Sys().(*syscall.Stat_t)
-	if !ok || st.Nlink > 0 || slices.ContainsFunc(r.done, same) {
+	id := trust.IDOf(now)
+	if !ok || st.Nlink > 0 || slices.Contains(r.done, id) {
 		return
 	}
-	r.done = append(r.done, now)
+	r.done = append(r.done, id)
 	from := *old.seen.Load()
 	for _, other := range r.logs {
-		if t, ok := other.target.(*fileTarget); ok && same(t.info) {
+		if t, ok := other.target.(*fileTarget); ok && t.id == id {
 			from = min(from, *t.seen.Load())
 		}
 	}

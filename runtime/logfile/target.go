@@ -56,9 +56,10 @@ type fileTarget struct {
 	patient     bool // it has deadlines, so writes wait
 	written     int64
 	end         atomic.Int64 // of what was last appended to a regular file; 0 before that
-	info        fs.FileInfo
+	id          FileID
 	mount       trust.Mount           // of its directory, when it was opened
 	seen        atomic.Pointer[int64] // how long it was when it was last seen at its path, for Restore
+	touched     atomic.Bool           // it may have been written to since then, or is known to be gone
 	interrupted func() bool           // see Writer.interrupted
 }
 
@@ -103,7 +104,7 @@ func (w *Writer) adopt(f file, mount trust.Mount) (*fileTarget, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &fileTarget{file: f, info: info, mount: mount, regular: info.Mode().IsRegular(), interrupted: w.interrupted}
+	t := &fileTarget{file: f, id: trust.IDOf(info), mount: mount, regular: info.Mode().IsRegular(), interrupted: w.interrupted}
 	size := info.Size()
 	t.seen.Store(&size)
 	if !t.regular {
@@ -141,6 +142,9 @@ func (t *fileTarget) appended(n int64) {
 		t.seen.Store(new(int64))
 	}
 	t.end.Store(end)
+	if !t.touched.Load() {
+		t.touched.Store(true)
+	}
 }
 
 func (t *fileTarget) waits() bool  { return t.patient }
@@ -152,7 +156,7 @@ func (t *fileTarget) named(path string) bool {
 		return false
 	}
 	info, err := os.Stat(path)
-	return err == nil && os.SameFile(info, t.info)
+	return err == nil && t.id.Is(info)
 }
 
 // truncate empties the file. What is appended next begins at its start.

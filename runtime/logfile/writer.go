@@ -119,7 +119,7 @@ func (w *Writer) FileID() (id FileID, open bool) {
 	if t == nil {
 		return FileID{}, false
 	}
-	return trust.IDOf(t.info), true
+	return t.id, true
 }
 
 // Dropped is how many bytes were lost since New because a target did not take

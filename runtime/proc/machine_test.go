@@ -2,7 +2,6 @@ package proc
 
 import (
 	"bufio"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"supervisord/runtime/exact"
 	"supervisord/runtime/state"
 	"supervisord/spec"
 )
@@ -531,16 +531,16 @@ func TestRandomWalk(t *testing.T) {
 // than the wall clock's where people see them, and its rules come from a definition.
 func handedOver(t *testing.T, m *Machine, now time.Time) *Machine {
 	t.Helper()
-	data, err := json.Marshal(m.Save(now))
+	data, err := exact.Marshal(m.Save(now))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var saved Saved
-	if err := json.Unmarshal(data, &saved); err != nil {
+	if err := exact.Unmarshal(data, &saved); err != nil {
 		t.Fatal(err)
 	}
 	if err := saved.Check(); err != nil {
-		t.Fatalf("%s: %v", data, err)
+		t.Fatalf("%x: %v", data, err)
 	}
 	next := Resume(saved, now)
 	next.Step(now, Input{Kind: Defined, Name: m.Name, Rules: m.Rules})

@@ -21,11 +21,14 @@ func IDOf(info fs.FileInfo) FileID {
 	return FileID{uint64(st.Dev), uint64(st.Ino)}
 }
 
+// Is reports whether info is of that file.
+func (id FileID) Is(info fs.FileInfo) bool { return id != (FileID{}) && IDOf(info) == id }
+
 // At is what stands at a path, or nil if that is another file than this one. It follows no
 // link.
 func (id FileID) At(path string) fs.FileInfo {
 	info, err := os.Lstat(path)
-	if err != nil || id == (FileID{}) || IDOf(info) != id {
+	if err != nil || !id.Is(info) {
 		return nil
 	}
 	return info

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -175,7 +176,7 @@ func TestWalk(t *testing.T) {
 	}
 	write("three.ini", "[program:one]\ncommand=/bin/cat\n[program:two]\ncommand=/bin/cat\n[program:three]\ncommand=/bin/cat\n")
 	begun := time.Now()
-	oracle.StartDaemon(t, oracle.Ours, dir, oracle.Prelude+fmt.Sprintf(config, port))
+	daemon := oracle.StartDaemon(t, oracle.Ours, dir, oracle.Prelude+fmt.Sprintf(config, port))
 	b := start(t, fmt.Sprintf("http://127.0.0.1:%d/", port))
 	b.look(1280, "light")
 	t.Logf("daemon and browser are there after %v", time.Since(begun).Round(time.Second))
@@ -199,7 +200,10 @@ func TestWalk(t *testing.T) {
 	b.until("the keys", `document.querySelector('#chosen').textContent === '1 selected' && document.activeElement.textContent === 'web:web_01'`)
 	started := b.is(fmt.Sprintf(row+".querySelector('time').dataset.t", "web:web_01"))
 	b.do(chromedp.KeyEvent("r"))
-	b.until("it is restarted", fmt.Sprintf(row+`.querySelector('time')?.dataset.t > %q`, "web:web_01", started)+" && "+stateIs("web:web_01", "running"))
+	b.until("it is restarted", fmt.Sprintf(row+`.querySelector('time')?.dataset.t > %q`, "web:web_01", started)+" && "+stateIs("web:web_01", "running")+` && document.activeElement.textContent === 'web:web_01'`)
+	b.do(chromedp.Click(`.bulk button[value=stop]`))
+	b.until("it asks about those that are shown", `document.querySelector('#ask').open && document.querySelector('#ask-names').textContent === 'web:web_00, web:web_01, web:web_02'`)
+	b.do(chromedp.Click(`#ask button[value=no]`))
 	b.fill("#filter", "")
 	b.do(chromedp.Click(`.chip[data-state="fatal"]`))
 	b.until("the states", `[...document.querySelectorAll('tbody tr:not([hidden])')].map(r => r.dataset.key).join() === 'mailer'`)
@@ -208,11 +212,11 @@ func TestWalk(t *testing.T) {
 	// Stop one, start it, and be asked about all.
 	b.do(chromedp.Click(`button[value="stop one"]`))
 	b.until("it is stopped", stateIs("one", "stopped"))
-	b.until("the focus stays", `document.querySelector('.toast')?.textContent === 'One stopped'`)
+	b.until("it says so", `document.querySelector('.toast')?.textContent === 'one stopped'`)
 	b.do(chromedp.Click(`button[value="start one"]`))
 	b.until("it is started", stateIs("one", "running"))
 	b.do(chromedp.Click(`tr[data-key=two] input`), chromedp.Click(`tr[data-key=three] input`), chromedp.Click(`.bulk button[value=stop]`))
-	b.until("it asks", `document.querySelector('#ask').open && document.querySelector('#ask-text').textContent === 'Stop 2 processes?'`)
+	b.until("it asks", `document.querySelector('#ask').open && document.querySelector('#ask-text').textContent === 'Stop 2 processes?' && document.querySelector('#ask-names').textContent === 'three, two'`)
 	b.do(chromedp.Click(`#ask button.main`))
 	b.until("both are stopped", stateIs("two", "stopped")+" && "+stateIs("three", "stopped"))
 
@@ -242,6 +246,8 @@ func TestWalk(t *testing.T) {
 	b.until("it is held", `document.querySelector('.head .state').textContent === 'held' && document.querySelectorAll('.diff .act.remove').length === 3`)
 	b.pictures("held")
 	b.do(chromedp.Click(`button[value=update]`))
+	b.until("it asks before it removes as many", `document.querySelector('#ask').open && document.querySelector('#ask-text').textContent.includes('3 to remove')`)
+	b.do(chromedp.Click(`#ask button.main`))
 	b.until("it is applied", `document.querySelector('.head .state').textContent === 'synced' && document.querySelector('.history').innerText.includes('remove')`)
 
 	// For everybody: what axe knows, no overflow on a phone and at 200 %, all in both schemes.
@@ -272,6 +278,22 @@ func TestWalk(t *testing.T) {
 
 	t.Logf("all was looked at after %v", time.Since(begun).Round(time.Second))
 
+	// A host that says nothing more, though its connections stand, does not look live.
+	b.look(1280, "light")
+	b.open("")
+	b.until("the page is live", `document.querySelector('#live').textContent === 'live'`)
+	daemon.Signal(syscall.SIGSTOP)
+	defer daemon.Signal(syscall.SIGCONT)
+	b.until("nothing is heard of it", `document.querySelector('#live').textContent === 'not connected' && document.documentElement.classList.contains('lost')`)
+	shown := `[...document.querySelectorAll('tbody time')].map(e => e.textContent).join()`
+	before := b.is(shown)
+	b.do(chromedp.Sleep(2 * time.Second)) // in which times that count on would have
+	if now := b.is(shown); now != before {
+		t.Errorf("times count on: %s, %s before", now, before)
+	}
+	daemon.Signal(syscall.SIGCONT)
+	b.until("it is heard again", `document.querySelector('#live').textContent === 'live' && !document.documentElement.classList.contains('lost')`)
+
 	// And all of it without script.
 	b.look(1280, "light")
 	b.do(emulation.SetScriptExecutionDisabled(true))
@@ -283,6 +305,30 @@ func TestWalk(t *testing.T) {
 		chromedp.WaitVisible(`tr[data-key="web:web_00"][data-state=running]`),
 		chromedp.Click(`tr[data-key=api] th a`), chromedp.WaitVisible(`#log span`),
 		chromedp.SendKeys(`#filter`, "payment\r"), chromedp.WaitVisible(`#log .err`))
+	b.open("")
+	b.do(chromedp.Click(`button[value="restart web:web_01"]`), chromedp.WaitVisible(`.message`))
+	// eventually opens the files until something is there: without script they stay as they are.
+	eventually := func(what, selector string) {
+		t.Helper()
+		if !oracle.Eventually(oracle.Deadline, func() bool {
+			var found []*cdp.Node
+			b.open("files")
+			b.do(chromedp.Nodes(selector, &found, chromedp.ByQueryAll, chromedp.AtLeast(0)))
+			return len(found) > 0
+		}) {
+			t.Fatalf("without script: %s: never", what)
+		}
+	}
+	write("wrong.ini", "[program:wrong]\ncommand=/bin/cat\nstopwaitsecs=ten\n")
+	eventually("the mistake at its line", `.source .wrong`)
+	write("wrong.ini", "[program:five]\ncommand=/bin/cat\n[program:six]\ncommand=/bin/cat\n")
+	eventually("it is mended", `.head .state.good`)
+	if err := os.Remove(filepath.Join(conf, "wrong.ini")); err != nil {
+		t.Fatal(err)
+	}
+	eventually("it is held", `.head .state.warn`)
+	b.do(chromedp.Click(`button[value=update]`), chromedp.WaitVisible(`form.ask`), chromedp.Click(`form.ask button.main`), chromedp.WaitVisible(`.message`))
+	eventually("it is applied", `.head .state.good`)
 }
 
 // sameToReaders checks that the lines of the table, each of which is laid out on its own, are

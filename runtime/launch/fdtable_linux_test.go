@@ -23,7 +23,7 @@ func TestTableOfDescriptors(t *testing.T) {
 	for _, own := range []bool{true, false} {
 		l := launcher(t)
 		if !own {
-			l.forker.own = func(*table) error { return unix.EPERM }
+			l.forker.own = func(*fdTable) error { return unix.EPERM }
 		}
 		count := func() (n int) {
 			l.forker.onThread(nil, func(*thread, []int, error) {

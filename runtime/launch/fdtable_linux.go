@@ -10,14 +10,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// table is a table of descriptors that belongs to one forking thread. A child begins with
+// fdTable is a table of descriptors that belongs to one forking thread. A child begins with
 // a copy of its parent's, and execve closes in it, one by one, what the program is not to
 // have: with a thousand programs the daemon has some five thousand descriptors, and that
 // takes as long as all the rest of a start. From a table with a handful it takes nothing.
 //
 // The descriptors of a child come over a socket of which the daemon has one end and the
 // thread the other.
-type table struct {
+type fdTable struct {
 	daemon int // in the daemon's table
 	thread int // in the thread's
 }
@@ -26,7 +26,7 @@ type table struct {
 // output, one end of a socket, and what Go's poller needs on whatever thread it is called.
 // The thread must be locked, for good. It fails where the kernel (before 5.9) or a filter
 // of system calls does not let it; the thread then shares the daemon's table.
-func (t *table) own() error {
+func (t *fdTable) own() error {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return err
@@ -44,10 +44,10 @@ func (t *table) own() error {
 }
 
 // made has the daemon let go of the thread's end, once there is a table.
-func (t *table) made() { _ = unix.Close(t.thread) }
+func (t *fdTable) made() { _ = unix.Close(t.thread) }
 
 // close closes the daemon's end. The thread's table ends with the thread.
-func (t *table) close() { _ = unix.Close(t.daemon) }
+func (t *fdTable) close() { _ = unix.Close(t.daemon) }
 
 // pollerDescriptors are those of Go's poller, and whatever else is of their kinds. It
 // makes sure that the poller has begun: it is the same for the whole life of the process.
@@ -94,12 +94,12 @@ func closeOthers(keep []int) error {
 const maxDescriptor = 1<<32 - 1
 
 // send hands copies of descriptors of the daemon to the thread, which receives them.
-func (t *table) send(files []int) error {
+func (t *fdTable) send(files []int) error {
 	return ignoringEINTR(func() error { return unix.Sendmsg(t.daemon, []byte{0}, unix.UnixRights(files...), nil, 0) })
 }
 
 // receive returns the next n that were sent. They are the thread's to close.
-func (t *table) receive(n int) (files []int, err error) {
+func (t *fdTable) receive(n int) (files []int, err error) {
 	oob := make([]byte, unix.CmsgSpace(4*n))
 	var got int
 	err = ignoringEINTR(func() (err error) {
