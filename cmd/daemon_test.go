@@ -1,8 +1,10 @@
 package cmd
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"os/user"
@@ -151,6 +153,18 @@ statedir={{.Dir}}/state
 	s.until("p", "RUNNING")
 	if out := s.Ctl(oracle.Ours, "update"); out.Exit != 0 || out.Stdout != "" {
 		t.Errorf("update: %v", out)
+	}
+	var files []struct{ Path, State string }
+	out := s.Ctl(oracle.Ours, "files", "-o", "json")
+	if err := json.Unmarshal([]byte(out.Stdout), &files); err != nil {
+		t.Fatalf("%v: %v", err, out)
+	}
+	count := make(map[string]int)
+	for _, f := range files {
+		count[filepath.Base(f.Path)+" "+f.State]++
+	}
+	if want := map[string]int{"supervisord.conf applied": 1, "p.conf applied": 1, "conf.d applied": 1}; !maps.Equal(count, want) {
+		t.Errorf("files: %v", out.Stdout)
 	}
 }
 

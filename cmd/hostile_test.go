@@ -32,7 +32,7 @@ func hostile(args []string) int {
 	case "slow":
 		for {
 			next()
-			time.Sleep(100 * time.Millisecond)
+			time.Sleep(2 * time.Second)
 			fmt.Print("RESULT 2\nOK")
 		}
 	case "garbage":
@@ -81,12 +81,14 @@ func flood(data []byte) {
 }
 
 const (
-	hostileEvents = 400
-	hostileData   = 50_000 // bytes of each event
+	hostileData = 50_000 // bytes of each event
 	// hostileGrowth bounds what the daemon's memory may grow by meanwhile: far less
 	// than what a listener could make it keep, and room for garbage on a busy machine.
 	hostileGrowth = 64 << 20
 )
+
+// hostileEvents are several times what is kept for the hostile listener.
+var hostileEvents = size(100, 400)
 
 // hostileDelay bounds what the daemon may take to answer getState, on a machine
 // that the listeners and the test keep busy.

@@ -90,7 +90,7 @@ func daemonMistakes() []mistakeRow {
 		{name: "an included file cannot be read", files: map[string]string{
 			"supervisord.conf": p + s + "[include]\nfiles=conf.d/*.conf\n", "conf.d/web.conf/x": ""}, until: "supervisord started"},
 		{name: "an included file has a mistake", files: map[string]string{
-			"supervisord.conf": p + s + "[include]\nfiles=conf.d/*.conf\n", "conf.d/web.conf": w + "startsecs=soon\n"}, until: "supervisord started", ours: true},
+			"supervisord.conf": p + s + "[include]\nfiles=conf.d/*.conf\n", "conf.d/web.conf": w + "startsecs=soon\n"}, until: "reconcile: invalid", ours: true},
 		{name: "the program is not there", files: one(p + s + "[program:web]\ncommand=/nonexistent/web\nstartretries=0\n"), until: "gave up: web"},
 		{name: "the program cannot be executed", files: one(p + s + "[program:web]\ncommand=/etc/passwd\nstartretries=0\n"), until: "gave up: web"},
 		{name: "the program ends at once", files: one(p + s + "[program:web]\ncommand=/bin/false\nstartretries=0\n"), until: "gave up: web"},
