@@ -87,6 +87,8 @@
 //     would be tried again after a restart.
 //   - Other content that arrives while a file is on trial replaces it on trial, and a revert
 //     goes back to what was proved before the first. Proved content ends the trial.
+//   - A file is put in force as a whole: where one of its groups waits for its turn, since it
+//     was updated within the last second, the others wait with it.
 //   - Rejected content is not tried again when the daemon restarts or is upgraded, but when
 //     the file changes, or by an update of one of its groups by name. Any other update by a
 //     person leaves it out, says so and fails.

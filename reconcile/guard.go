@@ -210,6 +210,7 @@ func (g *guard) admit(now time.Time, steps []Step, active []Active, limit spec.R
 		clear(waits)
 		v.waits, v.retryAt = nil, time.Time{}
 	}
+	turns := g.turns(now, steps)
 	for i := range steps {
 		s := &steps[i]
 		behind, until := "", time.Time{}
@@ -226,8 +227,8 @@ func (g *guard) admit(now time.Time, steps []Step, active []Active, limit spec.R
 			v.wait(s.Group, behind, "new groups behind those that are gone", until)
 		case failed && now.Before(f.next):
 			v.retry(f.next)
-		case now.Before(g.nextUpdate(s.Group)):
-			v.retry(g.nextUpdate(s.Group))
+		case now.Before(turns[s.Group]):
+			v.retry(turns[s.Group])
 		default:
 			v.steps = append(v.steps, *s)
 		}
@@ -241,14 +242,41 @@ func (g *guard) admit(now time.Time, steps []Step, active []Active, limit spec.R
 	return v
 }
 
-// nextUpdate is when a group may be updated again. What others do is no reason to
-// wait: an edit of one file is in force at once though another was just edited.
-func (g *guard) nextUpdate(group string) time.Time {
-	at, ok := g.updated[group]
-	if !ok {
-		return at
+// turns says when groups may be updated again, of those that may not now. What others do is
+// no reason to wait: an edit of one file is in force at once though another was just edited.
+// But a file is put in force as a whole: what shares one with a group that waits for its turn
+// waits as well. Else what has been done of it would be proved before the rest is tried, and
+// if that fails, nobody would know what to go back to.
+func (g *guard) turns(now time.Time, steps []Step) map[string]time.Time {
+	turns := make(map[string]time.Time)
+	for i := range steps {
+		if at, ok := g.updated[steps[i].Group]; ok && now.Before(at.Add(updateEvery)) {
+			turns[steps[i].Group] = at.Add(updateEvery)
+		}
 	}
-	return at.Add(updateEvery)
+	files := make(map[string]time.Time)
+	for again := len(turns) > 0; again; {
+		again = false
+		for i := range steps {
+			s := &steps[i]
+			last := turns[s.Group]
+			for _, file := range filesOf(s) {
+				if files[file].After(last) {
+					last = files[file]
+				}
+			}
+			if last.IsZero() {
+				continue
+			}
+			turns[s.Group] = last
+			for _, file := range filesOf(s) {
+				if last.After(files[file]) {
+					files[file], again = last, true
+				}
+			}
+		}
+	}
+	return turns
 }
 
 // flaps reports whether a group is held because it changes too often.

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -32,7 +33,7 @@ func TestVerifyModel(t *testing.T) {
 	}
 	edits, seed := number("VERIFY_EDITS", 100), number("VERIFY_SEED", int(time.Now().UnixNano()&0xffff))
 	t.Logf("VERIFY_SEED=%d", seed)
-	const settings = "settle=20ms\nrescan=0\nsettle_removals=0\nmax_removals=100%\nverify=30s\nverify_stable=5s\non_failure=revert\n"
+	const settings = "settle=20ms\nrescan=0\nsettle_removals=0\nmax_removals=100%\nverify=30s\nverify_stable=300ms\non_failure=revert\n"
 	inBubble(t, settings, nil, func(w *fixture, hint *fakeWatcher) {
 		m := &verifyModel{
 			verifier: &verifier{fixture: w, settings: settings, hint: hint}, r: rand.New(rand.NewPCG(uint64(seed), 0)),
@@ -44,7 +45,14 @@ func TestVerifyModel(t *testing.T) {
 		}
 		for i := 0; i < edits && !t.Failed(); i++ {
 			m.edit()
-			time.Sleep(2 * time.Minute)
+			if m.r.IntN(2) == 0 { // the next edit comes at once: some of it waits for its turn then
+				time.Sleep(100 * time.Millisecond)
+				if err := w.rec.AtRest(context.Background()); err != nil {
+					t.Fatal(err)
+				}
+			} else {
+				time.Sleep(2 * time.Minute)
+			}
 			synctest.Wait()
 			m.check(i)
 			switch m.r.IntN(50) {
@@ -79,7 +87,7 @@ func (m *verifyModel) plug() {
 	table.fate = func(p spec.Process) string {
 		if strings.HasPrefix(filepath.Base(p.Command), "crash") {
 			pid := table.pids
-			time.AfterFunc(3*time.Second, func() { // and is started again
+			time.AfterFunc(200*time.Millisecond, func() { // and is started again
 				table.mu.Lock()
 				defer table.mu.Unlock()
 				if g := table.groups[p.Name]; g != nil && g.procs[p.Name].pid == pid {
@@ -166,6 +174,7 @@ func (m *verifyModel) writeFile(name string, c map[string]string) {
 
 // reborn ends the daemon and begins another.
 func (m *verifyModel) reborn(i int, killed bool) {
+	time.Sleep(2 * keepDelay) // one that is killed knows what it has written
 	m.restart(killed)
 	m.plug()
 	time.Sleep(2 * time.Minute)
@@ -175,11 +184,15 @@ func (m *verifyModel) reborn(i int, killed bool) {
 	m.check(i)
 }
 
-// running are the commands of all processes.
+// running are the commands of all processes, with the state of what is to run and does not.
 func (m *verifyModel) running() map[string]string {
 	commands := make(map[string]string)
 	for _, a := range m.table.Groups() {
-		commands[a.Group.Name] = filepath.Base(a.Group.Processes[0].Command)
+		command := filepath.Base(a.Group.Processes[0].Command)
+		if state := a.Processes[0].State; state != "RUNNING" && !strings.HasPrefix(command, "once") {
+			command += " " + state
+		}
+		commands[a.Group.Name] = command
 	}
 	return commands
 }
