@@ -275,6 +275,42 @@ stdout_logfile_maxbytes=0
 	contiguous(t, "log", countedIn(s.Read("count.0")), 0)
 }
 
+// TestUpgradeIsNoZombie: to whoever looks at the process while it executes another program it
+// is never one that has ended. crun refuses to send a signal to such a one, and monitors
+// raise an alarm.
+func TestUpgradeIsNoZombie(t *testing.T) {
+	t.Parallel()
+	s := &eventRun{oracle.StartDaemon(t, oracle.Ours, t.TempDir(), oracle.Prelude+counts), t}
+	s.until("count", "RUNNING")
+	stat := fmt.Sprintf("/proc/%d/stat", s.PID())
+	done, looks := make(chan struct{}), 0
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		for {
+			select {
+			case <-done:
+				return
+			default:
+			}
+			text, err := os.ReadFile(stat)
+			_, state, _ := strings.Cut(string(text), ") ")
+			if err != nil || strings.HasPrefix(state, "Z") || strings.HasPrefix(state, "X") {
+				t.Errorf("after %d looks it is %.1s, %v", looks, state, err)
+				return
+			}
+			looks++
+		}
+	})
+	for range 5 {
+		if out := s.Ctl(oracle.Ours, "upgrade"); out.Exit != 0 {
+			t.Error(out)
+		}
+	}
+	close(done)
+	watching.Wait()
+	t.Logf("%d looks", looks)
+}
+
 // counts is a program that counts into a log which never rotates.
 const counts = `
 [program:count]

@@ -253,7 +253,9 @@ func (c *carried) execute(binary string, argv []string, late func() []string, va
 		if len(came) == 0 {
 			env := append(os.Environ(), variables...)
 			env = append(env, fmt.Sprintf("%s=%d", early.Variable, ours))
-			err = &os.PathError{Op: "exec", Path: binary, Err: syscall.Exec(binary, argv, env)}
+			onMainThread(func() {
+				err = &os.PathError{Op: "exec", Path: binary, Err: syscall.Exec(binary, argv, env)}
+			})
 		}
 		f.Close()
 		if err != nil {

@@ -150,6 +150,7 @@ func written(t *testing.T, v any) exact.Raw {
 func TestLateSignals(t *testing.T) {
 	c := &carried{Version: carriedVersion, Signals: []string{"SIGHUP"}}
 	asked := 0
+	go func() { (<-mainThread)() }()
 	err := c.execute("/nonexistent/supervisord", []string{"supervisord"}, func() []string {
 		if asked++; asked == 1 {
 			return []string{"SIGTERM"}

@@ -1,7 +1,7 @@
 // Command supervisord starts programs, watches them and keeps them as the
 // configuration files say.
 //
-// main.go reads the command line. daemon.go is the daemon over its restarts, prepare.go
+// main.go reads the command line, mainthread.go keeps the main thread. daemon.go is the daemon over its restarts, prepare.go
 // makes each of its lives ready before the one before is given up, life.go is one life
 // between two restarts: it wires every package to the others and is the only place that
 // knows them all. looks.go is what a life checks regularly, and rounds.go when. end.go ends a life in time, and crash.go records how one
@@ -15,7 +15,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"strings"
 
 	"supervisord/cmd/internal/build"
@@ -28,17 +27,6 @@ import (
 
 // version is what clients are sent: the release of Supervisor whose behaviour this is.
 const version = "4.3.0"
-
-// init keeps the main thread for the main goroutine, which only waits. A signal for a
-// process is the main thread's whenever that one does not block it, whatever the others
-// do (Linux, complete_signal). One that waits for a disk that hangs would keep it.
-func init() { runtime.LockOSThread() }
-
-func main() {
-	status := make(chan int)
-	go func() { status <- run(os.Args) }()
-	os.Exit(<-status)
-}
 
 // subcommands are what supervisord does beside being the daemon. Supervisor refuses the
 // words.
