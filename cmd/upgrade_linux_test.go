@@ -84,12 +84,10 @@ events=EVENT
 	defer stop()
 	var clients sync.WaitGroup
 	asked := make([]int, 2)
-	for i, client := range []interface {
-		Call(string, ...any) (any, error)
-	}{s.KeptClient(), s.Daemon} {
+	for i, client := range []oracle.Client{s.KeptClient(), s.Client()} {
 		clients.Go(func() {
 			for ctx.Err() == nil {
-				if _, err := client.Call("supervisor.getAllProcessInfo"); err != nil {
+				if err := client.Poll("supervisor.getAllProcessInfo"); err != nil {
 					t.Errorf("client %d: %v", i, err)
 					return
 				}

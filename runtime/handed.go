@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
@@ -69,7 +70,8 @@ type handedSocket struct {
 
 // handedGroup is a group in force.
 type handedGroup struct {
-	Def       *spec.Group     `json:"definition"`
+	Name      string          `json:"name,omitempty"` // where the definition was left out, see Without
+	Def       *spec.Group     `json:"definition,omitempty"`
 	Pool      *event.Saved    `json:"pool,omitempty"`
 	Processes []handedProcess `json:"processes"` // in the order of the definition
 }
@@ -162,6 +164,36 @@ func Form() *Saved { return &Saved{Version: handoverVersion, ReadableSince: read
 
 // Save is everything except the descriptors. It belongs to the Handover.
 func (h *Handover) Save() *Saved { return &h.data }
+
+// Without is the same without those of the definitions that are known. They are the greater
+// part of it, and do not change while nobody asks for it: so they can be written down before.
+func (d *Saved) Without(known []*spec.Group) *Saved {
+	knows := make(map[*spec.Group]bool, len(known))
+	for _, g := range known {
+		knows[g] = true
+	}
+	rest := *d
+	rest.Groups = slices.Clone(d.Groups)
+	for i := range rest.Groups {
+		if g := &rest.Groups[i]; knows[g.Def] {
+			g.Name, g.Def = g.Def.Name, nil
+		}
+	}
+	return &rest
+}
+
+// Define puts the definitions back that Without left out.
+func (d *Saved) Define(known []*spec.Group) {
+	byName := make(map[string]*spec.Group, len(known))
+	for _, g := range known {
+		byName[g.Name] = g
+	}
+	for i := range d.Groups {
+		if g := &d.Groups[i]; g.Def == nil {
+			g.Def = byName[g.Name]
+		}
+	}
+}
 
 // Check reports what Handover would refuse whatever the files are.
 func (d *Saved) Check() error {

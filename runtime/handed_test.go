@@ -13,6 +13,27 @@ import (
 )
 
 // Every definition is the same after a handover, and so is a text that is no Unicode.
+// TestWithout: definitions that were written down before come back to where they were left out.
+func TestWithout(t *testing.T) {
+	a, b, c := program("a", nil), program("b", nil), program("c", nil)
+	whole := &Saved{Groups: []handedGroup{{Def: a}, {Def: b}, {Def: c}}}
+	other := *b // by now
+	rest := whole.Without([]*spec.Group{a, &other, c})
+	if rest.Groups[0].Def != nil || rest.Groups[1].Def != b || rest.Groups[2].Def != nil || whole.Groups[0].Def != a {
+		t.Errorf("%+v is left of %+v", rest.Groups, whole.Groups)
+	}
+	rest.Define([]*spec.Group{c, &other, a})
+	for i, want := range []*spec.Group{a, b, c} {
+		if rest.Groups[i].Def != want {
+			t.Errorf("group %d is %+v", i, rest.Groups[i])
+		}
+	}
+	gone := whole.Without([]*spec.Group{a})
+	if gone.Define(nil); gone.Check() == nil {
+		t.Error("a group without a definition is taken over")
+	}
+}
+
 func TestDefinitionsHandedOver(t *testing.T) {
 	odd := program("odd", func(p *spec.Process) {
 		p.Command, p.Directory, p.HasDir = "/bin/caf\xe9", "\x00", true

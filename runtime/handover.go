@@ -11,6 +11,7 @@ import (
 	"supervisord/runtime/moment"
 	"supervisord/runtime/notify"
 	"supervisord/runtime/state"
+	"supervisord/spec"
 )
 
 // ErrHandedOver is what Run returns after HandOver: nothing was stopped, and the caller
@@ -67,6 +68,17 @@ func (s *Supervisor) HandOver(ctx context.Context) (*Handover, error) {
 		_ = s.ask(context.Background(), s.carryOn) // unless it has ended meanwhile
 		return nil, err
 	}
+}
+
+// Definitions are those of the active groups, in the order of their activation. What is in
+// them is never changed, only replaced.
+func (s *Supervisor) Definitions(ctx context.Context) (list []*spec.Group, err error) {
+	err = s.ask(ctx, func() {
+		for _, g := range s.groups {
+			list = append(list, g.def)
+		}
+	})
+	return list, err
 }
 
 // obstacle is what a handover waits for.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -32,34 +33,52 @@ const (
 // they keep. The reader ignores what it does not know, and for what is missing uses what
 // the files say.
 type carried struct {
+	lasting
+	momentary
+
+	// Not written down.
+	file       *os.File // that has the lasting part; nil before it was written
+	supervisor *runtime.Handover
+	calm       func()       // ends the hurry of the hand-over
+	decoded    <-chan error // has the outcome of reading the lasting part; nil where that is done
+}
+
+// lasting is what stands still once the reconciler does. It is written down while
+// supervision goes on, and the program to come is tried on it.
+type lasting struct {
 	Version int `json:"version"`
 	Since   int `json:"readable_since"`
 
-	Supervisor      *runtime.Saved `json:"supervisor,omitempty"`
+	Form        *runtime.Saved    `json:"form,omitempty"`        // what is saved of nothing; not in form 1
+	Definitions []*spec.Group     `json:"definitions,omitempty"` // of the groups that are active
+	Reconciler  *reconcile.Memory `json:"reconciler"`
+	Inherited   []int             `json:"inherited"` // what the daemon was started with, from 3 up
+
+	// What the daemon went by, which an upgrade does not change.
+	Daemon exact.Raw           `json:"daemon"` // a spec.Daemon
+	Listen []spec.Server       `json:"listen"`
+	RPC    []spec.RPCInterface `json:"rpc"`
+	Path   string              `json:"path"`
+	Given  *string             `json:"given"` // what the main file says, where it can be read only once
+	State  string              `json:"statedir"`
+	Socket string              `json:"socket"`
+
+	Restarts int      `json:"restarts"`
+	Upgrades upgrades `json:"upgrades"`
+}
+
+// momentary is all else, which is written down while nobody supervises.
+type momentary struct {
+	Lasting int `json:"lasting,omitempty"` // the file that has the lasting part; in form 1 it is in the same
+
+	Supervisor      *runtime.Saved `json:"supervisor,omitempty"` // without those of the definitions
 	SupervisorFiles []int          `json:"supervisor_files,omitempty"`
-	Reconciler      exact.Raw      `json:"reconciler"` // a reconcile.Memory
 	Servers         *rpc.Handover  `json:"servers"`
 	ServerFiles     []int          `json:"server_files"`
 	Lock            int            `json:"lock,omitempty"`            // the daemon's; 0 for none
 	ServiceSockets  []int          `json:"service_sockets,omitempty"` // that the service manager opened
-	Inherited       []int          `json:"inherited"`                 // what the daemon was started with, from 3 up
-
-	// What the daemon went by, which an upgrade does not change.
-	Daemon  exact.Raw           `json:"daemon"` // a spec.Daemon
-	Listen  []spec.Server       `json:"listen"`
-	RPC     []spec.RPCInterface `json:"rpc"`
-	Path    string              `json:"path"`
-	Given   *string             `json:"given"` // what the main file says, where it can be read only once
-	State   string              `json:"statedir"`
-	Socket  string              `json:"socket"`
-	Signals []string            `json:"signals"` // that came, and were not acted on
-
-	Restarts int            `json:"restarts"`
-	Upgrades upgrades       `json:"upgrades"`
-	Paused   moment.Present `json:"paused"` // when supervision stopped
-
-	// Not written down.
-	supervisor *runtime.Handover
+	Signals         []string       `json:"signals"`                   // that came, and were not acted on
+	Paused          moment.Present `json:"paused"`                    // when supervision stopped
 }
 
 // upgrades is the outcome of the daemon's upgrades.
@@ -97,9 +116,9 @@ func (c *carried) files() []int {
 	return append(all, c.Inherited...)
 }
 
-// write puts it into a file that exists in memory only.
-func (c *carried) write() (*os.File, error) {
-	text, err := exact.Marshal(c)
+// inMemory writes v down in a file that exists in memory only.
+func inMemory(v any) (*os.File, error) {
+	text, err := exact.Marshal(v)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +127,7 @@ func (c *carried) write() (*os.File, error) {
 		return nil, err
 	}
 	if _, err = f.Write(text); err == nil {
-		_, err = f.Seek(0, io.SeekStart)
+		_, err = f.Seek(0, io.SeekStart) // for a program that has it as its standard input
 	}
 	if err != nil {
 		f.Close()
@@ -117,46 +136,114 @@ func (c *carried) write() (*os.File, error) {
 	return f, nil
 }
 
-// readCarried reads what write wrote, and whether this program understands it. Nothing is
-// taken over yet.
+// readCarried reads what a program has left that has executed this one. The lasting part is
+// read meanwhile, see decode. Nothing is taken over yet.
 func readCarried(f *os.File) (*carried, error) {
 	c := new(carried)
 	text, err := readWhole(f)
 	if err == nil {
-		err = exact.Unmarshal(text, c)
+		err = exact.Unmarshal(text, &c.momentary)
+	}
+	if err == nil && c.Lasting != 0 {
+		c.file = openFile(c.Lasting)
+		text, err = readWhole(c.file)
 	}
 	switch {
-	case c.Version > carriedVersion && c.Since > carriedVersion: // which may be why it cannot be read
-		return nil, fmt.Errorf("what the previous program left is of version %d, and this one understands at most %d", c.Version, carriedVersion)
 	case err != nil:
 		return nil, fmt.Errorf("cannot read what the previous program left: %w", err)
-	case c.Version < 1 || c.Reconciler == nil || c.Daemon == nil || c.Servers == nil:
-		return nil, errors.New("what the previous program left is incomplete")
+	case c.Supervisor == nil || c.Servers == nil:
+		return nil, errIncomplete
 	}
+	decoded := make(chan error, 1)
+	go func() { decoded <- c.lasting.read(text) }()
+	c.decoded = decoded
 	return c, nil
 }
 
-// readWhole reads a file whose size is known, in one piece.
+// decode returns when the lasting part has been read, and what was wrong with it.
+func (c *carried) decode() error {
+	err := <-c.decoded
+	c.decoded = nil
+	return err
+}
+
+// apart has the next life share nothing with the one before, of the same program: what is
+// lasting is as it was written down.
+func (c *carried) apart() {
+	text, err := readWhole(c.file)
+	var own lasting
+	if err == nil && own.read(text) == nil { // it is in memory, and was read by the trial
+		c.lasting = own
+	}
+	c.close()
+}
+
+// close closes the file with the lasting part. It is safe on nil.
+func (c *carried) close() {
+	if c != nil && c.file != nil {
+		c.file.Close()
+		c.file = nil
+	}
+}
+
+var errIncomplete = errors.New("what the previous program left is incomplete")
+
+// read reads a lasting part, and whether this program understands it.
+func (l *lasting) read(text []byte) error {
+	err := exact.Unmarshal(text, l)
+	switch {
+	case l.Version > carriedVersion && l.Since > carriedVersion: // which may be why it cannot be read
+		return fmt.Errorf("what the previous program left is of version %d, and this one understands at most %d", l.Version, carriedVersion)
+	case err != nil:
+		return fmt.Errorf("cannot read what the previous program left: %w", err)
+	case l.Version < 1 || l.Reconciler == nil || l.Daemon == nil:
+		return errIncomplete
+	}
+	return nil
+}
+
+// duplicate is the same open file under another number.
+func duplicate(f *os.File) (again *os.File, err error) {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	failed := raw.Control(func(fd uintptr) {
+		var n int
+		if n, err = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 3); err == nil {
+			again = os.NewFile(uintptr(n), f.Name())
+		}
+	})
+	return again, cmp.Or(failed, err)
+}
+
+// readWhole reads a file whose size is known, in one piece and wherever it was read last.
 func readWhole(f *os.File) ([]byte, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err
 	}
 	text := make([]byte, info.Size())
-	_, err = io.ReadFull(f, text)
+	_, err = io.ReadFull(io.NewSectionReader(f, 0, info.Size()), text)
 	return text, err
 }
 
-// take makes files of the descriptors.
-func (c *carried) take() (err error) {
-	logfile.SetInherited(c.Inherited)
-	if c.Supervisor == nil {
-		return errors.New("what the previous program left is incomplete")
+// take makes files of the descriptors, and has the daemon be the one that c is of.
+func (c *carried) take(d *daemon) error {
+	ofSupervisor, ofServers := openFiles(c.SupervisorFiles), openFiles(c.ServerFiles)
+	err := c.decode()
+	if err == nil {
+		err = c.give(d)
 	}
-	if c.supervisor, err = c.Supervisor.Handover(openFiles(c.SupervisorFiles)); err != nil {
+	if err != nil {
 		return err
 	}
-	return c.Servers.Take(openFiles(c.ServerFiles))
+	logfile.SetInherited(c.Inherited)
+	c.Supervisor.Define(c.Definitions)
+	if c.supervisor, err = c.Supervisor.Handover(ofSupervisor); err != nil {
+		return err
+	}
+	return c.Servers.Take(ofServers)
 }
 
 func openFiles(fds []int) []*os.File {
@@ -167,8 +254,8 @@ func openFiles(fds []int) []*os.File {
 	return files
 }
 
+// openFile is a file of a descriptor that no child gets, see launch.CloseOnExecAll.
 func openFile(fd int) *os.File {
-	unix.CloseOnExec(fd)
 	return os.NewFile(uintptr(fd), "handed over")
 }
 
@@ -196,12 +283,8 @@ func number(f *os.File) (n int, err error) {
 
 // start is the configuration with which the daemon goes on: the groups as the files say
 // by now, itself as before.
-func (c *carried) start(d *daemon) (*reconcile.Start, error) {
-	memory := new(reconcile.Memory)
-	if err := exact.Unmarshal(c.Reconciler, memory); err != nil {
-		return nil, err
-	}
-	start, err := reconcile.Resume(d.machine(), d.path, d.statedir, d.options(), memory)
+func (c *lasting) start(d *daemon) (*reconcile.Start, error) {
+	start, err := reconcile.Resume(d.machine(), d.path, d.statedir, d.options(), c.Reconciler)
 	if err != nil {
 		return nil, err
 	}
@@ -215,7 +298,7 @@ func (c *carried) start(d *daemon) (*reconcile.Start, error) {
 
 // own is what the daemon is by itself, as before. What an earlier version did not know is as
 // the files say by now.
-func (c *carried) own(files spec.Daemon) (spec.Daemon, error) {
+func (c *lasting) own(files spec.Daemon) (spec.Daemon, error) {
 	own := files
 	own.User, own.Environment = nil, nil // else what they refer to would be written to
 	err := exact.Unmarshal(c.Daemon, &own)
@@ -223,7 +306,7 @@ func (c *carried) own(files spec.Daemon) (spec.Daemon, error) {
 }
 
 // give has the daemon be the one that c is of.
-func (c *carried) give(d *daemon) (err error) {
+func (c *lasting) give(d *daemon) (err error) {
 	d.path, d.statedir, d.socket, d.restarts, d.upgrades = c.Path, c.State, c.Socket, c.Restarts, c.Upgrades
 	if c.Given != nil {
 		d.given, err = host.Give(c.Path, []byte(*c.Given))
@@ -237,10 +320,17 @@ func (c *carried) execute(binary string, argv []string, late func() []string, va
 	syscall.ForkLock.Lock() // no child gets what is handed over
 	defer syscall.ForkLock.Unlock()
 	kept := c.files()
+	if c.file != nil {
+		var err error
+		if c.Lasting, err = number(c.file); err != nil {
+			return err
+		}
+		kept = append(kept, c.Lasting)
+	}
 	defer func() { setDescriptors(kept, unix.FD_CLOEXEC) }()
 	setDescriptors(kept, 0)
 	for {
-		f, err := c.write()
+		f, err := inMemory(&c.momentary)
 		if err != nil {
 			return err
 		}

@@ -3,14 +3,19 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"supervisord/reconcile"
 	"supervisord/rpc"
+	"supervisord/runtime"
 	"supervisord/runtime/exact"
 	"supervisord/spec"
 )
@@ -19,32 +24,21 @@ import (
 func TestCarriedIsExact(t *testing.T) {
 	const odd = "/srv/\xe4pfel"
 	memory := &reconcile.Memory{Good: map[string][]byte{odd: {0xff}}, Located: map[string]string{"a": odd}}
-	before := &carried{
-		Version: carriedVersion, Since: carriedSince, Path: odd, Daemon: written(t, &spec.Daemon{Umask: 0o22}), Listen: []spec.Server{{Path: odd}},
-		Reconciler: written(t, memory), Servers: new(rpc.Handover),
-	}
-	f, err := before.write()
+	before := whole(t)
+	before.Path, before.Daemon, before.Listen, before.Reconciler = odd, written(t, &spec.Daemon{Umask: 0o22}), []spec.Server{{Path: odd}}, memory
+	after, err := handedOver(t, before)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	after, err := readCarried(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	remembered := new(reconcile.Memory)
-	if err := exact.Unmarshal(after.Reconciler, remembered); err != nil {
-		t.Fatal(err)
-	}
-	if after.Path != odd || after.Listen[0].Path != odd || !bytes.Equal(after.Daemon, before.Daemon) || !reflect.DeepEqual(remembered, memory) {
-		t.Errorf("%+v has become %+v, and %+v %+v", before, after, memory, remembered)
+	if !reflect.DeepEqual(after.lasting, before.lasting) || !reflect.DeepEqual(after.Servers, before.Servers) {
+		t.Errorf("%+v has become %+v", before, after)
 	}
 }
 
 // TestOwnAsBefore: nothing that the files say by now of the daemon itself gets mixed with
 // what it was, or is changed for others that share it.
 func TestOwnAsBefore(t *testing.T) {
-	c := &carried{Daemon: written(t, &spec.Daemon{Environment: spec.Env{"OLD": "1"}, User: &spec.Account{Name: "old", Groups: []int{1}}})}
+	c := &lasting{Daemon: written(t, &spec.Daemon{Environment: spec.Env{"OLD": "1"}, User: &spec.Account{Name: "old", Groups: []int{1}}})}
 	files := spec.Daemon{Environment: spec.Env{"NEW": "2"}, User: &spec.Account{Name: "new", UID: 7, Groups: []int{2, 3}}, MinFDs: 9}
 	got, err := c.own(files)
 	want := spec.Daemon{Environment: spec.Env{"OLD": "1"}, User: &spec.Account{Name: "old", Groups: []int{1}}}
@@ -66,74 +60,107 @@ func TestEarlierForm(t *testing.T) {
 	}
 	defer f.Close()
 	before, err := readCarried(f)
+	if err == nil {
+		err = before.decode()
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := before.Supervisor.Check(); err != nil {
 		t.Error(err)
 	}
-	memory, own := new(reconcile.Memory), new(spec.Daemon)
-	for part, into := range map[*exact.Raw]any{&before.Reconciler: memory, &before.Daemon: own} {
-		if err := exact.Unmarshal(*part, into); err != nil {
-			t.Fatal(err)
-		}
-		*part = written(t, into)
+	own := new(spec.Daemon)
+	if err := exact.Unmarshal(before.Daemon, own); err != nil {
+		t.Fatal(err)
 	}
-	if len(memory.InForce.Groups) != 3 || !bytes.Contains(memory.Good["/srv/example/s.conf"], []byte("[program:web]")) || own.Identifier != "supervisor" {
+	before.Daemon = written(t, own)
+	if memory := before.Reconciler; len(memory.InForce.Groups) != 3 || !bytes.Contains(memory.Good["/srv/example/s.conf"], []byte("[program:web]")) || own.Identifier != "supervisor" {
 		t.Errorf("the reconciler remembers %+v, the daemon is %+v", memory, own)
 	}
 	if files := len(before.SupervisorFiles); before.Version != 1 || files != 15 || before.Upgrades.Count != 3 {
 		t.Errorf("%+v", before)
 	}
-	again, err := before.write()
+	after, err := handedOver(t, before)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer again.Close()
-	after, err := readCarried(again)
-	if err != nil {
-		t.Fatal(err)
+	if !reflect.DeepEqual(after.lasting, before.lasting) {
+		t.Errorf("%+v has become\n%+v", before.lasting, after.lasting)
 	}
-	if !reflect.DeepEqual(after, before) {
-		t.Errorf("%+v has become\n%+v", before, after)
-	}
-	memoryAfter, ownAfter := new(reconcile.Memory), new(spec.Daemon)
-	for part, into := range map[*exact.Raw]any{&after.Reconciler: memoryAfter, &after.Daemon: ownAfter} {
-		if err := exact.Unmarshal(*part, into); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if !reflect.DeepEqual(memoryAfter, memory) || !reflect.DeepEqual(ownAfter, own) {
-		t.Errorf("%+v and %+v have become\n%+v and %+v", memory, own, memoryAfter, ownAfter)
+	if after.Lasting, before.Lasting = 0, 0; !reflect.DeepEqual(after.momentary, before.momentary) {
+		t.Errorf("%+v has become\n%+v", before.momentary, after.momentary)
 	}
 }
 
 // TestIncomplete: what lacks a part is not taken over.
 func TestIncomplete(t *testing.T) {
-	whole := carried{
-		Version: carriedVersion, Since: carriedSince, Daemon: written(t, new(spec.Daemon)),
-		Reconciler: written(t, new(reconcile.Memory)), Servers: new(rpc.Handover),
-	}
 	for name, remove := range map[string]func(*carried){
 		"nothing":        func(*carried) {},
 		"the version":    func(c *carried) { c.Version = 0 },
 		"the reconciler": func(c *carried) { c.Reconciler = nil },
-		"its memory":     func(c *carried) { c.Reconciler = written(t, (*reconcile.Memory)(nil)) },
 		"the daemon's":   func(c *carried) { c.Daemon = nil },
+		"the supervisor": func(c *carried) { c.Supervisor = nil },
 		"the servers":    func(c *carried) { c.Servers = nil },
 	} {
-		c := whole
-		remove(&c)
-		f, err := c.write()
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = readCarried(f)
-		f.Close()
-		if (err == nil) != (name == "nothing") {
+		c := whole(t)
+		remove(c)
+		if _, err := handedOver(t, c); (err == nil) != (name == "nothing") {
 			t.Errorf("without %s: %v", name, err)
 		}
 	}
+}
+
+// TestNewer: what is of a version that this program does not know is refused as such, whatever
+// else is wrong with it.
+func TestNewer(t *testing.T) {
+	text, err := exact.Marshal(&struct {
+		Version    int    `json:"version"`
+		Since      int    `json:"readable_since"`
+		Reconciler string `json:"reconciler"`
+	}{carriedVersion + 2, carriedVersion + 1, "another form"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := fmt.Sprintf("of version %d, and this one understands at most %d", carriedVersion+2, carriedVersion)
+	if err := new(lasting).read(text); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v, want %q", err, want)
+	}
+}
+
+// whole is the least that can be taken over.
+func whole(t *testing.T) *carried {
+	return &carried{
+		lasting:   lasting{Version: carriedVersion, Since: carriedSince, Daemon: written(t, new(spec.Daemon)), Reconciler: new(reconcile.Memory)},
+		momentary: momentary{Supervisor: runtime.Form(), Servers: new(rpc.Handover)},
+	}
+}
+
+// handedOver is what is read of c once it is written down.
+func handedOver(t *testing.T, c *carried) (*carried, error) {
+	t.Helper()
+	lasting, err := inMemory(&c.lasting)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lasting.Close()
+	n, err := number(lasting)
+	if err == nil {
+		c.Lasting, err = unix.FcntlInt(uintptr(n), unix.F_DUPFD_CLOEXEC, 3)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := inMemory(&c.momentary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	again, err := readCarried(f)
+	if err == nil {
+		err = again.decode()
+		again.close()
+	}
+	return again, err
 }
 
 // written is v as a part of what is carried.
@@ -148,7 +175,8 @@ func written(t *testing.T, v any) exact.Raw {
 
 // TestLateSignals: what comes while everything is written down is written down as well.
 func TestLateSignals(t *testing.T) {
-	c := &carried{Version: carriedVersion, Signals: []string{"SIGHUP"}}
+	c := whole(t)
+	c.Signals = []string{"SIGHUP"}
 	asked := 0
 	go func() { (<-mainThread)() }()
 	err := c.execute("/nonexistent/supervisord", []string{"supervisord"}, func() []string {

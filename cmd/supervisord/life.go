@@ -103,6 +103,7 @@ func (d *daemon) live() (err error) {
 	if resumed != nil {
 		pid = &pidfile{path: l.cfg.Daemon.PidFile, log: l.logger}
 		l.sayUpgraded(resumed)
+		resumed.calm()
 	} else {
 		pid = writePidfile(l.cfg.Daemon.PidFile, l.logger)
 	}

@@ -9,9 +9,12 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"supervisord/cmd/internal/build"
 	"supervisord/reconcile"
@@ -34,6 +37,13 @@ const (
 	quietPatience = 5 * time.Second // for the supervisor: launches under way, logs on their disks
 )
 
+// hurry is called when nobody supervises any more, and calm when somebody does again. Meanwhile
+// memory is collected only once four times as much as was in use has been taken.
+func hurry() (calm func()) {
+	before := debug.SetGCPercent(400)
+	return func() { debug.SetGCPercent(before) }
+}
+
 // trial is a program's answer to whether it can continue in the daemon's place.
 type trial struct {
 	Upgrade int    `json:"upgrade"` // the version of what it understands
@@ -54,9 +64,13 @@ func (d *daemon) tryUpgrade() int {
 }
 
 func (d *daemon) couldGoOn() error {
-	c, err := readCarried(os.Stdin)
-	if err == nil && c.Supervisor != nil { // an earlier version hands over its form only once it goes on
-		err = c.Supervisor.Check()
+	var c lasting
+	text, err := readWhole(os.Stdin)
+	if err == nil {
+		err = c.read(text)
+	}
+	if err == nil && c.Form != nil { // an earlier version says it only once it goes on
+		err = c.Form.Check()
 	}
 	if err != nil {
 		return err
@@ -145,11 +159,12 @@ func (d *daemon) prepareUpgrade(ctx context.Context, l *life, path, caller strin
 		reconcilerGoesOn()
 		ordersGoOn()
 	}
-	c, err := d.carry(l, memory, caller)
+	c, err := d.carry(ctx, l, memory, caller)
 	if err == nil {
 		tried, err = askProgram(binary, c)
 	}
 	if err != nil {
+		c.close()
 		goOn()
 		return trial{}, err
 	}
@@ -157,6 +172,7 @@ func (d *daemon) prepareUpgrade(ctx context.Context, l *life, path, caller strin
 	l.logger.Warn(fmt.Sprintf("upgrade to %s (build %s) requested by %s", binary, tried.Build, caller))
 	go func() { // ends with this program, or with the attempt
 		if err := d.handOver(l, c, binary); err != nil {
+			c.close()
 			goOn()
 			d.giveUpUpgrade(l, err)
 		}
@@ -204,44 +220,45 @@ func (d *daemon) deferred() []string {
 	return names
 }
 
-// carry is what a program would be left, but for the supervisor and the servers.
-func (d *daemon) carry(l *life, memory *reconcile.Memory, caller string) (*carried, error) {
+// carry is what a program would be left, as far as that does not change any more.
+func (d *daemon) carry(ctx context.Context, l *life, memory *reconcile.Memory, caller string) (*carried, error) {
 	own, err := exact.Marshal(&l.cfg.Daemon)
 	if err != nil {
 		return nil, err
 	}
-	known, err := exact.Marshal(memory) // now, since later nobody would supervise meanwhile
+	definitions, err := l.supervisor.Definitions(ctx)
 	if err != nil {
 		return nil, err
 	}
-	c := &carried{
-		Version: carriedVersion, Since: carriedSince, Supervisor: runtime.Form(),
-		Reconciler: known, Servers: new(rpc.Handover), Inherited: logfile.Inherited(),
+	c := &carried{lasting: lasting{
+		Version: carriedVersion, Since: carriedSince, Form: runtime.Form(),
+		Definitions: definitions, Reconciler: memory, Inherited: logfile.Inherited(),
 		Daemon: own, Listen: l.cfg.Servers, RPC: l.cfg.RPC, Path: d.path, State: d.statedir, Socket: d.socket,
 		Restarts: d.restarts, Upgrades: upgrades{Count: d.upgrades.Count + 1, From: build.Name(), By: caller},
-	}
+	}}
 	if d.given != nil {
 		text := string(d.given.Content())
 		c.Given = &text
 	}
-	return c, nil
+	c.file, err = inMemory(&c.lasting)
+	return c, err
 }
 
 // askProgram tries a program on what it would be left.
 func askProgram(binary string, c *carried) (trial, error) {
-	f, err := c.write()
+	input, err := duplicate(c.file)
 	if err != nil {
 		return trial{}, err
 	}
 	stderr, firstSaid, err := listen()
 	if err != nil {
-		f.Close()
+		input.Close()
 		return trial{}, err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), trialPatience)
 	defer cancel()
 	argv := append([]string{binary}, os.Args[1:]...)
-	output, status, err := launch.RunOn(ctx, f, stderr, append(argv, "--check-upgrade")...)
+	output, status, err := launch.RunOn(ctx, input, stderr, append(argv, "--check-upgrade")...)
 	said := firstSaid()
 	var answer trial
 	switch {
@@ -285,7 +302,13 @@ func listen() (w *os.File, first func() string, err error) {
 
 // handOver brings everything to rest, the servers first, and then has the life end. On an
 // error everything works as before.
-func (d *daemon) handOver(l *life, c *carried, binary string) error {
+func (d *daemon) handOver(l *life, c *carried, binary string) (err error) {
+	c.calm = hurry()
+	defer func() {
+		if err != nil {
+			c.calm()
+		}
+	}()
 	servers := l.server.HandOver(context.Background())
 	ctx, cancel := context.WithTimeout(context.Background(), quietPatience)
 	defer cancel()
@@ -318,9 +341,11 @@ func (d *daemon) goOnAs(h handedLife) *carried {
 		c.Signals = append(c.Signals, "SIGTERM")
 	default:
 	}
-	c.Supervisor = c.supervisor.Save()
-	err := c.Supervisor.Check()
+	saved := c.supervisor.Save()
+	err := saved.Check()
 	if err == nil {
+		c.Supervisor = saved.Without(c.Definitions)
+
 		c.SupervisorFiles, err = numbers(c.supervisor.Files())
 	}
 	if err == nil {
@@ -350,6 +375,7 @@ func (d *daemon) goOnAs(h handedLife) *carried {
 	}
 	d.caught.restore()
 	d.caught.again()
+	c.apart()
 	c.Upgrades = d.upgradesSoFar()
 	c.Upgrades.Error = err.Error()
 	d.note(levelError, "upgrade abandoned, nothing was stopped: "+err.Error())
@@ -437,18 +463,21 @@ func (d *daemon) takeOver(c *carried, next *prepared) {
 
 // runUpgraded is the daemon's life from where an earlier program left it.
 func (d *daemon) runUpgraded(from *os.File) int {
-	launch.CloseOnExecAll()
+	calm := hurry()
+	unmarked := launch.CloseOnExecAll()
 	c, err := readCarried(from)
 	from.Close()
-	if err == nil {
-		err = c.give(d)
+	if err == nil && unmarked != nil {
+		setDescriptors(c.files(), unix.FD_CLOEXEC)
 	}
 	if err == nil {
-		err = c.take()
+		err = c.take(d)
 	}
 	if err != nil {
 		return d.fail(err)
 	}
+	c.calm = calm
+	c.close()
 	launch.ReserveThreads(reservedThreads)
 	d.begin()
 	return d.lead(d.goOnFrom(c))

@@ -29,11 +29,14 @@ func (d *Daemon) Call(method string, params ...any) (any, error) {
 }
 
 func (d *Daemon) call(method string, params ...any) (any, error) {
-	return Client{d.HTTPClient()}.Call(method, params...)
+	return d.Client().Call(method, params...)
 }
 
 // Client calls methods over its own connections.
 type Client struct{ http *http.Client }
+
+// Client is a client of the daemon that connects anew for each call.
+func (d *Daemon) Client() Client { return Client{d.HTTPClient()} }
 
 // KeptClient is a client of the daemon that keeps its connection between calls, as
 // far as the daemon does.
@@ -63,6 +66,19 @@ func (c Client) Call(method string, params ...any) (any, error) {
 		return nil, fmt.Errorf("%s: HTTP status %d", method, status)
 	}
 	return decodeReply(strings.NewReader(reply))
+}
+
+// Poll calls a method and reads the answer whole, without taking it apart: that would take a
+// client longer than the daemon needs to give it. An answer that is cut or a fault is an error.
+func (c Client) Poll(method string) error {
+	status, reply, err := c.post(encodeCall(method, nil))
+	switch {
+	case err != nil:
+		return err
+	case status != http.StatusOK, strings.Contains(reply, "<fault>"), !strings.HasSuffix(strings.TrimSpace(reply), "</methodResponse>"):
+		return fmt.Errorf("%s: HTTP status %d: %.200s", method, status, reply)
+	}
+	return nil
 }
 
 func (c Client) post(body string) (status int, reply string, err error) {
