@@ -77,6 +77,7 @@ type momentary struct {
 	ServerFiles     []int          `json:"server_files"`
 	Lock            int            `json:"lock,omitempty"`            // the daemon's; 0 for none
 	ServiceSockets  []int          `json:"service_sockets,omitempty"` // that the service manager opened
+	Pollers         []int          `json:"pollers,omitempty"`         // to be closed, see pollers
 	Signals         []string       `json:"signals"`                   // that came, and were not acted on
 	Paused          moment.Present `json:"paused"`                    // when supervision stopped
 }
@@ -110,6 +111,7 @@ func (c *carried) files() []int {
 	all := append([]int(nil), c.SupervisorFiles...)
 	all = append(all, c.ServerFiles...)
 	all = append(all, c.ServiceSockets...)
+	all = append(all, c.Pollers...)
 	if c.Lock != 0 {
 		all = append(all, c.Lock)
 	}
@@ -175,14 +177,22 @@ func (c *carried) apart() {
 	if err == nil && own.read(text) == nil { // it is in memory, and was read by the trial
 		c.lasting = own
 	}
-	c.close()
+	c.drop()
 }
 
-// close closes the file with the lasting part. It is safe on nil.
-func (c *carried) close() {
-	if c != nil && c.file != nil {
-		c.file.Close()
-		c.file = nil
+// closePollers closes the further descriptors of pollers.
+func (c *carried) closePollers() {
+	for _, fd := range c.Pollers {
+		_ = unix.Close(fd)
+	}
+	c.Pollers = nil
+}
+
+// drop lets go of what was made ready, for nobody. It is safe on nil.
+func (c *carried) drop() {
+	if c != nil {
+		c.closePollers()
+		c.file.Close() // which says so where there is none
 	}
 }
 

@@ -158,7 +158,7 @@ func handedOver(t *testing.T, c *carried) (*carried, error) {
 	again, err := readCarried(f)
 	if err == nil {
 		err = again.decode()
-		again.close()
+		again.file.Close()
 	}
 	return again, err
 }

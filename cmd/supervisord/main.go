@@ -6,7 +6,7 @@
 // between two restarts: it wires every package to the others and is the only place that
 // knows them all. looks.go is what a life checks regularly, and rounds.go when. end.go ends a life in time, and crash.go records how one
 // crashed. manager.go reports all that to the service manager. upgrade.go hands this process over to another program, and
-// carried.go is the state that it gets. explain.go explains keys. check.go and machine.go are --check, against.go compares two trees of
+// carried.go is the state that it gets, pollers_linux.go what it lets go of later. explain.go explains keys. check.go and machine.go are --check, against.go compares two trees of
 // files and againstprint.go prints the result, running.go is the table of what runs, for the daemon after a crash, and survivors.go what
 // that one does with it.
 package main

@@ -164,7 +164,7 @@ func (d *daemon) prepareUpgrade(ctx context.Context, l *life, path, caller strin
 		tried, err = askProgram(binary, c)
 	}
 	if err != nil {
-		c.close()
+		c.drop()
 		goOn()
 		return trial{}, err
 	}
@@ -172,7 +172,7 @@ func (d *daemon) prepareUpgrade(ctx context.Context, l *life, path, caller strin
 	l.logger.Warn(fmt.Sprintf("upgrade to %s (build %s) requested by %s", binary, tried.Build, caller))
 	go func() { // ends with this program, or with the attempt
 		if err := d.handOver(l, c, binary); err != nil {
-			c.close()
+			c.drop()
 			goOn()
 			d.giveUpUpgrade(l, err)
 		}
@@ -240,8 +240,11 @@ func (d *daemon) carry(ctx context.Context, l *life, memory *reconcile.Memory, c
 		text := string(d.given.Content())
 		c.Given = &text
 	}
-	c.file, err = inMemory(&c.lasting)
-	return c, err
+	if c.file, err = inMemory(&c.lasting); err != nil {
+		return nil, err
+	}
+	c.Pollers = pollers()
+	return c, nil
 }
 
 // askProgram tries a program on what it would be left.
@@ -477,7 +480,7 @@ func (d *daemon) runUpgraded(from *os.File) int {
 		return d.fail(err)
 	}
 	c.calm = calm
-	c.close()
+	c.file.Close() // which says so where there is none, in form 1
 	launch.ReserveThreads(reservedThreads)
 	d.begin()
 	return d.lead(d.goOnFrom(c))
