@@ -1,12 +1,9 @@
 package main
 
 import (
-	"os"
-	"path/filepath"
-	"slices"
-	"strconv"
-
 	"golang.org/x/sys/unix"
+
+	"supervisord/runtime/launch"
 )
 
 // pollers are further descriptors of what the kernel needs long to let go of: an epoll
@@ -17,16 +14,8 @@ import (
 //
 // Source: fs/notify/group.c, fsnotify_destroy_group; fs/eventpoll.c, ep_clear_and_put.
 func pollers() (fds []int) {
-	names, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		return nil
-	}
-	for _, name := range names {
-		target, err := os.Readlink(filepath.Join("/proc/self/fd", name.Name()))
-		fd, _ := strconv.Atoi(name.Name())
-		if err != nil || !slices.Contains([]string{"anon_inode:[eventpoll]", "anon_inode:inotify"}, target) {
-			continue
-		}
+	all, _ := launch.Descriptors(launch.EventPoll, launch.Inotify) // without /proc the exec takes longer
+	for _, fd := range all {
 		if further, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3); err == nil {
 			fds = append(fds, further)
 		}

@@ -51,26 +51,46 @@ func (t *fdTable) close() { _ = unix.Close(t.daemon) }
 
 // pollerDescriptors are those of Go's poller, and whatever else is of their kinds. It
 // makes sure that the poller has begun: it is the same for the whole life of the process.
-func pollerDescriptors() (list []int, err error) {
+func pollerDescriptors() ([]int, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
 	_, _ = r.Close(), w.Close()
+	polls, err := Descriptors(EventPoll)
+	if err != nil {
+		return nil, err
+	}
+	wakes, err := Descriptors("eventfd")
+	if err != nil {
+		return nil, err
+	}
+	if len(polls) == 0 || len(wakes) == 0 {
+		return nil, errors.New("cannot determine the descriptors of Go's poller")
+	}
+	return append(polls, wakes...), nil
+}
+
+// Kinds of descriptors.
+const (
+	EventPoll = "eventpoll"
+	Inotify   = "inotify"
+)
+
+// Descriptors are those of this process that are of one of these kinds, which have no names.
+// The error is that of a /proc that is not there.
+func Descriptors(kinds ...string) (list []int, err error) {
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
 		return nil, err
 	}
-	kinds := map[string]bool{}
 	for _, e := range entries {
-		kind, _ := os.Readlink("/proc/self/fd/" + e.Name())
-		if fd, err := strconv.Atoi(e.Name()); err == nil && (kind == "anon_inode:[eventpoll]" || kind == "anon_inode:[eventfd]") {
-			kinds[strings.TrimPrefix(kind, "anon_inode:")] = true
+		target, _ := os.Readlink("/proc/self/fd/" + e.Name())
+		kind, anonymous := strings.CutPrefix(target, "anon_inode:")
+		fd, err := strconv.Atoi(e.Name())
+		if err == nil && anonymous && slices.Contains(kinds, strings.Trim(kind, "[]")) {
 			list = append(list, fd)
 		}
-	}
-	if len(kinds) != 2 {
-		return nil, errors.New("cannot determine the descriptors of Go's poller")
 	}
 	return list, nil
 }
