@@ -70,11 +70,11 @@ func (p *proof) fail(now time.Time, v verdict, cfg *spec.Config, remembers bool,
 	return files, action
 }
 
-// passed notes that all of a trial is well: what failed before with the same content does
+// passed notes that all of a trial is well, and nothing is kept that is not: what failed before with the same content does
 // not any more.
 func (p *proof) passed(t *trial) {
 	for name, f := range t.files {
-		if was := p.failed[name]; !t.kept && was != nil && was.Hash == f.hash {
+		if was := p.failed[name]; was != nil && was.Hash == f.hash {
 			p.forgive(name)
 		}
 	}
@@ -191,14 +191,17 @@ func (p *proof) asked(seq int) *update {
 }
 
 // goingBack are those of these groups that are being put back as they were after the look
-// of that number, and which of their processes ran then, nil where that does not count.
-// Of the groups in awaited that look does not know yet.
-func (p *proof) goingBack(seq int, groups ...*spec.Group) (back map[string]map[string]bool, awaited map[string]bool) {
+// of that number, and which of their processes ran then, nil where that does not count, with
+// the files that are put back. Of the groups in awaited that look does not know yet.
+func (p *proof) goingBack(seq int, groups ...*spec.Group) (back map[string]map[string]bool, files, awaited map[string]bool) {
 	if len(p.back) == 0 {
-		return nil, nil
+		return nil, nil, nil
 	}
-	back, awaited = make(map[string]map[string]bool), make(map[string]bool)
+	back, files, awaited = make(map[string]map[string]bool), make(map[string]bool), make(map[string]bool)
 	for _, r := range p.back {
+		for _, name := range r.files {
+			files[name] = files[name] || r.seq <= seq
+		}
 		for _, g := range groups {
 			switch {
 			case !slices.ContainsFunc(groupFiles(g), func(name string) bool { return slices.Contains(r.files, name) }):
@@ -220,7 +223,7 @@ func (p *proof) goingBack(seq int, groups ...*spec.Group) (back map[string]map[s
 			}
 		}
 	}
-	return back, awaited
+	return back, files, awaited
 }
 
 // rejected are the files in whose place former content is in force, or is about to be.

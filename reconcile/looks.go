@@ -169,7 +169,7 @@ func (l *loop) setView(v *view) {
 		return
 	}
 	l.inForce = v.config
-	back, _ := l.goingBack(nil)
+	back, _, _ := l.goingBack(nil)
 	l.guard.returned(v.config.Groups, back)
 	l.guard.observe(time.Now(), v.config)
 	l.locate(v.config)

@@ -296,15 +296,15 @@ func (l *loop) decide() (active []Active, back bool, steps []Step) {
 	now := time.Now()
 	l.retryAt = time.Time{}
 	l.expire(now)
-	before, awaited := l.goingBack(active)
-	l.drift = Plan(active, l.inForce.Groups, Policy{Kept: l.inForce.Kept, LeftOut: l.inForce.LeftOut, Files: l.files, PendingStarts: l.pending, Back: before})
+	before, files, awaited := l.goingBack(active)
+	l.drift = Plan(active, l.inForce.Groups, Policy{Kept: l.inForce.Kept, LeftOut: l.inForce.LeftOut, Files: l.files, PendingStarts: l.pending, Back: before, BackFiles: files})
 	l.proof.settle(l.inForce, l.view.good, active, l.drift)
 	if l.keptAt != l.proof.changes {
 		l.keep()
 	}
 	var v admission
 	holds := slices.Concat(l.view.holds, l.proof.holds())
-	first, rest := l.turnBack(now, l.drift, before, awaited)
+	first, rest := l.turnBack(now, l.drift, awaited)
 	steps = slices.DeleteFunc(rest, func(s Step) bool {
 		if reason := l.proof.held(&s); reason != "" {
 			holds = append(holds, hold{Group: s.Group, Reason: reason})

@@ -23,6 +23,8 @@ type Step struct {
 	// Stopped: Supervisor's update prints "NAME: stopped" for such a step.
 	Stopped bool
 	Actions []Action
+	// goesBack: something of it is from one of Policy.BackFiles.
+	goesBack bool
 }
 
 // Policy is what else a plan depends on.
@@ -46,8 +48,15 @@ type Policy struct {
 	// Afresh are groups in which what has failed is to be started again.
 	Afresh map[string]bool
 	// Back are groups that are put back as they were, with those of their processes that
-	// ran then: these are started if they do not run, and no others.
-	Back map[string]map[string]bool
+	// ran then: these are started if they do not run, and no others. What is not from one of
+	// BackFiles has nothing to do with that, though it may be in such a group.
+	Back      map[string]map[string]bool
+	BackFiles map[string]bool
+}
+
+// putsBack reports whether one of these files is put back.
+func (p *Policy) putsBack(files ...string) bool {
+	return slices.ContainsFunc(files, func(name string) bool { return p.BackFiles[name] })
 }
 
 // ProcessKey is the identity of a process.
@@ -83,7 +92,9 @@ func Plan(active []Active, desired []spec.Group, p Policy) []Step {
 		a := &active[i]
 		standing[a.Group.Name] = a
 		if wanted[a.Group.Name] == nil && (len(only) == 0 || only[a.Group.Name]) && !leftOut[fileOf(a.Group)] {
-			removed = append(removed, removal(a.Group, fileOf(a.Group)))
+			s := removal(a.Group, fileOf(a.Group))
+			s.goesBack = p.putsBack(s.File) || p.putsBack(groupFiles(a.Group)...)
+			removed = append(removed, s)
 		}
 	}
 	for i := range desired {
@@ -99,7 +110,9 @@ func Plan(active []Active, desired []spec.Group, p Policy) []Step {
 			g = a.Group
 		}
 		if a == nil {
-			added = append(added, addition(g, p.Back[g.Name]))
+			s := addition(g, p.Back[g.Name])
+			s.goesBack = p.putsBack(groupFiles(g)...)
+			added = append(added, s)
 			continue
 		}
 		if s, ok := change(a, g, p); ok {
@@ -146,6 +159,8 @@ func change(a *Active, new *spec.Group, p Policy) (s Step, ok bool) {
 			Reason: because(fields, "in force at once"),
 		})
 	}
+	ofGroup := p.putsBack(origin(old), origin(new))
+	s.goesBack = ofGroup && len(fields) > 0
 	back := p.Back[new.Name]
 	live := make(map[string]Process, len(a.Processes))
 	for _, l := range a.Processes {
@@ -158,6 +173,7 @@ func change(a *Active, new *spec.Group, p Policy) (s Step, ok bool) {
 			continue
 		}
 		stop[name], s.Stopped = true, true
+		s.goesBack = s.goesBack || ofGroup || p.putsBack(old.Processes[i].Origin.File)
 		s.Actions = append(s.Actions, Action{
 			Action: Numprocs, Group: new.Name, Process: name, File: origin(new),
 			Reason: "the process is gone from the group",
@@ -168,8 +184,11 @@ func change(a *Active, new *spec.Group, p Policy) (s Step, ok bool) {
 		before := find(old, q.Name)
 		if before == nil {
 			start[q.Name] = q.Autostart
-			if back != nil {
-				start[q.Name] = back[q.Name]
+			if ofGroup || p.putsBack(q.Origin.File) {
+				s.goesBack = true
+				if back != nil {
+					start[q.Name] = back[q.Name]
+				}
 			}
 			s.Actions = append(s.Actions, Action{
 				Action: Numprocs, Group: new.Name, Process: q.Name, File: q.Origin.File,
@@ -178,8 +197,11 @@ func change(a *Active, new *spec.Group, p Policy) (s Step, ok bool) {
 			continue
 		}
 		f := compareProcess(new.Name, before, q, live[q.Name], p.PendingStarts[ProcessKey{new.Name, q.Name}], p.Afresh[new.Name], p.Explicit)
-		if back != nil && f.action != nil {
-			f.goBack(live[q.Name], back[q.Name] || p.PendingStarts[ProcessKey{new.Name, q.Name}])
+		if f.action != nil && p.putsBack(before.Origin.File, q.Origin.File) {
+			s.goesBack = true
+			if back != nil {
+				f.goBack(live[q.Name], back[q.Name] || p.PendingStarts[ProcessKey{new.Name, q.Name}])
+			}
 		}
 		if f.action != nil {
 			s.Actions = append(s.Actions, *f.action)

@@ -90,9 +90,14 @@ func (p *proof) settle(cfg *spec.Config, good *contents, active []Active, drift 
 // be done, a suspect has failed, or all that are verified are disabled.
 func (p *proof) unsettled(cfg *spec.Config, good *contents, active []Active, drift []Step) map[string]bool {
 	open := make(map[string]bool)
+	changed := p.changed(cfg, good)
 	for i := range drift {
-		for _, name := range filesOf(&drift[i]) {
+		files := filesOf(&drift[i])
+		for _, name := range files {
 			open[name] = true
+		}
+		if !slices.ContainsFunc(files, func(name string) bool { _, is := changed[name]; return is }) {
+			open[cfg.Path] = true // what else, see responsible
 		}
 	}
 	off := make(map[string]bool) // files with verified processes: all are disabled
@@ -127,7 +132,26 @@ func (p *proof) unsettled(cfg *spec.Config, good *contents, active []Active, dri
 			}
 		}
 	}
+	p.openMoved(changed, cfg, open)
 	return open
+}
+
+// openMoved adds the files that a section has gone from to one of them, or from one of them
+// to: they stand and fall together, see units.
+func (p *proof) openMoved(changed map[string]tried, cfg *spec.Config, open map[string]bool) {
+	if len(changed) < 2 {
+		return
+	}
+	var moves [][2]string
+	p.joinMoved(changed, cfg, func(from, to string) { moves = append(moves, [2]string{from, to}) })
+	for again := true; again; {
+		again = false
+		for _, m := range moves {
+			if open[m[0]] != open[m[1]] {
+				open[m[0]], open[m[1]], again = true, true, true
+			}
+		}
+	}
 }
 
 // follow has the trials go by the contents that there are now, but for files with

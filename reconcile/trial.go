@@ -117,7 +117,9 @@ func (p *proof) open(a applied) {
 	if len(runs) == 0 {
 		return
 	}
-	maps.DeleteFunc(changed, func(name string, _ tried) bool { return !files[name] && !a.first })
+	// What the update had nothing to do for stands and falls with the rest all the same, if a
+	// section has gone from there; but what has failed before is not drawn into it.
+	maps.DeleteFunc(changed, func(name string, _ tried) bool { return !files[name] && p.failed[name] != nil })
 	for _, t := range p.units(changed, a.config, runs) {
 		for name, f := range t.files {
 			f.groups = groupsFrom(a.config, name)
@@ -400,12 +402,26 @@ func (p *proof) judge(now time.Time, active []Active) (verdicts []verdict, next 
 			return false
 		}
 		if worst.run == nil {
+			t.kept = t.kept || p.suspected(t, live)
 			verdicts = append(verdicts, verdict{trial: t})
 		}
 		p.changes++
 		return true
 	})
 	return verdicts, next
+}
+
+// suspected reports whether something that content of a trial has started before has failed,
+// and was not started anew by it: its own processes are well, and it is not.
+func (p *proof) suspected(t *trial, live map[ProcessKey]*Process) bool {
+	for key := range p.suspects {
+		for _, f := range t.files {
+			if q := live[key]; q != nil && q.Failed && slices.Contains(f.groups, key.Group) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // judge looks at one process, nil for one that is gone. It has failed if failure is not

@@ -159,7 +159,7 @@ func (l *loop) round() {
 	l.pending.prune(active)
 	p := explicitPolicy(u.config, u.names, l.files, l.pending, u.afresh)
 	p.Explicit = u.explicit
-	p.Back, _ = l.goingBack(active)
+	p.Back, p.BackFiles, _ = l.goingBack(active)
 	if u.first {
 		p.Kept = nil // they were in force when the last daemon ended
 	}

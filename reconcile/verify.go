@@ -58,6 +58,9 @@ func (l *loop) judge() {
 			l.fail(v)
 			continue
 		}
+		if v.trial.kept {
+			continue // that was told
+		}
 		l.log.Info("reconcile: verified: " + strings.Join(slices.Sorted(maps.Keys(v.trial.files)), ", "))
 		l.proof.passed(v.trial)
 	}
@@ -130,11 +133,11 @@ func (l *loop) remembers() bool {
 	return false
 }
 
-// goingBack are the groups that are being put back as they were, and which of their
-// processes ran then, as Policy.Back has them; and those of which that is not known yet.
-func (l *loop) goingBack(active []Active) (back map[string]map[string]bool, awaited map[string]bool) {
+// goingBack are the groups that are being put back as they were, which of their processes
+// ran then, and the files, as Policy has them; and the groups of which that is not known yet.
+func (l *loop) goingBack(active []Active) (back map[string]map[string]bool, files, awaited map[string]bool) {
 	if len(l.proof.back) == 0 {
-		return nil, nil
+		return nil, nil, nil
 	}
 	return l.proof.goingBack(l.view.seq, slices.Concat(definitions(active), pointers(l.inForce.Groups))...)
 }
@@ -143,19 +146,18 @@ func (l *loop) goingBack(active []Active) (back map[string]map[string]bool, awai
 // no guard holds them. What has just failed among them waits, and so does what is not
 // known yet. What a person has removed, and what a file that is not there now had, is
 // none of them.
-func (l *loop) turnBack(now time.Time, steps []Step, back map[string]map[string]bool, awaited map[string]bool) (first, rest []Step) {
+func (l *loop) turnBack(now time.Time, steps []Step, awaited map[string]bool) (first, rest []Step) {
 	open := false
 	there := func(file string) bool {
 		return slices.ContainsFunc(l.inForce.Files, func(f spec.File) bool { return f.Path == file })
 	}
 	for i := range steps {
 		s := &steps[i]
-		_, goes := back[s.Group]
 		switch {
 		case awaited[s.Group]:
 			open = true
 			continue
-		case !goes, isRemoval(*s) && !there(s.File) && !l.proof.takesAway(s.File), s.Old == nil && l.guard.removed[s.Group] != nil:
+		case !s.goesBack, isRemoval(*s) && !there(s.File) && !l.proof.takesAway(s.File), s.Old == nil && l.guard.removed[s.Group] != nil:
 			rest = append(rest, *s)
 			continue
 		}

@@ -169,8 +169,8 @@ func fate(p spec.Process) string {
 
 // do does what a command says, and shows what only it can show.
 //
-//	write FILE NAME=COMMAND[,KEY=VALUE]...  a file with these programs, or group:NAME=A+B, and
-//	                                        comments #TEXT
+//	write FILE NAME=COMMAND[,KEY=VALUE]...  a file with these programs, or group:NAME=A+B, or
+//	                                        env:NAME=VALUE of the daemon's, and comments #TEXT
 //	rm FILE, mv FILE FILE                   more than one of these with && is one commit
 //	5s                                      time passes
 //	run|fatal|crash|exit|fail|stop NAME     it is RUNNING; FATAL; has ended unexpectedly and runs
@@ -413,6 +413,10 @@ func (v *verifier) edit(command string) {
 				continue
 			}
 			name, keys, _ := strings.Cut(w, "=")
+			if variable, is := strings.CutPrefix(name, "env:"); is {
+				fmt.Fprintf(&text, "[supervisord]\nenvironment=%s=%s\n", variable, keys)
+				continue
+			}
 			if group, is := strings.CutPrefix(name, "group:"); is {
 				fmt.Fprintf(&text, "[group:%s]\nprograms=%s\n", group, strings.ReplaceAll(keys, "+", ","))
 				continue
