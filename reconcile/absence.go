@@ -51,12 +51,14 @@ func (g *guard) miss(now time.Time, cfg *spec.Config) {
 	}
 }
 
-// pause is what the files are doing because of which removals wait.
+// pause is what steps wait for because of the files.
 type pause struct {
 	settle time.Duration // settle_removals
 	// open is a file that somebody has open for writing, "" for none: what is gone
 	// from other files may be on its way there.
 	open string
+	// byDirectory: all files of a directory are put in force as one.
+	byDirectory bool
 }
 
 // wait says why a removal is not due yet, and when it is; "" for one that is due. A

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -210,7 +211,7 @@ func (g *guard) admit(now time.Time, steps []Step, active []Active, limit spec.R
 		clear(waits)
 		v.waits, v.retryAt = nil, time.Time{}
 	}
-	turns := g.turns(now, steps)
+	turns := g.turns(now, steps, p.byDirectory, tooMany == "")
 	for i := range steps {
 		s := &steps[i]
 		behind, until := "", time.Time{}
@@ -244,36 +245,63 @@ func (g *guard) admit(now time.Time, steps []Step, active []Active, limit spec.R
 
 // turns says when groups may be updated again, of those that may not now. What others do is
 // no reason to wait: an edit of one file is in force at once though another was just edited.
-// But a file is put in force as a whole: what shares one with a group that waits for its turn
-// waits as well. Else what has been done of it would be proved before the rest is tried, and
-// if that fails, nobody would know what to go back to.
-func (g *guard) turns(now time.Time, steps []Step) map[string]time.Time {
+// But a file, or with atomic=directory all files of one, is put in force as a whole: what
+// shares one with a group that waits for its turn waits as well. Else what has been done of it
+// would be proved before the rest is tried, and if that fails, nobody would know what to go
+// back to. And what is new waits for what goes, where that is not held: it may be the same
+// under another name.
+func (g *guard) turns(now time.Time, steps []Step, byDirectory, removes bool) map[string]time.Time {
 	turns := make(map[string]time.Time)
 	for i := range steps {
 		if at, ok := g.updated[steps[i].Group]; ok && now.Before(at.Add(updateEvery)) {
 			turns[steps[i].Group] = at.Add(updateEvery)
 		}
 	}
-	files := make(map[string]time.Time)
-	for again := len(turns) > 0; again; {
-		again = false
-		for i := range steps {
-			s := &steps[i]
-			last := turns[s.Group]
-			for _, file := range filesOf(s) {
-				if files[file].After(last) {
-					last = files[file]
-				}
+	if len(turns) == 0 {
+		return turns
+	}
+	root := make([]int, len(steps)) // of those that wait together
+	find := func(i int) int {
+		for root[i] != i {
+			root[i] = root[root[i]]
+			i = root[i]
+		}
+		return i
+	}
+	first := make(map[string]int) // the first step about a file or directory
+	for i := range steps {
+		root[i] = i
+		for _, name := range filesOf(&steps[i]) {
+			if byDirectory {
+				name = path.Dir(name)
 			}
-			if last.IsZero() {
-				continue
+			if other, ok := first[name]; ok {
+				root[find(i)] = find(other)
+			} else {
+				first[name] = i
 			}
-			turns[s.Group] = last
-			for _, file := range filesOf(s) {
-				if last.After(files[file]) {
-					files[file], again = last, true
-				}
-			}
+		}
+	}
+	last := make(map[int]time.Time)
+	for i := range steps {
+		if at, all := turns[steps[i].Group], find(i); at.After(last[all]) {
+			last[all] = at
+		}
+	}
+	var going time.Time
+	for i := range steps {
+		if at := last[find(i)]; removes && isRemoval(steps[i]) && at.After(going) {
+			going = at
+		}
+	}
+	for i := range steps {
+		if all := find(i); steps[i].Old == nil && going.After(last[all]) {
+			last[all] = going
+		}
+	}
+	for i := range steps {
+		if at := last[find(i)]; !at.IsZero() {
+			turns[steps[i].Group] = at
 		}
 	}
 	return turns

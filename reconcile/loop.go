@@ -331,7 +331,7 @@ func (l *loop) decide() (active []Active, back bool, steps []Step) {
 		}
 	default:
 		l.setCandidate(l.view)
-		v = l.guard.admit(now, steps, active, l.view.settings.MaxRemovals, pause{l.view.settings.SettleRemovals, l.view.beingWritten(now)})
+		v = l.guard.admit(now, steps, active, l.view.settings.MaxRemovals, pause{l.view.settings.SettleRemovals, l.view.beingWritten(now), l.view.settings.ByDirectory})
 		l.retryAt = earliest(l.retryAt, v.retryAt)
 		// Afterwards: what is not permitted now counts towards the limits all the same.
 		l.permit(now, steps, &v, active)
