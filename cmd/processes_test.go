@@ -331,3 +331,31 @@ var marked = regexp.MustCompile(`(?m)^SUPERVISOR_ORACLE_MARK=.*\n`)
 func showEnvironment(s *oracle.Session) {
 	s.Printf("> env.out\n%s", marked.ReplaceAllString(s.Daemon.Read("env.out"), ""))
 }
+
+// TestChildQuit: that a child has quit is said after what it wrote last and after its end, as
+// the original does, which reads what is ready before it looks at signals.
+func TestChildQuit(t *testing.T) {
+	t.Parallel()
+	const n = 20
+	d := oracle.StartDaemon(t, oracle.Ours, t.TempDir(), strings.Replace(oracle.Prelude, "[supervisord]", "[supervisord]\nloglevel=debug", 1)+`
+[program:p]
+command=/bin/sh -c 'echo last words'
+process_name=%(process_num)d
+numprocs=20
+startsecs=0
+autorestart=false
+`)
+	quit := regexp.MustCompile(`received SIGCHLD indicating a child quit`)
+	ended := regexp.MustCompile(`exited: \d+ \(`)
+	wrote := regexp.MustCompile(`'\d+' stdout output:`)
+	var log string
+	oracle.WaitFor(t, "every end", func() bool {
+		log = d.Log()
+		ends, quits := ended.FindAllStringIndex(log, -1), quit.FindAllStringIndex(log, -1)
+		return len(ends) == n && len(quits) > 0 && quits[len(quits)-1][0] > ends[n-1][0]
+	})
+	ends, writes, quits := ended.FindAllStringIndex(log, -1), wrote.FindAllStringIndex(log, -1), quit.FindAllStringIndex(log, -1)
+	if len(writes) != n || quits[0][0] < ends[0][0] || quits[len(quits)-1][0] < writes[n-1][0] {
+		t.Errorf("%d ends and %d outputs, and not before the signals:\n%s", len(ends), len(writes), log)
+	}
+}

@@ -296,6 +296,7 @@ func (s *Supervisor) execFailed(p *process, e *launch.Error) {
 // reportUnknownExits logs the exits that belong to no launch, once no fork is under
 // way whose child they might be of.
 func (s *Supervisor) reportUnknownExits() {
+	defer s.tellQuit()
 	if s.forks.Load() > 0 {
 		return
 	}

@@ -47,8 +47,9 @@ func (s *Supervisor) Run(ctx context.Context) error {
 		case r := <-s.results:
 			s.result(r)
 		case <-children:
-			s.log.Debug("received SIGCHLD indicating a child quit")
+			s.quit = true
 			s.reap()
+			s.tellQuit()
 		case <-timer.C:
 		case <-hold:
 			hold, s.held = nil, false
@@ -157,6 +158,16 @@ func (s *Supervisor) reap() {
 		if len(exits) < reapAtOnce {
 			return
 		}
+	}
+}
+
+// tellQuit logs the SIGCHLDs that were not logged yet, as one, unless there is more to come of
+// what they were about: as with Supervisor they follow what the children had written, and
+// their ends.
+func (s *Supervisor) tellQuit() {
+	if s.quit && s.dying == 0 && len(s.unknownExits) == 0 {
+		s.quit = false
+		s.log.Debug("received SIGCHLD indicating a child quit")
 	}
 }
 

@@ -245,6 +245,7 @@ func (s *Supervisor) leaderExited(p *process, pid int, exit proc.Exit) {
 		delete(s.byPID, pid)
 	}
 	p.pendingExit, p.exitedAt = &exit, time.Now()
+	s.dying++
 	s.look(p)
 	s.finishStreams(p)
 	s.schedule(p)
@@ -370,6 +371,10 @@ func (s *Supervisor) onLogs(p *process, work func()) {
 
 // finish tells the machine of an exit and of how many outlived it.
 func (s *Supervisor) finish(p *process, left descendants, orphans int) {
+	defer func() {
+		s.dying--
+		s.tellQuit()
+	}()
 	exit := *p.pendingExit
 	p.ends.add(exit)
 	s.unfollowOOM(p.oom)

@@ -200,6 +200,7 @@ func (s *Supervisor) reconnect(h *Handover, from *handedProcess, p *process, now
 	}
 	switch {
 	case p.pendingExit != nil:
+		s.dying++
 		s.finishStreams(p)
 	case p.machine.EndingGroup:
 		p.pollInterval, p.nextPoll = firstPoll, time.Now()

@@ -168,6 +168,8 @@ type Supervisor struct {
 	probing         bool           // processes are looked at
 	held            bool           // Options.Hold is not closed yet
 	unknownExits    map[int]unknownExit
+	dying           int  // processes that have ended, of which output is still read
+	quit            bool // a SIGCHLD came that was not logged yet
 	heldAuto        heldAuto
 	reaching        int                    // processes of the table with a killmode that reaches further than the process
 	subreaper       bool                   // orphans come to us because we asked for it
