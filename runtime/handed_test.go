@@ -12,7 +12,6 @@ import (
 	"supervisord/spec"
 )
 
-// Every definition is the same after a handover, and so is a text that is no Unicode.
 // TestWithout: definitions that were written down before come back to where they were left out.
 func TestWithout(t *testing.T) {
 	a, b, c := program("a", nil), program("b", nil), program("c", nil)
@@ -34,6 +33,7 @@ func TestWithout(t *testing.T) {
 	}
 }
 
+// Every definition is the same after a handover, and so is a text that is no Unicode.
 func TestDefinitionsHandedOver(t *testing.T) {
 	odd := program("odd", func(p *spec.Process) {
 		p.Command, p.Directory, p.HasDir = "/bin/caf\xe9", "\x00", true

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -180,8 +181,11 @@ func (c *carried) apart() {
 	c.drop()
 }
 
-// closePollers closes the further descriptors of pollers.
+// closePollers closes the further descriptors of pollers. It is safe on nil.
 func (c *carried) closePollers() {
+	if c == nil {
+		return
+	}
 	for _, fd := range c.Pollers {
 		_ = unix.Close(fd)
 	}
@@ -240,6 +244,7 @@ func readWhole(f *os.File) ([]byte, error) {
 
 // take makes files of the descriptors, and has the daemon be the one that c is of.
 func (c *carried) take(d *daemon) error {
+	disown(slices.Clone(c.Pollers))
 	ofSupervisor, ofServers := openFiles(c.SupervisorFiles), openFiles(c.ServerFiles)
 	err := c.decode()
 	if err == nil {
@@ -346,6 +351,7 @@ func (c *carried) execute(binary string, argv []string, late func() []string, va
 		}
 		ours, err := number(f)
 		if err != nil {
+			f.Close()
 			return err
 		}
 		setDescriptors([]int{ours}, 0)
@@ -354,7 +360,7 @@ func (c *carried) execute(binary string, argv []string, late func() []string, va
 			env := append(os.Environ(), variables...)
 			env = append(env, fmt.Sprintf("%s=%d", early.Variable, ours))
 			onMainThread(func() {
-				err = &os.PathError{Op: "exec", Path: binary, Err: syscall.Exec(binary, argv, env)}
+				err = &os.PathError{Op: "exec", Path: binary, Err: execute(binary, argv, env)}
 			})
 		}
 		f.Close()

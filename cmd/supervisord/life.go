@@ -117,12 +117,12 @@ func (d *daemon) live() (err error) {
 	l.help("the history of resource usage", func() { l.usage.Run(ctx) })
 	l.help("the looks", func() { l.lookAfter(ctx, pid) })
 	l.help("the tidying of old state", func() { l.tidy(ctx) })
-	if resumed != nil {
-		l.help("the end of the pollers before", resumed.closePollers)
-	}
 	l.help("the memory of the start", func() { l.giveBack(ctx) })
 	if l.supervisor.Begin(ctx) == nil { // else a signal came first
-		l.help("the reconciler", func() { l.reconcile(ctx) })
+		l.help("the reconciler", func() {
+			resumed.closePollers() // of the watcher before, too: there may be only so many of its kind
+			l.reconcile(ctx)
+		})
 		l.help("the reports", func() { l.report(ctx) })
 		l.help("the end of what is idle", func() { l.endIdle(ctx) })
 	}

@@ -22,3 +22,6 @@ func pollers() (fds []int) {
 	}
 	return fds
 }
+
+// disown has no thread that forks keep pollers of the program before.
+func disown(fds []int) { launch.LeaveOut(fds) }

@@ -37,8 +37,8 @@ const (
 	quietPatience = 5 * time.Second // for the supervisor: launches under way, logs on their disks
 )
 
-// hurry is called when nobody supervises any more, and calm when somebody does again. Meanwhile
-// memory is collected only once four times as much as was in use has been taken.
+// hurry is called when nobody is to supervise for a while, and calm when somebody does again.
+// Meanwhile memory is collected only once four times as much as was in use has been taken.
 func hurry() (calm func()) {
 	before := debug.SetGCPercent(400)
 	return func() { debug.SetGCPercent(before) }
@@ -306,15 +306,15 @@ func listen() (w *os.File, first func() string, err error) {
 // handOver brings everything to rest, the servers first, and then has the life end. On an
 // error everything works as before.
 func (d *daemon) handOver(l *life, c *carried, binary string) (err error) {
+	servers := l.server.HandOver(context.Background())
+	ctx, cancel := context.WithTimeout(context.Background(), quietPatience)
+	defer cancel()
 	c.calm = hurry()
 	defer func() {
 		if err != nil {
 			c.calm()
 		}
 	}()
-	servers := l.server.HandOver(context.Background())
-	ctx, cancel := context.WithTimeout(context.Background(), quietPatience)
-	defer cancel()
 	c.Paused, _ = moment.Now()
 	supervisor, err := l.supervisor.HandOver(ctx)
 	if err != nil {
@@ -470,14 +470,14 @@ func (d *daemon) runUpgraded(from *os.File) int {
 	unmarked := launch.CloseOnExecAll()
 	c, err := readCarried(from)
 	from.Close()
-	if err == nil && unmarked != nil {
-		setDescriptors(c.files(), unix.FD_CLOEXEC)
-	}
 	if err == nil {
 		err = c.take(d)
 	}
 	if err != nil {
 		return d.fail(err)
+	}
+	if unmarked != nil { // nothing was started yet
+		setDescriptors(c.files(), unix.FD_CLOEXEC)
 	}
 	c.calm = calm
 	c.file.Close() // which says so where there is none, in form 1

@@ -65,11 +65,19 @@ func pollerDescriptors() ([]int, error) {
 	if err != nil {
 		return nil, err
 	}
+	polls = slices.DeleteFunc(polls, func(fd int) bool { return slices.Contains(notOurs, fd) })
 	if len(polls) == 0 || len(wakes) == 0 {
 		return nil, errors.New("cannot determine the descriptors of Go's poller")
 	}
 	return append(polls, wakes...), nil
 }
+
+// notOurs are epoll instances that are not Go's poller in this program.
+var notOurs []int
+
+// LeaveOut has no forking thread keep these epoll instances, which a program has left that has
+// executed this one. Call it before the first process is started.
+func LeaveOut(fds []int) { notOurs = fds }
 
 // Kinds of descriptors.
 const (

@@ -3,6 +3,7 @@ package launch
 import (
 	"io"
 	"os"
+	"slices"
 	"syscall"
 	"testing"
 
@@ -69,6 +70,25 @@ func TestTableOfDescriptors(t *testing.T) {
 		awaitExit(t, child.PID)
 		if n := count(); own && n != before {
 			t.Errorf("%d descriptors at the end, %d before", n, before)
+		}
+	}
+}
+
+// TestLeaveOut: an epoll instance that a program before has left is kept by no forking thread.
+func TestLeaveOut(t *testing.T) {
+	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	defer LeaveOut(nil)
+	for _, left := range []bool{false, true} {
+		if left {
+			LeaveOut([]int{fd})
+		}
+		kept, err := pollerDescriptors()
+		if err != nil || slices.Contains(kept, fd) == left {
+			t.Errorf("left out %v: %d is in %v, %v", left, fd, kept, err)
 		}
 	}
 }
