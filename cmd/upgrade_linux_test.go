@@ -370,6 +370,15 @@ autostart=false
 			t.Errorf("%s: %v", name, out)
 		}
 	}
+	for range 6 { // nobody is told of the one before
+		must(t, os.Chmod(s.Dir+"/gone", 0o755))
+		if out := s.Ctl(oracle.Ours, "upgrade", "--binary", s.Dir+"/gone"); out.Exit != 1 {
+			t.Errorf("a program that is gone: %v", out)
+		}
+		if out := s.Ctl(oracle.Ours, "upgrade"); out.Exit != 0 {
+			t.Errorf("after one that was gone: %v", out)
+		}
+	}
 	// The log that is open works; the new program would have to open it again.
 	must(t, os.Rename(s.Dir+"/supervisord.log", s.Dir+"/elsewhere"), os.Mkdir(s.Dir+"/supervisord.log", 0o755))
 	if out := s.Ctl(oracle.Ours, "upgrade"); out.Exit != 1 || !strings.Contains(out.Stdout, "cannot open logfile") {

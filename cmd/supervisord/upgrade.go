@@ -168,7 +168,7 @@ func (d *daemon) prepareUpgrade(ctx context.Context, l *life, path, caller strin
 		goOn()
 		return trial{}, err
 	}
-	d.upgrading = true
+	d.upgrading, d.upgrades.Error = true, "" // whoever asks what became of it is not told of the one before
 	l.logger.Warn(fmt.Sprintf("upgrade to %s (build %s) requested by %s", binary, tried.Build, caller))
 	go func() { // ends with this program, or with the attempt
 		if err := d.handOver(l, c, binary); err != nil {
