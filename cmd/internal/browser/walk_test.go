@@ -208,6 +208,10 @@ func TestWalk(t *testing.T) {
 	b.do(chromedp.Click(`.chip[data-state="fatal"]`))
 	b.until("the states", `[...document.querySelectorAll('tbody tr:not([hidden])')].map(r => r.dataset.key).join() === 'mailer'`)
 	b.do(chromedp.Click(`.chip[data-state=""]`))
+	// A click goes to where the button was: all that moves it is to be there first, and the
+	// reason of the last end widens its column.
+	b.until("all are shown", `!document.querySelector('tr[data-key=one]').hidden && !document.querySelector('tr[data-key=mailer]').hidden`)
+	b.until("it says why", fmt.Sprintf(row+`.innerText.includes('last end: terminated by SIGTERM')`, "web:web_01"))
 
 	// Stop one, start it, and be asked about all.
 	b.do(chromedp.Click(`button[value="stop one"]`))
