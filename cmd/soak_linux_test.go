@@ -168,11 +168,19 @@ type soak struct {
 	hangs   bool           // the disk of the stuck log does
 	storms  sync.WaitGroup // of clients
 	stopped []int          // listeners that stand still
+	starts  []*start       // that wait for a disk
 
 	mu       sync.Mutex
 	down     bool // the daemon is not there, or begins or ends
 	answers  []time.Duration
 	refusals []string // of a daemon that is there
+}
+
+// start is one that was asked for while the disk of its log hangs: it is answered once the disk
+// answers, as with the original no process begins without its log.
+type start struct {
+	answer  chan error
+	excused bool // it need not come to be: the daemon went, or it was asked to stop
 }
 
 func startSoak(t *testing.T) *soak {
@@ -338,6 +346,12 @@ func (s *soak) restore() {
 		syscall.Kill(pid, syscall.SIGCONT)
 	}
 	s.stopped = nil
+	for _, asked := range s.starts {
+		if err := <-asked.answer; err != nil && !asked.excused && !strings.Contains(err.Error(), "ask again") { // by an upgrade that was refused
+			s.t.Errorf("a start that waited for a disk: %v", err)
+		}
+	}
+	s.starts = nil
 	s.storms.Wait()
 }
 
@@ -443,6 +457,13 @@ func (s *soak) clerk() (name string, pid int) {
 	return name, pid
 }
 
+// excuseStarts notes that what was asked to start need not do so any more.
+func (s *soak) excuseStarts() {
+	for _, asked := range s.starts {
+		asked.excused = true
+	}
+}
+
 // mayLose notes that output of a clerk whose log hangs may be lost.
 func (s *soak) mayLose(name string) {
 	for _, c := range clerks {
@@ -465,11 +486,23 @@ func (s *soak) crashOfAClerk() string {
 func (s *soak) stopByHand() string {
 	name, _ := s.clerk()
 	s.mayLose(name)
-	for _, method := range []string{"supervisor.stopProcess", "supervisor.startProcess"} {
-		wait := method == "supervisor.stopProcess" // a start may wait for a disk
-		if _, err := s.Call(method, name, wait); err != nil && !strings.Contains(err.Error(), "NOT_RUNNING") && !strings.Contains(err.Error(), "ALREADY_STARTED") {
-			s.t.Errorf("%s %s: %v", method, name, err)
+	s.excuseStarts()
+	call := func(method string, wait bool) error {
+		_, err := s.Daemon.Call(method, name, wait)
+		if err != nil && (strings.Contains(err.Error(), "NOT_RUNNING") || strings.Contains(err.Error(), "ALREADY_STARTED")) {
+			return nil
 		}
+		return err
+	}
+	if err := call("supervisor.stopProcess", true); err != nil {
+		s.t.Errorf("stop of %s: %v", name, err)
+	}
+	if s.hangs && name == "stuck" {
+		asked := &start{answer: make(chan error, 1)}
+		s.starts = append(s.starts, asked)
+		go func() { asked.answer <- call("supervisor.startProcess", false) }()
+	} else if err := call("supervisor.startProcess", false); err != nil {
+		s.t.Errorf("start of %s: %v", name, err)
 	}
 	return "stop: and start of " + name
 }
@@ -580,6 +613,7 @@ func (s *soak) reborn() {
 
 // away is while there is no daemon, or only half of one.
 func (s *soak) away(is bool) {
+	s.excuseStarts()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.down = is
