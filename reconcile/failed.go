@@ -70,8 +70,8 @@ func (p *proof) fail(now time.Time, v verdict, cfg *spec.Config, remembers bool,
 	return files, action
 }
 
-// passed notes that all of a trial is well, and nothing is kept that is not: what failed before with the same content does
-// not any more.
+// passed notes that all of a trial is well, and nothing is kept that is not: what failed
+// before with the same content does not any more.
 func (p *proof) passed(t *trial) {
 	for name, f := range t.files {
 		if was := p.failed[name]; was != nil && was.Hash == f.hash {

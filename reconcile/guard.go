@@ -260,47 +260,38 @@ func (g *guard) turns(now time.Time, steps []Step, byDirectory, removes bool) ma
 	if len(turns) == 0 {
 		return turns
 	}
-	root := make([]int, len(steps)) // of those that wait together
-	find := func(i int) int {
-		for root[i] != i {
-			root[i] = root[root[i]]
-			i = root[i]
-		}
-		return i
-	}
-	first := make(map[string]int) // the first step about a file or directory
+	whole := make(wholes)
+	name := make([]string, len(steps)) // of a file or directory that each is about
 	for i := range steps {
-		root[i] = i
-		for _, name := range filesOf(&steps[i]) {
+		for n, file := range filesOf(&steps[i]) {
 			if byDirectory {
-				name = path.Dir(name)
+				file = path.Dir(file)
 			}
-			if other, ok := first[name]; ok {
-				root[find(i)] = find(other)
-			} else {
-				first[name] = i
+			if n == 0 {
+				name[i] = file
 			}
+			whole.join(file, name[i])
 		}
 	}
-	last := make(map[int]time.Time)
+	last := make(map[string]time.Time)
 	for i := range steps {
-		if at, all := turns[steps[i].Group], find(i); at.After(last[all]) {
+		if at, all := turns[steps[i].Group], whole.of(name[i]); at.After(last[all]) {
 			last[all] = at
 		}
 	}
 	var going time.Time
 	for i := range steps {
-		if at := last[find(i)]; removes && isRemoval(steps[i]) && at.After(going) {
+		if at := last[whole.of(name[i])]; removes && isRemoval(steps[i]) && at.After(going) {
 			going = at
 		}
 	}
 	for i := range steps {
-		if all := find(i); steps[i].Old == nil && going.After(last[all]) {
+		if all := whole.of(name[i]); steps[i].Old == nil && going.After(last[all]) {
 			last[all] = going
 		}
 	}
 	for i := range steps {
-		if at := last[find(i)]; !at.IsZero() {
+		if at := last[whole.of(name[i])]; !at.IsZero() {
 			turns[steps[i].Group] = at
 		}
 	}

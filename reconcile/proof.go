@@ -142,15 +142,14 @@ func (p *proof) openMoved(changed map[string]tried, cfg *spec.Config, open map[s
 	if len(changed) < 2 {
 		return
 	}
-	var moves [][2]string
-	p.joinMoved(changed, cfg, func(from, to string) { moves = append(moves, [2]string{from, to}) })
-	for again := true; again; {
-		again = false
-		for _, m := range moves {
-			if open[m[0]] != open[m[1]] {
-				open[m[0]], open[m[1]], again = true, true, true
-			}
-		}
+	whole := make(wholes)
+	p.joinMoved(changed, cfg, whole.join)
+	opened := make(map[string]bool)
+	for name := range changed {
+		opened[whole.of(name)] = opened[whole.of(name)] || open[name]
+	}
+	for name := range changed {
+		open[name] = open[name] || opened[whole.of(name)]
 	}
 }
 

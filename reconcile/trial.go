@@ -236,22 +236,37 @@ func responsible(changed map[string]tried, g *spec.Group, q *spec.Process, cfg *
 	return ""
 }
 
+// wholes are sets of names, of which each set is treated as one thing: by a name that was
+// joined to another, that one.
+type wholes map[string]string
+
+// of is the name that stands for all of the set which a name is in.
+func (w wholes) of(name string) string {
+	for {
+		other, joined := w[name]
+		if !joined {
+			return name
+		}
+		if next, further := w[other]; further {
+			w[name] = next // so that the way becomes short
+		}
+		name = other
+	}
+}
+
+// join makes one set of those that two names are in.
+func (w wholes) join(a, b string) {
+	if a, b = w.of(a), w.of(b); a != b {
+		w[a] = b
+	}
+}
+
 // units are the trials of these runs. Two changed files stand or fall together if a
 // section has gone from one to the other, or, where it says so, if they are of one
 // directory.
 func (p *proof) units(changed map[string]tried, cfg *spec.Config, runs []*run) []*trial {
 	names := slices.Sorted(maps.Keys(changed))
-	root := make(map[string]string, len(names))
-	for _, name := range names {
-		root[name] = name
-	}
-	find := func(name string) string {
-		for root[name] != name {
-			name = root[name]
-		}
-		return name
-	}
-	join := func(a, b string) { root[find(a)] = find(b) }
+	whole := make(wholes)
 	if cfg.Reconcile.ByDirectory {
 		first := make(map[string]string)
 		for _, name := range names {
@@ -260,26 +275,26 @@ func (p *proof) units(changed map[string]tried, cfg *spec.Config, runs []*run) [
 			}
 			dir := path.Dir(name)
 			if other, ok := first[dir]; ok {
-				join(name, other)
+				whole.join(name, other)
 			}
 			first[dir] = name
 		}
 	}
-	p.joinMoved(changed, cfg, join)
+	p.joinMoved(changed, cfg, whole.join)
 	units := make(map[string]*trial)
 	for _, r := range runs {
-		u := units[find(r.file)]
+		u := units[whole.of(r.file)]
 		if u == nil {
 			u = &trial{files: make(map[string]tried)}
-			units[find(r.file)] = u
+			units[whole.of(r.file)] = u
 		}
 		u.runs = append(u.runs, r)
 	}
 	var list []*trial
 	for _, name := range names {
-		if u := units[find(name)]; u != nil {
+		if u := units[whole.of(name)]; u != nil {
 			u.files[name] = changed[name]
-			if name == find(name) {
+			if name == whole.of(name) {
 				list = append(list, u)
 			}
 		}
