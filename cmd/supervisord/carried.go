@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -224,11 +223,16 @@ func duplicate(f *os.File) (again *os.File, err error) {
 	}
 	failed := raw.Control(func(fd uintptr) {
 		var n int
-		if n, err = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 3); err == nil {
+		if n, err = furtherNumber(int(fd)); err == nil {
 			again = os.NewFile(uintptr(n), f.Name())
 		}
 	})
 	return again, cmp.Or(failed, err)
+}
+
+// furtherNumber is another descriptor of the same open file, which no child gets.
+func furtherNumber(fd int) (int, error) {
+	return unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3)
 }
 
 // readWhole reads a file whose size is known, in one piece and wherever it was read last.
@@ -244,7 +248,7 @@ func readWhole(f *os.File) ([]byte, error) {
 
 // take makes files of the descriptors, and has the daemon be the one that c is of.
 func (c *carried) take(d *daemon) error {
-	disown(slices.Clone(c.Pollers))
+	disown(c.Pollers)
 	ofSupervisor, ofServers := openFiles(c.SupervisorFiles), openFiles(c.ServerFiles)
 	err := c.decode()
 	if err == nil {

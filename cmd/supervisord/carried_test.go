@@ -11,8 +11,6 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"supervisord/reconcile"
 	"supervisord/rpc"
 	"supervisord/runtime"
@@ -145,7 +143,7 @@ func handedOver(t *testing.T, c *carried) (*carried, error) {
 	defer lasting.Close()
 	n, err := number(lasting)
 	if err == nil {
-		c.Lasting, err = unix.FcntlInt(uintptr(n), unix.F_DUPFD_CLOEXEC, 3)
+		c.Lasting, err = furtherNumber(n)
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -1,10 +1,6 @@
 package main
 
-import (
-	"golang.org/x/sys/unix"
-
-	"supervisord/runtime/launch"
-)
+import "supervisord/runtime/launch"
 
 // pollers are further descriptors of what the kernel needs long to let go of: an epoll
 // instance, for each descriptor that it waits for, and inotify, until no processor can be
@@ -16,7 +12,7 @@ import (
 func pollers() (fds []int) {
 	all, _ := launch.Descriptors(launch.EventPoll, launch.Inotify) // without /proc the exec takes longer
 	for _, fd := range all {
-		if further, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3); err == nil {
+		if further, err := furtherNumber(fd); err == nil {
 			fds = append(fds, further)
 		}
 	}

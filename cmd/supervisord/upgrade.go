@@ -35,6 +35,9 @@ const (
 	restPatience  = 10 * time.Second
 	trialPatience = 20 * time.Second
 	quietPatience = 5 * time.Second // for the supervisor: launches under way, logs on their disks
+	// diskPatience is for what a look was at when the life that it was for ended. Nobody may
+	// supervise meanwhile.
+	diskPatience = 200 * time.Millisecond
 )
 
 // hurry is called when nobody is to supervise for a while, and calm when somebody does again.
@@ -183,7 +186,7 @@ func (d *daemon) prepareUpgrade(ctx context.Context, l *life, path, caller strin
 // disksAnswer refuses while a thread waits for a disk that hangs: the kernel executes no
 // program before every other thread of this one has ended.
 func disksAnswer() error {
-	if hang.LeftBehind() > 0 {
+	if !hang.AllReturn(diskPatience) {
 		return refused("a disk does not answer, and no other program can be executed before it does")
 	}
 	return nil
@@ -348,7 +351,6 @@ func (d *daemon) goOnAs(h handedLife) *carried {
 	err := saved.Check()
 	if err == nil {
 		c.Supervisor = saved.Without(c.Definitions)
-
 		c.SupervisorFiles, err = numbers(c.supervisor.Files())
 	}
 	if err == nil {
@@ -445,8 +447,7 @@ func (d *daemon) takeOver(c *carried, next *prepared) {
 	spare := -1 // the lock is held as long as a descriptor is left, whatever the disk answers
 	if c.Lock != 0 {
 		held = openFile(c.Lock)
-		spare, _ = syscall.Dup(c.Lock)
-		syscall.CloseOnExec(spare)
+		spare, _ = furtherNumber(c.Lock)
 	}
 	if next.lock, err = next.start.TakeLock(-1, 0, held); err != nil {
 		d.note(levelWarn, "the lock of the previous program is held, but not looked after: "+err.Error())

@@ -48,6 +48,18 @@ var leftBehind atomic.Int32
 // must do, such as changing the user.
 func LeftBehind() int { return int(leftBehind.Load()) }
 
+// AllReturn waits for as long as patience until there is none, and reports whether there is
+// none. An access of which nobody wants to know the outcome any more is left behind, too,
+// though its disk is about to answer.
+func AllReturn(patience time.Duration) bool {
+	for until := time.Now().Add(patience); LeftBehind() > 0; time.Sleep(time.Millisecond) {
+		if !time.Now().Before(until) {
+			return false
+		}
+	}
+	return true
+}
+
 // errAbandoned ends what is left of a try that was given up. Nobody sees it.
 var errAbandoned = errors.New("given up")
 

@@ -107,10 +107,13 @@ func TestSilentDirectory(t *testing.T) {
 			t.Error("back, although it does not answer")
 		default:
 		}
-		if n := LeftBehind(); n != 1 {
+		if n := LeftBehind(); n != 1 || AllReturn(time.Second) {
 			t.Errorf("%d accesses left behind", n)
 		}
-		files.release("/b")
+		time.AfterFunc(time.Second, func() { files.release("/b") })
+		if !AllReturn(time.Minute) {
+			t.Error("the access has not returned")
+		}
 		synctest.Wait()
 		<-d.Back()
 		if n := LeftBehind(); n != 0 {
