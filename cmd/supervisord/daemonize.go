@@ -14,6 +14,7 @@ import (
 
 	"supervisord/cmd/internal/host"
 	"supervisord/cmd/internal/systemd"
+	"supervisord/runtime/logfile"
 	"supervisord/spec"
 )
 
@@ -101,6 +102,7 @@ func handedOn(variable string) *os.File {
 		return nil
 	}
 	unix.CloseOnExec(fd)
+	logfile.Disown(fd)
 	return os.NewFile(uintptr(fd), variable)
 }
 

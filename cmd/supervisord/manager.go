@@ -12,6 +12,7 @@ import (
 
 	"supervisord/cmd/internal/systemd"
 	"supervisord/runtime"
+	"supervisord/runtime/logfile"
 	"supervisord/runtime/moment"
 )
 
@@ -63,6 +64,9 @@ func findManager(background bool) (m *manager, errs []error) {
 		}
 	} else {
 		m.Service, errs = systemd.Read(os.Getenv, os.Getpid())
+	}
+	for _, k := range m.Sockets {
+		logfile.Disown(k.FD)
 	}
 	if m.Notify != "" {
 		var err error

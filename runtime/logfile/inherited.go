@@ -28,7 +28,8 @@ const pollInterval = 100 * time.Millisecond
 const flushWait = time.Second
 
 // inheritedFDs are the descriptors that were open when the program began and
-// not marked close-on-exec, which is what all of our own are.
+// not marked close-on-exec, which is what all of our own are. They are not changed once
+// there is a Writer.
 var inheritedFDs = func() map[int]bool {
 	fds := map[int]bool{}
 	for fd := range 256 {
@@ -48,6 +49,15 @@ func Inherited() []int {
 		}
 	}
 	return fds
+}
+
+// Disown says that descriptors which the program was started with were meant for itself: a
+// path that names one means nothing, and Inherited is without it, since something else may
+// get its number. Call it before the first Writer is made.
+func Disown(fds ...int) {
+	for _, fd := range fds {
+		delete(inheritedFDs, fd)
+	}
 }
 
 // SetInherited says which descriptors from 3 up the original program was started with,
