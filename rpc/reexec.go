@@ -12,6 +12,8 @@ type Reexec struct {
 	// started from if path is "". It returns when that program has been tried, and before it is
 	// executed. An error is as that of Method.Func.
 	Begin func(ctx context.Context, path string) (xmlrpc.Struct, error)
+	// Refuse notes that nothing is begun, and why. The error is as that of Begin.
+	Refuse func(ctx context.Context, reason string) error
 	// State is which program runs and the outcome of the last upgrade. It never blocks
 	// for long.
 	State func() xmlrpc.Struct
@@ -33,7 +35,7 @@ func ReexecNamespace(r Reexec) Namespace {
 					path = a.Text(0)
 				}
 				if path != "" && !fromOwner(ctx) {
-					return nil, faultWith(xmlrpc.Failed, "only root and the daemon's own user may name another program, over a unix socket")
+					return nil, r.Refuse(ctx, "only root and the daemon's own user may name another program, over a unix socket")
 				}
 				return r.Begin(ctx, path)
 			},

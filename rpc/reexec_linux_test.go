@@ -19,17 +19,21 @@ func TestWhoNamesAProgram(t *testing.T) {
 	o := w.options(shortDir(t))
 	o.Servers[0].Mode = 0o666
 	o.Servers[1].Username, o.Servers[1].Password = "", ""
-	var executed []string
+	var executed, refused []string
 	o.Extra = []Namespace{ReexecNamespace(Reexec{
 		Begin: func(_ context.Context, path string) (xmlrpc.Struct, error) {
 			executed = append(executed, path)
 			return xmlrpc.Struct{}, nil
 		},
+		Refuse: func(ctx context.Context, reason string) error {
+			refused = append(refused, Caller(ctx))
+			return faultWith(xmlrpc.Failed, reason)
+		},
 		State: func() xmlrpc.Struct { return nil },
 	})}
 	s := serve(t, o)
 	for server, may := range []bool{true, false} {
-		executed = nil
+		executed, refused = nil, nil
 		if _, err := dial(t, s, server).call("reconcile.reexec"); err != nil {
 			t.Errorf("server %d: %v", server, err)
 		}
@@ -44,6 +48,9 @@ func TestWhoNamesAProgram(t *testing.T) {
 		}
 		if !slices.Equal(executed, want) {
 			t.Errorf("server %d: executed %q, want %q", server, executed, want)
+		}
+		if noted := len(refused) == 1 && refused[0] != ""; noted == may {
+			t.Errorf("server %d: refusals noted: %q", server, refused)
 		}
 	}
 	needs.Root(t)

@@ -78,6 +78,6 @@ func (c *call) upgraded(p client.Program) error {
 	if c.json {
 		return c.emit(p)
 	}
-	c.say("upgraded supervisord (pid %d) from build %s to %s", p.PID, p.From, p.Build)
+	c.say("upgraded supervisord (pid %d) from build %s to %s, which is %s", p.PID, p.From, p.Build, p.Binary)
 	return nil
 }

@@ -489,13 +489,17 @@ func (d *daemon) runUpgraded(from *os.File) int {
 
 // reexec is reconcile.reexec.
 func (d *daemon) reexec(l *life) rpc.Reexec {
+	refuse := func(ctx context.Context, reason string) error {
+		l.logger.Warn("upgrade requested by " + rpc.Caller(ctx) + " refused, nothing was done: " + reason)
+		return &runtime.Error{Kind: runtime.Failed, Detail: reason}
+	}
 	return rpc.Reexec{
+		Refuse: refuse,
 		Begin: func(ctx context.Context, path string) (xmlrpc.Struct, error) {
 			tried, err := d.prepareUpgrade(ctx, l, path, rpc.Caller(ctx))
 			var refusal *notReadyError
 			if errors.As(err, &refusal) {
-				l.logger.Warn("upgrade requested by " + rpc.Caller(ctx) + " refused, nothing was done: " + refusal.reason)
-				return nil, &runtime.Error{Kind: runtime.Failed, Detail: refusal.reason}
+				return nil, refuse(ctx, refusal.reason)
 			}
 			if err != nil {
 				return nil, err
