@@ -1,5 +1,7 @@
 package capture
 
+import "sync"
+
 // A Stream sleeps until there is something to read: it has no goroutine, whose stack would
 // be most of what it takes. Many children write nothing to one of their channels, or to
 // neither. Once awake, it stays so.
@@ -28,8 +30,7 @@ func (s *Stream) rouse() {
 	defer s.sleepMu.Unlock()
 	switch s.sleep {
 	case asleep:
-		s.sleep = awake
-		go s.run()
+		s.wakeUp()
 	case held:
 		s.sleep = roused
 	}
@@ -53,8 +54,70 @@ func (s *Stream) unhold() {
 	case held:
 		s.sleep = asleep
 	case roused:
-		s.sleep = awake
-		go s.run()
+		s.wakeUp()
+	}
+}
+
+// wakeUp gives the Stream its goroutine. s.sleepMu is held.
+func (s *Stream) wakeUp() {
+	s.sleep = awake
+	if isClosed(s.finished) {
+		endings.add(s)
+		return
+	}
+	go s.run()
+}
+
+// unread ends a Stream that never had anything to read and is to read no more, and reports
+// whether it is one. It waits for nothing but post.
+func (s *Stream) unread() bool {
+	left := 0
+	failed := s.in.raw.Control(func(fd uintptr) { left = pending(int(fd)) })
+	if failed != nil || left > 0 || s.broken || s.applied != nil || s.pause.Load() != nil {
+		return false
+	}
+	sleepers.remove(s)
+	s.in.close()
+	s.tell(Fact{Kind: FactDone})
+	s.end()
+	return true
+}
+
+// endings are Streams that are to end without ever having been awake. When many children end
+// at once, most of the work would be to give each a goroutine for that.
+var endings queue
+
+// queue has one goroutine while there is something in it.
+type queue struct {
+	mu      sync.Mutex // guards the following, for a few instructions
+	streams []*Stream
+	works   bool
+}
+
+func (q *queue) add(s *Stream) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.streams = append(q.streams, s)
+	if !q.works {
+		q.works = true
+		go q.work()
+	}
+}
+
+func (q *queue) work() {
+	for {
+		q.mu.Lock()
+		streams := q.streams
+		q.streams, q.works = nil, len(streams) > 0
+		q.mu.Unlock()
+		if len(streams) == 0 {
+			return
+		}
+		for _, s := range streams {
+			if !s.unread() {
+				go s.run()
+			}
+		}
 	}
 }
 

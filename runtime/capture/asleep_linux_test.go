@@ -120,3 +120,55 @@ func TestAsleepHasNoGoroutine(t *testing.T) {
 		<-s.Ended()
 	}
 }
+
+// TestEndAsleep: Streams that nothing was written to end one after the other, in whatever
+// state the others are, each with one fact. What came with the end is read, and one that is
+// paused ends when it goes on.
+func TestEndAsleep(t *testing.T) {
+	t.Parallel()
+	const n = 60
+	var streams [n]*Stream
+	var told [n]*facts
+	var pipes [n]*os.File
+	for i := range streams {
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer w.Close()
+		told[i], pipes[i] = newFacts(), w
+		streams[i] = Start(r, state.Stdout, Settings{Events: true}, told[i].post)
+	}
+	for i, s := range streams {
+		switch i % 3 {
+		case 1:
+			s.Pause()
+		case 2:
+			put(t, pipes[i], "x")
+		}
+		s.Finish()
+	}
+	for i, s := range streams {
+		if i%3 != 1 {
+			continue
+		}
+		if isClosed(s.Ended()) {
+			t.Errorf("stream %d has ended while it was paused", i)
+		}
+		s.Continue()
+	}
+	for i, s := range streams {
+		<-s.Ended()
+		<-told[i].done
+		want := []string{"done stdout"}
+		if i%3 == 2 {
+			want = []string{"log stdout x", "done stdout"}
+		}
+		if diff := cmp.Diff(want, told[i].strings()); diff != "" {
+			t.Errorf("stream %d: %s", i, diff)
+		}
+		if _, err := pipes[i].Write([]byte("x")); err == nil {
+			t.Errorf("stream %d keeps its pipe", i)
+		}
+	}
+}

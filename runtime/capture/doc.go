@@ -10,12 +10,11 @@
 //
 // # Goroutines
 //
-//   - one per Stream, from its first byte or Finish, whichever is first, until, after
-//     Finish, everything has been read. Where the kernel cannot tell of the first byte
-//     (Linux can), from Start on;
-//   - one for all Streams that wait for their first byte;
-//   - one per Stream from Finish until then, which posts FactDone for it if its log
-//     hangs;
+//   - one per Stream, from its first byte until, after Finish, everything has been read.
+//     Where the kernel cannot tell of the first byte (Linux can), from Start on;
+//   - one for all Streams that wait for their first byte, and one, while there are any, for
+//     those that never had one and are finished;
+//   - one per Stream whose log hangs after Finish, which posts FactDone for it;
 //   - one per Stdin while its queue is not empty.
 //
 // # Waiting for a line

@@ -103,6 +103,9 @@ func (s *Stream) awaitFinish() {
 // end is the last that the goroutine does.
 func (s *Stream) end() {
 	close(s.ended)
+	if isClosed(s.finished) && s.late != nil {
+		s.late.Stop()
+	}
 	if p := s.pause.Load(); p != nil {
 		p.stop()
 	}

@@ -90,6 +90,7 @@ type Stream struct {
 
 	finish   sync.Once
 	finished chan struct{} // closed by Finish
+	late     *time.Timer   // calls expire; set before finished is closed
 	ended    chan struct{} // closed when the goroutine has ended
 
 	tail tail // of the output, if Settings.Tail has it kept
@@ -149,10 +150,10 @@ func (s *Stream) Finish() {
 		if log := s.settings.Load().Log; log != nil {
 			log.SetDeadline(time.Now().Add(s.logGrace))
 		}
+		s.late = time.AfterFunc(s.doneGrace, s.expire)
 		close(s.finished)
 		s.in.wake()
 		s.rouse()
-		go s.expire()
 	})
 }
 
@@ -162,19 +163,15 @@ func (s *Stream) Ended() <-chan struct{} { return s.ended }
 
 // expire posts FactDone if the goroutine does not come back from its log.
 func (s *Stream) expire() {
-	for {
+	for p := s.pause.Load(); p != nil; p = s.pause.Load() {
+		<-p.over // its time does not run while it is paused
 		select {
 		case <-s.ended:
 			return
 		case <-time.After(s.doneGrace):
 		}
-		p := s.pause.Load()
-		if p == nil {
-			s.tell(Fact{Kind: FactDone})
-			return
-		}
-		<-p.over // its time does not run while it is paused
 	}
+	s.tell(Fact{Kind: FactDone}) // which does nothing if it has ended meanwhile
 }
 
 // tell posts a fact unless it is too late for it.
