@@ -3,6 +3,8 @@ package launch
 import (
 	"os"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // pipes are the descriptors of one start, -1 where there is none. The child's
@@ -21,7 +23,7 @@ func openPipes(c *Command) (*pipes, error) {
 			return nil, err
 		}
 		p.ready = [2]int{r, w}
-		_ = syscall.SetNonblock(r, true)
+		doNotBlock(r)
 	}
 	if c.Socket != nil {
 		p.child[0], p.borrowed = int(c.Socket.Fd()), true
@@ -50,12 +52,15 @@ func openPipes(c *Command) (*pipes, error) {
 			// is as it was.
 			_ = syscall.Fchown(p.child[fd], c.UID, c.GID)
 		}
-		// This cannot fail on a pipe; were it to, os.NewFile would notice and
-		// its reads would only cost a thread.
-		_ = syscall.SetNonblock(p.ours[fd], true)
+		doNotBlock(p.ours[fd])
 	}
 	return p, nil
 }
+
+// doNotBlock has no read or write of a new pipe wait. It cannot fail; were it to,
+// os.NewFile would notice and its reads would only cost a thread. A new pipe has no flags
+// that it could lose, so they are not asked for.
+func doNotBlock(fd int) { _, _ = unix.FcntlInt(uintptr(fd), unix.F_SETFL, unix.O_NONBLOCK) }
 
 // given are the descriptors that the child gets.
 func (p *pipes) given() []int {

@@ -74,9 +74,11 @@ func SetInherited(fds []int) {
 	}
 }
 
+// ownFDs is another name of the directory of our descriptors.
+var ownFDs = fmt.Sprintf("/proc/%d/fd", os.Getpid())
+
 // inheritedFD reports which descriptor of ours path means, if it means one.
 func inheritedFD(path string) (fd int, ok bool) {
-	self := fmt.Sprintf("/proc/%d/fd", os.Getpid())
 	for range 40 { // as many links as the kernel follows
 		path = filepath.Clean(path)
 		switch path {
@@ -89,12 +91,15 @@ func inheritedFD(path string) (fd int, ok bool) {
 		}
 		dir, base := filepath.Split(path)
 		switch filepath.Clean(dir) {
-		case "/dev/fd", "/proc/self/fd", "/proc/thread-self/fd", self:
+		case "/dev/fd", "/proc/self/fd", "/proc/thread-self/fd", ownFDs:
 			n, err := strconv.Atoi(base)
 			return n, err == nil && n >= 0
 		}
 		next, err := os.Readlink(path)
 		if err != nil {
+			if notOfProc(dir) {
+				return 0, false
+			}
 			real, err := filepath.EvalSymlinks(dir)
 			if err != nil || real == filepath.Clean(dir) {
 				return 0, false
