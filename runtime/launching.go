@@ -125,6 +125,7 @@ func (t launchTask) launch() (r launched) {
 		t.forkedAt = time.Now()
 		return true
 	}
+	command.Forked = t.place.pass
 	child, err := t.kernel.Start(command)
 	if err == nil {
 		began, _ := t.kernel.StartTime(child.PID)

@@ -73,6 +73,9 @@ func (f *forker) start(c *Command, files []int) (pid int, err error) {
 			return
 		}
 		pid, err = t.start(c, files)
+		if c.Forked != nil {
+			c.Forked()
+		}
 	})
 	return pid, err
 }

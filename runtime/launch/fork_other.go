@@ -16,6 +16,9 @@ func (f *forker) start(c *Command, files []int) (pid int, err error) {
 		return 0, &Error{Stage: StageFork, Err: syscall.ENOTSUP, Name: c.Name}
 	}
 	f.umask.with(c.Umask, func() { pid, err = spawn(c, files, try, nil) })
+	if c.Forked != nil {
+		c.Forked()
+	}
 	return pid, err
 }
 

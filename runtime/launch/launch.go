@@ -56,6 +56,9 @@ type Command struct {
 	// told, because the daemon was killed. The fork waits for it. If it returns
 	// false the start is called off: there is no fork, and the error is ErrCalledOff.
 	Announce func(Pipes) bool
+	// Forked, if not nil, is called when the program has been executed or could not be,
+	// before Start has done what is left to do. It must not wait for anything.
+	Forked func()
 }
 
 // Pipes are the numbers (inodes) of a child's three pipes, 0 where there is
