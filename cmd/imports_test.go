@@ -57,10 +57,10 @@ var arrows = map[string][]string{
 	"cmd/internal/host":         {"spec", "runtime/lazy"},
 	"cmd/internal/getopt":       {},
 	"cmd/internal/systemd":      {},
-	"cmd/internal/early":        {}, // so that it comes before all others
-	"cmd/internal/oracle":       {},
-	"cmd/internal/browser":      {},              // a test
-	"cmd/internal/mdoc":         {"spec/manual"}, // for tests
+	"cmd/internal/early":        {},                   // so that it comes before all others
+	"cmd/internal/oracle":       {"runtime/procstat"}, // for tests
+	"cmd/internal/browser":      {},                   // a test
+	"cmd/internal/mdoc":         {"spec/manual"},      // for tests
 	"cmd/internal/pages":        {},
 	"cmd/internal/completion":   {},
 	"cmd/internal/lsp":          {"spec", "spec/manual", "runtime/lazy"},

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"supervisord/cmd/internal/oracle"
+	"supervisord/runtime/procstat"
 )
 
 // clerk is a program that writes numbered lines for ever, some at a time, and keeps
@@ -219,7 +220,7 @@ func byBegin(a, b string) int {
 func slots(d *oracle.Daemon) map[string][]int {
 	list := make(map[string][]int)
 	for _, pid := range d.Descendants() {
-		env, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+		env, _ := procstat.Environ("/proc", pid)
 		group, name := variable(env, "SUPERVISOR_GROUP_NAME"), variable(env, "SUPERVISOR_PROCESS_NAME")
 		if leader, _ := syscall.Getpgid(pid); name != "" && leader == pid {
 			at := group + ":" + name

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"supervisord/cmd/internal/oracle"
+	"supervisord/runtime/procstat"
 )
 
 // TestVerifyFromGit: a commit that does not run is taken back within two seconds of its
@@ -106,7 +107,7 @@ func (w *fixture) reported(state, revision string) (reason string) {
 // environ is what a process was started with.
 func (w *fixture) environ(pid int) map[string]string {
 	w.t.Helper()
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+	data, err := procstat.Environ("/proc", pid)
 	if err != nil {
 		w.t.Fatal(err)
 	}

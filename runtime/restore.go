@@ -13,7 +13,7 @@ import (
 // removed, see logfile.Restore, and logs that. It returns the errors of those that
 // cannot be created, in start order. A directory on a disk that hangs delays no other,
 // and is not accessed again before it has answered. A log that nothing was written to since
-// it was last seen in its place is looked at in every sixth call only, since what is in it
+// it was last seen in its place is looked at in every thirtieth call only, since what is in it
 // is safe.
 //
 // Call it every few seconds; it costs one stat for each file that it looks at.
@@ -105,7 +105,7 @@ type logLooks struct {
 
 // restingLooks is how many calls of RestoreLogs there are for each that looks at logs at
 // rest, too.
-const restingLooks = 6
+const restingLooks = 30
 
 // atRest reports whether this call does.
 func (l *logLooks) atRest() bool {

@@ -8,6 +8,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"supervisord/runtime/procstat"
 )
 
 // SetSubreaper makes the daemon the parent of all orphans that descend from it, or no
@@ -86,7 +88,7 @@ func outside(pgid int, roots []int, boot string) (found []Identity) {
 // startedWith reports whether a process was started with a variable in its
 // environment.
 func startedWith(pid int, variable string) bool {
-	env, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
+	env, err := procstat.Environ("/proc", pid)
 	return err == nil && bytes.Contains(append([]byte{0}, env...), []byte("\x00"+variable+"\x00"))
 }
 

@@ -22,6 +22,7 @@ type Stat struct {
 	Reaped    uint64 // the same of the children that it has waited for, and of theirs
 	Threads   int
 	StartTime uint64 // ticks after boot, by the clock of whoever reads
+	Virtual   uint64 // bytes of addresses; 0 of a zombie and of a thread of the kernel's
 	Resident  int64  // pages of memory
 }
 
@@ -61,7 +62,7 @@ func parse(line []byte) (Stat, error) {
 	s.Threads = int(f.number())
 	f.skip(1) // itrealvalue
 	s.StartTime = f.count()
-	f.skip(1) // vsize
+	s.Virtual = f.count()
 	s.Resident = f.number()
 	if f.failed {
 		return Stat{}, syscall.EINVAL

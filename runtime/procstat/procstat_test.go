@@ -27,7 +27,7 @@ func FuzzParse(f *testing.F) {
 
 func TestParse(t *testing.T) {
 	tail := " 1 70 1 0 -1 4 5 6 7 8 9 10 11 12 20 0 3 0 4711 100 200 300"
-	cat := Stat{State: 'S', Parent: 1, Group: 70, CPU: 19, Reaped: 23, Threads: 3, StartTime: 4711, Resident: 200}
+	cat := Stat{State: 'S', Parent: 1, Group: 70, CPU: 19, Reaped: 23, Threads: 3, StartTime: 4711, Virtual: 100, Resident: 200}
 	running, zombie := cat, cat
 	running.State, zombie.State = 'R', 'Z'
 	rows := []struct {

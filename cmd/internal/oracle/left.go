@@ -9,6 +9,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"supervisord/runtime/procstat"
 )
 
 // leftGrace is how long a process that the daemon has already let go may take to
@@ -50,7 +52,7 @@ var hasEnvirons = sync.OnceValue(func() bool {
 })
 
 func (d *Daemon) marked(pid int) bool {
-	env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+	env, err := procstat.Environ("/proc", pid)
 	return err == nil && bytes.Contains(env, []byte(marker+"="+d.mark)) // a zombie's is empty
 }
 
