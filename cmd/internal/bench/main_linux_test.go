@@ -84,7 +84,7 @@ func needCompiler(t *testing.T) {
 // not work.
 func TestEndToEnd(t *testing.T) {
 	needCompiler(t)
-	args := []string{"--rows", "all of 10 children|RSS at 0"}
+	args := []string{"--rows", "all of 10 children|RSS at 0 programs$"}
 	columns := []string{limit, debian, ours}
 	if !oracle.Present(t) {
 		args, columns = append(args, "--no-debian"), []string{limit, ours}

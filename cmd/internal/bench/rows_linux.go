@@ -49,18 +49,12 @@ func rows() []row {
 		one("100 files added, `update`, until all run", "ms", true, updated),
 		one("100 files added, until all run by the watcher, settle=0", "ms", true, watched),
 		one("stopAllProcesses, 1,000", "ms", false, stopAll),
-		one("RSS at 0 programs", "MiB", false, func(r *run) (float64, error) {
-			if err := r.begin(descriptors(0), "", ""); err != nil {
-				return 0, err
-			}
-			if err := r.running(0); err != nil {
-				return 0, err
-			}
-			return r.rss()
-		}),
+		one("RSS at 0 programs", "MiB", false, func(r *run) (float64, error) { return alone(r, 0) }),
+		one("RSS at 0 programs, a minute after the start", "MiB", false, func(r *run) (float64, error) { return alone(r, 2*atRest) }),
 		{[]figure{
 			{"idle with 1,000 programs, CPU", "ms/s"},
 			{"idle with 1,000 programs, wake-ups", "1/s"},
+			{"RSS at 1,000 programs, a minute after the start", "MiB"},
 		}, false, idle},
 		{[]figure{
 			{"1,000 TCP probes a second, CPU for 1,000 looks", "ms"},
@@ -246,6 +240,20 @@ func stopAll(r *run) (float64, error) {
 	return took(begun, now()), err
 }
 
+// alone is what a daemon with no programs takes so long after its start.
+func alone(r *run, after time.Duration) (float64, error) {
+	if err := r.begin(descriptors(0), "", ""); err != nil {
+		return 0, err
+	}
+	if err := r.running(0); err != nil {
+		return 0, err
+	}
+	if err := r.pause(after); err != nil {
+		return 0, err
+	}
+	return r.rss()
+}
+
 func idle(r *run) ([]float64, error) {
 	if _, _, err := r.settled(1000); err != nil {
 		return nil, err
@@ -255,7 +263,11 @@ func idle(r *run) ([]float64, error) {
 		return nil, err
 	}
 	ms, wakeups, err := r.rest()
-	return []float64{ms, wakeups}, err
+	if err != nil {
+		return nil, err
+	}
+	rss, err := r.rss()
+	return []float64{ms, wakeups, rss}, err
 }
 
 // pause waits, unless the run is over before.

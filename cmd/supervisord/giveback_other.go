@@ -1,0 +1,6 @@
+//go:build !linux
+
+package main
+
+// letProgramGo is for Linux.
+func letProgramGo() {}
