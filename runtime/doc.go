@@ -109,7 +109,7 @@
 //
 //	the loop           1
 //	streams            1 for each captured pipe, from its first byte on, asleep while the pipe
-//	                   is empty
+//	                   is empty, and 2 for all those without a first byte
 //	launches           1 for each launch under way
 //	standard input     1 for each process that has data queued for it
 //	adopted processes  1 for each, asleep until it ends

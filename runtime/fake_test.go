@@ -75,9 +75,16 @@ func (k *fakeKernel) Start(c launch.Command) (*launch.Child, error) {
 		}
 	}
 	k.pids++
-	k.names[k.pids] = c.Name
+	pid := k.pids
+	k.names[pid] = c.Name
 	k.started = append(k.started, c.Name)
-	return &launch.Child{PID: k.pids}, nil
+	c.Forked()
+	if c.Name == "late to return" {
+		k.mu.Unlock()
+		<-k.hold
+		k.mu.Lock()
+	}
+	return &launch.Child{PID: pid}, nil
 }
 
 func (k *fakeKernel) Reap(int) []launch.Exit {

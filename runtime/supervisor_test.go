@@ -310,6 +310,31 @@ func TestSlowLaunchKeepsItsPlace(t *testing.T) {
 	}, program("slow", atOnceAs(1)), program("web", atOnceAs(2)), program("other", atOnceAs(3)))
 }
 
+// A launch that has forked and is not done lets those behind it fork, and is told of before
+// them, unless it takes long. One that ends meanwhile gets its own exit.
+func TestLateLaunch(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		b.after(0)
+		if diff := cmp.Diff([]string{"late to return", "web", "other"}, b.kernel.begun()); diff != "" {
+			t.Errorf("started: %s", diff)
+		}
+		b.kernel.die("web", syscall.WaitStatus(3<<8))
+		b.after(overtakeAfter - time.Millisecond)
+		b.expect("web", state.Starting)
+		b.expect("other", state.Starting)
+		b.after(time.Millisecond)
+		b.expect("web", state.Exited)
+		b.expect("other", state.Running)
+		b.expect("late to return", state.Starting)
+		close(b.kernel.hold)
+		b.after(0)
+		b.expect("late to return", state.Running)
+		if !strings.Contains(b.lines(), "exited: web (exit status 3; not expected)") {
+			t.Errorf("web has not ended with its own status:\n%s", b.lines())
+		}
+	}, program("late to return", atOnceAs(1)), program("web", func(p *spec.Process) { atOnceAs(2)(p); p.Autorestart = spec.RestartNever }), program("other", atOnceAs(3)))
+}
+
 // Those that become RUNNING at the same moment do so in the order in which they were forked.
 func TestSameMomentKeepsTheOrder(t *testing.T) {
 	var groups []*spec.Group

@@ -17,8 +17,8 @@ const (
 
 // giveBack gives back, once, the memory that reading the files and starting the programs
 // took and nothing needs any more. By itself the garbage collector would do so only once
-// as much again has been used, which in a daemon with nothing to do takes days. So it does
-// with the pages of the program itself that only the start has used.
+// as much again has been used, which in a daemon with nothing to do takes days. The pages
+// of the program itself that only the start has used are released, too.
 func (l *life) giveBack(ctx context.Context) {
 	timer := time.NewTimer(giveBackAfter)
 	defer timer.Stop()
@@ -27,7 +27,7 @@ func (l *life) giveBack(ctx context.Context) {
 		if unused() >= worthGiving {
 			debug.FreeOSMemory()
 		}
-		letProgramGo()
+		releaseProgramPages()
 	case <-ctx.Done():
 	}
 }

@@ -9,20 +9,26 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"supervisord/reconcile/watch"
 )
 
-// letProgramGo has no page of the program's file count as memory of this process until it is
-// used again. Most of what a start has touched is not: it reads files, makes patterns,
-// and relocates tables. The pages stay in the cache for files, from which the kernel takes
-// what it needs first of what nobody has in use.
-func letProgramGo() {
+// releaseProgramPages has no page of the program's file count as memory of this process until
+// it is used again. Most of what a start has touched never is: it reads files and makes
+// patterns. The pages stay in the cache for files, from which the kernel first takes what
+// nobody has in use. Where the file is on another machine nothing is done: a page that was
+// taken would have to be read from there while a processor waits.
+func releaseProgramPages() {
+	if watch.RemoteType("/proc/self/exe") != "" {
+		return
+	}
 	f, err := os.Open("/proc/self/smaps")
 	if err != nil {
 		return
 	}
 	defer f.Close()
-	for _, m := range mappings(f).like(uint64(reflect.ValueOf(letProgramGo).Pointer())) {
-		// Nothing was ever written to these pages, so that the file has all that they had.
+	for _, m := range mappings(f).like(uint64(reflect.ValueOf(releaseProgramPages).Pointer())) {
+		// Nothing that was written to these pages is lost, since nothing was.
 		_, _, _ = unix.Syscall(unix.SYS_MADVISE, uintptr(m.from), uintptr(m.to-m.from), unix.MADV_DONTNEED)
 	}
 }
@@ -32,8 +38,12 @@ type mapping struct {
 	from, to uint64
 	rights   string // "r-xp"
 	file     string // its device, number and name
-	written  bool   // some page is not as in the file
+	unwritten
 }
+
+// unwritten is what is known of whether the pages of a mapping are as in the file: none of those
+// in memory differs, and none that was swapped out.
+type unwritten struct{ memory, swap bool }
 
 type mappingList []mapping
 
@@ -46,7 +56,7 @@ func (all mappingList) like(address uint64) (list mappingList) {
 		}
 	}
 	for _, m := range all {
-		if file != "" && m.file == file && !m.written && strings.HasPrefix(m.rights, "r-") && strings.HasSuffix(m.rights, "p") {
+		if file != "" && m.file == file && m.memory && m.swap && strings.HasPrefix(m.rights, "r-") && strings.HasSuffix(m.rights, "p") {
 			list = append(list, m)
 		}
 	}
@@ -54,14 +64,19 @@ func (all mappingList) like(address uint64) (list mappingList) {
 }
 
 // mappings reads /proc/PID/smaps, see proc(5). A mapping of which the file does not say how much was
-// written counts as written.
+// written is one that was written to.
 func mappings(from io.Reader) (list mappingList) {
 	lines := bufio.NewScanner(from)
 	for lines.Scan() {
 		f := strings.Fields(lines.Text())
 		if len(f) >= 2 && strings.HasSuffix(f[0], ":") {
-			if f[0] == "Anonymous:" && len(list) > 0 {
-				list[len(list)-1].written = f[1] != "0"
+			if len(list) > 0 {
+				switch m := &list[len(list)-1]; f[0] {
+				case "Anonymous:":
+					m.memory = f[1] == "0"
+				case "Swap:":
+					m.swap = f[1] == "0"
+				}
 			}
 			continue
 		}
@@ -69,14 +84,14 @@ func mappings(from io.Reader) (list mappingList) {
 			continue
 		}
 		first, last, _ := strings.Cut(f[0], "-")
-		m := mapping{rights: f[1], file: strings.Join(f[3:], " "), written: true}
+		m := mapping{rights: f[1], file: strings.Join(f[3:], " ")}
 		var err, failed error
 		m.from, err = strconv.ParseUint(first, 16, 64)
 		m.to, failed = strconv.ParseUint(last, 16, 64)
 		if err == nil && failed == nil && f[4] != "0" {
 			list = append(list, m)
 		} else {
-			list = append(list, mapping{written: true})
+			list = append(list, mapping{})
 		}
 	}
 	return list

@@ -2,5 +2,5 @@
 
 package main
 
-// letProgramGo is for Linux.
-func letProgramGo() {}
+// releaseProgramPages is for Linux.
+func releaseProgramPages() {}

@@ -4,9 +4,9 @@ package watch
 
 import "golang.org/x/sys/unix"
 
-// remoteType names the file system under path when it is one that may change
+// RemoteType names the file system under path when it is one that may change
 // without notice, and is "" otherwise.
-func remoteType(path string) string {
+func RemoteType(path string) string {
 	var st unix.Statfs_t
 	if unix.Statfs(path, &st) != nil {
 		return ""

@@ -17,9 +17,9 @@ var remote = map[int64]string{
 	unix.OCFS2_SUPER_MAGIC: "OCFS2",
 }
 
-// remoteType names the file system under path when it is one that may change
+// RemoteType names the file system under path when it is one that may change
 // without notice, and is "" otherwise.
-func remoteType(path string) string {
+func RemoteType(path string) string {
 	var st unix.Statfs_t
 	if unix.Statfs(path, &st) != nil {
 		return ""

@@ -87,7 +87,7 @@ type Watcher struct {
 	// How notifications are requested; tests replace them to meet the system's limits.
 	open   func() (*fsnotify.Watcher, error)
 	add    func(*fsnotify.Watcher, string) error
-	fsType func(path string) string // remoteType
+	fsType func(path string) string // RemoteType
 
 	// -- owned by Run: everything below --
 
@@ -142,7 +142,7 @@ func New(o Options) *Watcher {
 		written:  make(map[string]time.Time),
 		open:     fsnotify.NewWatcher,
 		add:      (*fsnotify.Watcher).Add,
-		fsType:   remoteType,
+		fsType:   RemoteType,
 
 		stopRescan: func() {},
 	}

@@ -10,8 +10,8 @@ import "sync"
 type sleep int
 
 const (
-	awake  sleep = iota // it has one, or had one
-	asleep              // it gets one as soon as there is something to read, and with Finish
+	awake  sleep = iota // it has one, or had one, or is to end without one
+	asleep              // it gets one as soon as there is something to read
 	held                // it was paused while asleep
 	roused              // and was to get one meanwhile: Continue gives it that
 )
@@ -58,7 +58,7 @@ func (s *Stream) unhold() {
 	}
 }
 
-// wakeUp gives the Stream its goroutine. s.sleepMu is held.
+// wakeUp gives the Stream its goroutine, or has it end without one. s.sleepMu is held.
 func (s *Stream) wakeUp() {
 	s.sleep = awake
 	if isClosed(s.finished) {
@@ -68,12 +68,12 @@ func (s *Stream) wakeUp() {
 	go s.run()
 }
 
-// unread ends a Stream that never had anything to read and is to read no more, and reports
+// endUnread ends a Stream that never had anything to read and is to read no more, and reports
 // whether it is one. It waits for nothing but post.
-func (s *Stream) unread() bool {
-	left := 0
-	failed := s.in.raw.Control(func(fd uintptr) { left = pending(int(fd)) })
-	if failed != nil || left > 0 || s.broken || s.applied != nil || s.pause.Load() != nil {
+func (s *Stream) endUnread() bool {
+	n := 0
+	failed := s.in.raw.Control(func(fd uintptr) { n = pending(int(fd)) })
+	if failed != nil || n > 0 || s.broken || s.applied != nil || s.pause.Load() != nil {
 		return false
 	}
 	sleepers.remove(s)
@@ -114,7 +114,7 @@ func (q *queue) work() {
 			return
 		}
 		for _, s := range streams {
-			if !s.unread() {
+			if !s.endUnread() {
 				go s.run()
 			}
 		}

@@ -100,7 +100,7 @@ func (s *Stream) awaitFinish() {
 	<-s.finished
 }
 
-// end is the last that the goroutine does.
+// end is the last that is done.
 func (s *Stream) end() {
 	close(s.ended)
 	if isClosed(s.finished) && s.late != nil {

@@ -90,8 +90,8 @@ type Stream struct {
 
 	finish   sync.Once
 	finished chan struct{} // closed by Finish
-	late     *time.Timer   // calls expire; set before finished is closed
-	ended    chan struct{} // closed when the goroutine has ended
+	late     *time.Timer   // calls expire; set before Finish closes finished, nil where Save does
+	ended    chan struct{} // closed when all is done
 
 	tail tail // of the output, if Settings.Tail has it kept
 
@@ -116,8 +116,8 @@ type Stream struct {
 }
 
 // Start begins to read r, a pipe in non-blocking mode such as os.Pipe makes,
-// which the Stream owns from now on. post is called by the Stream's goroutine, may
-// block, which makes the child wait, and is never called after FactDone.
+// which the Stream owns from now on. post is called by one goroutine at a time and
+// never after FactDone. It may block, which makes the child wait, and the ends of other Streams.
 func Start(r *os.File, ch state.Channel, set Settings, post func(Fact)) *Stream {
 	s := newStream(r, ch, set, post)
 	s.start()

@@ -61,5 +61,5 @@
 // With ReadyFD, a child has one more descriptor, the write end of a pipe; our end is in
 // Child.
 //
-// Of this module it imports only runtime/trust.
+// Of this module it imports only runtime/state, runtime/trust and runtime/procstat.
 package launch

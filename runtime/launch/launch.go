@@ -56,8 +56,9 @@ type Command struct {
 	// told, because the daemon was killed. The fork waits for it. If it returns
 	// false the start is called off: there is no fork, and the error is ErrCalledOff.
 	Announce func(Pipes) bool
-	// Forked, if not nil, is called when the program has been executed or could not be,
-	// before Start has done what is left to do. It must not wait for anything.
+	// Forked, if not nil, is called as soon as the fork is done, whether or not the program
+	// could be executed, before Start has done what is left to do. It must not wait for
+	// anything. A Start that fails before that does not call it.
 	Forked func()
 }
 

@@ -9,13 +9,14 @@ import (
 // procDevice is the device of /proc, 0 if it is not there.
 var procDevice = sync.OnceValue(func() uint64 {
 	var st unix.Stat_t
-	if unix.Stat("/proc", &st) != nil {
+	var fs unix.Statfs_t
+	if unix.Stat("/proc", &st) != nil || unix.Statfs("/proc", &fs) != nil || fs.Type != unix.PROC_SUPER_MAGIC {
 		return 0
 	}
 	return uint64(st.Dev)
 })
 
-// notOfProc reports whether dir, behind all symbolic links, is certainly none of /proc, in
+// notOfProc reports whether dir, behind all symbolic links, is none of /proc, in
 // which alone Linux has descriptors. It is one look instead of one for each part of the path.
 func notOfProc(dir string) bool {
 	var st unix.Stat_t

@@ -240,7 +240,7 @@ func stopAll(r *run) (float64, error) {
 	return took(begun, now()), err
 }
 
-// alone is what a daemon with no programs takes so long after its start.
+// alone is what a daemon with no programs takes this long after its start.
 func alone(r *run, after time.Duration) (float64, error) {
 	if err := r.begin(descriptors(0), "", ""); err != nil {
 		return 0, err
