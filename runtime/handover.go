@@ -41,21 +41,43 @@ type handing struct {
 // with it.
 func (s *Supervisor) HandOver(ctx context.Context) (*Handover, error) {
 	var h *Handover
+	err := s.comeToRest(ctx, func() (left *obstacle, refused error) {
+		h, left, refused = s.tryHandOver()
+		return left, refused
+	})
+	if err != nil {
+		return nil, err
+	}
+	<-s.done
+	h.data.OOMCounts = s.opt.kernel.SaveOOM() // now that no loop waits while files are read
+	return h, nil
+}
+
+// Rehearse is HandOver up to where it would hand over: then everything goes on. It is for
+// who has more to stop for a handover, and would rather know before whether a disk is in the
+// way. The errors are those of HandOver.
+func (s *Supervisor) Rehearse(ctx context.Context) error {
+	return s.comeToRest(ctx, func() (*obstacle, error) {
+		left, refused := s.inTheWay()
+		if left == nil && refused == nil {
+			s.carryOn()
+		}
+		return left, refused
+	})
+}
+
+// comeToRest begins a handover, and has the loop try until nothing is left that is in the way.
+func (s *Supervisor) comeToRest(ctx context.Context, try func() (left *obstacle, refused error)) error {
 	var left *obstacle
 	var refused error
 	err := s.ask(ctx, func() { refused = s.beginHandOver() })
 	if err = firstError(err, refused); err != nil {
-		return nil, err
+		return err
 	}
 	for {
-		err := s.ask(ctx, func() { h, left, refused = s.tryHandOver() })
-		if err == nil && refused != nil {
-			return nil, refused
-		}
-		if err == nil && left == nil {
-			<-s.done
-			h.data.OOMCounts = s.opt.kernel.SaveOOM() // now that no loop waits while files are read
-			return h, nil
+		err := s.ask(ctx, func() { left, refused = try() })
+		if err == nil && (refused != nil || left == nil) {
+			return refused
 		}
 		if err == nil {
 			select {
@@ -66,7 +88,7 @@ func (s *Supervisor) HandOver(ctx context.Context) (*Handover, error) {
 			}
 		}
 		_ = s.ask(context.Background(), s.carryOn) // unless it has ended meanwhile
-		return nil, err
+		return err
 	}
 }
 
@@ -138,20 +160,25 @@ func (s *Supervisor) carryOn() {
 	s.advance()
 }
 
-// tryHandOver hands over if everything is at rest, and otherwise says what is not. What
-// takes long comes first: output is read until nothing but the reading of it is left.
-func (s *Supervisor) tryHandOver() (*Handover, *obstacle, error) {
+// inTheWay says what is not at rest. What takes long comes first: output is read until
+// nothing but the reading of it is left.
+func (s *Supervisor) inTheWay() (*obstacle, error) {
 	if !s.handing.on { // an end has begun meanwhile
-		return nil, nil, &Error{Kind: ShuttingDown}
+		return nil, &Error{Kind: ShuttingDown}
 	}
 	if s.held {
-		return nil, &obstacle{"what holds back every launch", s.opt.Hold}, nil
+		return &obstacle{"what holds back every launch", s.opt.Hold}, nil
 	}
 	if what, ended := s.underway.any(); what != "" {
-		return nil, &obstacle{what, ended}, nil
+		return &obstacle{what, ended}, nil
 	}
-	if left := s.pause(); left != nil {
-		return nil, left, nil
+	return s.pause(), nil
+}
+
+// tryHandOver hands over if everything is at rest, and otherwise says what is not.
+func (s *Supervisor) tryHandOver() (*Handover, *obstacle, error) {
+	if left, refused := s.inTheWay(); left != nil || refused != nil {
+		return nil, left, refused
 	}
 	s.takeFacts()
 	if s.endByItself(); s.Mood() != state.MoodRunning {

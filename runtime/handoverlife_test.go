@@ -535,14 +535,24 @@ func TestHandOverGivenUp(t *testing.T) {
 	}
 	defer reader.Close()
 	l.until("stuck", "it waits for its log", func(Info) bool { return strings.Contains(l.log.String(), "nothing reads it") })
-	ctx, cancel := context.WithTimeout(background, 300*time.Millisecond)
-	defer cancel()
-	_, err = l.sup.HandOver(ctx)
-	if err == nil || !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "the output of stuck") {
-		t.Fatalf("it ends with %v", err)
-	}
-	if _, err := l.sup.Start(background, one("later"), true); err != nil {
-		t.Error(err)
+	for what, try := range map[string]func(context.Context) error{
+		"a rehearsal": l.sup.Rehearse,
+		"a handover": func(ctx context.Context) error {
+			_, err := l.sup.HandOver(ctx)
+			return err
+		},
+	} {
+		ctx, cancel := context.WithTimeout(background, 300*time.Millisecond)
+		defer cancel()
+		if err := try(ctx); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "the output of stuck") {
+			t.Fatalf("%s ends with %v", what, err)
+		}
+		if _, err := l.sup.Start(background, one("later"), true); err != nil {
+			t.Errorf("after %s: %v", what, err)
+		}
+		if _, err := l.sup.Stop(background, one("later"), true); err != nil {
+			t.Errorf("after %s: %v", what, err)
+		}
 	}
 	want := numbered(lines)
 	got := make([]byte, len(want))
@@ -556,7 +566,10 @@ func TestHandOverGivenUp(t *testing.T) {
 	if string(got) != want {
 		t.Error("of what the stuck log took something is lost")
 	}
-	l.handOver() // now it can
+	if err := l.sup.Rehearse(background); err != nil { // now it can
+		t.Error(err)
+	}
+	l.handOver()
 	l.until("fine", "it has written all", func(Info) bool { data, _ := os.ReadFile(log); return string(data) == numbered(20) })
 }
 

@@ -34,7 +34,9 @@ import (
 const (
 	restPatience  = 10 * time.Second
 	trialPatience = 20 * time.Second
-	quietPatience = 5 * time.Second // for the supervisor: launches under way, logs on their disks
+	// quietPatience is for the supervisor to come to rest: launches under way, logs on their
+	// disks. Meanwhile nothing is started; the second time, no client is answered either.
+	quietPatience = 2 * time.Second
 	// diskPatience is for what a look was at when the life that it was for ended. Nobody may
 	// supervise meanwhile.
 	diskPatience = 200 * time.Millisecond
@@ -166,6 +168,9 @@ func (d *daemon) prepareUpgrade(ctx context.Context, l *life, path, caller strin
 	if err == nil {
 		tried, err = askProgram(binary, c)
 	}
+	if err == nil {
+		err = rehearse(l)
+	}
 	if err != nil {
 		c.drop()
 		goOn()
@@ -181,6 +186,17 @@ func (d *daemon) prepareUpgrade(ctx context.Context, l *life, path, caller strin
 		}
 	}()
 	return tried, nil
+}
+
+// rehearse refuses while something hangs that an upgrade would have to wait for, as the log of
+// a program does on a disk that does not answer. Clients are answered meanwhile.
+func rehearse(l *life) error {
+	ctx, cancel := context.WithTimeout(context.Background(), quietPatience)
+	defer cancel()
+	if err := l.supervisor.Rehearse(ctx); err != nil {
+		return refused("%v", err)
+	}
+	return nil
 }
 
 // disksAnswer refuses while a thread waits for a disk that hangs: the kernel executes no
