@@ -3,7 +3,6 @@ package runtime
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 
 	"supervisord/runtime/launch"
@@ -84,7 +83,7 @@ func (s *Supervisor) comeToRest(ctx context.Context, try func() (left *obstacle,
 			case <-left.over:
 				continue
 			case <-ctx.Done():
-				err = fmt.Errorf("waited for %s: %w", left.what, ctx.Err())
+				err = &inVainError{left.what, ctx.Err()}
 			}
 		}
 		_ = s.ask(context.Background(), s.carryOn) // unless it has ended meanwhile
@@ -108,6 +107,15 @@ type obstacle struct {
 	what string
 	over <-chan struct{}
 }
+
+// inVainError is a wait for something that took too long, or was given up.
+type inVainError struct {
+	what  string
+	cause error // the context's
+}
+
+func (e *inVainError) Error() string { return "waited in vain for " + e.what }
+func (e *inVainError) Unwrap() error { return e.cause }
 
 // beginHandOver has no launch begin, and calls off those that can be.
 func (s *Supervisor) beginHandOver() error {
