@@ -232,6 +232,58 @@ func TestHandOverWhileWaiting(t *testing.T) {
 	}
 }
 
+// readingFiles is a reconciler that does not come to read the files.
+type readingFiles struct {
+	fakeReconciler
+	begun chan struct{}
+}
+
+func (r readingFiles) Diff(ctx context.Context, _ []string) ([]any, error) {
+	r.begun <- struct{}{}
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func (r readingFiles) Plan(ctx context.Context, names []string, _ string) (xmlrpc.Struct, error) {
+	_, err := r.Diff(ctx, names)
+	return nil, err
+}
+
+// TestHandOverWhileFilesAreRead: others are answered while one waits for the files.
+func TestHandOverWhileFilesAreRead(t *testing.T) {
+	for _, method := range []string{"reconcile.diff", "reconcile.plan"} {
+		t.Run(method, func(t *testing.T) {
+			_, o := unixOnly(t)
+			r := readingFiles{begun: make(chan struct{}, 1)}
+			o.Extra = []Namespace{ReconcileNamespace(r)}
+			s := serve(t, o)
+			answer := make(chan error, 1)
+			go func() {
+				_, err := dial(t, s, 0).call(method)
+				answer <- err
+			}()
+			<-r.begun
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			over := make(chan *Handover, 1)
+			go func() { over <- s.HandOver(ctx) }()
+			for begun := time.Now(); time.Since(begun) < 300*time.Millisecond; {
+				c := dial(t, s, 0)
+				c.http.Timeout = time.Second
+				if _, err := c.call("supervisor.getState"); err != nil {
+					t.Fatalf("another one: %v", err)
+				}
+			}
+			cancel()
+			var fault *xmlrpc.Fault
+			if err := <-answer; !errors.As(err, &fault) || !strings.Contains(fault.Text, "ask again") {
+				t.Errorf("who waited: %v", err)
+			}
+			(<-over).Close()
+		})
+	}
+}
+
 // TestHandOverOfTLS: connections that cannot be handed over hold nobody up between two
 // requests.
 func TestHandOverOfTLS(t *testing.T) {

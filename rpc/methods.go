@@ -35,8 +35,9 @@ type Method struct {
 	// WhileStopping methods answer also when the daemon is shutting down or
 	// restarting; the others are refused with SHUTDOWN_STATE.
 	WhileStopping bool
-	// Waits methods may wait for what others do; there may be so many at once that
-	// short calls keep their place. Those with a parameter wait say so themselves.
+	// Waits methods may wait for what others do, or for the files to be read; there may be
+	// so many at once that short calls keep their place, and an upgrade keeps nobody
+	// waiting for them. Those with a parameter wait say so themselves.
 	Waits bool
 	// Done is what the activity log says of a call that succeeded, before "by"
 	// and the caller: "%s stopped", where %s is the first parameter. Methods

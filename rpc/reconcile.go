@@ -47,6 +47,7 @@ func ReconcileNamespace(r Reconciler) Namespace {
 			Help:    "What an update would do, and why. Nothing is changed. Values of environment variables are not shown.",
 			Params:  []Param{names},
 			Returns: Param{Type: "array", Name: "actions", Text: "structs with action, group, process, changes, reason and file"},
+			Waits:   true,
 			Func: func(ctx context.Context, a Args) (any, error) {
 				only, err := a.Names(0)
 				if err != nil {
@@ -61,6 +62,7 @@ func ReconcileNamespace(r Reconciler) Namespace {
 				"place of the daemon's own: for root and the daemon's own user, over a unix socket.",
 			Params:  []Param{names, {Type: "string", Name: "tree", Text: "an absolute path", Optional: true}},
 			Returns: Param{Type: "struct", Name: "result", Text: "plan, actions (as of diff), reach"},
+			Waits:   true,
 			Func: func(ctx context.Context, a Args) (any, error) {
 				only, err := a.Names(0)
 				if err != nil {
