@@ -28,21 +28,23 @@ type conns struct {
 	lasting    map[lasting]int
 	unfinished int
 	oneShot    bool          // each is closed when its reply has been written
+	impatient  error         // why waiting requests end at once; nil while they may wait
 	changed    chan struct{} // closed when a connection or a lasting request goes or comes, or a reply ends; nil when nobody waits
 }
 
 // conn is the state of one connection.
 type conn struct {
 	net        net.Conn
-	client     string    // the uid or the address of the other end
-	owner      bool      // it is the daemon's own user, or root, over a unix socket
-	serving    bool      // it is being answered, and cannot be displaced
-	lasts      lastKind  // of the request that is being answered
-	unfinished bool      // the end of its reply has not been written
-	refused    bool      // all others were being answered
-	displaced  bool      // another one took its place, and it was closed
-	since      time.Time // when it was accepted or last answered
-	sending    time.Time // when its reply began; zero when none has, and for streams
+	client     string                  // the uid or the address of the other end
+	owner      bool                    // it is the daemon's own user, or root, over a unix socket
+	serving    bool                    // it is being answered, and cannot be displaced
+	lasts      lastKind                // of the request that is being answered
+	interrupt  context.CancelCauseFunc // ends the context of that request
+	unfinished bool                    // the end of its reply has not been written
+	refused    bool                    // all others were being answered
+	displaced  bool                    // another one took its place, and it was closed
+	since      time.Time               // when it was accepted or last answered
+	sending    time.Time               // when its reply began; zero when none has, and for streams
 }
 
 // lastKind is the kind of a long request.
@@ -148,6 +150,9 @@ func (cs *conns) last(c *conn, kind lastKind) bool {
 	}
 	c.lasts = kind
 	cs.count(c, 1)
+	if kind == waiting && cs.impatient != nil {
+		c.interrupt(cs.impatient)
+	}
 	return true
 }
 
@@ -221,15 +226,29 @@ func (cs *conns) connState(nc net.Conn, state http.ConnState) {
 	}
 }
 
-// begin marks a connection as being answered until end is called. ok is false
-// for one beyond the limit, or displaced.
-func (cs *conns) begin(c *conn) (end func(), ok bool) {
+// hurry ends the waiting requests, now and until patience is asked for with nil.
+func (cs *conns) hurry(cause error) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	cs.impatient = cause
+	for _, c := range cs.all {
+		if c.lasts == waiting && cause != nil {
+			c.interrupt(cause)
+		}
+	}
+}
+
+// begin marks a connection as being answered until end is called; the request is to go by
+// the context. ok is false for one beyond the limit, or displaced.
+func (cs *conns) begin(ctx context.Context, c *conn) (request context.Context, end func(), ok bool) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	cs.serve(c)
-	return func() {
+	request, c.interrupt = context.WithCancelCause(ctx)
+	return request, func() {
 		cs.mu.Lock()
 		defer cs.mu.Unlock()
+		c.interrupt(nil)
 		c.serving = false
 		c.since = time.Now()
 		c.sending = time.Time{}

@@ -150,7 +150,7 @@ func TestShares(t *testing.T) {
 	try := func(ip string, kind lastKind, times int) (ok int) {
 		for range times {
 			c := cs.add(connFrom(t, ip))
-			cs.begin(c)
+			cs.begin(t.Context(), c)
 			if cs.last(c, kind) {
 				ok++
 				if !cs.last(c, kind) {
@@ -224,7 +224,7 @@ func TestStalledReplyIsDisplaced(t *testing.T) {
 	var all []*conn
 	for range 3 {
 		c := cs.add(connFrom(t, "10.0.0.1"))
-		cs.begin(c)
+		cs.begin(t.Context(), c)
 		all = append(all, c)
 	}
 	if !cs.last(all[0], streaming) {
@@ -240,5 +240,41 @@ func TestStalledReplyIsDisplaced(t *testing.T) {
 	cs.add(connFrom(t, "10.0.0.2")) // takes the place of the one that was refused
 	if c := cs.add(connFrom(t, "10.0.0.2")); c.refused && !all[1].displaced || all[0].displaced || all[2].displaced {
 		t.Errorf("refused %v, displaced %v %v %v", c.refused, all[0].displaced, all[1].displaced, all[2].displaced)
+	}
+}
+
+// TestHurry: those who wait are told to end, also those who come to it later, and nobody else;
+// until there is time again.
+func TestHurry(t *testing.T) {
+	cs := newConns(100)
+	ask := func(kind lastKind) (context.Context, *conn) {
+		a, b := net.Pipe()
+		t.Cleanup(func() { a.Close(); b.Close() })
+		c := cs.add(a)
+		ctx, end, ok := cs.begin(t.Context(), c)
+		t.Cleanup(end)
+		if !ok || kind != short && !cs.last(c, kind) {
+			t.Fatal("there is no room")
+		}
+		return ctx, c
+	}
+	waits, _ := ask(waiting)
+	follows, _ := ask(streaming)
+	soon, c := ask(short)
+	cs.hurry(errHandingOver)
+	for what, row := range map[string]struct {
+		ctx  context.Context
+		want error
+	}{"who waits": {waits, errHandingOver}, "who follows a log": {follows, nil}, "who is short": {soon, nil}} {
+		if got := context.Cause(row.ctx); got != row.want {
+			t.Errorf("%s: %v, want %v", what, got, row.want)
+		}
+	}
+	if !cs.last(c, waiting) || context.Cause(soon) != errHandingOver {
+		t.Error("who comes to wait may")
+	}
+	cs.hurry(nil)
+	if later, _ := ask(waiting); later.Err() != nil {
+		t.Error("who comes later may not wait")
 	}
 }

@@ -123,7 +123,7 @@ var errHandingOver = errors.New("supervisord is being upgraded: ask again")
 // then what is left of all.
 const (
 	waitingPatience = 5 * time.Second
-	shortPatience   = 3 * time.Second // a busy machine may be late by a second
+	shortPatience   = 3 * time.Second // also for those that are told to ask again; a busy machine may be late by a second
 )
 
 // HandOver stops answering and returns what the next Server needs. New connections and
@@ -133,7 +133,12 @@ const (
 // disconnected. Call it while Run runs, and end the
 // context of Run afterwards.
 func (s *Server) HandOver(ctx context.Context) *Handover {
-	s.each(ctx, waitingPatience, func(cs *conns) bool { return cs.lasting[lasting{waiting, ""}] == 0 })
+	none := func(cs *conns) bool { return cs.lasting[lasting{waiting, ""}] == 0 }
+	s.each(ctx, waitingPatience, none)
+	for _, hs := range s.servers {
+		hs.conns.hurry(errHandingOver)
+	}
+	s.each(ctx, shortPatience, none)
 	sockets := s.sockets.handOver()
 	s.mu.Lock()
 	s.left, s.handed = true, true // the addresses are not given up
@@ -175,6 +180,7 @@ func (s *Server) GoOn(h *Handover) {
 	s.left, s.handed = false, false
 	s.begin()
 	for _, hs := range s.servers {
+		hs.conns.hurry(nil)
 		listener, err := hs.socket.duplicate()
 		if err != nil {
 			s.log.Error(fmt.Sprintf("%s:Server Error: %v", hs.name(), err))
@@ -410,7 +416,7 @@ func (hs *httpServer) resumeStream(ctx context.Context, nc net.Conn, h *HandedSt
 		}
 	}()
 	c := hs.conns.add(nc)
-	end, ok := hs.conns.begin(c)
+	ctx, end, ok := hs.conns.begin(ctx, c)
 	defer func() {
 		end()
 		hs.conns.connState(nc, http.StateClosed)

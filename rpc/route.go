@@ -26,7 +26,7 @@ const serverName = "Medusa/1.12"
 func (hs *httpServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
 	conn := ctx.Value(connKey{}).(*conn)
-	end, ok := hs.conns.begin(conn)
+	ctx, end, ok := hs.conns.begin(ctx, conn)
 	defer end()
 	defer func() {
 		if p := recover(); p != nil {
