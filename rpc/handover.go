@@ -128,10 +128,10 @@ const (
 
 // HandOver stops answering and returns what the next Server needs. New connections and
 // requests from then on are answered by the next Server. Requests under way are answered
-// first. One that still waits for something after five seconds is told to ask again; a
-// client that does not read its reply, has sent a part of a request only, or uses TLS is
-// disconnected. Call it while Run runs, and end the
-// context of Run afterwards.
+// first. One that still waits for something after five seconds, in which others are answered,
+// is told to ask again; a client that does not read its reply, has sent a part of a request
+// only, or uses TLS is disconnected. Call it while Run runs, and end the context of Run
+// afterwards.
 func (s *Server) HandOver(ctx context.Context) *Handover {
 	none := func(cs *conns) bool { return cs.lasting[lasting{waiting, ""}] == 0 }
 	s.each(ctx, waitingPatience, none)
