@@ -308,7 +308,7 @@ func TestWalk(t *testing.T) {
 		chromedp.Click(`.bulk button[value=start]`), chromedp.WaitVisible(`form.ask`), chromedp.Click(`form.ask button.main`),
 		chromedp.WaitVisible(`tr[data-key="web:web_00"][data-state=running]`),
 		chromedp.Click(`tr[data-key=api] th a`), chromedp.WaitVisible(`#log span`),
-		chromedp.SendKeys(`#filter`, "payment\r"), chromedp.WaitVisible(`#log .err`))
+		chromedp.SendKeys(`#filter`, "payment\r"), chromedp.WaitVisible(`#filter[value=payment]`), chromedp.WaitVisible(`#log .err`))
 	b.open("")
 	b.do(chromedp.Click(`button[value="restart web:web_01"]`), chromedp.WaitVisible(`.message`))
 	// eventually opens the files until something is there: without script they stay as they are.
