@@ -220,7 +220,7 @@ func byBegin(a, b string) int {
 func slots(d *oracle.Daemon) map[string][]int {
 	list := make(map[string][]int)
 	for _, pid := range d.Descendants() {
-		env, _ := procstat.Environ("/proc", pid)
+		env, _ := procstat.Environ("/proc", pid, time.Now().Add(procstat.ExecPatience))
 		group, name := variable(env, "SUPERVISOR_GROUP_NAME"), variable(env, "SUPERVISOR_PROCESS_NAME")
 		if leader, _ := syscall.Getpgid(pid); name != "" && leader == pid {
 			at := group + ":" + name

@@ -107,7 +107,7 @@ func (w *fixture) reported(state, revision string) (reason string) {
 // environ is what a process was started with.
 func (w *fixture) environ(pid int) map[string]string {
 	w.t.Helper()
-	data, err := procstat.Environ("/proc", pid)
+	data, err := procstat.Environ("/proc", pid, time.Now().Add(procstat.ExecPatience))
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -69,8 +69,8 @@ func (o order) subject() string {
 // serveAct does what a form asks for, and says what came of it: the script in JSON,
 // anybody else on the page from where it was asked.
 func (s *Server) serveAct(w http.ResponseWriter, r *http.Request) {
-	// A browser that goes away ends no action: a restart would stop half-way.
-	ctx := context.WithoutCancel(r.Context())
+	ctx, end := outliving(r.Context())
+	defer end()
 	var done string
 	var err error
 	switch do, target, _ := strings.Cut(r.Form.Get("do"), " "); do {
@@ -125,6 +125,9 @@ func (s *Server) serveAct(w http.ResponseWriter, r *http.Request) {
 		}
 		done, err = s.carryOut(ctx, o)
 	}
+	if err != nil && errors.Is(context.Cause(ctx), errHandingOver) {
+		err = &refusals{texts: []string{errHandingOver.Error()}}
+	}
 	message := done
 	_, refused := errors.AsType[*refusals](err)
 	switch {
@@ -141,6 +144,22 @@ func (s *Server) serveAct(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Location", backTo(r, message))
 	noCache(w)
 	httpError(w, http.StatusSeeOther)
+}
+
+// outliving is a context of what a browser has asked for: one that goes away ends no action,
+// since a restart would stop half-way. A handover ends the wait for an action, which goes on;
+// restarts are not begun then, see HoldOrders.
+func outliving(ctx context.Context) (action context.Context, end func()) {
+	action, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		if cause := context.Cause(ctx); errors.Is(cause, errHandingOver) {
+			cancel(cause)
+		}
+	})
+	return action, func() {
+		stop()
+		cancel(nil)
+	}
 }
 
 // shown are the names of the processes that a page shows by a choice: where none were

@@ -28,7 +28,6 @@ type conns struct {
 	lasting    map[lasting]int
 	unfinished int
 	oneShot    bool          // each is closed when its reply has been written
-	impatient  error         // why waiting requests end at once; nil while they may wait
 	changed    chan struct{} // closed when a connection or a lasting request goes or comes, or a reply ends; nil when nobody waits
 }
 
@@ -150,9 +149,6 @@ func (cs *conns) last(c *conn, kind lastKind) bool {
 	}
 	c.lasts = kind
 	cs.count(c, 1)
-	if kind == waiting && cs.impatient != nil {
-		c.interrupt(cs.impatient)
-	}
 	return true
 }
 
@@ -226,13 +222,12 @@ func (cs *conns) connState(nc net.Conn, state http.ConnState) {
 	}
 }
 
-// hurry ends the waiting requests, now and until patience is asked for with nil.
-func (cs *conns) hurry(cause error) {
+// tellWaiting ends the contexts of the requests that wait.
+func (cs *conns) tellWaiting(cause error) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	cs.impatient = cause
 	for _, c := range cs.all {
-		if c.lasts == waiting && cause != nil {
+		if c.lasts == waiting {
 			c.interrupt(cause)
 		}
 	}

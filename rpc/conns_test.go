@@ -243,11 +243,10 @@ func TestStalledReplyIsDisplaced(t *testing.T) {
 	}
 }
 
-// TestHurry: those who wait are told to end, also those who come to it later, and nobody else;
-// until there is time again.
-func TestHurry(t *testing.T) {
+// TestTellWaiting: who waits is told to end, and nobody else.
+func TestTellWaiting(t *testing.T) {
 	cs := newConns(100)
-	ask := func(kind lastKind) (context.Context, *conn) {
+	ask := func(kind lastKind) context.Context {
 		a, b := net.Pipe()
 		t.Cleanup(func() { a.Close(); b.Close() })
 		c := cs.add(a)
@@ -256,25 +255,13 @@ func TestHurry(t *testing.T) {
 		if !ok || kind != short && !cs.last(c, kind) {
 			t.Fatal("there is no room")
 		}
-		return ctx, c
+		return ctx
 	}
-	waits, _ := ask(waiting)
-	follows, _ := ask(streaming)
-	soon, c := ask(short)
-	cs.hurry(errHandingOver)
-	for what, row := range map[string]struct {
-		ctx  context.Context
-		want error
-	}{"who waits": {waits, errHandingOver}, "who follows a log": {follows, nil}, "who is short": {soon, nil}} {
-		if got := context.Cause(row.ctx); got != row.want {
-			t.Errorf("%s: %v, want %v", what, got, row.want)
+	asked := map[lastKind]context.Context{short: ask(short), streaming: ask(streaming), waiting: ask(waiting)}
+	cs.tellWaiting(errHandingOver)
+	for kind, ctx := range asked {
+		if told := context.Cause(ctx) == errHandingOver; told != (kind == waiting) {
+			t.Errorf("kind %d is told: %v", kind, told)
 		}
-	}
-	if !cs.last(c, waiting) || context.Cause(soon) != errHandingOver {
-		t.Error("who comes to wait may")
-	}
-	cs.hurry(nil)
-	if later, _ := ask(waiting); later.Err() != nil {
-		t.Error("who comes later may not wait")
 	}
 }

@@ -119,11 +119,11 @@ func (h *Handover) Close() {
 var errHandingOver = errors.New("supervisord is being upgraded: ask again")
 
 // How long the requests under way are waited for: those that wait themselves, while new
-// ones are still answered; then the short ones, and those of which a part is missing; and
-// then what is left of all.
+// ones are still answered; then, when those were told to ask again, the short ones and those of
+// which a part is missing; and then what is left of all.
 const (
 	waitingPatience = 5 * time.Second
-	shortPatience   = 3 * time.Second // also for those that are told to ask again; a busy machine may be late by a second
+	shortPatience   = 3 * time.Second // a busy machine may be late by a second
 )
 
 // HandOver stops answering and returns what the next Server needs. New connections and
@@ -133,12 +133,10 @@ const (
 // only, or uses TLS is disconnected. Call it while Run runs, and end the context of Run
 // afterwards.
 func (s *Server) HandOver(ctx context.Context) *Handover {
-	none := func(cs *conns) bool { return cs.lasting[lasting{waiting, ""}] == 0 }
-	s.each(ctx, waitingPatience, none)
+	s.each(ctx, s.waitingPatience, func(cs *conns) bool { return cs.lasting[lasting{waiting, ""}] == 0 })
 	for _, hs := range s.servers {
-		hs.conns.hurry(errHandingOver)
+		hs.conns.tellWaiting(errHandingOver)
 	}
-	s.each(ctx, shortPatience, none)
 	sockets := s.sockets.handOver()
 	s.mu.Lock()
 	s.left, s.handed = true, true // the addresses are not given up
@@ -180,7 +178,6 @@ func (s *Server) GoOn(h *Handover) {
 	s.left, s.handed = false, false
 	s.begin()
 	for _, hs := range s.servers {
-		hs.conns.hurry(nil)
 		listener, err := hs.socket.duplicate()
 		if err != nil {
 			s.log.Error(fmt.Sprintf("%s:Server Error: %v", hs.name(), err))

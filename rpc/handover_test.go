@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -232,6 +233,31 @@ func TestHandOverWhileWaiting(t *testing.T) {
 	}
 }
 
+// TestHandOverWhileAPageWaits: what was asked for on the page is no longer waited for, either,
+// and the page says so.
+func TestHandOverWhileAPageWaits(t *testing.T) {
+	w, o := unixOnly(t)
+	w.hold, w.waits = make(chan struct{}), make(chan struct{}, 1)
+	defer close(w.hold)
+	s := serve(t, o)
+	s.waitingPatience = 100 * time.Millisecond
+	message := make(chan string, 1)
+	go func() {
+		resp, _ := dial(t, s, 0).do(t, "POST", "/act", "do=start+stopped", "Content-Type", "application/x-www-form-urlencoded")
+		to, _ := url.Parse(resp.Header.Get("Location"))
+		message <- to.Query().Get("message")
+	}()
+	<-w.waits
+	begun := time.Now()
+	s.HandOver(t.Context()).Close()
+	if took := time.Since(begun); took >= s.waitingPatience+shortPatience {
+		t.Errorf("it takes %v", took)
+	}
+	if text := <-message; !strings.Contains(text, "ask again") {
+		t.Errorf("the page says %q", text)
+	}
+}
+
 // readingFiles is a reconciler that does not come to read the files.
 type readingFiles struct {
 	fakeReconciler
@@ -263,23 +289,44 @@ func TestHandOverWhileFilesAreRead(t *testing.T) {
 				answer <- err
 			}()
 			<-r.begun
-			ctx, cancel := context.WithCancel(t.Context())
-			defer cancel()
+			s.waitingPatience = 500 * time.Millisecond
 			over := make(chan *Handover, 1)
-			go func() { over <- s.HandOver(ctx) }()
-			for begun := time.Now(); time.Since(begun) < 300*time.Millisecond; {
-				c := dial(t, s, 0)
-				c.http.Timeout = time.Second
-				if _, err := c.call("supervisor.getState"); err != nil {
-					t.Fatalf("another one: %v", err)
-				}
+			begun := time.Now()
+			go func() { over <- s.HandOver(t.Context()) }()
+			eventually(t, "the handover to wait", func() bool {
+				cs := s.servers[0].conns
+				cs.mu.Lock()
+				defer cs.mu.Unlock()
+				return cs.changed != nil
+			})
+			if _, err := dial(t, s, 0).call("supervisor.getState"); err != nil {
+				t.Errorf("another one: %v", err)
 			}
-			cancel()
+			if took := time.Since(begun); took >= s.waitingPatience+shortPatience {
+				t.Errorf("another one was answered after %v", took)
+			}
 			var fault *xmlrpc.Fault
 			if err := <-answer; !errors.As(err, &fault) || !strings.Contains(fault.Text, "ask again") {
 				t.Errorf("who waited: %v", err)
 			}
-			(<-over).Close()
+			h := <-over
+			if took := time.Since(begun); took >= s.waitingPatience+shortPatience {
+				t.Errorf("it takes %v", took)
+			}
+			s.GoOn(h)
+			if _, err := dial(t, s, 0).call("supervisor.getState"); err != nil {
+				t.Errorf("after it was given up: %v", err)
+			}
+			go func() {
+				_, err := dial(t, s, 0).call(method)
+				answer <- err
+			}()
+			<-r.begun
+			select {
+			case err := <-answer:
+				t.Errorf("who waits after it was given up: %v", err)
+			default:
+			}
 		})
 	}
 }

@@ -66,6 +66,7 @@ func IntentNamespace(p Persons) Namespace {
 				{Type: "string", Name: "reason", Text: "why, for people: one line of at most 200 characters", Optional: true}},
 			Returns: said,
 			Done:    "%s paused",
+			Waits:   true,
 			Func: func(ctx context.Context, a Args) (any, error) {
 				name, err := a.Name(0)
 				if err != nil {
@@ -90,6 +91,7 @@ func IntentNamespace(p Persons) Namespace {
 			Params:  []Param{name},
 			Returns: said,
 			Done:    "%s resumed",
+			Waits:   true,
 			Func:    on(p.Resume),
 		}, {
 			Name:    "disable",
@@ -111,6 +113,7 @@ func IntentNamespace(p Persons) Namespace {
 			Params:  []Param{name},
 			Returns: said,
 			Done:    "%s enabled",
+			Waits:   true,
 			Func:    on(p.Enable),
 		}, {
 			Name: "getIntents",

@@ -135,6 +135,7 @@ func ReconcileNamespace(r Reconciler) Namespace {
 			Params:  []Param{{Type: "string", Name: "target", Text: "a file or a group"}},
 			Returns: Param{Type: "boolean", Name: "result", Text: "always true"},
 			Done:    "%s is in force again",
+			Waits:   true,
 			Func: func(ctx context.Context, a Args) (any, error) {
 				target, err := a.Name(0)
 				if err != nil {
@@ -168,6 +169,7 @@ func ReconcileNamespace(r Reconciler) Namespace {
 			Params:  []Param{{Type: "boolean", Name: "flag", Text: "whether changes are applied automatically"}},
 			Returns: Param{Type: "boolean", Name: "result", Text: "always true"},
 			Done:    "autoupdate set to %s",
+			Waits:   true,
 			Func: func(ctx context.Context, a Args) (any, error) {
 				on, ok := a[0].(bool)
 				if !ok {

@@ -92,6 +92,7 @@ type Options struct {
 // are called once each, in this order; Check and
 // CheckCertificates may be called while Run runs.
 type Server struct {
+	waitingPatience   time.Duration // see the constant; tests have less
 	opt               Options
 	log               *slog.Logger
 	methods           *methodTable // what clients may call
@@ -158,7 +159,8 @@ func New(o Options) *Server {
 		o.Poll = 100 * time.Millisecond
 	}
 	s := &Server{
-		opt: o, log: o.Logger, sockets: o.Sockets, started: time.Now(),
+		waitingPatience: waitingPatience,
+		opt:             o, log: o.Logger, sockets: o.Sockets, started: time.Now(),
 		names: ownNames(o.HostsFile), disks: hang.New(0, 0),
 	}
 	s.host, _ = os.Hostname()

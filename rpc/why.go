@@ -23,6 +23,7 @@ func WhyNamespace(w Whys) Namespace {
 				"would do to it, as of diff, and user_stopped whether a person has stopped it.",
 			Params:  []Param{{Type: "string", Name: "name", Text: "name of the process, as group:name where they differ"}},
 			Returns: Param{Type: "struct", Name: "result", Text: "group, name, settings (key, value, unit, file, line, default, generation), next, user_stopped"},
+			Waits:   true,
 			Func: func(ctx context.Context, a Args) (any, error) {
 				n, err := a.Process(0)
 				if err != nil {
@@ -35,6 +36,7 @@ func WhyNamespace(w Whys) Namespace {
 			Help: "What differs from the files although no update would change it, or none by itself: kind is stopped, started\n" +
 				"or removed (by hand), or executable (the program on disk is another than the one that runs).",
 			Returns: Param{Type: "array", Name: "drift", Text: "structs with kind, group, name (empty for a whole group) and text"},
+			Waits:   true,
 			Func:    func(ctx context.Context, _ Args) (any, error) { return w.Drift(ctx) },
 		},
 	}}

@@ -40,7 +40,7 @@ type handing struct {
 // with it.
 func (s *Supervisor) HandOver(ctx context.Context) (*Handover, error) {
 	var h *Handover
-	err := s.comeToRest(ctx, func() (left *obstacle, refused error) {
+	err := s.comeToRest(ctx, false, func() (left *obstacle, refused error) {
 		h, left, refused = s.tryHandOver()
 		return left, refused
 	})
@@ -52,11 +52,11 @@ func (s *Supervisor) HandOver(ctx context.Context) (*Handover, error) {
 	return h, nil
 }
 
-// Rehearse is HandOver up to where it would hand over: then everything goes on. It is for
-// who has more to stop for a handover, and would rather know before whether a disk is in the
-// way. The errors are those of HandOver.
+// Rehearse comes to rest as HandOver does, but for probes, and then has everything go on. It
+// is for a caller that has more to stop for a handover, and would rather know before whether a
+// disk is in the way. The errors are those of HandOver.
 func (s *Supervisor) Rehearse(ctx context.Context) error {
-	return s.comeToRest(ctx, func() (*obstacle, error) {
+	return s.comeToRest(ctx, true, func() (*obstacle, error) {
 		left, refused := s.inTheWay()
 		if left == nil && refused == nil {
 			s.carryOn()
@@ -66,10 +66,14 @@ func (s *Supervisor) Rehearse(ctx context.Context) error {
 }
 
 // comeToRest begins a handover, and has the loop try until nothing is left that is in the way.
-func (s *Supervisor) comeToRest(ctx context.Context, try func() (left *obstacle, refused error)) error {
+func (s *Supervisor) comeToRest(ctx context.Context, rehearsal bool, try func() (left *obstacle, refused error)) error {
 	var left *obstacle
 	var refused error
-	err := s.ask(ctx, func() { refused = s.beginHandOver() })
+	err := s.ask(ctx, func() {
+		if refused = s.beginHandOver(); refused == nil && !rehearsal {
+			s.lookAtAll(false) // which would begin anew, and find more
+		}
+	})
 	if err = firstError(err, refused); err != nil {
 		return err
 	}
@@ -82,6 +86,8 @@ func (s *Supervisor) comeToRest(ctx context.Context, try func() (left *obstacle,
 			select {
 			case <-left.over:
 				continue
+			case <-s.stopping:
+				err = &Error{Kind: ShuttingDown}
 			case <-ctx.Done():
 				err = &inVainError{left.what, ctx.Err()}
 			}
@@ -127,7 +133,6 @@ func (s *Supervisor) beginHandOver() error {
 	}
 	s.handing.on = true
 	close(s.handing.begun)
-	s.lookAtAll(false)
 	s.stopClocks(true)
 	s.recallLaunches()
 	return nil
@@ -164,7 +169,9 @@ func (s *Supervisor) carryOn() {
 		}
 	}
 	s.stopClocks(false)
-	s.lookAtAll(true)
+	if !s.probing {
+		s.lookAtAll(true)
+	}
 	s.advance()
 }
 
@@ -178,6 +185,9 @@ func (s *Supervisor) inTheWay() (*obstacle, error) {
 		return &obstacle{"what holds back every launch", s.opt.Hold}, nil
 	}
 	if what, ended := s.underway.any(); what != "" {
+		return &obstacle{what, ended}, nil
+	}
+	if what, ended := s.lookedAt.any(); what != "" && !s.probing {
 		return &obstacle{what, ended}, nil
 	}
 	return s.pause(), nil

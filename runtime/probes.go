@@ -96,7 +96,7 @@ func (s *Supervisor) watch(p *process, what int, a asked) *probe.Watch {
 // so does the end of what starts its command.
 func (s *Supervisor) unwatch(p *process, w *probe.Watch) {
 	w.Stop()
-	end := s.underway.begin("a probe of " + p.def.Name)
+	end := s.lookedAt.begin("a probe of " + p.def.Name)
 	s.inFlight.Go(func() { // ends with the look
 		<-w.Ended()
 		end()

@@ -149,6 +149,7 @@ type Supervisor struct {
 	giveUpOnce sync.Once             // guards the closing of gaveUp
 	logLooks   logLooks
 	underway   underway
+	lookedAt   underway                 // probes under way, which a rehearsal leaves alone
 	disks      *hang.Disks              // through which clients' requests go
 	forks      atomic.Int32             // begun, with a result that the loop has not taken yet
 	snapshot   atomic.Pointer[snapshot] // nil when it would be out of date

@@ -34,9 +34,11 @@ import (
 const (
 	restPatience  = 10 * time.Second
 	trialPatience = 20 * time.Second
-	// quietPatience is for the supervisor to come to rest: launches under way, logs on their
-	// disks. Meanwhile nothing is started; the second time, no client is answered either.
-	quietPatience = 2 * time.Second
+	// How long the supervisor has to come to rest: launches under way, logs on their disks.
+	// Meanwhile nothing is started, and in the end no output is read. It is rehearsed while
+	// clients are answered, and then they are not.
+	rehearsalPatience = 3 * time.Second
+	quietPatience     = 2 * time.Second
 	// diskPatience is for what a look was at when the life that it was for ended. Nobody may
 	// supervise meanwhile.
 	diskPatience = 200 * time.Millisecond
@@ -191,12 +193,13 @@ func (d *daemon) prepareUpgrade(ctx context.Context, l *life, path, caller strin
 // rehearse refuses while something hangs that an upgrade would have to wait for, as the log of
 // a program does on a disk that does not answer. Clients are answered meanwhile.
 func rehearse(l *life) error {
-	ctx, cancel := context.WithTimeout(context.Background(), quietPatience)
+	ctx, cancel := context.WithTimeout(context.Background(), rehearsalPatience)
 	defer cancel()
-	if err := l.supervisor.Rehearse(ctx); err != nil {
-		return refused("%v", err)
+	err := l.supervisor.Rehearse(ctx)
+	if own := (*runtime.Error)(nil); err == nil || errors.As(err, &own) {
+		return err
 	}
-	return nil
+	return refused("%v", err)
 }
 
 // disksAnswer refuses while a thread waits for a disk that hangs: the kernel executes no

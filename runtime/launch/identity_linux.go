@@ -6,8 +6,11 @@ import (
 	"os"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
+
+	"supervisord/runtime/procstat"
 )
 
 // Identify returns the identity of the process pid, which must be known to be
@@ -60,7 +63,8 @@ func RealUID(pid int) (int, error) {
 // GivenNames reports whether the process pid, or what it became, was started under
 // these names of a group and a process in it, by what is left of its environment.
 func GivenNames(pid int, group, name string) bool {
-	return startedWith(pid, "SUPERVISOR_GROUP_NAME="+group) && startedWith(pid, "SUPERVISOR_PROCESS_NAME="+name)
+	until := time.Now().Add(procstat.ExecPatience)
+	return startedWith(pid, "SUPERVISOR_GROUP_NAME="+group, until) && startedWith(pid, "SUPERVISOR_PROCESS_NAME="+name, until)
 }
 
 // PidFD refers to one process, which need not be our child. It never comes to

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -37,8 +38,9 @@ func Strays(pgid int, variable string) []Identity {
 	// Orphans are given to the first thread of a process; our own children are those
 	// of the threads that forked them.
 	var roots []int
+	until := time.Now().Add(procstat.ExecPatience)
 	for _, pid := range childrenOf(strconv.Itoa(os.Getpid()), strconv.Itoa(os.Getpid())) {
-		if pid != pgid && startedWith(pid, variable) {
+		if pid != pgid && startedWith(pid, variable, until) {
 			roots = append(roots, pid)
 		}
 	}
@@ -51,12 +53,13 @@ func Strays(pgid int, variable string) []Identity {
 // more. If we belong to the run ourselves, nobody is found.
 func LostStrays(pgid int, variable string, uid int) []Identity {
 	boot, err := BootID()
-	if err != nil || startedWith(os.Getpid(), variable) {
+	until := time.Now().Add(procstat.ExecPatience)
+	if err != nil || startedWith(os.Getpid(), variable, until) {
 		return nil
 	}
 	var roots []int
 	for _, pid := range everybody() {
-		if pid == pgid || !startedWith(pid, variable) {
+		if pid == pgid || !startedWith(pid, variable, until) {
 			continue
 		}
 		if is, err := RealUID(pid); err == nil && (is == uid || uid == 0) {
@@ -86,9 +89,9 @@ func outside(pgid int, roots []int, boot string) (found []Identity) {
 }
 
 // startedWith reports whether a process was started with a variable in its
-// environment.
-func startedWith(pid int, variable string) bool {
-	env, err := procstat.Environ("/proc", pid)
+// environment; until is as that of procstat.Environ.
+func startedWith(pid int, variable string, until time.Time) bool {
+	env, err := procstat.Environ("/proc", pid, until)
 	return err == nil && bytes.Contains(append([]byte{0}, env...), []byte("\x00"+variable+"\x00"))
 }
 

@@ -5,6 +5,7 @@ import (
 	"os"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // TestEnviron: a process that was just started has its environment, at once.
@@ -14,7 +15,7 @@ func TestEnviron(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		env, err := Environ("/proc", p.Pid)
+		env, err := Environ("/proc", p.Pid, time.Now().Add(ExecPatience))
 		if err != nil || string(env) != "A=1\x00B=\x00" {
 			t.Errorf("%q, %v", env, err)
 		}
@@ -38,7 +39,7 @@ func TestEmptyEnviron(t *testing.T) {
 	}
 	look := func(when string) {
 		t.Helper()
-		if env, err := Environ("/proc", p.Pid); len(env) > 0 || err != nil && !errors.Is(err, syscall.ESRCH) { // as some kernels say of a zombie
+		if env, err := Environ("/proc", p.Pid, time.Now().Add(ExecPatience)); len(env) > 0 || err != nil && !errors.Is(err, syscall.ESRCH) { // as some kernels say of a zombie
 			t.Errorf("%s: %q, %v", when, env, err)
 		}
 		if betweenPrograms("/proc", p.Pid) {
@@ -55,7 +56,7 @@ func TestEmptyEnviron(t *testing.T) {
 	if _, err := p.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	if env, err := Environ("/proc", p.Pid); err == nil {
+	if env, err := Environ("/proc", p.Pid, time.Now().Add(ExecPatience)); err == nil {
 		t.Errorf("once it is gone: %q", env)
 	}
 }

@@ -52,7 +52,7 @@ var hasEnvirons = sync.OnceValue(func() bool {
 })
 
 func (d *Daemon) marked(pid int) bool {
-	env, err := procstat.Environ("/proc", pid)
+	env, err := procstat.Environ("/proc", pid, time.Now().Add(procstat.ExecPatience))
 	return err == nil && bytes.Contains(env, []byte(marker+"="+d.mark)) // a zombie's is empty
 }
 
