@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"supervisord/runtime/state"
 	"supervisord/runtime/trust"
 	"supervisord/spec"
 )
@@ -116,7 +117,7 @@ func (h *Handover) Close() {
 }
 
 // errHandingOver is the error of a request that cannot be handed over.
-var errHandingOver = errors.New("supervisord is being upgraded: ask again")
+var errHandingOver = errors.New(state.Upgrading)
 
 // How long the requests under way are waited for: those that wait themselves, while new
 // ones are still answered; then, when those were told to ask again, the short ones and those of

@@ -39,7 +39,7 @@ func TestFaultText(t *testing.T) {
 		"[30] FAILED: given is in an unknown process state":     {Kind: runtime.InUnknownState},
 		"[30] FAILED: given: changed meanwhile":                 {Kind: runtime.Conflict},
 		"[30] FAILED: given: standard input is full":            {Kind: runtime.StdinFull},
-		"[30] FAILED: supervisord is being upgraded, try again": {Kind: runtime.Upgrading},
+		"[30] FAILED: supervisord is being upgraded: ask again": {Kind: runtime.Upgrading},
 		"[20] NO_FILE: given":                                   {Kind: runtime.NoStdin},
 		"[6] SHUTDOWN_STATE":                                    {Kind: runtime.ShuttingDown},
 		"[92] CANT_REREAD: x":                                   nil,

@@ -1,6 +1,10 @@
 package runtime
 
-import "fmt"
+import (
+	"fmt"
+
+	"supervisord/runtime/state"
+)
 
 // Kind is the class of a refusal, what a client branches on. rpc has the one
 // table from kinds to fault codes.
@@ -50,7 +54,7 @@ var kindNames = map[Kind]string{
 	AlreadyAdded: "already added", StillRunning: "still running", ShuttingDown: "shutting down",
 	InUnknownState: "unknown process state", NoStdin: "standard input is closed",
 	Conflict: "changed meanwhile", StdinFull: "standard input is full",
-	Upgrading: "supervisord is being upgraded, try again",
+	Upgrading: state.Upgrading,
 }
 
 // String is a few words for logs.

@@ -15,6 +15,7 @@ import (
 
 	"supervisord/cmd/internal/oracle"
 	"supervisord/rpc/xmlrpc"
+	"supervisord/runtime/state"
 	"supervisord/spec/value"
 )
 
@@ -313,6 +314,8 @@ func answeredRows() []answered {
 	}
 	rows = append(rows, answered{command: "clear g:*", differs: "the original prints None for the process",
 		answers: answers("clearProcessLogs", fault(xmlrpc.BadName, "g:*"))})
+	rows = append(rows, answered{command: "start a", differs: "the original knows of no upgrade, and shows a ValueError",
+		answers: answers("startProcess", fault(xmlrpc.Failed, state.Upgrading))})
 	for _, answer := range []struct {
 		stdin   string
 		command string

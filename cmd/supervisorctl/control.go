@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"supervisord/rpc/client"
+	"supervisord/runtime/state"
 	"supervisord/spec"
 )
 
@@ -208,6 +210,8 @@ func (c *call) report(op operation, results []client.Result) error {
 		}
 		text, foreseen := op.errors[r.Status]
 		switch {
+		case !foreseen && strings.HasSuffix(r.Description, ": "+state.Upgrading):
+			c.say("%s: ERROR (%s)", name, state.Upgrading)
 		case !foreseen:
 			return valueError(fmt.Sprintf("Unknown result code %d for %s", r.Status, name))
 		case text == asServerSays:
