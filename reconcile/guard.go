@@ -346,6 +346,10 @@ func (g *guard) began(now time.Time, steps []Step) {
 	}
 }
 
+// notBegun notes that a step was not carried out, since the update ended before: the group need
+// not wait for its next turn.
+func (g *guard) notBegun(group string) { delete(g.updated, group) }
+
 // succeeded notes that a step was carried out.
 func (g *guard) succeeded(group string) { delete(g.failed, group) }
 

@@ -129,6 +129,22 @@ func TestOvertakenRemovalCountsOnce(t *testing.T) {
 	})
 }
 
+// TestOvertakenComesNext: what an update did not come to is done by the one that overtook it, and
+// does not wait for another turn.
+func TestOvertakenComesNext(t *testing.T) {
+	inBubble(t, "", map[string]string{"conf.d/a.ini": ini("a")}, func(w *fixture, hint *fakeWatcher) {
+		time.Sleep(time.Minute)
+		w.table.stopping = func(g, p string) time.Duration { return 300 * time.Millisecond }
+		w.write("conf.d/b.ini", ini("b"))
+		w.put(hint, "conf.d/a.ini", ini("a", "command=/bin/one"))
+		time.Sleep(100 * time.Millisecond)
+		w.put(hint, "conf.d/c.ini", ini("c")) // overtakes
+		time.Sleep(300 * time.Millisecond)
+		synctest.Wait()
+		equal(t, "groups", w.groups(), "a=one, b, c")
+	})
+}
+
 // TestTwoRemoves: the second of two people who remove a group does not bring it back.
 func TestTwoRemoves(t *testing.T) {
 	inBubble(t, "", map[string]string{"conf.d/a.ini": ini("a", "autostart=false"), "conf.d/b.ini": ini("b")}, func(w *fixture, hint *fakeWatcher) {

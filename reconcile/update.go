@@ -205,6 +205,7 @@ func (l *loop) roundDone(outcomes []Outcome) {
 		switch {
 		case !o.Begun:
 			u.left = true
+			l.guard.notBegun(o.Step.Group)
 		case o.Err == nil:
 			if u.gen == 0 {
 				u.gen = l.nextGeneration()
