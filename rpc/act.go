@@ -126,7 +126,7 @@ func (s *Server) serveAct(w http.ResponseWriter, r *http.Request) {
 		done, err = s.carryOut(ctx, o)
 	}
 	if err != nil && errors.Is(context.Cause(ctx), errHandingOver) {
-		err = &refusals{texts: []string{errHandingOver.Error()}}
+		err = askAgain
 	}
 	message := done
 	_, refused := errors.AsType[*refusals](err)
@@ -268,6 +268,9 @@ type refusals struct {
 	notRunning bool // the one process had nothing to stop
 }
 
+// askAgain is what an order meets that an upgrade has no time for.
+var askAgain = &refusals{texts: []string{errHandingOver.Error()}}
+
 func (r *refusals) Error() string { return strings.Join(r.texts, "; ") }
 
 // carryOut does what an order says to processes.
@@ -275,7 +278,7 @@ func (s *Server) carryOut(ctx context.Context, o order) (done string, err error)
 	if o.verb == "restart" || o.verb == "roll" {
 		end, ok := s.orders.begin(&o)
 		if !ok {
-			return "", &refusals{texts: []string{errHandingOver.Error()}}
+			return "", askAgain
 		}
 		defer end()
 	}

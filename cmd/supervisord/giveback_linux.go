@@ -38,12 +38,9 @@ type mapping struct {
 	from, to uint64
 	rights   string // "r-xp"
 	file     string // its device, number and name
-	unwritten
+	// It is known that no page in memory, and none that was swapped out, differs from the file.
+	memory, swap bool
 }
-
-// unwritten is what is known of whether the pages of a mapping are as in the file: none of those
-// in memory differs, and none that was swapped out.
-type unwritten struct{ memory, swap bool }
 
 type mappingList []mapping
 
@@ -63,8 +60,8 @@ func (all mappingList) like(address uint64) (list mappingList) {
 	return list
 }
 
-// mappings reads /proc/PID/smaps, see proc(5). A mapping of which the file does not say how much was
-// written is one that was written to.
+// mappings reads /proc/PID/smaps, see proc(5). Of a mapping of which it does not say how much
+// was written, nothing is known.
 func mappings(from io.Reader) (list mappingList) {
 	lines := bufio.NewScanner(from)
 	for lines.Scan() {
@@ -84,15 +81,13 @@ func mappings(from io.Reader) (list mappingList) {
 			continue
 		}
 		first, last, _ := strings.Cut(f[0], "-")
-		m := mapping{rights: f[1], file: strings.Join(f[3:], " ")}
-		var err, failed error
-		m.from, err = strconv.ParseUint(first, 16, 64)
-		m.to, failed = strconv.ParseUint(last, 16, 64)
+		from, err := strconv.ParseUint(first, 16, 64)
+		to, failed := strconv.ParseUint(last, 16, 64)
+		m := mapping{} // of no file, so that what is said of it is said of no other
 		if err == nil && failed == nil && f[4] != "0" {
-			list = append(list, m)
-		} else {
-			list = append(list, mapping{})
+			m = mapping{from: from, to: to, rights: f[1], file: strings.Join(f[3:], " ")}
 		}
+		list = append(list, m)
 	}
 	return list
 }

@@ -43,8 +43,9 @@
 // # The end of a child
 //
 // A child may be dead before its output is read. Finish wakes the reader, if there is or was
-// anything to read, which then reads exactly what was in the pipe at that moment, and posts FactDone. It does not
-// wait for end-of-file, since a grandchild may keep the pipe open for ever.
+// anything to read, which then reads exactly what was in the pipe at that moment, and posts
+// FactDone. It does not wait for end-of-file, since a grandchild may keep the pipe open for
+// ever.
 //
 // Source: contract/events.md section 6, contract/config.md section 12,
 // contract/process.md sections 5 and 10.

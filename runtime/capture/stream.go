@@ -117,7 +117,8 @@ type Stream struct {
 
 // Start begins to read r, a pipe in non-blocking mode such as os.Pipe makes,
 // which the Stream owns from now on. post is called by one goroutine at a time and
-// never after FactDone. It may block, which makes the child wait, and the ends of other Streams.
+// never after FactDone. It may block, which makes the child wait, and the ends of other
+// Streams.
 func Start(r *os.File, ch state.Channel, set Settings, post func(Fact)) *Stream {
 	s := newStream(r, ch, set, post)
 	s.start()
