@@ -32,7 +32,7 @@ func (w *writer) line() {
 // makeBusy writes until the pipe is busy.
 func (w *writer) makeBusy() {
 	w.t.Helper()
-	for deadline := time.Now().Add(2 * time.Minute); busyPipes.Load() == 0; w.line() {
+	for deadline := time.Now().Add(2 * time.Minute); widePipes.Load() == 0; w.line() {
 		if time.Now().After(deadline) {
 			w.t.Fatal("the pipe never becomes busy")
 		}
@@ -64,10 +64,10 @@ func TestBusyPipe(t *testing.T) {
 	logged := func() bool { data, _ := os.ReadFile(path); return bytes.Equal(data, w.sent.Bytes()) }
 	for range 3 {
 		w.makeBusy()
-		if got := w.holds(); got != busyRoom && got != usual {
+		if got := w.holds(); got != wideRoom && got != usual {
 			t.Errorf("the busy pipe holds %d bytes", got)
 		}
-		eventually(t, "the pipe is quiet", func() bool { return busyPipes.Load() == 0 })
+		eventually(t, "the pipe is quiet", func() bool { return widePipes.Load() == 0 })
 		eventually(t, "all is logged", logged)
 		w.line()
 		eventually(t, "a line after the quiet is logged", logged)
@@ -84,7 +84,7 @@ func TestBusyPipe(t *testing.T) {
 	if !logged() {
 		t.Error("the log has something else than was written")
 	}
-	if n := busyPipes.Load(); n != 0 {
+	if n := widePipes.Load(); n != 0 {
 		t.Errorf("%d pipes are busy in the end", n)
 	}
 }
@@ -113,10 +113,10 @@ func TestHurried(t *testing.T) {
 		w.makeBusy()
 		s.Set(set)
 		w.line()
-		eventually(t, "the pipe is not left to fill", func() bool { return busyPipes.Load() == 0 })
+		eventually(t, "the pipe is not left to fill", func() bool { return widePipes.Load() == 0 })
 		for range 10_000 {
 			w.line()
-			if busyPipes.Load() != 0 {
+			if widePipes.Load() != 0 {
 				t.Fatalf("with %+v the pipe is left to fill", set)
 			}
 		}
@@ -127,7 +127,7 @@ func TestHurried(t *testing.T) {
 
 // TestManyBusyPipes: only so many are busy at once; the others are read as quiet ones.
 func TestManyBusyPipes(t *testing.T) {
-	busyPipes.Add(maxBusy)
+	widePipes.Add(maxWide)
 	r, to := pipe(t)
 	w := &writer{t: t, to: to}
 	path := filepath.Join(t.TempDir(), "log")
@@ -136,7 +136,7 @@ func TestManyBusyPipes(t *testing.T) {
 	for range 10_000 {
 		w.line()
 	}
-	if n := busyPipes.Add(-maxBusy); n != 0 {
+	if n := widePipes.Add(-maxWide); n != 0 {
 		t.Errorf("%d more than there may be", n)
 	}
 	s.Finish()

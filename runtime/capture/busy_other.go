@@ -10,10 +10,9 @@ import (
 
 // busyPipe is a pipe that is left to fill, which is for Linux alone.
 type busyPipe struct {
-	fd, room int
-	pause    time.Duration
+	fd    int
+	pause time.Duration
 }
 
 func newBusyPipe(syscall.RawConn) (*busyPipe, *os.File) { return nil, nil }
 func (*busyPipe) sleep(syscall.RawConn) bool            { return true }
-func (b *busyPipe) end() (int, bool)                    { return b.fd, true }

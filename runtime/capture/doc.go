@@ -27,13 +27,23 @@
 // A quiet pipe is read as soon as there is a byte in it. On Linux, a pipe that receives
 // little at a time but often, and whose output only goes to the log, is read by a timer
 // instead, at most 0.4 ms after the write: so the daemon wakes a few thousand times a
-// second, not once for each line. Meanwhile the pipe is larger and uses one more
+// second, not once for each line. Meanwhile the pipe is wide and uses one more
 // descriptor, for the timer. Once it is found empty it counts as quiet again.
+//
+// # Wide pipes
+//
+// On Linux, a pipe that is found full again and again, and whose output only goes to the log,
+// is made larger, so that its writer goes on while its reader copies. It is read by the part:
+// what was just read is then still in the processor's cache when it is written, and there is
+// something to read when the writer is slow to wake. A part ends with a line, so that no
+// rotation divides one. A wide pipe that was not full for a second becomes as usual again; 32
+// are wide at most.
 //
 // # Pipes that are never empty for long
 //
 // A stream that has emptied its pipe a few times yields to the poller; on all processors
-// but one a stream may continue longer first. So a request waits until a few chunks are
+// but one a stream may continue longer first. (It empties a wide pipe with one large read when
+// it is to yield: the poller tells of what comes into a pipe, not of what was left in it.) So a request waits until a few chunks are
 // copied, not until all children pause.
 //
 // While there are requests (Attend), streams whose output only goes to the log take turns on

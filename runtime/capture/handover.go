@@ -138,6 +138,7 @@ func (s *Stream) Save() (Saved, *os.File) {
 		return Saved{}, nil
 	}
 	file := s.in.file
+	s.in.unwide()
 	_ = file.SetReadDeadline(time.Time{})
 	saved := Saved{Broken: s.broken}
 	if s.applied != nil {

@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"sync"
@@ -14,11 +15,19 @@ import (
 const (
 	// pipeSize is how much a pipe holds, unless somebody has changed that.
 	pipeSize = 64 << 10
-	// chunkSize is how much is read at a time of a pipe that was never busy: one record of
+	// chunkSize is how much is read at a time of a pipe that is not wide: one record of
 	// the log. It is more than such a pipe holds, so that a read divides nothing that was
 	// written at once, and one that does not fill the chunk has emptied the pipe.
 	chunkSize = pipeSize + page
+	// wideChunk is how much is read at a time of a wide one, so that the writer goes on
+	// meanwhile, and what is read is still in the processor's cache when it is written.
+	wideChunk = 2 * pipeSize
 	page      = 4 << 10
+)
+
+const (
+	wideAfter   = 4           // so many reads in succession that find a pipe full make it wide,
+	reviewAfter = time.Second // and none for so long makes it as usual
 )
 
 // chunks has buffers for streams that have something to read.
@@ -34,12 +43,18 @@ type inlet struct {
 	raw   syscall.RawConn         // of file
 	waits atomic.Pointer[os.File] // file, for wake
 	woken atomic.Bool
-	busy  *busyPipe // the pipe while it is busy, otherwise nil
+	wide  *widePipe // the pipe while it may hold more than usual, otherwise nil
+	busy  *busyPipe // the pipe while it is busy, and then it is wide, otherwise nil
 
-	large []byte           // as much as the pipe may hold, once it was busy, until the end
-	chunk *[chunkSize]byte // before; nil between two reads
-	n     int              // 0 or less at the end
+	full   int  // reads in succession that found the pipe full while it was not wide
+	filled bool // while it is wide: it was full since the last review
+
+	chunk *[chunkSize]byte // for the next read if the pipe is not wide; nil between two
+	whole bool             // the next read takes all that is in a wide pipe
+	last  []byte           // what the last read had to fill
+	n     int              // bytes that it gave, 0 or less at the end
 	empty bool             // there was nothing to read
+	kept  []byte           // bytes that the next read begins with: the beginning of a line
 
 	patient bool  // what is read may wait while there are requests
 	turn    *turn // that it takes then; nil until the first
@@ -68,9 +83,14 @@ func (in *inlet) wake() {
 	_ = in.waits.Load().SetReadDeadline(time.Unix(1, 0))
 }
 
-// calm ends a wake. It is called by the goroutine, or while that does not wait.
+// calm ends a wake. The wait for a wide pipe then ends when it is time for a review. It is
+// called by the goroutine, or while that does not wait.
 func (in *inlet) calm() {
-	_ = in.file.SetReadDeadline(time.Time{})
+	var at time.Time
+	if in.wide != nil && in.busy == nil {
+		at = time.Now().Add(reviewAfter)
+	}
+	_ = in.file.SetReadDeadline(at)
 	if in.woken.Load() { // again, just now
 		in.wake()
 	}
@@ -85,26 +105,38 @@ func (in *inlet) each(took func() (again bool)) bool {
 			return false
 		}
 		defer in.beginTurn()()
-		in.read(uintptr(in.busy.fd))
+		in.whole = true
+		in.read(in.busy.fd)
 		took()
 		return true
 	}
 	var s stretch
 	// One Read for all: the next would forget what the poller has told.
-	return in.raw.Read(func(fd uintptr) bool {
+	quiet := func(fd uintptr) bool {
 		defer s.end()
 		defer in.beginTurn()()
-		for in.read(fd) {
-			n := in.n
+		for in.whole = false; in.read(int(fd)); {
+			emptied, goesOn := in.emptied(), s.goesOn(in.n)
 			switch {
 			case !took():
 				return true
-			case in.woken.Load(), in.emptied(n) && !s.goesOn(n) && announced(int(fd)):
+			case in.woken.Load():
+				in.giveKept(took)
+				return false
+			case emptied && !goesOn && announced(int(fd)):
 				return false
 			}
+			in.whole = !goesOn
 		}
 		return false
-	}) == nil
+	}
+	for {
+		err := in.raw.Read(quiet)
+		if err == nil || in.woken.Load() || in.wide == nil || !errors.Is(err, os.ErrDeadlineExceeded) {
+			return err == nil
+		}
+		in.review()
+	}
 }
 
 // beginTurn waits for a turn, if there is to be one, and returns what ends it.
@@ -119,53 +151,125 @@ func (in *inlet) beginTurn() (end func()) {
 	return func() { copying.end(in.turn) }
 }
 
-// emptied reports whether a read of n bytes has left nothing in the pipe, so that the
+// emptied reports whether the last read has left nothing in the pipe, so that the
 // poller tells of what comes next. It does not say so of little. (A pipe in packet mode,
 // pipe(7), gives a page at the most, and may have more.)
-func (in *inlet) emptied(n int) bool { return page < n && n < in.most() }
+func (in *inlet) emptied() bool { return page < in.n && in.n+len(in.kept) < len(in.last) }
 
 // read reads a chunk. It reports false, and has no buffer, if there is nothing to read.
-func (in *inlet) read(fd uintptr) bool {
-	if in.large == nil { // the buffer is taken once there is something to read, and not before
-		in.chunk = chunks.Get().(*[chunkSize]byte)
-	}
+func (in *inlet) read(fd int) bool {
+	in.last = in.buffer()
+	begun := copy(in.last, in.kept)
 	for {
-		n, err := unix.Read(int(fd), in.buffer())
+		n, err := unix.Read(fd, in.last[begun:])
 		if errors.Is(err, syscall.EINTR) {
 			continue
 		}
-		in.n, in.empty = n, errors.Is(err, syscall.EAGAIN)
+		if begun > 0 { // which comes before the end, too; the next read finds that again
+			n, err = begun+max(n, 0), nil
+		}
+		in.n, in.empty, in.kept = n, errors.Is(err, syscall.EAGAIN), in.kept[:0]
 		if in.empty {
 			in.n = 0
 			in.release()
+			return false
 		}
-		return !in.empty
+		in.widen(fd)
+		in.keep()
+		return true
 	}
 }
 
+// buffer is what the next read fills. That of a pipe that is not wide is taken once there is
+// something to read, and not before.
 func (in *inlet) buffer() []byte {
-	if in.large != nil {
-		return in.large
+	switch {
+	case in.wide == nil:
+		in.chunk = chunks.Get().(*[chunkSize]byte)
+		return in.chunk[:]
+	case in.whole:
+		return in.wide.buffer
 	}
-	return in.chunk[:]
+	return in.wide.buffer[:wideChunk]
 }
 
-// most is how much a read can give.
-func (in *inlet) most() int {
-	if in.large != nil {
-		return len(in.large)
+// keep keeps the beginning of a line for the next read, if there is more of it in the pipe.
+func (in *inlet) keep() {
+	if in.n < len(in.last) || in.wide == nil {
+		return
 	}
-	return chunkSize
+	end := in.n - page
+	if i := bytes.LastIndexByte(in.last[end:], '\n'); i >= 0 { // no line is as long as a page, as a rule
+		end += i + 1
+		in.kept, in.n = append(in.kept, in.last[end:]...), end
+	}
+}
+
+// giveKept gives took what was kept, when there is to be no further read for now.
+func (in *inlet) giveKept(took func() (again bool)) {
+	if len(in.kept) == 0 {
+		return
+	}
+	in.last = in.buffer()
+	in.n, in.empty = copy(in.last, in.kept), false
+	in.kept = in.kept[:0]
+	took()
 }
 
 // bytes are what was read, until release.
-func (in *inlet) bytes() []byte { return in.buffer()[:in.n] }
+func (in *inlet) bytes() []byte { return in.last[:in.n] }
 
 // release gives back the buffer.
 func (in *inlet) release() {
+	in.last = nil
 	if in.chunk != nil {
 		chunks.Put(in.chunk)
 		in.chunk = nil
+	}
+}
+
+// widen has a pipe that was found full again and again become wide.
+func (in *inlet) widen(fd int) {
+	full := in.n >= pipeSize
+	switch {
+	case in.wide != nil:
+		in.filled = in.filled || full
+	case !full || !in.patient:
+		in.full = 0
+	default:
+		if in.full++; in.full < wideAfter {
+			return
+		}
+		in.full = 0
+		if in.wide = newWidePipe(fd); in.wide != nil {
+			in.calm()
+		}
+	}
+}
+
+// review has a wide pipe hold as much as usual again if it was not full since the review
+// before. It cannot while there is more in it.
+func (in *inlet) review() {
+	if !in.filled {
+		in.narrow()
+	}
+	in.filled = false
+	in.calm()
+}
+
+// narrow has a wide pipe hold as much as usual again, unless there is more in it.
+func (in *inlet) narrow() {
+	narrow := true
+	if in.raw.Control(func(fd uintptr) { narrow = in.wide.narrow(int(fd)) }) == nil && narrow {
+		in.unwide()
+	}
+}
+
+// unwide forgets that the pipe is wide.
+func (in *inlet) unwide() {
+	if in.wide != nil {
+		in.wide.release()
+		in.wide = nil
 	}
 }
 
@@ -177,44 +281,47 @@ func (in *inlet) linger(pause time.Duration) bool {
 		return true
 	}
 	if in.busy == nil {
+		if in.wide == nil && in.raw.Control(func(fd uintptr) { in.wide = newWidePipe(int(fd)) }) != nil || in.wide == nil {
+			return false
+		}
 		busy, timer := newBusyPipe(in.raw)
 		if busy == nil {
+			in.calm() // it is wide
 			return false
 		}
 		in.file.Close()
 		in.busy = busy
-		if len(in.large) < busy.room {
-			in.large = make([]byte, busy.room)
-		}
 		in.waitFor(timer)
 	}
 	in.busy.pause = pause
 	return true
 }
 
-// rest makes a busy pipe a quiet one.
+// rest makes a busy pipe a quiet one, and a wide one as large as usual, unless there is more
+// in it.
 func (in *inlet) rest() {
-	if in.busy == nil {
-		return
+	if in.busy != nil {
+		in.file.Close()
+		fd := in.busy.fd
+		in.busy = nil
+		in.waitFor(os.NewFile(uintptr(fd), "pipe"))
 	}
-	in.file.Close()
-	fd, usual := in.busy.end()
-	in.busy = nil
-	if usual {
-		in.large = nil
+	if in.wide != nil {
+		in.narrow()
+		in.calm()
 	}
-	in.waitFor(os.NewFile(uintptr(fd), "pipe"))
 }
 
 // room is how much the pipe holds.
 func (in *inlet) room() int {
-	if in.busy == nil {
+	if in.wide == nil {
 		return pipeSize
 	}
-	return in.busy.room
+	return in.wide.room
 }
 
 func (in *inlet) close() {
 	in.rest()
+	in.unwide()
 	in.file.Close()
 }

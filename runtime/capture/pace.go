@@ -8,7 +8,7 @@ import "time"
 const (
 	busyAfter  = 8                      // so many small, frequent reads in succession make a pipe busy,
 	quietAfter = 2                      // so many empty ones quiet
-	small      = 4 << 10                // bytes; a page and more pays for its wake-up, and a larger pipe is slower for it
+	small      = 4 << 10                // bytes; a page and more pays for its wake-up
 	frequent   = 100 * time.Microsecond // after the read before, at most,
 	perByte    = 40 * time.Nanosecond   // and so much later for each byte that was read
 

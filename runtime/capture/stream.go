@@ -285,14 +285,19 @@ func (s *Stream) drain() {
 	if in.raw.Control(func(fd uintptr) { left = pending(int(fd)) }) != nil {
 		return
 	}
+	took := func() bool {
+		s.chunk(in.bytes())
+		in.release()
+		return true
+	}
 	for left > 0 {
-		if in.raw.Control(func(fd uintptr) { in.read(fd) }) != nil || in.n <= 0 {
+		if in.raw.Control(func(fd uintptr) { in.read(int(fd)) }) != nil || in.n <= 0 {
 			break
 		}
-		s.chunk(in.bytes())
 		left -= in.n
-		in.release()
+		took()
 	}
+	in.giveKept(took)
 	in.release()
 }
 

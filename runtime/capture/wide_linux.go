@@ -1,0 +1,70 @@
+package capture
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// wideRoom is how much a wide pipe holds, if the system allows.
+	wideRoom = 4 * pipeSize
+	// maxWide is how many pipes may be wide at once, for the sake of the memory, of the
+	// descriptors of the timers of those that are busy, and of what one user may have in pipes:
+	// 64 MiB as a rule, beyond which every further one holds a page or two
+	// (pipe-user-pages-soft in pipe(7)).
+	maxWide = 32
+)
+
+// widePipes is how many are wide.
+var widePipes atomic.Int32
+
+// wideBuffers has buffers for wide pipes.
+var wideBuffers = sync.Pool{New: func() any { return make([]byte, wideRoom+page) }}
+
+// widePipe is a pipe that may hold more than usual, so that its writer and its reader wait
+// less for each other.
+type widePipe struct {
+	usual, room int    // bytes that it holds otherwise, and now
+	buffer      []byte // for all that it may hold, and a page more
+}
+
+// newWidePipe makes a wide pipe of one; nil if there are as many as may be.
+func newWidePipe(fd int) *widePipe {
+	if widePipes.Add(1) > maxWide {
+		widePipes.Add(-1)
+		return nil
+	}
+	w := &widePipe{usual: pipeRoom(fd, unix.F_GETPIPE_SZ, 0)}
+	w.room = max(w.usual, pipeRoom(fd, unix.F_SETPIPE_SZ, max(w.usual, wideRoom)), pipeSize)
+	if w.room > wideRoom { // somebody else's doing
+		w.buffer = make([]byte, w.room+page)
+	} else {
+		w.buffer = wideBuffers.Get().([]byte)
+	}
+	return w
+}
+
+// pipeRoom asks for or sets what a pipe holds, and returns it; 0 if it cannot.
+func pipeRoom(fd, cmd, arg int) int {
+	n, err := unix.FcntlInt(uintptr(fd), cmd, arg)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// narrow has the pipe hold no more than before, and reports whether it does. It does not
+// while there is more in it.
+func (w *widePipe) narrow(fd int) bool {
+	return w.room <= w.usual || w.usual > 0 && pipeRoom(fd, unix.F_SETPIPE_SZ, w.usual) > 0
+}
+
+// release has the pipe count no more.
+func (w *widePipe) release() {
+	widePipes.Add(-1)
+	if len(w.buffer) == wideRoom+page {
+		wideBuffers.Put(w.buffer)
+	}
+}
