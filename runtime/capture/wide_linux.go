@@ -21,13 +21,14 @@ const (
 var widePipes atomic.Int32
 
 // wideBuffers has buffers for wide pipes.
-var wideBuffers = sync.Pool{New: func() any { return make([]byte, wideRoom+page) }}
+var wideBuffers = sync.Pool{New: func() any { return new([wideRoom + page]byte) }}
 
 // widePipe is a pipe that may hold more than usual, so that its writer and its reader wait
 // less for each other.
 type widePipe struct {
-	usual, room int    // bytes that it holds otherwise, and now
-	buffer      []byte // for all that it may hold, and a page more
+	usual, room int                    // bytes that it holds otherwise, and now
+	buffer      []byte                 // for all that it may hold, and a page more
+	pooled      *[wideRoom + page]byte // what buffer is of, nil for nothing that is shared
 }
 
 // newWidePipe makes a wide pipe of one; nil if there are as many as may be.
@@ -41,7 +42,8 @@ func newWidePipe(fd int) *widePipe {
 	if w.room > wideRoom { // somebody else's doing
 		w.buffer = make([]byte, w.room+page)
 	} else {
-		w.buffer = wideBuffers.Get().([]byte)
+		w.pooled = wideBuffers.Get().(*[wideRoom + page]byte)
+		w.buffer = w.pooled[:]
 	}
 	return w
 }
@@ -64,7 +66,7 @@ func (w *widePipe) narrow(fd int) bool {
 // release has the pipe count no more.
 func (w *widePipe) release() {
 	widePipes.Add(-1)
-	if len(w.buffer) == wideRoom+page {
-		wideBuffers.Put(w.buffer)
+	if w.pooled != nil {
+		wideBuffers.Put(w.pooled)
 	}
 }
