@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -31,9 +32,9 @@ func (t *fdTable) own() error {
 	if err != nil {
 		return err
 	}
-	keep, err := pollerDescriptors()
+	keep, err := poller()
 	if err == nil {
-		err = closeOthers(append(keep, 0, 1, 2, pair[1]))
+		err = closeOthers(append(slices.Clone(keep), 0, 1, 2, pair[1]))
 	}
 	if err != nil {
 		_, _ = unix.Close(pair[0]), unix.Close(pair[1])
@@ -49,27 +50,35 @@ func (t *fdTable) made() { _ = unix.Close(t.thread) }
 // close closes the daemon's end. The thread's table ends with the thread.
 func (t *fdTable) close() { _ = unix.Close(t.daemon) }
 
-// pollerDescriptors are those of Go's poller, and whatever else is of their kinds. It
-// makes sure that the poller has begun: it is the same for the whole life of the process.
+// poller are the descriptors of Go's poller, which are the same for the whole life of the
+// process, and whatever else of their kinds there was at the first call.
+var poller = sync.OnceValues(pollerDescriptors)
+
 func pollerDescriptors() ([]int, error) {
-	r, w, err := os.Pipe()
+	r, w, err := os.Pipe() // makes sure that the poller has begun
 	if err != nil {
 		return nil, err
 	}
 	_, _ = r.Close(), w.Close()
-	polls, err := Descriptors(EventPoll)
+	polls, wakes := 0, 0
+	list, err := descriptors(func(fd int, kind string) bool {
+		switch {
+		case kind == EventPoll && !slices.Contains(notOurs, fd):
+			polls++
+		case kind == "eventfd":
+			wakes++
+		default:
+			return false
+		}
+		return true
+	})
 	if err != nil {
 		return nil, err
 	}
-	wakes, err := Descriptors("eventfd")
-	if err != nil {
-		return nil, err
-	}
-	polls = slices.DeleteFunc(polls, func(fd int) bool { return slices.Contains(notOurs, fd) })
-	if len(polls) == 0 || len(wakes) == 0 {
+	if polls == 0 || wakes == 0 {
 		return nil, errors.New("cannot determine the descriptors of Go's poller")
 	}
-	return append(polls, wakes...), nil
+	return list, nil
 }
 
 // notOurs are epoll instances that are not Go's poller in this program.
@@ -87,7 +96,12 @@ const (
 
 // Descriptors are those of this process that are of one of these kinds, which have no names.
 // The error is that of a /proc that is not there.
-func Descriptors(kinds ...string) (list []int, err error) {
+func Descriptors(kinds ...string) ([]int, error) {
+	return descriptors(func(_ int, kind string) bool { return slices.Contains(kinds, kind) })
+}
+
+// descriptors are those that have no names and are wanted.
+func descriptors(wanted func(fd int, kind string) bool) (list []int, err error) {
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
 		return nil, err
@@ -96,7 +110,7 @@ func Descriptors(kinds ...string) (list []int, err error) {
 		target, _ := os.Readlink("/proc/self/fd/" + e.Name())
 		kind, anonymous := strings.CutPrefix(target, "anon_inode:")
 		fd, err := strconv.Atoi(e.Name())
-		if err == nil && anonymous && slices.Contains(kinds, strings.Trim(kind, "[]")) {
+		if err == nil && anonymous && wanted(fd, strings.Trim(kind, "[]")) {
 			list = append(list, fd)
 		}
 	}
