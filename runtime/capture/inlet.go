@@ -193,9 +193,10 @@ func (in *inlet) buffer() []byte {
 	return in.wide.buffer[:wideChunk]
 }
 
-// keep keeps the beginning of a line for the next read, if there is more of it in the pipe.
+// keep keeps the beginning of a line for the next read, if there is more of it in the pipe
+// and that read is made at once.
 func (in *inlet) keep() {
-	if in.n < len(in.last) || in.wide == nil {
+	if in.wide == nil || in.whole || in.n < len(in.last) {
 		return
 	}
 	end := in.n - page

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"supervisord/runtime/state"
 )
 
@@ -114,6 +116,29 @@ func TestWokenWithinALine(t *testing.T) {
 	}
 	if total != wideChunk || len(in.kept) > 0 {
 		t.Errorf("it has given %d bytes of %d, and keeps %d", total, wideChunk, len(in.kept))
+	}
+}
+
+// TestWholeReadKeepsNothing, even if the child has made its pipe larger still: the next read may
+// be another's.
+func TestWholeReadKeepsNothing(t *testing.T) {
+	in, w := wideInlet(t)
+	raw, err := w.to.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var failed error
+	if err := raw.Control(func(fd uintptr) { _, failed = unix.FcntlInt(fd, unix.F_SETPIPE_SZ, 2*wideRoom) }); err != nil || failed != nil {
+		t.Fatal(err, failed)
+	}
+	line := append(bytes.Repeat([]byte("x"), 99), '\n')
+	put(t, w.to, string(bytes.Repeat(line, wideRoom/100+100)))
+	in.whole = true
+	if err := in.raw.Control(func(fd uintptr) { in.read(int(fd)) }); err != nil {
+		t.Fatal(err)
+	}
+	if in.n != wideRoom+page || len(in.kept) > 0 {
+		t.Errorf("it has read %d bytes and keeps %d", in.n, len(in.kept))
 	}
 }
 
