@@ -35,8 +35,8 @@
 // On Linux, a pipe that is found full again and again, and whose output only goes to the log,
 // is made larger, so that its writer goes on while its reader copies. It is read by the part:
 // what was just read is then still in the processor's cache when it is written, and there is
-// something to read when the writer is slow to wake. A part ends with a line, so that no
-// rotation divides one. A wide pipe that was not full for a second becomes as usual again; 32
+// something to read when the writer is slow to wake. A part ends with a line, as a rule, so that
+// rotations divide few. A wide pipe that was not full for a second becomes as usual again; 32
 // are wide at most.
 //
 // # Pipes that are never empty for long

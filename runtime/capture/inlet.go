@@ -26,8 +26,9 @@ const (
 )
 
 const (
-	wideAfter   = 4           // so many reads in succession that find a pipe full make it wide,
-	reviewAfter = time.Second // and none for so long makes it as usual
+	fullAt      = pipeSize / 8 * 7 // bytes; its pages may not all be full
+	wideAfter   = 4                // so many reads in succession that find a pipe full make it wide,
+	reviewAfter = time.Second      // and none for so long makes it as usual
 )
 
 // chunks has buffers for streams that have something to read.
@@ -72,13 +73,18 @@ func (in *inlet) waitFor(f *os.File) {
 	in.raw, _ = f.SyscallConn() // it fails for no file at all
 	in.waits.Store(f)
 	if in.woken.Load() {
-		in.wake()
+		in.hurry()
 	}
 }
 
 // wake has await report false, now and until calm. Any goroutine may call it.
 func (in *inlet) wake() {
 	in.woken.Store(true)
+	in.hurry()
+}
+
+// hurry ends the wait, this one or the next.
+func (in *inlet) hurry() {
 	// It fails when the file is closed already, and then nobody waits for it.
 	_ = in.waits.Load().SetReadDeadline(time.Unix(1, 0))
 }
@@ -91,8 +97,8 @@ func (in *inlet) calm() {
 		at = time.Now().Add(reviewAfter)
 	}
 	_ = in.file.SetReadDeadline(at)
-	if in.woken.Load() { // again, just now
-		in.wake()
+	if in.woken.Load() { // again, just now; or until just now, and then it is for nothing
+		in.hurry()
 	}
 }
 
@@ -231,10 +237,10 @@ func (in *inlet) release() {
 
 // widen has a pipe that was found full again and again become wide.
 func (in *inlet) widen(fd int) {
-	full := in.n >= pipeSize
+	full := in.n >= fullAt
 	switch {
 	case in.wide != nil:
-		in.filled = in.filled || full
+		in.filled = in.patient && (in.filled || full)
 	case !full || !in.patient:
 		in.full = 0
 	default:
@@ -287,7 +293,7 @@ func (in *inlet) linger(pause time.Duration) bool {
 		}
 		busy, timer := newBusyPipe(in.raw)
 		if busy == nil {
-			in.calm() // it is wide
+			in.rest()
 			return false
 		}
 		in.file.Close()

@@ -15,6 +15,8 @@ const (
 	// 64 MiB as a rule, beyond which every further one holds a page or two
 	// (pipe-user-pages-soft in pipe(7)).
 	maxWide = 32
+	// maxBuffer bounds what is read at once of a pipe that a child has made larger still.
+	maxBuffer = 1 << 20
 )
 
 // widePipes is how many are wide.
@@ -27,7 +29,7 @@ var wideBuffers = sync.Pool{New: func() any { return new([wideRoom + page]byte) 
 // less for each other.
 type widePipe struct {
 	usual, room int                    // bytes that it holds otherwise, and now
-	buffer      []byte                 // for all that it may hold, and a page more
+	buffer      []byte                 // for all that it may hold, as a rule, and a page more
 	pooled      *[wideRoom + page]byte // what buffer is of, nil for nothing that is shared
 }
 
@@ -38,9 +40,12 @@ func newWidePipe(fd int) *widePipe {
 		return nil
 	}
 	w := &widePipe{usual: pipeRoom(fd, unix.F_GETPIPE_SZ, 0)}
-	w.room = max(w.usual, pipeRoom(fd, unix.F_SETPIPE_SZ, max(w.usual, wideRoom)), pipeSize)
+	w.room = max(w.usual, pipeRoom(fd, unix.F_SETPIPE_SZ, max(w.usual, wideRoom)))
+	if w.usual == wideRoom { // as a program has left it in whose place this one was executed
+		w.usual = pipeSize
+	}
 	if w.room > wideRoom { // somebody else's doing
-		w.buffer = make([]byte, w.room+page)
+		w.buffer = make([]byte, min(w.room, maxBuffer)+page)
 	} else {
 		w.pooled = wideBuffers.Get().(*[wideRoom + page]byte)
 		w.buffer = w.pooled[:]
@@ -57,10 +62,10 @@ func pipeRoom(fd, cmd, arg int) int {
 	return n
 }
 
-// narrow has the pipe hold no more than before, and reports whether it does. It does not
-// while there is more in it.
+// narrow has the pipe hold no more than before, unless somebody else has chosen what it holds.
+// It reports false if it cannot, since there is more in it.
 func (w *widePipe) narrow(fd int) bool {
-	return w.room <= w.usual || w.usual > 0 && pipeRoom(fd, unix.F_SETPIPE_SZ, w.usual) > 0
+	return w.room <= w.usual || pipeRoom(fd, unix.F_GETPIPE_SZ, 0) != w.room || pipeRoom(fd, unix.F_SETPIPE_SZ, w.usual) > 0
 }
 
 // release has the pipe count no more.

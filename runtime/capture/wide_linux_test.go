@@ -37,6 +37,8 @@ func TestWidePipe(t *testing.T) {
 	r, to := pipe(t)
 	w := &writer{t: t, to: to}
 	usual := w.holds()
+	w.hold(wideRoom) // it may
+	w.hold(usual)
 	f := newFacts()
 	s := Start(r, state.Stdout, Settings{Log: openLog(t, path)}, f.post)
 	var sent bytes.Buffer
@@ -123,14 +125,7 @@ func TestWokenWithinALine(t *testing.T) {
 // be another's.
 func TestWholeReadKeepsNothing(t *testing.T) {
 	in, w := wideInlet(t)
-	raw, err := w.to.SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var failed error
-	if err := raw.Control(func(fd uintptr) { _, failed = unix.FcntlInt(fd, unix.F_SETPIPE_SZ, 2*wideRoom) }); err != nil || failed != nil {
-		t.Fatal(err, failed)
-	}
+	w.hold(2 * wideRoom)
 	line := append(bytes.Repeat([]byte("x"), 99), '\n')
 	put(t, w.to, string(bytes.Repeat(line, wideRoom/100+100)))
 	in.whole = true
@@ -139,6 +134,86 @@ func TestWholeReadKeepsNothing(t *testing.T) {
 	}
 	if in.n != wideRoom+page || len(in.kept) > 0 {
 		t.Errorf("it has read %d bytes and keeps %d", in.n, len(in.kept))
+	}
+}
+
+// hold has the pipe hold n bytes.
+func (w *writer) hold(n int) {
+	w.t.Helper()
+	raw, err := w.to.SyscallConn()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var failed error
+	if err := raw.Control(func(fd uintptr) { _, failed = unix.FcntlInt(fd, unix.F_SETPIPE_SZ, n) }); err != nil || failed != nil {
+		w.t.Fatal(err, failed)
+	}
+}
+
+// TestNarrow: a pipe holds what it did before; what an earlier program has left wide, as much
+// as usual; and what the child has chosen itself stays.
+func TestNarrow(t *testing.T) {
+	for _, row := range []struct {
+		name                string
+		before, child, want int
+	}{
+		{"usual", pipeSize, 0, pipeSize},
+		{"small", 2 * page, 0, 2 * page},
+		{"larger than wide", 2 * wideRoom, 0, 2 * wideRoom},
+		{"left wide", wideRoom, 0, pipeSize},
+		{"chosen by the child", pipeSize, 2 * pipeSize, 2 * pipeSize},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			in, w := wideInlet(t)
+			in.unwide()
+			w.hold(row.before)
+			if err := in.raw.Control(func(fd uintptr) { in.wide = newWidePipe(int(fd)) }); err != nil {
+				t.Fatal(err)
+			}
+			if got := in.room(); got != max(row.before, wideRoom) {
+				t.Errorf("it has room for %d bytes", got)
+			}
+			if row.child > 0 {
+				w.hold(row.child)
+			}
+			in.review()
+			if got := w.holds(); got != row.want || in.wide != nil {
+				t.Errorf("it holds %d bytes, want %d, and is wide: %v", got, row.want, in.wide != nil)
+			}
+		})
+	}
+}
+
+// TestWideNoMore: a pipe stays wide while it is full and nobody but the log waits for what is
+// in it.
+func TestWideNoMore(t *testing.T) {
+	for _, patient := range []bool{true, false} {
+		in, w := wideInlet(t)
+		in.patient = patient
+		put(t, w.to, string(pattern(pipeSize)))
+		if err := in.raw.Control(func(fd uintptr) { in.read(int(fd)) }); err != nil {
+			t.Fatal(err)
+		}
+		in.review()
+		if (in.wide != nil) != patient {
+			t.Errorf("patient %v: it is wide: %v", patient, in.wide != nil)
+		}
+	}
+}
+
+// TestHurriedForNothing: a wait that was ended although nobody has asked for it any more
+// goes on.
+func TestHurriedForNothing(t *testing.T) {
+	r, w := pipe(t)
+	in := newInlet(r)
+	in.hurry()
+	if in.each(func() bool { return false }) || in.woken.Load() {
+		t.Error("the wait was not ended")
+	}
+	in.calm()
+	put(t, w, "x")
+	if !in.each(func() bool { return false }) {
+		t.Error("the wait does not go on")
 	}
 }
 
@@ -203,6 +278,8 @@ func TestWidePipesPaused(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "log")
 		r, to := pipe(t)
 		set := Settings{Log: openLog(t, path)}
+		tailed := set
+		tailed.Tail = true
 		f := newFacts()
 		s := Start(r, state.Stdout, set, f.post)
 		text := long[:1<<20+random.IntN(7<<20)]
@@ -225,8 +302,11 @@ func TestWidePipesPaused(t *testing.T) {
 				over = true
 			case <-time.After(time.Duration(pauses.IntN(3000)) * time.Microsecond):
 				<-s.Pause()
-				if pauses.IntN(4) == 0 {
+				switch pauses.IntN(4) {
+				case 0:
 					s.Set(set)
+				case 1:
+					s.Set(tailed)
 				}
 				s.Continue()
 			}

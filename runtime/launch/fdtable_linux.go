@@ -34,7 +34,7 @@ func (t *fdTable) own() error {
 	}
 	keep, err := poller()
 	if err == nil {
-		err = closeOthers(append(slices.Clone(keep), 0, 1, 2, pair[1]))
+		err = closeOthers(append(keep, 0, 1, 2, pair[1]))
 	}
 	if err != nil {
 		_, _ = unix.Close(pair[0]), unix.Close(pair[1])
@@ -50,9 +50,30 @@ func (t *fdTable) made() { _ = unix.Close(t.thread) }
 // close closes the daemon's end. The thread's table ends with the thread.
 func (t *fdTable) close() { _ = unix.Close(t.daemon) }
 
+// polls are the descriptors that poller has found.
+var polls struct {
+	mu    sync.Mutex
+	known []int
+}
+
 // poller are the descriptors of Go's poller, which are the same for the whole life of the
-// process, and whatever else of their kinds there was at the first call.
-var poller = sync.OnceValues(pollerDescriptors)
+// process, and whatever else of their kinds there was when they were looked for.
+func poller() ([]int, error) {
+	polls.mu.Lock()
+	defer polls.mu.Unlock()
+	changed := func(fd int) bool {
+		kind := kindOf(strconv.Itoa(fd))
+		return kind != EventPoll && kind != eventFD
+	}
+	if len(polls.known) == 0 || slices.ContainsFunc(polls.known, changed) {
+		known, err := pollerDescriptors()
+		if err != nil {
+			return nil, err
+		}
+		polls.known = known
+	}
+	return slices.Clone(polls.known), nil
+}
 
 func pollerDescriptors() ([]int, error) {
 	r, w, err := os.Pipe() // makes sure that the poller has begun
@@ -60,12 +81,12 @@ func pollerDescriptors() ([]int, error) {
 		return nil, err
 	}
 	_, _ = r.Close(), w.Close()
-	polls, wakes := 0, 0
+	epolls, wakes := 0, 0
 	list, err := descriptors(func(fd int, kind string) bool {
 		switch {
 		case kind == EventPoll && !slices.Contains(notOurs, fd):
-			polls++
-		case kind == "eventfd":
+			epolls++
+		case kind == eventFD:
 			wakes++
 		default:
 			return false
@@ -75,7 +96,7 @@ func pollerDescriptors() ([]int, error) {
 	if err != nil {
 		return nil, err
 	}
-	if polls == 0 || wakes == 0 {
+	if epolls == 0 || wakes == 0 {
 		return nil, errors.New("cannot determine the descriptors of Go's poller")
 	}
 	return list, nil
@@ -92,6 +113,7 @@ func LeaveOut(fds []int) { notOurs = fds }
 const (
 	EventPoll = "eventpoll"
 	Inotify   = "inotify"
+	eventFD   = "eventfd"
 )
 
 // Descriptors are those of this process that are of one of these kinds, which have no names.
@@ -107,14 +129,23 @@ func descriptors(wanted func(fd int, kind string) bool) (list []int, err error) 
 		return nil, err
 	}
 	for _, e := range entries {
-		target, _ := os.Readlink("/proc/self/fd/" + e.Name())
-		kind, anonymous := strings.CutPrefix(target, "anon_inode:")
+		kind := kindOf(e.Name())
 		fd, err := strconv.Atoi(e.Name())
-		if err == nil && anonymous && wanted(fd, strings.Trim(kind, "[]")) {
+		if err == nil && kind != "" && wanted(fd, kind) {
 			list = append(list, fd)
 		}
 	}
 	return list, nil
+}
+
+// kindOf is the kind of a descriptor that has no name; "" if it has one.
+func kindOf(fd string) string {
+	target, _ := os.Readlink("/proc/self/fd/" + fd)
+	kind, anonymous := strings.CutPrefix(target, "anon_inode:")
+	if !anonymous {
+		return ""
+	}
+	return strings.Trim(kind, "[]")
 }
 
 // closeOthers gives the calling thread a table with only these descriptors.
