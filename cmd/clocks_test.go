@@ -44,7 +44,7 @@ var wallClock = map[string]string{
 	"rpc var: Round":                                "a duration",
 	"runtime onWall: time.Unix":                     "of a run before an upgrade, printed and counted for people",
 	"runtime call.due: Truncate":                    "a duration",
-	"runtime/capture inlet.wake: time.Unix":         "in 1970, to end a read that is under way",
+	"runtime/capture inlet.hurry: time.Unix":        "in 1970, to end a read that is under way",
 	"runtime/logfile Writer.wake: time.Unix":        "in 1970, to end a write that is under way",
 	"runtime/logfile fileTarget.truncate: Truncate": "a file",
 	"runtime/mainlog newRecord: Local":              "printed",
