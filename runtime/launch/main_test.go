@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -111,8 +112,26 @@ func start(t testing.TB, l *Launcher, c Command) *Child {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { closeAll(child) })
+	t.Cleanup(func() {
+		closeAll(child)
+		collect(child.PID)
+	})
 	return child
+}
+
+// collect leaves nothing of a child to the tests that follow, if it was not collected.
+func collect(pid int) {
+	for kill, flags := true, syscall.WNOHANG; ; flags = 0 {
+		dead, err := syscall.Wait4(pid, nil, flags, nil)
+		switch {
+		case errors.Is(err, syscall.EINTR):
+		case dead != 0 || err != nil:
+			return
+		case kill:
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+			kill = false
+		}
+	}
 }
 
 func closeAll(c *Child) {
