@@ -14,7 +14,7 @@
 # Seen with Linux 6.18.44, go1.26.8 linux/amd64 and golang.org/x/sys v0.38.0, processor
 # time of a writer of 4,000,000 lines of 100 bytes to a reader that sleeps between its
 # reads, medians of 7:
-#   never polled SEEN_NEVER, polled once SEEN_ONCE: SEEN_RATIO times as much
+#   never polled 3.03 s (2.80 to 3.25), polled once 3.49 s (3.22 to 3.86): 1.15 times as much
 set -euo pipefail
 dir=$(mktemp -d)
 trap 'chmod -R u+w "$dir"; rm -rf "$dir"' EXIT
