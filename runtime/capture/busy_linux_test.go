@@ -40,13 +40,19 @@ func (w *writer) makeBusy() {
 }
 
 // holds is how much the pipe holds.
-func (w *writer) holds() (n int) {
+func (w *writer) holds() int { return w.room(unix.F_GETPIPE_SZ, 0) }
+
+// hold has the pipe hold n bytes.
+func (w *writer) hold(n int) { w.room(unix.F_SETPIPE_SZ, n) }
+
+func (w *writer) room(cmd, arg int) (n int) {
+	w.t.Helper()
 	raw, err := w.to.SyscallConn()
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if err := raw.Control(func(fd uintptr) { n, _ = unix.FcntlInt(fd, unix.F_GETPIPE_SZ, 0) }); err != nil {
-		w.t.Fatal(err)
+	if err := raw.Control(func(fd uintptr) { n = pipeRoom(int(fd), cmd, arg) }); err != nil || n == 0 {
+		w.t.Fatal("the pipe does not tell, or may not hold, so much: ", arg, err)
 	}
 	return n
 }

@@ -43,8 +43,8 @@
 //
 // A stream that has emptied its pipe a few times yields to the poller; on all processors
 // but one a stream may continue longer first. (It empties a wide pipe with one large read when
-// it is to yield: the poller tells of what comes into a pipe, not of what was left in it.) So a request waits until a few chunks are
-// copied, not until all children pause.
+// it is to yield: the poller tells of what comes into a pipe, not of what was left in it.)
+// So a request waits until a few chunks are copied, not until all children pause.
 //
 // While there are requests (Attend), streams whose output only goes to the log take turns on
 // all processors but one, which is left to the requests. A stream that does not end its turn

@@ -266,10 +266,19 @@ func (in *inlet) review() {
 
 // narrow has a wide pipe hold as much as usual again, unless there is more in it.
 func (in *inlet) narrow() {
-	narrow := true
-	if in.raw.Control(func(fd uintptr) { narrow = in.wide.narrow(int(fd)) }) == nil && narrow {
-		in.unwide()
+	_ = in.raw.Control(func(fd uintptr) {
+		if in.wide.narrow(int(fd)) {
+			in.unwide()
+		}
+	})
+}
+
+// makeWide makes the pipe wide, if it is not, and reports whether it is.
+func (in *inlet) makeWide() bool {
+	if in.wide == nil {
+		_ = in.raw.Control(func(fd uintptr) { in.wide = newWidePipe(int(fd)) })
 	}
+	return in.wide != nil
 }
 
 // unwide forgets that the pipe is wide.
@@ -288,7 +297,7 @@ func (in *inlet) linger(pause time.Duration) bool {
 		return true
 	}
 	if in.busy == nil {
-		if in.wide == nil && in.raw.Control(func(fd uintptr) { in.wide = newWidePipe(int(fd)) }) != nil || in.wide == nil {
+		if !in.makeWide() {
 			return false
 		}
 		busy, timer := newBusyPipe(in.raw)

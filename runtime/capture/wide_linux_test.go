@@ -9,23 +9,24 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"supervisord/runtime/state"
 )
+
+// line100 is a line, of 100 bytes.
+var line100 = append(bytes.Repeat([]byte("x"), 99), '\n')
 
 // wideInlet is the reader of a wide pipe, and where to write to it.
 func wideInlet(t *testing.T) (*inlet, *writer) {
 	t.Helper()
 	r, to := pipe(t)
 	in := newInlet(r)
-	if err := in.raw.Control(func(fd uintptr) { in.wide = newWidePipe(int(fd)) }); err != nil || in.wide == nil {
-		t.Fatal("there is no wide pipe: ", err)
+	if !in.makeWide() {
+		t.Fatal("there is no wide pipe")
 	}
 	t.Cleanup(in.unwide)
 	w := &writer{t: t, to: to}
 	if w.holds() < wideRoom {
-		t.Skip("this user may have no larger pipes")
+		t.Fatal("this user may have no larger pipes")
 	}
 	return in, w
 }
@@ -37,7 +38,7 @@ func TestWidePipe(t *testing.T) {
 	r, to := pipe(t)
 	w := &writer{t: t, to: to}
 	usual := w.holds()
-	w.hold(wideRoom) // it may
+	w.hold(wideRoom) // fails if this user may have no larger pipes
 	w.hold(usual)
 	f := newFacts()
 	s := Start(r, state.Stdout, Settings{Log: openLog(t, path)}, f.post)
@@ -66,9 +67,7 @@ func TestWidePipe(t *testing.T) {
 // TestWideLines: what is read of a wide pipe at a time ends with a line, if lines are shorter
 // than a page, and if there is more of it.
 func TestWideLines(t *testing.T) {
-	line := bytes.Repeat([]byte("x"), 99)
-	line = append(line, '\n')
-	lines := bytes.Repeat(line, wideRoom/100)
+	lines := bytes.Repeat(line100, wideRoom/100)
 	whole := wideChunk / 100 * 100
 	for _, row := range []struct {
 		name string
@@ -110,8 +109,7 @@ func TestWideLines(t *testing.T) {
 // TestWokenWithinALine: who is woken gives the beginning of a line that it has read.
 func TestWokenWithinALine(t *testing.T) {
 	in, w := wideInlet(t)
-	line := append(bytes.Repeat([]byte("x"), 99), '\n')
-	put(t, w.to, string(bytes.Repeat(line, 2000)))
+	put(t, w.to, string(bytes.Repeat(line100, 2000)))
 	total := 0
 	if in.each(func() bool { in.wake(); total += in.n; return true }) {
 		t.Error("it was woken and does not say so")
@@ -126,27 +124,13 @@ func TestWokenWithinALine(t *testing.T) {
 func TestWholeReadKeepsNothing(t *testing.T) {
 	in, w := wideInlet(t)
 	w.hold(2 * wideRoom)
-	line := append(bytes.Repeat([]byte("x"), 99), '\n')
-	put(t, w.to, string(bytes.Repeat(line, wideRoom/100+100)))
+	put(t, w.to, string(bytes.Repeat(line100, wideRoom/100+100)))
 	in.whole = true
 	if err := in.raw.Control(func(fd uintptr) { in.read(int(fd)) }); err != nil {
 		t.Fatal(err)
 	}
 	if in.n != wideRoom+page || len(in.kept) > 0 {
 		t.Errorf("it has read %d bytes and keeps %d", in.n, len(in.kept))
-	}
-}
-
-// hold has the pipe hold n bytes.
-func (w *writer) hold(n int) {
-	w.t.Helper()
-	raw, err := w.to.SyscallConn()
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	var failed error
-	if err := raw.Control(func(fd uintptr) { _, failed = unix.FcntlInt(fd, unix.F_SETPIPE_SZ, n) }); err != nil || failed != nil {
-		w.t.Fatal(err, failed)
 	}
 }
 
@@ -167,9 +151,7 @@ func TestNarrow(t *testing.T) {
 			in, w := wideInlet(t)
 			in.unwide()
 			w.hold(row.before)
-			if err := in.raw.Control(func(fd uintptr) { in.wide = newWidePipe(int(fd)) }); err != nil {
-				t.Fatal(err)
-			}
+			in.makeWide()
 			if got := in.room(); got != max(row.before, wideRoom) {
 				t.Errorf("it has room for %d bytes", got)
 			}

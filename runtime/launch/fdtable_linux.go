@@ -75,6 +75,7 @@ func poller() ([]int, error) {
 	return slices.Clone(polls.known), nil
 }
 
+// pollerDescriptors looks for what poller returns.
 func pollerDescriptors() ([]int, error) {
 	r, w, err := os.Pipe() // makes sure that the poller has begun
 	if err != nil {

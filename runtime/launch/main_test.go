@@ -121,15 +121,13 @@ func start(t testing.TB, l *Launcher, c Command) *Child {
 
 // collect leaves nothing of a child to the tests that follow, if it was not collected.
 func collect(pid int) {
-	for kill, flags := true, syscall.WNOHANG; ; flags = 0 {
-		dead, err := syscall.Wait4(pid, nil, flags, nil)
-		switch {
-		case errors.Is(err, syscall.EINTR):
-		case dead != 0 || err != nil:
+	if dead, err := syscall.Wait4(pid, nil, syscall.WNOHANG, nil); dead != 0 || err != nil {
+		return
+	}
+	_ = syscall.Kill(pid, syscall.SIGKILL)
+	for {
+		if _, err := syscall.Wait4(pid, nil, 0, nil); !errors.Is(err, syscall.EINTR) {
 			return
-		case kill:
-			_ = syscall.Kill(pid, syscall.SIGKILL)
-			kill = false
 		}
 	}
 }
